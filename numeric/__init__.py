@@ -1,0 +1,1 @@
+"""How far floating point strays: formats, arithmetics, blocks, training, scenarios, measurement, verdicts."""

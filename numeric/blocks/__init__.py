@@ -1,0 +1,1 @@
+"""One file a block: the folder is the registry."""

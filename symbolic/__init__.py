@@ -1,0 +1,1 @@
+"""What is true: formulas, claims, the prover, counterexamples."""

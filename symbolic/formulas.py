@@ -1,0 +1,61 @@
+"""Every formula of the paper, once, as a plain function of matrix-like values.
+
+A value supports ``@``, ``+``, ``-``, division by a 1x1 value and ``.mT``; vectors are columns. SymPy words,
+exact rationals, torch tensors, values with an error radius and balls all do, so what is proved is what runs
+and is what is bounded. Batches live in leading dimensions and are no business of a formula.
+
+Source: Dherin et al., "Learning without training: the implicit dynamics of in-context learning" (2025).
+"""
+
+
+def transpose(x):
+    """xᵀ.  x: (p, q). Returns (q, p)."""
+    return x.mT
+
+
+def squared_norm(a):
+    """‖a‖² = aᵀa as a 1x1 value.  a: (d, 1)."""
+    return transpose(a) @ a
+
+
+def context_vector(z, a):
+    """ΔA(Y) = A(C,x) - A(C∖Y,x), the context vector of Y.  Theorem 2.2.  z, a: (d, 1)."""
+    return z - a
+
+
+def rank_one_update(W, delta, a):
+    """The update that moves W a to W (a + delta):  (W delta) aᵀ / ‖a‖².  Eq. (1).
+
+    W: (m, d); delta, a: (d, 1). Returns (m, d). The caller guarantees a ≠ 0.
+    """
+    return (W @ delta) @ transpose(a) / squared_norm(a)
+
+
+def scaled_rank_one_update(W, delta, a, scale):
+    """Eq. (1) with a divided by a scale first, so that ‖a‖² neither under- nor overflows:  (W delta) cᵀ / ‖c‖² / scale, c = a/scale.
+
+    W: (m, d); delta, a: (d, 1); scale: (1, 1). Returns (m, d). The caller guarantees a ≠ 0 and scale ≠ 0; the
+    choice scale = max|a| brings ‖c‖² between 1 and d.
+    """
+    c = a / scale
+    return (W @ delta) @ transpose(c) / squared_norm(c) / scale
+
+
+def patched_weight(W, update):
+    """W + ΔW.  Eq. (1).  W, update: (m, d)."""
+    return W + update
+
+
+def first_layer(W, b, a):
+    """The pre-activation Wa + b of the first dense layer.  Definition 2.1.  W: (m, d); a: (d, 1); b: (m, 1)."""
+    return W @ a + b
+
+
+def bias_update(b_prime, delta):
+    """b′ + Δb′ with Δb′ = ΔA(Y), what the skip connection needs beside ΔW.  Eq. (25).  b_prime, delta: (d, 1)."""
+    return b_prime + delta
+
+
+def skip_connection(x, attended, network_output):
+    """x + A + (W′g(WA + b) + b′), evaluated from left to right.  Definition A.1, Eq. (22).  Each: (d, 1)."""
+    return x + attended + network_output
