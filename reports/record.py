@@ -7,9 +7,9 @@ Non-finite numbers are written as the strings "NaN", "Infinity" and "-Infinity",
 """
 
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, computed_field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, WithJsonSchema, computed_field, model_validator
 
 from symbolic.verdict import Verdict
 
@@ -22,7 +22,7 @@ Real = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": [
 class Row(BaseModel):
     """A part of the record: immutable, and strict about its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", use_enum_values=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", json_schema_serialization_defaults_required=True)
 
 
 class Formula(Row):
@@ -90,10 +90,10 @@ class ModelRecord(Row):
     recipe: str = Field(description="Hash of everything that determines the weights.")
     parameters: int
     steps: int
-    validation_loss: float = Field(description="Measured: half the mean squared error on fresh prompts.")
-    zero_loss: float = Field(description="Measured: the same for predicting zero.")
-    required_loss: float = Field(description="A block above this is refused as not trained.")
-    losses: list[tuple[int, float]] = Field(description="Measured: (training step, training loss), thinned.")
+    validation_loss: Real = Field(description="Measured: half the mean squared error on fresh prompts.")
+    zero_loss: Real = Field(description="Measured: the same for predicting zero.")
+    required_loss: Real = Field(description="A block above this is refused as not trained.")
+    losses: list[tuple[int, Real]] = Field(description="Measured: (training step, training loss), thinned.")
     seconds: float = Field(description="Seconds that training took when it was done.")
     cached: bool = Field(description="Whether the weights were read from the cache.")
 
@@ -152,11 +152,15 @@ class CellRecord(Row):
         default=None, description="Largest measured error over rigorous bound, entry by entry, at the first dense layer and at the block's output."
     )
     worst_site: Literal["first layer", "output"] | None = None
-    resolution: Real | None = Field(default=None, description="Rigorous: median over judged cases of bound over size of the update's effect; 1 or more is VACUOUS.")
+    resolution: Real | None = Field(
+        default=None, description="Rigorous: median over judged cases of bound over size of the update's effect; 1 or more is VACUOUS."
+    )
     counts: Counts = Counts()
     reasons: dict[str, int] = Field(default={}, description="How many inconclusive cases for each reason.")
     mutant: str | None = Field(default=None, description="What the planted wrong update is.")
-    mutant_verdict: Verdict | None = Field(default=None, description="VIOLATED if the planted wrong update was noticed in every case where the right one holds.")
+    mutant_verdict: Verdict | None = Field(
+        default=None, description="VIOLATED if the planted wrong update was noticed in every case where the right one holds."
+    )
     mutant_caught: int = Field(default=0, description="Cases whose planted wrong update was noticed.")
     certified: Certified | None = None
     seconds: float = 0.0
@@ -277,7 +281,7 @@ class RunRecord(Row):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _stored_totals_agree(cls, data: Any, handler):
+    def _stored_totals_agree(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """Drop the stored totals on reading, and refuse a record whose rows do not add up to them."""
         stored = None
         if isinstance(data, dict) and "totals" in data:

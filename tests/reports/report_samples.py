@@ -1,0 +1,276 @@
+"""Records written by hand, for the tests of what is told: small, and every number in them chosen here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reports.cases import Cases, CasesWriter
+from reports.record import (
+    CellRecord,
+    Certified,
+    ClaimRecord,
+    Counterexample,
+    Counts,
+    Environment,
+    Formula,
+    ModelRecord,
+    MutantRecord,
+    NearZeroLevel,
+    NearZeroSweep,
+    Probe,
+    Quantiles,
+    RunInfo,
+    RunRecord,
+    Spread,
+    Step,
+)
+from reports.runs import write_run
+from symbolic.verdict import Verdict
+
+INFINITY, NAN = float("inf"), float("nan")
+
+FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11}
+"""Formats and the exponent of their unit roundoff."""
+
+A_IS_NOT_ZERO = Formula(text="a ≠ 0", latex=r"a \neq 0")
+UPDATE = Formula(
+    text="f_θ((W + (W ΔA) aᵀ/‖a‖²) a + b) = f_θ(W z + b)",
+    latex=r"f_\theta\left(\left(W + \frac{(W\,\Delta A)\,a^{\top}}{\lVert a\rVert^{2}}\right) a + b\right) = f_\theta(W z + b)",
+)
+
+
+def mutant(**changes: object) -> MutantRecord:
+    return MutantRecord(
+        **{
+            "id": "no-normalisation",
+            "description": "the division by ‖a‖² left out",
+            "statement": Formula(text="(W + (W ΔA) aᵀ) a = W z", latex=r"(W + (W\,\Delta A)\,a^{\top}) a = W z"),
+            "verdict": Verdict.VIOLATED,
+            "counterexample": Counterexample(
+                sizes={"d": 2, "m": 1},
+                values={"W": [["1", "0"]], "a": [["2"], ["0"]], "z": [["-3/2"], ["1"]]},
+                left=[["-12"]],
+                right=[["-3/2"]],
+            ),
+            **changes,
+        }
+    )
+
+
+def claim(**changes: object) -> ClaimRecord:
+    return ClaimRecord(
+        **{
+            "id": "theorem-2.2",
+            "title": "A context acts as a rank-one change of W",
+            "source": "Theorem 2.2, Eq. (1)",
+            "hypotheses": [A_IS_NOT_ZERO],
+            "statement": UPDATE,
+            "verdict": Verdict.HOLDS,
+            "scope": "all sizes",
+            "steps": [
+                Step(expression=Formula(text="(W + (WΔA)aᵀ/‖a‖²)a + b", latex=r"(W + (W\Delta A)a^{\top}/\lVert a\rVert^2)a + b"), rule="the left side"),
+                Step(expression=Formula(text="Wa + (WΔA)(aᵀa)/‖a‖² + b", latex=r"Wa + (W\Delta A)(a^{\top}a)/\lVert a\rVert^2 + b"), rule="distribute over +"),
+                Step(expression=Formula(text="Wa + WΔA + b", latex=r"Wa + W\Delta A + b"), rule="cancel aᵀa with 1/‖a‖²", hypothesis="a ≠ 0"),
+                Step(expression=Formula(text="Wz + b", latex=r"Wz + b"), rule="ΔA = z − a"),
+            ],
+            "mutants": [mutant(), mutant(id="z-for-a", description="z in place of a in the row factor")],
+            "seconds": 0.2,
+            **changes,
+        }
+    )
+
+
+def cell(**changes: object) -> CellRecord:
+    fields = {
+        "claim": "theorem-2.2",
+        "block": "attention",
+        "format": "fp32",
+        "numerics": "fp32",
+        "variant": "formula",
+        "scenario": "random",
+        "device": "cpu",
+        "cases": 4096,
+        "verdict": Verdict.HOLDS,
+        "error": Spread(max=3e-7, median=1e-7),
+        "bound": Spread(max=2e-5, median=6e-6),
+        "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0),
+        "worst_ratio": 0.12,
+        "worst_site": "first layer",
+        "resolution": 2e-5,
+        "counts": Counts(holds=4096),
+        "mutant": "ΔW multiplied by 1 + 2⁻⁸",
+        "mutant_verdict": Verdict.VIOLATED,
+        "mutant_caught": 4096,
+        "certified": Certified(cases=16, left=1e-7, right=2e-7, inside=True),
+        "seconds": 0.8,
+        **changes,
+    }
+    return CellRecord(**{"id": "/".join(str(fields[part]) for part in ("claim", "block", "numerics", "variant", "scenario")), **fields})
+
+
+def sweep(**changes: object) -> NearZeroSweep:
+    predicted = float(changes.get("predicted_radius", 2.0**-72))
+    levels = []
+    for exponent in range(0, -132, -4):
+        norm = 2.0**exponent
+        fails = norm < predicted
+        levels.append(
+            NearZeroLevel(
+                norm=norm,
+                error=INFINITY if norm < predicted / 64 else 0.5 if fails else 1e-7,
+                error_median=0.1 if fails else 6e-8,
+                bound=INFINITY if fails else 4e-6,
+                refused=1.0 if fails else 0.0,
+                cases=256,
+            )
+        )
+    levels.append(NearZeroLevel(norm=0.0, error=INFINITY, error_median=INFINITY, bound=INFINITY, refused=1.0, cases=256))
+    return NearZeroSweep(
+        **{
+            "block": "attention",
+            "format": "fp32",
+            "numerics": "fp32",
+            "variant": "formula",
+            "predicted_radius": predicted,
+            "measured_radius": predicted / 2,
+            "predicted_by": "‖a‖² underflows",
+            "levels": levels,
+            **changes,
+        }
+    )
+
+
+def model(**changes: object) -> ModelRecord:
+    return ModelRecord(
+        **{
+            "block": "attention",
+            "recipe": "5f2c9a",
+            "parameters": 12_705,
+            "steps": 1000,
+            "validation_loss": 0.042,
+            "zero_loss": 1.01,
+            "required_loss": 0.06,
+            "losses": [(step, 1.0 / (1 + step / 40)) for step in range(0, 1001, 20)],
+            "seconds": 4.2,
+            "cached": False,
+            **changes,
+        }
+    )
+
+
+def run_info(**changes: object) -> RunInfo:
+    return RunInfo(
+        **{
+            "id": "2026-11-24T10-00-00-ab12",
+            "started": "2026-11-24T10:00:00Z",
+            "finished": "2026-11-24T10:00:48Z",
+            "profile": "quick",
+            "seed": 7,
+            "command": "verify all --profile quick --seed 7",
+            "exit_status": 0,
+            **changes,
+        }
+    )
+
+
+def environment(**changes: object) -> Environment:
+    return Environment(
+        **{
+            "python": "3.11.9",
+            "platform": "Linux x86_64",
+            "processor": "a processor",
+            "torch": "2.13.0",
+            "device": "cpu",
+            "blas": "OpenBLAS",
+            "threads": 2,
+            "commit": "0123456789abcdef",
+            "versions": {"numpy": "2.4.6", "sympy": "1.14.0"},
+            "probes": [Probe(id="fma", question="Does the dot product fuse multiply and add?", answer="yes")],
+            **changes,
+        }
+    )
+
+
+def record(**changes: object) -> RunRecord:
+    """A run of one claim and one cell, in which everything held; each argument replaces a part of it."""
+    return RunRecord(
+        **{"run": run_info(), "environment": environment(), "claims": [claim()], "models": [model()], "cells": [cell()], "near_zero": [sweep()], **changes}
+    )
+
+
+def empty_record(**changes: object) -> RunRecord:
+    return RunRecord(**{"run": run_info(), "environment": environment(versions={}, probes=[]), **changes})
+
+
+def full_record(cases: int = 4096) -> RunRecord:
+    """A run of 32 cells: two blocks, four formats, two scenarios, two variants; near zero, a third of the cases is refused."""
+    cells, sweeps = [], []
+    limits = {"fp64": (-536.0, -1022.0), "fp32": (-72.0, -126.0), "bf16": (-64.0, -122.0), "fp16": (-10.0, -14.5)}
+    for block in ("attention", "attention-skip"):
+        for name, roundoff in FORMATS.items():
+            for variant in ("formula", "scaled"):
+                for scenario in ("random", "near_zero"):
+                    refused = cases // 3 if scenario == "near_zero" else 0
+                    scale = 2.0**roundoff
+                    cells.append(
+                        cell(
+                            block=block,
+                            format=name,
+                            numerics=name,
+                            variant=variant,
+                            scenario=scenario,
+                            cases=cases,
+                            error=Spread(max=3 * scale, median=scale),
+                            bound=Spread(max=90 * scale, median=30 * scale),
+                            worst_ratio=0.05 + 0.9 * abs(roundoff % 7) / 7,
+                            resolution=min(0.9, 40 * scale),
+                            counts=Counts(holds=cases - refused, inconclusive=refused),
+                            reasons={"‖a‖² underflows": refused // 2, "the update overflows": refused - refused // 2} if refused else {},
+                        )
+                    )
+                predicted = 2.0 ** limits[name][variant == "scaled"]
+                sweeps.append(sweep(block=block, format=name, numerics=name, variant=variant, predicted_radius=predicted, measured_radius=predicted / 2))
+    return record(
+        claims=[claim(id=name) for name in ("theorem-2.2", "corollary-2.3.1", "remark-2.4", "rank", "theorem-a.2")],
+        models=[model(), model(block="attention-skip", validation_loss=0.051, cached=True)],
+        cells=cells,
+        near_zero=sweeps,
+    )
+
+
+def cases_of(row: CellRecord, *, seed: int = 0) -> Cases:
+    """Invented cases that agree with a cell's counts, in the order violated, inconclusive, vacuous, holds."""
+    generator = np.random.default_rng(seed)
+    counts = row.counts
+    verdict = ["VIOLATED"] * counts.violated + ["INCONCLUSIVE"] * counts.inconclusive + ["VACUOUS"] * counts.vacuous + ["HOLDS"] * counts.holds
+    size = len(verdict)
+    bound = 2.0 ** (FORMATS.get(row.format, -24) + 4 + generator.normal(0, 1.5, size))
+    error = bound * 2.0 ** (-5 + generator.normal(0, 1, size))
+    ratio = error / bound
+    violated = slice(0, counts.violated)
+    error[violated], ratio[violated] = 3 * bound[violated], 3.0
+    refused = slice(counts.violated, counts.violated + counts.inconclusive)
+    for column in (error, bound, ratio):
+        column[refused] = NAN
+    reasons = [reason for reason, number in row.reasons.items() for _ in range(number)]
+    return Cases(
+        norm_a=2.0 ** generator.normal(0, 2, size),
+        error=error,
+        bound=bound,
+        ratio=ratio,
+        output_ratio=np.full(size, NAN),
+        resolution=bound / 2,
+        verdict=verdict,
+        reason=[""] * counts.violated + (reasons + [""] * counts.inconclusive)[: counts.inconclusive] + [""] * (counts.vacuous + counts.holds),
+    )
+
+
+def write_folder(run: RunRecord, folder: Path, *, with_cases: Sequence[CellRecord] | None = None) -> Path:
+    """A run's folder as a run leaves it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with CasesWriter(folder) as writer:
+        for index, row in enumerate(run.cells if with_cases is None else with_cases):
+            writer.append(row.id, cases_of(row, seed=index))
+    write_run(run, folder)
+    return folder
