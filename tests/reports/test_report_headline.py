@@ -1,0 +1,155 @@
+"""The one sentence on top: every situation has its own, and none claims more than was checked."""
+
+import pytest
+import report_samples as samples
+
+from reports.headline import Standing, headline
+from reports.record import Counts, Kernel
+from symbolic.verdict import Verdict
+
+HELD = "Everything that was checked held"
+
+
+def told(**changes: object) -> str:
+    """Everything that the headline says of a record."""
+    verdict = headline(samples.record(**changes))
+    return " ".join((verdict.sentence, *verdict.failures, *verdict.unchecked))
+
+
+def test_all_held():
+    verdict = headline(samples.full_record())
+    assert verdict.standing is Standing.HELD
+    # 16 cells of 4,096 cases, and 16 of which a third, 1,365, is refused
+    assert verdict.sentence == f"{HELD}: 5 claims proved for all sizes and {16 * 4096 + 16 * 2731:,} cases inside their bounds."
+    assert verdict.failures == ()
+    assert verdict.unchecked == ("21,840 cases refused before the measurement: the update overflows (10,928); ‖a‖² underflows (10,912).",)
+
+
+def test_one_of_each_is_in_the_singular():
+    cell = samples.cell(cases=1, counts=Counts(holds=1))
+    assert headline(samples.record(cells=[cell])).sentence == f"{HELD}: 1 claim proved for all sizes and 1 case inside its bound."
+
+
+def test_nothing_was_checked():
+    verdict = headline(samples.empty_record())
+    assert (verdict.standing, verdict.sentence) == (Standing.NOTHING, "Nothing was checked.")
+
+
+def test_no_claims_no_word_of_a_proof():
+    verdict = headline(samples.record(claims=[]))
+    assert verdict.sentence == f"{HELD}: 4,096 cases inside their bounds."
+    assert "No claim was put to the prover." in verdict.unchecked
+
+
+def test_no_cells_no_word_of_a_bound():
+    verdict = headline(samples.record(cells=[]))
+    assert verdict.sentence == f"{HELD}: 1 claim proved for all sizes."
+    assert "No block was measured in any format." in verdict.unchecked
+
+
+def test_a_claim_shown_for_some_sizes_is_not_proved_for_all():
+    assert headline(samples.record(cells=[], claims=[samples.claim(scope="d = 1..4")])).sentence == f"{HELD}: 1 claim shown for the sizes stated."
+
+
+def test_a_violation_leads():
+    wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=5.1, counts=Counts(holds=4093, violated=3))
+    verdict = headline(samples.record(cells=[samples.cell(block="other"), wrong]))
+    assert verdict.standing is Standing.VIOLATED
+    assert verdict.sentence == (
+        "Violated: 3 cases in 1 cell outside their bounds, the worst with an error of 5.1 times its bound in theorem-2.2/attention/fp32/formula/random."
+    )
+
+
+def test_a_refuted_claim_leads():
+    verdict = headline(samples.record(claims=[samples.claim(verdict=Verdict.VIOLATED)]))
+    assert verdict.standing is Standing.VIOLATED
+    assert verdict.sentence == "Violated: the claim theorem-2.2 is refuted."
+
+
+@pytest.mark.parametrize("changes", [{"counts": Counts(holds=4095, violated=1)}, {"worst_ratio": 1.0000001}, {"worst_ratio": samples.INFINITY}])
+def test_a_cell_that_says_holds_against_its_own_figures_is_violated(changes):
+    assert headline(samples.record(cells=[samples.cell(**changes)])).standing is Standing.VIOLATED
+
+
+def test_a_violation_in_an_interrupted_run_says_both():
+    verdict = headline(samples.record(run=samples.run_info(finished=None), cells=[samples.cell(worst_ratio=2.0, verdict=Verdict.VIOLATED)]))
+    assert verdict.standing is Standing.VIOLATED
+    assert verdict.sentence.startswith("Violated, in a run that did not finish: 1 cell outside its bound")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"claims": [samples.claim(mutants=[samples.mutant(), samples.mutant(verdict=Verdict.HOLDS, counterexample=None)])]}, "1 of 2 false statements was"),
+        ({"claims": [samples.claim(mutants=[samples.mutant(counterexample=None)])]}, "1 of 1 false statement was not refuted"),
+        ({"claims": [samples.claim(kernel=Kernel(status="failed"))]}, "kernel did not accept theorem-2.2"),
+        ({"cells": [samples.cell(mutant_verdict=Verdict.HOLDS)]}, "1 cell let a planted wrong update pass"),
+        ({"cells": [samples.cell(worst_ratio=samples.NAN)]}, "not a number"),
+        ({"cells": [samples.cell(resolution=1.0)]}, "without a case that could have noticed a wrong update"),
+        ({"cells": [samples.cell(resolution=samples.NAN)]}, "without a case that could have noticed a wrong update"),
+        ({"cells": [samples.cell(cases=0, counts=Counts())]}, "without a case that could have noticed a wrong update"),
+        ({"cells": [samples.cell(certified={"cases": 1, "left": 1.0, "right": 0.0, "inside": False})]}, "ball arithmetic contradicts"),
+    ],
+)
+def test_a_check_that_fails_its_own_test_is_not_trusted(changes, words):
+    verdict = headline(samples.record(**changes))
+    assert verdict.standing is Standing.DISTRUSTED
+    assert verdict.sentence.startswith("Not to be trusted: ")
+    assert words in verdict.sentence
+    assert "held" not in verdict.sentence
+    assert "4,096" not in verdict.sentence, "no count of cases inside a bound that is not to be trusted"
+
+
+def test_an_interrupted_run_says_so_first():
+    verdict = headline(samples.record(run=samples.run_info(finished=None, exit_status=130)))
+    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.sentence == "The run did not finish: so far 1 claim proved for all sizes and 4,096 cases inside their bounds."
+    assert headline(samples.empty_record(run=samples.run_info(finished=None))).sentence == "The run did not finish: nothing was checked so far."
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cells": [samples.cell(), samples.cell(verdict=Verdict.ERROR, reason="a kernel raised", counts=Counts())]}, "1 cell broke"),
+        ({"cells": [samples.cell(), samples.cell(verdict=Verdict.TIMEOUT, counts=Counts())]}, "1 cell ran out of time"),
+        ({"claims": [samples.claim(), samples.claim(verdict=Verdict.ERROR)]}, "1 claim broke"),
+        ({"run": samples.run_info(exit_status=3)}, "the run ended with exit status 3"),
+        ({"models": [samples.model(validation_loss=0.5)]}, "attention has not learned the task"),
+        ({"models": [samples.model(validation_loss=samples.NAN)]}, "attention has not learned the task"),
+    ],
+)
+def test_what_broke_makes_the_run_incomplete(changes, words):
+    verdict = headline(samples.record(**changes))
+    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.sentence.startswith("Incomplete: ")
+    assert words in verdict.sentence
+    assert "of the rest" in verdict.sentence
+
+
+def test_cells_that_could_not_be_judged_are_not_counted_as_held():
+    cells = [
+        samples.cell(verdict=Verdict.SKIPPED, reason="bf16 has no kernel here", counts=Counts(), worst_ratio=None, mutant_verdict=None),
+        samples.cell(verdict=Verdict.INCONCLUSIVE, reason="every update overflows", counts=Counts(inconclusive=4096), worst_ratio=None, mutant_verdict=None),
+        samples.cell(verdict=Verdict.VACUOUS, resolution=3.0, counts=Counts(vacuous=4096), mutant_verdict=Verdict.VACUOUS),
+    ]
+    verdict = headline(samples.record(claims=[], cells=cells))
+    assert (verdict.standing, verdict.sentence) == (Standing.NOTHING, "Nothing was established.")
+    assert "1 cell skipped: bf16 has no kernel here (1)." in verdict.unchecked
+    assert "1 cell inconclusive: every update overflows (1)." in verdict.unchecked
+    assert "4,096 cases inside a bound too wide to have noticed a wrong update." in verdict.unchecked
+    assert "4,096 cases refused before the measurement, with no reason recorded." in verdict.unchecked
+
+
+def test_cases_without_a_verdict_are_told():
+    assert "96 cases without a verdict." in told(cells=[samples.cell(counts=Counts(holds=4000))])
+
+
+def test_checks_that_had_no_planted_negative_are_told():
+    assert "In 1 cell no wrong update was planted" in told(cells=[samples.cell(mutant_verdict=None)])
+    assert "For 1 claim no false variant was tried" in told(claims=[samples.claim(mutants=[])])
+
+
+def test_a_skipped_claim_is_told():
+    words = told(claims=[samples.claim(verdict=Verdict.SKIPPED, reason="not asked for", mutants=[])])
+    assert "Claim theorem-2.2 skipped: not asked for." in words
+    assert "proved" not in words
