@@ -6,7 +6,7 @@ holds is told as a failure, as a reason for distrust, or as not checked.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,9 +47,12 @@ class Headline:
     """What was not checked, with counts and reasons."""
 
 
-def headline(record: RunRecord) -> Headline:
-    """The verdict on a run, from its rows."""
-    violations, doubts, breaks = [*_violations(record)], [*_doubts(record)], [*_breaks(record)]
+def headline(record: RunRecord, disagreeing: Sequence[str] = ()) -> Headline:
+    """The verdict on a run, from its rows.
+
+    disagreeing: cells whose cases on disk are not those that the record counts; see ``reports.agreement``.
+    """
+    violations, doubts, breaks = [*_violations(record)], [*_doubts(record), *_mismatch(disagreeing)], [*_breaks(record)]
     unchecked = tuple(_unchecked(record))
     shown = _shown(record)
     failures = (*violations, *doubts, *breaks)
@@ -136,6 +139,12 @@ def _doubts(record: RunRecord) -> Iterable[str]:
             verbs = {"has": "has", "is": "is"} if len(wrong) == 1 else {"has": "have", "is": "are"}
             example = wrong[0].id if len(wrong) == 1 else f"{wrong[0].id} for one"
             yield f"{counted(len(wrong), 'cell')} {message.format(**verbs)} ({example})"
+
+
+def _mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
+    if disagreeing:
+        has, example = ("has", disagreeing[0]) if len(disagreeing) == 1 else ("have", f"{disagreeing[0]} for one")
+        yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
 def _breaks(record: RunRecord) -> Iterable[str]:

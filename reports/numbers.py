@@ -57,8 +57,13 @@ def power_of_two(number: float) -> str:
     special = _not_finite(number)
     if special or number <= 0:
         return special or real(number)
-    exponent = f"{round(math.log2(number), 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0 turns -0.0 into 0.0
-    return f"2{exponent.translate(_SUPERSCRIPTS)}"
+    return two_to(math.log2(number))
+
+
+def two_to(exponent: float) -> str:
+    """2 to a power, where the power itself may be too small or too large for a float."""
+    text = f"{round(exponent, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0 turns -0.0 into 0.0
+    return f"2{text.translate(_SUPERSCRIPTS)}"
 
 
 def seconds(duration: float) -> str:

@@ -21,11 +21,11 @@ RUN_FILE = "run.json"
 CASES_FILE = "cases.parquet"
 
 
-class NotARun(CallError):  # noqa: N818 -- a name that says what is wrong needs no suffix
+class NotARun(CallError):
     """The folder holds no run."""
 
 
-class DamagedRun(CallError):  # noqa: N818 -- likewise
+class DamagedRun(CallError):
     """The folder holds a run that cannot be read, or that contradicts itself."""
 
 

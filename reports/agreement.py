@@ -1,0 +1,28 @@
+"""Whether the cases on disk are the ones that the record counts."""
+
+from collections import Counter
+from pathlib import Path
+
+from reports.cases import read_cells
+from reports.record import CellRecord, RunRecord
+from symbolic.verdict import Verdict
+
+
+def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
+    """Ids of the cells whose cases on disk have other verdicts, or another number of them, than the record says.
+
+    Empty if the folder holds no cases at all: a record may travel without them.
+    """
+    found = {cell: Counter(table["verdict"].to_pylist()) for cell, table in read_cells(folder, ["verdict"])}
+    return [cell.id for cell in record.cells if _counted(cell) != found.get(cell.id, Counter())] if found else []
+
+
+def _counted(cell: CellRecord) -> Counter[str]:
+    counts = cell.counts
+    named = {
+        Verdict.HOLDS: counts.holds,
+        Verdict.VIOLATED: counts.violated,
+        Verdict.VACUOUS: counts.vacuous,
+        Verdict.INCONCLUSIVE: counts.inconclusive,
+    }
+    return Counter({verdict.value: number for verdict, number in named.items() if number})

@@ -1,0 +1,25 @@
+"""The words of a report, for a reader who has not met them."""
+
+WORDS = (
+    ("error", "How far the two sides of the claim came out apart on the machine: |W′a + b − (Wz + b)|, the largest entry. Measured."),
+    ("bound", "What rounding can do to that difference at most, worked out operation by operation from the format. Rigorous: no case may exceed it."),
+    ("error ÷ bound", "The largest quotient over all entries. Over 1 is a violation: more than rounding has happened, so the claim or the code is wrong."),
+    ("resolution", "Bound over ‖WΔA‖, the size of what the update does: the smallest relative fault of ΔW that would be noticed. From 1 on, none would."),
+    ("bound ÷ error", "How far the bound lies above what happened. 1 would be perfect; hundreds are usual where the order of summation is left open."),
+    ("certified", "Compared with ball arithmetic, which encloses the exact real number; so each side's own error is known, not only their difference."),
+    ("measured", "Seen in a run on this machine, and no more than that."),
+    ("proved", "Derived step by step for matrices of every size. False variants of each claim must be refuted by numbers, else no proof is trusted."),
+    ("wrong update", "A change of ΔW planted on purpose in every cell. It must come out violated, else the cell could not have noticed a real fault."),
+    ("refused", "Not measured, because an overflow, an underflow or a division by zero was predicted from the format and the operands. Never counted as held."),
+    ("radius", "The length of a below which an update fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits, then measured."),
+)
+
+VERDICTS = {
+    "HOLDS": "Proved, or measured inside a bound that would have noticed a wrong update.",
+    "VIOLATED": "Refuted by numbers that are shown, or measured outside its bound.",
+    "VACUOUS": "Inside its bound, but a wrong update would have been inside it too.",
+    "INCONCLUSIVE": "Refused before the measurement: an overflow, an underflow or a singular update was predicted.",
+    "SKIPPED": "The combination makes no sense or was not asked for.",
+    "ERROR": "The check itself broke; nothing is known.",
+    "TIMEOUT": "The check did not finish in its time; nothing is known.",
+}

@@ -1,0 +1,120 @@
+"""The grid of cells: a row for each block, scenario and variant, a column for each format."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from reports.headline import noticed_nothing, over_its_bound, wrong_update_missed
+from reports.numbers import ratio, share
+from reports.record import CellRecord, RunRecord
+from symbolic.verdict import Verdict
+
+GLYPHS = {
+    Verdict.HOLDS: "●",
+    Verdict.VIOLATED: "✕",
+    Verdict.VACUOUS: "◌",
+    Verdict.INCONCLUSIVE: "△",
+    Verdict.SKIPPED: "–",
+    Verdict.ERROR: "!",
+    Verdict.TIMEOUT: "◔",
+}
+"""One sign a verdict, so that nobody needs colours to read a grid."""
+
+WORST_FIRST = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED, Verdict.HOLDS)
+
+_T = TypeVar("_T")
+
+_LEAST_BAR = 1e-4  # a ratio this small has no bar; the bar is logarithmic from here to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """One cell of the grid, ready to be shown."""
+
+    cell: CellRecord
+    anchor: str
+    """Identifier of its detail on the page."""
+    verdict: Verdict
+    """The gravest word that the cell's own figures allow, which may be graver than the one it was given."""
+    figure: str
+    """Worst ratio, or the verdict in words if nothing was judged."""
+    refused: str
+    """Share of its cases that were refused; empty if none."""
+    bar: int
+    """Length of its bar in percent: the logarithm of the worst ratio, 100 at 1 and over."""
+    warning: str
+    """What speaks against the cell although it says HOLDS; empty if nothing does."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """One row; the squares of each format, mostly one, or none where the combination was not planned."""
+
+    names: tuple[str, ...]
+    """Scenario, variant, and whatever else tells two cells apart."""
+    squares: tuple[tuple[Square, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The whole grid."""
+
+    formats: tuple[str, ...]
+    blocks: tuple[tuple[str, tuple[GridRow, ...]], ...]
+    squares: tuple[Square, ...]
+    """All of them, in the record's order."""
+
+
+def grid(record: RunRecord) -> Grid:
+    """Arrange a record's cells, keeping the order in which it names blocks, scenarios and formats."""
+    squares = tuple(square(cell, f"cell-{number}") for number, cell in enumerate(record.cells, start=1))
+    formats = _distinct(cell.format for cell in record.cells)
+    several_claims = len({cell.claim for cell in record.cells}) > 1
+    several_devices = len({cell.device for cell in record.cells}) > 1
+
+    def names(cell: CellRecord) -> tuple[str, ...]:
+        return (cell.scenario, cell.variant, *([cell.claim] if several_claims else []), *([cell.device] if several_devices else []))
+
+    blocks = []
+    for block in _distinct(cell.block for cell in record.cells):
+        of_block = [item for item in squares if item.cell.block == block]
+        rows = []
+        for row in _distinct(names(item.cell) for item in of_block):
+            of_row = [item for item in of_block if names(item.cell) == row]
+            rows.append(GridRow(row, tuple(tuple(item for item in of_row if item.cell.format == name) for name in formats)))
+        blocks.append((block, tuple(rows)))
+    return Grid(formats, tuple(blocks), squares)
+
+
+def square(cell: CellRecord, anchor: str = "") -> Square:
+    """One cell, ready to be shown."""
+    verdict = Verdict.VIOLATED if over_its_bound(cell) else Verdict.VACUOUS if noticed_nothing(cell) else cell.verdict
+    measured = cell.worst_ratio is not None and verdict in (Verdict.HOLDS, Verdict.VIOLATED, Verdict.VACUOUS)
+    warnings = (
+        ("a planted wrong update passed", wrong_update_missed(cell)),
+        ("its figures contradict its verdict", verdict is not cell.verdict),
+        ("its worst ratio is not a number", cell.worst_ratio != cell.worst_ratio),
+        ("ball arithmetic contradicts its bound", cell.certified is not None and not cell.certified.inside),
+    )
+    return Square(
+        cell=cell,
+        anchor=anchor,
+        verdict=verdict,
+        figure=ratio(cell.worst_ratio) if measured else verdict.value.lower(),
+        refused=f"{share(cell.counts.inconclusive, cell.cases)} refused" if cell.counts.inconclusive else "",
+        bar=_bar(cell.worst_ratio) if measured else 0,
+        warning="; ".join(words for words, wrong in warnings if wrong),
+    )
+
+
+def _bar(worst: float | None) -> int:
+    if worst is None or worst <= _LEAST_BAR:
+        return 0
+    if not worst < 1:
+        return 100
+    return round(100 * (1 - math.log(worst) / math.log(_LEAST_BAR)))
+
+
+def _distinct(items: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(items))

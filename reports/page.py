@@ -1,0 +1,113 @@
+"""The report: one HTML file that needs nothing else, from a run's record and its cases.
+
+A page carries no script and forbids itself every request, so a name in a record can be nothing but text.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import numbers
+from reports.agreement import disagreeing_cells
+from reports.error_and_bound import VIOLATIONS_DRAWN, panels
+from reports.glossary import VERDICTS, WORDS
+from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
+from reports.headline import headline
+from reports.mathml import mathml, matrix
+from reports.near_zero_figure import sweep_picture
+from reports.record import NearZeroSweep, RunRecord
+from reports.runs import load_run, replacing
+from reports.training_figure import training_picture
+from symbolic.verdict import Verdict
+
+DETAILED_CELLS = 256
+"""Cells beyond these many have no detail on the page, so that its size stays bounded; the gravest come first."""
+
+SECTIONS = (
+    ("claims", "Claims"),
+    ("grid", "Grid"),
+    ("density", "Error against bound"),
+    ("near-zero", "Near zero"),
+    ("blocks", "Blocks"),
+    ("run", "The run"),
+    ("words", "Words"),
+)
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write_report(folder: Path) -> Path:
+    """Render the run in a folder into ``report/index.html`` inside it; returns that file's path.
+
+    Raises NotARun or DamagedRun.
+    """
+    page = folder / "report" / "index.html"
+    text = render(load_run(folder), folder)
+    with replacing(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return page
+
+
+def render(record: RunRecord, folder: Path | None = None) -> str:
+    """The page as HTML.
+
+    folder: where the run's cases are; without it, or if it holds none, the page has no picture of them.
+    Raises DamagedRun if the cases cannot be read.
+    """
+    cells = grid(record)
+    values: dict[str, Any] = {
+        "record": record,
+        "totals": record.totals,
+        "headline": headline(record, disagreeing_cells(record, folder) if folder else ()),
+        "sections": SECTIONS,
+        "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "grid": cells,
+        "detailed": _detailed(cells),
+        "shown_verdicts": [verdict for verdict in Verdict if any(square.verdict is verdict for square in cells.squares)],
+        "verdicts": list(Verdict),
+        "glyphs": GLYPHS,
+        "panels": panels(record, folder) if folder else [],
+        "violations_drawn": VIOLATIONS_DRAWN,
+        "sweeps": record.near_zero,
+        "sweep_pictures": list(_sweep_pictures(record.near_zero)),
+        "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
+        "words": WORDS,
+        "verdict_words": VERDICTS,
+    }
+    return _environment().get_template("page.html.j2").render(values)
+
+
+def _environment() -> Environment:
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        count=numbers.count,
+        counted=numbers.counted,
+        real=numbers.real,
+        ratio=numbers.ratio,
+        power_of_two=numbers.power_of_two,
+        seconds=numbers.seconds,
+        quotient=_quotient,
+        mathml=mathml,
+        matrix=matrix,
+    )
+    return environment
+
+
+def _detailed(cells: Grid) -> set[str]:
+    gravest = sorted(cells.squares, key=lambda square: (not square.warning, WORST_FIRST.index(square.verdict), -square.bar))
+    return {square.anchor for square in gravest[:DETAILED_CELLS]}
+
+
+def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:
+    panel: dict[tuple[str, str], list[NearZeroSweep]] = {}
+    for sweep in sweeps:
+        panel.setdefault((sweep.block, sweep.numerics), []).append(sweep)
+    for index, ((block, numerics), together) in enumerate(panel.items()):
+        yield f"{block}, {numerics}", sweep_picture(together, index)
+
+
+def _quotient(pair: tuple[float, float]) -> float | None:
+    return pair[0] / pair[1] if pair[1] else None

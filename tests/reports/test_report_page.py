@@ -1,0 +1,196 @@
+"""The page: it shows what the record holds, lets nothing through, stays small, and needs no part of the record."""
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+import report_samples as samples
+
+from reports.page import DETAILED_CELLS, render, write_report
+from reports.record import Counts, Formula
+from reports.runs import DamagedRun, NotARun
+from symbolic.verdict import Verdict
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = '"><img src=x onerror=alert(1)>'
+VOID = {"meta", "col", "img", "br", "hr", "link", "input"}
+
+
+class Tree(HTMLParser):
+    """Element names, attribute names, texts and identifiers of a page; fails if its elements are not nested."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+def page_of(run, tmp_path) -> Tree:
+    return Tree(write_report(samples.write_folder(run, tmp_path)).read_text(encoding="utf-8"))
+
+
+def test_it_shows_what_the_record_holds(tmp_path):
+    run = samples.full_record(cases=300)
+    tree = page_of(run, tmp_path)
+    for words in (
+        "Everything that was checked held: 5 claims proved for all sizes",
+        "theorem-2.2",
+        "Theorem 2.2, Eq. (1)",
+        "cancel aᵀa with 1/‖a‖²; uses a ≠ 0",
+        "the division by ‖a‖² left out",
+        "verify all --profile quick --seed 7",
+        "Does the dot product fuse multiply and add?",
+        "0.0420",
+        "33 % refused",
+        "ΔW multiplied by 1 + 2⁻⁸",
+        "2⁻⁷²",
+    ):
+        assert words in tree.text, words
+    assert tree.elements.count("math") > 5 * 6
+    # 4 panels of cases, 8 of sweeps, 2 of training; each is told in words too
+    assert tree.elements.count("svg") == 14
+    assert tree.values("role").count("img") == 14
+    assert all(cell.id in tree.text for cell in run.cells)
+
+
+@pytest.mark.parametrize("evil", [SCRIPT, IMAGE])
+def test_a_name_is_text_wherever_it_comes_from(evil, tmp_path):
+    formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
+    run = samples.record(
+        run=samples.run_info(command=evil, id=evil, profile=evil),
+        environment=samples.environment(processor=evil, versions={evil: evil}),
+        claims=[samples.claim(id=evil, title=evil, statement=formula, hypotheses=[formula], mutants=[samples.mutant(description=evil, statement=formula)])],
+        models=[samples.model(block=evil, recipe=evil)],
+        cells=[samples.cell(block=evil, format=evil, cases=9, counts=Counts(holds=6, inconclusive=3), reasons={evil: 3}, reason=evil, mutant=evil)],
+        near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],
+    )
+    tree = page_of(run, tmp_path)
+    assert not {"script", "img", "iframe", "object", "link"} & set(tree.elements)
+    assert not [name for name, _ in tree.attributes if name.startswith("on")]
+    assert tree.text.count("alert(1)") > 15
+
+
+def test_a_page_that_lets_a_name_through_would_be_seen():
+    """The same reading of a page with each name unescaped."""
+    assert "script" in Tree(f"<p>{SCRIPT}</p>").elements
+    assert "onerror" in [name for name, _ in Tree(f'<p title="{IMAGE}"></p>').attributes]
+
+
+def test_latex_cannot_smuggle_an_entity(tmp_path):
+    formula = Formula(text="x", latex=r"\text{&lt;script&gt;alert(1)&lt;/script&gt;}")
+    assert "script" not in page_of(samples.record(claims=[samples.claim(statement=formula)]), tmp_path).elements
+
+
+def test_latex_that_cannot_be_converted_is_shown_as_text(tmp_path):
+    tree = page_of(samples.record(claims=[samples.claim(statement=Formula(text="a plain formula", latex=r"\frac{"))]), tmp_path)
+    assert "a plain formula" in tree.text
+
+
+PARTS = [{"claims": []}, {"models": []}, {"cells": []}, {"near_zero": []}, {"claims": [], "models": [], "cells": [], "near_zero": []}]
+
+
+@pytest.mark.parametrize("parts", PARTS, ids=lambda parts: " ".join(parts))
+def test_any_part_may_be_missing(parts, tmp_path):
+    Tree(render(samples.record(**parts)))
+    Tree(render(samples.record(**parts, run=samples.run_info(finished=None, exit_status=None)), tmp_path))
+
+
+def test_every_field_of_a_row_may_be_missing():
+    bare = {"error": None, "bound": None, "tightness": None, "worst_ratio": None, "worst_site": None, "resolution": None, "certified": None, "mutant": None}
+    cells = [samples.cell(verdict=verdict, numerics=f"n{index}", counts=Counts(), mutant_verdict=None, **bare) for index, verdict in enumerate(Verdict)]
+    claims = [samples.claim(id=verdict, verdict=verdict, steps=[], mutants=[], hypotheses=[]) for verdict in Verdict]
+    sweeps = [samples.sweep(levels=[]), samples.sweep(predicted_radius=samples.INFINITY, measured_radius=samples.NAN), samples.sweep(measured_radius=0.0)]
+    Tree(render(samples.record(cells=cells, claims=claims, models=[samples.model(losses=[]), samples.model(zero_loss=samples.INFINITY)], near_zero=sweeps)))
+
+
+def test_a_violation_is_on_top_and_drawn(tmp_path):
+    wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=3.0, counts=Counts(holds=4093, violated=3), reason="the update is wrong")
+    tree = page_of(samples.record(cells=[wrong]), tmp_path)
+    assert "Violated: 3 cases in 1 cell" in tree.text
+    assert "3 violations" in tree.text
+    assert "the update is wrong" in tree.text
+
+
+def test_an_unfinished_run_says_so(tmp_path):
+    assert "The run did not finish" in page_of(samples.record(run=samples.run_info(finished=None)), tmp_path).text
+
+
+def test_cases_that_are_not_those_of_the_record_are_told(tmp_path):
+    run = samples.record()
+    samples.write_folder(run, tmp_path, with_cases=[samples.cell(counts=Counts(holds=4000))])
+    assert "Not to be trusted: 1 cell has other cases on disk than the record counts" in Tree(render(run, tmp_path)).text
+    samples.write_folder(run, tmp_path)
+    assert "other cases on disk" not in Tree(render(run, tmp_path)).text
+
+
+def test_identifiers_are_unique_and_links_lead_somewhere(tmp_path):
+    tree = page_of(samples.full_record(cases=300), tmp_path)
+    identifiers = tree.values("id")
+    assert len(identifiers) == len(set(identifiers))
+    targets = [value for value in tree.values("href") + tree.values("xlink:href") if value.startswith("#")]
+    assert targets
+    assert {target[1:] for target in targets} <= set(identifiers)
+    assert not [value for value in tree.values("href") + tree.values("src") if not value.startswith("#")], "nothing is fetched"
+
+
+def test_the_same_run_gives_the_same_page(tmp_path):
+    run = samples.full_record(cases=300)
+    assert render(run, samples.write_folder(run, tmp_path)) == render(run, tmp_path)
+
+
+def test_a_large_run_stays_small_and_quick(tmp_path):
+    """32 cells and over 150,000 cases: under 1.5 MB, and rendered while one waits."""
+    run = samples.full_record(cases=4800)
+    folder = samples.write_folder(run, tmp_path)
+    started = time.perf_counter()
+    page = write_report(folder)
+    assert time.perf_counter() - started < 20
+    assert page.stat().st_size < 1_500_000
+
+
+def test_many_cells_are_cut_gravest_first():
+    cells = [samples.cell(block=f"block-{number}") for number in range(DETAILED_CELLS + 50)]
+    cells.append(samples.cell(block="the last", verdict=Verdict.VIOLATED, worst_ratio=2.0))
+    page = render(samples.record(cells=cells, near_zero=[]))
+    assert page.count('class="detail ') == DETAILED_CELLS
+    assert f'id="cell-{len(cells)}"' in page, "the violated one is among them"
+    assert len(page.encode()) < 1_500_000
+
+
+def test_a_folder_that_is_no_run_gets_no_report(tmp_path):
+    with pytest.raises(NotARun):
+        write_report(tmp_path)
+    samples.write_folder(samples.record(), tmp_path)
+    (tmp_path / "cases.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DamagedRun):
+        write_report(tmp_path)
+    assert not (tmp_path / "report").exists()
