@@ -1,1 +1,175 @@
-"""The command."""
+"""The command line: it parses, calls one function, prints, and returns the status.
+
+Exit status: 0 everything held; 1 a claim failed; 2 the call was wrong; 3 incomplete; 130 interrupted. With --json,
+stdout holds machine-readable output alone; progress and messages go to stderr. Heavy libraries are imported only by the
+command that needs them, so that ``verify --help`` is quick.
+"""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from symbolic.errors import CallError
+from verify.status import INTERRUPTED, WRONG_CALL
+
+if TYPE_CHECKING:
+    from reports.record import RunRecord
+    from verify.plan import Plan
+
+app = typer.Typer(
+    name="verify",
+    help="Prove, bound and measure the implicit weight updates of in-context learning.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON alone on stdout.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="How much to measure: quick, standard or exhaustive.")]
+Out = Annotated[Path | None, typer.Option("--out", help="The run's folder; must be new or empty. [default: runs/<UTC time>-<id>]", show_default=False)]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Seed = Annotated[int, typer.Option("--seed", help="Determines every random draw.")]
+Blocks = Annotated[list[str] | None, typer.Option("--block", help="Only this block; may be repeated.")]
+Formats = Annotated[list[str] | None, typer.Option("--format", help="Only this format; may be repeated.")]
+Variants = Annotated[list[str] | None, typer.Option("--variant", help="Only this evaluation order; may be repeated.")]
+Scenarios = Annotated[list[str] | None, typer.Option("--scenario", help="Only this scenario; may be repeated.")]
+CaseCount = Annotated[int | None, typer.Option("--cases", min=1, help="Cases in each cell, instead of the profile's.")]
+
+
+@app.command("all")
+def all_(
+    profile: ProfileName = "standard",
+    out: Out = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Prove every claim, train and stress every block, and write a report."""
+    from verify.plan import make_plan
+
+    return _run(make_plan("all", profile=profile, seed=seed, device=device), out, as_json)
+
+
+@app.command()
+def stress(
+    block: Blocks = None,
+    format: Formats = None,
+    scenario: Scenarios = None,
+    variant: Variants = None,
+    cases: CaseCount = None,
+    profile: ProfileName = "standard",
+    out: Out = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Measure trained blocks against their rounding bounds, without the proofs."""
+    from verify.plan import make_plan
+
+    plan = make_plan(
+        "stress", profile=profile, seed=seed, device=device, claims=(), blocks=block, formats=format, variants=variant, scenarios=scenario, cases=cases
+    )
+    return _run(plan, out, as_json)
+
+
+@app.command()
+def prove(
+    claims: Annotated[list[str] | None, typer.Argument(help="Only these claims. [default: all]", show_default=False)] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="Print every step of every proof.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Prove the claims for all sizes, and refute their mutants."""
+    from verify.commands import prove_claims
+
+    return prove_claims(claims or None, steps=steps, as_json=as_json)
+
+
+@app.command()
+def train(
+    blocks: Annotated[list[str] | None, typer.Argument(help="Only these blocks. [default: all]", show_default=False)] = None,
+    again: Annotated[bool, typer.Option("--again", help="Train even if the cache holds the block.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Train blocks on the paper's task, and keep them in the cache."""
+    from verify.commands import train_blocks
+
+    return train_blocks(blocks or None, again=again, as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str, typer.Argument(help="claims, blocks, formats, scenarios, variants or profiles.")],
+    as_json: AsJson = False,
+) -> int:
+    """List what there is."""
+    from verify.commands import list_kind
+
+    return list_kind(kind, as_json=as_json)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Render a run's report again from its record."""
+    from verify.commands import render_report
+
+    return render_report(run, open_it=open_, as_json=as_json)
+
+
+def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
+    """Run a plan, print its closing table or its record, return its exit status."""
+    from verify.engine import run
+    from verify.progress import ProgressBars
+    from verify.store import make_run_folder, new_run_id
+
+    run_id = new_run_id()
+    folder = make_run_folder(out, run_id)
+    try:
+        with ProgressBars() as ui:
+            record = run(plan, folder, run_id, ui)
+    except KeyboardInterrupt:
+        print(f"interrupted; what was finished is in {folder}", file=sys.stderr)
+        raise
+    _print_record(record, folder, as_json)
+    status = record.run.exit_status
+    assert status is not None
+    return status
+
+
+def _print_record(record: "RunRecord", folder: Path, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(record.model_dump_json(indent=1) + "\n")
+        return
+    from reports.terminal import closing
+    from rich.console import Console
+
+    Console().print(closing(record, folder / "report" / "index.html"))
+
+
+def main() -> None:
+    """Run the command and leave with its exit status."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    try:
+        status = app(standalone_mode=False)
+    except CallError as error:
+        print(error, file=sys.stderr)
+        sys.exit(WRONG_CALL)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        # What click itself finds wrong with a call (an unknown option, a missing argument) prints its own usage line.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            sys.exit(WRONG_CALL)
+        raise
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""A block by name: how to build it and how to train it. The folder ``blocks/`` is the registry."""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from numeric.contextual_block import ContextualBlock
+from numeric.recipe import Recipe, fingerprint
+from symbolic.errors import CallError, unknown
+
+
+class UnknownBlock(CallError):
+    """No block of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A row of the registry."""
+
+    id: str
+    title: str
+    build: Callable[[Recipe], ContextualBlock]
+    """Makes the untrained module."""
+    recipe: Recipe
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the recipe and of the source file that builds the module."""
+        module = inspect.getmodule(self.build)
+        assert module is not None
+        return fingerprint(self.id, self.recipe, inspect.getsource(module))
+
+
+def all_blocks() -> list[Block]:
+    """Every block of every file in ``blocks/``, in the order of the files' names."""
+    package = import_module("numeric.blocks")
+    found: list[Block] = []
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        found.extend(import_module(f"numeric.blocks.{info.name}").BLOCKS)
+    return found
+
+
+def blocks_named(names: Sequence[str] | None = None) -> list[Block]:
+    """The blocks of these names, or all. Raises UnknownBlock."""
+    known = {block.id: block for block in all_blocks()}
+    if names is None:
+        return list(known.values())
+    for name in names:
+        if name not in known:
+            raise UnknownBlock(unknown("block", name, list(known)))
+    return [known[name] for name in names]

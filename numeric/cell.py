@@ -1,0 +1,168 @@
+"""One cell of the grid: many cases of one claim, block, numerics, variant and scenario, measured and summed up."""
+
+import copy
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from numeric.balls import Ball, Certificate, ball, certify
+from numeric.contextual_block import ContextualBlock
+from numeric.judging import Judged, judge
+from numeric.numerics import Numerics
+from numeric.probe import BATCH, torch_dtype
+from numeric.scenario import Scenario, claim_of
+from numeric.sides import Sides, in_format, measure_sides
+from numeric.training import TrainedBlock
+from numeric.variants import Variant
+from symbolic.verdict import Verdict
+
+CERTIFIED_CASES = 4
+"""Cases of a cell that the ball reference checks: the worst of each of the first batches."""
+
+WRONG_UPDATE = "(WΔA)zᵀ/‖z‖²: A(C,x) where A(C∖Y,x) belongs"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is to be measured."""
+
+    trained: TrainedBlock
+    block: ContextualBlock
+    """The trained block in the format, on the device."""
+    numerics: Numerics
+    variant: Variant
+    scenario: Scenario
+    cases: int
+
+    @property
+    def claim(self) -> str:
+        """The id of the claim that the cell tests."""
+        return claim_of(self.scenario, self.trained)
+
+    @property
+    def id(self) -> str:
+        """Unique in a run."""
+        return "/".join((self.claim, self.trained.block.id, self.numerics.name, self.variant.id, self.scenario.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was found in a cell."""
+
+    judged: Judged
+    certificates: tuple[Certificate, ...]
+
+    @property
+    def holds(self) -> NDArray[np.bool_]:
+        """Which cases hold."""
+        return self.judged.verdict == Verdict.HOLDS.value
+
+    @property
+    def was_judged(self) -> NDArray[np.bool_]:
+        """Which cases were not refused."""
+        return self.judged.reason == ""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Cases by verdict."""
+        return Counter(str(word) for word in self.judged.verdict)
+
+    @property
+    def resolution(self) -> float:
+        """Median over the judged cases; NaN if there is none."""
+        return float(np.median(self.judged.resolution[self.was_judged])) if self.was_judged.any() else float("nan")
+
+    @property
+    def wrong_caught(self) -> int:
+        """Holding cases whose planted wrong update was noticed; a wrong result that is not finite does not count."""
+        ratio = self.judged.wrong_ratio[self.holds]
+        return int(((ratio > 1) & np.isfinite(ratio)).sum())
+
+    @property
+    def wrong_verdict(self) -> Verdict | None:
+        """VIOLATED if the planted wrong update was noticed in at least half of the holding cases; None if none holds."""
+        holding = int(self.holds.sum())
+        if holding == 0:
+            return None
+        return Verdict.VIOLATED if 2 * self.wrong_caught >= holding else Verdict.HOLDS
+
+    @property
+    def verdict(self) -> Verdict:
+        """VIOLATED for one violated case or one certificate outside; HOLDS only if the bound would have noticed a wrong update."""
+        counts = self.counts
+        if counts[Verdict.VIOLATED] or not all(c.inside for c in self.certificates):
+            return Verdict.VIOLATED
+        if not self.was_judged.any():
+            return Verdict.INCONCLUSIVE
+        if counts[Verdict.HOLDS] == 0 or self.resolution >= 1 or self.wrong_verdict is not Verdict.VIOLATED:
+            return Verdict.VACUOUS
+        return Verdict.HOLDS
+
+
+def block_in_format(trained: TrainedBlock, numerics: Numerics) -> ContextualBlock:
+    """The trained block with its weights rounded to the format, on the device."""
+    return copy.deepcopy(trained.model.block).to(numerics.device, torch_dtype(numerics.storage))
+
+
+def layer_shapes(trained: TrainedBlock) -> tuple[tuple[int, int], ...]:
+    """(rows, columns) of every dense layer of the network, and of an inner product."""
+    shapes = {(m.out_features, m.in_features) for m in trained.model.block.network.modules() if isinstance(m, torch.nn.Linear)}
+    return tuple(sorted(shapes))
+
+
+def seed_of(seed: int, *names: str) -> int:
+    """A seed of its own for each name, from the run's."""
+    digest = hashlib.sha256("\0".join([str(seed), *names]).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None = None) -> Measurement:
+    """Measure every case of a cell, batch by batch.  progress: called with the number of cases done.
+
+    Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario.
+    """
+    generator = torch.Generator().manual_seed(seed_of(seed, cell.trained.block.id, cell.scenario.id))
+    W = ball(cell.block.first.weight.double().tolist())
+    b = ball([[x] for x in cell.block.first.bias.double().tolist()])
+    judged: list[Judged] = []
+    certificates: list[Certificate] = []
+    done = 0
+    while done < cell.cases:
+        drawn = cell.scenario.draw(cell.trained, cell.numerics.storage, BATCH, generator)
+        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.numerics), cell.variant.update, cell.numerics)
+        judged.append(judge(sides))
+        if len(certificates) < CERTIFIED_CASES:
+            certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))
+        done += BATCH
+        if progress:
+            progress(min(done, cell.cases))
+    return Measurement(_joined(judged, cell.cases), tuple(certificates))
+
+
+def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -> list[Certificate]:
+    """The certificate of the judged case with the largest ratio; none if no case was judged."""
+    candidates = np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))
+    if len(candidates) == 0:
+        return []
+    case = int(candidates[np.argmax(judged.ratio[candidates])])
+
+    def row(x: torch.Tensor) -> list[float]:
+        return x[case].double().tolist()
+
+    left, right = sides.left, sides.right
+    return [
+        certify(
+            W, b, row(sides.z), row(sides.a), cell.variant,
+            row(left.first_layer), row(right.first_layer), row(left.first_layer_radius), row(right.first_layer_radius),
+        )
+    ]  # fmt: skip
+
+
+def _joined(parts: list[Judged], cases: int) -> Judged:
+    """The batches in one, without what the last batch has too many."""
+    return Judged(*(np.concatenate([getattr(part, name) for part in parts])[:cases] for name in Judged.__dataclass_fields__))

@@ -1,0 +1,67 @@
+"""Floating-point formats: one row each, everything else derived.
+
+A binary format with p significand bits (the hidden one counted) and exponents e_min..e_max holds the numbers
+±m·2^(e-p+1) with integer 0 ≤ m < 2^p. Round to nearest commits a relative error of at most u = 2^-p above the smallest
+normal number 2^e_min, and an absolute error of at most η/2 below it, η = 2^(e_min-p+1).
+Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., §2.1-2.2; IEEE 754-2019, §3.
+"""
+
+from dataclasses import dataclass
+
+from symbolic.errors import CallError, unknown
+
+
+class UnknownFormat(CallError):
+    """No format of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A binary floating-point format."""
+
+    name: str
+    title: str
+    significand_bits: int
+    """p, the hidden bit counted."""
+    min_exponent: int
+    """e_min: the smallest normal number is 2^e_min."""
+    max_exponent: int
+    """e_max: the largest finite number is just under 2^(e_max+1)."""
+    dtype: str
+    """The name of torch's dtype."""
+
+    @property
+    def unit_roundoff(self) -> float:
+        """U = 2^-p, the largest relative error of one rounding to nearest."""
+        return 2.0**-self.significand_bits
+
+    @property
+    def smallest_normal(self) -> float:
+        """λ = 2^e_min."""
+        return 2.0**self.min_exponent
+
+    @property
+    def smallest_subnormal(self) -> float:
+        """η = 2^(e_min-p+1)."""
+        return 2.0 ** (self.min_exponent - self.significand_bits + 1)
+
+    @property
+    def largest(self) -> float:
+        """Ω = (2 - 2^(1-p))·2^e_max."""
+        return (2.0 - 2.0 ** (1 - self.significand_bits)) * 2.0**self.max_exponent
+
+
+FORMATS = (
+    Format("fp64", "IEEE 754 binary64", 53, -1022, 1023, "float64"),
+    Format("fp32", "IEEE 754 binary32", 24, -126, 127, "float32"),
+    Format("bf16", "bfloat16", 8, -126, 127, "bfloat16"),
+    Format("fp16", "IEEE 754 binary16", 11, -14, 15, "float16"),
+)
+
+
+def format_named(name: str) -> Format:
+    """The format of that name. Raises UnknownFormat."""
+    for row in FORMATS:
+        if row.name == name:
+            return row
+    raise UnknownFormat(unknown("format", name, [row.name for row in FORMATS]))

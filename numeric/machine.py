@@ -1,0 +1,42 @@
+"""What this machine is, as torch sees it."""
+
+from dataclasses import dataclass
+
+import torch
+
+from symbolic.errors import CallError
+
+
+class NoSuchDevice(CallError):
+    """The device is not here."""
+
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The parts that a result may depend on."""
+
+    torch: str
+    device: str
+    blas: str
+    threads: int
+
+
+def device_named(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes the GPU where there is one. Raises NoSuchDevice."""
+    if name not in DEVICES:
+        raise NoSuchDevice(f'no device named "{name}"; allowed are {", ".join(DEVICES)}.')
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise NoSuchDevice("torch finds no CUDA GPU here; run with --device cpu.")
+    return "cuda" if name == "cuda" or (name == "auto" and available) else "cpu"
+
+
+def describe(device: str) -> Machine:
+    """The machine.  device: ``cpu`` or ``cuda``."""
+    settings = torch.__config__.show()
+    blas = next((part.split("=", 1)[1] for part in settings.replace("\n", ",").split(", ") if part.strip().startswith("BLAS_INFO=")), "unknown")
+    name = torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
+    return Machine(torch.__version__, name, blas, torch.get_num_threads())

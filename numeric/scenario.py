@@ -1,0 +1,63 @@
+"""A scenario by name: a family of (context, removed part Y, query). The folder ``scenarios/`` is the registry."""
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from numeric.formats import Format
+from numeric.training import TrainedBlock
+from symbolic.errors import CallError, unknown
+
+
+class UnknownScenario(CallError):
+    """No scenario of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """What a scenario draws: embedded tokens, in fp64; the measurement rounds them to its format."""
+
+    context: Tensor
+    """C: (cases, N, width)."""
+    kept: Tensor | None
+    """C∖Y: (cases, n, width), or None for the empty context (Y = C)."""
+    query: Tensor
+    """x: (cases, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A row of the registry."""
+
+    id: str
+    title: str
+    claim: str
+    """The claim that it tests on a block without a skip connection."""
+    draw: Callable[[TrainedBlock, Format, int, torch.Generator], Cases]
+    """Draws that many cases for a trained block and a format."""
+
+
+def all_scenarios() -> list[Scenario]:
+    """The scenario of every file in ``scenarios/``, in the order of the files' names."""
+    package = import_module("numeric.scenarios")
+    return [import_module(f"numeric.scenarios.{info.name}").SCENARIO for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name)]
+
+
+def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
+    """The scenarios of these names, or all. Raises UnknownScenario."""
+    known = {scenario.id: scenario for scenario in all_scenarios()}
+    if names is None:
+        return list(known.values())
+    for name in names:
+        if name not in known:
+            raise UnknownScenario(unknown("scenario", name, list(known)))
+    return [known[name] for name in names]
+
+
+def claim_of(scenario: Scenario, trained: TrainedBlock) -> str:
+    """The claim that a cell tests: Theorem A.2 on a block with a skip connection, else the scenario's own."""
+    return "theorem-a.2" if trained.model.block.skip else scenario.claim

@@ -1,0 +1,161 @@
+"""Training a block on the paper's task, and the cache of what was trained.
+
+Deterministic by the recipe's seed on one machine and version of torch. A block that has not learned is refused: a
+stress test of an untrained block would say nothing of the paper.
+"""
+
+import json
+import os
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from numeric.block import Block
+from numeric.task import InContextRegressor, draw_prompts, half_squared_error
+from symbolic.errors import CallError
+
+VALIDATION_PROMPTS = 8192
+CURVE_POINTS = 100
+
+Progress = Callable[[str, int, int], None]
+"""Called with a label, the steps done and the steps in all."""
+
+
+class BlockNotTrained(Exception):
+    """The block did not learn the task, so no statement about trained blocks can be tested on it."""
+
+
+class UnusableWeights(CallError):
+    """A weight is NaN or infinite."""
+
+
+class DamagedCache(UserWarning):
+    """A cached block could not be read and is trained again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedBlock:
+    """A block with its weights and what training showed."""
+
+    block: Block
+    model: InContextRegressor
+    validation_loss: float
+    """Half the mean squared error on fresh prompts."""
+    zero_loss: float
+    """The same for predicting zero."""
+    losses: tuple[tuple[int, float], ...]
+    """(step, training loss), thinned."""
+    seconds: float
+    cached: bool
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def cache_folder() -> Path:
+    """Where trained blocks are kept: $ICL_VERIFY_CACHE, or the user's cache folder."""
+    named = os.environ.get("ICL_VERIFY_CACHE")
+    return Path(named) if named else platformdirs.user_cache_path("icl-verify")
+
+
+def trained(block: Block, *, progress: Progress | None = None, retrain: bool = False) -> TrainedBlock:
+    """The trained block, from the cache if it is there.
+
+    Raises BlockNotTrained if it did not reach its recipe's loss, UnusableWeights if a weight is not finite.
+    """
+    path = cache_folder() / f"{block.id}-{block.fingerprint}.safetensors"
+    result = None if retrain or not path.exists() else _read(block, path)
+    if result is None:
+        result = _train(block, progress)
+        refuse_unusable(result)
+        _write(result, path)
+    refuse_unusable(result)
+    return result
+
+
+def refuse_unusable(result: TrainedBlock) -> None:
+    """Raise unless every weight is finite and the block has learned."""
+    for name, weight in result.model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise UnusableWeights(f'"{name}" of block "{result.block.id}" holds a NaN or an infinity; delete its file in {cache_folder()} and train again.')
+    required = result.block.recipe.required_loss
+    if not result.validation_loss <= required:
+        raise BlockNotTrained(f'block "{result.block.id}" reached ½ MSE {result.validation_loss:.4f}, not the required {required}; it has not learned.')
+
+
+def _fresh(block: Block) -> InContextRegressor:
+    """The untrained model; its initial weights depend on the recipe's seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(block.recipe.seed)
+        return InContextRegressor(block.build(block.recipe), block.recipe.token_width)
+
+
+def _train(block: Block, progress: Progress | None) -> TrainedBlock:
+    recipe, started = block.recipe, time.perf_counter()
+    model = _fresh(block)
+    generator = torch.Generator().manual_seed(recipe.seed + 1)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
+    losses: list[tuple[int, float]] = []
+    every = max(1, recipe.steps // CURVE_POINTS)
+    for step in range(recipe.steps):
+        prompts = draw_prompts(recipe, recipe.batch, generator)
+        loss = half_squared_error(model(prompts.context, prompts.query), prompts.answer)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % every == 0:
+            losses.append((step, float(loss.detach())))
+            if progress:
+                progress(f"train {block.id}", step, recipe.steps)
+    if progress:
+        progress(f"train {block.id}", recipe.steps, recipe.steps)
+    model.requires_grad_(False)
+    fresh = draw_prompts(recipe, VALIDATION_PROMPTS, torch.Generator().manual_seed(recipe.seed + 2))
+    with torch.no_grad():
+        validation = float(half_squared_error(model(fresh.context, fresh.query), fresh.answer))
+        zero = float(half_squared_error(torch.zeros_like(fresh.answer), fresh.answer))
+    return TrainedBlock(block, model, validation, zero, tuple(losses), time.perf_counter() - started, cached=False)
+
+
+def _write(result: TrainedBlock, path: Path) -> None:
+    """Write to a temporary file first, so that a killed run leaves no half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {"validation_loss": result.validation_loss, "zero_loss": result.zero_loss, "losses": result.losses, "seconds": result.seconds}
+    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(descriptor)
+    save_file(result.model.state_dict(), name, metadata={"facts": json.dumps(facts)})
+    os.replace(name, path)
+
+
+def _read(block: Block, path: Path) -> TrainedBlock | None:
+    """The cached block, or None with a warning if its file is damaged."""
+    model = _fresh(block)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
+        result = TrainedBlock(
+            block,
+            model.requires_grad_(False),
+            float(facts["validation_loss"]),
+            float(facts["zero_loss"]),
+            tuple((int(step), float(loss)) for step, loss in facts["losses"]),
+            float(facts["seconds"]),
+            cached=True,
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        warnings.warn(DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {error}); it is trained again."), stacklevel=3)
+        return None
+    return result

@@ -1,0 +1,162 @@
+"""The commands that make no run folder: prove, train, list, report."""
+
+import json
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from symbolic.errors import CallError, unknown
+from verify.profiles import PROFILES
+from verify.progress import ProgressBars
+from verify.status import FAILED, HELD, INCOMPLETE
+
+
+class UnknownKind(CallError):
+    """There is no list of that."""
+
+
+Row = dict[str, str | int | float | bool]
+
+
+def prove_claims(names: Sequence[str] | None, *, steps: bool, as_json: bool) -> int:
+    """Prove claims and print them. Returns 0 if all hold and every mutant is refuted, 1 if not, 3 if a proof broke."""
+    from reports.terminal import proofs
+    from symbolic.prover import prove
+
+    from symbolic.registry import load_claims
+    from symbolic.verdict import Verdict
+    from verify.convert import claim_record
+
+    claims = load_claims(names)
+    found = []
+    with ProgressBars() as ui:
+        for index, claim in enumerate(claims):
+            ui.step("prove", index, len(claims))
+            found.append(claim_record(prove(claim)))
+        ui.step("prove", len(claims), len(claims))
+    if as_json:
+        _print_json({"claims": [record.model_dump(mode="json") for record in found]})
+    else:
+        Console().print(proofs(found, steps=steps))
+    refuted = all(mutant.verdict is Verdict.VIOLATED for record in found for mutant in record.mutants)
+    if not refuted or any(record.verdict is Verdict.VIOLATED for record in found):
+        return FAILED
+    return HELD if found and all(record.verdict is Verdict.HOLDS for record in found) else INCOMPLETE
+
+
+def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> int:
+    """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
+    from numeric.block import blocks_named
+    from numeric.training import BlockNotTrained, trained
+    from verify.convert import model_record
+
+    rows, failures = [], []
+    with ProgressBars() as ui:
+        for block in blocks_named(names):
+            try:
+                rows.append(model_record(trained(block, progress=ui.step, retrain=again)).model_dump(mode="json"))
+            except BlockNotTrained as failure:
+                failures.append(str(failure))
+    if as_json:
+        _print_json({"models": rows, "failures": failures})
+    else:
+        shown = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
+        Console().print(_table([{key: row[key] for key in shown} for row in rows]))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    return INCOMPLETE if failures else HELD
+
+
+def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
+    """Render the report of a run's folder and print its path. Returns 0."""
+    from reports.page import write_report
+
+    path = write_report(folder)
+    if as_json:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+    if open_it:
+        webbrowser.open(path.resolve().as_uri())
+    return HELD
+
+
+def list_kind(kind: str, *, as_json: bool) -> int:
+    """Print what there is of a kind. Raises UnknownKind. Returns 0."""
+    lists: dict[str, Callable[[], list[Row]]] = {
+        "claims": _claims,
+        "blocks": _blocks,
+        "formats": _formats,
+        "scenarios": _scenarios,
+        "variants": _variants,
+        "profiles": lambda: [{"id": row.id, "title": row.title, "cases": row.cases} for row in PROFILES],
+    }
+    if kind not in lists:
+        near = unknown("list", kind, list(lists)).split("`")[0].strip()
+        raise UnknownKind(f"{near} There are {', '.join(lists)}.")
+    rows = lists[kind]()
+    if as_json:
+        _print_json(rows)
+    else:
+        Console().print(_table(rows))
+    return HELD
+
+
+def _claims() -> list[Row]:
+    from symbolic.registry import load_claims
+
+    return [{"id": claim.id, "title": claim.title, "source": claim.source, "mutants": len(claim.mutants)} for claim in load_claims()]
+
+
+def _blocks() -> list[Row]:
+    from numeric.block import all_blocks
+
+    return [{"id": block.id, "title": block.title, "required_loss": block.recipe.required_loss, "recipe": block.fingerprint} for block in all_blocks()]
+
+
+def _formats() -> list[Row]:
+    from numeric.formats import FORMATS
+
+    return [
+        {
+            "id": row.name,
+            "title": row.title,
+            "significand_bits": row.significand_bits,
+            "min_exponent": row.min_exponent,
+            "max_exponent": row.max_exponent,
+            "unit_roundoff": row.unit_roundoff,
+            "smallest_subnormal": row.smallest_subnormal,
+            "largest": row.largest,
+        }
+        for row in FORMATS
+    ]
+
+
+def _scenarios() -> list[Row]:
+    from numeric.scenario import all_scenarios
+
+    return [{"id": row.id, "title": row.title, "claim": row.claim} for row in all_scenarios()]
+
+
+def _variants() -> list[Row]:
+    from numeric.variants import VARIANTS
+
+    return [{"id": row.id, "title": row.title} for row in VARIANTS]
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        numeric = isinstance(rows[0][name], int | float) and not isinstance(rows[0][name], bool)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    return table

@@ -1,0 +1,199 @@
+"""From what the floors below found to rows of the record."""
+
+import numpy as np
+from numpy.typing import NDArray
+from symbolic.prover import MutantOutcome, Proof
+
+from numeric.cell import WRONG_UPDATE, Cell, Measurement
+from numeric.near_zero import CASES, Sweep
+from numeric.numerics import Numerics
+from numeric.training import TrainedBlock
+from reports.cases import Cases
+from reports.record import (
+    CellRecord,
+    Certified,
+    ClaimRecord,
+    Counterexample,
+    Counts,
+    Formula,
+    ModelRecord,
+    MutantRecord,
+    NearZeroLevel,
+    NearZeroSweep,
+    Quantiles,
+    Spread,
+    Step,
+)
+from symbolic.verdict import Verdict
+
+
+def claim_record(proof: Proof) -> ClaimRecord:
+    """A proof, with its mutants."""
+    claim = proof.claim
+    return ClaimRecord(
+        id=claim.id,
+        title=claim.title,
+        source=claim.source,
+        hypotheses=[Formula(text=h.text, latex=h.latex) for h in claim.hypotheses],
+        statement=Formula(text=claim.statement.text, latex=claim.statement.latex),
+        verdict=proof.verdict,
+        reason=proof.reason,
+        scope=proof.scope,
+        steps=[Step(expression=Formula(text=s.text, latex=s.latex), rule=s.rule, hypothesis=s.hypothesis) for s in proof.steps],
+        mutants=[_mutant(outcome) for outcome in proof.mutants],
+        seconds=proof.seconds,
+    )
+
+
+def _mutant(outcome: MutantOutcome) -> MutantRecord:
+    found = outcome.counterexample
+    return MutantRecord(
+        id=outcome.id,
+        description=outcome.description,
+        why=outcome.why,
+        statement=Formula(text=outcome.statement.text, latex=outcome.statement.latex),
+        verdict=outcome.verdict,
+        counterexample=None
+        if found is None
+        else Counterexample(sizes=dict(found.sizes), values=dict(found.values), left=found.left, right=found.right, note=found.note),
+    )
+
+
+def model_record(trained: TrainedBlock) -> ModelRecord:
+    """A trained block."""
+    return ModelRecord(
+        block=trained.block.id,
+        recipe=trained.block.fingerprint,
+        parameters=trained.parameters,
+        steps=trained.block.recipe.steps,
+        validation_loss=trained.validation_loss,
+        zero_loss=trained.zero_loss,
+        required_loss=trained.block.recipe.required_loss,
+        losses=list(trained.losses),
+        seconds=trained.seconds,
+        cached=trained.cached,
+    )
+
+
+def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
+    """A measured cell."""
+    judged, mask = found.judged, found.was_judged
+    counts = found.counts
+    reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
+    measured: dict[str, object] = {}
+    if mask.any():
+        ratios = judged.ratio[mask], judged.output_ratio[mask]
+        worst = max(float(r.max()) for r in ratios)
+        measured = {
+            "error": _spread(judged.error[mask]),
+            "bound": _spread(judged.bound[mask]),
+            "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
+            "worst_ratio": worst,
+            "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
+            "resolution": found.resolution,
+        }
+    return CellRecord(
+        id=cell.id,
+        claim=cell.claim,
+        block=cell.trained.block.id,
+        format=cell.numerics.storage.name,
+        numerics=cell.numerics.name,
+        variant=cell.variant.id,
+        scenario=cell.scenario.id,
+        device=cell.numerics.device,
+        cases=len(judged.verdict),
+        verdict=found.verdict,
+        reason=_reason(found, reasons),
+        counts=Counts(
+            holds=counts[Verdict.HOLDS], violated=counts[Verdict.VIOLATED], vacuous=counts[Verdict.VACUOUS], inconclusive=counts[Verdict.INCONCLUSIVE]
+        ),
+        reasons=reasons,
+        mutant=WRONG_UPDATE,
+        mutant_verdict=found.wrong_verdict,
+        mutant_caught=found.wrong_caught,
+        certified=None
+        if not found.certificates
+        else Certified(
+            cases=len(found.certificates),
+            left=max(c.left for c in found.certificates),
+            right=max(c.right for c in found.certificates),
+            inside=all(c.inside for c in found.certificates),
+        ),
+        seconds=seconds,
+        **measured,
+    )
+
+
+def failed_cell(cell: Cell, error: Exception) -> CellRecord:
+    """A cell whose measurement broke."""
+    return unmeasured_cell(cell.claim, cell.trained.block.id, cell.numerics, cell.variant.id, cell.scenario.id, error)
+
+
+def unmeasured_cell(claim: str, block: str, numerics: Numerics, variant: str, scenario: str, error: Exception) -> CellRecord:
+    """A cell of which nothing is known."""
+    return CellRecord(
+        id="/".join((claim, block, numerics.name, variant, scenario)),
+        claim=claim,
+        block=block,
+        format=numerics.storage.name,
+        numerics=numerics.name,
+        variant=variant,
+        scenario=scenario,
+        device=numerics.device,
+        cases=0,
+        verdict=Verdict.ERROR,
+        reason=f"{type(error).__name__}: {error}".split("\n")[0],
+    )
+
+
+def cases_table(found: Measurement) -> Cases:
+    """The rows of a cell for ``cases.parquet``."""
+    j = found.judged
+    return Cases(j.norm_a, j.error, j.bound, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+
+
+def sweep_record(trained: TrainedBlock, variant: str, numerics: Numerics, found: Sweep) -> NearZeroSweep:
+    """A near-zero sweep."""
+    return NearZeroSweep(
+        block=trained.block.id,
+        format=numerics.storage.name,
+        numerics=numerics.name,
+        variant=variant,
+        predicted_radius=found.predicted_radius,
+        measured_radius=found.measured_radius,
+        predicted_by=found.predicted_by,
+        levels=[
+            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=CASES)
+            for level in found.levels
+        ],
+    )
+
+
+def _spread(x: NDArray[np.float64]) -> Spread:
+    return Spread(max=float(x.max()), median=float(np.median(x)))
+
+
+def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quantiles:
+    """Bound over error; infinite where the error is zero."""
+    tightness = np.full_like(bound, np.inf)
+    np.divide(bound, error, out=tightness, where=error > 0)
+    # The "lower" quantile is one of the values; interpolating between infinities would make a NaN.
+    low, middle, high = np.quantile(tightness, [0.1, 0.5, 0.9], method="lower")
+    return Quantiles(p10=float(low), median=float(middle), p90=float(high))
+
+
+def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
+    """In words, why the verdict is not HOLDS or what was refused."""
+    total, parts = len(found.judged.verdict), []
+    counts = found.counts
+    if counts[Verdict.VIOLATED]:
+        parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
+    if not all(c.inside for c in found.certificates):
+        parts.append("a side lies outside its own radius, by the ball reference")
+    if found.wrong_verdict is Verdict.HOLDS:
+        parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
+    if counts[Verdict.VACUOUS]:
+        parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")
+    if reasons:
+        parts.append("refused: " + ", ".join(f"{count} {name}" for name, count in reasons.items()))
+    return "; ".join(parts) or None

@@ -1,0 +1,76 @@
+"""What a run is to check, settled and validated before anything runs."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verify.profiles import Profile, profile_named
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole run. Every name in it exists."""
+
+    command: str
+    """The command that repeats the run."""
+    profile: Profile
+    seed: int
+    device: str
+    claims: tuple[str, ...]
+    """Claims to prove; may be empty."""
+    blocks: tuple[str, ...]
+    formats: tuple[str, ...]
+    variants: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    cases: int
+    """Cases in each cell."""
+
+
+def make_plan(
+    verb: str,
+    *,
+    profile: str,
+    seed: int,
+    device: str,
+    claims: Sequence[str] | None = None,
+    blocks: Sequence[str] | None = None,
+    formats: Sequence[str] | None = None,
+    variants: Sequence[str] | None = None,
+    scenarios: Sequence[str] | None = None,
+    cases: int | None = None,
+) -> Plan:
+    """A plan; None takes everything there is. Raises a CallError for a name that does not exist."""
+    from numeric.block import blocks_named
+    from numeric.formats import FORMATS, format_named
+    from numeric.machine import device_named
+    from numeric.scenario import scenarios_named
+    from numeric.variants import variants_named
+    from symbolic.registry import claim_ids
+
+    row = profile_named(profile)
+    found_device = device_named(device)
+    chosen = {
+        "block": tuple(block.id for block in blocks_named(blocks)),
+        "format": tuple(f.name for f in (FORMATS if formats is None else [format_named(name) for name in formats])),
+        "variant": tuple(variant.id for variant in variants_named(variants)),
+        "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
+    }
+    given = {"block": blocks, "format": formats, "variant": variants, "scenario": scenarios}
+    words = ["verify", verb, "--profile", row.id, "--seed", str(seed), "--device", found_device]
+    for option, names in given.items():
+        for name in names or ():
+            words += [f"--{option}", name]
+    if cases is not None:
+        words += ["--cases", str(cases)]
+    return Plan(
+        shlex.join(words),
+        row,
+        seed,
+        found_device,
+        tuple(claim_ids() if claims is None else claims),
+        chosen["block"],
+        chosen["format"],
+        chosen["variant"],
+        chosen["scenario"],
+        row.cases if cases is None else cases,
+    )

@@ -1,0 +1,34 @@
+"""How much is measured: a profile is a row."""
+
+from dataclasses import dataclass
+
+from symbolic.errors import CallError, unknown
+
+
+class UnknownProfile(CallError):
+    """No profile of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A row of the table."""
+
+    id: str
+    title: str
+    cases: int
+    """Cases in each cell."""
+
+
+PROFILES = (
+    Profile("quick", "a minute on two cores", 4096),
+    Profile("standard", "a few minutes on two cores", 32768),
+    Profile("exhaustive", "over a quarter of an hour on two cores", 262144),
+)
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of that name. Raises UnknownProfile."""
+    for row in PROFILES:
+        if row.id == name:
+            return row
+    raise UnknownProfile(unknown("profile", name, [row.id for row in PROFILES]))

@@ -1,0 +1,18 @@
+"""The exit status of a run: never a success for something that was not checked."""
+
+from reports.record import RunRecord
+from symbolic.verdict import Verdict
+
+HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def exit_status(record: RunRecord) -> int:
+    """0 if everything held; 1 if a claim, mutant or cell failed; 3 if something asked for was not checked, or nothing was."""
+    claims, cells = record.claims, record.cells
+    unrefuted = any(mutant.verdict is not Verdict.VIOLATED for claim in claims for mutant in claim.mutants)
+    violated = any(claim.verdict is Verdict.VIOLATED for claim in claims) or any(cell.verdict is Verdict.VIOLATED for cell in cells)
+    if unrefuted or violated:
+        return FAILED
+    complete = all(row.verdict in (Verdict.HOLDS, Verdict.SKIPPED) for row in (*claims, *cells))
+    anything = any(row.verdict is Verdict.HOLDS for row in (*claims, *cells))
+    return HELD if complete and anything else INCOMPLETE
