@@ -24,6 +24,8 @@ class Numerics:
     """Whether an elementwise operation may."""
     bias_rounded_apart: bool
     """Whether a dense layer may round Wx to storage before it adds the bias."""
+    patched_bias_rounded_apart: bool
+    """The same of a dense layer that takes a weight or a bias of its own for each case."""
     device: str
 
     @property

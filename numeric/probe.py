@@ -83,7 +83,8 @@ def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str =
     flushing = [name for name, kernel in product_kernels().items() if any(_product_flushes(kernel, storage, accumulation, p, k, device) for p, k in shapes)]
     elementwise = _elementwise_flushes(storage, device)
     apart = any(_bias_apart(storage, p, k, device) for p, k in shapes)
-    numerics = Numerics(storage, accumulation, opmath, bool(flushing), elementwise, apart, device)
+    patched_apart = any(_patched_bias_apart(storage, p, k, device) for p, k in shapes)
+    numerics = Numerics(storage, accumulation, opmath, bool(flushing), elementwise, apart, patched_apart, device)
     sizes = ", ".join(f"{p}x{k}" for p, k in shapes)
     return numerics, [
         Answer(
@@ -101,11 +102,8 @@ def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str =
             f"Do {storage.name} sums and quotients keep subnormal numbers?",
             "flushed to zero" if elementwise else "kept",
         ),
-        Answer(
-            f"{storage.name}/bias",
-            f"Is Wx rounded to {storage.name} before the bias is added?",
-            "yes, in at least one kernel" if apart else "no" if opmath != storage else "covered by the bound for any order of the sum",
-        ),
+        Answer(f"{storage.name}/bias", f"Does a dense layer round Wx to {storage.name} before it adds the bias?", _bias_words(storage, opmath, apart)),
+        Answer(f"{storage.name}/patched-bias", "Does one with a weight or bias of its own for each case?", _bias_words(storage, opmath, patched_apart)),
     ]
 
 
@@ -178,21 +176,38 @@ def _elementwise_flushes(storage: Format, device: str) -> bool:
     return any(bool((got.double() != expected).any()) for got, expected in answers)
 
 
-def _bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
-    """Whether a dense layer stores Wx before it adds the bias."""
-    if k < 2 or _opmath(storage) == storage:
-        return False  # γ_{k+1} covers a sum of k+1 terms in any order
+def _bias_words(storage: Format, opmath: Format, apart: bool) -> str:
+    if opmath == storage:
+        return "covered: the bound allows any order of the sum"
+    return "yes" if apart else "no"
+
+
+def _bias_operands(storage: Format, p: int, k: int, device: str) -> tuple[Tensor, Tensor, Tensor, float]:
+    """W (CASES, p, k), x (CASES, k), b (p,) for which Wx = 1 + u and b = u; and 1 + 2u, the sum rounded once."""
     u, dtype = storage.unit_roundoff, torch_dtype(storage)
     W = torch.zeros((CASES, p, k), dtype=torch.float64)
     W[:, :, 0], W[:, :, 1] = 1.0, u
     x = torch.ones((CASES, k), dtype=torch.float64)
     b = torch.full((p,), u, dtype=torch.float64)
-    W, x, b = (t.to(device, dtype) for t in (W, x, b))
-    shared = F.linear(x, W[0], b)
-    batched = vmap(lambda w, v: F.linear(v, w, b))(W, x)
-    patched = vmap(lambda v, c: F.linear(v, W[0], c))(x, b.expand(CASES, p))
-    expected = 1.0 + 2 * u
-    return any(bool((got.double() != expected).any()) for got in (shared, batched, patched))
+    return W.to(device, dtype), x.to(device, dtype), b.to(device, dtype), 1.0 + 2 * u
+
+
+def _bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
+    """Whether a dense layer stores Wx before it adds the bias."""
+    if k < 2 or _opmath(storage) == storage:
+        return False  # γ_{k+1} covers a sum of k+1 terms in any order
+    W, x, b, once = _bias_operands(storage, p, k, device)
+    return bool((F.linear(x, W[0], b).double() != once).any())
+
+
+def _patched_bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
+    """Whether a dense layer with a weight or a bias of its own for each case does."""
+    if k < 2 or _opmath(storage) == storage:
+        return False
+    W, x, b, once = _bias_operands(storage, p, k, device)
+    by_weight = vmap(lambda w, v: F.linear(v, w, b))(W, x)
+    by_bias = vmap(lambda v, c: F.linear(v, W[0], c))(x, b.expand(CASES, p))
+    return any(bool((got.double() != once).any()) for got in (by_weight, by_bias))
 
 
 def _agrees(kernel: Kernel, X: Tensor, y: Tensor, storage: Format, device: str) -> bool:

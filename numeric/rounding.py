@@ -167,19 +167,19 @@ def largest_entry(x: Rounded) -> Rounded:
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
 
-def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor) -> Rounded:
+def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, *, apart: bool) -> Rounded:
     """The rule for fl(Wx + b), whose value a module has computed.
 
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1); x, value: (cases, k, 1) and (cases, p, 1).
+    apart: whether Wx is rounded to storage before b is added.
     """
     numerics = weight.numerics
-    size = value.double().abs()
-    offset = bias.value.double().abs()
+    size, offset = value.double().abs(), bias.value.double().abs()
     radius = product_radius(weight, x, value, terms=weight.value.shape[-1] + 1, offset=offset)
     radius = radius + bias.radius.dense(size.shape[-2], 1)
-    if numerics.bias_rounded_apart:
-        u = numerics.elementwise_roundoff
+    if apart:
         # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; it was rounded once more than the rule above says.
+        u = numerics.elementwise_roundoff
         radius = radius + widen(u * (size * (1.0 + u) + offset) + numerics.elementwise_underflow, 6)
     return computed(value, widen(radius, 3), x)
 

@@ -88,8 +88,8 @@ def measure_sides(block: ContextualBlock, cases: Cases, update: Update, numerics
     drift = widen((right.attended.double() - unpatched.attended.double()).abs(), 2).unsqueeze(-1)
     again = exact(right.attended.unsqueeze(-1), numerics, found, radius=drift)
 
-    left_side = _side(block, left, z, W, b, b_prime, cases.query)
-    right_side = _side(block, right, again, weight, b, last_bias, cases.query)
+    left_side = _side(block, left, z, W, b, b_prime, cases.query, apart=numerics.bias_rounded_apart)
+    right_side = _side(block, right, again, weight, b, last_bias, cases.query, apart=numerics.patched_bias_rounded_apart)
 
     # The planted wrong update reads A(C,x) for A(C∖Y,x), a mistake seen in the wild; it is as well scaled as the right one.
     mistaken = formulas.patched_weight(W.value, update(W.value, delta.value, z.value))
@@ -119,9 +119,11 @@ def _patch(block: ContextualBlock, weight: Tensor, last_bias: Rounded | None) ->
     return patch
 
 
-def _side(block: ContextualBlock, measured: Pass, attended: Rounded, weight: Rounded, b: Rounded, last_bias: Rounded | None, query: Tensor) -> Side:
+def _side(
+    block: ContextualBlock, measured: Pass, attended: Rounded, weight: Rounded, b: Rounded, last_bias: Rounded | None, query: Tensor, *, apart: bool
+) -> Side:
     """Carry the radius from the first dense layer to the block's output, by the rule of each module on the way."""
-    first = dense_layer(weight, b, attended, measured.layers[block.first_layer].unsqueeze(-1))
+    first = dense_layer(weight, b, attended, measured.layers[block.first_layer].unsqueeze(-1), apart=apart)
     value = first
     rest = [(name, module) for name, module in leaves(block.network) if name != block.first_layer]
     for name, module in rest:
@@ -131,7 +133,7 @@ def _side(block: ContextualBlock, measured: Pass, attended: Rounded, weight: Rou
             value = computed(output, value.radius.dense(output.shape[-2], 1), value)
         elif isinstance(module, nn.Linear):
             bias = last_bias if last_bias is not None and name == rest[-1][0] else exact(_bias(module).unsqueeze(-1), value.numerics, value.hazards)
-            value = dense_layer(exact(module.weight.detach(), value.numerics, value.hazards), bias, value, output)
+            value = dense_layer(exact(module.weight.detach(), value.numerics, value.hazards), bias, value, output, apart=apart)
         else:
             raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear and ReLU.')
     if block.skip:
