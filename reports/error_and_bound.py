@@ -94,7 +94,7 @@ def _panel(name: str, parts: list[_Points], index: int) -> Panel:
 
 def _picture(name: str, bound: NDArray[np.float64], error: NDArray[np.float64], violated: NDArray[np.bool_], index: int) -> Markup:
     with house_style():
-        figure = Figure(figsize=(4.4, 3.3), layout="constrained")
+        figure = Figure(figsize=(3.1, 2.9), layout="constrained")
         axes = figure.add_subplot()
         side = max(np.ptp(bound), np.ptp(error), 1.0) / _SQUARES
         axes.set_xlim(bound.min() - 2 * side, bound.max() + 2 * side)

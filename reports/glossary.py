@@ -11,6 +11,7 @@ WORDS = (
     ("proved", "Derived step by step for matrices of every size. False variants of each claim must be refuted by numbers, else no proof is trusted."),
     ("wrong update", "A change of ΔW planted on purpose in every cell. It must come out violated, else the cell could not have noticed a real fault."),
     ("refused", "Not measured, because an overflow, an underflow or a division by zero was predicted from the format and the operands. Never counted as held."),
+    ("bf16+fp32", "Stored in the first format, summed in the second. A single name means both."),
     ("radius", "The length of a below which an update fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits, then measured."),
 )
 

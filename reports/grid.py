@@ -57,11 +57,21 @@ class GridRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GridBlock:
+    """The rows of one block."""
+
+    name: str
+    claim: str
+    """The claim that all its cells measure; empty if they differ, and then each row names its own."""
+    rows: tuple[GridRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
     """The whole grid."""
 
     formats: tuple[str, ...]
-    blocks: tuple[tuple[str, tuple[GridRow, ...]], ...]
+    blocks: tuple[GridBlock, ...]
     squares: tuple[Square, ...]
     """All of them, in the record's order."""
 
@@ -70,20 +80,21 @@ def grid(record: RunRecord) -> Grid:
     """Arrange a record's cells, keeping the order in which it names blocks, scenarios and formats."""
     squares = tuple(square(cell, f"cell-{number}") for number, cell in enumerate(record.cells, start=1))
     formats = _distinct(cell.format for cell in record.cells)
-    several_claims = len({cell.claim for cell in record.cells}) > 1
     several_devices = len({cell.device for cell in record.cells}) > 1
-
-    def names(cell: CellRecord) -> tuple[str, ...]:
-        return (cell.scenario, cell.variant, *([cell.claim] if several_claims else []), *([cell.device] if several_devices else []))
-
     blocks = []
     for block in _distinct(cell.block for cell in record.cells):
         of_block = [item for item in squares if item.cell.block == block]
-        rows = []
-        for row in _distinct(names(item.cell) for item in of_block):
-            of_row = [item for item in of_block if names(item.cell) == row]
-            rows.append(GridRow(row, tuple(tuple(item for item in of_row if item.cell.format == name) for name in formats)))
-        blocks.append((block, tuple(rows)))
+        claims = _distinct(item.cell.claim for item in of_block)
+        parts = ["scenario", "variant", *(["claim"] if len(claims) > 1 else []), *(["device"] if several_devices else [])]
+        rows: dict[tuple[str, ...], list[Square]] = {}
+        for item in of_block:
+            rows.setdefault(tuple(getattr(item.cell, part) for part in parts), []).append(item)
+        order = [_distinct(column) for column in zip(*rows, strict=True)]  # of the scenarios, the variants, ...
+        arranged = [
+            GridRow(names, tuple(tuple(item for item in rows[names] if item.cell.format == name) for name in formats))
+            for names in sorted(rows, key=lambda names: [*map(tuple.index, order, names)])
+        ]
+        blocks.append(GridBlock(block, claims[0] if len(claims) == 1 else "", tuple(arranged)))
     return Grid(formats, tuple(blocks), squares)
 
 
@@ -102,7 +113,7 @@ def square(cell: CellRecord, anchor: str = "") -> Square:
         anchor=anchor,
         verdict=verdict,
         figure=ratio(cell.worst_ratio) if measured else verdict.value.lower(),
-        refused=f"{share(cell.counts.inconclusive, cell.cases)} refused" if cell.counts.inconclusive else "",
+        refused=share(cell.counts.inconclusive, cell.cases) if cell.counts.inconclusive else "",
         bar=_bar(cell.worst_ratio) if measured else 0,
         warning="; ".join(words for words, wrong in warnings if wrong),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reports.numbers import count, counted, ratio
+from reports.numbers import count, counted, ratio, words
 from reports.record import CellRecord, ClaimRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -42,7 +42,7 @@ class Headline:
     sentence: str
     """One sentence, which never claims more than was checked."""
     failures: tuple[str, ...]
-    """What failed: violations, then reasons for distrust, then what broke."""
+    """What else failed and did not fit into the sentence, which tells the gravest kind: reasons for distrust, then what broke."""
     unchecked: tuple[str, ...]
     """What was not checked, with counts and reasons."""
 
@@ -55,24 +55,23 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = ()) -> Headline:
     violations, doubts, breaks = [*_violations(record)], [*_doubts(record), *_mismatch(disagreeing)], [*_breaks(record)]
     unchecked = tuple(_unchecked(record))
     shown = _shown(record)
-    failures = (*violations, *doubts, *breaks)
     unfinished = record.run.finished is None
     if violations:
         lead = "Violated, in a run that did not finish" if unfinished else "Violated"
-        return Headline(Standing.VIOLATED, f"{lead}: {_joined(violations)}.", failures, unchecked)
+        return Headline(Standing.VIOLATED, f"{lead}: {_joined(violations)}.", (*doubts, *breaks), unchecked)
     if doubts:
         lead = "Not to be trusted, and not finished" if unfinished else "Not to be trusted"
-        return Headline(Standing.DISTRUSTED, f"{lead}: {_joined(doubts)}.", failures, unchecked)
+        return Headline(Standing.DISTRUSTED, f"{lead}: {_joined(doubts)}.", tuple(breaks), unchecked)
     if unfinished:
         so_far = f"so far {shown}" if shown else "nothing was checked so far"
-        return Headline(Standing.UNFINISHED, f"The run did not finish: {so_far}.", failures, unchecked)
+        return Headline(Standing.UNFINISHED, f"The run did not finish: {so_far}.", tuple(breaks), unchecked)
     if breaks:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
-        return Headline(Standing.UNFINISHED, f"Incomplete: {_joined(breaks)}{rest}.", failures, unchecked)
+        return Headline(Standing.UNFINISHED, f"Incomplete: {_joined(breaks)}{rest}.", (), unchecked)
     if not shown:
         nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
-        return Headline(Standing.NOTHING, f"{nothing}.", failures, unchecked)
-    return Headline(Standing.HELD, f"Everything that was checked held: {shown}.", failures, unchecked)
+        return Headline(Standing.NOTHING, f"{nothing}.", (), unchecked)
+    return Headline(Standing.HELD, f"Everything that was checked held: {shown}.", (), unchecked)
 
 
 def noticed_nothing(cell: CellRecord) -> bool:
@@ -189,6 +188,10 @@ def _unchecked(record: RunRecord) -> Iterable[str]:
     unjudged = sum(_unjudged(cell) for cell in record.cells)
     if unjudged:
         yield f"{counted(unjudged, 'case')} without a verdict."
+    patchy = [cell for cell in record.cells if cell.mutant_verdict is Verdict.VIOLATED and cell.mutant_caught < cell.counts.holds]
+    if patchy:
+        unnoticed, held = sum(cell.counts.holds - cell.mutant_caught for cell in patchy), sum(cell.counts.holds for cell in patchy)
+        yield f"In {counted(len(patchy), 'cell')} the planted wrong update went unnoticed in {count(unnoticed)} of {counted(held, 'case')} that hold."
     unplanted = sum(cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None for cell in record.cells)
     if unplanted:
         yield f"In {counted(unplanted, 'cell')} no wrong update was planted, so nothing shows that one would have been noticed."
@@ -218,7 +221,7 @@ def _unjudged(cell: CellRecord) -> int:
 
 def _tally(reasons: Counter[str]) -> str:
     """Reasons with their counts, the most frequent first."""
-    return "; ".join(f"{reason} ({count(number)})" for reason, number in reasons.most_common())
+    return "; ".join(f"{words(reason)} ({count(number)})" for reason, number in reasons.most_common())
 
 
 def _joined(parts: Iterable[str]) -> str:

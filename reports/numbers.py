@@ -1,6 +1,7 @@
 """Numbers for readers. Rounding never moves a number across a line that matters: 0.99996 is not shown as 1, nor 0.02 % as 0 %."""
 
 import math
+import re
 from fractions import Fraction
 
 _SUPERSCRIPTS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
@@ -72,6 +73,11 @@ def seconds(duration: float) -> str:
         return f"{real(duration, 2 if duration < 10 else 3)} s"
     minutes, rest = divmod(round(duration), 60)
     return f"{minutes} min {rest} s"
+
+
+def words(name: str) -> str:
+    """A reason's name in words, NormUnderflow as norm underflow; anything that is not such a name as it is."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() if re.fullmatch(r"([A-Z][a-z]+)+", name) else name
 
 
 def _looks_like_one(text: str) -> bool:

@@ -15,7 +15,7 @@ from reports.agreement import disagreeing_cells
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
-from reports.headline import headline
+from reports.headline import Standing, headline
 from reports.mathml import mathml, matrix
 from reports.near_zero_figure import sweep_picture
 from reports.record import NearZeroSweep, RunRecord
@@ -35,6 +35,14 @@ SECTIONS = (
     ("run", "The run"),
     ("words", "Words"),
 )
+
+_STANDING_GLYPHS = {
+    Standing.HELD: GLYPHS[Verdict.HOLDS],
+    Standing.VIOLATED: GLYPHS[Verdict.VIOLATED],
+    Standing.DISTRUSTED: GLYPHS[Verdict.ERROR],
+    Standing.UNFINISHED: GLYPHS[Verdict.TIMEOUT],
+    Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
+}
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -66,9 +74,11 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "grid": cells,
         "detailed": _detailed(cells),
+        "worst": next((square for square in cells.squares if square.cell.id == record.totals.worst_cell), None),
         "shown_verdicts": [verdict for verdict in Verdict if any(square.verdict is verdict for square in cells.squares)],
         "verdicts": list(Verdict),
         "glyphs": GLYPHS,
+        "standing_glyphs": _STANDING_GLYPHS,
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
         "sweeps": record.near_zero,
@@ -89,6 +99,7 @@ def _environment() -> Environment:
         ratio=numbers.ratio,
         power_of_two=numbers.power_of_two,
         seconds=numbers.seconds,
+        words=numbers.words,
         quotient=_quotient,
         mathml=mathml,
         matrix=matrix,
@@ -104,9 +115,10 @@ def _detailed(cells: Grid) -> set[str]:
 def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:
     panel: dict[tuple[str, str], list[NearZeroSweep]] = {}
     for sweep in sweeps:
-        panel.setdefault((sweep.block, sweep.numerics), []).append(sweep)
-    for index, ((block, numerics), together) in enumerate(panel.items()):
-        yield f"{block}, {numerics}", sweep_picture(together, index)
+        panel.setdefault((sweep.numerics, sweep.block), []).append(sweep)
+    numerics_in_order = list(dict.fromkeys(numerics for numerics, _ in panel))
+    for index, (numerics, block) in enumerate(sorted(panel, key=lambda key: numerics_in_order.index(key[0]))):  # a format's blocks side by side
+        yield f"{numerics}, {block}", sweep_picture(panel[numerics, block], index)
 
 
 def _quotient(pair: tuple[float, float]) -> float | None:

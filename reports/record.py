@@ -47,6 +47,7 @@ class Counterexample(Row):
     values: dict[str, list[list[str]]] = Field(description="Each matrix by rows; entries like '-3/2'.")
     left: list[list[str]] = Field(description="The left side, by rows.")
     right: list[list[str]] = Field(description="The right side, by rows; a side that does not exist is [['undefined']].")
+    note: str = Field(default="", description="What the numbers do not say, such as the function that f_θ stands for.")
 
 
 class MutantRecord(Row):
@@ -54,6 +55,7 @@ class MutantRecord(Row):
 
     id: str
     description: str = Field(description="What was changed, in words.")
+    why: str = Field(default="", description="Why someone might believe it.")
     statement: Formula
     verdict: Verdict = Field(description="VIOLATED if refuted by a counterexample; anything else is a broken prover.")
     counterexample: Counterexample | None

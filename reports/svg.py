@@ -29,6 +29,8 @@ _VARIABLES = {
     VACUOUS: "vacuous",
 }
 
+_PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹·", "−0123456789.")
+
 SERIES = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
 """Colours for several lines in one panel; each line also has a dash pattern and a label of its own."""
 
@@ -77,7 +79,9 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)  # its rule is "*": it would reach the whole page
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\b(id|clip-path|xlink:href)="(url\()?(#?)', lambda match: f'{match[1]}="{match[2] or ""}{match[3]}{name}-', svg)
-    svg = re.sub(r"font: (?:\w+ )?([\d.]+)px [^;\"]*", r"font: \1px var(--sans)", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page has its own
+    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)  # matplotlib before 3.10
+    svg = re.sub(r"(?<=\d)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹][⁻⁰¹²³⁴⁵⁶⁷⁸⁹·]*)", _raised, svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     head, body = svg.split(">", 1)
@@ -85,3 +89,9 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     assert view_box is not None
     namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return Markup(f'<svg {namespaces} {view_box[0]} role="img" aria-label="{escape(description)}">{body}')
+
+
+def _raised(match: re.Match[str]) -> str:
+    """An exponent as larger, raised figures: the superscripts of most fonts are too small in a picture."""
+    figures = match[1].translate(_PLAIN)
+    return f'<tspan dy="-.45em" font-size="78%">{figures}</tspan><tspan dy=".35em">\u200b</tspan>'  # a later dy brings the line down again

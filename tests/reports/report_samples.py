@@ -111,9 +111,10 @@ def cell(**changes: object) -> CellRecord:
 
 def sweep(**changes: object) -> NearZeroSweep:
     predicted = float(changes.get("predicted_radius", 2.0**-72))
+    smallest = {"fp64": -1074, "fp32": -149, "bf16": -133, "fp16": -24}.get(str(changes.get("format", "fp32")), -149)
     levels = []
-    for exponent in range(0, -132, -4):
-        norm = 2.0**exponent
+    for exponent in np.linspace(0, smallest, 24).round():
+        norm = 2.0 ** float(exponent)
         fails = norm < predicted
         levels.append(
             NearZeroLevel(
@@ -247,6 +248,7 @@ def cases_of(row: CellRecord, *, seed: int = 0) -> Cases:
     size = len(verdict)
     bound = 2.0 ** (FORMATS.get(row.format, -24) + 4 + generator.normal(0, 1.5, size))
     error = bound * 2.0 ** (-5 + generator.normal(0, 1, size))
+    error = np.minimum(error, 0.95 * bound)
     ratio = error / bound
     violated = slice(0, counts.violated)
     error[violated], ratio[violated] = 3 * bound[violated], 3.0

@@ -146,6 +146,8 @@ def test_cases_without_a_verdict_are_told():
 
 def test_checks_that_had_no_planted_negative_are_told():
     assert "In 1 cell no wrong update was planted" in told(cells=[samples.cell(mutant_verdict=None)])
+    assert "In 1 cell the planted wrong update went unnoticed in 6 of 4,096 cases that hold." in told(cells=[samples.cell(mutant_caught=4090)])
+    assert "unnoticed" not in told()
     assert "For 1 claim no false variant was tried" in told(claims=[samples.claim(mutants=[])])
 
 

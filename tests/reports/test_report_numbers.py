@@ -54,6 +54,11 @@ def test_power_of_two(number, text):
     assert numbers.power_of_two(number) == text
 
 
+@pytest.mark.parametrize(("name", "text"), [("NormUnderflow", "norm underflow"), ("Singular", "singular"), ("‖a‖² = 0", "‖a‖² = 0"), ("no FMA", "no FMA")])
+def test_a_reason_in_words(name, text):
+    assert numbers.words(name) == text
+
+
 def test_counts_and_durations():
     assert [numbers.counted(number, "cell") for number in (0, 1, 131_072)] == ["0 cells", "1 cell", "131,072 cells"]
     assert [numbers.seconds(duration) for duration in (0.042, 12.34, 250.0)] == ["0.042 s", "12.3 s", "4 min 10 s"]

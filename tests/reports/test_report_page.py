@@ -70,7 +70,7 @@ def test_it_shows_what_the_record_holds(tmp_path):
         "verify all --profile quick --seed 7",
         "Does the dot product fuse multiply and add?",
         "0.0420",
-        "33 % refused",
+        "△ 33 %",
         "ΔW multiplied by 1 + 2⁻⁸",
         "2⁻⁷²",
     ):
