@@ -39,8 +39,8 @@ class Square:
     """The gravest word that the cell's own figures allow, which may be graver than the one it was given."""
     figure: str
     """Worst ratio, or the verdict in words if nothing was judged."""
-    refused: str
-    """Share of its cases that were refused; empty if none."""
+    shares: tuple[tuple[Verdict, str], ...]
+    """What became of the cases that neither hold nor are violated, as shares of all."""
     bar: int
     """Length of its bar in percent: the logarithm of the worst ratio, 100 at 1 and over."""
     warning: str
@@ -101,6 +101,7 @@ def grid(record: RunRecord) -> Grid:
 def square(cell: CellRecord, anchor: str = "") -> Square:
     """One cell, ready to be shown."""
     verdict = Verdict.VIOLATED if over_its_bound(cell) else Verdict.VACUOUS if noticed_nothing(cell) else cell.verdict
+    unjudged = ((Verdict.INCONCLUSIVE, cell.counts.inconclusive), (Verdict.VACUOUS, cell.counts.vacuous))
     measured = cell.worst_ratio is not None and verdict in (Verdict.HOLDS, Verdict.VIOLATED, Verdict.VACUOUS)
     warnings = (
         ("a planted wrong update passed", wrong_update_missed(cell)),
@@ -113,7 +114,7 @@ def square(cell: CellRecord, anchor: str = "") -> Square:
         anchor=anchor,
         verdict=verdict,
         figure=ratio(cell.worst_ratio) if measured else verdict.value.lower(),
-        refused=share(cell.counts.inconclusive, cell.cases) if cell.counts.inconclusive else "",
+        shares=tuple((verdict, share(number, cell.cases)) for verdict, number in unjudged if number),
         bar=_bar(cell.worst_ratio) if measured else 0,
         warning="; ".join(words for words, wrong in warnings if wrong),
     )

@@ -5,6 +5,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from reports.numbers import power_of_two, real, two_to
 from reports.record import NearZeroSweep
-from reports.svg import INK, LINE, MUTE, SERIES, house_style, inline_svg
+from reports.svg import INK, LINE, PAPER, SERIES, house_style, inline_svg
 
 _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger one
 
@@ -27,9 +28,12 @@ def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
         axes = figure.add_subplot()
         axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
         for number, sweep in enumerate(sweeps):
-            _draw(axes, sweep, SERIES[number % len(SERIES)], number)
+            _curves(axes, sweep, number)
         axes.set_ylim(top=_TOP)
         axes.invert_xaxis()
+        lines = [math.log2(sweep.predicted_radius) for sweep in sweeps if 0 < sweep.predicted_radius < math.inf]
+        for number, sweep in enumerate(sweeps):
+            _radii(axes, sweep, number, lines)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda exponent, _: two_to(exponent)))
@@ -38,26 +42,33 @@ def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
         return inline_svg(figure, f"sweep{index}", " ".join(_in_words(sweep) for sweep in sweeps))
 
 
-def _draw(axes: Axes, sweep: NearZeroSweep, colour: str, number: int) -> None:
-    levels = sorted((level for level in sweep.levels if level.norm > 0), key=lambda level: -level.norm)
+def _curves(axes: Axes, sweep: NearZeroSweep, number: int) -> None:
+    levels = sorted((level for level in sweep.levels if 0 < level.norm < math.inf), key=lambda level: -level.norm)
     norm = np.log2([level.norm for level in levels])
     error, bound = (_logarithm([getattr(level, name) for level in levels]) for name in ("error", "bound"))
-    dashes = (1, 0) if number == 0 else (4 + number, 2)
-    axes.plot(norm, np.where(error <= _TOP, error, np.nan), color=colour, dashes=dashes)
+    colour = SERIES[number % len(SERIES)]
+    axes.plot(norm, np.where(error <= _TOP, error, np.nan), color=colour, dashes=(1, 0) if number == 0 else (4 + number, 2))
     axes.plot(norm, np.where(bound <= _TOP, bound, np.nan), color=colour, linewidth=0.9, alpha=0.75, dashes=(1, 1.5))
-    along = axes.get_xaxis_transform()  # x in the data, y as a share of the panel's height
     off = norm[~(error <= _TOP)]
-    edge = 1 - 0.025 * number
-    axes.plot(off, np.full(len(off), edge), linestyle="none", marker="^", markersize=2.6, color=colour, transform=along, clip_on=False)
+    height = np.full(len(off), 1 - 0.025 * number)
+    axes.plot(off, height, "^", markersize=2.6, color=colour, transform=axes.get_xaxis_transform(), clip_on=False)
+
+
+def _radii(axes: Axes, sweep: NearZeroSweep, number: int, lines: Sequence[float]) -> None:
+    """A dashed line at the predicted radius with both in words, a mark on the axis at the measured one."""
+    along = axes.get_xaxis_transform()  # x in the data, y as a share of the panel's height
+    colour = SERIES[number % len(SERIES)]
     if 0 < sweep.predicted_radius < math.inf:
         x = math.log2(sweep.predicted_radius)
         axes.axvline(x, color=colour, linewidth=0.9, dashes=(5, 3))
+        left, right = axes.get_xlim()  # left is the larger: the axis runs down
+        free = x - max((other for other in (*lines, right) if other < x), default=x)
+        side: Literal["left", "right"] = "left" if free > 0.12 * (left - right) else "right"  # the curve rises on the other side
         label = f"{sweep.variant}: predicted {power_of_two(sweep.predicted_radius)}, measured {power_of_two(sweep.measured_radius)}"
-        text = axes.annotate(label, (x, 0.93), xycoords=along, xytext=(-3, 0), textcoords="offset points", rotation=90, ha="right", va="top")
-        text.set(color=INK, fontsize=7)
+        text = axes.annotate(label, (x, 0.93), xycoords=along, xytext=(3 if side == "left" else -3, 0), textcoords="offset points", rotation=90)
+        text.set(color=INK, fontsize=7, horizontalalignment=side, verticalalignment="top")
     if 0 < sweep.measured_radius < math.inf:
-        x = math.log2(sweep.measured_radius)
-        axes.plot([x], [0], marker="v", markersize=6, color=colour, markeredgecolor=MUTE, markeredgewidth=0.5, transform=along, clip_on=False)
+        axes.plot([math.log2(sweep.measured_radius)], [0], "v", markersize=6, color=colour, markeredgecolor=PAPER, transform=along, clip_on=False)
 
 
 def _logarithm(values: list[float]) -> NDArray[np.float64]:

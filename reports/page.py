@@ -66,6 +66,8 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
     Raises DamagedRun if the cases cannot be read.
     """
     cells = grid(record)
+    numerics = list(dict.fromkeys(sweep.numerics for sweep in record.near_zero))
+    sweeps = sorted(record.near_zero, key=lambda sweep: numerics.index(sweep.numerics))  # a format's blocks side by side
     values: dict[str, Any] = {
         "record": record,
         "totals": record.totals,
@@ -76,13 +78,14 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "detailed": _detailed(cells),
         "worst": next((square for square in cells.squares if square.cell.id == record.totals.worst_cell), None),
         "shown_verdicts": [verdict for verdict in Verdict if any(square.verdict is verdict for square in cells.squares)],
+        "shown_shares": [verdict for verdict in Verdict if any(verdict in dict(square.shares) for square in cells.squares)],
         "verdicts": list(Verdict),
         "glyphs": GLYPHS,
         "standing_glyphs": _STANDING_GLYPHS,
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
-        "sweeps": record.near_zero,
-        "sweep_pictures": list(_sweep_pictures(record.near_zero)),
+        "sweeps": sweeps,
+        "sweep_pictures": list(_sweep_pictures(sweeps)),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
         "verdict_words": VERDICTS,
@@ -116,9 +119,8 @@ def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Mark
     panel: dict[tuple[str, str], list[NearZeroSweep]] = {}
     for sweep in sweeps:
         panel.setdefault((sweep.numerics, sweep.block), []).append(sweep)
-    numerics_in_order = list(dict.fromkeys(numerics for numerics, _ in panel))
-    for index, (numerics, block) in enumerate(sorted(panel, key=lambda key: numerics_in_order.index(key[0]))):  # a format's blocks side by side
-        yield f"{numerics}, {block}", sweep_picture(panel[numerics, block], index)
+    for index, ((numerics, block), together) in enumerate(panel.items()):
+        yield f"{numerics}, {block}", sweep_picture(together, index)
 
 
 def _quotient(pair: tuple[float, float]) -> float | None:
