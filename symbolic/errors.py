@@ -1,7 +1,9 @@
 """Wrong calls: what was given, what is allowed and what to do, in one line; the command line prints it and exits 2.
 
-    CallError            the call was wrong
-    └── UnknownClaim     no claim has this id
+    CallError                 the call was wrong
+    ├── UnknownClaim          no claim has this id
+    ├── ShapeMismatch         matrices whose shapes do not fit were added or multiplied
+    └── MissingHypothesis     a scalar was inverted, and no hypothesis says that it is not zero
 
 Other floors hang their own branches on CallError: UnknownFormat, UnknownBlock, NotARun, ...
 A claim that is false is no error but a Verdict; a bug is an assertion.
@@ -20,6 +22,14 @@ class CallError(Exception):
 
 class UnknownClaim(CallError):
     """No claim has this id."""
+
+
+class ShapeMismatch(CallError):
+    """Matrices whose symbolic shapes do not fit were added, multiplied or divided."""
+
+
+class MissingHypothesis(CallError):
+    """A scalar was inverted, and no hypothesis says that it is not zero."""
 
 
 def unknown(kind: str, name: str, known: Sequence[str]) -> str:

@@ -1,0 +1,107 @@
+"""From terms to normal forms under hypotheses: here it is decided whether two terms are equal.
+
+An ``Algebra`` knows what is not zero and which equations hold. A term is read from the leaves up; after every operation the equations are applied, so
+that they reach into the arguments of opaque functions too, and equal arguments give the same letter (congruence).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from symbolic.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
+from symbolic.rewriting import Rule, rewrite
+from symbolic.terms import (
+    Application,
+    Constant,
+    Defined,
+    Difference,
+    Identity,
+    Product,
+    Quotient,
+    Scaled,
+    Sum,
+    Symbol,
+    Term,
+    Trace,
+    Transposed,
+    Zero,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Algebra:
+    """What is known: scalars that are not zero, rules of calculation, and matrices that are not zero."""
+
+    known: Nonzero = NOTHING_KNOWN
+    rules: tuple[Rule, ...] = ()
+    nonzero: frozenset[Polynomial] = frozenset()
+
+    def normal_form(self, term: Term) -> Polynomial:
+        """The term as a polynomial in normal form. Raises MissingHypothesis if it divides by what may be zero."""
+        return rewrite(self._read(term), self.rules)
+
+    def equal(self, left: Term, right: Term) -> bool:
+        """Whether the two are equal for all matrices of all sizes that satisfy what is known."""
+        return left.shape == right.shape and rewrite(self.normal_form(left) - self.normal_form(right), self.rules).is_zero()
+
+    def is_nonzero(self, polynomial: Polynomial) -> bool:
+        """Whether this is, up to a rational factor, one of the matrices known not to be zero, or a number other than zero."""
+        if not polynomial.terms:
+            return False
+        scaled = monic(polynomial)
+        return scaled in self.nonzero or scaled == constant(Fraction(1))
+
+    def _read(self, term: Term) -> Polynomial:
+        match term:
+            case Symbol():
+                return rewrite(letter(term.name, term.shape, self.known), self.rules)
+            case Constant():
+                return constant(term.value, self.known)
+            case Identity():
+                return identity(term.size, self.known)
+            case Zero():
+                return zero(term.shape, self.known)
+            case Product():
+                return rewrite(self._read(term.left) @ self._read(term.right), self.rules)
+            case Sum():
+                return self._read(term.left) + self._read(term.right)
+            case Difference():
+                return self._read(term.left) - self._read(term.right)
+            case Scaled():
+                return self._read(term.scalar) * self._read(term.body)
+            case Quotient():
+                return self._read(term.body) / self._read(term.scalar)
+            case Transposed():
+                return self._read(term.body).mT
+            case Trace():
+                return rewrite(self._read(term.body).trace(), self.rules)
+            case Defined():
+                return self._read(term.body)
+            case Application():
+                return rewrite(self._apply(term), self.rules)
+
+    def _apply(self, term: Application) -> Polynomial:
+        arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
+        if term.name in ("rank", "nonzero"):
+            if not arguments[0].terms:
+                return zero(("1", "1"), self.known)
+            if term.name == "nonzero" and self.is_nonzero(arguments[0]):
+                return constant(Fraction(1), self.known)
+        return letter(f"{term.name}({', '.join(map(str, arguments))})", term.shape, self.known)
+
+
+def monic(polynomial: Polynomial) -> Polynomial:
+    """The polynomial scaled so that its first coefficient is 1."""
+    return polynomial * (1 / polynomial.terms[0][1])
+
+
+def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
+    """What may be divided by because these matrices are not zero: over the reals tr(XᵀX) ≠ 0, for a column aᵀa, for a 1x1 matrix itself."""
+    found: set[Scalar | Polynomial] = set()
+    for x in polynomials:
+        for scalar in ((x.mT @ x).trace(), *([x] if x.shape == ("1", "1") else [])):
+            if len(scalar.terms) > 1:
+                found.add(monic(scalar))
+            for (scalars, _), _ in scalar.terms if len(scalar.terms) == 1 else ():
+                found.update(generator for generator, _ in scalars if isinstance(generator, Scalar))
+    return Nonzero(frozenset(found), frozenset(found))

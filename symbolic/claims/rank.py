@@ -1,0 +1,108 @@
+"""The rank of ΔW is at most 1, and is 1 if and only if WΔA ≠ 0.
+
+    rank ΔW = [WΔA ≠ 0]    for ΔW = (WΔA)aᵀ/‖a‖², if a ≠ 0,
+
+where [P] is 1 if P holds and 0 if not. The right side is never more than 1. If WΔA = 0 then ΔW = 0, of rank 0. If WΔA ≠ 0 then ΔW is a column that is
+not zero times a row that is not zero, of rank 1.
+Source: Theorem 2.2 and Corollary 2.3.1 say "is rank 1", which fails where W maps ΔA to zero.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
+from symbolic.terms import unfold
+from symbolic.values import Values
+
+if TYPE_CHECKING:
+    from symbolic.derivation import Derivation
+
+ORDER = 10
+
+
+def _delta(v: Values) -> Any:
+    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
+
+
+def _update(v: Values) -> Any:
+    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, _delta(v), v.a))
+
+
+def _proof(v: Values, d: "Derivation") -> None:
+    W, a, delta = v.W, v.a, _delta(v)
+    unit = a / (a.mT @ a)
+    for vanishes in d.dichotomy("WΔA", r"W \Delta A", W @ delta, zero=(W @ v.z, W @ a)):
+        d.start("the rank of the update")
+        d.then(v.rank(unfold(_update(v))), "definition of ΔW, Eq. (1)")
+        d.then(v.rank((W @ delta) @ unit.mT), "a column times a row")
+        if vanishes:
+            d.then(v.rank(v.zero("m", "d")), "the column is zero")
+            d.then(v.number(0), "the rank of the zero matrix is 0")
+        else:
+            d.nonzero_by_product(unit, a.mT, None, v.number(1), "a factor of a nonzero product is not zero")
+            d.rank_of_outer_product(_update(v), W @ delta, unit.mT, "a nonzero column times a nonzero row has rank 1")
+            d.then(v.number(1), "the rank just found")
+        d.finish("which of the two cases this is")
+
+
+CLAIM = Claim(
+    id="rank",
+    title="The update has rank at most 1, and rank 1 exactly if WΔA ≠ 0",
+    source='corrects "is rank 1" of Theorem 2.2 and Corollary 2.3.1',
+    symbols=(Matrix("W", "m", "d"), Matrix("a", "d", "1"), Matrix("z", "d", "1")),
+    hypotheses=(Hypothesis("a ≠ 0", r"a \neq 0", nonzero=lambda v: v.a),),
+    statement=Formula(
+        "rank ΔW = [WΔA ≠ 0], so rank ΔW ≤ 1, and rank ΔW = 1 ⇔ WΔA ≠ 0",
+        r"\operatorname{rank} \Delta W = \left[W \Delta A \neq 0\right],\quad "
+        r"\operatorname{rank} \Delta W \leq 1,\quad \operatorname{rank} \Delta W = 1 \Leftrightarrow W \Delta A \neq 0",
+    ),
+    left=lambda v: v.rank(_update(v)),
+    right=lambda v: v.nonzero(v.W @ _delta(v)),
+    proof=_proof,
+    mutants=(
+        Mutant(
+            "always-one",
+            "the rank is 1, always",
+            "the paper says so: a column vector times a row vector",
+            Formula("rank ΔW = 1", r"\operatorname{rank} \Delta W = 1"),
+            right=lambda v: v.number(1),
+        ),
+        Mutant(
+            "context-vector-nonzero",
+            "the rank is 1 whenever ΔA ≠ 0",
+            "if the context changes the output of the contextual layer it ought to change the weights",
+            Formula("rank ΔW = [ΔA ≠ 0]", r"\operatorname{rank} \Delta W = \left[\Delta A \neq 0\right]"),
+            right=lambda v: v.nonzero(_delta(v)),
+        ),
+        Mutant(
+            "both-nonzero",
+            "the rank is 1 whenever W ≠ 0 and ΔA ≠ 0",
+            "a product of things that are not zero is taken not to be zero, which is true of numbers and not of matrices",
+            Formula("rank ΔW = [W ≠ 0][ΔA ≠ 0]", r"\operatorname{rank} \Delta W = \left[W \neq 0\right]\left[\Delta A \neq 0\right]"),
+            right=lambda v: v.nonzero(v.W) @ v.nonzero(_delta(v)),
+        ),
+        Mutant(
+            "always-zero",
+            "the rank is 0, always",
+            "a prover that mixes up its two cases would say so",
+            Formula("rank ΔW = 0", r"\operatorname{rank} \Delta W = 0"),
+            right=lambda v: v.number(0),
+        ),
+        Mutant(
+            "rank-adds-up",
+            "the patched weights have rank W + rank ΔW",
+            "ranks do add up when nothing overlaps, and low-rank adapters are counted that way",
+            Formula("rank(W + ΔW) = rank W + [WΔA ≠ 0]", r"\operatorname{rank}(W + \Delta W) = \operatorname{rank} W + \left[W \Delta A \neq 0\right]"),
+            left=lambda v: v.rank(v.formulas.patched_weight(v.W, _update(v))),
+            right=lambda v: v.rank(v.W) + v.nonzero(v.W @ _delta(v)),
+        ),
+        Mutant(
+            "zero-allowed",
+            "no hypothesis a ≠ 0",
+            "the paper does not state it, and a column times a row seems to need none",
+            Formula("rank ΔW = [WΔA ≠ 0], also if a = 0", r"\operatorname{rank} \Delta W = \left[W \Delta A \neq 0\right],\ \text{also if } a = 0"),
+            without=("a ≠ 0",),
+            where=lambda v: not (v.W @ v.z).is_zero(),
+            note="a = 0 and WΔA ≠ 0: there is no ΔW to have a rank",
+        ),
+    ),
+)

@@ -1,0 +1,213 @@
+"""Theorem 2.2: a context acts on a block exactly as a rank-one change of W would.
+
+    f_θ((W + ΔW)a + b) = f_θ(Wz + b),    ΔW = (WΔA)aᵀ/‖a‖²,    ΔA = z - a,
+
+with z = A(C,x) and a = A(C∖Y,x), for any f_θ and all sizes, if a ≠ 0. Corollary 2.3.1 is Y = C, Remark 2.4 writes C = D ∪ Y.
+Source: Theorem 2.2, Eqs. (1)-(7); Corollary 2.3.1, Eq. (8); Remark 2.4, Eq. (9). The paper does not state a ≠ 0.
+"""
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
+from symbolic.terms import unfold
+from symbolic.values import Values
+
+if TYPE_CHECKING:
+    from symbolic.derivation import Derivation
+
+ORDER = 1
+EPSILON = Fraction(1, 10**8)
+
+
+def delta(v: Values) -> Any:
+    """ΔA, by its name."""
+    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
+
+
+def update(v: Values) -> Any:
+    """ΔW, by its name."""
+    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, delta(v), v.a))
+
+
+def patched(v: Values) -> Any:
+    """The block without Y, with W + ΔW in place of W."""
+    return v.f(v.formulas.first_layer(v.formulas.patched_weight(v.W, update(v)), v.b, v.a))
+
+
+def full(v: Values) -> Any:
+    """The block with the whole context."""
+    return v.f(v.formulas.first_layer(v.W, v.b, v.z))
+
+
+def proof(v: Values, d: "Derivation") -> None:
+    """The paper's Eqs. (2)-(7), with the hypothesis that Eq. (5) uses."""
+    W, a, b = v.W, v.a, v.b
+    d.start("the block on the smaller context, patched")
+    d.then(v.f(W @ a + update(v) @ a + b), "distributivity")
+    d.then(v.f(W @ a + unfold(update(v)) @ a + b), "definition of ΔW, Eq. (1)")
+    d.then(v.f(W @ a + (W @ delta(v)) @ (a.mT @ a / (a.mT @ a)) + b), "the row times the column is 1x1: it commutes out of the product")
+    d.then(v.f(W @ a + W @ delta(v) + b), "a nonzero scalar over itself is 1")
+    d.then(v.f(W @ (a + delta(v)) + b), "distributivity")
+    d.finish("definition of ΔA; equal arguments give equal values of f_θ")
+
+
+def no_normalisation(W: Any, delta: Any, a: Any) -> Any:
+    """(WΔA)aᵀ."""
+    return (W @ delta) @ a.mT
+
+
+def norm_not_squared(W: Any, delta: Any, a: Any) -> Any:
+    """(WΔA)aᵀ/‖a‖."""
+    return (W @ delta) @ a.mT / a.norm()
+
+
+def _minus(W: Any, delta: Any, a: Any) -> Any:
+    """-(WΔA)aᵀ/‖a‖²."""
+    return -((W @ delta) @ a.mT / (a.mT @ a))
+
+
+def _full_row(W: Any, delta: Any, a: Any) -> Any:
+    z = a + delta
+    return (W @ delta) @ z.mT / (a.mT @ a)
+
+
+def _full_row_and_norm(W: Any, delta: Any, a: Any) -> Any:
+    z = a + delta
+    return (W @ delta) @ z.mT / (z.mT @ z)
+
+
+def _epsilon(W: Any, delta: Any, a: Any) -> Any:
+    return (W @ delta) @ a.mT / (a.mT @ a + EPSILON)
+
+
+def mutants(a: str, z: str, latex_a: str, latex_z: str) -> tuple[Mutant, ...]:
+    """Eq. (1) changed to be false; a and z are how the two outputs of the contextual layer are called."""
+
+    equation = Formula(f"f_θ((W + ΔW){a} + b) = f_θ(W{z} + b)", rf"f_\theta((W + \Delta W){latex_a} + b) = f_\theta(W{latex_z} + b)")
+
+    def statement(text: str, latex: str) -> Formula:
+        return Formula(f"{equation.text}, ΔW = {text}", rf"{equation.latex},\ \Delta W = {latex}")
+
+    top, bottom = rf"(W \Delta A){{{latex_a}}}^{{\top}}", rf"\lVert {latex_a} \rVert"
+    return (
+        Mutant(
+            "no-normalisation",
+            "the division by ‖a‖² is left out",
+            "an outer product looks like the whole update, and with a unit vector a it is",
+            statement(f"(WΔA){a}ᵀ", top),
+            formulas={"rank_one_update": no_normalisation},
+        ),
+        Mutant(
+            "norm-not-squared",
+            "‖a‖ in place of ‖a‖²",
+            "normalising a vector divides by its norm, and the paper's zᵀ/‖z‖²·z = 1 is easily read as such",
+            statement(f"(WΔA){a}ᵀ/‖{a}‖", rf"\frac{{{top}}}{{{bottom}}}"),
+            formulas={"rank_one_update": norm_not_squared},
+        ),
+        Mutant(
+            "full-context-in-the-row",
+            "z in place of a in the row factor",
+            "both are outputs of the contextual layer, and code that has cached z uses it",
+            statement(f"(WΔA){z}ᵀ/‖{a}‖²", rf"\frac{{(W \Delta A){{{latex_z}}}^{{\top}}}}{{{bottom}^{{2}}}}"),
+            formulas={"rank_one_update": _full_row},
+        ),
+        Mutant(
+            "full-context-throughout",
+            "z in place of a in the row factor and in the norm",
+            "the update then maps z to WΔA, which is the right vector at the wrong place",
+            statement(f"(WΔA){z}ᵀ/‖{z}‖²", rf"\frac{{(W \Delta A){{{latex_z}}}^{{\top}}}}{{\lVert {latex_z} \rVert^{{2}}}}"),
+            formulas={"rank_one_update": _full_row_and_norm},
+        ),
+        Mutant(
+            "wrong-sign",
+            "the update is subtracted",
+            "gradient steps subtract, and ΔA is as often defined the other way round",
+            statement(f"-(WΔA){a}ᵀ/‖{a}‖²", rf"-\frac{{{top}}}{{{bottom}^{{2}}}}"),
+            formulas={"rank_one_update": _minus},
+        ),
+        Mutant(
+            "epsilon-in-the-denominator",
+            "10⁻⁸ is added to the denominator",
+            "implementations do it against division by zero, and it looks too small to matter",
+            statement(f"(WΔA){a}ᵀ/(‖{a}‖² + 10⁻⁸)", rf"\frac{{{top}}}{{{bottom}^{{2}} + 10^{{-8}}}}"),
+            formulas={"rank_one_update": _epsilon},
+        ),
+        Mutant(
+            "zero-allowed",
+            f"no hypothesis {a} ≠ 0",
+            "the paper does not state it",
+            Formula(f"{equation.text}, also if {a} = 0", rf"{equation.latex},\ \text{{also if }} {latex_a} = 0"),
+            without=(f"{a} ≠ 0",),
+            where=lambda v: not (v.W @ (v.z - v.a)).is_zero(),
+            note=f"{a} = 0, so that D{a} = 0 for every D, but WΔA ≠ 0: no update exists, whatever its formula",
+        ),
+    )
+
+
+def claim(id: str, title: str, source: str, a: str, z: str, latex_a: str, latex_z: str, statement: Formula) -> Claim:
+    """Theorem 2.2 with names for its two vectors."""
+    return Claim(
+        id=id,
+        title=title,
+        source=source,
+        symbols=(
+            Matrix("W", "m", "d"),
+            Matrix("a", "d", "1", a, latex_a),
+            Matrix("z", "d", "1", z, latex_z),
+            Matrix("b", "m", "1"),
+        ),
+        functions=(Function("f", "k", "1", "f_θ", r"f_\theta", note="f_θ is the identity"),),
+        sizes={"k": "m"},
+        hypotheses=(Hypothesis(f"{a} ≠ 0", rf"{latex_a} \neq 0", nonzero=lambda v: v.a),),
+        statement=statement,
+        left=patched,
+        right=full,
+        proof=proof,
+        mutants=mutants(a, z, latex_a, latex_z),
+    )
+
+
+CLAIMS = (
+    claim(
+        "theorem-2.2",
+        "A part Y of the context acts as a rank-one change of W",
+        "Theorem 2.2, Eq. (1)",
+        "a",
+        "z",
+        "a",
+        "z",
+        Formula(
+            "f_θ((W + ΔW)a + b) = f_θ(Wz + b), ΔW = (WΔA)aᵀ/‖a‖², ΔA = z - a, z = A(C,x), a = A(C∖Y,x)",
+            r"f_\theta((W + \Delta W)a + b) = f_\theta(Wz + b),\quad \Delta W = \frac{(W \Delta A)a^{\top}}{\lVert a \rVert^{2}},"
+            r"\quad \Delta A = z - a,\ z = A(C,x),\ a = A(C \setminus Y,x)",
+        ),
+    ),
+    claim(
+        "corollary-2.3.1",
+        "The whole context acts as a rank-one change of W",
+        "Corollary 2.3.1, Eq. (8)",
+        "A(x)",
+        "A(C,x)",
+        "A(x)",
+        "A(C,x)",
+        Formula(
+            "T_W(C,x) = T_{W+ΔW}(x), ΔW = (WΔA)A(x)ᵀ/‖A(x)‖², ΔA = A(C,x) - A(x)",
+            r"T_W(C,x) = T_{W + \Delta W}(x),\quad \Delta W = \frac{(W \Delta A)A(x)^{\top}}{\lVert A(x) \rVert^{2}},\quad \Delta A = A(C,x) - A(x)",
+        ),
+    ),
+    claim(
+        "remark-2.4",
+        "A part Y added to a context D acts as a rank-one change of W",
+        "Remark 2.4, Eq. (9)",
+        "A(D,x)",
+        "A(D∪Y,x)",
+        "A(D,x)",
+        r"A(D \cup Y,x)",
+        Formula(
+            "T_W(D∪Y,x) = T_{W+ΔW(Y)}(D,x), ΔW(Y) = (WΔA)A(D,x)ᵀ/‖A(D,x)‖², ΔA = A(D∪Y,x) - A(D,x)",
+            r"T_W(D \cup Y,x) = T_{W + \Delta W(Y)}(D,x),\quad \Delta W(Y) = \frac{(W \Delta A)A(D,x)^{\top}}{\lVert A(D,x) \rVert^{2}},"
+            r"\quad \Delta A = A(D \cup Y,x) - A(D,x)",
+        ),
+    ),
+)

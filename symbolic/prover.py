@@ -1,0 +1,150 @@
+"""claim -> proof: the derivation is checked, the mutants are refuted, and the prover itself is checked against exact instances.
+
+A claim HOLDS only if every line of its derivation follows, no counterexample is known, and random exact instances at small sizes agree with it. If an instance
+contradicts a proof that went through, the prover is broken: ERROR. A claim whose derivation fails is VIOLATED if a counterexample is found, with the step
+that failed as the reason, and INCONCLUSIVE if none is. A mutant goes the same way: it is proved in vain by the claim's own derivation and by the
+normal form alone, and must then be refuted by numbers.
+"""
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from types import SimpleNamespace
+
+from symbolic import formulas, search
+from symbolic.claim import Claim, Counterexample, Formula, Mutant, Problem, Step
+from symbolic.derivation import Derivation, StepFails
+from symbolic.errors import MissingHypothesis, ShapeMismatch
+from symbolic.exact import Irrational, Undefined
+from symbolic.terms import Application, Symbol
+from symbolic.values import TERMS, Values
+from symbolic.verdict import Verdict
+
+INSTANCES = 12
+"""Exact instances at each choice of sizes on which a proved claim is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class MutantOutcome:
+    """What became of one mutant; anything but VIOLATED is a broken prover."""
+
+    id: str
+    description: str
+    why: str
+    statement: Formula
+    verdict: Verdict
+    counterexample: Counterexample | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What became of one claim."""
+
+    claim: Claim
+    verdict: Verdict
+    reason: str | None
+    """Why the verdict is not HOLDS; names the step or the hypothesis that fails."""
+    counterexample: Counterexample | None
+    """Where the claim itself fails, if it does."""
+    scope: str
+    steps: tuple[Step, ...]
+    mutants: tuple[MutantOutcome, ...]
+    seconds: float
+
+
+def prove(claim: Claim) -> Proof:
+    """Prove a claim and refute its mutants, with the formulas as they are now."""
+    begin = time.perf_counter()
+    problem = problem_of(claim)
+    steps, failure = derive(problem)
+    verdict, reason, counterexample = Verdict.HOLDS, failure, None
+    if failure is None:
+        against = contradiction(problem)
+        if against is not None:
+            verdict, reason = Verdict.ERROR, f"the derivation goes through, but {against} contradicts it: the prover is broken"
+    else:
+        counterexample = search.find(problem)
+        verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
+    mutants = tuple(refute(claim, mutant) for mutant in claim.mutants)
+    return Proof(claim, verdict, reason, counterexample, claim.scope, steps, mutants, time.perf_counter() - begin)
+
+
+def refute(claim: Claim, mutant: Mutant) -> MutantOutcome:
+    """Try to prove a mutant, which must fail, and refute it."""
+    problem = problem_of(claim, mutant)
+    counterexample = None
+    if derive(problem)[1] is None or decided(problem):
+        verdict = Verdict.HOLDS
+    else:
+        counterexample = search.find(problem)
+        verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
+    return MutantOutcome(mutant.id, mutant.description, mutant.why, mutant.statement, verdict, counterexample)
+
+
+def problem_of(claim: Claim, mutant: Mutant | None = None) -> Problem:
+    """A claim as it stands, with the formulas as they are now, or as a mutant changes it."""
+    if mutant is None:
+        return Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
+    assert set(mutant.without) <= {hypothesis.text for hypothesis in claim.hypotheses}, f"{claim.id} has no hypothesis {mutant.without}"
+    kept = tuple(hypothesis for hypothesis in claim.hypotheses if hypothesis.text not in mutant.without)
+    changed = SimpleNamespace(**{**vars(formulas), **mutant.formulas})
+    return Problem(claim, mutant.left or claim.left, mutant.right or claim.right, kept, changed, mutant.where, mutant.note, bool(mutant.without))
+
+
+def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
+    """The lines of the derivation that follow, and why the next one does not, or None if it is complete."""
+    values = term_values(problem)
+    try:
+        derivation = Derivation(values, problem.left(values), problem.right(values))
+        for hypothesis in problem.hypotheses:
+            derivation.assume(hypothesis)
+    except ShapeMismatch as error:
+        return (), f"step 1, the statement cannot be written down: {error}"
+    try:
+        problem.claim.proof(values, derivation)
+        derivation.done()
+    except (StepFails, MissingHypothesis, ShapeMismatch) as error:
+        return tuple(derivation.steps), str(error)
+    return tuple(derivation.steps), None
+
+
+def decided(problem: Problem) -> bool:
+    """Whether the normal form alone proves the statement, without any derivation."""
+    values = term_values(problem)
+    try:
+        derivation = Derivation(values, problem.left(values), problem.right(values))
+        for hypothesis in problem.hypotheses:
+            derivation.assume(hypothesis)
+        return derivation.follows(derivation.left, derivation.right)
+    except (MissingHypothesis, ShapeMismatch):
+        return False
+
+
+def contradiction(problem: Problem) -> str | None:
+    """An exact instance at which a proved claim fails, in words; the prover's own check."""
+    for sizes in islice(search.all_sizes(problem.claim), 8):
+        tried = 0
+        for point in search.at_random(problem.claim, sizes):
+            values = search.exact_values(problem, sizes, point)
+            try:
+                if not search.satisfied(values, problem.hypotheses):
+                    continue
+                if search.differ(values, problem):
+                    return f"the instance {sizes}, {point}"
+            except (Irrational, Undefined):
+                continue
+            tried += 1
+            if tried == INSTANCES:
+                break
+    return None
+
+
+def term_values(problem: Problem) -> Values:
+    """A claim's symbols and functions as terms."""
+    symbols = {m.name: Symbol(m.name, (m.rows, m.columns), m.text or m.name, m.latex or m.name) for m in problem.claim.symbols}
+    functions = {f.name: _opaque(f.name, (f.rows, f.columns), f.text, f.latex) for f in problem.claim.functions}
+    return Values(symbols, functions, problem.formulas, TERMS)
+
+
+def _opaque(name: str, shape: tuple[str, str], text: str, latex: str):  # type: ignore[no-untyped-def]
+    return lambda *arguments: Application(name, arguments, shape, text, latex)

@@ -1,0 +1,170 @@
+"""The search for a counterexample: exact rationals, smallest sizes first, and at each size smallest numbers first.
+
+At each choice of sizes the assignments are enumerated in the order of their weight (the sum of the entries' places in 0, 1, -1, 2, ...), up to a
+limit; then a fixed sequence of random small fractions is tried, and a hit is made smaller entry by entry. What is found is put in stored form
+and evaluated again by ``symbolic.evaluator``; what that does not confirm is not returned.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice, product
+from typing import Any
+
+from symbolic import evaluator
+from symbolic.claim import Claim, Counterexample, Hypothesis, Problem, Side
+from symbolic.errors import ShapeMismatch
+from symbolic.exact import Exact, Irrational, Undefined
+from symbolic.values import Values, exact_kind, plain_kind
+
+NUMBERS = tuple(Fraction(x) for x in ("0", "1", "-1", "2", "-2", "3", "1/2"))
+ENUMERATED = 1500
+RANDOM = 400
+LARGEST = 3
+
+Rows = list[list[Fraction]]
+Point = dict[str, Rows]
+Stored = list[list[str]]
+
+
+def find(problem: Problem) -> Counterexample | None:
+    """The smallest instance found at which the hypotheses hold and the sides differ, confirmed by the second evaluation.
+
+    Two sides with different values are preferred to a side without a value, unless a hypothesis was dropped that gave it one.
+    """
+    passes = (True,) if problem.undefined else (False, True)
+    return next((found for undefined in passes if (found := _find(problem, undefined))), None)
+
+
+def _find(problem: Problem, undefined: bool) -> Counterexample | None:
+    def refutes(sizes: Mapping[str, int], point: Point) -> bool:
+        values = exact_values(problem, sizes, point)
+        try:
+            return satisfied(values, problem.hypotheses) and differ(values, problem, undefined) and (problem.where is None or problem.where(values))
+        except (Irrational, ShapeMismatch, Undefined):
+            return False  # nothing can be said of this instance: try the next
+
+    for sizes in all_sizes(problem.claim):
+        for point in points(problem.claim, sizes):
+            if refutes(sizes, point):
+                found = _store(problem, sizes, _smaller(sizes, point, refutes))
+                if found is not None:
+                    return found
+    return None
+
+
+def exact_values(problem: Problem, sizes: Mapping[str, int], point: Point) -> Values:
+    """A claim's symbols and functions over exact rationals."""
+    return Values({name: Exact.of(rows) for name, rows in point.items()}, _functions(problem), problem.formulas, exact_kind(sizes))
+
+
+def differ(values: Values, problem: Problem, undefined: bool = True) -> bool:
+    """Whether the sides have different values, or, if that counts, exactly one of them has none."""
+    left, right = _value(problem.left, values), _value(problem.right, values)
+    return bool(left != right) and (undefined or None not in (left, right))
+
+
+def satisfied(values: Values, hypotheses: Sequence[Hypothesis]) -> bool:
+    """Whether every hypothesis holds for these values."""
+    for hypothesis in hypotheses:
+        if hypothesis.nonzero and hypothesis.nonzero(values).is_zero():
+            return False
+        if hypothesis.equal:
+            left, right = hypothesis.equal(values)
+            if not (left - right).is_zero():
+                return False
+    return True
+
+
+def all_sizes(claim: Claim) -> Iterator[dict[str, int]]:
+    """Every choice of sizes up to LARGEST, smallest sum first; sizes that must agree do."""
+    free = [size for size in dict.fromkeys(s for m in claim.symbols for s in (m.rows, m.columns)) if size != "1" and size not in claim.sizes]
+    for chosen in sorted(product(range(1, LARGEST + 1), repeat=len(free)), key=lambda each: (sum(each), max(each, default=1), each)):
+        sizes = dict(zip(free, chosen, strict=True))
+        yield sizes | {size: sizes[same] for size, same in claim.sizes.items()}
+
+
+def points(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol: by weight up to a limit, then at random from a fixed seed."""
+    count = sum(_worth(m.rows, sizes) * _worth(m.columns, sizes) for m in claim.symbols)
+    for entries in islice(_by_weight(count), ENUMERATED):
+        yield _shaped(claim, sizes, entries)
+    yield from at_random(claim, sizes)
+
+
+def at_random(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol, at random from a fixed seed."""
+    count = sum(_worth(m.rows, sizes) * _worth(m.columns, sizes) for m in claim.symbols)
+    dice = random.Random(count)
+    for _ in range(RANDOM):
+        yield _shaped(claim, sizes, [dice.choice(NUMBERS) for _ in range(count)])
+
+
+def _by_weight(count: int) -> Iterator[list[Fraction]]:
+    for weight in range(count * len(NUMBERS)):
+        for places in _compositions(count, weight):
+            yield [NUMBERS[place] for place in places]
+
+
+def _compositions(count: int, weight: int) -> Iterator[tuple[int, ...]]:
+    if count == 1:
+        if weight < len(NUMBERS):
+            yield (weight,)
+        return
+    for first in range(min(weight, len(NUMBERS) - 1) + 1):
+        for rest in _compositions(count - 1, weight - first):
+            yield first, *rest
+
+
+def _shaped(claim: Claim, sizes: Mapping[str, int], entries: Sequence[Fraction]) -> Point:
+    found, taken = {}, iter(entries)
+    for m in claim.symbols:
+        rows, columns = _worth(m.rows, sizes), _worth(m.columns, sizes)
+        found[m.name] = [[next(taken) for _ in range(columns)] for _ in range(rows)]
+    return found
+
+
+def _smaller(sizes: Mapping[str, int], point: Point, refutes: Callable[[Mapping[str, int], Point], bool]) -> Point:
+    """Replace entry after entry by an earlier number as long as the instance still refutes."""
+    changed = True
+    while changed:
+        changed = False
+        for name, rows in point.items():
+            for i, j in product(range(len(rows)), range(len(rows[0]))):
+                for number in NUMBERS[: NUMBERS.index(rows[i][j])]:
+                    tried = {**point, name: [[number if (p, q) == (i, j) else x for q, x in enumerate(row)] for p, row in enumerate(rows)]}
+                    if refutes(sizes, tried):
+                        point, rows, changed = tried, tried[name], True
+                        break
+    return point
+
+
+def _store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Counterexample | None:
+    stored = {name: [[str(x) for x in row] for row in rows] for name, rows in point.items()}
+    left, right, assumed = recheck(problem, sizes, stored)
+    if left == right or not assumed:
+        return None
+    notes = [problem.note, *(f.note for f in problem.claim.functions)]
+    return Counterexample(dict(sizes), stored, left, right, "; ".join(filter(None, notes)))
+
+
+def recheck(problem: Problem, sizes: Mapping[str, int], stored: Mapping[str, Sequence[Sequence[str]]]) -> tuple[Stored, Stored, bool]:
+    """Both sides of a stored counterexample, and whether the hypotheses hold, by the evaluator that shares nothing with this arithmetic."""
+    values = Values(evaluator.matrices(stored), _functions(problem), problem.formulas, plain_kind(sizes))
+    left, right = evaluator.side(lambda: problem.left(values)), evaluator.side(lambda: problem.right(values))
+    return left, right, satisfied(values, problem.hypotheses)
+
+
+def _functions(problem: Problem) -> dict[str, Callable[..., Any]]:
+    return {f.name: f.concrete for f in problem.claim.functions}
+
+
+def _value(side: Side, values: Values) -> Exact | None:
+    try:
+        return side(values)
+    except Undefined:
+        return None
+
+
+def _worth(size: str, sizes: Mapping[str, int]) -> int:
+    return 1 if size == "1" else sizes[size]
