@@ -21,7 +21,7 @@ GLYPHS = {
 }
 """One sign a verdict, so that nobody needs colours to read a grid."""
 
-WORST_FIRST = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED, Verdict.HOLDS)
+WORST_FIRST = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.SKIPPED)
 
 _T = TypeVar("_T")
 

@@ -220,7 +220,9 @@ def _unjudged(cell: CellRecord) -> int:
 
 
 def _tally(reasons: Counter[str]) -> str:
-    """Reasons with their counts, the most frequent first."""
+    """Reasons with their counts, the most frequent first; a single one without, since its count has just been told."""
+    if len(reasons) == 1:
+        return words(next(iter(reasons)))
     return "; ".join(f"{words(reason)} ({count(number)})" for reason, number in reasons.most_common())
 
 

@@ -24,7 +24,7 @@ _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger o
 def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
     """One panel: the variants of one block in one format."""
     with house_style():
-        figure = Figure(figsize=(4.9, 3.2), layout="constrained")
+        figure = Figure(figsize=(3.9, 2.8), layout="constrained")
         axes = figure.add_subplot()
         axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
         for number, sweep in enumerate(sweeps):
@@ -64,7 +64,7 @@ def _radii(axes: Axes, sweep: NearZeroSweep, number: int, lines: Sequence[float]
         left, right = axes.get_xlim()  # left is the larger: the axis runs down
         free = x - max((other for other in (*lines, right) if other < x), default=x)
         side: Literal["left", "right"] = "left" if free > 0.12 * (left - right) else "right"  # the curve rises on the other side
-        label = f"{sweep.variant}: predicted {power_of_two(sweep.predicted_radius)}, measured {power_of_two(sweep.measured_radius)}"
+        label = f"{sweep.variant}: predicted {power_of_two(sweep.predicted_radius)}\nmeasured {power_of_two(sweep.measured_radius)}"
         text = axes.annotate(label, (x, 0.93), xycoords=along, xytext=(3 if side == "left" else -3, 0), textcoords="offset points", rotation=90)
         text.set(color=INK, fontsize=7, horizontalalignment=side, verticalalignment="top")
     if 0 < sweep.measured_radius < math.inf:

@@ -17,14 +17,15 @@ def training_picture(model: ModelRecord, index: int) -> Markup | None:
     if not points:
         return None
     with house_style():
-        figure = Figure(figsize=(4.4, 2.2), layout="constrained")
+        figure = Figure(figsize=(3.9, 2.1), layout="constrained")
         axes = figure.add_subplot()
         axes.set_yscale("log")
         axes.plot(*zip(*points, strict=True), color=HOLDS)
         for loss, label, colour in ((model.zero_loss, "predicting zero", MUTE), (model.required_loss, "required", INCONCLUSIVE)):
             if 0 < loss < math.inf:
                 axes.axhline(loss, color=colour, linewidth=0.9, dashes=(5, 3))
-                axes.annotate(f"{label} {real(loss)}", (1, loss), xycoords=axes.get_yaxis_transform(), xytext=(0, 2), textcoords="offset points", ha="right")
+                place = axes.get_yaxis_transform()  # in the margin, where no curve runs
+                axes.annotate(f"{label}\n{real(loss, 2)}", (1, loss), xycoords=place, xytext=(3, 0), textcoords="offset points", va="center", fontsize=7.5)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_formatter(lambda loss, _: real(loss, 1))
         axes.minorticks_off()

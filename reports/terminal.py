@@ -1,0 +1,133 @@
+"""What a terminal is told at the end: the same sentence as the page, and the grid folded to blocks and formats.
+
+Names from a record are put into ``Text``, never into markup, so that a block named "[red]" stays a block of that name.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.grid import GLYPHS, WORST_FIRST, Square, grid
+from reports.headline import Standing, headline
+from reports.numbers import count, counted, ratio, seconds
+from reports.record import ClaimRecord, MutantRecord, RunRecord
+from symbolic.verdict import Verdict
+
+_COLOURS = {
+    Verdict.HOLDS: "blue",
+    Verdict.VIOLATED: "bold red",
+    Verdict.VACUOUS: "magenta",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.SKIPPED: "dim",
+    Verdict.ERROR: "bold red",
+    Verdict.TIMEOUT: "yellow",
+}
+"""Never the only sign: a glyph or the word itself stands beside each."""
+
+_STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold red", Standing.UNFINISHED: "bold yellow"}
+
+
+def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
+    """The end of a run: the sentence, what was not checked, a table of blocks and formats, the path of the report."""
+    verdict = headline(record)
+    parts: list[RenderableType] = []
+    if record.cells:
+        parts += [_folded_grid(record), Text()]
+    parts.append(Text(verdict.sentence, style=_STANDING_COLOURS.get(verdict.standing, "bold")))
+    parts.append(Text(_checks(record), style="dim"))
+    parts += [_bullet(line, "red") for line in verdict.failures]
+    parts += [_bullet(line, "dim") for line in verdict.unchecked]
+    if report is not None:
+        parts.append(Text(f"report: {report}", overflow="fold"))
+    return Group(*parts)
+
+
+def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableType:
+    """Claims with their verdict, scope and refuted mutants; with each line of each proof, if steps."""
+    if not claims:
+        return Text("No claim was put to the prover.")
+    if not steps:
+        table = _table("claim", "verdict", "for", "false variants refuted", "took")
+        for claim in claims:
+            table.add_row(Text(claim.id), _word(claim.verdict), Text(claim.scope), _refuted(claim), Text(seconds(claim.seconds)))
+        return table
+    return Group(*(part for claim in claims for part in _proof(claim)))
+
+
+def _checks(record: RunRecord) -> str:
+    totals = record.totals
+    return (
+        f"{count(totals.mutants_refuted)} of {counted(totals.mutants, 'false statement')} refuted, "
+        f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed, "
+        f"worst error ÷ bound {ratio(totals.worst_ratio)}"
+    )
+
+
+def _folded_grid(record: RunRecord) -> Table:
+    """Block by format: the gravest verdict and the worst ratio over scenarios and variants."""
+    cells = grid(record)
+    table = _table("error ÷ bound", *cells.formats)
+    for block in cells.blocks:
+        columns = [[item for row in block.rows for item in row.squares[index]] for index in range(len(cells.formats))]
+        table.add_row(Text(block.name), *(_folded(column) for column in columns))
+    return table
+
+
+def _folded(squares: Sequence[Square]) -> Text:
+    if not squares:
+        return Text("·", style="dim")
+    gravest = min((square.verdict for square in squares), key=WORST_FIRST.index)
+    ratios = [square.cell.worst_ratio for square in squares if square.cell.worst_ratio is not None]
+    worst = math.nan if any(math.isnan(value) for value in ratios) else max(ratios, default=None)
+    text = Text.assemble((GLYPHS[gravest], _COLOURS[gravest]), " ", ratio(worst) if worst is not None else gravest.value.lower())
+    if worst is not None:
+        for verdict in WORST_FIRST:
+            number = sum(square.verdict is verdict for square in squares)
+            if number and verdict is not Verdict.HOLDS:
+                text.append(f", {count(number)} {verdict.value.lower()}")
+    if any(square.warning for square in squares):
+        text.append(" !", style="bold red")
+    return text
+
+
+def _proof(claim: ClaimRecord) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        Text.assemble((claim.id, "bold"), " ", _word(claim.verdict), f" {claim.scope}: ", claim.statement.text),
+        *([_bullet(claim.reason, "red")] if claim.reason else []),
+    ]
+    for number, step in enumerate(claim.steps, start=1):
+        uses = f"; uses {step.hypothesis}" if step.hypothesis else ""
+        parts.append(Text.assemble(f"  {number:>2}. ", step.expression.text, (f"   {step.rule}{uses}", "dim")))
+    for mutant in claim.mutants:
+        refuted = _is_refuted(mutant)
+        parts.append(Text(f"      {'refuted' if refuted else 'NOT REFUTED'}: {mutant.description}", style="dim" if refuted else "bold red"))
+    return [*parts, Text()]
+
+
+def _refuted(claim: ClaimRecord) -> Text:
+    refuted = sum(_is_refuted(mutant) for mutant in claim.mutants)
+    return Text(f"{refuted} of {len(claim.mutants)}", style="" if refuted == len(claim.mutants) else "bold red")
+
+
+def _is_refuted(mutant: MutantRecord) -> bool:
+    return mutant.verdict is Verdict.VIOLATED and mutant.counterexample is not None
+
+
+def _word(verdict: Verdict) -> Text:
+    return Text(f"{GLYPHS[verdict]} {verdict.value.lower()}", style=_COLOURS[verdict])
+
+
+def _bullet(line: str, style: str) -> Text:
+    return Text(f"– {line}", style=style)
+
+
+def _table(first: str, *rest: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in rest:
+        table.add_column(Text(name), overflow="fold")
+    return table

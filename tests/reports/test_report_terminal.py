@@ -1,0 +1,67 @@
+"""The closing table: short, narrow enough, and as honest as the page."""
+
+import io
+
+import pytest
+import report_samples as samples
+from rich.console import Console
+
+from reports.record import Counts
+from reports.terminal import closing, proofs
+from symbolic.verdict import Verdict
+
+
+def shown(renderable, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_32_cells_fit_in_a_few_lines(width, tmp_path):
+    text = shown(closing(samples.full_record(), tmp_path / "index.html"), width)
+    lines = text.splitlines()
+    assert len(lines) < 20
+    assert max(map(len, lines)) <= width
+    assert str(tmp_path / "index.html") in text.replace("\n", "")
+
+
+def test_a_block_shows_its_worst_ratio_in_each_format():
+    cells = [
+        samples.cell(worst_ratio=0.1),
+        samples.cell(scenario="near_zero", worst_ratio=0.7),
+        samples.cell(format="bf16", worst_ratio=None, verdict=Verdict.SKIPPED, counts=Counts()),
+    ]
+    row = next(line for line in shown(closing(samples.record(cells=cells))).splitlines() if line.startswith("attention"))
+    assert row.split() == ["attention", "●", "0.70", "–", "skipped"]
+
+
+def test_a_violation_is_not_hidden_behind_its_neighbours():
+    cells = [samples.cell(), samples.cell(variant="scaled", verdict=Verdict.VIOLATED, worst_ratio=3.0), samples.cell(scenario="x", worst_ratio=samples.NAN)]
+    text = shown(closing(samples.record(cells=cells)))
+    assert "✕ NaN, 1 violated !" in text
+    assert "Violated: 1 cell outside its bound" in text
+
+
+def test_names_are_not_markup():
+    assert "[red]block[/red]" in shown(closing(samples.record(cells=[samples.cell(block="[red]block[/red]")])))
+
+
+def test_an_empty_run_says_that_nothing_was_checked():
+    assert "Nothing was checked." in shown(closing(samples.empty_record()))
+
+
+def test_proofs_are_one_line_a_claim():
+    text = shown(proofs(samples.full_record().claims))
+    assert len(text.splitlines()) == 6
+    assert text.count("2 of 2") == 5
+    assert shown(proofs([])).strip() == "No claim was put to the prover."
+
+
+def test_proofs_show_their_steps_and_an_unrefuted_variant_if_asked():
+    claim = samples.claim(mutants=[samples.mutant(), samples.mutant(description="sides swapped", verdict=Verdict.HOLDS, counterexample=None)])
+    assert "1 of 2" in shown(proofs([claim]))
+    text = shown(proofs([claim], steps=True))
+    assert "cancel aᵀa with 1/‖a‖²; uses a ≠ 0" in text
+    assert "NOT REFUTED: sides swapped" in text
+    assert "refuted: the division by ‖a‖² left out" in text
