@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from symbolic.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
+from symbolic.normal_form import NOTHING_KNOWN, Letter, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
 from symbolic.rewriting import Rule, rewrite
 from symbolic.terms import (
     Application,
@@ -96,10 +96,15 @@ def monic(polynomial: Polynomial) -> Polynomial:
 
 
 def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
-    """What may be divided by because these matrices are not zero: over the reals tr(XᵀX) ≠ 0, for a column aᵀa, for a 1x1 matrix itself."""
+    """What may be divided by because these matrices are not zero.
+
+    Over the reals tr(XᵀX) > 0, which for a column is aᵀa; so is its square root; and a 1x1 matrix is itself not zero.
+    """
     found: set[Scalar | Polynomial] = set()
     for x in polynomials:
-        for scalar in ((x.mT @ x).trace(), *([x] if x.shape == ("1", "1") else [])):
+        square = (x.mT @ x).trace()
+        found.add(Scalar((Letter(f"sqrt({square})"),)))
+        for scalar in (square, x) if x.shape == ("1", "1") else (square,):
             if len(scalar.terms) > 1:
                 found.add(monic(scalar))
             for (scalars, _), _ in scalar.terms if len(scalar.terms) == 1 else ():

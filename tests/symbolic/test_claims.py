@@ -1,0 +1,138 @@
+"""Every claim in the folder: proved, its mutants refuted, its formulas readable; a new file is tested without editing this one."""
+
+from fractions import Fraction
+
+import pytest
+from latex2mathml.converter import convert
+
+from symbolic import formulas, prover, search
+from symbolic.registry import load_claims
+from symbolic.verdict import Verdict
+
+CLAIMS = load_claims()
+MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
+
+
+@pytest.fixture(scope="module")
+def proofs():
+    return {claim.id: prover.prove(claim) for claim in CLAIMS}
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_the_claim_is_proved_for_all_sizes(claim, proofs):
+    proof = proofs[claim.id]
+    assert (proof.verdict, proof.reason, proof.counterexample) == (Verdict.HOLDS, None, None)
+    assert proof.scope in ("all sizes", "all sizes, all n")
+    assert len(proof.steps) >= 3
+    assert all(step.rule for step in proof.steps)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_the_claim_has_at_least_four_mutants_that_say_why_one_might_believe_them(claim):
+    assert len(claim.mutants) >= 4
+    assert len({mutant.id for mutant in claim.mutants}) == len(claim.mutants)
+    assert all(mutant.why and mutant.description for mutant in claim.mutants)
+
+
+@pytest.mark.parametrize(("claim", "mutant"), MUTANTS, ids=lambda each: each.id)
+def test_the_mutant_is_refuted_at_numbers_that_evaluate_to_what_is_stored(claim, mutant, proofs):
+    """The stored counterexample is put through the independent evaluator once more, from its strings."""
+    outcome = next(outcome for outcome in proofs[claim.id].mutants if outcome.id == mutant.id)
+    assert outcome.verdict is Verdict.VIOLATED
+    found = outcome.counterexample
+    left, right, assumed = search.recheck(prover.problem_of(claim, mutant), found.sizes, found.values)
+    assert (left, right) == (found.left, found.right)
+    assert left != right
+    assert assumed
+    for rows in (*found.values.values(), *(side for side in (left, right) if side != [["undefined"]])):
+        assert all(str(Fraction(entry)) == entry for row in rows for entry in row)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_the_claim_itself_is_not_refuted_where_its_mutants_are(claim, proofs):
+    """The planted positive: at the very numbers that refute a mutant, the claim holds (if its hypotheses do)."""
+    problem = prover.problem_of(claim)
+    for outcome in proofs[claim.id].mutants:
+        left, right, assumed = search.recheck(problem, outcome.counterexample.sizes, outcome.counterexample.values)
+        assert left == right or not assumed
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_every_formula_can_be_shown_on_a_page(claim, proofs):
+    proof = proofs[claim.id]
+    shown = [claim.statement, *claim.hypotheses, *proof.steps, *(mutant.statement for mutant in proof.mutants)]
+    for formula in shown:
+        assert formula.text
+        assert "\n" not in formula.text
+        assert convert(formula.latex).startswith("<math")
+
+
+def test_all_proofs_together_are_fast(proofs):
+    assert sum(proof.seconds for proof in proofs.values()) < 15
+
+
+def test_hypotheses_are_recorded_where_they_are_used(proofs):
+    """a ≠ 0 is used exactly once in Theorem 2.2: to cancel ‖a‖²."""
+    used = [(step.rule, step.hypothesis) for step in proofs["theorem-2.2"].steps if step.hypothesis]
+    assert used == [("a nonzero scalar over itself is 1", "a ≠ 0")]
+
+
+T, S = formulas.transpose, formulas.squared_norm
+WRONG = {
+    "no division": (lambda W, delta, a: (W @ delta) @ T(a), "commutes out"),
+    "divided by the norm": (lambda W, delta, a: (W @ delta) @ T(a) / S(a) ** 0.5, "commutes out"),
+    "z in the row": (lambda W, delta, a: (W @ delta) @ T(a + delta) / S(a), "commutes out"),
+    "W left out": (lambda W, delta, a: delta @ T(a) / S(a), "cannot combine mxd with dxd"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("id", ["theorem-2.2", "corollary-2.3.1", "remark-2.4", "theorem-a.2"])
+def test_a_changed_formula_fails_at_a_named_step_and_at_numbers(name, id, monkeypatch):
+    """What is proved is the formula as it is now, not a copy of it."""
+    formula, where = WRONG[name]
+    monkeypatch.setattr(formulas, "rank_one_update", formula)
+    (claim,) = load_claims([id])
+    proof = prover.prove(claim)
+    assert proof.verdict is Verdict.VIOLATED
+    assert proof.reason.startswith("step ")
+    assert where in proof.reason
+    assert proof.counterexample.left != proof.counterexample.right
+
+
+def test_a_missing_hypothesis_is_named():
+    (claim,) = load_claims(["theorem-2.2"])
+    (dropped,) = [mutant for mutant in claim.mutants if mutant.without]
+    _, reason = prover.derive(prover.problem_of(claim, dropped))
+    assert "no hypothesis says that it is not zero" in reason
+
+
+def test_a_derivation_with_a_gap_is_not_a_proof():
+    """A script that stops before the right side proves nothing, even if every line of it follows."""
+    from dataclasses import replace
+
+    (claim,) = load_claims(["theorem-2.2"])
+    lazy = replace(claim, proof=lambda v, d: d.start(), mutants=())
+    proof = prover.prove(lazy)
+    assert (proof.verdict, proof.reason) == (Verdict.INCONCLUSIVE, "the chain does not reach the right side")
+
+
+def test_a_proof_that_numbers_contradict_is_an_error(monkeypatch):
+    """A prover that accepts every step must not be believed: the instances catch it."""
+    from symbolic.algebra import Algebra
+
+    (claim,) = load_claims(["theorem-2.2"])
+    monkeypatch.setattr(formulas, "rank_one_update", WRONG["no division"][0])
+    monkeypatch.setattr(Algebra, "equal", lambda self, left, right: True)
+    proof = prover.prove(claim)
+    assert proof.verdict is Verdict.ERROR
+    assert "prover is broken" in proof.reason
+    assert all(outcome.verdict is Verdict.HOLDS for outcome in proof.mutants), "such a prover proves every mutant, and that is shown too"
+
+
+def test_a_prover_that_rejects_everything_proves_nothing(monkeypatch):
+    from symbolic.algebra import Algebra
+
+    monkeypatch.setattr(Algebra, "equal", lambda self, left, right: False)
+    (claim,) = load_claims(["theorem-2.2"])
+    assert prover.prove(claim).verdict is Verdict.INCONCLUSIVE
