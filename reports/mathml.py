@@ -5,10 +5,10 @@ page. Here each text of the tree is unescaped once, and the serialiser escapes i
 """
 
 import html
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import tostring
 
 from latex2mathml.converter import convert_to_element
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports.record import Formula
 
@@ -24,50 +24,22 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
         return Markup('<span class="formula">{}</span>').format(formula.text)
     for element in tree.iter():
         element.text = html.unescape(element.text) if element.text else None
+        if element.text == "\u29f5":  # what \setminus becomes; fonts lack it, and it is an operator
+            element.tag, element.text = "mo", "\u2216"
         assert not element.tail, "MathML carries its text in leaves"
     tree.set("aria-label", formula.text)
     return Markup(tostring(tree, encoding="unicode"))
 
 
 def matrix(rows: list[list[str]]) -> Markup:
-    """Exact rationals such as '-3/2', by rows, as a bracketed matrix; a single entry without brackets."""
+    """Exact rationals such as '-3/2', by rows, as a bracketed matrix; a single entry without brackets.
+
+    In HTML rather than MathML: without a mathematical font a browser does not stretch a bracket over two rows.
+    """
+    rows = [[entry.replace("-", "−") for entry in row] for row in rows]
     if [len(row) for row in rows] == [1]:
-        entry = _entry(rows[0][0])
-        return Markup(tostring(_wrap(entry), encoding="unicode"))
-    table = Element("mtable")
-    for row in rows:
-        line = Element("mtr")
-        for value in row:
-            cell = Element("mtd")
-            cell.append(_entry(value))
-            line.append(cell)
-        table.append(line)
-    return Markup(tostring(_wrap(_leaf("mo", "["), table, _leaf("mo", "]")), encoding="unicode"))
-
-
-def _entry(value: str) -> Element:
-    sign, magnitude = ("-", value[1:]) if value.startswith("-") else ("", value)
-    numerator, slash, denominator = magnitude.partition("/")
-    if not numerator.isdecimal() or (slash and not denominator.isdecimal()):
-        return _leaf("mtext", value)
-    number = Element("mfrac") if slash else _leaf("mn", numerator)
-    if slash:
-        number.extend([_leaf("mn", numerator), _leaf("mn", denominator)])
-    if not sign:
-        return number
-    row = Element("mrow")
-    row.extend([_leaf("mo", "−"), number])
-    return row
-
-
-def _wrap(*children: Element) -> Element:
-    math, row = Element("math", {"xmlns": "http://www.w3.org/1998/Math/MathML"}), Element("mrow")
-    row.extend(children)
-    math.append(row)
-    return math
-
-
-def _leaf(tag: str, text: str) -> Element:
-    leaf = Element(tag)
-    leaf.text = text
-    return leaf
+        return escape(rows[0][0])
+    lines = Markup("").join(
+        Markup('<span class="row">{}</span>').format(Markup("").join(Markup('<span class="entry">{}</span>').format(entry) for entry in row)) for row in rows
+    )
+    return Markup('<span class="matrix" role="img" aria-label="{}">{}</span>').format("; ".join(", ".join(row) for row in rows), lines)

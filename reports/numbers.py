@@ -6,6 +6,9 @@ from fractions import Fraction
 
 _SUPERSCRIPTS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
 
+LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹·", "−0123456789.")
+"""For ``str.translate``: superscripts as the figures that a page or a picture raises by itself."""
+
 
 def count(number: int) -> str:
     """131072 as 131,072."""

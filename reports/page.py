@@ -3,12 +3,13 @@
 A page carries no script and forbids itself every request, so a name in a record can be nothing but text.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports import numbers
 from reports.agreement import disagreeing_cells
@@ -98,9 +99,9 @@ def _environment() -> Environment:
     environment.filters.update(
         count=numbers.count,
         counted=numbers.counted,
-        real=numbers.real,
-        ratio=numbers.ratio,
-        power_of_two=numbers.power_of_two,
+        real=_raised(numbers.real),
+        ratio=_raised(numbers.ratio),
+        power_of_two=_raised(numbers.power_of_two),
         seconds=numbers.seconds,
         words=numbers.words,
         quotient=_quotient,
@@ -121,6 +122,17 @@ def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Mark
         panel.setdefault((sweep.numerics, sweep.block), []).append(sweep)
     for index, ((numerics, block), together) in enumerate(panel.items()):
         yield f"{numerics}, {block}", sweep_picture(together, index)
+
+
+def _raised(format_number: Callable[..., str]) -> Callable[..., Markup]:
+    """The same numbers with their exponents as <sup>: the superscript characters of most fonts are small and uneven."""
+
+    def formatted(*arguments: object) -> Markup:
+        parts = re.split(r"(?<=\d)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹][⁻⁰¹²³⁴⁵⁶⁷⁸⁹·]*)", format_number(*arguments))
+        pieces = [Markup("<sup>{}</sup>").format(part.translate(numbers.LOWERED)) if index % 2 else escape(part) for index, part in enumerate(parts)]
+        return Markup("").join(pieces)
+
+    return formatted
 
 
 def _quotient(pair: tuple[float, float]) -> float | None:

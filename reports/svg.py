@@ -15,6 +15,8 @@ import matplotlib as mpl
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from reports.numbers import LOWERED
+
 INK, MUTE, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
 HOLDS, VIOLATED, INCONCLUSIVE, VACUOUS = "#050505", "#060606", "#070707", "#080808"
 
@@ -28,8 +30,6 @@ _VARIABLES = {
     INCONCLUSIVE: "inconclusive",
     VACUOUS: "vacuous",
 }
-
-_PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹·", "−0123456789.")
 
 SERIES = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
 """Colours for several lines in one panel; each line also has a dash pattern and a label of its own."""
@@ -93,5 +93,5 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
 
 def _raised(match: re.Match[str]) -> str:
     """An exponent as larger, raised figures: the superscripts of most fonts are too small in a picture."""
-    figures = match[1].translate(_PLAIN)
+    figures = match[1].translate(LOWERED)
     return f'<tspan dy="-.45em" font-size="78%">{figures}</tspan><tspan dy=".35em">\u200b</tspan>'  # a later dy brings the line down again

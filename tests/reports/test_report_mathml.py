@@ -1,0 +1,39 @@
+"""Formulas from a record become markup that holds nothing else, and what cannot be converted stays readable."""
+
+import pytest
+
+from reports.mathml import mathml, matrix
+from reports.record import Formula
+
+
+def test_a_fraction_is_a_fraction():
+    shown = mathml(Formula(text="1/a", latex=r"\frac{1}{a}"))
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>a</mi></mrow></mfrac>" in shown
+    assert 'aria-label="1/a"' in shown
+
+
+@pytest.mark.parametrize("text", ["<script>", "&lt;script&gt;", "&#60;script&#62;", "<img src=x>"])
+def test_text_in_a_formula_cannot_become_markup(text):
+    shown = mathml(Formula(text="x", latex=rf"\text{{{text}}} + a < b"))
+    assert "<script" not in shown
+    assert "<img" not in shown
+
+
+def test_a_set_difference_is_an_operator_that_fonts_have():
+    assert "<mo>∖</mo>" in mathml(Formula(text="C∖Y", latex=r"C \setminus Y"))
+
+
+@pytest.mark.parametrize("latex", [r"\frac{", r"\left(", "}", "\\"])
+def test_latex_that_is_none_gives_the_text(latex):
+    shown = mathml(Formula(text='a < "b"', latex=latex))
+    assert "math" in shown or shown == '<span class="formula">a &lt; &#34;b&#34;</span>'
+    assert '"b"' not in shown
+
+
+def test_matrices():
+    assert matrix([["-3/2"]]) == "−3/2"
+    assert matrix([["<b>"]]) == "&lt;b&gt;"
+    shown = matrix([["1", "-2"], ["0", "undefined"]])
+    assert shown.count('class="row"') == 2
+    assert shown.count('class="entry"') == 4
+    assert 'aria-label="1, −2; 0, undefined"' in shown
