@@ -12,7 +12,7 @@ WORDS = (
     ("wrong update", "A change of ΔW planted on purpose in every cell. It must come out violated, else the cell could not have noticed a real fault."),
     ("refused", "Not measured, because an overflow, an underflow or a division by zero was predicted from the format and the operands. Never counted as held."),
     ("bf16+fp32", "Stored in the first format, summed in the second. A single name means both."),
-    ("radius", "‖a‖ below which an update fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits and operands' sizes, then measured."),
+    ("radius", "‖a‖ below which ΔW fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits and operands' sizes, and measured."),
 )
 
 VERDICTS = {

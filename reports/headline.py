@@ -42,7 +42,7 @@ class Headline:
     sentence: str
     """One sentence, which never claims more than was checked."""
     failures: tuple[str, ...]
-    """What else failed and did not fit into the sentence, which tells the gravest kind: reasons for distrust, then what broke."""
+    """What else failed and is neither in the sentence, which tells the gravest kind, nor among what was not checked."""
     unchecked: tuple[str, ...]
     """What was not checked, with counts and reasons."""
 
@@ -52,7 +52,8 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = ()) -> Headline:
 
     disagreeing: cells whose cases on disk are not those that the record counts; see ``reports.agreement``.
     """
-    violations, doubts, breaks = [*_violations(record)], [*_doubts(record), *_mismatch(disagreeing)], [*_breaks(record)]
+    violations, doubts = [*_violations(record)], [*_doubts(record), *_mismatch(disagreeing)]
+    not_run, breaks = [*_not_run(record)], [*_breaks(record)]
     unchecked = tuple(_unchecked(record))
     shown = _shown(record)
     unfinished = record.run.finished is None
@@ -65,9 +66,9 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = ()) -> Headline:
     if unfinished:
         so_far = f"so far {shown}" if shown else "nothing was checked so far"
         return Headline(Standing.UNFINISHED, f"The run did not finish: {so_far}.", tuple(breaks), unchecked)
-    if breaks:
+    if not_run or breaks:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
-        return Headline(Standing.UNFINISHED, f"Incomplete: {_joined(breaks)}{rest}.", (), unchecked)
+        return Headline(Standing.UNFINISHED, f"Incomplete: {_joined([*not_run, *breaks])}{rest}.", (), unchecked)
     if not shown:
         nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
         return Headline(Standing.NOTHING, f"{nothing}.", (), unchecked)
@@ -116,7 +117,8 @@ def _violations(record: RunRecord) -> Iterable[str]:
         worst = max((cell for cell in cells if cell.worst_ratio is not None), key=lambda cell: cell.worst_ratio or 0, default=None)
         what = f"{counted(cases, 'case')} in {counted(len(cells), 'cell')}" if cases else counted(len(cells), "cell")
         where = f", the worst with an error of {ratio(worst.worst_ratio)} times its bound in {worst.id}" if worst else ""
-        yield f"{what} outside {'its bound' if (cases or len(cells)) == 1 else 'their bounds'}{where}"
+        lie = "lies outside its bound" if (cases or len(cells)) == 1 else "lie outside their bounds"
+        yield f"{what} {lie}{where}"
 
 
 def _doubts(record: RunRecord) -> Iterable[str]:
@@ -146,12 +148,15 @@ def _mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
         yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
-def _breaks(record: RunRecord) -> Iterable[str]:
+def _not_run(record: RunRecord) -> Iterable[str]:
     for verdict, did in _NOT_RUN.items():
         for noun, rows in (("claim", record.claims), ("cell", record.cells)):
             number = sum(row.verdict is verdict for row in rows)
             if number:
                 yield f"{counted(number, noun)} {did}"
+
+
+def _breaks(record: RunRecord) -> Iterable[str]:
     untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
     if untrained:
         yield f"{_joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"
@@ -174,7 +179,7 @@ def _unchecked(record: RunRecord) -> Iterable[str]:
     for verdict in (Verdict.SKIPPED, Verdict.INCONCLUSIVE, Verdict.VACUOUS, *_NOT_RUN):
         cells = [cell for cell in record.cells if cell.verdict is verdict]
         if cells:
-            reasons = Counter(cell.reason or "no reason recorded" for cell in cells)
+            reasons = Counter(cell.reason or _NO_REASON[verdict] for cell in cells)
             yield f"{counted(len(cells), 'cell')} {_WHAT[verdict]}: {_tally(reasons)}."
     refused = sum(cell.counts.inconclusive for cell in record.cells)
     if refused:
@@ -200,16 +205,18 @@ def _unchecked(record: RunRecord) -> Iterable[str]:
 _WHAT = {
     Verdict.SKIPPED: "skipped",
     Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.VACUOUS: "vacuous: the bound is too wide to have noticed a wrong update",
+    Verdict.VACUOUS: "vacuous",
     Verdict.ERROR: "broke",
     Verdict.TIMEOUT: "ran out of time",
 }
+
+_NO_REASON = dict.fromkeys(_WHAT, "no reason recorded") | {Verdict.VACUOUS: "the bound is too wide to have noticed a wrong update"}
 
 
 def _claims_with(claims: Iterable[ClaimRecord], verdict: Verdict) -> Iterable[str]:
     for claim in claims:
         if claim.verdict is verdict:
-            yield f"Claim {claim.id} {_WHAT[verdict]}: {claim.reason or 'no reason recorded'}."
+            yield f"Claim {claim.id} {_WHAT[verdict]}: {claim.reason or _NO_REASON[verdict]}."
 
 
 def _unjudged(cell: CellRecord) -> int:

@@ -26,6 +26,8 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
         element.text = html.unescape(element.text) if element.text else None
         if element.text == "\u29f5":  # what \setminus becomes; fonts lack it, and it is an operator
             element.tag, element.text = "mo", "\u2216"
+        if element.tag == "mo" and element.text in ("‖", "|"):
+            element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
         assert not element.tail, "MathML carries its text in leaves"
     tree.set("aria-label", formula.text)
     return Markup(tostring(tree, encoding="unicode"))

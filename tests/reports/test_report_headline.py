@@ -56,7 +56,7 @@ def test_a_violation_leads():
     verdict = headline(samples.record(cells=[samples.cell(block="other"), wrong]))
     assert verdict.standing is Standing.VIOLATED
     assert verdict.sentence == (
-        "Violated: 3 cases in 1 cell outside their bounds, the worst with an error of 5.1 times its bound in theorem-2.2/attention/fp32/formula/random."
+        "Violated: 3 cases in 1 cell lie outside their bounds, the worst with an error of 5.1 times its bound in theorem-2.2/attention/fp32/formula/random."
     )
 
 
@@ -74,7 +74,7 @@ def test_a_cell_that_says_holds_against_its_own_figures_is_violated(changes):
 def test_a_violation_in_an_interrupted_run_says_both():
     verdict = headline(samples.record(run=samples.run_info(finished=None), cells=[samples.cell(worst_ratio=2.0, verdict=Verdict.VIOLATED)]))
     assert verdict.standing is Standing.VIOLATED
-    assert verdict.sentence.startswith("Violated, in a run that did not finish: 1 cell outside its bound")
+    assert verdict.sentence.startswith("Violated, in a run that did not finish: 1 cell lies outside its bound")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,14 @@ def test_what_broke_makes_the_run_incomplete(changes, words):
     assert verdict.sentence.startswith("Incomplete: ")
     assert words in verdict.sentence
     assert "of the rest" in verdict.sentence
+
+
+def test_what_broke_is_told_once_with_its_reason():
+    broken = samples.cell(verdict=Verdict.ERROR, reason="a kernel raised", counts=Counts(), worst_ratio=None, mutant_verdict=None)
+    for run in (samples.run_info(), samples.run_info(finished=None)):
+        verdict = headline(samples.record(run=run, cells=[samples.cell(), broken]))
+        assert verdict.failures == ()
+        assert verdict.unchecked == ("1 cell broke: a kernel raised.",)
 
 
 def test_cells_that_could_not_be_judged_are_not_counted_as_held():

@@ -23,6 +23,12 @@ def test_a_set_difference_is_an_operator_that_fonts_have():
     assert "<mo>∖</mo>" in mathml(Formula(text="C∖Y", latex=r"C \setminus Y"))
 
 
+def test_the_bars_of_a_norm_have_one_height():
+    shown = mathml(Formula(text="‖a‖²", latex=r"\lVert a \rVert^{2}"))
+    assert shown.count('<mo stretchy="false">‖</mo>') == 2
+    assert 'stretchy="true"' in mathml(Formula(text="‖a/2‖", latex=r"\left\lVert \frac{a}{2} \right\rVert"))
+
+
 @pytest.mark.parametrize("latex", [r"\frac{", r"\left(", "}", "\\"])
 def test_latex_that_is_none_gives_the_text(latex):
     shown = mathml(Formula(text='a < "b"', latex=latex))

@@ -40,7 +40,7 @@ def test_a_violation_is_not_hidden_behind_its_neighbours():
     cells = [samples.cell(), samples.cell(variant="scaled", verdict=Verdict.VIOLATED, worst_ratio=3.0), samples.cell(scenario="x", worst_ratio=samples.NAN)]
     text = shown(closing(samples.record(cells=cells)))
     assert "✕ NaN, 1 violated !" in text
-    assert "Violated: 1 cell outside its bound" in text
+    assert "Violated: 1 cell lies outside its bound" in text
 
 
 def test_names_are_not_markup():
