@@ -5,6 +5,7 @@ page. Here each text of the tree is unescaped once, and the serialiser escapes i
 """
 
 import html
+import re
 from xml.etree.ElementTree import tostring
 
 from latex2mathml.converter import convert_to_element
@@ -18,10 +19,22 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
 
     display: on its own line, rather than within one.
     """
+    return _converted(formula.latex, "block" if display else "inline") or _plain(formula)
+
+
+def statement(formula: Formula) -> Markup:
+    """A formula as one ``<math>`` for each of its parts between ``\\quad``, so that a narrow page can break the line there."""
+    parts = formula.latex.split(r"\quad")
+    whole = parts if all(_balanced(part) for part in parts) else [formula.latex]
+    converted = [_converted(part.strip(), "block") for part in whole]
+    return Markup("").join(part or "" for part in converted) if all(converted) else _plain(formula)
+
+
+def _converted(latex: str, display: str) -> Markup | None:
     try:
-        tree = convert_to_element(formula.latex, display="block" if display else "inline")
+        tree = convert_to_element(latex, display=display)
     except Exception:  # the library raises bare exceptions of many kinds, and a page with the text beats no page
-        return Markup('<span class="formula">{}</span>').format(formula.text)
+        return None
     for element in tree.iter():
         element.text = html.unescape(element.text) if element.text else None
         if element.text == "\u29f5":  # what \setminus becomes; fonts lack it, and it is an operator
@@ -29,8 +42,18 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
         if element.tag == "mo" and element.text in ("‖", "|"):
             element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
         assert not element.tail, "MathML carries its text in leaves"
-    tree.set("aria-label", formula.text)
     return Markup(tostring(tree, encoding="unicode"))
+
+
+def _plain(formula: Formula) -> Markup:
+    return Markup('<span class="formula">{}</span>').format(formula.text)
+
+
+def _balanced(latex: str) -> bool:
+    def number(token: str) -> int:
+        return len(re.findall(re.escape(token) + "(?![a-z])", latex))
+
+    return all(number(opening) == number(closing) for opening, closing in (("{", "}"), (r"\left", r"\right"), (r"\begin", r"\end")))
 
 
 def matrix(rows: list[list[str]]) -> Markup:

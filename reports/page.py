@@ -17,7 +17,7 @@ from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
 from reports.headline import Standing, headline
-from reports.mathml import mathml, matrix
+from reports.mathml import mathml, matrix, statement
 from reports.near_zero_figure import sweep_picture
 from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
@@ -106,6 +106,7 @@ def _environment() -> Environment:
         words=numbers.words,
         quotient=_quotient,
         mathml=mathml,
+        statement=statement,
         matrix=matrix,
     )
     return environment

@@ -5,7 +5,7 @@ Each check is also shown a page that it must refuse.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,26 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+def chromium(which: Callable[[str], str | None] = shutil.which, *, required: bool) -> str:
+    """Chromium's path; without one, the test is skipped, or fails if a browser is required."""
+    path = which("chromium") or which("chromium-browser") or which("google-chrome")
     if path is None:
-        if os.environ.get("VERIFY_REQUIRE_BROWSER") == "1":
+        if required:
             pytest.fail("VERIFY_REQUIRE_BROWSER=1, and there is no Chromium: install Debian's package `chromium`")
         pytest.skip("no Chromium here; install Debian's package `chromium`")
+    return path
+
+
+def test_a_missing_browser_skips_or_fails_as_asked():
+    with pytest.raises(pytest.skip.Exception, match="install"):
+        chromium(lambda name: None, required=False)
+    with pytest.raises(pytest.fail.Exception, match="install"):
+        chromium(lambda name: None, required=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = chromium(required=os.environ.get("VERIFY_REQUIRE_BROWSER") == "1")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=QUIET)
         yield running

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 import report_samples as samples
 
+from reports.cases import CasesWriter
 from reports.page import DETAILED_CELLS, render, write_report
 from reports.record import Counts, Formula
-from reports.runs import DamagedRun, NotARun
+from reports.runs import DamagedRun, NotARun, write_run
 from symbolic.verdict import Verdict
 
 SCRIPT = "<script>alert(1)</script>"
@@ -143,6 +144,16 @@ def test_a_violation_is_on_top_and_drawn(tmp_path):
 
 def test_an_unfinished_run_says_so(tmp_path):
     assert "The run did not finish" in page_of(samples.record(run=samples.run_info(finished=None)), tmp_path).text
+
+
+def test_a_killed_run_shows_the_cells_that_it_had_finished(tmp_path):
+    run = samples.record(run=samples.run_info(finished=None, exit_status=None))
+    CasesWriter(tmp_path).append(run.cells[0].id, samples.cases_of(run.cells[0]))  # and no more: the block is never left
+    write_run(run, tmp_path)
+    tree = Tree(write_report(tmp_path).read_text(encoding="utf-8"))
+    assert "The run did not finish" in tree.text
+    assert "4,096 cases" in tree.text
+    assert "fp32: error against bound for 4,096 cases" in " ".join(tree.values("aria-label"))
 
 
 def test_cases_that_are_not_those_of_the_record_are_told(tmp_path):
