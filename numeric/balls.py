@@ -38,18 +38,23 @@ class Ball:
     def __matmul__(self, other: "Ball") -> "Ball":
         return Ball(self.matrix * other.matrix)
 
-    def __add__(self, other: "Ball") -> "Ball":
-        return Ball(self.matrix + other.matrix)
+    def __add__(self, other: "Ball | float") -> "Ball":
+        return Ball(self.matrix + _lifted(other).matrix)
 
-    def __sub__(self, other: "Ball") -> "Ball":
-        return Ball(self.matrix - other.matrix)
+    def __sub__(self, other: "Ball | float") -> "Ball":
+        return Ball(self.matrix - _lifted(other).matrix)
 
-    def __truediv__(self, other: "Ball") -> "Ball":
-        return Ball(self.matrix / other.matrix[0, 0])
+    def __truediv__(self, other: "Ball | float") -> "Ball":
+        return Ball(self.matrix / _lifted(other).matrix[0, 0])
 
     def entries(self) -> list[arb]:
         """All entries, row by row."""
         return list(self.matrix.entries())
+
+
+def _lifted(other: Ball | float) -> Ball:
+    """A real constant, exactly."""
+    return other if isinstance(other, Ball) else Ball(arb_mat([[arb(other)]]))
 
 
 @largest_entry.register

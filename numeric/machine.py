@@ -1,5 +1,6 @@
 """What this machine is, as torch sees it."""
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,7 @@ def device_named(name: str) -> str:
 def describe(device: str) -> Machine:
     """The machine.  device: ``cpu`` or ``cuda``."""
     settings = torch.__config__.show()
-    blas = next((part.split("=", 1)[1] for part in settings.replace("\n", ",").split(", ") if part.strip().startswith("BLAS_INFO=")), "unknown")
+    named = re.search(r"BLAS_INFO=(\w+)", settings)
+    blas = named.group(1) if named else "unknown"
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
     return Machine(torch.__version__, name, blas, torch.get_num_threads())

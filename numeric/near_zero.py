@@ -6,7 +6,7 @@ the pre-activation: there the rounding of a large bias would hide what becomes o
 the first at which the format's range limits alone allow that, for operands of the same sizes. With v = WΔA, ‖a‖ = ρ,
 e = a/ρ, k = d:
 
-    norm        ŝ errs by up to k η_acc/2 + η/2 (and k λ_acc + λ where products flush), relative to ρ²; formula only
+    norm        ŝ errs by up to k η_acc/2 + η/2, relative to ρ²; where products flush, by the squares below λ too; formula only
     numerator   an entry of v aᵀ errs by up to η/2; summed against a it weighs ‖e‖₁ η/(2 ρ ‖v‖); formula only
     operand     where products flush, entries of a below λ are read as zero and lose Σ e_j²
     overflow    an entry of ΔW passes Ω:  ‖v‖∞ ‖e‖∞/ρ > Ω
@@ -132,10 +132,12 @@ def range_losses(v: Tensor, e: Tensor, rho: float, variant: Variant, numerics: N
     }
     if variant.id == "formula":
         lost = k * accumulator.smallest_subnormal / 2 + (storage.smallest_subnormal / 2 if accumulator != storage else 0.0)
-        if flushes:
-            lost += k * accumulator.smallest_normal + storage.smallest_normal
         # Dividing twice keeps ρ² from underflowing in float64.
-        losses["‖a‖² underflows"] = torch.full_like(peak, lost / rho / rho if rho > 0 else math.inf)
+        norm = torch.full_like(peak, lost / rho / rho if rho > 0 else math.inf)
+        if flushes:
+            norm = norm + torch.where(e.square() * rho * rho < accumulator.smallest_normal, e.square(), 0.0).sum(-1)
+            norm = norm + float(rho * rho < storage.smallest_normal)
+        losses["‖a‖² underflows"] = norm
         entry = storage.smallest_subnormal / 2 + (storage.smallest_normal if flushes else 0.0)
         losses["v aᵀ underflows"] = e.abs().sum(-1) * (entry / rho) / peak if rho > 0 else torch.full_like(peak, math.inf)
     return losses

@@ -9,7 +9,8 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def _fresh(block: Block) -> InContextRegressor:
         return InContextRegressor(block.build(block.recipe), block.recipe.token_width)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The sums of a product may depend on the number of threads; and for matrices this small one is no slower than two."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def _train(block: Block, progress: Progress | None) -> TrainedBlock:
     recipe, started = block.recipe, time.perf_counter()
     model = _fresh(block)

@@ -146,8 +146,9 @@ def _print_record(record: "RunRecord", folder: Path, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(record.model_dump_json(indent=1) + "\n")
         return
-    from reports.terminal import closing
     from rich.console import Console
+
+    from reports.terminal import closing
 
     Console().print(closing(record, folder / "report" / "index.html"))
 

@@ -26,7 +26,6 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, as_json: bool) -> 
     """Prove claims and print them. Returns 0 if all hold and every mutant is refuted, 1 if not, 3 if a proof broke."""
     from reports.terminal import proofs
     from symbolic.prover import prove
-
     from symbolic.registry import load_claims
     from symbolic.verdict import Verdict
     from verify.convert import claim_record
@@ -156,7 +155,9 @@ def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in rows[0] if rows else ():
         numeric = isinstance(rows[0][name], int | float) and not isinstance(rows[0][name], bool)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        # Names and numbers stay whole; what is prose gives way on a narrow terminal.
+        prose = name in ("title", "source")
+        table.add_column(name.replace("_", "\n"), justify="right" if numeric else "left", no_wrap=not prose, overflow="fold" if prose else "ignore")
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     return table

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from symbolic.prover import MutantOutcome, Proof
 
 from numeric.cell import WRONG_UPDATE, Cell, Measurement
 from numeric.near_zero import CASES, Sweep
@@ -24,6 +23,7 @@ from reports.record import (
     Spread,
     Step,
 )
+from symbolic.prover import MutantOutcome, Proof
 from symbolic.verdict import Verdict
 
 

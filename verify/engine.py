@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from symbolic.prover import prove
-
 from numeric.balls import check_reference
 from numeric.block import blocks_named
 from numeric.cell import Cell, block_in_format, layer_shapes, measure_cell, seed_of
@@ -25,6 +23,7 @@ from reports.cases import CasesWriter
 from reports.page import write_report
 from reports.record import CellRecord, ClaimRecord, Environment, ModelRecord, NearZeroSweep, Probe, RunInfo, RunRecord
 from reports.runs import write_run
+from symbolic.prover import prove
 from symbolic.registry import load_claims
 from verify import convert
 from verify.environment import describe_environment

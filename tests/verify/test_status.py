@@ -1,0 +1,54 @@
+"""The exit status never calls a success what was not checked."""
+
+import pytest
+
+from reports.record import CellRecord, ClaimRecord, Counterexample, Environment, Formula, MutantRecord, RunInfo, RunRecord
+from symbolic.verdict import Verdict
+from verify.status import FAILED, HELD, INCOMPLETE, exit_status
+
+F = Formula(text="a", latex="a")
+NUMBERS = Counterexample(sizes={"d": 1}, values={"a": [["1"]]}, left=[["1"]], right=[["2"]])
+
+
+def claim(verdict: Verdict, mutant: Verdict = Verdict.VIOLATED) -> ClaimRecord:
+    row = MutantRecord(id="m", description="", statement=F, verdict=mutant, counterexample=NUMBERS if mutant is Verdict.VIOLATED else None)
+    return ClaimRecord(id="c", title="", source="", hypotheses=[], statement=F, verdict=verdict, scope="all sizes", steps=[], mutants=[row], seconds=0.0)
+
+
+def cell(verdict: Verdict) -> CellRecord:
+    return CellRecord(id="x", claim="c", block="b", format="fp32", numerics="fp32", variant="v", scenario="s", device="cpu", cases=1, verdict=verdict)
+
+
+def record(*, claims: list[ClaimRecord] | None = None, cells: list[CellRecord] | None = None) -> RunRecord:
+    nowhere = Environment(python="", platform="", processor="", torch="", device="", blas="", threads=1, commit="", versions={}, probes=[])
+    info = RunInfo(id="r", started="", finished=None, profile="quick", seed=0, command="", exit_status=None)
+    return RunRecord(run=info, environment=nowhere, claims=claims or [], cells=cells or [])
+
+
+@pytest.mark.parametrize(
+    ("claims", "cells", "expected"),
+    [
+        ([Verdict.HOLDS], [Verdict.HOLDS], HELD),
+        ([Verdict.HOLDS], [], HELD),
+        ([], [Verdict.HOLDS, Verdict.SKIPPED], HELD),
+        ([], [], INCOMPLETE),
+        ([], [Verdict.SKIPPED], INCOMPLETE),
+        ([Verdict.VIOLATED], [Verdict.HOLDS], FAILED),
+        ([Verdict.HOLDS], [Verdict.VIOLATED], FAILED),
+        ([Verdict.HOLDS], [Verdict.ERROR, Verdict.VIOLATED], FAILED),
+        ([Verdict.HOLDS], [Verdict.HOLDS, Verdict.ERROR], INCOMPLETE),
+        ([Verdict.HOLDS], [Verdict.TIMEOUT], INCOMPLETE),
+        ([Verdict.HOLDS], [Verdict.VACUOUS], INCOMPLETE),
+        ([Verdict.HOLDS], [Verdict.INCONCLUSIVE], INCOMPLETE),
+        ([Verdict.ERROR], [Verdict.HOLDS], INCOMPLETE),
+        ([Verdict.INCONCLUSIVE], [Verdict.HOLDS], INCOMPLETE),
+    ],
+)
+def test_the_status_of_each_mixture(claims: list[Verdict], cells: list[Verdict], expected: int) -> None:
+    assert exit_status(record(claims=[claim(v) for v in claims], cells=[cell(v) for v in cells])) == expected
+
+
+@pytest.mark.parametrize("mutant", [Verdict.HOLDS, Verdict.INCONCLUSIVE])
+def test_an_unrefuted_mutant_fails_the_run(mutant: Verdict) -> None:
+    """A prover that lets a false claim pass is broken, whatever it says of the true one."""
+    assert exit_status(record(claims=[claim(Verdict.HOLDS, mutant)], cells=[cell(Verdict.HOLDS)])) == FAILED
