@@ -78,6 +78,10 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)  # its rule is "*": it would reach the whole page
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)  # a hundredth of a point is finer than any screen
+    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    referenced = set(re.findall(r"#([^\")]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
     svg = re.sub(r'\b(id|clip-path|xlink:href)="(url\()?(#?)', lambda match: f'{match[1]}="{match[2] or ""}{match[3]}{name}-', svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page has its own
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)  # matplotlib before 3.10
