@@ -65,8 +65,8 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     else:
         shown = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
         Console().print(_table([{key: row[key] for key in shown} for row in rows]))
-    for failure in failures:
-        print(failure, file=sys.stderr)
+    for said in failures:
+        print(said, file=sys.stderr)
     return INCOMPLETE if failures else HELD
 
 
@@ -157,7 +157,7 @@ def _table(rows: Sequence[Row]) -> Table:
         numeric = isinstance(rows[0][name], int | float) and not isinstance(rows[0][name], bool)
         # Names and numbers stay whole; what is prose gives way on a narrow terminal.
         prose = name in ("title", "source")
-        table.add_column(name.replace("_", "\n"), justify="right" if numeric else "left", no_wrap=not prose, overflow="fold" if prose else "ignore")
+        table.add_column(name.replace("_", "\n"), justify="right" if numeric else "left", no_wrap=not prose, overflow="fold" if prose else "crop")
     for row in rows:
         table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     return table

@@ -13,6 +13,6 @@ def exit_status(record: RunRecord) -> int:
     violated = any(claim.verdict is Verdict.VIOLATED for claim in claims) or any(cell.verdict is Verdict.VIOLATED for cell in cells)
     if unrefuted or violated:
         return FAILED
-    complete = all(row.verdict in (Verdict.HOLDS, Verdict.SKIPPED) for row in (*claims, *cells))
-    anything = any(row.verdict is Verdict.HOLDS for row in (*claims, *cells))
-    return HELD if complete and anything else INCOMPLETE
+    verdicts = [claim.verdict for claim in claims] + [cell.verdict for cell in cells]
+    complete = all(verdict in (Verdict.HOLDS, Verdict.SKIPPED) for verdict in verdicts)
+    return HELD if complete and Verdict.HOLDS in verdicts else INCOMPLETE
