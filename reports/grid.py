@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reports.headline import noticed_nothing, over_its_bound, wrong_update_missed
+from reports.findings import noticed_nothing, over_its_bound, wrong_update_missed
 from reports.numbers import ratio, share
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 
 _SUPERSCRIPTS = str.maketrans("-0123456789.", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹·")
@@ -81,6 +82,12 @@ def seconds(duration: float) -> str:
 def words(name: str) -> str:
     """A reason's name in words, NormUnderflow as norm underflow; anything that is not such a name as it is."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() if re.fullmatch(r"([A-Z][a-z]+)+", name) else name
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Parts of a sentence: "a", "a and b", "a, b and c"; nothing for none."""
+    *most, last = [*parts] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _looks_like_one(text: str) -> bool:

@@ -16,7 +16,7 @@ from reports.agreement import disagreeing_cells
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
-from reports.headline import Standing, headline
+from reports.headline import Standing, cases_inside, headline
 from reports.mathml import mathml, matrix, statement
 from reports.near_zero_figure import sweep_picture
 from reports.record import NearZeroSweep, RunRecord
@@ -72,6 +72,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
     values: dict[str, Any] = {
         "record": record,
         "totals": record.totals,
+        "inside": cases_inside(record),
         "headline": headline(record, disagreeing_cells(record, folder) if folder else ()),
         "sections": SECTIONS,
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),

@@ -1,8 +1,10 @@
 """A run's folder: reading and writing its ``run.json``.
 
-    CallError                 a wrong call: what was given, what is expected, what to do
-    ├── NotARun               the folder holds no run.json
-    └── DamagedRun            it holds one that cannot be trusted
+    CallError             the call was wrong
+    ├── NotARun           the folder holds no run.json
+    └── DamagedRun        it holds one that cannot be trusted
+
+Each message says what was given, what is expected and what to do.
 """
 
 import contextlib

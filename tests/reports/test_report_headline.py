@@ -86,6 +86,8 @@ def test_a_violation_in_an_interrupted_run_says_both():
         ({"cells": [samples.cell(mutant_verdict=Verdict.HOLDS)]}, "1 cell let a planted wrong update pass"),
         ({"cells": [samples.cell(worst_ratio=samples.NAN)]}, "not a number"),
         ({"cells": [samples.cell(resolution=1.0)]}, "without a case that could have noticed a wrong update"),
+        ({"cells": [samples.cell(resolution=None)]}, "without a case that could have noticed a wrong update"),
+        ({"cells": [samples.cell(worst_ratio=None)]}, "without a case that could have noticed a wrong update"),
         ({"cells": [samples.cell(resolution=samples.NAN)]}, "without a case that could have noticed a wrong update"),
         ({"cells": [samples.cell(cases=0, counts=Counts())]}, "without a case that could have noticed a wrong update"),
         ({"cells": [samples.cell(certified={"cases": 1, "left": 1.0, "right": 0.0, "inside": False})]}, "ball arithmetic contradicts"),
@@ -113,7 +115,6 @@ def test_an_interrupted_run_says_so_first():
         ({"cells": [samples.cell(), samples.cell(verdict=Verdict.ERROR, reason="a kernel raised", counts=Counts())]}, "1 cell broke"),
         ({"cells": [samples.cell(), samples.cell(verdict=Verdict.TIMEOUT, counts=Counts())]}, "1 cell ran out of time"),
         ({"claims": [samples.claim(), samples.claim(verdict=Verdict.ERROR)]}, "1 claim broke"),
-        ({"run": samples.run_info(exit_status=3)}, "the run ended with exit status 3"),
         ({"models": [samples.model(validation_loss=0.5)]}, "attention has not learned the task"),
         ({"models": [samples.model(validation_loss=samples.NAN)]}, "attention has not learned the task"),
     ],
@@ -124,6 +125,24 @@ def test_what_broke_makes_the_run_incomplete(changes, words):
     assert verdict.sentence.startswith("Incomplete: ")
     assert words in verdict.sentence
     assert "of the rest" in verdict.sentence
+
+
+def test_an_exit_status_that_the_rows_do_not_explain_is_told():
+    verdict = headline(samples.record(run=samples.run_info(exit_status=3)))
+    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.sentence == "Incomplete, with exit status 3: 1 claim proved for all sizes and 4,096 cases inside their bounds."
+
+
+def test_cases_of_a_cell_that_does_not_hold_are_not_counted():
+    vacuous = samples.cell(block="wide", verdict=Verdict.VACUOUS, counts=Counts(holds=96, vacuous=4000))
+    verdict = headline(samples.record(claims=[], cells=[samples.cell(), vacuous]))
+    assert verdict.sentence == f"{HELD}: 4,096 cases inside their bounds."
+    assert "96 cases inside their bounds in cells that do not hold as a whole, and so not counted." in verdict.unchecked
+
+
+def test_the_worst_of_several_violations_is_named_even_beside_a_nan():
+    cells = [samples.cell(block=name, verdict=Verdict.VIOLATED, worst_ratio=worst) for name, worst in (("a", samples.NAN), ("b", 7.0), ("c", 2.0))]
+    assert "7.0 times its bound in theorem-2.2/b/" in headline(samples.record(cells=cells)).sentence
 
 
 def test_what_broke_is_told_once_with_its_reason():
