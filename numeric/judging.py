@@ -67,8 +67,7 @@ def judge(sides: Sides) -> Judged:
     effect = sides.effect.amax(-1)
     resolution = torch.where(effect > 0, bound / effect, torch.inf)
     reason = _reasons(sides)
-    finite = torch.isfinite(ratio) & torch.isfinite(output_ratio) & torch.isfinite(bound)
-    broken = ~finite | (ratio > 1) | (output_ratio > 1)
+    broken = (ratio > 1) | (output_ratio > 1) | sides.hazards.not_finite
     verdict = np.where((reason != "").astype(bool), Verdict.INCONCLUSIVE.value, np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value))
     verdict = np.where((reason == "").astype(bool) & _np(broken), Verdict.VIOLATED.value, verdict).astype(object)
     return Judged(_np(_norm(sides.a)), _np(error), _np(bound), _np(effect), _np(ratio), _np(output_ratio), _np(resolution), verdict, reason, _np(wrong_ratio))
@@ -80,7 +79,7 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     bad_input = ~torch.isfinite(z_and_a).all(-1)
     singular = (sides.a == 0).all(-1)
     numbers = torch.cat([sides.left.first_layer, sides.right.first_layer, sides.left.output, sides.right.output], dim=-1)
-    overflowed = sides.hazards.overflow & ~torch.isfinite(numbers).all(-1)
+    overflowed = sides.hazards.overflow & (sides.hazards.not_finite | ~torch.isfinite(numbers).all(-1))
     reason = np.full(len(sides.a), "", dtype=object)
     for mask, name in (
         (overflowed, Reason.UPDATE_OVERFLOW),
@@ -93,15 +92,16 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
 
 
 def _compare(left: Tensor, right: Tensor, bound: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """‖left - right‖∞, ‖bound‖∞ and the largest entrywise ratio; a NaN anywhere makes the ratio infinite.
+    """‖left - right‖∞, ‖bound‖∞ and the largest entrywise ratio.
 
-    The difference of two float64 numbers is rounded once, so the bound is widened by one roundoff of it.
+    A difference that is not finite makes the ratio infinite; a bound that is not finite says nothing, and becomes
+    infinite. The difference of two float64 numbers is rounded once, so the bound is widened by one roundoff of it.
     """
-    difference = (left - right).abs()
-    bound = bound * (1 + 4 * ROUNDOFF) + difference * ROUNDOFF
+    difference = torch.nan_to_num((left - right).abs(), nan=torch.inf, posinf=torch.inf)
+    bound = torch.nan_to_num(bound * (1 + 4 * ROUNDOFF) + difference * ROUNDOFF, nan=torch.inf, posinf=torch.inf)
     ratio = torch.where(difference == 0, 0.0, difference / bound)
-    ratio = torch.where(torch.isnan(difference) | torch.isnan(bound), torch.inf, ratio)
-    return difference.amax(-1), torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf).amax(-1), ratio.amax(-1)
+    ratio = torch.where(torch.isinf(difference), torch.inf, ratio)
+    return difference.amax(-1), bound.amax(-1), ratio.amax(-1)
 
 
 def _norm(a: Tensor) -> Tensor:

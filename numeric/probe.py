@@ -64,7 +64,7 @@ def product_kernels() -> dict[str, Kernel]:
         "batched product": lambda X, y: X @ y,
         "shared product": lambda X, y: X[0] @ y,
         "dense layer": lambda X, y: F.linear(y.squeeze(-1), X[0]).unsqueeze(-1),
-        "dense layer under vmap": lambda X, y: vmap(lambda W, x: F.linear(x, W))(X, y.squeeze(-1)).unsqueeze(-1),
+        "dense layer under vmap": lambda X, y: vmap(lambda W, x: F.linear(x.unsqueeze(0), W).squeeze(0))(X, y.squeeze(-1)).unsqueeze(-1),
         "inner product": lambda X, y: X[:, :1] @ y,
     }
 
@@ -205,9 +205,10 @@ def _patched_bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
     if k < 2 or _opmath(storage) == storage:
         return False
     W, x, b, once = _bias_operands(storage, p, k, device)
-    by_weight = vmap(lambda w, v: F.linear(v, w, b))(W, x)
-    by_bias = vmap(lambda v, c: F.linear(v, W[0], c))(x, b.expand(CASES, p))
-    return any(bool((got.double() != once).any()) for got in (by_weight, by_bias))
+    by_weight = vmap(lambda w, v: F.linear(v.unsqueeze(0), w, b))(W, x)
+    by_bias = vmap(lambda v, c: F.linear(v.unsqueeze(0), W[0], c))(x, b.expand(CASES, p))
+    by_neither = vmap(lambda v: F.linear(v.unsqueeze(0), W[0], b))(x)
+    return any(bool((got.double() != once).any()) for got in (by_weight, by_bias, by_neither))
 
 
 def _agrees(kernel: Kernel, X: Tensor, y: Tensor, storage: Format, device: str) -> bool:

@@ -36,17 +36,19 @@ def gamma(k: int, unit_roundoff: float) -> float:
 
 @dataclass(slots=True)
 class Hazards:
-    """What the operands of a batch foretell, case by case, before any result is looked at."""
+    """What can go wrong in the cases of a batch: foretold by the operands, or seen in a result."""
 
     overflow: Tensor
     """(cases,) bool: a magnitude could pass Ω, so an infinity would be no surprise."""
     underflow: Tensor
     """(cases,) bool: a denominator cannot be told from zero."""
+    not_finite: Tensor
+    """(cases,) bool: a vector or a scalar on the way came out infinite or NaN. A later step can hide it: x/∞ = 0."""
 
 
 def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
     """No hazards yet, for that many cases."""
-    return Hazards(torch.zeros(cases, dtype=torch.bool, device=device), torch.zeros(cases, dtype=torch.bool, device=device))
+    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(3)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class Rounded:
 
     def _made(self, value: Tensor, radius: Envelope, magnitude: Envelope | None) -> "Rounded":
         """The result, after asking whether its magnitude could have passed Ω."""
+        if min(value.shape[-2:]) == 1:
+            self.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
         if magnitude is None:
             radius = Envelope(parts=(radius.dense(*value.shape[-2:]),))
             magnitude = Envelope(parts=(value.double().abs(),))
