@@ -127,8 +127,8 @@ def range_losses(v: Tensor, e: Tensor, rho: float, variant: Variant, numerics: N
     peak = v.abs().amax(-1)
     flushes = numerics.product_flushes
     losses = {
-        "‖v‖∞‖e‖∞/ρ > Ω: ΔW overflows": torch.where(peak * e.abs().amax(-1) > storage.largest * rho, math.inf, 0.0),
-        "a_j < λ: subnormal entries of a are flushed": torch.where(e.abs() * rho < storage.smallest_normal, e.square(), 0.0).sum(-1) * float(flushes),
+        "ΔW overflows": torch.where(peak * e.abs().amax(-1) > storage.largest * rho, math.inf, 0.0),
+        "products read subnormal entries of a as zero": torch.where(e.abs() * rho < storage.smallest_normal, e.square(), 0.0).sum(-1) * float(flushes),
     }
     if variant.id == "formula":
         lost = k * accumulator.smallest_subnormal / 2 + (storage.smallest_subnormal / 2 if accumulator != storage else 0.0)
@@ -139,7 +139,7 @@ def range_losses(v: Tensor, e: Tensor, rho: float, variant: Variant, numerics: N
             norm = norm + float(rho * rho < storage.smallest_normal)
         losses["‖a‖² underflows"] = norm
         entry = storage.smallest_subnormal / 2 + (storage.smallest_normal if flushes else 0.0)
-        losses["v aᵀ underflows"] = e.abs().sum(-1) * (entry / rho) / peak if rho > 0 else torch.full_like(peak, math.inf)
+        losses["(WΔA)aᵀ underflows"] = e.abs().sum(-1) * (entry / rho) / peak if rho > 0 else torch.full_like(peak, math.inf)
     return losses
 
 

@@ -85,7 +85,7 @@ def cases_inside(record: RunRecord) -> int:
 def _shown(record: RunRecord) -> str:
     """What was established, or nothing."""
     proved = [claim for claim in record.claims if claim.verdict is Verdict.HOLDS]
-    general = sum(claim.scope == ALL_SIZES for claim in proved)
+    general = sum(claim.scope.startswith(ALL_SIZES) for claim in proved)
     inside = cases_inside(record)
     return joined(
         part

@@ -1,18 +1,25 @@
 """The exit status of a run: never a success for something that was not checked."""
 
-from reports.record import RunRecord
+from typing import TYPE_CHECKING
+
 from symbolic.verdict import Verdict
+
+if TYPE_CHECKING:
+    from reports.record import RunRecord
 
 HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def exit_status(record: RunRecord) -> int:
-    """0 if everything held; 1 if a claim, mutant or cell failed; 3 if something asked for was not checked, or nothing was."""
-    claims, cells = record.claims, record.cells
-    unrefuted = any(mutant.verdict is not Verdict.VIOLATED for claim in claims for mutant in claim.mutants)
-    violated = any(claim.verdict is Verdict.VIOLATED for claim in claims) or any(cell.verdict is Verdict.VIOLATED for cell in cells)
-    if unrefuted or violated:
+def exit_status(record: "RunRecord") -> int:
+    """0 if everything held; 1 if something failed, or a check failed its own test; 3 if something asked for was not checked, or nothing was.
+
+    The headline of the report is the judge, so that the page and the status cannot disagree.
+    """
+    from reports.headline import Standing, headline
+
+    standing = headline(record).standing
+    if standing in (Standing.VIOLATED, Standing.DISTRUSTED):
         return FAILED
-    verdicts = [claim.verdict for claim in claims] + [cell.verdict for cell in cells]
+    verdicts = [claim.verdict for claim in record.claims] + [cell.verdict for cell in record.cells]
     complete = all(verdict in (Verdict.HOLDS, Verdict.SKIPPED) for verdict in verdicts)
-    return HELD if complete and Verdict.HOLDS in verdicts else INCOMPLETE
+    return HELD if complete and standing is Standing.HELD else INCOMPLETE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.record import CellRecord, ClaimRecord, Counterexample, Environment, Formula, MutantRecord, RunInfo, RunRecord
+from reports.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
 from symbolic.verdict import Verdict
 from verify.status import FAILED, HELD, INCOMPLETE, exit_status
 
@@ -15,13 +15,16 @@ def claim(verdict: Verdict, mutant: Verdict = Verdict.VIOLATED) -> ClaimRecord:
     return ClaimRecord(id="c", title="", source="", hypotheses=[], statement=F, verdict=verdict, scope="all sizes", steps=[], mutants=[row], seconds=0.0)
 
 
-def cell(verdict: Verdict) -> CellRecord:
-    return CellRecord(id="x", claim="c", block="b", format="fp32", numerics="fp32", variant="v", scenario="s", device="cpu", cases=1, verdict=verdict)
+def cell(verdict: Verdict, **changed: object) -> CellRecord:
+    """A cell with the figures that its verdict needs."""
+    sound = {"worst_ratio": 0.5, "resolution": 0.5, "counts": Counts(holds=1), "mutant_verdict": Verdict.VIOLATED} if verdict is Verdict.HOLDS else {}
+    row = {"id": "x", "claim": "c", "block": "b", "format": "fp32", "numerics": "fp32", "variant": "v", "scenario": "s", "device": "cpu", "cases": 1}
+    return CellRecord.model_validate({**row, "verdict": verdict, **sound, **changed})
 
 
 def record(*, claims: list[ClaimRecord] | None = None, cells: list[CellRecord] | None = None) -> RunRecord:
     nowhere = Environment(python="", platform="", processor="", torch="", device="", blas="", threads=1, commit="", versions={}, probes=[])
-    info = RunInfo(id="r", started="", finished=None, profile="quick", seed=0, command="", exit_status=None)
+    info = RunInfo(id="r", started="", finished="later", profile="quick", seed=0, command="", exit_status=None)
     return RunRecord(run=info, environment=nowhere, claims=claims or [], cells=cells or [])
 
 
@@ -52,3 +55,26 @@ def test_the_status_of_each_mixture(claims: list[Verdict], cells: list[Verdict],
 def test_an_unrefuted_mutant_fails_the_run(mutant: Verdict) -> None:
     """A prover that lets a false claim pass is broken, whatever it says of the true one."""
     assert exit_status(record(claims=[claim(Verdict.HOLDS, mutant)], cells=[cell(Verdict.HOLDS)])) == FAILED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"worst_ratio": float("nan")},
+        {"worst_ratio": 1.5},
+        {"resolution": 1.0},
+        {"resolution": None},
+        {"counts": Counts()},
+        {"mutant_verdict": Verdict.HOLDS},
+        {"certified": Certified(cases=1, left=1.0, right=1.0, inside=False)},
+    ],
+)
+def test_a_cell_that_contradicts_its_own_verdict_fails_the_run(changed: dict[str, object]) -> None:
+    assert exit_status(record(cells=[cell(Verdict.HOLDS)])) == HELD
+    assert exit_status(record(cells=[cell(Verdict.HOLDS, **changed)])) == FAILED
+
+
+def test_a_run_that_did_not_end_is_incomplete() -> None:
+    whole = record(claims=[claim(Verdict.HOLDS)])
+    cut_short = whole.model_copy(update={"run": whole.run.model_copy(update={"finished": None})})
+    assert (exit_status(whole), exit_status(cut_short)) == (HELD, INCOMPLETE)
