@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from symbolic.gradient import gradient
 from symbolic.normal_form import NOTHING_KNOWN, Letter, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
 from symbolic.rewriting import Rule, rewrite
 from symbolic.terms import (
@@ -15,6 +16,7 @@ from symbolic.terms import (
     Constant,
     Defined,
     Difference,
+    Gradient,
     Identity,
     Product,
     Quotient,
@@ -35,6 +37,8 @@ class Algebra:
     known: Nonzero = NOTHING_KNOWN
     rules: tuple[Rule, ...] = ()
     nonzero: frozenset[Polynomial] = frozenset()
+    zeros: frozenset[Polynomial] = frozenset()
+    """What is known to be zero, up to a rational factor, without being a rule of calculation."""
 
     def normal_form(self, term: Term) -> Polynomial:
         """The term as a polynomial in normal form. Raises MissingHypothesis if it divides by what may be zero."""
@@ -42,7 +46,13 @@ class Algebra:
 
     def equal(self, left: Term, right: Term) -> bool:
         """Whether the two are equal for all matrices of all sizes that satisfy what is known."""
-        return left.shape == right.shape and rewrite(self.normal_form(left) - self.normal_form(right), self.rules).is_zero()
+        if left.shape != right.shape:
+            return False
+        return self.is_zero(rewrite(self.normal_form(left) - self.normal_form(right), self.rules))
+
+    def is_zero(self, polynomial: Polynomial) -> bool:
+        """Whether this is zero by normal form, or, up to a rational factor, one of the matrices known to be zero."""
+        return polynomial.is_zero() or monic(polynomial) in self.zeros
 
     def is_nonzero(self, polynomial: Polynomial) -> bool:
         """Whether this is, up to a rational factor, one of the matrices known not to be zero, or a number other than zero."""
@@ -77,13 +87,18 @@ class Algebra:
                 return rewrite(self._read(term.body).trace(), self.rules)
             case Defined():
                 return self._read(term.body)
+            case Gradient():
+                slope = gradient(self._read(term.body), term.variable.name, term.variable.shape)
+                if term.at == term.variable:
+                    return slope
+                return rewrite(slope, [Rule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
             case Application():
                 return rewrite(self._apply(term), self.rules)
 
     def _apply(self, term: Application) -> Polynomial:
         arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
         if term.name in ("rank", "nonzero"):
-            if not arguments[0].terms:
+            if self.is_zero(arguments[0]):
                 return zero(("1", "1"), self.known)
             if term.name == "nonzero" and self.is_nonzero(arguments[0]):
                 return constant(Fraction(1), self.known)

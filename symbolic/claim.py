@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from symbolic.families import Family
 from symbolic.values import Values
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ class Hypothesis:
     text: str
     latex: str
     nonzero: Callable[[Values], Any] | None = None
-    """The value that is not zero."""
+    """The value that is not zero, or a list of such values."""
     equal: Callable[[Values], tuple[Any, Any]] | None = None
     """The two values that are equal; as a rule of calculation, the first may be replaced by the second."""
+    solve: tuple[str, Callable[[Values], Any]] | None = None
+    """A symbol, and what to put in its place to make the hypothesis true: for the search, which would seldom meet it by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,13 @@ class Claim:
     hypotheses: tuple[Hypothesis, ...]
     statement: Formula
     left: Side
+    """The left side, or a tuple of them where the statement has several parts."""
     right: Side
     proof: "Callable[[Values, Derivation], None]"
     mutants: tuple[Mutant, ...]
     functions: tuple[Function, ...] = ()
+    families: tuple[Family, ...] = ()
+    """Sequences of matrices; a claim that has some is about every length n."""
     sizes: Mapping[str, str] = field(default_factory=dict)
     """Sizes that a counterexample takes equal, because its concrete functions need it: {"k": "m"}."""
     scope: str = "all sizes"
@@ -127,6 +133,11 @@ class Counterexample:
     right: list[list[str]]
     """A side that has no value is [["undefined"]]."""
     note: str
+
+
+def listed(value: Any) -> tuple[Any, ...]:
+    """One value, or several, as a tuple of them."""
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,37 +1,27 @@
 """A derivation: the object on which a proof script writes, and which accepts no line that does not follow.
 
-A proof is a chain from the left side of a statement to its right side. Each link is an equality of two terms; the derivation checks it by normal form
-and finds out by itself which hypotheses it needed, by trying without. A case distinction is over x = 0 or x ≠ 0, and each case must
-reach the right side. What is not an equality of polynomials (ranks, nonzero factors) has a method of its own, which checks its premises.
+A proof is, for each part of a statement, a chain from its left side to its right side. Each link is an equality of two terms; the derivation checks it by
+normal form and finds out by itself which hypotheses it needed, by trying without. A case distinction is over x = 0 or x ≠ 0, and each case must
+reach the right side. A proof by induction has two obligations, and its step may use its hypothesis and no other equation.
+What is not an equality of polynomials (ranks, factors that are not zero) has a method in ``symbolic.inference``, which checks its premises.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
+from symbolic import inference
 from symbolic.algebra import Algebra, monic, squares
-from symbolic.claim import Hypothesis, Step
+from symbolic.assumptions import Assumption, StepFails
+from symbolic.claim import Hypothesis, Step, listed
 from symbolic.errors import MissingHypothesis
+from symbolic.families import LAST, START, STEP
 from symbolic.normal_form import Nonzero, Polynomial
 from symbolic.printing import latex, text
 from symbolic.rewriting import rule_of
-from symbolic.terms import Application, Term, lift
+from symbolic.terms import Term, lift
 from symbolic.values import Values
-
-
-class StepFails(Exception):
-    """A line of the proof does not follow; the message names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Assumption:
-    """A hypothesis made concrete for terms: exactly one of the two is given."""
-
-    text: str
-    nonzero: Term | None = None
-    equal: tuple[Term, Term] | None = None
 
 
 @dataclass
@@ -39,33 +29,49 @@ class Derivation:
     """The lines written so far, and what is known at this point."""
 
     values: Values
-    left: Term
-    right: Term
+    lefts: tuple[Term, ...]
+    rights: tuple[Term, ...]
     steps: list[Step] = field(default_factory=list)
-    _assumed: list[_Assumption] = field(default_factory=list)
+    assumed: list[Assumption] = field(default_factory=list)
+    _part: int = 0
+    _origin: Term | None = None
     _at: Term | None = None
-    _reached: bool = False
+    _reached: set[int] = field(default_factory=set)
+    _open: int = 0
+    """Case distinctions that were begun and not gone through to the end."""
+
+    @property
+    def left(self) -> Term:
+        """The left side of the part that is being proved."""
+        return self.lefts[self._part]
+
+    @property
+    def right(self) -> Term:
+        """The right side of the part that is being proved."""
+        return self.rights[self._part]
+
+    def part(self, number: int) -> None:
+        """Go to another part of the statement, counted from 0."""
+        if number >= len(self.lefts):
+            raise StepFails(f"the statement has no part {number + 1}")
+        self._part = number
 
     def assume(self, hypothesis: Hypothesis) -> None:
         """Take a hypothesis of the claim as known."""
-        if hypothesis.nonzero:
-            self._assumed.append(_Assumption(hypothesis.text, nonzero=hypothesis.nonzero(self.values)))
+        for value in listed(hypothesis.nonzero(self.values)) if hypothesis.nonzero else ():
+            self.assumed.append(Assumption(hypothesis.text, nonzero=value))
         if hypothesis.equal:
-            self._assumed.append(_Assumption(hypothesis.text, equal=hypothesis.equal(self.values)))
+            self.assumed.append(Assumption(hypothesis.text, equal=hypothesis.equal(self.values)))
 
     def start(self, rule: str = "the left side") -> None:
         """Begin the chain at the statement's left side."""
         self.chain(self.left, rule)
 
-    def chain(self, term: Term, rule: str) -> None:
-        """Begin a chain at any term: a lemma that a later line uses."""
-        self._at = term
-        self._check(f'"{rule}"', lambda: self._algebra(self._assumed).normal_form(term) is not None)
+    def chain(self, term: Any, rule: str) -> None:
+        """Begin a chain at any term: a lemma, which a later line may use once ``remember`` has given it a name."""
+        self._origin = self._at = term
+        self._check(f'"{rule}"', lambda: self.algebra().normal_form(term) is not None)
         self._write("", term, rule, None)
-
-    def notation(self, text: str, latex: str, rule: str) -> None:
-        """A line that only says how something is written or read; nothing is proved by it."""
-        self.steps.append(Step(text, latex, f"notation: {rule}"))
 
     def then(self, term: Any, rule: str) -> None:
         """The next term of the chain, equal to the one before."""
@@ -74,105 +80,121 @@ class Derivation:
         needed: list[str] = []
 
         def follows() -> bool:
-            least = self._least(previous, following)
+            least = self.least(previous, following)
             needed.extend(least or ())
             return least is not None
 
         self._check(f'"{rule}": {text(previous)} = {text(following)}', follows)
         self._at = following
-        self._reached = self._reached or following == self.right
         self._write("= ", following, rule, " and ".join(needed) or None)
+        if self._origin == self.left and following == self.right:
+            self._reached.add(self._part)
 
     def finish(self, rule: str = "the right side") -> None:
         """End the chain at the statement's right side."""
-        if self._at != self.right:
+        assert self._origin == self.left, "only a chain that began at the left side proves the statement"
+        if self._at == self.right:
+            self._reached.add(self._part)
+        else:
             self.then(self.right, rule)
-        self._reached = True
+
+    def remember(self, said: str) -> None:
+        """Keep what the chain has shown, that its first term equals its last, as a rule of calculation."""
+        assert self._origin is not None, "nothing was shown yet"
+        assert self._at is not None, "nothing was shown yet"
+        self.assumed.append(Assumption(said, equal=(self._origin, self._at)))
+
+    def notation(self, text: str, latex: str, rule: str) -> None:
+        """A line that only says how something is written or read; nothing is proved by it."""
+        self.steps.append(Step(text, latex, f"notation: {rule}"))
+
+    def conclusion(self, text: str, latex: str, rule: str) -> None:
+        """What the equalities shown so far mean in words; the rule says why, and no program checks it."""
+        self.steps.append(Step(text, latex, f"in words: {rule}"))
 
     def dichotomy(self, name: str, latex_name: str, value: Term, zero: tuple[Term, Term] | None = None) -> Iterator[bool]:
-        """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); each must finish the chain.
+        """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); each must reach the right side.
 
-        zero: the rule of calculation that value = 0 gives, as (word, what it equals).
+        zero: the rule of calculation that value = 0 gives, as (word, what it equals); without one, value = 0 is only recognised as such.
         """
+        if zero:
+            assert self.algebra().equal(zero[0] - zero[1], value), f"{name} = 0 does not say {zero}"
+        self._open += 1
         for vanishes in (True, False):
             sign, latex_sign = ("=", "=") if vanishes else ("≠", r"\neq")
-            said = f"{name} {sign} 0"
-            kept = list(self._assumed)
-            equation = zero or (value, self.values.zero(*value.shape))
-            assert self._algebra(self._assumed).equal(equation[0] - equation[1], value), f"{name} = 0 does not say {equation}"
-            self._assumed.append(_Assumption(said, equal=equation) if vanishes else _Assumption(said, nonzero=value))
-            self.steps.append(Step(f"Case {said}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle: a matrix is zero or not", said))
-            self._reached = False
+            said, kept = f"{name} {sign} 0", list(self.assumed)
+            known = Assumption(said, equal=zero, zero=None if zero else value) if vanishes else Assumption(said, nonzero=value)
+            self.assumed.append(known)
+            self.steps.append(Step(f"Case {said}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", said))
+            self._reached.discard(self._part)
             yield vanishes
-            if not self._reached:
+            self.assumed[:] = kept
+            if self._part not in self._reached:
                 raise StepFails(f"the case {said} does not reach the right side")
-            self._assumed[:] = kept
+        self._open -= 1
 
-    @contextmanager
-    def lemma(self) -> Iterator[None]:
-        """A side chain: what it assumes is forgotten afterwards, and it does not count as reaching the right side."""
-        kept, reached = list(self._assumed), self._reached
-        yield
-        self._assumed[:], self._reached = kept, reached
+    def induction(self, said: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
+        """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step() one for i that may use statement(i-1) alone.
+
+        said: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
+        """
+        kept, part, reached = list(self.assumed), self._part, set(self._reached)
+        hypothesis = Assumption("the induction hypothesis", equal=statement(STEP - 1))
+        for name, index, script, given in (("base, i = 0", START, base, []), ("step, from i - 1 to i", STEP, step, [hypothesis])):
+            self.assumed = [a for a in kept if a.nonzero is not None] + given
+            before, after = statement(index)
+            self.steps.append(Step(f"Induction, {name}", rf"\text{{Induction, {name}}}", f"to show: {text(before)} = {text(after)}"))
+            self._origin = self._at = None
+            script()
+            if self._origin != before or self._at != after:
+                raise StepFails(f"induction, {name}: {text(before)} = {text(after)} is not reached")
+        self.assumed, self._part, self._reached = [*kept, Assumption(said, equal=statement(LAST))], part, reached
+        self._origin = self._at = None
+        before, after = statement(LAST)
+        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", "induction on i, up to n"))
+
+    nonzero_by_map = inference.nonzero_by_map
+    zero_by_map = inference.zero_by_map
+    rank_of_outer_product = inference.rank_of_outer_product
 
     def done(self) -> None:
-        """Raise StepFails unless the chain from the left side reached the right one."""
-        if not self._reached:
-            raise StepFails("the chain does not reach the right side")
-
-    def nonzero_by_product(self, value: Term, before: Term | None, after: Term | None, target: Term, rule: str) -> None:
-        """value ≠ 0, because before @ value @ after = target ≠ 0: a zero factor would make the product zero."""
-        product = value if before is None else before @ value
-        product = product if after is None else product @ after
-        least = self._least(product, target)
-        algebra = self._algebra(self._assumed)
-        if least is None or not algebra.is_nonzero(algebra.normal_form(target)):
-            raise StepFails(f'"{rule}": {text(product)} = {text(target)} ≠ 0')
-        said = f"{text(value)} ≠ 0"
-        used = [a.text for a in self._assumed if a.nonzero is not None and monic(algebra.normal_form(a.nonzero)) == monic(algebra.normal_form(target))]
-        self._assumed.append(_Assumption(said, nonzero=value))
-        names = " and ".join(dict.fromkeys([*least, *used]))
-        reason, reason_latex = f"{text(product)} = {text(target)} ≠ 0", rf"{latex(product)} = {latex(target)} \neq 0"
-        self.steps.append(Step(f"{reason}, so {said}", rf"{reason_latex} \Rightarrow {latex(value)} \neq 0", rule, names or None))
-
-    def rank_of_outer_product(self, value: Term, column: Term, row: Term, rule: str) -> None:
-        """rank(value) = 1, because value = column @ row with column ≠ 0 and row ≠ 0, sizes (p, 1) and (1, q)."""
-        least = self._least(value, column @ row)
-        algebra = self._algebra(self._assumed)
-        fits = column.shape[1] == "1" and least is not None
-        if not fits or not all(algebra.is_nonzero(algebra.normal_form(x)) for x in (column, row.mT)):
-            raise StepFails(f'"{rule}": {text(value)} = {text(column)} {text(row)} with both factors not zero')
-        rank = Application("rank", (value,), ("1", "1"), "rank", r"\operatorname{rank}")
-        said = f"rank {text(value)} = 1"
-        self._assumed.append(_Assumption(said, equal=(rank, lift(1))))
-        self.steps.append(Step(said, rf"\operatorname{{rank}} {latex(value)} = 1", rule, " and ".join(least or ()) or None))
+        """Raise StepFails unless every part of the statement was reached from its left side."""
+        assert not self._open, "a case distinction was left before its second case"
+        missing = [number for number in range(len(self.lefts)) if number not in self._reached]
+        if missing:
+            where = f" of part {missing[0] + 1}" if len(self.lefts) > 1 else ""
+            raise StepFails(f"the chain does not reach the right side{where}")
 
     def follows(self, left: Term, right: Term) -> bool:
         """Whether left = right by normal form, from everything that is assumed."""
-        return self._algebra(self._assumed).equal(left, right)
+        return self.algebra().equal(left, right)
 
-    def _least(self, left: Term, right: Term) -> Sequence[str] | None:
-        """The fewest hypotheses under which left = right can be proved, or None if all together do not suffice."""
-        if not self._algebra(self._assumed).equal(left, right):
-            return None
-        for count in range(len(self._assumed)):
-            for chosen in combinations(self._assumed, count):
-                if self._algebra(chosen).equal(left, right):
-                    return [assumption.text for assumption in chosen]
-        return [assumption.text for assumption in self._assumed]
+    def least(self, left: Term, right: Term) -> Sequence[str] | None:
+        """The fewest of the things known from which left = right follows by normal form, or None.
 
-    def _algebra(self, used: Sequence[_Assumption]) -> Algebra:
+        Every subset is tried, not only all of them together: rules of calculation may get in each other's way.
+        """
+        for count in range(len(self.assumed) + 1):
+            for chosen in combinations(self.assumed, count):
+                if self.algebra(chosen).equal(left, right):
+                    return list(dict.fromkeys(assumption.text for assumption in chosen))
+        return None
+
+    def algebra(self, used: Sequence[Assumption] | None = None) -> Algebra:
         """Everything assumed makes a division meaningful; only what is in ``used`` may be cancelled or calculated with."""
-        forms: list[tuple[_Assumption, Polynomial]] = []
-        for assumption in self._assumed:  # in order: a later one may divide by what an earlier one keeps from being zero
+        chosen = self.assumed if used is None else used
+        forms: list[tuple[Assumption, Polynomial]] = []
+        for assumption in self.assumed:  # in order: a later one may divide by what an earlier one keeps from being zero
             if assumption.nonzero is not None:
                 reader = Algebra(squares(form for _, form in forms))
                 forms.append((assumption, reader.normal_form(assumption.nonzero)))
-        chosen = [form for assumption, form in forms if assumption in used]
-        known = Nonzero(squares(form for _, form in forms).defined, squares(chosen).cancelled)
+        nonzero = [form for assumption, form in forms if assumption in chosen]
+        known = Nonzero(squares(form for _, form in forms).defined, squares(nonzero).cancelled)
         reader = Algebra(known)
-        rules = [rule_of(reader.normal_form(a.equal[0]), reader.normal_form(a.equal[1])) for a in used if a.equal is not None]
-        return Algebra(known, tuple(rule for rule in rules if rule), frozenset(monic(form) for form in chosen))
+        rules = [rule_of(reader.normal_form(a.equal[0]), reader.normal_form(a.equal[1])) for a in chosen if a.equal is not None]
+        zeros = [reader.normal_form(a.zero) for a in chosen if a.zero is not None]
+        kept = Algebra(known, tuple(rule for rule in rules if rule), frozenset(monic(form) for form in nonzero))
+        return replace(kept, zeros=frozenset(monic(form) for form in zeros if form.terms))
 
     def _check(self, where: str, holds: Callable[[], bool]) -> None:
         try:

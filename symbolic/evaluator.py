@@ -17,6 +17,11 @@ class Plain:
     def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
         self.rows = [[Fraction(x) for x in row] for row in rows]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.rows), len(self.rows[0])
+
     def __matmul__(self, other: "Plain") -> "Plain":
         columns = list(zip(*other.rows, strict=True))
         return Plain([[sum((x * y for x, y in zip(row, column, strict=True)), Fraction(0)) for column in columns] for row in self.rows])
@@ -84,12 +89,12 @@ class Plain:
         return not any(x for row in self.rows for x in row)
 
 
-def side(compute: Callable[[], Plain]) -> list[list[str]]:
-    """One side in stored form: its entries by rows, or [["undefined"]] where it divides by zero."""
+def sides(compute: Callable[[], Sequence[Plain]]) -> list[list[list[str]]]:
+    """The parts of one side in stored form: their entries by rows, or [["undefined"]] alone where it divides by zero."""
     try:
-        return [[str(x) for x in row] for row in compute().rows]
+        return [[[str(x) for x in row] for row in part.rows] for part in compute()]
     except ZeroDivisionError:
-        return [["undefined"]]
+        return [[["undefined"]]]
 
 
 def matrices(values: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Plain]:

@@ -59,3 +59,25 @@ def bias_update(b_prime, delta):
 def skip_connection(x, attended, network_output):
     """x + A + (W′g(WA + b) + b′), evaluated from left to right.  Definition A.1, Eq. (22).  Each: (d, 1)."""
     return x + attended + network_output
+
+
+def token_effect(W, before, after, a):
+    """Δ_i, the gradient that consuming a token amounts to:  W (before - after) aᵀ.  Proposition 3.1.
+
+    W: (m, d), the weights W₀ before any token; before, after: (d, 1), A(c₁..c_i, x) and A(c₁..c_{i+1}, x); a: (d, 1), A(x).
+    Returns (m, d).
+    """
+    return (W @ (before - after)) @ transpose(a)
+
+
+def gradient_step(W, slope, a):
+    """W - h ∇L with h = 1/‖a‖².  Eqs. (15), (20).  W, slope: (m, d); a: (d, 1). The caller guarantees a ≠ 0."""
+    return W - slope / squared_norm(a)
+
+
+def token_factor(one, delta, a):
+    """The factor 1 + h_i A_i by which a token multiplies W from the right:  1 + delta aᵀ / ‖a‖².  Eqs. (33), (34).
+
+    one: (d, d), the identity; delta: (d, 1), ΔA(c_i); a: (d, 1), A(c_{i+1}..c_n, x). The caller guarantees a ≠ 0.
+    """
+    return one + delta @ transpose(a) / squared_norm(a)

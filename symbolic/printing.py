@@ -20,6 +20,7 @@ from symbolic.terms import (
     Constant,
     Defined,
     Difference,
+    Gradient,
     Identity,
     Product,
     Quotient,
@@ -73,6 +74,15 @@ class Applied(MatrixExpr):  # type: ignore[misc]
         return self.args[2], self.args[3]
 
 
+class Slope(MatrixExpr):  # type: ignore[misc]
+    """A gradient: (text, latex, rows, columns, loss, variable) and the point if it is not the variable itself."""
+
+    @property
+    def shape(self) -> Any:
+        """That of the variable."""
+        return self.args[2], self.args[3]
+
+
 COMPOUND = (sympy.MatAdd, sympy.MatMul, sympy.Transpose, Times, Over)
 """What needs brackets before it can be transposed."""
 
@@ -104,6 +114,10 @@ def expression(term: Term) -> Any:
             return sympy.Transpose(expression(term.body))
         case Trace():
             return Applied(Str("tr"), Str(r"\operatorname{tr}"), sympy.Integer(1), sympy.Integer(1), expression(term.body))
+        case Gradient():
+            slope = Str(f"∇_{term.variable.text}"), Str(rf"\nabla_{{{term.variable.latex}}}")
+            point = () if term.at == term.variable or text(term.at) == term.variable.text else (expression(term.at),)
+            return Slope(*slope, *map(_size, term.shape), expression(term.body), expression(term.variable), *point)
         case Application():
             size = map(_size, term.shape)
             return Applied(Str(term.text), Str(term.latex), *size, *map(expression, term.arguments))
@@ -200,6 +214,10 @@ class _TextPrinter(_OneLine, StrPrinter):  # type: ignore[misc]
             return f"[{inner} ≠ 0]"
         return f"{self._print(expr.args[4])} ⊙ {self._print(expr.args[5])}" if name == "⊙" else f"{name}({inner})"
 
+    def _print_Slope(self, expr: Any) -> str:
+        at = f"|_{{{self._print(expr.args[5])} = {self._print(expr.args[6])}}}" if len(expr.args) == 7 else ""
+        return f"{expr.args[0].name}({self._print(expr.args[4])}){at}"
+
     def _print_Identity(self, expr: Any) -> str:
         return "1"
 
@@ -244,6 +262,10 @@ class _LatexPrinter(_OneLine, LatexPrinter):  # type: ignore[misc]
         if name == "⊙":
             return rf"{self._print(expr.args[4])} \odot {self._print(expr.args[5])}"
         return rf"{expr.args[1].name}\left({inner}\right)"
+
+    def _print_Slope(self, expr: Any) -> str:
+        at = rf"\Big|_{{{self._print(expr.args[5])} = {self._print(expr.args[6])}}}" if len(expr.args) == 7 else ""
+        return rf"{expr.args[1].name}\left({self._print(expr.args[4])}\right){at}"
 
     def _print_Identity(self, expr: Any) -> str:
         return "1"

@@ -8,14 +8,17 @@ normal form alone, and must then be refuted by numbers.
 
 import time
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from types import SimpleNamespace
 
 from symbolic import formulas, search
-from symbolic.claim import Claim, Counterexample, Formula, Mutant, Problem, Step
-from symbolic.derivation import Derivation, StepFails
+from symbolic.assumptions import StepFails
+from symbolic.claim import Claim, Counterexample, Formula, Mutant, Problem, Step, listed
+from symbolic.derivation import Derivation
 from symbolic.errors import MissingHypothesis, ShapeMismatch
 from symbolic.exact import Irrational, Undefined
+from symbolic.families import member
 from symbolic.terms import Application, Symbol
 from symbolic.values import TERMS, Values
 from symbolic.verdict import Verdict
@@ -95,9 +98,7 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
     """The lines of the derivation that follow, and why the next one does not, or None if it is complete."""
     values = term_values(problem)
     try:
-        derivation = Derivation(values, problem.left(values), problem.right(values))
-        for hypothesis in problem.hypotheses:
-            derivation.assume(hypothesis)
+        derivation = begin(problem, values)
     except ShapeMismatch as error:
         return (), f"step 1, the statement cannot be written down: {error}"
     try:
@@ -108,14 +109,20 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
     return tuple(derivation.steps), None
 
 
+def begin(problem: Problem, values: Values) -> Derivation:
+    """A derivation without a line, that knows the hypotheses."""
+    derivation = Derivation(values, listed(problem.left(values)), listed(problem.right(values)))
+    for hypothesis in problem.hypotheses:
+        derivation.assume(hypothesis)
+    return derivation
+
+
 def decided(problem: Problem) -> bool:
     """Whether the normal form alone proves the statement, without any derivation."""
     values = term_values(problem)
     try:
-        derivation = Derivation(values, problem.left(values), problem.right(values))
-        for hypothesis in problem.hypotheses:
-            derivation.assume(hypothesis)
-        return derivation.follows(derivation.left, derivation.right)
+        derivation = begin(problem, values)
+        return all(derivation.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True))
     except (MissingHypothesis, ShapeMismatch):
         return False
 
@@ -124,10 +131,10 @@ def contradiction(problem: Problem) -> str | None:
     """An exact instance at which a proved claim fails, in words; the prover's own check."""
     for sizes in islice(search.all_sizes(problem.claim), 8):
         tried = 0
-        for point in search.at_random(problem.claim, sizes):
-            values = search.exact_values(problem, sizes, point)
+        for point in chain(search.at_random(problem.claim, sizes), search.by_weight(problem.claim, sizes)):
             try:
-                if not search.satisfied(values, problem.hypotheses):
+                values = search.settled(problem, sizes, point)
+                if values is None:
                     continue
                 if search.differ(values, problem):
                     return f"the instance {sizes}, {point}"
@@ -143,7 +150,8 @@ def term_values(problem: Problem) -> Values:
     """A claim's symbols and functions as terms."""
     symbols = {m.name: Symbol(m.name, (m.rows, m.columns), m.text or m.name, m.latex or m.name) for m in problem.claim.symbols}
     functions = {f.name: _opaque(f.name, (f.rows, f.columns), f.text, f.latex) for f in problem.claim.functions}
-    return Values(symbols, functions, problem.formulas, TERMS)
+    families = {family.name: partial(member, family) for family in problem.claim.families}
+    return Values(symbols, functions | families, problem.formulas, TERMS)
 
 
 def _opaque(name: str, shape: tuple[str, str], text: str, latex: str):  # type: ignore[no-untyped-def]

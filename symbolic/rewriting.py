@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, Word, identity, of_word
 
-FUEL = 10_000
+FUEL = 1_000
 """More replacements than any claim needs; a set of rules that uses them up runs in a circle, which is a bug of the claim."""
 
 

@@ -12,7 +12,7 @@ from itertools import islice, product
 from typing import Any
 
 from symbolic import evaluator
-from symbolic.claim import Claim, Counterexample, Hypothesis, Problem, Side
+from symbolic.claim import Claim, Counterexample, Hypothesis, Problem, Side, listed
 from symbolic.errors import ShapeMismatch
 from symbolic.exact import Exact, Irrational, Undefined
 from symbolic.values import Values, exact_kind, plain_kind
@@ -38,9 +38,9 @@ def find(problem: Problem) -> Counterexample | None:
 
 def _find(problem: Problem, undefined: bool) -> Counterexample | None:
     def refutes(sizes: Mapping[str, int], point: Point) -> bool:
-        values = exact_values(problem, sizes, point)
         try:
-            return satisfied(values, problem.hypotheses) and differ(values, problem, undefined) and (problem.where is None or problem.where(values))
+            values = settled(problem, sizes, point)
+            return values is not None and differ(values, problem, undefined) and (problem.where is None or problem.where(values))
         except (Irrational, ShapeMismatch, Undefined):
             return False  # nothing can be said of this instance: try the next
 
@@ -53,21 +53,43 @@ def _find(problem: Problem, undefined: bool) -> Counterexample | None:
     return None
 
 
+def settled(problem: Problem, sizes: Mapping[str, int], point: Point) -> Values | None:
+    """The values of a point if they satisfy the hypotheses, else of the point made to satisfy them, else None. Raises Undefined."""
+    values = exact_values(problem, sizes, point)
+    if satisfied(values, problem.hypotheses):
+        return values
+    solved = _solved(problem, sizes, point)
+    if solved == point:
+        return None
+    values = exact_values(problem, sizes, solved)
+    return values if satisfied(values, problem.hypotheses) else None
+
+
+def _solved(problem: Problem, sizes: Mapping[str, int], point: Point) -> Point:
+    for name, value in [hypothesis.solve for hypothesis in problem.hypotheses if hypothesis.solve]:
+        rows = value(exact_values(problem, sizes, point)).rows()
+        point = {**point, name: [[Fraction(x) for x in row] for row in rows]}
+    return point
+
+
 def exact_values(problem: Problem, sizes: Mapping[str, int], point: Point) -> Values:
     """A claim's symbols and functions over exact rationals."""
-    return Values({name: Exact.of(rows) for name, rows in point.items()}, _functions(problem), problem.formulas, exact_kind(sizes))
+    symbols = {name: Exact.of(rows) for name, rows in point.items()}
+    return Values(symbols, _functions(problem, symbols), problem.formulas, exact_kind(sizes))
 
 
 def differ(values: Values, problem: Problem, undefined: bool = True) -> bool:
-    """Whether the sides have different values, or, if that counts, exactly one of them has none."""
+    """Whether the sides have different values, or, if that counts, exactly one of them has none or another shape."""
     left, right = _value(problem.left, values), _value(problem.right, values)
-    return bool(left != right) and (undefined or None not in (left, right))
+    if left is None or right is None:
+        return undefined and left is not right
+    return left != right and (undefined or [part.shape for part in left] == [part.shape for part in right])
 
 
 def satisfied(values: Values, hypotheses: Sequence[Hypothesis]) -> bool:
     """Whether every hypothesis holds for these values."""
     for hypothesis in hypotheses:
-        if hypothesis.nonzero and hypothesis.nonzero(values).is_zero():
+        if hypothesis.nonzero and any(value.is_zero() for value in listed(hypothesis.nonzero(values))):
             return False
         if hypothesis.equal:
             left, right = hypothesis.equal(values)
@@ -78,7 +100,9 @@ def satisfied(values: Values, hypotheses: Sequence[Hypothesis]) -> bool:
 
 def all_sizes(claim: Claim) -> Iterator[dict[str, int]]:
     """Every choice of sizes up to LARGEST, smallest sum first; sizes that must agree do."""
-    free = [size for size in dict.fromkeys(s for m in claim.symbols for s in (m.rows, m.columns)) if size != "1" and size not in claim.sizes]
+    shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
+    free = [size for size in dict.fromkeys(size for shape in shapes for size in shape) if size != "1" and size not in claim.sizes]
+    free += ["n"] if claim.families else []
     for chosen in sorted(product(range(1, LARGEST + 1), repeat=len(free)), key=lambda each: (sum(each), max(each, default=1), each)):
         sizes = dict(zip(free, chosen, strict=True))
         yield sizes | {size: sizes[same] for size, same in claim.sizes.items()}
@@ -86,15 +110,20 @@ def all_sizes(claim: Claim) -> Iterator[dict[str, int]]:
 
 def points(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
     """Values for every symbol: by weight up to a limit, then at random from a fixed seed."""
-    count = sum(_worth(m.rows, sizes) * _worth(m.columns, sizes) for m in claim.symbols)
+    yield from by_weight(claim, sizes)
+    yield from at_random(claim, sizes)
+
+
+def by_weight(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol, the smallest numbers first, up to a limit."""
+    count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
     for entries in islice(_by_weight(count), ENUMERATED):
         yield _shaped(claim, sizes, entries)
-    yield from at_random(claim, sizes)
 
 
 def at_random(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
     """Values for every symbol, at random from a fixed seed."""
-    count = sum(_worth(m.rows, sizes) * _worth(m.columns, sizes) for m in claim.symbols)
+    count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
     dice = random.Random(count)
     for _ in range(RANDOM):
         yield _shaped(claim, sizes, [dice.choice(NUMBERS) for _ in range(count)])
@@ -118,10 +147,18 @@ def _compositions(count: int, weight: int) -> Iterator[tuple[int, ...]]:
 
 def _shaped(claim: Claim, sizes: Mapping[str, int], entries: Sequence[Fraction]) -> Point:
     found, taken = {}, iter(entries)
-    for m in claim.symbols:
-        rows, columns = _worth(m.rows, sizes), _worth(m.columns, sizes)
-        found[m.name] = [[next(taken) for _ in range(columns)] for _ in range(rows)]
+    for name, rows, columns in _matrices(claim, sizes):
+        found[name] = [[next(taken) for _ in range(columns)] for _ in range(rows)]
     return found
+
+
+def _matrices(claim: Claim, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Name, rows and columns of everything that is to be chosen; a family has a member for every index."""
+    for m in claim.symbols:
+        yield m.name, _worth(m.rows, sizes), _worth(m.columns, sizes)
+    for family in claim.families:
+        for k in range(family.first, sizes["n"] + family.beyond + 1):
+            yield f"{family.name}_{k}", _worth(family.rows, sizes), _worth(family.columns, sizes)
 
 
 def _smaller(sizes: Mapping[str, int], point: Point, refutes: Callable[[Mapping[str, int], Point], bool]) -> Point:
@@ -140,6 +177,8 @@ def _smaller(sizes: Mapping[str, int], point: Point, refutes: Callable[[Mapping[
 
 
 def _store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Counterexample | None:
+    if not satisfied(exact_values(problem, sizes, point), problem.hypotheses):
+        point = _solved(problem, sizes, point)
     stored = {name: [[str(x) for x in row] for row in rows] for name, rows in point.items()}
     left, right, assumed = recheck(problem, sizes, stored)
     if left == right or not assumed:
@@ -149,19 +188,27 @@ def _store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Countere
 
 
 def recheck(problem: Problem, sizes: Mapping[str, int], stored: Mapping[str, Sequence[Sequence[str]]]) -> tuple[Stored, Stored, bool]:
-    """Both sides of a stored counterexample, and whether the hypotheses hold, by the evaluator that shares nothing with this arithmetic."""
-    values = Values(evaluator.matrices(stored), _functions(problem), problem.formulas, plain_kind(sizes))
-    left, right = evaluator.side(lambda: problem.left(values)), evaluator.side(lambda: problem.right(values))
-    return left, right, satisfied(values, problem.hypotheses)
+    """Both sides of a stored counterexample, and whether the hypotheses hold, by the evaluator that shares nothing with this arithmetic.
+
+    Of a statement with several parts the first that differs is returned, or the first.
+    """
+    symbols = evaluator.matrices(stored)
+    values = Values(symbols, _functions(problem, symbols), problem.formulas, plain_kind(sizes))
+    parts = [evaluator.sides(lambda side=side: listed(side(values))) for side in (problem.left, problem.right)]  # type: ignore[misc]
+    count = max(len(part) for part in parts)
+    left, right = (part if len(part) == count else part * count for part in parts)  # a side that has no value has none in any part
+    differing = [pair for pair in zip(left, right, strict=True) if pair[0] != pair[1]]
+    return *(differing or [(left[0], right[0])])[0], satisfied(values, problem.hypotheses)
 
 
-def _functions(problem: Problem) -> dict[str, Callable[..., Any]]:
-    return {f.name: f.concrete for f in problem.claim.functions}
+def _functions(problem: Problem, symbols: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    families = {family.name: lambda k, name=family.name: symbols[f"{name}_{k}"] for family in problem.claim.families}
+    return {f.name: f.concrete for f in problem.claim.functions} | families
 
 
-def _value(side: Side, values: Values) -> Exact | None:
+def _value(side: Side, values: Values) -> tuple[Exact, ...] | None:
     try:
-        return side(values)
+        return listed(side(values))
     except Undefined:
         return None
 

@@ -226,7 +226,24 @@ class Defined(Operators):
         return self.body.shape
 
 
-Term = Symbol | Constant | Identity | Zero | Product | Sum | Difference | Scaled | Quotient | Transposed | Trace | Application | Defined
+@dataclass(frozen=True, slots=True)
+class Gradient(Operators):
+    """∇L at a point: ``body`` is L as a term in the symbol ``variable``, ``at`` the point."""
+
+    body: "Term"
+    variable: Symbol
+    at: "Term"
+
+    def __post_init__(self) -> None:
+        _require(self.body.shape == ("1", "1"), "∇", self.body, self.variable)
+
+    @property
+    def shape(self) -> Shape:
+        """That of the variable."""
+        return self.variable.shape
+
+
+Term = Symbol | Constant | Identity | Zero | Product | Sum | Difference | Scaled | Quotient | Transposed | Trace | Application | Gradient | Defined
 
 
 def lift(value: "Term | Number") -> "Term":

@@ -12,7 +12,8 @@ from typing import Any
 
 from symbolic.evaluator import Plain
 from symbolic.exact import Exact
-from symbolic.terms import Application, Constant, Defined, Identity, Shape, Trace, Zero
+from symbolic.families import LAST, START, STEP, Index, recursive_term, recursive_value
+from symbolic.terms import Application, Constant, Defined, Gradient, Identity, Shape, Symbol, Trace, Zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Kind:
     trace: Callable[[Any], Any]
     rank: Callable[[Any], Any]
     nonzero: Callable[[Any], Any]
+    positive: Callable[[Any], Any]
+    gradient: Callable[[Callable[[Any], Any], Any, str, str], Any]
+    recursive: Callable[[str, str, Any, Callable[[], Any], Callable[[Any, Any], Any]], Any]
+    n: Any
+    """The number of tokens: an index on terms, an integer on numbers."""
 
 
 class Values:
@@ -70,6 +76,33 @@ class Values:
         """1 if x ≠ 0, else 0, as a 1x1 value: [x ≠ 0] in Iverson's brackets."""
         return self._kind.nonzero(x)
 
+    def positive(self, x: Any) -> Any:
+        """1 if the 1x1 value is positive, else 0."""
+        return self._kind.positive(x)
+
+    def gradient(self, loss: Callable[[Any], Any], at: Any, text: str = "W", latex: str = "W") -> Any:
+        """∇L at a point. On numbers by central differences, which for a polynomial of degree 2 or less are exact."""
+        return self._kind.gradient(loss, at, text, latex)
+
+    @property
+    def n(self) -> Any:
+        """The last index of the claim's sequences."""
+        return self._kind.n
+
+    @property
+    def start(self) -> Any:
+        """The index 0."""
+        return START if isinstance(self.n, Index) else 0
+
+    @property
+    def indices(self) -> list[Any]:
+        """1, ..., n; on terms the two that a proof by induction speaks of, i and n."""
+        return [STEP, LAST] if isinstance(self.n, Index) else list(range(1, self.n + 1))
+
+    def recursive(self, text: str, latex: str, index: Any, start: Callable[[], Any], step: Callable[[Any, Any], Any]) -> Any:
+        """The member at this index of the sequence that begins with start() and goes on by step(previous, index)."""
+        return self._kind.recursive(text, latex, index, start, step)
+
 
 TERMS = Kind(
     define=Defined,
@@ -79,7 +112,26 @@ TERMS = Kind(
     trace=Trace,
     rank=lambda x: Application("rank", (x,), ("1", "1"), "rank", r"\operatorname{rank}"),
     nonzero=lambda x: Application("nonzero", (x,), ("1", "1"), "nonzero", r"\operatorname{nonzero}"),
+    positive=lambda x: Application("positive", (x,), ("1", "1"), "positive", r"\operatorname{positive}"),
+    gradient=lambda loss, at, text, latex: _slope_term(loss, at, text, latex),
+    recursive=recursive_term,
+    n=LAST,
 )
+
+
+def _slope_term(loss: Callable[[Any], Any], at: Any, text: str, latex: str) -> Gradient:
+    variable = Symbol(f"∂{text}", at.shape, text, latex)
+    return Gradient(loss(variable), variable, at)
+
+
+def _slope_number(loss: Callable[[Any], Any], at: Any, make: Callable[[list[list[int]]], Any]) -> Any:
+    rows, columns = at.shape
+    total = at - at
+    for i in range(rows):
+        for j in range(columns):
+            unit = make([[int((p, q) == (i, j)) for q in range(columns)] for p in range(rows)])
+            total = total + unit * ((loss(at + unit) - loss(at - unit)) / 2)
+    return total
 
 
 def exact_kind(sizes: Mapping[str, int]) -> Kind:
@@ -92,6 +144,10 @@ def exact_kind(sizes: Mapping[str, int]) -> Kind:
         trace=Exact.trace,
         rank=Exact.rank,
         nonzero=lambda x: Exact.of([[int(not x.is_zero())]]),
+        positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
+        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Exact.of),
+        recursive=recursive_value,
+        n=sizes.get("n"),
     )
 
 
@@ -105,6 +161,10 @@ def plain_kind(sizes: Mapping[str, int]) -> Kind:
         trace=Plain.trace,
         rank=Plain.rank,
         nonzero=lambda x: Plain([[int(not x.is_zero())]]),
+        positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
+        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Plain),
+        recursive=recursive_value,
+        n=sizes.get("n"),
     )
 
 

@@ -38,7 +38,7 @@ def _proof(v: Values, d: "Derivation") -> None:
             d.then(v.rank(v.zero("m", "d")), "the column is zero")
             d.then(v.number(0), "the rank of the zero matrix is 0")
         else:
-            d.nonzero_by_product(unit, a.mT, None, v.number(1), "a factor of a nonzero product is not zero")
+            d.nonzero_by_map(unit, lambda x: a.mT @ x, v.number(1), "a factor of a nonzero product is not zero")
             d.rank_of_outer_product(_update(v), W @ delta, unit.mT, "a nonzero column times a nonzero row has rank 1")
             d.then(v.number(1), "the rank just found")
         d.finish("which of the two cases this is")
