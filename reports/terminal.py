@@ -14,7 +14,7 @@ from rich.text import Text
 from reports.grid import GLYPHS, WORST_FIRST, Square, grid
 from reports.headline import Standing, headline
 from reports.numbers import count, counted, ratio, seconds
-from reports.record import ClaimRecord, MutantRecord, RunRecord
+from reports.record import ClaimRecord, Counterexample, MutantRecord, RunRecord
 from symbolic.verdict import Verdict
 
 _COLOURS = {
@@ -104,8 +104,24 @@ def _proof(claim: ClaimRecord) -> list[RenderableType]:
         parts.append(Text.assemble(f"  {number:>2}. ", step.expression.text, (f"   {step.rule}{uses}", "dim")))
     for mutant in claim.mutants:
         refuted = _is_refuted(mutant)
-        parts.append(Text(f"      {'refuted' if refuted else 'NOT REFUTED'}: {mutant.description}", style="dim" if refuted else "bold red"))
+        parts.append(Text(f"      {'refuted' if refuted else 'NOT REFUTED'}: {mutant.description}", style="" if refuted else "bold red"))
+        if mutant.counterexample is not None:
+            parts.append(Text(f"               {numbers_of(mutant.counterexample)}", style="dim"))
     return [*parts, Text()]
+
+
+def numbers_of(found: Counterexample) -> str:
+    """A counterexample in one line: the values of every symbol, and the two sides, which differ."""
+    values = ", ".join(f"{name} = {_matrix(rows)}" for name, rows in found.values.items())
+    note = f" ({found.note})" if found.note else ""
+    return f"at {values}: {_matrix(found.left)} ≠ {_matrix(found.right)}{note}"
+
+
+def _matrix(rows: Sequence[Sequence[str]]) -> str:
+    """A matrix in one line, as in MATLAB: rows are separated by semicolons; a 1x1 matrix is its entry."""
+    if len(rows) == 1 and len(rows[0]) == 1:
+        return rows[0][0]
+    return "[" + "; ".join(" ".join(row) for row in rows) + "]"
 
 
 def _refuted(claim: ClaimRecord) -> Text:

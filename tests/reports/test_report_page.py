@@ -206,3 +206,11 @@ def test_a_folder_that_is_no_run_gets_no_report(tmp_path):
     with pytest.raises(DamagedRun):
         write_report(tmp_path)
     assert not (tmp_path / "report").exists()
+
+
+def test_a_false_variant_says_why_it_tempts_and_what_its_numbers_leave_out():
+    found = samples.mutant().counterexample.model_copy(update={"note": "f is the <identity>"})
+    page = render(samples.record(claims=[samples.claim(mutants=[samples.mutant(why="it looks <right>", counterexample=found)])]))
+    assert "Tempting, because it looks &lt;right&gt;." in page
+    assert "(f is the &lt;identity&gt;)" in page
+    assert "Tempting" not in render(samples.record(claims=[samples.claim(mutants=[samples.mutant(why="")])]))

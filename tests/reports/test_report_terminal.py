@@ -7,7 +7,7 @@ import pytest
 import report_samples as samples
 from rich.console import Console
 
-from reports.record import Counts
+from reports.record import Counterexample, Counts
 from reports.terminal import closing, proofs
 from symbolic.verdict import Verdict
 
@@ -66,3 +66,10 @@ def test_proofs_show_their_steps_and_an_unrefuted_variant_if_asked():
     assert "cancel aᵀa with 1/‖a‖²; uses a ≠ 0" in text
     assert "NOT REFUTED: sides swapped" in text
     assert "refuted: the division by ‖a‖² left out" in text
+
+
+def test_a_counterexample_is_printed_with_its_numbers():
+    found = Counterexample(sizes={"d": 2, "m": 1}, values={"W": [["1/2", "0"]], "a": [["1"], ["2"]]}, left=[["3"]], right=[["undefined"]], note="a = 0")
+    text = shown(proofs([samples.claim(mutants=[samples.mutant(counterexample=found)])], steps=True), 200)
+    assert "at W = [1/2 0], a = [1; 2]: 3 ≠ undefined (a = 0)" in text
+    assert "≠ undefined" not in shown(proofs([samples.claim(mutants=[samples.mutant(counterexample=None)])], steps=True), 200)
