@@ -22,7 +22,7 @@ class Profile:
 PROFILES = (
     Profile("quick", "a minute on two cores", 4096),
     Profile("standard", "a few minutes on two cores", 32768),
-    Profile("exhaustive", "over a quarter of an hour on two cores", 262144),
+    Profile("exhaustive", "eight times standard", 262144),
 )
 
 

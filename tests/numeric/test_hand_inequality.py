@@ -90,7 +90,7 @@ def test_the_ball_reference_finds_the_true_error_inside(seed: int, machine: tupl
     args = column(case.z), column(case.a), FORMULA, column(case.y_left), column(case.y_right)
     found = certify(W, b, *args, column(case.left), column(right_radius))
     assert found.inside
-    assert 0 < max(found.left, found.right)
+    assert max(found.left, found.right) > 0
     # The planted negative: radii smaller than the error that was certified cannot contain it.
     half = [min(found.left, r) / 2 for r in column(case.left)]
     if found.left > 0:
