@@ -102,6 +102,7 @@ class Algebra:
                 return zero(("1", "1"), self.known)
             if term.name == "nonzero" and self.is_nonzero(arguments[0]):
                 return constant(Fraction(1), self.known)
+            arguments = [monic(arguments[0])]  # neither depends on a rational factor other than 0
         return letter(f"{term.name}({', '.join(map(str, arguments))})", term.shape, self.known)
 
 

@@ -256,12 +256,14 @@ FACTORIZATION = Claim(
             "not every suffix's output is assumed not to be zero",
             "the paper does not state it",
             Formula(
-                "Wₙ = W₀(1 + h₁A₁)⋯(1 + hₙAₙ), also if an aᵢ is 0, with its factor 1", r"W_n = W_0(1 + h_1 A_1) \cdots (1 + h_n A_n) \text{ also if } a_i = 0"
+                "W₀(1 + h₁A₁)⋯(1 + hₙAₙ)A(x) = W₀A(C,x), also if an aᵢ is 0",
+                r"W_0(1 + h_1 A_1) \cdots (1 + h_n A_n)A(x) = W_0 A(C,x),\ \text{also if an } a_i \text{ is } 0",
             ),
-            right=lambda v: v.W,
+            left=lambda v: v.W @ product(v, v.n) @ v.a(v.n),
+            right=lambda v: v.W @ v.a(v.start),
             without=(EVERY_SUFFIX.text,),
-            where=lambda v: v.a(v.n).is_zero() and not (v.W @ v.a(v.n - 1)).is_zero(),
-            note="aₙ = 0: the last factor is not 1, it does not exist",
+            where=lambda v: not (v.W @ v.a(v.start)).is_zero(),
+            note="an aᵢ is 0: its factor is not 1, it does not exist",
         ),
     ),
 )

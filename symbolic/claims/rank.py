@@ -16,7 +16,7 @@ from symbolic.values import Values
 if TYPE_CHECKING:
     from symbolic.derivation import Derivation
 
-ORDER = 10
+ORDER = 12
 
 
 def _delta(v: Values) -> Any:

@@ -145,7 +145,7 @@ def mutants(a: str, z: str, latex_a: str, latex_z: str) -> tuple[Mutant, ...]:
     )
 
 
-def claim(id: str, title: str, source: str, a: str, z: str, latex_a: str, latex_z: str, statement: Formula) -> Claim:
+def claim(id: str, title: str, source: str, a: str, z: str, latex_a: str, latex_z: str, statement: Formula, more: tuple[Mutant, ...] = ()) -> Claim:
     """Theorem 2.2 with names for its two vectors."""
     return Claim(
         id=id,
@@ -164,8 +164,18 @@ def claim(id: str, title: str, source: str, a: str, z: str, latex_a: str, latex_
         left=patched,
         right=full,
         proof=proof,
-        mutants=mutants(a, z, latex_a, latex_z),
+        mutants=(*mutants(a, z, latex_a, latex_z), *more),
     )
+
+
+def _values_not_positions(v: Values) -> Any:
+    """Eq. (9) read with sets of values, for C = (c, c), Y = {c}, D = C∖Y = (), A(S,x) = A(x) + Σ_{s∈S} c.
+
+    ΔW(Y) is made of A(C,x), which counts c twice, and z = A(D∪Y,x), which counts it once.
+    """
+    twice = v.z + (v.z - v.a)
+    change = v.formulas.rank_one_update(v.W, v.formulas.context_vector(twice, v.a), v.a)
+    return v.f(v.formulas.first_layer(v.formulas.patched_weight(v.W, change), v.b, v.a))
 
 
 CLAIMS = (
@@ -208,6 +218,19 @@ CLAIMS = (
             "T_W(D∪Y,x) = T_{W+ΔW(Y)}(D,x), ΔW(Y) = (WΔA)A(D,x)ᵀ/‖A(D,x)‖², ΔA = A(D∪Y,x) - A(D,x)",
             r"T_W(D \cup Y,x) = T_{W + \Delta W(Y)}(D,x),\quad \Delta W(Y) = \frac{(W \Delta A)A(D,x)^{\top}}{\lVert A(D,x) \rVert^{2}},"
             r"\quad \Delta A = A(D \cup Y,x) - A(D,x)",
+        ),
+        more=(
+            Mutant(
+                "values-not-positions",
+                "C∖Y and D∪Y are sets of values, as the paper's footnote says",
+                "the two readings agree as long as no token occurs twice",
+                Formula(
+                    "T_W(D∪Y,x) = T_{W+ΔW(Y)}(D,x) for C = (c, c), Y = {c}, D = C∖Y, as sets of values",
+                    r"T_W(D \cup Y,x) = T_{W + \Delta W(Y)}(D,x) \text{ for } C = (c, c),\ Y = \{c\},\ D = C \setminus Y \text{ as sets of values}",
+                ),
+                left=_values_not_positions,
+                note="C = (c, c) and Y = {c} as a value, so C∖Y is empty and D∪Y = (c) is not C; the layer adds c for every occurrence: A(S,x) = A(x) + Σc",
+            ),
         ),
     ),
 )

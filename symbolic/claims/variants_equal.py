@@ -13,7 +13,7 @@ from symbolic.values import Values
 if TYPE_CHECKING:
     from symbolic.derivation import Derivation
 
-ORDER = 12
+ORDER = 30
 
 
 def _proof(v: Values, d: "Derivation") -> None:
