@@ -1,6 +1,7 @@
 """Random terms of a given shape, random points, and what a term is worth at a point."""
 
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -37,13 +38,15 @@ SYMBOLS = {name: Symbol(name, shape, name, name) for name, shape in SHAPES.items
 SIZES = ("d", "m", "1")
 
 
+@cache
 def terms(shape: tuple[str, str], depth: int = 3) -> st.SearchStrategy[Term]:
     """Terms without quotients: polynomials, not in normal form."""
     leaves: list[st.SearchStrategy[Term]] = [st.just(symbol) for symbol in SYMBOLS.values() if symbol.shape == shape]
     leaves += [st.just(symbol.mT) for symbol in SYMBOLS.values() if symbol.shape == (shape[1], shape[0])]
-    leaves.append(st.just(Zero(shape)))
     if shape[0] == shape[1]:
         leaves.append(st.just(Identity(shape[0])))
+    if not leaves:
+        leaves.append(st.just(Zero(shape)))
     if shape == ("1", "1"):
         leaves.append(st.fractions(-2, 2, max_denominator=2).map(Constant))
     if depth == 0:
@@ -54,7 +57,7 @@ def terms(shape: tuple[str, str], depth: int = 3) -> st.SearchStrategy[Term]:
         st.builds(Difference, below, below),
         terms((shape[1], shape[0]), depth - 1).map(Transposed),
         st.builds(Scaled, terms(("1", "1"), depth - 1), below),
-        st.sampled_from(SIZES).flatmap(lambda inner: st.builds(Product, terms((shape[0], inner), depth - 1), terms((inner, shape[1]), depth - 1))),
+        *(st.builds(Product, terms((shape[0], inner), depth - 1), terms((inner, shape[1]), depth - 1)) for inner in SIZES),
     ]
     if shape == ("1", "1"):
         nodes.append(st.sampled_from(("d", "m")).flatmap(lambda size: terms((size, size), depth - 1)).map(Trace))

@@ -1,0 +1,63 @@
+"""The prover distrusted: it proves none of 250 false identities and all of 250 true ones; two broken provers are caught by the same corpus."""
+
+import pytest
+from identity_corpus import POINTS, SIZES, collected, false_pairs, true_pairs
+from symbolic_strategies import worth
+
+from symbolic.algebra import Algebra, squares
+from symbolic.normal_form import letter
+
+COUNT = 250
+ALGEBRA = Algebra(squares([letter("x", ("d", "1"))]))
+
+
+@pytest.fixture(scope="module")
+def truths():
+    return collected(true_pairs(), COUNT)
+
+
+@pytest.fixture(scope="module")
+def falsehoods():
+    return collected(false_pairs(), COUNT)
+
+
+def wrongly_judged(decide, truths, falsehoods):
+    """How many falsehoods a prover proves, and how many truths it does not."""
+    return sum(bool(decide(*pair)) for pair in falsehoods), sum(not decide(*pair) for pair in truths)
+
+
+def test_the_corpus_is_what_it_says(truths, falsehoods):
+    assert len(truths) == len(falsehoods) == COUNT
+    assert all(worth(left, point, SIZES) == worth(right, point, SIZES) for left, right in truths for point in POINTS)
+    assert all(any(worth(left, point, SIZES) != worth(right, point, SIZES) for point in POINTS) for left, right in falsehoods)
+
+
+def test_no_false_identity_is_proved_and_every_true_one_is(truths, falsehoods):
+    assert wrongly_judged(ALGEBRA.equal, truths, falsehoods) == (0, 0)
+
+
+def test_a_prover_that_accepts_everything_is_exposed(truths, falsehoods):
+    assert wrongly_judged(lambda left, right: True, truths, falsehoods) == (COUNT, 0)
+
+
+def test_a_prover_that_rejects_everything_is_exposed(truths, falsehoods):
+    assert wrongly_judged(lambda left, right: False, truths, falsehoods) == (0, COUNT)
+
+
+@pytest.mark.parametrize("lost", ["scalars", "transposes", "coefficients"])
+def test_subtler_controls_are_exposed(lost, truths, falsehoods):
+    """Three provers that lose one part of the normal form: each proves something false."""
+
+    def seen(side):
+        terms = ALGEBRA.normal_form(side).terms
+        return sorted(
+            (
+                "" if lost == "scalars" else str(scalars),
+                [(factor.name, factor.transposed and lost != "transposes") for factor in word],
+                0 if lost == "coefficients" else value,
+            )
+            for (scalars, word), value in terms
+        )
+
+    proved, _ = wrongly_judged(lambda left, right: seen(left) == seen(right), truths, falsehoods)
+    assert proved > 0
