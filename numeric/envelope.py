@@ -24,7 +24,9 @@ def widen(x: Tensor, operations: int) -> Tensor:
 
     Source: Higham, §3.1: (1 + γ_n) ≤ 1 + 2n·2^-53 for n·2^-53 ≤ 1/2; one operation more for the product here.
     """
-    return x * (1.0 + 2 * (operations + 2) * ROUNDOFF) + (operations + 1) * TINY
+    wide = x * (1.0 + 2 * (operations + 2) * ROUNDOFF) + (operations + 1) * TINY
+    # 0·∞, where float64 itself overflowed, bounds nothing; as an infinity it says so.
+    return torch.nan_to_num(wide, nan=torch.inf, posinf=torch.inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ DETAILED_CELLS = 256
 
 SECTIONS = (
     ("claims", "Claims"),
+    ("errata", "Errata"),
     ("grid", "Grid"),
     ("density", "Error against bound"),
     ("near-zero", "Near zero"),

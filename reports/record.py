@@ -85,6 +85,28 @@ class ClaimRecord(Row):
     seconds: float
 
 
+class ErratumRecord(Row):
+    """A place of the paper that does not hold as it is printed: its reading refuted, the corrected statement proved."""
+
+    number: int
+    title: str
+    where: str = Field(description="Section and equation in the paper.")
+    wording: str = Field(description="What the paper says there, paraphrased.")
+    literal: Formula = Field(description="The same as a statement, word for word.")
+    counterexample: Counterexample | None = Field(description="Where the literal statement fails; null if it was not refuted in this run.")
+    correction: str = Field(description="The corrected wording.")
+    corrected: Formula = Field(description="The statement that was proved in its place.")
+    claim: str = Field(description="The claim that is that statement.")
+    proved: bool = Field(description="Whether it was proved in this run.")
+    to_measure: str | None = Field(default=None, description="What a measurement can add.")
+    measured: str | None = Field(default=None, description="Measured: what it added, in words with figures; null if nothing was measured.")
+
+    @property
+    def shown(self) -> bool:
+        """Whether both halves are there."""
+        return self.counterexample is not None and self.proved
+
+
 class ModelRecord(Row):
     """One trained block, and whether it has learned the task."""
 
@@ -253,6 +275,7 @@ class RunRecord(Row):
     run: RunInfo
     environment: Environment
     claims: list[ClaimRecord] = []
+    errata: list[ErratumRecord] = []
     models: list[ModelRecord] = []
     cells: list[CellRecord] = []
     near_zero: list[NearZeroSweep] = []

@@ -14,7 +14,7 @@ from rich.text import Text
 from reports.grid import GLYPHS, WORST_FIRST, Square, grid
 from reports.headline import Standing, headline
 from reports.numbers import count, counted, ratio, seconds
-from reports.record import ClaimRecord, Counterexample, MutantRecord, RunRecord
+from reports.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
 from symbolic.verdict import Verdict
 
 _COLOURS = {
@@ -56,6 +56,25 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
             table.add_row(Text(claim.id), _word(claim.verdict), Text(claim.scope), _refuted(claim), Text(seconds(claim.seconds)))
         return table
     return Group(*(part for claim in claims for part in _proof(claim)))
+
+
+def errata(rows: Sequence[ErratumRecord]) -> RenderableType:
+    """Each erratum: what is printed, where it fails, what is proved in its place."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(Text(f"{row.number:>3}"), Text(row.title, style="bold"))
+        table.add_row(Text("printed"), Text(f"{row.wording} [{row.where}]"))
+        table.add_row(Text("stated"), Text(row.literal.text))
+        fails = "NOT REFUTED" if row.counterexample is None else numbers_of(row.counterexample)
+        table.add_row(Text("fails"), Text(fails, style="bold red" if row.counterexample is None else ""))
+        proved = f"proved: {row.claim}" if row.proved else f"NOT PROVED: {row.claim}"
+        table.add_row(Text("correct"), Text.assemble(row.correction, "  ", (proved, "dim" if row.proved else "bold red")))
+        if row.to_measure:
+            table.add_row(Text("measured"), Text(row.measured or f"not measured here: {row.to_measure}"))
+        table.add_row()
+    return table
 
 
 def _checks(record: RunRecord) -> str:

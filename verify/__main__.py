@@ -101,7 +101,7 @@ def train(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="claims, blocks, formats, scenarios, variants or profiles.")],
+    kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants or profiles.")],
     as_json: AsJson = False,
 ) -> int:
     """List what there is."""

@@ -94,15 +94,42 @@ def list_kind(kind: str, *, as_json: bool) -> int:
         "variants": _variants,
         "profiles": lambda: [{"id": row.id, "title": row.title, "cases": row.cases} for row in PROFILES],
     }
+    if kind == "errata":
+        return list_errata(as_json=as_json)
     if kind not in lists:
-        near = unknown("list", kind, list(lists)).split("`")[0].strip()
-        raise UnknownKind(f"{near} There are {', '.join(lists)}.")
+        kinds = [*lists, "errata"]
+        near = unknown("list", kind, kinds).split("`")[0].strip()
+        raise UnknownKind(f"{near} There are {', '.join(kinds)}.")
     rows = lists[kind]()
     if as_json:
         _print_json(rows)
     else:
         Console().print(_table(rows))
     return HELD
+
+
+def list_errata(*, as_json: bool) -> int:
+    """Prove what corrects each erratum, refute what is printed, and print both. Returns 0 if all are shown, 1 if not."""
+    from reports.terminal import errata
+    from symbolic.errata import load_errata
+    from symbolic.prover import prove
+    from symbolic.registry import load_claims
+    from verify.convert import claim_record, erratum_record
+
+    known = load_errata()
+    claims = load_claims(list(dict.fromkeys(erratum.claim for erratum in known)))
+    proved = {}
+    with ProgressBars() as ui:
+        for index, claim in enumerate(claims):
+            ui.step("prove", index, len(claims))
+            proved[claim.id] = claim_record(prove(claim))
+        ui.step("prove", len(claims), len(claims))
+    rows = [row for row in (erratum_record(erratum, proved) for erratum in known) if row is not None]
+    if as_json:
+        _print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
+    else:
+        Console().print(errata(rows))
+    return HELD if all(row.shown for row in rows) else FAILED
 
 
 def _claims() -> list[Row]:

@@ -1,5 +1,7 @@
 """From what the floors below found to rows of the record."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from reports.record import (
     ClaimRecord,
     Counterexample,
     Counts,
+    ErratumRecord,
     Formula,
     ModelRecord,
     MutantRecord,
@@ -23,6 +26,7 @@ from reports.record import (
     Spread,
     Step,
 )
+from symbolic.errata import Erratum
 from symbolic.prover import MutantOutcome, Proof
 from symbolic.verdict import Verdict
 
@@ -57,6 +61,35 @@ def _mutant(outcome: MutantOutcome) -> MutantRecord:
         if found is None
         else Counterexample(sizes=dict(found.sizes), values=dict(found.values), left=found.left, right=found.right, note=found.note),
     )
+
+
+def erratum_record(erratum: Erratum, claims: Mapping[str, ClaimRecord], measured: str | None = None) -> ErratumRecord | None:
+    """An erratum, from the proof of the claim that corrects it; None if that claim was not put to the prover."""
+    claim = claims.get(erratum.claim)
+    if claim is None:
+        return None
+    mutant = next(mutant for mutant in claim.mutants if mutant.id == erratum.mutant)
+    return ErratumRecord(
+        number=erratum.number,
+        title=erratum.title,
+        where=erratum.where,
+        wording=erratum.wording,
+        literal=mutant.statement,
+        counterexample=mutant.counterexample if mutant.verdict is Verdict.VIOLATED else None,
+        correction=erratum.correction,
+        corrected=claim.statement,
+        claim=claim.id,
+        proved=claim.verdict is Verdict.HOLDS,
+        to_measure=erratum.to_measure,
+        measured=measured,
+    )
+
+
+def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
+    """‖A(x)‖² in words with figures, for the erratum on the equation of §4.3.  norms: ‖A(x)‖ of each prompt."""
+    low, middle, high = np.quantile(norms**2, [0.0, 0.5, 1.0])
+    found = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
+    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {found}; the printed equation takes it for 1"
 
 
 def model_record(trained: TrainedBlock) -> ModelRecord:

@@ -21,8 +21,9 @@ from numeric.training import BlockNotTrained, TrainedBlock, trained
 from numeric.variants import variants_named
 from reports.cases import CasesWriter
 from reports.page import write_report
-from reports.record import CellRecord, ClaimRecord, Environment, ModelRecord, NearZeroSweep, Probe, RunInfo, RunRecord
+from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, Probe, RunInfo, RunRecord
 from reports.runs import write_run
+from symbolic.errata import load_errata
 from symbolic.prover import prove
 from symbolic.registry import load_claims
 from verify import convert
@@ -30,6 +31,12 @@ from verify.environment import describe_environment
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
+
+SECTION_3_SETTING = "corollary-2.3.1"
+"""The claim whose cells have the whole context moved into the weights, as in Section 3 of the paper."""
+
+FACTOR_LEFT_OUT = 2
+"""The erratum on §4.3 that ‖A(x)‖ measures."""
 
 
 class Ui(Protocol):
@@ -47,6 +54,7 @@ class Run:
         self.started = now()
         self.environment: Environment = describe_environment(plan.device, [])
         self.claims: list[ClaimRecord] = []
+        self.errata: list[ErratumRecord] = []
         self.models: list[ModelRecord] = []
         self.cells: list[CellRecord] = []
         self.near_zero: list[NearZeroSweep] = []
@@ -62,7 +70,9 @@ class Run:
             command=self.plan.command,
             exit_status=status,
         )
-        return RunRecord(run=info, environment=self.environment, claims=self.claims, models=self.models, cells=self.cells, near_zero=self.near_zero)
+        return RunRecord(
+            run=info, environment=self.environment, claims=self.claims, errata=self.errata, models=self.models, cells=self.cells, near_zero=self.near_zero
+        )
 
     def save(self) -> None:
         """Write the record as it stands."""
@@ -96,7 +106,15 @@ def _prove(state: Run, ui: Ui) -> None:
         ui.step("prove", index, len(claims))
         state.claims.append(convert.claim_record(prove(claim)))
     ui.step("prove", len(claims), len(claims))
+    _settle_errata(state, {})
     state.save()
+
+
+def _settle_errata(state: Run, measured: dict[int, str]) -> None:
+    """Errata from the proofs of this run, with what was measured so far, by number."""
+    proved = {claim.id: claim for claim in state.claims}
+    rows = (convert.erratum_record(erratum, proved, measured.get(erratum.number)) for erratum in load_errata())
+    state.errata = [row for row in rows if row is not None]
 
 
 def _measure(state: Run, cases: CasesWriter, ui: Ui) -> None:
@@ -115,7 +133,7 @@ def _measure(state: Run, cases: CasesWriter, ui: Ui) -> None:
                         state.cells.append(convert.unmeasured_cell(scenario.claim, name, model, variant.id, scenario.id, failure))
                         continue
                     cell = Cell(block, block_in_format(block, model), model, variant, scenario, plan.cases)
-                    state.cells.append(_measured(cell, plan.seed, cases, _shifted(ui, done, total)))
+                    state.cells.append(_measured(cell, plan.seed, cases, _shifted(ui, done, total), state))
                     done += plan.cases
                     state.save()
     if any(scenario.id == "near_zero" for scenario in scenarios):
@@ -149,7 +167,7 @@ def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Numerics]:
     return found
 
 
-def _measured(cell: Cell, seed: int, cases: CasesWriter, progress: Callable[[int], None]) -> CellRecord:
+def _measured(cell: Cell, seed: int, cases: CasesWriter, progress: Callable[[int], None], state: Run) -> CellRecord:
     """The cell's row; a cell that breaks is an ERROR, with the reason, and not the end of the run."""
     started = time.perf_counter()
     try:
@@ -157,6 +175,8 @@ def _measured(cell: Cell, seed: int, cases: CasesWriter, progress: Callable[[int
     except Exception as error:
         return convert.failed_cell(cell, error)
     cases.append(cell.id, convert.cases_table(found))
+    if cell.claim == SECTION_3_SETTING and cell.scenario.id == "random":
+        _settle_errata(state, {FACTOR_LEFT_OUT: convert.gradient_factor(cell.trained.block.id, found.judged.norm_a)})
     return convert.cell_record(cell, found, time.perf_counter() - started)
 
 

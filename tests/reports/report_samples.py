@@ -13,6 +13,7 @@ from reports.record import (
     Counterexample,
     Counts,
     Environment,
+    ErratumRecord,
     Formula,
     ModelRecord,
     MutantRecord,
@@ -76,6 +77,25 @@ def claim(**changes: object) -> ClaimRecord:
             ],
             "mutants": [mutant(), mutant(id="z-for-a", description="z in place of a in the row factor")],
             "seconds": 0.2,
+            **changes,
+        }
+    )
+
+
+def erratum(**changes: object) -> ErratumRecord:
+    return ErratumRecord(
+        **{
+            "number": 1,
+            "title": "Eq. (15) is off by one",
+            "where": "Proposition 3.1, Eq. (15)",
+            "wording": "the step to W_i uses the loss of step i",
+            "literal": Formula(text="W_{i+1} = W_i - h∇L_{i+1}(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_{i+1}(W_i)"),
+            "counterexample": Counterexample(sizes={"d": 1, "m": 1}, values={"W": [["1"]]}, left=[["1"]], right=[["0"]]),
+            "correction": "the step to W_{i+1} uses the loss of step i",
+            "corrected": Formula(text="W_{i+1} = W_i - h∇L_i(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_i(W_i)"),
+            "claim": "proposition-3.1",
+            "proved": True,
+            "to_measure": "the factor by which both differ",
             **changes,
         }
     )

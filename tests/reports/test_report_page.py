@@ -214,3 +214,24 @@ def test_a_false_variant_says_why_it_tempts_and_what_its_numbers_leave_out():
     assert "Tempting, because it looks &lt;right&gt;." in page
     assert "(f is the &lt;identity&gt;)" in page
     assert "Tempting" not in render(samples.record(claims=[samples.claim(mutants=[samples.mutant(why="")])]))
+
+
+def test_errata_have_a_section_with_both_halves():
+    page = render(samples.record(errata=[samples.erratum(), samples.erratum(number=2, title="<b>bold</b>", measured="a median of 3")]))
+    assert 'href="#errata"' in page
+    assert 'id="erratum-1"' in page
+    assert page.count("refuted as printed, proved as corrected") == 2
+    assert "not measured in this run: the factor by which both differ" in page
+    assert "a median of 3" in page
+    assert "&lt;b&gt;bold&lt;/b&gt;" in page
+
+
+@pytest.mark.parametrize("changed", [{"counterexample": None}, {"proved": False}])
+def test_an_erratum_with_half_of_its_evidence_is_not_shown_as_settled(changed):
+    page = render(samples.record(errata=[samples.erratum(**changed)]))
+    assert "refuted as printed, proved as corrected" not in page
+    assert "not shown in this run" in page
+
+
+def test_a_run_without_errata_says_so():
+    assert "No erratum was looked at in this run." in render(samples.record(errata=[]))

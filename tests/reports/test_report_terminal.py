@@ -8,7 +8,7 @@ import report_samples as samples
 from rich.console import Console
 
 from reports.record import Counterexample, Counts
-from reports.terminal import closing, proofs
+from reports.terminal import closing, errata, proofs
 from symbolic.verdict import Verdict
 
 
@@ -73,3 +73,18 @@ def test_a_counterexample_is_printed_with_its_numbers():
     text = shown(proofs([samples.claim(mutants=[samples.mutant(counterexample=found)])], steps=True), 200)
     assert "at W = [1/2 0], a = [1; 2]: 3 ≠ undefined (a = 0)" in text
     assert "≠ undefined" not in shown(proofs([samples.claim(mutants=[samples.mutant(counterexample=None)])], steps=True), 200)
+
+
+def test_an_erratum_shows_both_its_halves():
+    text = shown(errata([samples.erratum()]), 120)
+    assert "Eq. (15) is off by one" in text
+    assert "1 ≠ 0" in text
+    assert "proved: proposition-3.1" in text
+    assert "not measured here: the factor" in text
+    assert "NOT" not in text
+
+
+def test_an_erratum_without_one_half_says_so():
+    text = shown(errata([samples.erratum(counterexample=None, proved=False)]), 120)
+    assert "NOT REFUTED" in text
+    assert "NOT PROVED: proposition-3.1" in text
