@@ -1,0 +1,161 @@
+"""Cells on the trained blocks: the right formula holds everywhere, wrong ones are seen, and refusals have names."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from numeric import cell as cells
+from numeric import passes, sides
+from numeric.balls import ball, certify
+from numeric.cell import Cell, block_in_format, measure_cell, seed_of
+from numeric.formats import FORMATS, format_named
+from numeric.near_zero import sweep
+from numeric.numerics import Numerics
+from numeric.probe import probe
+from numeric.scenario import all_scenarios, scenarios_named
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS, Variant, variants_named
+from symbolic import formulas
+from symbolic.verdict import Verdict
+
+CASES = 320
+BLOCKS = ["attention", "attention-skip"]
+
+
+def a_cell(trained: TrainedBlock, numerics: Numerics, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
+    return Cell(trained, block_in_format(trained, numerics), numerics, variant, scenarios_named([scenario])[0], cases)
+
+
+@pytest.mark.parametrize("block_id", BLOCKS)
+@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+@pytest.mark.parametrize("scenario", [row.id for row in all_scenarios()])
+def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    found = measure_cell(a_cell(blocks[block_id], machine[name], variant, scenario), 0)
+    assert found.verdict is Verdict.HOLDS
+    assert found.counts[Verdict.VIOLATED] == 0
+    assert found.resolution < 1
+    assert found.wrong_verdict is Verdict.VIOLATED
+    assert found.certificates
+    assert all(certificate.inside for certificate in found.certificates)
+    assert len(found.judged.verdict) == CASES
+    zero = found.judged.norm_a == 0
+    assert set(found.judged.reason[zero]) <= {"SingularUpdate"}
+    if scenario == "near_zero":
+        assert zero.sum() >= CASES // 32
+        assert not set(found.judged.reason[found.judged.norm_a > 0.5]) - {""}
+
+
+WRONG = {
+    "one part in 256 too much": lambda W, delta, a: _plus_part(formulas.rank_one_update(W, delta, a)),
+    "z for a": lambda W, delta, a: formulas.rank_one_update(W, delta, a + delta),
+    "subtracted": lambda W, delta, a: formulas.rank_one_update(W, a - (a + delta), a),
+    "no update": lambda W, delta, a: formulas.rank_one_update(W, delta - delta, a),
+    "no division": lambda W, delta, a: (W @ delta) @ formulas.transpose(a),
+}
+
+
+def _plus_part(update):
+    return update + update / 256.0
+
+
+@pytest.mark.parametrize("block_id", BLOCKS)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    found = measure_cell(a_cell(blocks[block_id], machine["fp32"], Variant(wrong, wrong, WRONG[wrong])), 0)
+    assert found.verdict is Verdict.VIOLATED
+    assert found.counts[Verdict.VIOLATED] > CASES * 0.9
+
+
+def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    epsilon = Variant("ε", "ε", lambda W, delta, a: (W @ delta) @ formulas.transpose(a) / (formulas.squared_norm(a) + 1e-8))
+    for name in ("fp64", "fp32"):
+        assert measure_cell(a_cell(blocks["attention"], machine[name], epsilon, "near_zero"), 0).verdict is Verdict.VIOLATED
+
+
+def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formulas, "bias_update", lambda b, delta: b)
+    found = measure_cell(a_cell(blocks["attention-skip"], machine["fp32"]), 0)
+    assert found.verdict is Verdict.VIOLATED
+    assert bool((found.judged.ratio <= 1).all())
+    assert bool((found.judged.output_ratio > 1).all())
+
+
+def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    """fp32 under the error model of an accumulator in fp64 that rounds nothing to speak of."""
+    boast = dataclasses.replace(machine["fp32"], accumulation=format_named("fp64"))
+    assert measure_cell(a_cell(blocks["attention"], boast), 0).verdict is Verdict.VIOLATED
+
+
+def test_a_second_pass_that_finds_another_a_widens_the_bound(
+    blocks: dict[str, TrainedBlock], machine: dict[str, Numerics], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The query of every patched pass but the first is moved by one part in 2^16: still sound, and less sharp."""
+    still = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    calls = iter(range(10**6))
+
+    def moved(block, kept, query, patch):
+        nudge = 1.0 if next(calls) % 3 == 0 else 1 + 2.0**-16
+        return passes.patched_forward(block, kept, query * nudge, patch)
+
+    monkeypatch.setattr(sides, "patched_forward", moved)
+    found = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    assert found.counts[Verdict.VIOLATED] == 0
+    assert found.judged.bound.mean() > 1.5 * still.judged.bound.mean()
+    assert found.judged.error.mean() > 1.5 * still.judged.error.mean()
+
+
+def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    one, two, other = (measure_cell(a_cell(blocks["attention"], machine["bf16"]), seed).judged for seed in (7, 7, 8))
+    for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution", "wrong_ratio"):
+        assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
+    assert not np.array_equal(one.error, other.error)
+    assert seed_of(0, "a", "b") != seed_of(0, "ab")
+
+
+def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    cell = a_cell(blocks["attention"], machine["fp32"], cases=cells.BATCH + 1)
+    seen: list[int] = []
+    found = measure_cell(cell, 0, seen.append)
+    assert len(found.judged.error) == cells.BATCH + 1
+    assert seen == [cells.BATCH, cells.BATCH + 1]
+
+
+@pytest.mark.parametrize("block_id", BLOCKS)
+@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+def test_the_near_zero_radius_is_as_predicted(
+    variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]
+) -> None:
+    trained = blocks[block_id]
+    found = sweep(trained, block_in_format(trained, machine[name]), variant, machine[name], 11)
+    assert 0.25 <= found.measured_radius / found.predicted_radius <= 4
+    assert found.levels[0].refused == 0
+    assert found.levels[-1].refused == 1
+    assert all(level.error <= level.bound for level in found.levels if level.refused == 0)
+
+
+def test_a_certificate_sees_what_is_planted() -> None:
+    W, b, z, a = [[1.0, 2.0], [0.5, -1.0]], [0.25, 0.0], [3.0, 1.0], [1.0, -1.0]
+    exact = [5.25, 0.5]  # Wz + b, by hand
+    balls = ball(W), ball([[x] for x in b])
+    formula, scaled = variants_named(["formula", "scaled"])
+    for variant in (formula, scaled):
+        good = certify(*balls, z, a, variant, exact, exact, [0.0, 0.0], [1e-80, 1e-80])
+        assert good.inside
+        assert good.left == 0.0
+        assert good.right < 1e-80  # a rounding of 320 bits, not of 53
+    assert not certify(*balls, z, a, formula, exact, [5.25, 0.5000001], [0.0, 0.0], [1e-8, 1e-8]).inside
+    wrong = Variant("wrong", "wrong", lambda W, delta, a: formulas.rank_one_update(W, delta, a) + formulas.rank_one_update(W, delta, a))
+    assert not certify(*balls, z, a, wrong, exact, exact, [1.0, 1.0], [100.0, 100.0]).inside
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU on this machine")
+    numerics, _ = probe(format_named(name), shapes=cells.layer_shapes(blocks["attention"]), device="cuda")
+    assert measure_cell(a_cell(blocks["attention"], numerics), 0).verdict is Verdict.HOLDS

@@ -1,0 +1,83 @@
+"""From numbers to a verdict: each word is earned, and a number that is not one is never a pass."""
+
+import math
+
+import pytest
+import torch
+
+from numeric.judging import Reason, judge
+from numeric.rounding import hazards
+from numeric.sides import Side, Sides
+from symbolic.verdict import Verdict
+
+
+def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> Side:
+    def column(x: float) -> torch.Tensor:
+        return torch.tensor([[x, 0.0]], dtype=torch.float64)
+
+    return Side(column(first), torch.full((1, 2), radius, dtype=torch.float64), column(output), torch.full((1, 2), output_radius, dtype=torch.float64))
+
+
+def sides(left: Side, right: Side, *, effect: float = 1.0, a: float = 1.0, z: float = 1.0, overflow: bool = False, underflow: bool = False, lost: bool = False):
+    found = hazards(1)
+    found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
+    wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
+    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, torch.full((1, 2), effect, dtype=torch.float64), found)
+
+
+def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
+    judged = judge(sides(*args, **kwargs))  # type: ignore[arg-type]
+    return judged.verdict[0], judged.reason[0]
+
+
+def test_inside_a_sharp_bound_holds() -> None:
+    assert verdict(side(1.0, 0.1), side(1.15, 0.1)) == (Verdict.HOLDS, "")
+
+
+def test_outside_the_bound_is_violated() -> None:
+    assert verdict(side(1.0, 0.1), side(1.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+def test_outside_the_bound_at_the_output_alone_is_violated() -> None:
+    assert verdict(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+def test_a_bound_as_wide_as_the_effect_is_vacuous() -> None:
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.2)[0] == Verdict.VACUOUS
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.0)[0] == Verdict.VACUOUS
+
+
+def test_no_error_and_no_bound_holds() -> None:
+    assert verdict(side(1.0, 0.0), side(1.0, 0.0)) == (Verdict.HOLDS, "")
+
+
+@pytest.mark.parametrize("radius", [math.inf, math.nan])
+def test_a_bound_that_is_not_finite_is_never_a_pass(radius: float) -> None:
+    assert verdict(side(1.0, radius), side(1.0, 0.1)) == (Verdict.VACUOUS, "")
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_result_that_is_not_finite_is_violated_unless_it_was_foretold(number: float) -> None:
+    assert verdict(side(1.0, 0.1), side(number, 0.1)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(number, math.inf)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1, number), side(1.0, 0.1)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(number, 0.1), overflow=True) == (Verdict.INCONCLUSIVE, Reason.UPDATE_OVERFLOW)
+
+
+def test_an_infinity_that_a_later_step_hid_counts() -> None:
+    """x/∞ = 0 is finite; that ‖a‖² overflowed is remembered."""
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), lost=True) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), lost=True, overflow=True) == (Verdict.INCONCLUSIVE, Reason.UPDATE_OVERFLOW)
+
+
+def test_an_overflow_that_was_foretold_and_did_not_come_is_judged() -> None:
+    assert verdict(side(1.0, 0.1), side(1.15, 0.1), overflow=True) == (Verdict.HOLDS, "")
+    assert verdict(side(1.0, 0.1), side(1.25, 0.1), overflow=True) == (Verdict.VIOLATED, "")
+
+
+def test_what_is_refused_is_refused_by_name() -> None:
+    right = side(1.0, 0.1), side(1.0, 0.1)
+    assert verdict(*right, a=0.0) == (Verdict.INCONCLUSIVE, Reason.SINGULAR_UPDATE)
+    assert verdict(*right, underflow=True) == (Verdict.INCONCLUSIVE, Reason.NORM_UNDERFLOW)
+    assert verdict(*right, z=math.nan) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
+    assert verdict(*right, a=math.inf) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
