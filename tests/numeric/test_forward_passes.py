@@ -103,7 +103,7 @@ def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dic
 
 def test_a_first_layer_that_is_none_is_refused() -> None:
     network = nn.Sequential(nn.ReLU(), nn.Linear(2, 2))
-    with pytest.raises(UnusableBlock, match="is no nn.Linear"):
+    with pytest.raises(UnusableBlock, match=r"is no nn\.Linear"):
         ContextualBlock(lambda context, query: query, network, "0", input_width=2)
 
 
