@@ -4,8 +4,8 @@ An ``Algebra`` knows what is not zero and which equations hold. A term is read f
 that they reach into the arguments of opaque functions too, and equal arguments give the same letter (congruence).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from symbolic.gradient import gradient
@@ -88,10 +88,11 @@ class Algebra:
             case Defined():
                 return self._read(term.body)
             case Gradient():
-                slope = gradient(self._read(term.body), term.variable.name, term.variable.shape)
+                loss = replace(self, rules=())._read(term.body)  # an equation that holds at a point must not be used before differentiating
+                slope = gradient(loss, term.variable.name, term.variable.shape)
                 if term.at == term.variable:
-                    return slope
-                return rewrite(slope, [Rule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
+                    return rewrite(slope, self.rules)
+                return rewrite(slope, [*self.rules, Rule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
             case Application():
                 return rewrite(self._apply(term), self.rules)
 
@@ -103,7 +104,12 @@ class Algebra:
             if term.name == "nonzero" and self.is_nonzero(arguments[0]):
                 return constant(Fraction(1), self.known)
             arguments = [monic(arguments[0])]  # neither depends on a rational factor other than 0
-        return letter(f"{term.name}({', '.join(map(str, arguments))})", term.shape, self.known)
+        return letter(opaque_name(term.name, arguments), term.shape, self.known)
+
+
+def opaque_name(name: str, arguments: Sequence[Polynomial]) -> str:
+    """The identity of f(u): the function, and the normal form and the shape of each argument (1 may be of any size)."""
+    return f"{name}({', '.join(f'{argument}:{argument.shape[0]}x{argument.shape[1]}' for argument in arguments)})"
 
 
 def monic(polynomial: Polynomial) -> Polynomial:
@@ -119,7 +125,7 @@ def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
     found: set[Scalar | Polynomial] = set()
     for x in polynomials:
         square = (x.mT @ x).trace()
-        found.add(Scalar((Letter(f"sqrt({square})"),)))
+        found.add(Scalar((Letter(opaque_name("sqrt", [square])),)))
         for scalar in (square, x) if x.shape == ("1", "1") else (square,):
             if len(scalar.terms) > 1:
                 found.add(monic(scalar))

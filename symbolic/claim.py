@@ -129,6 +129,7 @@ class Counterexample:
 
     sizes: dict[str, int]
     values: dict[str, list[list[str]]]
+    """By the names that are printed, such as "A(x)"; matrices that have nothing to do with the sides are left out."""
     left: list[list[str]]
     right: list[list[str]]
     """A side that has no value is [["undefined"]]."""

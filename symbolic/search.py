@@ -15,12 +15,15 @@ from symbolic import evaluator
 from symbolic.claim import Claim, Counterexample, Hypothesis, Problem, Side, listed
 from symbolic.errors import ShapeMismatch
 from symbolic.exact import Exact, Irrational, Undefined
+from symbolic.families import Index, subscript
 from symbolic.values import Values, exact_kind, plain_kind
 
 NUMBERS = tuple(Fraction(x) for x in ("0", "1", "-1", "2", "-2", "3", "1/2"))
 ENUMERATED = 1500
 RANDOM = 400
 LARGEST = 3
+SAMPLED, AGREEING = 60, 25
+"""Sizes are passed over if of so many random instances at least so many say something, and all of them that the sides agree."""
 
 Rows = list[list[Fraction]]
 Point = dict[str, Rows]
@@ -30,21 +33,32 @@ Stored = list[list[str]]
 def find(problem: Problem) -> Counterexample | None:
     """The smallest instance found at which the hypotheses hold and the sides differ, confirmed by the second evaluation.
 
-    Two sides with different values are preferred to a side without a value, unless a hypothesis was dropped that gave it one.
+    Two sides with different values are preferred to a side without a value, unless a hypothesis was dropped that gave it one. Sizes at which random
+    instances all agree are passed over at first, and are searched like the others if nothing is found elsewhere.
     """
-    passes = (True,) if problem.undefined else (False, True)
-    return next((found for undefined in passes if (found := _find(problem, undefined))), None)
+    passes = [(quick, undefined) for undefined in ((True,) if problem.undefined else (False, True)) for quick in (True, False)]
+    return next((found for quick, undefined in passes if (found := _find(problem, quick, undefined))), None)
 
 
-def _find(problem: Problem, undefined: bool) -> Counterexample | None:
-    def refutes(sizes: Mapping[str, int], point: Point) -> bool:
+def _find(problem: Problem, quick: bool, undefined: bool) -> Counterexample | None:
+    def says(sizes: Mapping[str, int], point: Point) -> bool | None:
+        """Whether the instance refutes; None if it says nothing, because it is no instance or has no value that can be computed."""
         try:
             values = settled(problem, sizes, point)
-            return values is not None and differ(values, problem, undefined) and (problem.where is None or problem.where(values))
+            if values is None or not (problem.where is None or problem.where(values)):
+                return None
+            return differ(values, problem, undefined)
         except (Irrational, ShapeMismatch, Undefined):
-            return False  # nothing can be said of this instance: try the next
+            return None
+
+    def refutes(sizes: Mapping[str, int], point: Point) -> bool:
+        return says(sizes, point) is True
 
     for sizes in all_sizes(problem.claim):
+        if quick:
+            heard = [says(sizes, point) for point in islice(at_random(problem.claim, sizes), SAMPLED)]
+            if True not in heard and heard.count(False) >= AGREEING:
+                continue
         for point in points(problem.claim, sizes):
             if refutes(sizes, point):
                 found = _store(problem, sizes, _smaller(sizes, point, refutes))
@@ -179,7 +193,9 @@ def _smaller(sizes: Mapping[str, int], point: Point, refutes: Callable[[Mapping[
 def _store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Counterexample | None:
     if not satisfied(exact_values(problem, sizes, point), problem.hypotheses):
         point = _solved(problem, sizes, point)
-    stored = {name: [[str(x) for x in row] for row in rows] for name, rows in point.items()}
+    point = _mentioned(problem, sizes, point)
+    shown = _shown(problem.claim, sizes)
+    stored = {shown[name]: [[str(x) for x in row] for row in rows] for name, rows in point.items()}
     left, right, assumed = recheck(problem, sizes, stored)
     if left == right or not assumed:
         return None
@@ -187,18 +203,62 @@ def _store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Countere
     return Counterexample(dict(sizes), stored, left, right, "; ".join(filter(None, notes)))
 
 
+def _mentioned(problem: Problem, sizes: Mapping[str, int], point: Point) -> Point:
+    """The part of a point that the sides speak of, or a hypothesis about what they speak of: the rest is of no interest to a reader."""
+
+    def names(read: Callable[[Values], Any]) -> set[str]:
+        values = exact_values(problem, sizes, point)
+        try:
+            read(values)
+        except Undefined:
+            return values.used | set(point)  # it broke off: keep everything
+        return values.used
+
+    used = names(problem.left) | names(problem.right) | (names(problem.where) if problem.where else set())
+    for _ in problem.hypotheses:
+        for hypothesis in problem.hypotheses:
+            about = names(lambda values, hypothesis=hypothesis: satisfied(values, [hypothesis]))  # type: ignore[misc]
+            used |= about if about & used & _symbols(problem.claim) else set()
+    return {name: rows for name, rows in point.items() if name in used or name.rpartition("_")[0] in used}
+
+
+def _shown(claim: Claim, sizes: Mapping[str, int]) -> dict[str, str]:
+    """How each matrix that is chosen is called in print: A(x) for a, p₀ for p_0."""
+    shown = {m.name: m.text or m.name for m in claim.symbols}
+    for family in claim.families:
+        for k in range(family.first, sizes["n"] + family.beyond + 1):
+            shown[f"{family.name}_{k}"] = (family.text or family.name) + subscript(Index("", k))
+    assert len(set(shown.values())) == len(shown), f"two matrices of {claim.id} are called the same"
+    return shown
+
+
+def _symbols(claim: Claim) -> set[str]:
+    return {m.name for m in claim.symbols} | {family.name for family in claim.families}
+
+
 def recheck(problem: Problem, sizes: Mapping[str, int], stored: Mapping[str, Sequence[Sequence[str]]]) -> tuple[Stored, Stored, bool]:
     """Both sides of a stored counterexample, and whether the hypotheses hold, by the evaluator that shares nothing with this arithmetic.
 
     Of a statement with several parts the first that differs is returned, or the first.
     """
-    symbols = evaluator.matrices(stored)
+    names = {text: name for name, text in _shown(problem.claim, sizes).items()}
+    symbols = {names[text]: matrix for text, matrix in evaluator.matrices(stored).items()}
     values = Values(symbols, _functions(problem, symbols), problem.formulas, plain_kind(sizes))
     parts = [evaluator.sides(lambda side=side: listed(side(values))) for side in (problem.left, problem.right)]  # type: ignore[misc]
     count = max(len(part) for part in parts)
     left, right = (part if len(part) == count else part * count for part in parts)  # a side that has no value has none in any part
     differing = [pair for pair in zip(left, right, strict=True) if pair[0] != pair[1]]
-    return *(differing or [(left[0], right[0])])[0], satisfied(values, problem.hypotheses)
+    about = [hypothesis for hypothesis in problem.hypotheses if _stored(values, hypothesis)]
+    return *(differing or [(left[0], right[0])])[0], satisfied(values, about)
+
+
+def _stored(values: Values, hypothesis: Hypothesis) -> bool:
+    """Whether a stored counterexample has the symbols of this hypothesis; it leaves out those that have nothing to do with the sides."""
+    try:
+        satisfied(values, [hypothesis])
+    except AttributeError:
+        return False
+    return True
 
 
 def _functions(problem: Problem, symbols: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:

@@ -39,14 +39,18 @@ class Values:
 
     def __init__(self, symbols: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], formulas: Any, kind: Kind) -> None:
         self._named = {**symbols, **functions}
+        self.used: set[str] = set()
+        """The names that were asked for so far."""
         self.formulas = formulas
         self._kind = kind
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self._named[name]
+            value = self._named[name]
         except KeyError:
             raise AttributeError(f"the claim declares no symbol or function {name!r}") from None
+        self.used.add(name)
+        return value
 
     def define(self, text: str, latex: str, value: Any) -> Any:
         """A name for a value: shown as the name from here on, worth the value."""

@@ -121,7 +121,7 @@ CLAIM = Claim(
             Formula("T_{Wₙ}(x) = T_{W₀}(c₁..cₙ)", r"T_{W_n}(x) = T_{W_0}(c_1, \dots, c_n)"),
             left=_last,
             right=lambda v: _output(v, v.W, v.y),
-            note="y is A(c₁..cₙ), with the last token as the query, which need not be A(c₁..cₙ,x)",
+            note="without x the last token is the query, and the layer then gives A(c₁..cₙ), which need not be A(c₁..cₙ,x)",
         ),
         Mutant(
             "one-step-short",

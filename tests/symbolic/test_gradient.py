@@ -115,6 +115,16 @@ def test_the_gradient_is_taken_at_its_point():
     assert PLAIN.equal(Gradient(Trace(free @ free), free, A @ A), 2 * (A @ A).mT)
 
 
+def test_an_equation_that_holds_at_a_point_is_not_used_before_differentiating():
+    """If A = B at the point, the gradient of tr(A) is still 1 and not 0."""
+    from symbolic.rewriting import Rule
+
+    B = PLAIN.normal_form(SYMBOLS["B"])
+    ((_, word), _) = PLAIN.normal_form(A).terms[0]
+    equal = Algebra(rules=(Rule(word, B),))
+    assert equal.equal(Gradient(Trace(A @ A), A, A), 2 * SYMBOLS["B"].mT)
+
+
 def test_what_has_no_rule_is_refused():
     with pytest.raises(AssertionError, match="no rule"):
         PLAIN.normal_form(Gradient(Application("g", (W,), ("1", "1"), "g", "g"), W, W))

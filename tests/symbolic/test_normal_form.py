@@ -188,6 +188,12 @@ def test_opaque_functions_know_congruence_and_nothing_else():
     assert not PLAIN.equal(f(x), Application("g", (x,), ("k", "1"), "g", "g"))
 
 
+def test_the_argument_of_an_opaque_function_has_a_shape():
+    """1 of size d and 1 of size m look alike; their ranks are d and m."""
+    rank_d, rank_m = (Application("rank", (Identity(size),), ("1", "1"), "rank", "rank") for size in ("d", "m"))
+    assert not PLAIN.equal(rank_d, rank_m)
+
+
 def test_polynomials_refuse_wrong_shapes_too():
     p, q = letter("W", ("m", "d")), letter("x", ("d", "1"))
     for wrong in (lambda: q @ p, lambda: p + q, lambda: p - q, lambda: p * q, lambda: p.trace()):
