@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain, islice
 from types import SimpleNamespace
 
-from symbolic import formulas, search
+from symbolic import formulas, instances, points, search
 from symbolic.assumptions import StepFails
 from symbolic.claim import Claim, Counterexample, Formula, Mutant, Problem, Step, listed
 from symbolic.derivation import Derivation
@@ -129,14 +129,14 @@ def decided(problem: Problem) -> bool:
 
 def contradiction(problem: Problem) -> str | None:
     """An exact instance at which a proved claim fails, in words; the prover's own check."""
-    for sizes in islice(search.all_sizes(problem.claim), 8):
+    for sizes in islice(points.all_sizes(problem.claim), 8):
         tried = 0
-        for point in chain(search.at_random(problem.claim, sizes), search.by_weight(problem.claim, sizes)):
+        for point in chain(points.at_random(problem.claim, sizes), points.by_weight(problem.claim, sizes)):
             try:
-                values = search.settled(problem, sizes, point)
+                values = instances.settled(problem, sizes, point)
                 if values is None:
                     continue
-                if search.differ(values, problem):
+                if instances.differ(values, problem):
                     return f"the instance {sizes}, {point}"
             except (Irrational, Undefined):
                 continue

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from latex2mathml.converter import convert
 
-from symbolic import formulas, prover, search
+from symbolic import formulas, prover, recheck
 from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
 
@@ -41,7 +41,7 @@ def test_the_mutant_is_refuted_at_numbers_that_evaluate_to_what_is_stored(claim,
     outcome = next(outcome for outcome in proofs[claim.id].mutants if outcome.id == mutant.id)
     assert outcome.verdict is Verdict.VIOLATED
     found = outcome.counterexample
-    left, right, assumed = search.recheck(prover.problem_of(claim, mutant), found.sizes, found.values)
+    left, right, assumed = recheck.recheck(prover.problem_of(claim, mutant), found.sizes, found.values)
     assert (left, right) == (found.left, found.right)
     assert left != right
     assert assumed
@@ -56,7 +56,7 @@ def test_the_claim_itself_is_not_refuted_where_its_mutants_are(claim, proofs):
     for outcome in proofs[claim.id].mutants:
         sizes = {"1": 1, **outcome.counterexample.sizes}
         ones = {m.text or m.name: [["1"] * sizes[m.columns]] * sizes[m.rows] for m in claim.symbols}  # for what the mutant does not speak of
-        left, right, assumed = search.recheck(problem, sizes, ones | outcome.counterexample.values)
+        left, right, assumed = recheck.recheck(problem, sizes, ones | outcome.counterexample.values)
         assert left == right or not assumed
 
 

@@ -220,3 +220,19 @@ def test_an_undeclared_name_is_an_error():
     with pytest.raises(AttributeError, match="declares no symbol"):
         _ = VALUES.nothing
     assert Symbol("x", ("d", "1"), "x", "x") == x
+
+
+def test_an_equation_between_sums_is_used_for_its_last_word():
+    """A x + y = B x lets B x go to the rest, wherever it stands; 0 = 0 says nothing."""
+    d = derivation(x, y)
+    d.assume(Hypothesis("Ax + y = Bx", "", equal=lambda v: (v.A @ v.x + v.y, v.B @ v.x)))
+    d.assume(Hypothesis("x + y = y + x", "", equal=lambda v: (v.x + v.y, v.y + v.x)))
+    assert d.follows(A @ B @ x, A @ A @ x + A @ y)
+    assert not d.follows(A @ B @ x, A @ A @ x)
+
+
+def test_what_is_no_rule_of_calculation_is_refused():
+    d = derivation(x, y)
+    d.assume(Hypothesis("(xᵀy) A = B", "", equal=lambda v: ((v.x.mT @ v.y) * v.A, v.B)))
+    with pytest.raises(AssertionError, match="not a rule of calculation"):
+        d.algebra()

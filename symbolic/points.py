@@ -1,0 +1,87 @@
+"""The instances on which statements are tried: sizes from 1 up, and at each choice of sizes the smallest numbers first.
+
+At each choice of sizes the assignments are enumerated in the order of their weight (the sum of the entries' places in 0, 1, -1, 2, ...), up to a
+limit; then a fixed sequence of random ones follows.
+"""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice, product
+
+from symbolic.claim import Claim
+
+NUMBERS = tuple(Fraction(x) for x in ("0", "1", "-1", "2", "-2", "3", "1/2"))
+ENUMERATED = 1500
+RANDOM = 400
+LARGEST = 3
+
+Point = dict[str, list[list[Fraction]]]
+"""A matrix, by rows, for every symbol and every member of a family."""
+
+
+def all_sizes(claim: Claim) -> Iterator[dict[str, int]]:
+    """Every choice of sizes up to LARGEST, smallest sum first; sizes that must agree do."""
+    shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
+    free = [size for size in dict.fromkeys(size for shape in shapes for size in shape) if size != "1" and size not in claim.sizes]
+    free += ["n"] if claim.families else []
+    for chosen in sorted(product(range(1, LARGEST + 1), repeat=len(free)), key=lambda each: (sum(each), max(each, default=1), each)):
+        sizes = dict(zip(free, chosen, strict=True))
+        yield sizes | {size: sizes[same] for size, same in claim.sizes.items()}
+
+
+def points(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol: by weight up to a limit, then at random from a fixed seed."""
+    yield from by_weight(claim, sizes)
+    yield from at_random(claim, sizes)
+
+
+def by_weight(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol, the smallest numbers first, up to a limit."""
+    count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
+    for entries in islice(_by_weight(count), ENUMERATED):
+        yield _shaped(claim, sizes, entries)
+
+
+def at_random(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+    """Values for every symbol, at random from a fixed seed."""
+    count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
+    dice = random.Random(count)
+    for _ in range(RANDOM):
+        yield _shaped(claim, sizes, [dice.choice(NUMBERS) for _ in range(count)])
+
+
+def _by_weight(count: int) -> Iterator[list[Fraction]]:
+    for weight in range(count * len(NUMBERS)):
+        for places in _compositions(count, weight):
+            yield [NUMBERS[place] for place in places]
+
+
+def _compositions(count: int, weight: int) -> Iterator[tuple[int, ...]]:
+    if count == 1:
+        if weight < len(NUMBERS):
+            yield (weight,)
+        return
+    for first in range(min(weight, len(NUMBERS) - 1) + 1):
+        for rest in _compositions(count - 1, weight - first):
+            yield first, *rest
+
+
+def _shaped(claim: Claim, sizes: Mapping[str, int], entries: Sequence[Fraction]) -> Point:
+    found, taken = {}, iter(entries)
+    for name, rows, columns in _matrices(claim, sizes):
+        found[name] = [[next(taken) for _ in range(columns)] for _ in range(rows)]
+    return found
+
+
+def _matrices(claim: Claim, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Name, rows and columns of everything that is to be chosen; a family has a member for every index."""
+    for m in claim.symbols:
+        yield m.name, _worth(m.rows, sizes), _worth(m.columns, sizes)
+    for family in claim.families:
+        for k in range(family.first, sizes["n"] + family.beyond + 1):
+            yield f"{family.name}_{k}", _worth(family.rows, sizes), _worth(family.columns, sizes)
+
+
+def _worth(size: str, sizes: Mapping[str, int]) -> int:
+    return 1 if size == "1" else sizes[size]
