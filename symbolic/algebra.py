@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from symbolic.gradient import gradient
-from symbolic.normal_form import NOTHING_KNOWN, Letter, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
+from symbolic.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
 from symbolic.rewriting import Rule, rewrite
 from symbolic.terms import (
     Application,
@@ -28,6 +28,7 @@ from symbolic.terms import (
     Transposed,
     Zero,
 )
+from symbolic.words import Letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ A scalar that contains an inverse or an opaque function of X is refused: no rule
 
 from fractions import Fraction
 
-from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, Word, identity, of_word, zero
+from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word, zero
 from symbolic.terms import Shape
+from symbolic.words import Word
 
 
 def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:

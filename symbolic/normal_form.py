@@ -39,24 +39,7 @@ from functools import cached_property
 
 from symbolic.errors import MissingHypothesis, ShapeMismatch
 from symbolic.terms import Shape
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Letter:
-    """A symbol or an opaque value in a word, transposed or not. ``name`` is its identity; the shape is that of the letter as it stands."""
-
-    name: str
-    transposed: bool = False
-    rows: str = field(default="1", compare=False)
-    columns: str = field(default="1", compare=False)
-
-    @property
-    def mT(self) -> "Letter":
-        """The same letter, transposed."""
-        return Letter(self.name, not self.transposed, self.columns, self.rows)
-
-
-Word = tuple[Letter, ...]
+from symbolic.words import Letter, Word, cut, smaller, smallest_turn, transpose
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +51,7 @@ class Scalar:
     size: str = ""
 
     def __str__(self) -> str:
-        inside = "·".join(letter.name + "ᵀ" * letter.transposed for letter in self.word) or self.size
+        inside = "·".join(map(str, self.word)) or self.size
         return f"tr({inside})" if self.cyclic else inside
 
 
@@ -80,9 +63,6 @@ class Inverse:
 
     def __str__(self) -> str:
         return f"1/({self.of})"
-
-    def __lt__(self, other: "Generator") -> bool:
-        return _order(self) < _order(other)
 
 
 Generator = Scalar | Inverse
@@ -147,7 +127,7 @@ class Polynomial:
     @property
     def mT(self) -> "Polynomial":
         """The transpose."""
-        turned = (((scalars, _transpose(word)), value) for (scalars, word), value in self.terms)
+        turned = (((scalars, transpose(word)), value) for (scalars, word), value in self.terms)
         return _collect((self.shape[1], self.shape[0]), turned, self.known)
 
     def inverse(self) -> "Polynomial":
@@ -261,18 +241,10 @@ def _products(left: Polynomial, right: Polynomial) -> Iterator[tuple[tuple[Monom
 
 def _normal(scalars: Monomial, word: Word, value: Fraction) -> tuple[tuple[Monomial, Word], Fraction]:
     """Cut a word at its inner sizes 1 and move the 1x1 pieces among the scalars."""
-    found: Monomial = scalars
-    kept: list[Letter] = []
-    piece: list[Letter] = []
-    for position, factor in enumerate(word):
-        piece.append(factor)
-        if factor.columns == "1" or position == len(word) - 1:
-            if piece[0].rows == "1" and factor.columns == "1":
-                found = _multiply(found, ((Scalar(_smaller(tuple(piece))), 1),))
-            else:
-                kept += piece
-            piece = []
-    return (found, tuple(kept)), value
+    pieces, rest = cut(word)
+    for piece in pieces:
+        scalars = _multiply(scalars, ((Scalar(smaller(piece)), 1),))
+    return (scalars, rest), value
 
 
 def _trace(word: Word, size: str) -> Monomial:
@@ -281,16 +253,7 @@ def _trace(word: Word, size: str) -> Monomial:
     for position, factor in enumerate(word):
         if factor.rows == "1":
             return _normal((), word[position:] + word[:position], Fraction(1))[0][0]
-    rotations = [turned[k:] + turned[:k] for turned in (word, _transpose(word)) for k in range(len(word))]
-    return ((Scalar(min(rotations), True), 1),)
-
-
-def _transpose(word: Word) -> Word:
-    return tuple(factor.mT for factor in reversed(word))
-
-
-def _smaller(word: Word) -> Word:
-    return min(word, _transpose(word))
+    return ((Scalar(smallest_turn(word), True), 1),)
 
 
 def _multiply(left: Monomial, right: Monomial) -> Monomial:
@@ -324,5 +287,5 @@ def _inverted_sums(polynomial: Polynomial) -> Iterator[Inverse]:
 
 def _term_text(value: Fraction, scalars: Monomial, word: Word) -> str:
     parts = [f"({generator})" + (f"^{exponent}" if exponent > 1 else "") for generator, exponent in scalars]
-    parts += [factor.name + "ᵀ" * factor.transposed for factor in word]
+    parts += map(str, word)
     return "·".join(([str(value)] if value != 1 or not parts else []) + parts)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, Word, identity, of_word
+from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word
+from symbolic.words import Word
 
 FUEL = 1_000
 """More replacements than any claim needs; a set of rules that uses them up runs in a circle, which is a bug of the claim."""

@@ -1,0 +1,59 @@
+"""Words: products of letters, and the three ways in which two of them can be the same.
+
+A letter is a symbol or an opaque value, transposed or not. A 1x1 word equals its transpose; the trace of a word does not change under rotation and
+transposition; a word that passes through a size 1 falls into pieces there, of which the 1x1 ones commute with everything.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Letter:
+    """A symbol or an opaque value in a word, transposed or not. ``name`` is its identity; the shape is that of the letter as it stands."""
+
+    name: str
+    transposed: bool = False
+    rows: str = field(default="1", compare=False)
+    columns: str = field(default="1", compare=False)
+
+    @property
+    def mT(self) -> "Letter":
+        """The same letter, transposed."""
+        return Letter(self.name, not self.transposed, self.columns, self.rows)
+
+    def __str__(self) -> str:
+        return self.name + "ᵀ" * self.transposed
+
+
+Word = tuple[Letter, ...]
+
+
+def transpose(word: Word) -> Word:
+    """(XY)ᵀ = YᵀXᵀ."""
+    return tuple(factor.mT for factor in reversed(word))
+
+
+def smaller(word: Word) -> Word:
+    """The smaller of a 1x1 word and its transpose: xᵀy = yᵀx."""
+    return min(word, transpose(word))
+
+
+def smallest_turn(word: Word) -> Word:
+    """The smallest rotation of a cyclic word or of its transpose: tr(XY) = tr(YX) = tr(XᵀYᵀ)."""
+    return min(turned[k:] + turned[:k] for turned in (word, transpose(word)) for k in range(len(word)))
+
+
+def cut(word: Word) -> tuple[list[Word], Word]:
+    """The 1x1 pieces of a word that is cut wherever an inner size is 1, and what is left of it."""
+    scalars: list[Word] = []
+    kept: list[Letter] = []
+    piece: list[Letter] = []
+    for position, factor in enumerate(word):
+        piece.append(factor)
+        if factor.columns == "1" or position == len(word) - 1:
+            if piece[0].rows == "1" and factor.columns == "1":
+                scalars.append(tuple(piece))
+            else:
+                kept += piece
+            piece = []
+    return scalars, tuple(kept)
