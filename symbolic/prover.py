@@ -1,12 +1,13 @@
 """claim -> proof: the derivation is checked, the mutants are refuted, and the prover itself is checked against exact instances.
 
-A claim HOLDS only if every line of its derivation follows, no counterexample is known, and random exact instances at small sizes agree with it. If an instance
-contradicts a proof that went through, the prover is broken: ERROR. A claim whose derivation fails is VIOLATED if a counterexample is found, with the step
-that failed as the reason, and INCONCLUSIVE if none is. A mutant goes the same way: it is proved in vain by the claim's own derivation and by the
-normal form alone, and must then be refuted by numbers.
+A claim HOLDS only if every line of its derivation follows, exact instances at small sizes satisfy its hypotheses and agree with it, and
+no mutant was proved. If an instance contradicts a derivation that goes through, or a mutant is proved, the prover is broken: ERROR. A claim whose
+derivation fails is VIOLATED if a counterexample is found, with the step that failed as the reason, and INCONCLUSIVE if none is. A mutant goes the
+same way: it is proved in vain by the claim's own derivation and by the normal form alone, and must then be refuted by numbers.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -56,20 +57,38 @@ class Proof:
 
 
 def prove(claim: Claim) -> Proof:
-    """Prove a claim and refute its mutants, with the formulas as they are now."""
+    """Prove a claim and refute its mutants, with the formulas as they are now. A check that breaks is an ERROR, never an exception."""
     begin = time.perf_counter()
+    try:
+        return _prove(claim, begin)
+    except Exception as error:  # a formula that somebody is changing may raise anything
+        reason = f"the check broke: {type(error).__name__}: {error}"
+        return Proof(claim, Verdict.ERROR, reason, None, claim.scope, (), (), time.perf_counter() - begin)
+
+
+def _prove(claim: Claim, begin: float) -> Proof:
     problem = problem_of(claim)
     steps, failure = derive(problem)
-    verdict, reason, counterexample = Verdict.HOLDS, failure, None
-    if failure is None:
-        against = contradiction(problem)
-        if against is not None:
-            verdict, reason = Verdict.ERROR, f"the derivation goes through, but {against} contradicts it: the prover is broken"
-    else:
+    mutants = tuple(refute(claim, mutant) for mutant in claim.mutants)
+    if failure is not None:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-    mutants = tuple(refute(claim, mutant) for mutant in claim.mutants)
-    return Proof(claim, verdict, reason, counterexample, claim.scope, steps, mutants, time.perf_counter() - begin)
+        return Proof(claim, verdict, failure, counterexample, claim.scope, steps, mutants, time.perf_counter() - begin)
+    verdict, reason = confirm(problem, mutants)
+    return Proof(claim, verdict, reason, None, claim.scope, steps, mutants, time.perf_counter() - begin)
+
+
+def confirm(problem: Problem, mutants: Sequence[MutantOutcome]) -> tuple[Verdict, str | None]:
+    """What a derivation that goes through is worth: nothing if numbers contradict it, if there are none, or if a mutant was proved like it."""
+    tried, against = instances_tried(problem)
+    proved = [outcome.id for outcome in mutants if outcome.verdict is Verdict.HOLDS]
+    if against is not None:
+        return Verdict.ERROR, f"the derivation goes through, but {against} contradicts it: the prover is broken"
+    if proved:
+        return Verdict.ERROR, f"the derivation goes through, but so does that of the mutant {proved[0]}: the prover is broken"
+    if not tried:
+        return Verdict.INCONCLUSIVE, "the derivation goes through, but no exact instance satisfies the hypotheses: the statement may be empty"
+    return Verdict.HOLDS, None
 
 
 def refute(claim: Claim, mutant: Mutant) -> MutantOutcome:
@@ -127,8 +146,9 @@ def decided(problem: Problem) -> bool:
         return False
 
 
-def contradiction(problem: Problem) -> str | None:
-    """An exact instance at which a proved claim fails, in words; the prover's own check."""
+def instances_tried(problem: Problem) -> tuple[int, str | None]:
+    """How many exact instances a statement was tried on, and the first at which it fails, in words: the prover's own check."""
+    total = 0
     for sizes in islice(points.all_sizes(problem.claim), 8):
         tried = 0
         for point in chain(points.at_random(problem.claim, sizes), points.by_weight(problem.claim, sizes)):
@@ -137,13 +157,13 @@ def contradiction(problem: Problem) -> str | None:
                 if values is None:
                     continue
                 if instances.differ(values, problem):
-                    return f"the instance {sizes}, {point}"
+                    return total, f"the instance {sizes}, {point}"
             except (Irrational, Undefined):
                 continue
-            tried += 1
+            tried, total = tried + 1, total + 1
             if tried == INSTANCES:
                 break
-    return None
+    return total, None
 
 
 def term_values(problem: Problem) -> Values:

@@ -76,9 +76,19 @@ def carry(v: Values, d: "Derivation") -> None:
 
 def _recursion(v: Values, d: "Derivation") -> None:
     d.notation(*SUFFIXES)
+    d.notation(
+        "Wᵢ = Wᵢ₋₁ + ΔWᵢ₋₁(cᵢ), Eq. (31)",
+        r"W_i = W_{i-1} + \Delta W_{i-1}(c_i)",
+        "Theorem 2.2 for the context (cᵢ..cₙ), Y its first position, and the weights Wᵢ₋₁",
+    )
     carry(v, d)
     d.start("the block on x alone, with the last weights")
     d.finish("induction; equal arguments give equal values of f_θ")
+    d.conclusion(
+        "T_{Wᵢ}(cᵢ₊₁..cₙ,x) = T_{W₀}(c₁..cₙ,x) for every i ≤ n",
+        r"T_{W_i}(c_{i+1}, \dots, c_n, x) = T_{W_0}(c_1, \dots, c_n, x) \text{ for every } i \leq n",
+        "nothing in the induction depends on n, so it may stop at any i",
+    )
 
 
 def _factorization(v: Values, d: "Derivation") -> None:

@@ -144,7 +144,7 @@ CLAIM = Claim(
             "zero-allowed",
             "no hypothesis A(x) ≠ 0",
             "the paper does not state it",
-            Formula("Wᵢ₊₁ = Wᵢ - h∇Lᵢ(Wᵢ), also if A(x) = 0", r"W_{i+1} = W_i - h \nabla L_i(W_i),\ \text{also if } A(x) = 0"),
+            Formula("WᵢA(x) = W₀A(c₁..cᵢ,x), also if A(x) = 0", r"W_i A(x) = W_0 A(c_1, \dots, c_i, x),\ \text{also if } A(x) = 0"),
             without=("A(x) ≠ 0",),
             left=lambda v: v.W @ v.p,
             right=lambda v: before(v) @ v.a,

@@ -85,7 +85,7 @@ SOLUTIONS = Claim(
         ),
         Mutant(
             "left-kernel",
-            "the solutions are ΔW + N with aᵀNᵀ in place of Na, read as Nᵀ(WΔA) = 0",
+            "the condition on N is Nᵀ(WΔA) = 0 in place of Na = 0",
             "which side a kernel is on is easily confused",
             Formula("Da = WΔA ⇔ (D - ΔW)ᵀWΔA = 0", r"Da = W \Delta A \Leftrightarrow (D - \Delta W)^{\top} W \Delta A = 0"),
             left=lambda v: v.nonzero(_residual(v)),

@@ -103,6 +103,15 @@ def test_a_changed_formula_fails_at_a_named_step_and_at_numbers(name, id, monkey
     assert proof.counterexample.left != proof.counterexample.right
 
 
+def test_a_formula_that_breaks_is_an_error_and_no_exception(monkeypatch):
+    """Nothing is known then, and nothing is claimed."""
+    monkeypatch.setattr(formulas, "rank_one_update", lambda W, delta, a: W.inverse_of_something())
+    (claim,) = load_claims(["theorem-2.2"])
+    proof = prover.prove(claim)
+    assert (proof.verdict, proof.steps, proof.mutants) == (Verdict.ERROR, (), ())
+    assert proof.reason.startswith("the check broke: AttributeError")
+
+
 def test_a_missing_hypothesis_is_named():
     (claim,) = load_claims(["theorem-2.2"])
     (dropped,) = [mutant for mutant in claim.mutants if mutant.without]
@@ -131,6 +140,25 @@ def test_a_proof_that_numbers_contradict_is_an_error(monkeypatch):
     assert all(outcome.verdict is Verdict.HOLDS for outcome in proof.mutants), "such a prover proves every mutant, and that is shown too"
 
 
+def test_a_claim_whose_hypotheses_contradict_each_other_does_not_hold():
+    """From x ≠ 0 and x = 0 everything follows, and it is worth nothing."""
+    (claim,) = load_claims(["solutions"])
+    (singular,) = load_claims(["singular"])
+    empty = replace(claim, hypotheses=(*claim.hypotheses, *singular.hypotheses), mutants=())
+    proof = prover.prove(empty)
+    assert proof.verdict is Verdict.INCONCLUSIVE
+    assert "no exact instance satisfies the hypotheses" in proof.reason
+
+
+def test_a_claim_with_a_mutant_that_is_true_is_an_error():
+    """A mutant that can be proved shows that the prover, or the mutant, is broken."""
+    (claim,) = load_claims(["theorem-2.2"])
+    same = replace(claim.mutants[0], formulas={})
+    proof = prover.prove(replace(claim, mutants=(same,)))
+    assert proof.verdict is Verdict.ERROR
+    assert "that of the mutant no-normalisation" in proof.reason
+
+
 def test_a_prover_that_rejects_everything_proves_nothing(monkeypatch):
     from symbolic.algebra import Algebra
 
@@ -146,4 +174,6 @@ DROPPED = [(claim, mutant) for claim, mutant in MUTANTS if mutant.without]
 def test_a_mutant_that_drops_a_hypothesis_is_true_with_it(claim, mutant):
     """Otherwise it would say nothing about the hypothesis: with it restored, no exact instance contradicts the statement."""
     restored = prover.problem_of(claim, replace(mutant, without=(), where=None))
-    assert prover.contradiction(restored) is None
+    tried, against = prover.instances_tried(restored)
+    assert against is None
+    assert tried > 0
