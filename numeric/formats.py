@@ -46,6 +46,11 @@ class Format:
         return 2.0 ** (self.min_exponent - self.significand_bits + 1)
 
     @property
+    def half_subnormal(self) -> float:
+        """An upper bound of η/2, the absolute error of one rounding to a subnormal number: half of fp64's η is no float64, and η stands for it."""
+        return max(self.smallest_subnormal / 2, 2.0**-1074)
+
+    @property
     def largest(self) -> float:
         """Ω = (2 - 2^(1-p))·2^e_max."""
         return (2.0 - 2.0 ** (1 - self.significand_bits)) * 2.0**self.max_exponent

@@ -48,7 +48,7 @@ class Numerics:
     @property
     def elementwise_underflow(self) -> float:
         """Absolute error of one elementwise product or quotient whose result is subnormal."""
-        eta = self.storage.smallest_subnormal / 2
+        eta = self.storage.half_subnormal
         if self.opmath != self.storage:
-            eta += self.opmath.smallest_subnormal / 2
+            eta += self.opmath.half_subnormal
         return eta + (self.storage.smallest_normal if self.elementwise_flushes else 0.0)
