@@ -92,7 +92,8 @@ class Rounded:
         size, spread = _magnitude(other), other.radius.dense(1, 1)
         low = (size - spread) * (1.0 - 2.0**-50)  # rounded down: two operations of float64
         singular = ~(low > (n.storage.smallest_normal if n.elementwise_flushes else 0.0))
-        self.hazards.underflow |= singular.reshape(-1)
+        # A denominator that overflowed is told as that, by foretell_overflow and not_finite.
+        self.hazards.underflow |= (singular & torch.isfinite(size)).reshape(-1)
         # A case with a singular denominator is refused; the ones keep its numbers from spoiling the batch.
         size, low = torch.where(singular, 1.0, size), torch.where(singular, 1.0, low)
         quotient = self.magnitude.divided(size)
@@ -116,7 +117,9 @@ class Rounded:
         u = self.numerics.elementwise_roundoff
         x, y = _magnitude(self), _magnitude(other)
         rx, ry = self.radius.dense(x.shape[-2], 1), other.radius.dense(1, y.shape[-1])
-        lost = self.numerics.elementwise_underflow + (2 * self.numerics.accumulation.smallest_normal if self.numerics.product_flushes else 0.0)
+        lost = self.numerics.elementwise_underflow
+        if self.numerics.product_flushes:  # the product in the accumulator, and the result in storage
+            lost += 2 * self.numerics.accumulation.smallest_normal + self.numerics.storage.smallest_normal
         eta = torch.full_like(x[..., :1, :], lost)
         flush = Envelope(outers=((_subnormal(x, self.numerics), y), (x, _subnormal(y, self.numerics)))) if self.numerics.product_flushes else Envelope()
         radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry), (widen(x * u, 1), y)), parts=(eta,)) + flush
@@ -181,10 +184,14 @@ def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, *, ap
     size, offset = value.double().abs(), bias.value.double().abs()
     radius = product_radius(weight, x, value, terms=weight.value.shape[-1] + 1, offset=offset)
     radius = radius + bias.radius.dense(size.shape[-2], 1)
+    if numerics.product_flushes:
+        radius = radius + _subnormal(offset, numerics)  # a bias that is read as zero
     if apart:
         # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; it was rounded once more than the rule above says.
         u = numerics.elementwise_roundoff
-        radius = radius + widen(u * (size * (1.0 + u) + offset) + numerics.elementwise_underflow, 6)
+        # Where sums flush, both operands can be read as zero: one λ more than for one underflow.
+        lost = numerics.elementwise_underflow + (numerics.storage.smallest_normal if numerics.elementwise_flushes else 0.0)
+        radius = radius + widen(u * (size * (1.0 + u) + offset) + lost, 6)
     return computed(value, widen(radius, 3), x)
 
 
