@@ -62,10 +62,11 @@ def judge(sides: Sides) -> Judged:
     """The verdict of every case of a batch."""
     left, right = sides.left, sides.right
     error, bound, ratio = _compare(left.first_layer, right.first_layer, left.first_layer_radius + right.first_layer_radius)
-    _, _, output_ratio = _compare(left.output, right.output, left.output_radius + right.output_radius)
+    _, output_bound, output_ratio = _compare(left.output, right.output, left.output_radius + right.output_radius)
     _, _, wrong_ratio = _compare(left.first_layer, sides.wrong.first_layer, left.first_layer_radius + right.first_layer_radius)
     effect = sides.effect.amax(-1)
-    resolution = torch.where(effect > 0, bound / effect, torch.inf)
+    # A bound that is not finite says nothing of the output, so the case shows nothing of the claim.
+    resolution = torch.where((effect > 0) & torch.isfinite(output_bound), bound / effect, torch.inf)
     reason = _reasons(sides)
     broken = (ratio > 1) | (output_ratio > 1) | sides.hazards.not_finite
     verdict = np.where((reason != "").astype(bool), Verdict.INCONCLUSIVE.value, np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value))
