@@ -183,11 +183,11 @@ def _bias_words(storage: Format, opmath: Format, apart: bool) -> str:
 
 
 def _bias_operands(storage: Format, p: int, k: int, device: str) -> tuple[Tensor, Tensor, Tensor, float]:
-    """W (CASES, p, k), x (CASES, k), b (p,) for which Wx = 1 + u and b = u; and 1 + 2u, the sum rounded once."""
+    """W (BATCH, p, k), x (BATCH, k), b (p,) for which Wx = 1 + u and b = u; and 1 + 2u, the sum rounded once."""
     u, dtype = storage.unit_roundoff, torch_dtype(storage)
-    W = torch.zeros((CASES, p, k), dtype=torch.float64)
+    W = torch.zeros((BATCH, p, k), dtype=torch.float64)
     W[:, :, 0], W[:, :, 1] = 1.0, u
-    x = torch.ones((CASES, k), dtype=torch.float64)
+    x = torch.ones((BATCH, k), dtype=torch.float64)
     b = torch.full((p,), u, dtype=torch.float64)
     return W.to(device, dtype), x.to(device, dtype), b.to(device, dtype), 1.0 + 2 * u
 
@@ -206,7 +206,7 @@ def _patched_bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
         return False
     W, x, b, once = _bias_operands(storage, p, k, device)
     by_weight = vmap(lambda w, v: F.linear(v.unsqueeze(0), w, b))(W, x)
-    by_bias = vmap(lambda v, c: F.linear(v.unsqueeze(0), W[0], c))(x, b.expand(CASES, p))
+    by_bias = vmap(lambda v, c: F.linear(v.unsqueeze(0), W[0], c))(x, b.expand(BATCH, p))
     by_neither = vmap(lambda v: F.linear(v.unsqueeze(0), W[0], b))(x)
     return any(bool((got.double() != once).any()) for got in (by_weight, by_bias, by_neither))
 
