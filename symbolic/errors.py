@@ -35,9 +35,10 @@ class MissingHypothesis(CallError):
 def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     """``no claim named "remrk-2.4"; did you mean "remark-2.4"? `verify list claims` shows all 5.``
 
-    kind: the noun in the singular; known: every name there is. The nearest names, best first, at most three; without a
-    near one the sentence only says where to look.
+    kind: the noun in the singular; known: every name there is. The nearest names, best first, at most three, as a question if they are near
+    enough to be a slip, else as what they are.
     """
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    hint = "; did you mean " + " or ".join(f'"{match}"' for match in near) + "?" if near else "."
+    slips = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    nearest = [f'"{match}"' for match in slips or get_close_matches(name.lower(), known, n=3, cutoff=0.0)]
+    hint = f"; did you mean {' or '.join(nearest)}?" if slips else f"; the nearest: {', '.join(nearest)}." if nearest else "."
     return f'no {kind} named "{name}"{hint} `verify list {kind}s` shows all {len(known)}.'

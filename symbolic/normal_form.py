@@ -13,7 +13,8 @@ scalars; pick one, of degree k, and polarise, which loses nothing in characteris
 Give every inner index of that monomial a basis vector of its own (at a size 1 there is only one: this is why words are
 cut there), and let every symbol be the matrix unit that leads from its left index to its right one. The monomial is 1
 there. Another one in the same letters is not zero there only if it joins the same indices, and then it is the same up
-to what the normal form identifies. So p does not vanish identically once every symbolic size is at least k. (Sharper
+to what the normal form identifies. So p does not vanish identically once every symbolic size is at least k, unless it is a
+zero of the pick's coefficient, which may contain sizes because tr 1 = d; a polynomial in sizes has large non-zeros. (Sharper
 for one square size n: no polynomial identity has degree below 2n, Amitsur and Levitzki, Proc. AMS 1 (1950); no relation
 between traces of products and transposes has degree at most n, Procesi, Adv. Math. 19 (1976).) At a FIXED small size
 more identities hold, 1x1 matrices commute for one; the normal form answers for all sizes at once and does not find them.

@@ -24,6 +24,7 @@ from symbolic.terms import Application, Symbol
 from symbolic.values import TERMS, Values
 from symbolic.verdict import Verdict
 
+NOT_SHOWN = "not shown"
 INSTANCES = 12
 """Exact instances at each choice of sizes on which a proved claim is tried."""
 
@@ -51,6 +52,7 @@ class Proof:
     counterexample: Counterexample | None
     """Where the claim itself fails, if it does."""
     scope: str
+    """For what it was shown: "all sizes", "all sizes, all n", or "not shown"."""
     steps: tuple[Step, ...]
     mutants: tuple[MutantOutcome, ...]
     seconds: float
@@ -63,7 +65,7 @@ def prove(claim: Claim) -> Proof:
         return _prove(claim, begin)
     except Exception as error:  # a formula that somebody is changing may raise anything
         reason = f"the check broke: {type(error).__name__}: {error}"
-        return Proof(claim, Verdict.ERROR, reason, None, claim.scope, (), (), time.perf_counter() - begin)
+        return Proof(claim, Verdict.ERROR, reason, None, NOT_SHOWN, (), (), time.perf_counter() - begin)
 
 
 def _prove(claim: Claim, begin: float) -> Proof:
@@ -73,9 +75,9 @@ def _prove(claim: Claim, begin: float) -> Proof:
     if failure is not None:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-        return Proof(claim, verdict, failure, counterexample, claim.scope, steps, mutants, time.perf_counter() - begin)
+        return Proof(claim, verdict, failure, counterexample, NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
     verdict, reason = confirm(problem, mutants)
-    return Proof(claim, verdict, reason, None, claim.scope, steps, mutants, time.perf_counter() - begin)
+    return Proof(claim, verdict, reason, None, claim.scope if verdict is Verdict.HOLDS else NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
 
 
 def confirm(problem: Problem, mutants: Sequence[MutantOutcome]) -> tuple[Verdict, str | None]:

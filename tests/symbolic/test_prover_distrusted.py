@@ -1,11 +1,13 @@
 """The prover distrusted: it proves none of 250 false identities and all of 250 true ones; two broken provers are caught by the same corpus."""
 
 import pytest
-from identity_corpus import POINTS, SIZES, collected, false_pairs, true_pairs
-from symbolic_strategies import worth
+from identity_corpus import POINTS, SIZES, children, collected, false_pairs, rebuilt, true_pairs
+from symbolic_strategies import SYMBOLS, worth
 
 from symbolic.algebra import Algebra, squares
 from symbolic.normal_form import letter
+from symbolic.rewriting import rule_of
+from symbolic.terms import Application
 
 COUNT = 250
 ALGEBRA = Algebra(squares([letter("x", ("d", "1"))]))
@@ -34,6 +36,30 @@ def test_the_corpus_is_what_it_says(truths, falsehoods):
 
 def test_no_false_identity_is_proved_and_every_true_one_is(truths, falsehoods):
     assert wrongly_judged(ALGEBRA.equal, truths, falsehoods) == (0, 0)
+
+
+def with_product(term):
+    """The term with A x in place of y."""
+    if term == SYMBOLS["y"]:
+        return SYMBOLS["A"] @ SYMBOLS["x"]
+    if isinstance(term, Application):
+        return Application(term.name, tuple(map(with_product, term.arguments)), term.shape, term.text, term.latex)
+    for name in children(term):
+        term = rebuilt(term, name, with_product(getattr(term, name)))
+    return term
+
+
+def test_an_equation_as_a_hypothesis_proves_what_follows_from_it_and_nothing_else(truths, falsehoods):
+    """Under y = A x: every true identity with A x written for y on one side is proved; what differs at points that satisfy the equation is not."""
+    product = Algebra().normal_form(SYMBOLS["A"] @ SYMBOLS["x"])
+    under = Algebra(squares([letter("x", ("d", "1"))]), (rule_of(product, letter("y", ("d", "1"))),))
+    points = [{**point, "y": point["A"] @ point["x"]} for point in POINTS]
+    still_false = [pair for pair in falsehoods if any(worth(pair[0], point, SIZES) != worth(pair[1], point, SIZES) for point in points)]
+    assert len(still_false) >= 200
+    rewritten = [(left, with_product(right)) for left, right in truths]
+    assert wrongly_judged(under.equal, rewritten, still_false) == (0, 0)
+    needed = [pair for pair in rewritten if not ALGEBRA.equal(*pair)]
+    assert len(needed) >= 20, "without the hypothesis some of these do not hold"
 
 
 def test_a_prover_that_accepts_everything_is_exposed(truths, falsehoods):

@@ -4,8 +4,11 @@ import time
 
 import pytest
 
+import symbolic.claims
+from symbolic import prover, registry
 from symbolic.errors import CallError, UnknownClaim, unknown
 from symbolic.registry import claim_ids, load_claims
+from symbolic.verdict import Verdict
 
 
 def test_ids_are_those_of_the_claims_in_the_papers_order():
@@ -26,8 +29,11 @@ def test_an_unknown_claim_is_refused_with_the_nearest_ids():
     assert str(caught.value).endswith(f"? `verify list claims` shows all {len(claim_ids())}.")
 
 
-def test_without_a_near_miss_the_message_says_only_where_to_look():
-    assert unknown("format", "qqqqqq", ["fp16", "fp32"]) == 'no format named "qqqqqq". `verify list formats` shows all 2.'
+def test_without_a_near_miss_the_nearest_names_are_no_question():
+    assert (
+        unknown("claim", "nonsense", ["rank", "solutions"]) == 'no claim named "nonsense"; the nearest: "solutions", "rank". `verify list claims` shows all 2.'
+    )
+    assert unknown("format", "x", []) == 'no format named "x". `verify list formats` shows all 0.'
 
 
 def test_listing_ids_loads_no_sympy_and_is_fast():
@@ -36,3 +42,27 @@ def test_listing_ids_loads_no_sympy_and_is_fast():
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", script], check=True)
     assert time.perf_counter() - begin < 5  # 0.1 s when the machine is idle
+
+
+NEW_CLAIM = """
+from symbolic.claim import Claim, Formula, Matrix
+
+ORDER = 0
+CLAIM = Claim(
+    id="double-transpose", title="", source="", symbols=(Matrix("A", "d", "m"),), hypotheses=(), statement=Formula("Aᵀᵀ = A", "A"),
+    left=lambda v: v.A.mT.mT, right=lambda v: v.A, proof=lambda v, d: (d.start(), d.finish()), mutants=(),
+)
+"""
+
+
+def test_a_new_file_is_a_new_claim(tmp_path, monkeypatch):
+    """Nothing else is edited: the folder is the registry."""
+    (tmp_path / "double_transpose.py").write_text(NEW_CLAIM, encoding="utf-8")
+    monkeypatch.setattr(symbolic.claims, "__path__", [*symbolic.claims.__path__, str(tmp_path)])
+    registry._all.cache_clear()
+    try:
+        assert claim_ids()[0] == "double-transpose"
+        assert prover.prove(load_claims(["double-transpose"])[0]).verdict is Verdict.HOLDS
+    finally:
+        registry._all.cache_clear()
+        sys.modules.pop("symbolic.claims.double_transpose", None)
