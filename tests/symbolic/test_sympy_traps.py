@@ -10,7 +10,7 @@ from symbolic_strategies import SYMBOLS
 from symbolic.algebra import Algebra, squares
 from symbolic.errors import MissingHypothesis, ShapeMismatch
 from symbolic.normal_form import letter
-from symbolic.terms import Identity
+from symbolic.terms import Gradient, Identity
 
 x = SYMBOLS["x"]
 WITH_X = Algebra(squares([letter("x", ("d", "1"))]))
@@ -29,3 +29,14 @@ def test_only_a_1x1_value_has_an_inverse_here():
     assert WITH_X.equal(x.mT @ x / (x.mT @ x), Identity("1"))
     with pytest.raises(MissingHypothesis):
         Algebra().normal_form(x.mT @ x / (x.mT @ x))
+
+
+def test_sympy_differentiates_a_squared_norm_to_zero():
+    """The entry of the 1x1 matrix aᵀa, which is ‖a‖², has the gradient 2a; SymPy says 0 without a word."""
+    column = sympy.MatrixSymbol("a", sympy.Symbol("d", integer=True, positive=True), 1)
+    assert (column.T * column)[0, 0].diff(column) == 0
+
+
+def test_the_gradient_of_a_squared_norm_is_twice_the_vector():
+    assert Algebra().equal(Gradient(x.mT @ x, x, x), 2 * x)
+    assert not Algebra().equal(Gradient(x.mT @ x, x, x), x - x)
