@@ -34,7 +34,7 @@ def test_only_a_1x1_value_has_an_inverse_here():
 def test_sympy_differentiates_a_squared_norm_to_zero():
     """The entry of the 1x1 matrix aᵀa, which is ‖a‖², has the gradient 2a; SymPy says 0 without a word."""
     column = sympy.MatrixSymbol("a", sympy.Symbol("d", integer=True, positive=True), 1)
-    assert (column.T * column)[0, 0].diff(column) == 0
+    assert (column.T * column)[0, 0].diff(column) == sympy.ZeroMatrix(*column.shape)
 
 
 def test_the_gradient_of_a_squared_norm_is_twice_the_vector():
