@@ -4,6 +4,9 @@ A proof is, for each part of a statement, a chain from its left side to its righ
 normal form and finds out by itself which hypotheses it needed, by trying without. A case distinction is over x = 0 or x ≠ 0, and each case must
 reach the right side. A proof by induction has two obligations, and its step may use its hypothesis and no other equation.
 What is not an equality of polynomials (ranks, factors that are not zero) has a method in ``symbolic.inference``, which checks its premises.
+
+Two kinds of line are not checked by any program and say so in their rule: "notation" explains a name, "in words" says what the equalities that
+were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
