@@ -4,7 +4,7 @@ Names from a record are put into ``Text``, never into markup, so that a block na
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -134,6 +134,15 @@ def numbers_of(found: Counterexample) -> str:
     values = ", ".join(f"{name} = {_matrix(rows)}" for name, rows in found.values.items())
     note = f" ({found.note})" if found.note else ""
     return f"at {values}: {_matrix(found.left)} ≠ {_matrix(found.right)}{note}"
+
+
+def instance(claim: str, sizes: Mapping[str, int], left: Sequence[Sequence[Sequence[str]]], right: Sequence[Sequence[Sequence[str]]]) -> RenderableType:
+    """Both sides of a claim at one instance, part by part."""
+    where = ", ".join(f"{name} = {size}" for name, size in sizes.items())
+    same = "both sides are" if left == right else "the sides DIFFER:"
+    sides = [left] if left == right else [left, right]
+    values = " ≠ ".join(", ".join(_matrix(part) for part in side) for side in sides)
+    return Text(f"{claim} at {where}, over exact rationals: {same} {values}", style="" if left == right else "bold red")
 
 
 def _matrix(rows: Sequence[Sequence[str]]) -> str:

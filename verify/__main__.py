@@ -79,12 +79,13 @@ def stress(
 def prove(
     claims: Annotated[list[str] | None, typer.Argument(help="Only these claims. [default: all]", show_default=False)] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print every step of every proof.")] = False,
+    n: Annotated[int | None, typer.Option("--n", help="Also evaluate claims about every n at this many tokens, over exact rationals.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove the claims for all sizes, and refute their mutants."""
     from verify.commands import prove_claims
 
-    return prove_claims(claims or None, steps=steps, as_json=as_json)
+    return prove_claims(claims or None, steps=steps, n=n, as_json=as_json)
 
 
 @app.command()

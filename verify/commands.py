@@ -4,6 +4,7 @@ import json
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -22,15 +23,18 @@ class UnknownKind(CallError):
 Row = dict[str, str | int | float | bool]
 
 
-def prove_claims(names: Sequence[str] | None, *, steps: bool, as_json: bool) -> int:
+def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_json: bool) -> int:
     """Prove claims and print them. Returns 0 if all hold and every mutant is refuted, 1 if not, 3 if a proof broke."""
-    from reports.terminal import proofs
+    from reports.terminal import instance, proofs
     from symbolic.prover import prove
     from symbolic.registry import load_claims
+    from symbolic.showing import show
     from symbolic.verdict import Verdict
     from verify.convert import claim_record
 
     claims = load_claims(names)
+    # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
+    shown = [] if n is None else [show(claim, n) for claim in claims if names or claim.families]
     found = []
     with ProgressBars() as ui:
         for index, claim in enumerate(claims):
@@ -38,9 +42,14 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, as_json: bool) -> 
             found.append(claim_record(prove(claim)))
         ui.step("prove", len(claims), len(claims))
     if as_json:
-        _print_json({"claims": [record.model_dump(mode="json") for record in found]})
+        instances = {} if n is None else {"instances": [asdict(each) | {"agree": each.agree} for each in shown]}
+        _print_json({"claims": [record.model_dump(mode="json") for record in found], **instances})
     else:
         Console().print(proofs(found, steps=steps))
+        for each in shown:
+            Console().print(instance(each.claim, each.sizes, each.left, each.right))
+    if not all(each.agree for each in shown):
+        return FAILED
     refuted = all(mutant.verdict is Verdict.VIOLATED for record in found for mutant in record.mutants)
     if not refuted or any(record.verdict is Verdict.VIOLATED for record in found):
         return FAILED

@@ -99,3 +99,19 @@ def test_an_erratum_whose_correction_is_broken_is_not_shown(tmp_path: Path) -> N
     answer = verify("list", "errata", "--json", code=code, cwd=code)
     assert answer.status == 1
     assert any(row["proved"] is False for row in json.loads(answer.out))
+
+
+def test_a_claim_about_every_n_can_be_seen_at_one_and_costs_the_same() -> None:
+    """The proof never looks at n; only the instance that is shown beside it does."""
+    proofs = []
+    for n in (2, 40):
+        answer = verify("prove", "corollary-b.0.1", "--n", str(n), "--json")
+        assert answer.status == 0
+        found = json.loads(answer.out)
+        assert [instance["sizes"]["n"] for instance in found["instances"]] == [n]
+        assert found["instances"][0]["agree"] is True
+        proofs.append([(step["expression"], step["rule"]) for step in found["claims"][0]["steps"]])
+    assert proofs[0] == proofs[1]
+    assert "at d = 2, k = 2, m = 2, n = 3, over exact rationals: both sides are" in verify("prove", "corollary-b.0.1", "--n", "3").out
+    assert verify("prove", "theorem-2.2", "--n", "3").status == 2
+    assert verify("prove", "corollary-b.0.1", "--n", "0").status == 2
