@@ -5,6 +5,7 @@ over torch tensors, at 320 bits, so that a measured side can be compared with th
 Source: Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66 (2017).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -112,7 +113,13 @@ def certify(
 
 
 def _upper(errors: list[arb]) -> float:
-    return max(float(e.upper()) for e in errors)
+    return max(_float_above(e.upper()) for e in errors)
+
+
+def _float_above(x: arb) -> float:
+    """The nearest float, or the next one where that lies below: ``float`` alone rounds an upper end downwards half of the time."""
+    near = float(x)
+    return near if arb(near) >= x else math.nextafter(near, math.inf)
 
 
 def check_reference() -> None:
