@@ -78,6 +78,7 @@ class ClaimRecord(Row):
     statement: Formula
     verdict: Verdict
     reason: str | None = Field(default=None, description="Why the verdict is not HOLDS; names the step that failed.")
+    counterexample: Counterexample | None = Field(default=None, description="Where the claim itself fails, if it does.")
     scope: str = Field(description="'all sizes', or the sizes for which it was shown.")
     steps: list[Step]
     mutants: list[MutantRecord]

@@ -117,6 +117,7 @@ def _proof(claim: ClaimRecord) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text.assemble((claim.id, "bold"), " ", _word(claim.verdict), f" {claim.scope}: ", claim.statement.text),
         *([_bullet(claim.reason, "red")] if claim.reason else []),
+        *([_bullet(f"it fails {numbers_of(claim.counterexample)}", "red")] if claim.counterexample else []),
     ]
     for number, step in enumerate(claim.steps, start=1):
         uses = f"; uses {step.hypothesis}" if step.hypothesis else ""

@@ -26,6 +26,7 @@ from reports.record import (
     Spread,
     Step,
 )
+from symbolic.claim import Counterexample as StoredCounterexample
 from symbolic.errata import Erratum
 from symbolic.prover import MutantOutcome, Proof
 from symbolic.verdict import Verdict
@@ -42,6 +43,7 @@ def claim_record(proof: Proof) -> ClaimRecord:
         statement=Formula(text=claim.statement.text, latex=claim.statement.latex),
         verdict=proof.verdict,
         reason=proof.reason,
+        counterexample=_counterexample(proof.counterexample),
         scope=proof.scope,
         steps=[Step(expression=Formula(text=s.text, latex=s.latex), rule=s.rule, hypothesis=s.hypothesis) for s in proof.steps],
         mutants=[_mutant(outcome) for outcome in proof.mutants],
@@ -50,17 +52,20 @@ def claim_record(proof: Proof) -> ClaimRecord:
 
 
 def _mutant(outcome: MutantOutcome) -> MutantRecord:
-    found = outcome.counterexample
     return MutantRecord(
         id=outcome.id,
         description=outcome.description,
         why=outcome.why,
         statement=Formula(text=outcome.statement.text, latex=outcome.statement.latex),
         verdict=outcome.verdict,
-        counterexample=None
-        if found is None
-        else Counterexample(sizes=dict(found.sizes), values=dict(found.values), left=found.left, right=found.right, note=found.note),
+        counterexample=_counterexample(outcome.counterexample),
     )
+
+
+def _counterexample(found: StoredCounterexample | None) -> Counterexample | None:
+    if found is None:
+        return None
+    return Counterexample(sizes=dict(found.sizes), values=dict(found.values), left=found.left, right=found.right, note=found.note)
 
 
 def erratum_record(erratum: Erratum, claims: Mapping[str, ClaimRecord], measured: str | None = None) -> ErratumRecord | None:

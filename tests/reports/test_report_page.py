@@ -235,3 +235,11 @@ def test_an_erratum_with_half_of_its_evidence_is_not_shown_as_settled(changed):
 
 def test_a_run_without_errata_says_so():
     assert "No erratum was looked at in this run." in render(samples.record(errata=[]))
+
+
+def test_a_refuted_claim_shows_where_it_fails():
+    broken = samples.claim(verdict=Verdict.VIOLATED, reason="step 4 does not follow", counterexample=samples.mutant().counterexample)
+    page = render(samples.record(claims=[broken]))
+    assert "step 4 does not follow" in page
+    assert "it fails at" in page
+    assert "it fails at" not in render(samples.record(claims=[samples.claim()]))
