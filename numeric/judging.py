@@ -3,7 +3,8 @@
     bound      = radius_left + radius_right, entry by entry                                   rigorous
     ratio      = max over entries of |left - right| / bound                                   measured / rigorous
     resolution = ‖bound‖∞ / ‖WΔA‖∞ at the first dense layer: a wrong update that misses the effect of ΔW by more than
-                 twice this fraction of it cannot stay inside the bound
+                 twice this fraction of it cannot stay inside the bound; with a skip connection the larger of this and
+                 of the same at the output, where Δb′ must be seen: ‖bound‖∞ / ‖ΔA‖∞
 
 A case whose operands foretold trouble is INCONCLUSIVE, with the reason; a number that is not finite although nothing
 foretold it is VIOLATED. Resolution 1 or more is VACUOUS.
@@ -67,6 +68,9 @@ def judge(sides: Sides) -> Judged:
     effect = sides.effect.amax(-1)
     # A bound that is not finite says nothing of the output, so the case shows nothing of the claim.
     resolution = torch.where((effect > 0) & torch.isfinite(output_bound), bound / effect, torch.inf)
+    if sides.output_effect is not None:
+        output_effect = sides.output_effect.amax(-1)
+        resolution = torch.maximum(resolution, torch.where(output_effect > 0, output_bound / output_effect, torch.inf))
     reason = _reasons(sides)
     broken = (ratio > 1) | (output_ratio > 1) | sides.hazards.not_finite
     verdict = np.where((reason != "").astype(bool), Verdict.INCONCLUSIVE.value, np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value))

@@ -32,6 +32,9 @@ class UnsupportedNumerics(CallError):
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 
+RADIUS_FORMAT = FORMATS[0]
+"""Fp64: every radius is computed in it, whatever the format under test."""
+
 CASES = 64
 """Different rows that a probe asks about; each is repeated until the batch has the size of a measurement's."""
 
@@ -72,6 +75,11 @@ def product_kernels() -> dict[str, Kernel]:
 def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str = "cpu") -> tuple[Numerics, list[Answer]]:
     """Ask the machine, and choose the error model.  shapes: the (m, d) of every dense layer that will be used."""
     opmath = _opmath(storage)
+    if _elementwise_flushes(RADIUS_FORMAT, device):
+        raise UnsupportedNumerics(
+            f"on {device} fp64, in which radii are computed, flushes subnormal numbers, so a radius could come out too small; "
+            "switch it off (torch.set_flush_denormal(False))."
+        )
     shortened = [name for name, kernel in product_kernels().items() if any(_shortens(kernel, storage, p, k, device) for p, k in shapes)]
     if shortened:
         raise UnsupportedNumerics(
@@ -81,6 +89,8 @@ def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str =
     wide = all(_accumulates_wide(kernel, storage, p, k, device) for kernel in product_kernels().values() for p, k in shapes)
     accumulation = opmath if wide else storage
     flushing = [name for name, kernel in product_kernels().items() if any(_product_flushes(kernel, storage, accumulation, p, k, device) for p, k in shapes)]
+    if any(_outer_flushes(storage, p, k, device) for p, k in shapes):
+        flushing.append("outer product")
     elementwise = _elementwise_flushes(storage, device)
     apart = any(_bias_apart(storage, p, k, device) for p, k in shapes)
     patched_apart = any(_patched_bias_apart(storage, p, k, device) for p, k in shapes)
@@ -152,6 +162,17 @@ def _product_flushes(kernel: Kernel, storage: Format, accumulation: Format, p: i
         X[0, :, :] = left  # the shared product and the shared dense layer see this matrix alone
         y[torch.arange(CASES), torch.arange(CASES) % k, 0] = right
         if not _agrees(kernel, X, y, storage, device):
+            return True
+    return False
+
+
+def _outer_flushes(storage: Format, p: int, k: int, device: str) -> bool:
+    """Whether the batched product of a column and a row, one product an entry, loses a subnormal operand or result."""
+    eta, normal, dtype = storage.smallest_subnormal, storage.smallest_normal, torch_dtype(storage)
+    for left, right in ((3 * eta, 1.0), (1.0, 3 * eta), (normal, 0.25), (8.0, eta)):
+        column = torch.full((BATCH, p, 1), left, dtype=torch.float64).to(device, dtype)
+        row = torch.full((BATCH, 1, k), right, dtype=torch.float64).to(device, dtype)
+        if bool(((column @ row).double() != left * right).any()):
             return True
     return False
 

@@ -181,6 +181,7 @@ def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, *, ap
     apart: whether Wx is rounded to storage before b is added.
     """
     numerics = weight.numerics
+    x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     size, offset = value.double().abs(), bias.value.double().abs()
     radius = product_radius(weight, x, value, terms=weight.value.shape[-1] + 1, offset=offset)
     radius = radius + bias.radius.dense(size.shape[-2], 1)
@@ -216,7 +217,8 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, *, terms: int, offset:
         inherited = inherited + _flushed_operands(X, y, size)
     growth = (1.0 + gamma(terms, n.accumulation.unit_roundoff)) * (1.0 + n.storage.unit_roundoff)
     foretell_overflow(X.hazards, widen(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)
-    return widen(inherited + rounding + lost, 8)
+    # An underflow early in the sum is a summand like any other, and the roundings after it make it grow with the rest.
+    return widen(inherited + rounding + lost * growth, 9)
 
 
 def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format) -> None:

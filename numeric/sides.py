@@ -56,6 +56,8 @@ class Sides:
     """The right side with (WΔA)zᵀ/‖z‖² in place of ΔW; its radii are the right side's, as the wrong claim would have it."""
     effect: Tensor
     """|WΔA|: (cases, m) float64, what ΔW does to the pre-activation."""
+    output_effect: Tensor | None
+    """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection."""
     hazards: Hazards
 
 
@@ -95,8 +97,10 @@ def measure_sides(block: ContextualBlock, cases: Cases, update: Update, numerics
     mistaken = formulas.patched_weight(W.value, update(W.value, delta.value, z.value))
     wrong = patched_forward(block, cases.kept, cases.query, _patch(block, mistaken, last_bias))
     wrong_side = Side(wrong.layers[block.first_layer].double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
-    effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
-    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, found)
+    moved = z.value.double() - a.value.double()
+    effect = (W.value.double() @ moved).abs().squeeze(-1)
+    output_effect = moved.abs().squeeze(-1) if block.skip else None
+    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_effect, found)
 
 
 def _parameters(block: ContextualBlock, numerics: Numerics, found: Hazards) -> tuple[Rounded, Rounded, Rounded | None]:

@@ -169,6 +169,8 @@ def _read(block: Block, path: Path) -> TrainedBlock | None:
             cached=True,
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        warnings.warn(DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {error}); it is trained again."), stacklevel=3)
+        warnings.warn(
+            DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}); it is trained again."), stacklevel=3
+        )
         return None
     return result

@@ -18,11 +18,23 @@ def side(first: float, radius: float, output: float = 0.0, output_radius: float 
     return Side(column(first), torch.full((1, 2), radius, dtype=torch.float64), column(output), torch.full((1, 2), output_radius, dtype=torch.float64))
 
 
-def sides(left: Side, right: Side, *, effect: float = 1.0, a: float = 1.0, z: float = 1.0, overflow: bool = False, underflow: bool = False, lost: bool = False):
+def sides(
+    left: Side,
+    right: Side,
+    *,
+    effect: float = 1.0,
+    a: float = 1.0,
+    z: float = 1.0,
+    overflow: bool = False,
+    underflow: bool = False,
+    lost: bool = False,
+    output_effect: float | None = None,
+):
     found = hazards(1)
     found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
+    skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
     wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
-    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, torch.full((1, 2), effect, dtype=torch.float64), found)
+    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, torch.full((1, 2), effect, dtype=torch.float64), skipped, found)
 
 
 def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
@@ -81,3 +93,10 @@ def test_what_is_refused_is_refused_by_name() -> None:
     assert verdict(*right, underflow=True) == (Verdict.INCONCLUSIVE, Reason.NORM_UNDERFLOW)
     assert verdict(*right, z=math.nan) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
     assert verdict(*right, a=math.inf) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
+
+
+def test_with_a_skip_connection_the_output_must_be_sharp_too() -> None:
+    """The output's bound is 2: it could not show that Δb′, worth 2, was left out."""
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=2.1) == (Verdict.HOLDS, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=2.0) == (Verdict.VACUOUS, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=0.0) == (Verdict.VACUOUS, "")
