@@ -179,7 +179,8 @@ class CellRecord(Row):
     worst_site: Literal["first layer", "output"] | None = None
     resolution: Real | None = Field(
         default=None,
-        description="Rigorous: median over judged cases of bound over size of the update's effect, at the first dense layer and, with a skip connection, at the output if that is larger; 1 or more is VACUOUS.",
+        description="Rigorous: median over judged cases of bound over size of the update's effect, at the first dense layer or, with a skip "
+        "connection, at the output if it is larger there; 1 or more is VACUOUS.",
     )
     counts: Counts = Counts()
     reasons: dict[str, int] = Field(default={}, description="How many inconclusive cases for each reason.")
