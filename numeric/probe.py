@@ -72,6 +72,11 @@ def product_kernels() -> dict[str, Kernel]:
     }
 
 
+def outer_product(column: Tensor, row: Tensor) -> Tensor:
+    """The batched product of a column and a row, as in v aᵀ.  column: (cases, p, 1); row: (cases, 1, k)."""
+    return column @ row
+
+
 def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str = "cpu") -> tuple[Numerics, list[Answer]]:
     """Ask the machine, and choose the error model.  shapes: the (m, d) of every dense layer that will be used."""
     opmath = _opmath(storage)
@@ -172,7 +177,7 @@ def _outer_flushes(storage: Format, p: int, k: int, device: str) -> bool:
     for left, right in ((3 * eta, 1.0), (1.0, 3 * eta), (normal, 0.25), (8.0, eta)):
         column = torch.full((BATCH, p, 1), left, dtype=torch.float64).to(device, dtype)
         row = torch.full((BATCH, 1, k), right, dtype=torch.float64).to(device, dtype)
-        if bool(((column @ row).double() != left * right).any()):
+        if bool((outer_product(column, row).double() != left * right).any()):
             return True
     return False
 

@@ -154,7 +154,7 @@ def test_an_output_bound_that_is_not_finite_is_never_a_pass(radius: float) -> No
 
     a = torch.ones((1, 1))
     for right, expected in ((side(radius), Verdict.VACUOUS), (side(0.5), Verdict.HOLDS)):
-        judged = judge(Sides(a, a, side(0.5), right, side(0.5), torch.ones((1, 1), dtype=torch.float64), hazards(1)))
+        judged = judge(Sides(a, a, side(0.5), right, side(0.5), torch.ones((1, 1), dtype=torch.float64), None, hazards(1)))
         assert judged.verdict[0] == expected
 
 

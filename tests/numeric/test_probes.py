@@ -46,6 +46,7 @@ def shortens(X: Tensor, y: Tensor) -> Tensor:
 
 
 def use(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing, "outer_product", kernel)
     # Float64 operands are the probe's own check of itself, and stay exact.
     monkeypatch.setattr(probing, "product_kernels", lambda: {"planted": lambda X, y: X @ y if X.dtype == torch.float64 else kernel(X, y)})
 
@@ -78,6 +79,27 @@ def test_a_sum_in_storage_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -
 def test_flushed_subnormals_are_found(kernel: Kernel, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(kernel, monkeypatch)
     assert probe(format_named(name), shapes=SHAPES)[0].product_flushes
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_an_outer_product_that_flushes_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(honest, monkeypatch)
+    monkeypatch.setattr(probing, "outer_product", flushes_results)
+    numerics, answers = probe(format_named(name), shapes=SHAPES)
+    assert numerics.product_flushes
+    assert "flushed to zero by: outer product" in [answer.answer for answer in answers]
+
+
+def test_a_machine_that_flushes_fp64_is_refused() -> None:
+    """Radii are computed in fp64; one that underflows to zero would be too small."""
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush subnormal numbers")
+    try:
+        with pytest.raises(UnsupportedNumerics, match="in which radii are computed"):
+            probe(format_named("fp32"), shapes=SHAPES)
+    finally:
+        torch.set_flush_denormal(False)
+    assert probe(format_named("fp32"), shapes=SHAPES)[0].storage.name == "fp32"
 
 
 def test_shortened_operands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
