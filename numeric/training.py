@@ -38,6 +38,10 @@ class UnusableWeights(CallError):
     """A weight is NaN or infinite."""
 
 
+class CacheNotWritten(UserWarning):
+    """A trained block could not be kept; the next run trains it again."""
+
+
 class DamagedCache(UserWarning):
     """A cached block could not be read and is trained again."""
 
@@ -143,13 +147,19 @@ def _train(block: Block, progress: Progress | None) -> TrainedBlock:
 
 
 def _write(result: TrainedBlock, path: Path) -> None:
-    """Write to a temporary file first, so that a killed run leaves no half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write to a temporary file first, so that a killed run leaves no half of one. A cache that cannot be written is a warning."""
     facts = {"validation_loss": result.validation_loss, "zero_loss": result.zero_loss, "losses": result.losses, "seconds": result.seconds}
-    descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(descriptor)
-    save_file(result.model.state_dict(), name, metadata={"facts": json.dumps(facts)})
-    os.replace(name, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(descriptor)
+        save_file(result.model.state_dict(), name, metadata={"facts": json.dumps(facts)})
+        os.replace(name, path)
+    except OSError as error:
+        warnings.warn(
+            CacheNotWritten(f"the trained block cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."),
+            stacklevel=3,
+        )
 
 
 def _read(block: Block, path: Path) -> TrainedBlock | None:

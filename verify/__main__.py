@@ -6,6 +6,7 @@ command that needs them, so that ``verify --help`` is quick.
 """
 
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from symbolic.errors import CallError
-from verify.status import INTERRUPTED, WRONG_CALL
+from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 
 if TYPE_CHECKING:
     from reports.record import RunRecord
@@ -169,7 +170,9 @@ def main() -> None:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             error.show()
             sys.exit(WRONG_CALL)
-        raise
+        traceback.print_exc()
+        print("a bug, or a machine that failed: nothing was decided", file=sys.stderr)
+        sys.exit(INCOMPLETE)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -32,7 +32,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     from symbolic.verdict import Verdict
     from verify.convert import claim_record
 
-    claims = load_claims(names)
+    claims = load_claims(None if names is None else list(dict.fromkeys(names)))
     # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
     shown = [] if n is None else [show(claim, n) for claim in claims if names or claim.families]
     found = []
@@ -64,7 +64,7 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
 
     rows, failures = [], []
     with ProgressBars() as ui:
-        for block in blocks_named(names):
+        for block in blocks_named(None if names is None else list(dict.fromkeys(names))):
             try:
                 rows.append(model_record(trained(block, progress=ui.step, retrain=again)).model_dump(mode="json"))
             except BlockNotTrained as failure:

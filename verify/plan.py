@@ -47,6 +47,7 @@ def make_plan(
     from numeric.variants import variants_named
     from symbolic.registry import claim_ids
 
+    blocks, formats, variants, scenarios = (None if names is None else list(dict.fromkeys(names)) for names in (blocks, formats, variants, scenarios))
     row = profile_named(profile)
     found_device = device_named(device)
     chosen = {

@@ -123,3 +123,21 @@ def test_training_is_the_same_each_time(tmp_path: Path) -> None:
     assert losses[0][1] == losses[1][1]
     assert all(torch.equal(losses[0][0][key], losses[1][0][key]) for key in losses[0][0])
     assert os.path.getsize(path) > 0
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    answer = verify("train", "attention", "--json", cache=tmp_path / "file" / "cache")
+    assert answer.status == 0
+    assert "cannot be kept" in answer.err
+    assert json.loads(answer.out)["models"][0]["cached"] is False
+
+
+def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
+    """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
+    code = scratch_copy(tmp_path / "code")
+    plant(code, "numeric/probe.py", "    opmath = _opmath(storage)\n    if", "    raise RuntimeError('planted')\n    if")
+    answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
+    assert answer.status == 3
+    assert "planted" in answer.err
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["run"]["finished"] is None

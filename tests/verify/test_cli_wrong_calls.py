@@ -1,5 +1,6 @@
 """A wrong call exits with 2 and one line that says what was given and what is allowed; nothing is written over."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
     assert answer.status == 2
     assert answer.err.startswith("DamagedRun")
     assert (tmp_path / "run.json").read_text() == text
+
+
+def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
+    twice = [word for option, name in (("--block", "attention"), ("--format", "fp32"), ("--variant", "formula")) for word in (option, name) * 2]
+    answer = verify("stress", *twice, "--scenario", "random", "--cases", "1", "--device", "cpu", "--out", str(tmp_path / "run"), "--json")
+    assert answer.status == 0
+    record = json.loads(answer.out)
+    assert len(record["cells"]) == 1
+    assert record["run"]["command"].count("--block") == 1
+    assert len(json.loads(verify("prove", "rank", "rank", "--json").out)["claims"]) == 1
