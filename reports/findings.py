@@ -27,6 +27,11 @@ def wrong_update_missed(cell: CellRecord) -> bool:
     return cell.verdict is Verdict.HOLDS and cell.mutant_verdict is not None and cell.mutant_verdict is not Verdict.VIOLATED
 
 
+def miscounted(cell: CellRecord) -> bool:
+    """Whether a cell that was measured counts more or fewer verdicts than it has cases."""
+    return cell.verdict not in (*NOT_RUN, Verdict.SKIPPED) and sum(cell.counts.model_dump().values()) != cell.cases
+
+
 def violations(record: RunRecord) -> Iterable[str]:
     """What is false, or lies outside its bound."""
     for claim in record.claims:
@@ -49,6 +54,9 @@ def doubts(record: RunRecord) -> Iterable[str]:
     if missed:
         were = "was" if missed == 1 else "were"
         yield f"{count(missed)} of {counted(totals.mutants, 'false statement')} {were} not refuted, so the prover may accept anything"
+    untried = [claim.id for claim in record.claims if claim.verdict is Verdict.HOLDS and not claim.mutants]
+    if untried:
+        yield f"the prover was tried on no false variant of {joined(untried)}"
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
@@ -56,6 +64,7 @@ def doubts(record: RunRecord) -> Iterable[str]:
         ("let a planted wrong update pass", [cell for cell in record.cells if wrong_update_missed(cell)]),
         ("{has} an error over bound that is not a number", [cell for cell in record.cells if cell.worst_ratio != cell.worst_ratio]),
         ("{is} called HOLDS without a case that could have noticed a wrong update", [cell for cell in record.cells if noticed_nothing(cell)]),
+        ("{has} counts that do not add up to the cases", [cell for cell in record.cells if miscounted(cell)]),
         ("{has} a bound that ball arithmetic contradicts", [cell for cell in record.cells if cell.certified is not None and not cell.certified.inside]),
     ):
         if wrong:

@@ -50,7 +50,8 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
             Console().print(instance(each.claim, each.sizes, each.left, each.right))
     if not all(each.agree for each in shown):
         return FAILED
-    refuted = all(mutant.verdict is Verdict.VIOLATED for record in found for mutant in record.mutants)
+    # A claim without a mutant that was tried says nothing of the prover.
+    refuted = all(record.mutants and all(mutant.verdict is Verdict.VIOLATED for mutant in record.mutants) for record in found)
     if not refuted or any(record.verdict is Verdict.VIOLATED for record in found):
         return FAILED
     return HELD if found and all(record.verdict is Verdict.HOLDS for record in found) else INCOMPLETE

@@ -19,6 +19,7 @@ from numeric.probe import probe
 from numeric.scenario import scenarios_named
 from numeric.training import BlockNotTrained, TrainedBlock, trained
 from numeric.variants import variants_named
+from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
 from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, Probe, RunInfo, RunRecord
@@ -94,7 +95,7 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
         write_report(folder)
         raise
     record = state.record(finished=now())
-    record = state.record(finished=record.run.finished, status=exit_status(record))
+    record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, folder)))
     write_run(record, folder)
     write_report(folder)
     return record

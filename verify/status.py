@@ -1,5 +1,6 @@
 """The exit status of a run: never a success for something that was not checked."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from symbolic.verdict import Verdict
@@ -10,14 +11,15 @@ if TYPE_CHECKING:
 HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def exit_status(record: "RunRecord") -> int:
+def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     """0 if everything held; 1 if something failed, or a check failed its own test; 3 if something asked for was not checked, or nothing was.
 
-    The headline of the report is the judge, so that the page and the status cannot disagree.
+    The headline of the report is the judge, so that the page and the status cannot disagree. disagreeing: cells whose cases
+    on disk are not those that the record counts (``reports.agreement``).
     """
     from reports.headline import Standing, headline
 
-    standing = headline(record).standing
+    standing = headline(record, disagreeing).standing
     if standing in (Standing.VIOLATED, Standing.DISTRUSTED):
         return FAILED
     verdicts = [claim.verdict for claim in record.claims] + [cell.verdict for cell in record.cells]

@@ -112,3 +112,18 @@ def test_a_skip_without_a_last_bias_is_refused() -> None:
     block = ContextualBlock(lambda context, query: query, network, "0", input_width=2, skip=True)
     with pytest.raises(UnusableBlock, match="bias b′"):
         last_bias_name(block)
+
+
+@pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
+def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+    """T = M_W(A), M_W(z) = W′ max(0, Wz + b) + b′ (Definition 2.1); with the skip connection x + A + M_W(A) (Definition A.1)."""
+    block, cases = drawn(blocks[block_id], machine["fp64"])
+    W, b, last, last_bias = (p.detach() for p in block.network.parameters())
+    found = forward(block, cases.context, cases.query)
+    for case in range(CASES):
+        z = found.attended[case]
+        expected = last @ torch.clamp(W @ z + b, min=0) + last_bias
+        if block.skip:
+            assert bool((cases.query[case].abs().max() > 0.01) & (z.abs().max() > 0.01)), "an x or A that is zero would not be missed"
+            expected = cases.query[case] + z + expected
+        assert bool(((found.output[case] - expected).abs() <= 1000 * 2.0**-53 * (1 + expected.abs().max())).all())

@@ -17,7 +17,10 @@ def claim(verdict: Verdict, mutant: Verdict = Verdict.VIOLATED) -> ClaimRecord:
 
 def cell(verdict: Verdict, **changed: object) -> CellRecord:
     """A cell with the figures that its verdict needs."""
-    sound = {"worst_ratio": 0.5, "resolution": 0.5, "counts": Counts(holds=1), "mutant_verdict": Verdict.VIOLATED} if verdict is Verdict.HOLDS else {}
+    counted = {Verdict.HOLDS: "holds", Verdict.VIOLATED: "violated", Verdict.VACUOUS: "vacuous", Verdict.INCONCLUSIVE: "inconclusive"}
+    sound = {"counts": Counts(**{counted[verdict]: 1})} if verdict in counted else {}
+    if verdict is Verdict.HOLDS:
+        sound |= {"worst_ratio": 0.5, "resolution": 0.5, "mutant_verdict": Verdict.VIOLATED}
     row = {"id": "x", "claim": "c", "block": "b", "format": "fp32", "numerics": "fp32", "variant": "v", "scenario": "s", "device": "cpu", "cases": 1}
     return CellRecord.model_validate({**row, "verdict": verdict, **sound, **changed})
 
@@ -65,6 +68,7 @@ def test_an_unrefuted_mutant_fails_the_run(mutant: Verdict) -> None:
         {"resolution": 1.0},
         {"resolution": None},
         {"counts": Counts()},
+        {"counts": Counts(holds=2)},
         {"mutant_verdict": Verdict.HOLDS},
         {"certified": Certified(cases=1, left=1.0, right=1.0, inside=False)},
     ],
@@ -78,3 +82,13 @@ def test_a_run_that_did_not_end_is_incomplete() -> None:
     whole = record(claims=[claim(Verdict.HOLDS)])
     cut_short = whole.model_copy(update={"run": whole.run.model_copy(update={"finished": None})})
     assert (exit_status(whole), exit_status(cut_short)) == (HELD, INCOMPLETE)
+
+
+def test_a_claim_whose_mutants_were_not_tried_fails_the_run() -> None:
+    whole = claim(Verdict.HOLDS)
+    assert exit_status(record(claims=[whole])) == HELD
+    assert exit_status(record(claims=[whole.model_copy(update={"mutants": []})])) == FAILED
+
+
+def test_cases_on_disk_that_disagree_fail_the_run() -> None:
+    assert exit_status(record(cells=[cell(Verdict.HOLDS)]), ["x"]) == FAILED
