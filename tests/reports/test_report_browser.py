@@ -3,41 +3,17 @@
 Each check is also shown a page that it must refuse.
 """
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import report_samples as samples
-from playwright.sync_api import Browser, Page, sync_playwright
+from browsing import Visit, chromium
 
 from reports.page import write_report
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = (390, 768, 1440)
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def chromium(which: Callable[[str], str | None] = shutil.which, *, required: bool) -> str:
-    """Chromium's path; without one, the test is skipped, or fails if a browser is required."""
-    path = which("chromium") or which("chromium-browser") or which("google-chrome")
-    if path is None:
-        if required:
-            pytest.fail("VERIFY_REQUIRE_BROWSER=1, and there is no Chromium: install Debian's package `chromium`")
-        pytest.skip("no Chromium here; install Debian's package `chromium`")
-    return path
 
 
 def test_a_missing_browser_skips_or_fails_as_asked():
@@ -48,52 +24,8 @@ def test_a_missing_browser_skips_or_fails_as_asked():
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = chromium(required=os.environ.get("VERIFY_REQUIRE_BROWSER") == "1")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(samples.write_folder(samples.full_record(cases=600), tmp_path_factory.mktemp("run")))
-
-
-@dataclass
-class Visit:
-    page: Page
-    problems: list[str]
-    requests: list[str]
-
-    @property
-    def overflow(self) -> int:
-        """How many pixels the page is wider than its window."""
-        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
-
-    def open_everything(self) -> None:
-        self.page.evaluate("document.querySelectorAll('details').forEach(element => { element.open = true })")
-
-
-@pytest.fixture
-def visit(browser):
-    """Opens a file; closes what it opened."""
-    opened: list[Page] = []
-
-    def open_file(path: Path, *, width: int = 1440, scheme: str = "light") -> Visit:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        opened.append(page)
-        visit = Visit(page, [], [])
-        page.on("console", lambda message: visit.problems.append(message.text))
-        page.on("pageerror", lambda error: visit.problems.append(str(error)))
-        page.on("request", lambda request: visit.requests.append(request.url))
-        page.goto(path.as_uri(), wait_until="load")
-        return visit
-
-    yield open_file
-    for page in opened:
-        page.close()
 
 
 def written(folder: Path, body: str) -> Path:

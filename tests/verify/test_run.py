@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pyarrow.parquet as pq
 import pytest
+from browsing import Visit
 from calling import ROOT, Answer, verify
 
 Record = dict[str, Any]
@@ -115,6 +117,20 @@ def test_the_report_is_one_small_file(ran: tuple[Answer, Path]) -> None:
     page = (ran[1] / "report" / "index.html").read_bytes()
     assert len(page) < 1_500_000
     assert [path.name for path in (ran[1] / "report").iterdir()] == ["index.html"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_browser_shows_the_report(width: int, ran: tuple[Answer, Path], visit: Callable[..., Visit]) -> None:
+    """No console error, no request but for the file itself, nothing wider than the window, with everything unfolded."""
+    page = ran[1] / "report" / "index.html"
+    seen = visit(page, width=width)
+    seen.open_everything()
+    seen.page.wait_for_timeout(200)
+    assert seen.problems == []
+    assert seen.requests == [page.as_uri()]
+    assert seen.overflow == 0
+    assert "Everything that was checked held" in seen.page.inner_text("h1")
 
 
 def test_the_report_can_be_rendered_again(ran: tuple[Answer, Path]) -> None:
