@@ -6,7 +6,7 @@ written by hand for the reader, and no program checks that the two say the same.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from symbolic.families import Family
@@ -52,6 +52,16 @@ class Matrix:
     latex: str = ""
 
 
+def unchanged(x: Any) -> Any:
+    """The identity, the simplest concrete function: easy to read in a counterexample."""
+    return x
+
+
+def _bend(x: Any) -> Any:
+    """t³ - 2t + 1 in every entry; exact on rationals."""
+    return x.map(lambda t: t**3 - 2 * t + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """An opaque function: proved for every one, and made concrete only in a counterexample, which says so."""
@@ -61,10 +71,15 @@ class Function:
     columns: str
     text: str
     latex: str
-    concrete: Callable[..., Any] = lambda x: x
+    concrete: Callable[..., Any] = unchanged
     """What it is in a counterexample."""
     note: str = ""
     """The same in words."""
+
+    @property
+    def bent(self) -> "Function":
+        """A concrete function that is neither linear nor zero at zero, unless the claim is about one of its own."""
+        return replace(self, concrete=_bend) if self.concrete is unchanged else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ class Derivation:
     def then(self, term: Any, rule: str) -> None:
         """The next term of the chain, equal to the one before."""
         following, previous = lift(term), self._at
-        assert previous is not None, "a chain begins with start() or chain()"
+        if previous is None:
+            raise StepFails("a chain begins with start() or chain(), and each case and each induction with a chain of its own")
         needed: list[str] = []
 
         def follows() -> bool:
@@ -95,7 +96,8 @@ class Derivation:
 
     def finish(self, rule: str = "the right side") -> None:
         """End the chain at the statement's right side."""
-        assert self._origin == self.left, "only a chain that began at the left side proves the statement"
+        if self._origin != self.left:
+            raise StepFails("only a chain that began at the left side proves the statement")
         if self._at == self.right:
             self._reached.add(self._part)
         else:
@@ -103,8 +105,8 @@ class Derivation:
 
     def remember(self, said: str) -> None:
         """Keep what the chain has shown, that its first term equals its last, as a rule of calculation."""
-        assert self._origin is not None, "nothing was shown yet"
-        assert self._at is not None, "nothing was shown yet"
+        if self._origin is None or self._at is None:
+            raise StepFails("nothing was shown yet")
         self.assumed.append(Assumption(said, equal=(self._origin, self._at)))
 
     def notation(self, text: str, latex: str, rule: str) -> None:
@@ -116,24 +118,30 @@ class Derivation:
         self.steps.append(Step(text, latex, f"in words: {rule}"))
 
     def dichotomy(self, name: str, latex_name: str, value: Term, zero: tuple[Term, Term] | None = None) -> Iterator[bool]:
-        """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); each must reach the right side.
+        """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); what both reach is reached.
 
+        Each case begins where the distinction began: with the same part, the same chain and what was known then.
         zero: the rule of calculation that value = 0 gives, as (word, what it equals); without one, value = 0 is only recognised as such.
         """
-        if zero:
-            assert self.algebra().equal(zero[0] - zero[1], value), f"{name} = 0 does not say {zero}"
+        if zero and not self.algebra().equal(zero[0] - zero[1], value):
+            raise StepFails(f"{name} = 0 does not say {text(zero[0])} = {text(zero[1])}")
+        kept, part, reached, chained = list(self.assumed), self._part, frozenset(self._reached), (self._origin, self._at)
         self._open += 1
+        by_case: list[set[int]] = []
         for vanishes in (True, False):
             sign, latex_sign = ("=", "=") if vanishes else ("≠", r"\neq")
-            said, kept = f"{name} {sign} 0", list(self.assumed)
+            said = f"{name} {sign} 0"
             known = Assumption(said, equal=zero, zero=None if zero else value) if vanishes else Assumption(said, nonzero=value)
-            self.assumed.append(known)
+            self.assumed[:] = [*kept, known]
+            self._part, self._reached, (self._origin, self._at) = part, set(reached), chained
             self.steps.append(Step(f"Case {said}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", said))
-            self._reached.discard(self._part)
             yield vanishes
-            self.assumed[:] = kept
-            if self._part not in self._reached:
+            by_case.append(self._reached)
+            if by_case[-1] <= reached:
                 raise StepFails(f"the case {said} does not reach the right side")
+        self.assumed[:] = kept
+        # What only one case has shown is not shown: neither a part of the statement, nor the chain that was being written.
+        self._part, self._reached, self._origin, self._at = part, by_case[0] & by_case[1], None, None
         self._open -= 1
 
     def induction(self, said: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
@@ -162,7 +170,8 @@ class Derivation:
 
     def done(self) -> None:
         """Raise StepFails unless every part of the statement was reached from its left side."""
-        assert not self._open, "a case distinction was left before its second case"
+        if self._open:
+            raise StepFails("a case distinction was left before its second case")
         missing = [number for number in range(len(self.lefts)) if number not in self._reached]
         if missing:
             where = f" of part {missing[0] + 1}" if len(self.lefts) > 1 else ""

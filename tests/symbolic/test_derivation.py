@@ -48,7 +48,7 @@ def test_a_lemma_does_not_count_as_the_proof():
     d.then(B @ x, "x - x = 0")
     with pytest.raises(StepFails, match="does not reach the right side"):
         d.done()
-    with pytest.raises(AssertionError, match="began at the left side"):
+    with pytest.raises(StepFails, match="began at the left side"):
         d.finish()
 
 
@@ -83,13 +83,51 @@ def test_both_cases_must_reach_the_right_side():
         d.start()
         d.finish()
         break
-    with pytest.raises(AssertionError, match="left before its second case"):
+    with pytest.raises(StepFails, match="left before its second case"):
         d.done()
+
+
+def test_a_part_reached_in_one_case_only_is_not_reached():
+    """Two parts, each proved in another case: nothing is proved of either."""
+    d = Derivation(VALUES, (VALUES.nonzero(A @ x), x), (VALUES.number(0), x))
+    for vanishes in d.dichotomy("Ax", "Ax", A @ x):
+        d.part(0 if vanishes else 1)
+        d.start()
+        d.finish()
+    with pytest.raises(StepFails, match="does not reach the right side of part 1"):
+        d.done()
+
+
+def test_a_case_begins_where_the_distinction_began():
+    """With its part and its chain, not with what the case before has written."""
+    d = Derivation(VALUES, (VALUES.nonzero(A @ x), x), (VALUES.number(0), x))
+    for vanishes in d.dichotomy("Ax", "Ax", A @ x):
+        if vanishes:
+            d.start()
+            d.finish()
+            d.part(1)
+        else:
+            assert d.left == VALUES.nonzero(A @ x)
+            with pytest.raises(StepFails, match="began at the left side"):
+                d.finish()
+            with pytest.raises(StepFails, match="begins with start"):
+                d.then(VALUES.number(0), "of the other case")
+            break
+
+
+def test_what_a_case_has_shown_is_not_remembered_after_it():
+    d = derivation(A @ x, B @ x)
+    for _ in d.dichotomy("Ax", "Ax", A @ x):
+        d.start()
+        d._reached.add(0)
+    with pytest.raises(StepFails, match="nothing was shown"):
+        d.remember("Ax = 0, it seemed")
+    assert not d.follows(A @ x, VALUES.zero("d"))
 
 
 def test_a_dichotomy_must_say_what_it_says():
     d = derivation(A @ x, B @ x)
-    with pytest.raises(AssertionError, match="does not say"):
+    with pytest.raises(StepFails, match="does not say"):
         next(d.dichotomy("Ax", "Ax", A @ x, zero=(A @ x, y)))
 
 

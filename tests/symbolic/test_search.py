@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from symbolic import evaluator, formulas, instances, points, prover, recheck, search
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Problem
+from symbolic.claim import Function, Claim, Formula, Hypothesis, Matrix, Problem
 from symbolic.exact import Exact
 from symbolic.families import Family
 from symbolic.registry import load_claims
@@ -100,6 +100,15 @@ def test_a_false_claim_has_one():
     (claim,) = load_claims(["theorem-2.2"])
     wrong = prover.problem_of(claim, claim.mutants[0])
     assert "instance" in prover.instances_tried(wrong)[1]
+
+
+def test_what_holds_for_the_identity_alone_is_contradicted():
+    """An opaque function may be any: a statement about it is tried on one that is not linear as well."""
+    f = Function("f", "d", "1", "f", "f")
+    claim = Claim("test", "", "", (Matrix("x", "d", "1"),), (), Formula("", ""), lambda v: v.f(v.x), lambda v: v.x, lambda v, d: None, (), functions=(f,))
+    tried, against = prover.instances_tried(Problem(claim, claim.left, claim.right, (), formulas))
+    assert tried > 50
+    assert "instance" in against
 
 
 def test_a_statement_of_several_parts_shows_the_first_that_differs():
