@@ -5,7 +5,7 @@ from itertools import islice
 import pytest
 
 from symbolic import evaluator, formulas, instances, points, prover, recheck, search
-from symbolic.claim import Function, Claim, Formula, Hypothesis, Matrix, Problem
+from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Problem
 from symbolic.exact import Exact
 from symbolic.families import Family
 from symbolic.registry import load_claims
