@@ -80,8 +80,17 @@ class Measurement:
     @property
     def wrong_caught(self) -> int:
         """Holding cases whose planted wrong update was noticed; a wrong result that is not finite does not count."""
-        ratio = self.judged.wrong_ratio[self.holds]
-        return int(((ratio > 1) & np.isfinite(ratio)).sum())
+        return int(self.judged.wrong_noticed[self.holds].sum())
+
+    @property
+    def output_resolution(self) -> float:
+        """Median over the judged cases at the block's output; NaN if there is none."""
+        return float(np.median(self.judged.output_resolution[self.was_judged])) if self.was_judged.any() else float("nan")
+
+    @property
+    def output_blind(self) -> int:
+        """Holding cases whose bound at the output is as wide as the update's whole effect there: only the first layer tests them."""
+        return int((self.judged.output_resolution[self.holds] >= 1).sum())
 
     @property
     def wrong_verdict(self) -> Verdict | None:

@@ -24,7 +24,7 @@ from symbolic.verdict import Verdict
 
 
 class Reason(StrEnum):
-    """Why a case was refused before it was measured."""
+    """Why a case is not judged, foretold by its operands. It is measured all the same."""
 
     NON_FINITE_INPUT = "NonFiniteInput"
     """A(C,x) or A(C∖Y,x) holds a NaN or an infinity."""
@@ -33,7 +33,7 @@ class Reason(StrEnum):
     NORM_UNDERFLOW = "NormUnderflow"
     """The computed denominator is no larger than its own rounding error."""
     UPDATE_OVERFLOW = "UpdateOverflow"
-    """A magnitude could pass the largest finite number, and a result was not finite."""
+    """A magnitude could pass the largest finite number, and a result then was not finite; one that stayed finite is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +51,55 @@ class Judged:
     ratio: NDArray[np.float64]
     output_ratio: NDArray[np.float64]
     resolution: NDArray[np.float64]
+    output_resolution: NDArray[np.float64]
+    """‖bound‖∞ at the block's output over what the update changes there; from 1 on, the output alone would not show a wrong one."""
     verdict: NDArray[np.object_]
     """Verdict, as text."""
     reason: NDArray[np.object_]
     """Reason, as text; empty if judged."""
-    wrong_ratio: NDArray[np.float64]
-    """The ratio of the planted wrong update, at the first dense layer."""
+    wrong_noticed: NDArray[np.bool_]
+    """Whether the planted wrong update, judged by the same rule, was VIOLATED, by finite numbers and at the first dense layer."""
 
 
 def judge(sides: Sides) -> Judged:
     """The verdict of every case of a batch."""
-    left, right = sides.left, sides.right
-    error, bound, ratio = _compare(left.first_layer, right.first_layer, left.first_layer_radius + right.first_layer_radius)
-    _, output_bound, output_ratio = _compare(left.output, right.output, left.output_radius + right.output_radius)
-    _, _, wrong_ratio = _compare(left.first_layer, sides.wrong.first_layer, left.first_layer_radius + right.first_layer_radius)
+    left = sides.left
+    site, output = (_compare(getattr(left, where), getattr(sides.right, where), _bound(sides, where)) for where in ("first_layer", "output"))
     effect = sides.effect.amax(-1)
     # A bound that is not finite says nothing of the output, so the case shows nothing of the claim.
-    resolution = torch.where((effect > 0) & torch.isfinite(output_bound), bound / effect, torch.inf)
+    resolution = torch.where((effect > 0) & torch.isfinite(output.bound), site.bound / effect, torch.inf)
     if sides.output_effect is not None:
         output_effect = sides.output_effect.amax(-1)
-        resolution = torch.maximum(resolution, torch.where(output_effect > 0, output_bound / output_effect, torch.inf))
+        resolution = torch.maximum(resolution, torch.where(output_effect > 0, output.bound / output_effect, torch.inf))
+    change = sides.output_change.amax(-1)
+    output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
     reason = _reasons(sides)
-    broken = (ratio > 1) | (output_ratio > 1) | sides.hazards.not_finite
-    verdict = np.where((reason != "").astype(bool), Verdict.INCONCLUSIVE.value, np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value))
-    verdict = np.where((reason == "").astype(bool) & _np(broken), Verdict.VIOLATED.value, verdict).astype(object)
-    return Judged(_np(_norm(sides.a)), _np(error), _np(bound), _np(effect), _np(ratio), _np(output_ratio), _np(resolution), verdict, reason, _np(wrong_ratio))
+    verdict = _verdicts(site, output, sides.hazards.not_finite, resolution, reason)
+    # The same rule judges the planted wrong update: one that overlooks errors would overlook this one too.
+    wrong, wrong_output = (_compare(getattr(left, where), getattr(sides.wrong, where), _bound(sides, where)) for where in ("first_layer", "output"))
+    found = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
+    noticed = (found == Verdict.VIOLATED.value) & _np((wrong.ratio > 1) & torch.isfinite(wrong.ratio))
+    return Judged(
+        norm_a=_np(_norm(sides.a)),
+        error=_np(site.error),
+        bound=_np(site.bound),
+        effect=_np(effect),
+        ratio=_np(site.ratio),
+        output_ratio=_np(output.ratio),
+        resolution=_np(resolution),
+        output_resolution=_np(output_resolution),
+        verdict=verdict,
+        reason=reason,
+        wrong_noticed=noticed.astype(bool),
+    )
+
+
+def _verdicts(site: "_Compared", output: "_Compared", not_finite: Tensor, resolution: Tensor, reason: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The rule: refused, else outside the bound, else sharp enough to mean something."""
+    broken = _np((site.ratio > 1) | (output.ratio > 1) | not_finite)
+    inside = np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value)
+    judged = np.where(broken, Verdict.VIOLATED.value, inside)
+    return np.where((reason != "").astype(bool), Verdict.INCONCLUSIVE.value, judged).astype(object)
 
 
 def _reasons(sides: Sides) -> NDArray[np.object_]:
@@ -96,8 +120,27 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     return reason
 
 
-def _compare(left: Tensor, right: Tensor, bound: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """‖left - right‖∞, ‖bound‖∞ and the largest entrywise ratio.
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Two measured tensors; one entry a case."""
+
+    error: Tensor
+    """‖left - right‖∞."""
+    bound: Tensor
+    """‖bound‖∞."""
+    ratio: Tensor
+    """The largest error over bound, entry by entry."""
+
+
+def _bound(sides: Sides, where: str) -> Tensor:
+    """radius_left + radius_right, at the first layer or at the output."""
+    left, right = (getattr(side, f"{where}_radius") for side in (sides.left, sides.right))
+    assert isinstance(left, Tensor)
+    return left + right
+
+
+def _compare(left: Tensor, right: Tensor, bound: Tensor) -> _Compared:
+    """How far two sides lie apart, and how that compares with the bound.
 
     A difference that is not finite makes the ratio infinite; a bound that is not finite says nothing, and becomes
     infinite. The difference of two float64 numbers is rounded once, so the bound is widened by one roundoff of it.
@@ -106,7 +149,7 @@ def _compare(left: Tensor, right: Tensor, bound: Tensor) -> tuple[Tensor, Tensor
     bound = torch.nan_to_num(bound * (1 + 4 * ROUNDOFF) + difference * ROUNDOFF, nan=torch.inf, posinf=torch.inf)
     ratio = torch.where(difference == 0, 0.0, difference / bound)
     ratio = torch.where(torch.isinf(difference), torch.inf, ratio)
-    return difference.amax(-1), bound.amax(-1), ratio.amax(-1)
+    return _Compared(difference.amax(-1), bound.amax(-1), ratio.amax(-1))
 
 
 def _norm(a: Tensor) -> Tensor:

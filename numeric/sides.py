@@ -56,6 +56,8 @@ class Sides:
     """The right side with (WΔA)zᵀ/‖z‖² in place of ΔW; its radii are the right side's, as the wrong claim would have it."""
     effect: Tensor
     """|WΔA|: (cases, m) float64, what ΔW does to the pre-activation."""
+    output_change: Tensor
+    """|output with the context - output without it and without ΔW|: (cases, d_out) float64, what the update changes there, as measured."""
     output_effect: Tensor | None
     """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection."""
     hazards: Hazards
@@ -100,7 +102,8 @@ def measure_sides(block: ContextualBlock, cases: Cases, update: Update, numerics
     moved = z.value.double() - a.value.double()
     effect = (W.value.double() @ moved).abs().squeeze(-1)
     output_effect = moved.abs().squeeze(-1) if block.skip else None
-    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_effect, found)
+    output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
+    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
 
 
 def _parameters(block: ContextualBlock, numerics: Numerics, found: Hazards) -> tuple[Rounded, Rounded, Rounded | None]:

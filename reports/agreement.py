@@ -17,6 +17,11 @@ def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
     return [cell.id for cell in record.cells if _counted(cell) != found.get(cell.id, Counter())] if found else []
 
 
+def cases_missing(record: RunRecord, folder: Path) -> bool:
+    """Whether the record counts cases and the folder holds none of them."""
+    return any(_counted(cell) for cell in record.cells) and not any(True for _ in read_cells(folder, ["verdict"]))
+
+
 def _counted(cell: CellRecord) -> Counter[str]:
     counts = cell.counts
     named = {

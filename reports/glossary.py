@@ -10,7 +10,10 @@ WORDS = (
     ("measured", "Seen in a run on this machine, and no more than that."),
     ("proved", "Derived step by step for matrices of every size. False variants of each claim must be refuted by numbers, else no proof is trusted."),
     ("wrong update", "A change of ΔW planted on purpose in every cell. It must come out violated, else the cell could not have noticed a real fault."),
-    ("refused", "Not measured, because an overflow, an underflow or a division by zero was predicted from the format and the operands. Never counted as held."),
+    (
+        "refused",
+        "Measured, not judged: the operands foretold a division by zero, an underflow of ‖a‖², or an overflow that then came. Never counted as held.",
+    ),
     ("bf16+fp32", "Stored in the first format, summed in the second. A single name means both."),
     ("radius", "‖a‖ below which ΔW fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits and operands' sizes, and measured."),
 )
@@ -19,7 +22,7 @@ VERDICTS = {
     "HOLDS": "Proved, or measured inside a bound that would have noticed a wrong update.",
     "VIOLATED": "Refuted by numbers that are shown, or measured outside its bound.",
     "VACUOUS": "Inside its bound, but a wrong update would have been inside it too.",
-    "INCONCLUSIVE": "Refused before the measurement: an overflow, an underflow or a singular update was predicted.",
+    "INCONCLUSIVE": "Not judged: the operands foretold a singular update or an underflow of ‖a‖², or an overflow, which then came.",
     "SKIPPED": "The combination makes no sense or was not asked for.",
     "ERROR": "The check itself broke; nothing is known.",
     "TIMEOUT": "The check did not finish in its time; nothing is known.",

@@ -16,6 +16,7 @@ from reports.unchecked import unchecked
 from symbolic.verdict import Verdict
 
 ALL_SIZES = "all sizes"
+CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."
 
 
 class Standing(StrEnum):
@@ -46,14 +47,14 @@ class Headline:
     """What was not checked, with counts and reasons."""
 
 
-def headline(record: RunRecord, disagreeing: Sequence[str] = ()) -> Headline:
+def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False) -> Headline:
     """The verdict on a run, from its rows.
 
-    disagreeing: cells whose cases on disk are not those that the record counts; see ``reports.agreement``.
+    disagreeing: cells whose cases on disk are not those that the record counts; cases_missing: none are on disk; see ``reports.agreement``.
     """
     violated, doubted = [*violations(record)], [*doubts(record), *mismatch(disagreeing)]
     broken, missing = [*breaks(record)], [*not_run(record)]
-    open_points = tuple(unchecked(record))
+    open_points = (*unchecked(record), *([CASES_MISSING] if cases_missing else []))
     shown = _shown(record)
     unfinished = record.run.finished is None
     if violated:

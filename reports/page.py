@@ -12,11 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports import numbers
-from reports.agreement import disagreeing_cells
+from reports.agreement import cases_missing, disagreeing_cells
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
-from reports.headline import Standing, cases_inside, headline
+from reports.headline import Headline, Standing, cases_inside, headline
 from reports.mathml import mathml, matrix, statement
 from reports.near_zero_figure import sweep_picture
 from reports.record import NearZeroSweep, RunRecord
@@ -74,7 +74,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "record": record,
         "totals": record.totals,
         "inside": cases_inside(record),
-        "headline": headline(record, disagreeing_cells(record, folder) if folder else ()),
+        "headline": _headline(record, folder),
         "sections": SECTIONS,
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "grid": cells,
@@ -94,6 +94,13 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "verdict_words": VERDICTS,
     }
     return _environment().get_template("page.html.j2").render(values)
+
+
+def _headline(record: RunRecord, folder: Path | None) -> Headline:
+    """The verdict, with what the cases on disk say of it, if there is a disk."""
+    if folder is None:
+        return headline(record)
+    return headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder))
 
 
 def _environment() -> Environment:

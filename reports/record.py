@@ -182,16 +182,28 @@ class CellRecord(Row):
         description="Rigorous: median over judged cases of bound over size of the update's effect, at the first dense layer or, with a skip "
         "connection, at the output if it is larger there; 1 or more is VACUOUS.",
     )
+    output_resolution: Real | None = Field(
+        default=None, description="Rigorous over measured: median of the bound at the block's output over the change that the update makes there."
+    )
+    output_blind: int = Field(default=0, description="Holding cases for which that is 1 or more: only the first dense layer tests the update in them.")
     counts: Counts = Counts()
     reasons: dict[str, int] = Field(default={}, description="How many inconclusive cases for each reason.")
     mutant: str | None = Field(default=None, description="What the planted wrong update is.")
     mutant_verdict: Verdict | None = Field(
-        default=None, description="VIOLATED if the planted wrong update was noticed in every case where the right one holds."
+        default=None, description="VIOLATED if the planted wrong update was noticed in at least half of the cases where the right one holds."
     )
     mutant_caught: int = Field(default=0, description="Cases whose planted wrong update was noticed.")
     certified: Certified | None = None
     seconds: float = 0.0
     witness: str | None = None
+
+    @model_validator(mode="after")
+    def _named_after_its_parts(self) -> Self:
+        """A cell whose id says one thing and whose fields say another was edited."""
+        expected = "/".join((self.claim, self.block, self.numerics, self.variant, self.scenario))
+        if self.id != expected:
+            raise ValueError(f"the cell's id is {self.id}, but its fields say {expected}")
+        return self
 
 
 class NearZeroLevel(Row):

@@ -38,7 +38,7 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     refused = sum(cell.counts.inconclusive for cell in record.cells)
     if refused:
         reasons = sum((Counter(cell.reasons) for cell in record.cells), Counter[str]())
-        yield f"{counted(refused, 'case')} refused before the measurement{': ' + _tally(reasons) if reasons else ', with no reason recorded'}."
+        yield f"{counted(refused, 'case')} refused, as their operands foretold{': ' + _tally(reasons) if reasons else ', with no reason recorded'}."
     vacuous = sum(cell.counts.vacuous for cell in record.cells)
     if vacuous:
         yield f"{counted(vacuous, 'case')} inside a bound too wide to have noticed a wrong update."
@@ -52,6 +52,13 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     if patchy:
         unnoticed, held = sum(cell.counts.holds - cell.mutant_caught for cell in patchy), sum(cell.counts.holds for cell in patchy)
         yield f"In {counted(len(patchy), 'cell')} the planted wrong update went unnoticed in {count(unnoticed)} of {counted(held, 'case')} that hold."
+    blind = [cell for cell in record.cells if cell.verdict is Verdict.HOLDS and cell.output_blind]
+    if blind:
+        unseen, held = sum(cell.output_blind for cell in blind), sum(cell.counts.holds for cell in blind)
+        yield (
+            f"In {counted(len(blind), 'cell')} the bound at the block's output was too wide to show a wrong update "
+            f"in {count(unseen)} of {counted(held, 'case')} that hold; there only the first dense layer tests it."
+        )
     unplanted = sum(cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None for cell in record.cells)
     if unplanted:
         yield f"In {counted(unplanted, 'cell')} no wrong update was planted, so nothing shows that one would have been noticed."

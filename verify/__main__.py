@@ -9,7 +9,7 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -126,6 +126,7 @@ def report(
 
 def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
     """Run a plan, print its closing table or its record, return its exit status."""
+    from reports.runs import load_run
     from verify.engine import run
     from verify.progress import ProgressBars
     from verify.store import make_run_folder, new_run_id
@@ -137,6 +138,8 @@ def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
             record = run(plan, folder, run_id, ui)
     except KeyboardInterrupt:
         print(f"interrupted; what was finished is in {folder}", file=sys.stderr)
+        if as_json:
+            _print_record(load_run(folder), folder, as_json)
         raise
     _print_record(record, folder, as_json)
     status = record.run.exit_status
@@ -155,6 +158,15 @@ def _print_record(record: "RunRecord", folder: Path, as_json: bool) -> None:
     Console().print(closing(record, folder / "report" / "index.html"))
 
 
+def _say_in_one_line(error: Any) -> None:
+    """What click found wrong. A call without arguments is answered by the help text."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "verify"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        print(f"{' '.join(error.format_message().split())} See `{command} --help`.", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command and leave with its exit status."""
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
@@ -166,9 +178,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     except Exception as error:
-        # What click itself finds wrong with a call (an unknown option, a missing argument) prints its own usage line.
+        # What click itself finds wrong with a call: an unknown option, a missing argument.
         if hasattr(error, "show") and hasattr(error, "exit_code"):
-            error.show()
+            _say_in_one_line(error)
             sys.exit(WRONG_CALL)
         traceback.print_exc()
         print("a bug, or a machine that failed: nothing was decided", file=sys.stderr)

@@ -82,9 +82,14 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
 
 def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
     """Render the report of a run's folder and print its path. Returns 0."""
+    from reports.agreement import cases_missing
+    from reports.headline import CASES_MISSING
     from reports.page import write_report
+    from reports.runs import load_run
 
     path = write_report(folder)
+    if cases_missing(load_run(folder), folder):
+        print(f"warning: {CASES_MISSING}", file=sys.stderr)
     if as_json:
         _print_json({"report": str(path)})
     else:

@@ -129,6 +129,8 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             "worst_ratio": worst,
             "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
             "resolution": found.resolution,
+            "output_resolution": found.output_resolution,
+            "output_blind": found.output_blind,
         }
     return CellRecord(
         id=cell.id,

@@ -38,7 +38,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit of the checkout that runs, with ``+changes`` if it was edited; "unknown" outside a checkout."""
+    """The commit of the checkout that runs, with ``+changes`` if a file was edited or added; "unknown" outside a checkout."""
     here = Path(__file__).resolve().parent.parent
 
     def git(*words: str) -> str | None:
@@ -52,4 +52,4 @@ def _commit() -> str:
     commit = git("rev-parse", "HEAD") if top is not None and Path(top) == here else None
     if commit is None:
         return "unknown"
-    return commit + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    return commit + ("+changes" if git("status", "--porcelain") else "")

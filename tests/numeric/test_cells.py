@@ -109,7 +109,7 @@ def test_a_second_pass_that_finds_another_a_widens_the_bound(
 
 def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
     one, two, other = (measure_cell(a_cell(blocks["attention"], machine["bf16"]), seed).judged for seed in (7, 7, 8))
-    for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution", "wrong_ratio"):
+    for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "wrong_noticed"):
         assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
     assert not np.array_equal(one.error, other.error)
     assert seed_of(0, "a", "b") != seed_of(0, "ab")

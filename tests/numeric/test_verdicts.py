@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from numeric import judging
 from numeric.judging import Reason, judge
 from numeric.rounding import hazards
 from numeric.sides import Side, Sides
@@ -29,12 +31,14 @@ def sides(
     underflow: bool = False,
     lost: bool = False,
     output_effect: float | None = None,
+    output_change: float = 1.0,
 ):
     found = hazards(1)
     found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
     skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
     wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
-    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, torch.full((1, 2), effect, dtype=torch.float64), skipped, found)
+    moved, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
+    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, moved, changed, skipped, found)
 
 
 def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
@@ -48,6 +52,22 @@ def test_inside_a_sharp_bound_holds() -> None:
 
 def test_outside_the_bound_is_violated() -> None:
     assert verdict(side(1.0, 0.1), side(1.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+def test_the_planted_wrong_update_is_judged_by_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that overlooks errors overlooks the planted one too, and the cell cannot hold."""
+    one = sides(side(1.0, 0.1), side(1.15, 0.1))
+    assert judge(one).wrong_noticed.tolist() == [True]
+    monkeypatch.setattr(judging, "_verdicts", lambda site, output, not_finite, resolution, reason: np.array([Verdict.HOLDS.value], dtype=object))
+    assert judge(one).wrong_noticed.tolist() == [False]
+
+
+def test_an_output_that_could_not_show_a_wrong_update_is_told() -> None:
+    """The verdict is the first layer's; what the output adds to it has a figure of its own."""
+    for change, expected in ((1.0, 0.2), (0.1, 2.0), (0.0, math.inf)):
+        judged = judge(sides(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.0, 0.1), output_change=change))
+        assert judged.output_resolution[0] == pytest.approx(expected)
+        assert judged.verdict[0] == Verdict.HOLDS
 
 
 def test_outside_the_bound_at_the_output_alone_is_violated() -> None:

@@ -3,7 +3,9 @@
 import pytest
 import report_samples as samples
 
-from reports.headline import Standing, headline
+from reports.agreement import cases_missing
+from reports.headline import CASES_MISSING, Standing, headline
+from reports.page import write_report
 from reports.record import Counts, Kernel
 from symbolic.verdict import Verdict
 
@@ -22,7 +24,7 @@ def test_all_held():
     # 16 cells of 4,096 cases, and 16 of which a third, 1,365, is refused
     assert verdict.sentence == f"{HELD}: 5 claims proved for all sizes and {16 * 4096 + 16 * 2731:,} cases inside their bounds."
     assert verdict.failures == ()
-    assert verdict.unchecked == ("21,840 cases refused before the measurement: the update overflows (10,928); ‖a‖² underflows (10,912).",)
+    assert verdict.unchecked == ("21,840 cases refused, as their operands foretold: the update overflows (10,928); ‖a‖² underflows (10,912).",)
 
 
 def test_one_of_each_is_in_the_singular():
@@ -164,7 +166,7 @@ def test_cells_that_could_not_be_judged_are_not_counted_as_held():
     assert "1 cell skipped: bf16 has no kernel here." in verdict.unchecked
     assert "1 cell inconclusive: every update overflows." in verdict.unchecked
     assert "4,096 cases inside a bound too wide to have noticed a wrong update." in verdict.unchecked
-    assert "4,096 cases refused before the measurement, with no reason recorded." in verdict.unchecked
+    assert "4,096 cases refused, as their operands foretold, with no reason recorded." in verdict.unchecked
 
 
 def test_cases_without_a_verdict_are_told():
@@ -176,6 +178,20 @@ def test_checks_that_had_no_planted_negative_are_told():
     assert "In 1 cell the planted wrong update went unnoticed in 6 of 4,096 cases that hold." in told(cells=[samples.cell(mutant_caught=4090)])
     assert "unnoticed" not in told()
     assert "For 1 claim no false variant was tried" in told(claims=[samples.claim(mutants=[])])
+
+
+def test_outputs_that_could_not_show_a_wrong_update_are_told():
+    assert "in 96 of 4,096 cases that hold; there only the first dense layer tests it." in told(cells=[samples.cell(output_blind=96)])
+
+
+def test_cases_that_are_not_on_disk_are_told(tmp_path):
+    folder = samples.write_folder(samples.record(), tmp_path / "run", with_cases=[])
+    assert cases_missing(samples.record(), folder)
+    assert CASES_MISSING in headline(samples.record(), cases_missing=True).unchecked
+    assert CASES_MISSING.replace("'", "&#39;") in write_report(folder).read_text(encoding="utf-8")
+    whole = samples.write_folder(samples.record(), tmp_path / "whole")
+    assert not cases_missing(samples.record(), whole)
+    assert not cases_missing(samples.empty_record(), folder)
 
 
 def test_a_skipped_claim_is_told():

@@ -54,8 +54,9 @@ def damaged(text: str, change) -> str:
         lambda text: damaged(text, lambda run: run["cells"].clear()),
         lambda text: damaged(text, lambda run: run["cells"][0].update(verdict="FINE")),
         lambda text: damaged(text, lambda run: run.update(extra=1)),
+        lambda text: damaged(text, lambda run: run["cells"][0].update(block="another")),
     ],
-    ids=["empty", "truncated", "a list", "null", "version", "no version", "totals", "a row lost", "verdict", "extra"],
+    ids=["empty", "truncated", "a list", "null", "version", "no version", "totals", "a row lost", "verdict", "extra", "a cell renamed"],
 )
 def test_a_damaged_run_is_refused(damage, tmp_path):
     path = write_run(samples.record(), tmp_path)

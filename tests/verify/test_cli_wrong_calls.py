@@ -61,7 +61,10 @@ def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_cases_at_all_are_refused(tmp_path: Path) -> None:
-    assert verify("stress", "--cases", "0", cwd=tmp_path).status == 2
+    answer = verify("stress", "--cases", "0", cwd=tmp_path)
+    assert answer.status == 2
+    assert len(answer.err.strip().splitlines()) == 1
+    assert "verify stress --help`" in answer.err
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
