@@ -4,10 +4,11 @@ The radius of v aᵀ/s is itself a short sum of outer products, so a case costs 
 
     E = Σ_k col_k row_kᵀ + Σ_l part_l        (a part broadcasts: a whole matrix, a column, or one number)
 
-**Its own rounding cannot make it too small.** Every number here is a sum of products of nonnegative float64 numbers,
-which float64 evaluates with a relative error of at most γ_n downwards for n operations (Higham, §3.1, Lemma 3.1) and an
-absolute error of 2^-1075 for each product that underflows. ``widen`` multiplies by 1 + n·2^-51 and adds n·2^-1074,
-with n at least the number of operations since the last ``widen``; that covers both.
+**Its own rounding cannot make it too small.** Every number here is a sum of products of nonnegative float64 numbers. For
+n operations float64 gives x̂ ≥ x(1 - γ_n) - n·2^-1075 (Higham, §3.1, Lemma 3.1; 2^-1075 for each product that underflows),
+hence x ≤ x̂(1 + 2n·2^-53) + n·2^-1074. Between two neighbours among the float64 numbers lie at least x̂·2^-53 and at least
+2^-1074, so the 3n-th number above x̂ is not below x. ``widen`` takes it, with n at least the number of operations since
+the last ``widen``: nonnegative floats are ordered as their bits are, so that is one exact addition of integers.
 """
 
 from dataclasses import dataclass
@@ -16,17 +17,18 @@ import torch
 from torch import Tensor
 
 ROUNDOFF = 2.0**-52
-TINY = 2.0**-1074
+"""Twice float64's unit roundoff."""
 
 
 def widen(x: Tensor, operations: int) -> Tensor:
-    """An upper bound of what x would be without float64's own rounding.  x: nonnegative float64.
+    """An upper bound of what x would be without float64's own rounding.
 
-    Source: Higham, §3.1: (1 + γ_n) ≤ 1 + 2n·2^-53 for n·2^-53 ≤ 1/2; one operation more for the product here.
+    x: float64, nonnegative and not -0, as sums and products of absolute values are.
     """
-    wide = x * (1.0 + 2 * (operations + 2) * ROUNDOFF) + (operations + 1) * TINY
-    # 0·∞, where float64 itself overflowed, bounds nothing; as an infinity it says so.
-    return torch.nan_to_num(wide, nan=torch.inf, posinf=torch.inf)
+    raised = x.view(torch.int64) + 3 * operations
+    # NaN (0·∞, where float64 itself overflowed) bounds nothing; as an infinity it says so. Past the largest number the
+    # bits are an infinity's or a NaN's.
+    return raised.view(torch.float64).nan_to_num_(nan=torch.inf, posinf=torch.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,7 @@ class Envelope:
         for col, row in self.outers:
             total = total + widen(col * widen(row @ x, 2 * q), 1)
         for part in self.parts:
-            wide = part if part.shape[-1] == q else part.expand(*part.shape[:-1], q)
-            total = total + widen(wide @ x, 2 * q)
+            total = total + widen(_applied(part, x), 2 * q)
         return widen(total, len(self.outers) + len(self.parts))
 
     def largest(self) -> Tensor:
@@ -90,3 +91,12 @@ class Envelope:
         for part in self.parts:
             total = total.to(part.device) + part
         return widen(total, len(self.outers) + len(self.parts))
+
+
+def _applied(part: Tensor, x: Tensor) -> Tensor:
+    """part @ x, a part of one column standing for equal ones.  x: (cases, q, 1). Returns what broadcasts to (cases, p, 1)."""
+    if part.shape[-1] != x.shape[-2]:
+        return part * x.sum(-2, keepdim=True)
+    if part.dim() == 2:  # one matrix for all cases: one large product is many times faster than a small one a case
+        return (x.squeeze(-1) @ part.mT).unsqueeze(-1)
+    return part @ x

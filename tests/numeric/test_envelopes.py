@@ -68,5 +68,42 @@ def test_without_widening_a_sum_can_be_too_small() -> None:
     assert Fraction(float(widen(total, 1))) >= exact
 
 
+@CAREFULLY
+@given(st.one_of(reals, st.floats(0, 1.7e308)), st.integers(1, 5000))
+def test_widening_covers_the_roundings_that_it_is_told_of(computed: float, operations: int) -> None:
+    """x̂ ≥ x(1 - γ_n) - n·2^-1075 leaves x at most (x̂ + n·2^-1075)/(1 - γ_n), in exact rationals."""
+    n, u = operations, Fraction(1, 2**53)
+    largest = (Fraction(computed) + n * Fraction(1, 2**1075)) / (1 - n * u / (1 - n * u))
+    assert at_least(widen(column([computed]), operations), largest)
+
+
+def test_a_ninth_of_the_widening_would_not() -> None:
+    """The planted negative: adding 2^-53 to 1 over and over leaves 1 in float64; a third of a number for each addition is too little."""
+    n = 300
+    total = torch.tensor(1.0, dtype=torch.float64)
+    for _ in range(n):
+        total = total + 2.0**-53
+    exact = 1 + n * Fraction(1, 2**53)
+    assert Fraction(float(widen(total, n // 9))) < exact
+    assert Fraction(float(widen(total, n))) >= exact
+
+
 def test_what_is_no_number_bounds_nothing() -> None:
-    assert float(widen(torch.tensor(float("nan"), dtype=torch.float64), 1)) == float("inf")
+    infinity = torch.tensor(float("inf"), dtype=torch.float64)
+    for nothing in (torch.full_like(infinity, float("nan")), 0 * infinity, -(0 * infinity), infinity):
+        assert float(widen(nothing, 1)) == float("inf")
+    assert float(widen(torch.tensor(1.7976931348623157e308, dtype=torch.float64), 1)) == float("inf")
+
+
+def test_one_matrix_for_all_cases_is_applied_as_one_for_each() -> None:
+    generator = torch.Generator().manual_seed(0)
+    part, x = torch.rand((SIZE + 1, SIZE), generator=generator, dtype=torch.float64), torch.rand((5, SIZE, 1), generator=generator, dtype=torch.float64)
+    shared, own = Envelope(parts=(part,)).apply(x), Envelope(parts=(part.expand(5, -1, -1),)).apply(x)
+    assert shared.shape == own.shape == (5, SIZE + 1, 1)
+    # 3·2q and 3·2 numbers up, and 2q roundings on the way, each at most 2^-52 of the value
+    largest_excess = Fraction(3 * 2 * SIZE + 6 + 2 * SIZE, 2**52)
+    for bound in (shared, own):
+        for case in range(5):
+            for row in range(SIZE + 1):
+                exact = sum(Fraction(float(part[row, k])) * Fraction(float(x[case, k, 0])) for k in range(SIZE))
+                assert exact <= Fraction(float(bound[case, row, 0])) <= exact * (1 + largest_excess)
