@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from numeric.balls import Ball, Certificate, ball, certify
 from numeric.contextual_block import ContextualBlock
 from numeric.judging import Judged, judge
-from numeric.numerics import Numerics
-from numeric.probe import BATCH, torch_dtype
+from numeric.probe import BATCH, Probed
 from numeric.scenario import Scenario, claim_of
 from numeric.sides import Sides, in_format, measure_sides
+from numeric.tensors import round_to, torch_dtype
 from numeric.training import TrainedBlock
 from numeric.variants import Variant
 from symbolic.verdict import Verdict
@@ -34,7 +34,8 @@ class Cell:
     trained: TrainedBlock
     block: ContextualBlock
     """The trained block in the format, on the device."""
-    numerics: Numerics
+    probed: Probed
+    """The mode, with the error models that the machine showed."""
     variant: Variant
     scenario: Scenario
     cases: int
@@ -47,7 +48,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Unique in a run."""
-        return "/".join((self.claim, self.trained.block.id, self.numerics.name, self.variant.id, self.scenario.id))
+        return "/".join((self.claim, self.trained.block.id, self.probed.name, self.variant.id, self.scenario.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,26 @@ class Measurement:
         return Verdict.HOLDS
 
 
-def block_in_format(trained: TrainedBlock, numerics: Numerics) -> ContextualBlock:
-    """The trained block with its weights rounded to the format, on the device."""
-    return copy.deepcopy(trained.model.block).to(numerics.device, torch_dtype(numerics.storage))
+def block_in_format(trained: TrainedBlock, probed: Probed) -> ContextualBlock:
+    """The trained block with its weights rounded to the mode's format, on the device; biases stay in the format of the tensors."""
+    block = copy.deepcopy(trained.model.block).to(probed.device, torch_dtype(probed.mode.weights))
+    if not probed.mode.weights.native:
+        for weight in block.parameters():
+            if weight.dim() > 1:
+                weight.copy_(round_to(weight, probed.mode.weights))
+    return block
 
 
 def layer_shapes(trained: TrainedBlock) -> tuple[tuple[int, int], ...]:
     """(rows, columns) of every dense layer of the network, and of an inner product."""
     shapes = {(m.out_features, m.in_features) for m in trained.model.block.network.modules() if isinstance(m, torch.nn.Linear)}
     return tuple(sorted(shapes))
+
+
+def first_shape(trained: TrainedBlock) -> tuple[int, int]:
+    """(m, d) of the first dense layer."""
+    first = trained.model.block.first
+    return first.out_features, first.in_features
 
 
 def seed_of(seed: int, *names: str) -> int:
@@ -142,8 +154,8 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     certificates: list[Certificate] = []
     done = 0
     while done < cell.cases:
-        drawn = cell.scenario.draw(cell.trained, cell.numerics.storage, BATCH, generator)
-        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.numerics), cell.variant.update, cell.numerics)
+        drawn = cell.scenario.draw(cell.trained, cell.probed.mode.range, BATCH, generator)
+        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed)
         judged.append(judge(sides))
         if len(certificates) < CERTIFIED_CASES:
             certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))

@@ -39,16 +39,31 @@ class Envelope:
     """Pairs of (cases, p, 1) and (cases, 1, q)."""
     parts: tuple[Tensor, ...] = ()
     """Tensors that broadcast to (cases, p, q)."""
+    weighted: tuple[tuple[Tensor, Tensor], ...] = ()
+    """Pairs of (cases, p, q), nonnegative, in whatever format it lies in, and of (cases, 1, 1) float64, by which it is multiplied."""
+
+    @property
+    def mT(self) -> "Envelope":
+        """The transpose."""
+        return Envelope(
+            tuple((row.mT, col.mT) for col, row in self.outers), tuple(part.mT for part in self.parts), tuple((part.mT, by) for part, by in self.weighted)
+        )
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether there is nothing in it."""
+        return not (self.outers or self.parts or self.weighted)
 
     def __add__(self, other: "Envelope") -> "Envelope":
-        """The sum; exact, since nothing is computed."""
-        return Envelope(self.outers + other.outers, self.parts + other.parts)
+        """The sum. Outer products with one and the same row are added up, and so are parts of one shape, so that there stay few of them."""
+        return Envelope(_gathered(self.outers + other.outers), _summed(self.parts + other.parts), self.weighted + other.weighted)
 
     def scaled(self, factor: Tensor | float) -> "Envelope":
         """The product with a nonnegative number a case.  factor: (cases, 1, 1) or a float."""
         return Envelope(
             tuple((widen(col * factor, 1), row) for col, row in self.outers),
             tuple(widen(part * factor, 1) for part in self.parts),
+            tuple((part, widen(by * factor, 1)) for part, by in self.weighted),
         )
 
     def divided(self, divisor: Tensor) -> "Envelope":
@@ -59,9 +74,11 @@ class Envelope:
         _, exponent = torch.frexp(divisor)
         first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
         second = divisor / first
+        rows = {id(row): widen(row / second, 1) for _, row in self.outers}  # what is one row stays one
         return Envelope(
-            tuple((widen(col / first, 1), widen(row / second, 1)) for col, row in self.outers),
+            tuple((widen(col / first, 1), rows[id(row)]) for col, row in self.outers),
             tuple(widen(widen(part / first, 1) / second, 1) for part in self.parts),
+            tuple((part, widen(widen(by / first, 1) / second, 1)) for part, by in self.weighted),
         )
 
     def apply(self, x: Tensor) -> Tensor:
@@ -69,10 +86,12 @@ class Envelope:
         q = x.shape[-2]
         total = torch.zeros((1, 1, 1), dtype=torch.float64, device=x.device)
         for col, row in self.outers:
-            total = total + widen(col * widen(row @ x, 2 * q), 1)
+            total = total + widen(col * widen((row.mT * x).sum(-2, keepdim=True), 2 * q), 1)
         for part in self.parts:
             total = total + widen(_applied(part, x), 2 * q)
-        return widen(total, len(self.outers) + len(self.parts))
+        for part, by in self.weighted:
+            total = total + widen(_applied_in_its_format(part, x) * by, 1)
+        return widen(total, self._terms)
 
     def largest(self) -> Tensor:
         """An upper bound of the largest entry of each case.  Returns (cases, 1, 1)."""
@@ -81,7 +100,9 @@ class Envelope:
             total = total.to(col.device) + widen(col.amax((-2, -1), keepdim=True) * row.amax((-2, -1), keepdim=True), 1)
         for part in self.parts:
             total = total.to(part.device) + part.amax((-2, -1), keepdim=True)
-        return widen(total, len(self.outers) + len(self.parts))
+        for part, by in self.weighted:
+            total = total.to(part.device) + widen(part.amax((-2, -1), keepdim=True).double() * by, 1)
+        return widen(total, self._terms)
 
     def dense(self, p: int, q: int) -> Tensor:
         """The whole (cases, p, q) tensor, rounded up: for vectors, and for tests of matrices."""
@@ -90,7 +111,31 @@ class Envelope:
             total = total.to(col.device) + widen(col * row, 1)
         for part in self.parts:
             total = total.to(part.device) + part
-        return widen(total, len(self.outers) + len(self.parts))
+        for part, by in self.weighted:
+            total = total.to(part.device) + widen(part.double() * by, 1)
+        return widen(total, self._terms)
+
+    @property
+    def _terms(self) -> int:
+        return len(self.outers) + len(self.parts) + len(self.weighted)
+
+
+def _gathered(outers: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The outer products, those of one row in one."""
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    for col, row in outers:
+        before = found.get(id(row))
+        found[id(row)] = (col if before is None else widen(before[0] + col, 1), row)
+    return tuple(found.values())
+
+
+def _summed(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The parts, those of one shape in one."""
+    found: dict[torch.Size, Tensor] = {}
+    for part in parts:
+        before = found.get(part.shape)
+        found[part.shape] = part if before is None else widen(before + part, 1)
+    return tuple(found.values())
 
 
 def _applied(part: Tensor, x: Tensor) -> Tensor:
@@ -100,3 +145,18 @@ def _applied(part: Tensor, x: Tensor) -> Tensor:
     if part.dim() == 2:  # one matrix for all cases: one large product is many times faster than a small one a case
         return (x.squeeze(-1) @ part.mT).unsqueeze(-1)
     return part @ x
+
+
+def _applied_in_its_format(part: Tensor, x: Tensor) -> Tensor:
+    """part @ x, rounded up, in fp32 unless the part is of fp64: a matrix a case is the one thing here that is large.
+
+    An fp32 number next above x is used for x, and what q products and sums of nonnegative fp32 numbers lose, to underflow or
+    to a kernel that flushes, is added: γ_2q ≤ 4q·2^-24 for q ≤ 2^20, and q·2^-125.
+    """
+    q = x.shape[-2]
+    if part.dtype == torch.float64:
+        return widen(part @ x, 2 * q)
+    assert q <= 2**20
+    above = (x.float().view(torch.int32) + 1).view(torch.float32)
+    found = (part.float() @ above).double()
+    return widen((found + q * 2.0**-125) * (1.0 + (q + 1) * 2.0**-21), 2)

@@ -42,3 +42,8 @@ def describe(device: str) -> Machine:
     blas = named.group(1) if named else "unknown"
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
     return Machine(torch.__version__, name, blas, torch.get_num_threads())
+
+
+def use_one_thread() -> None:
+    """Compute with one thread: the sums of a product may depend on their number, and small matrices gain nothing from more."""
+    torch.set_num_threads(1)

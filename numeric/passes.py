@@ -5,9 +5,10 @@ with another first weight (and last bias) put in its place by ``torch.func.funct
 ``vmap``. Nothing of the block is written a second time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,13 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
+from numeric.formats import Format
+from numeric.probe import Probed
+from numeric.tensors import round_to
+from symbolic import formulas
+
+Adapter = Callable[[Tensor, Tensor], Tensor]
+"""What stands for the first layer's output, from its input and its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,12 @@ class Pass:
 
 
 @contextmanager
-def _listening(block: ContextualBlock) -> Iterator[dict[str, Tensor]]:
+def _listening(block: ContextualBlock, adapter: Adapter | None) -> Iterator[dict[str, Tensor]]:
     """Record the first layer's input under "" and the output of each leaf of the network under its name."""
     heard: dict[str, Tensor] = {}
     handles = [block.first.register_forward_pre_hook(lambda _, inputs: heard.__setitem__("", inputs[0]))]
+    if adapter is not None:
+        handles.append(block.first.register_forward_hook(lambda _, inputs, output: adapter(inputs[0], output)))
     for name, module in leaves(block.network):
         handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
     try:
@@ -43,35 +53,70 @@ def _listening(block: ContextualBlock) -> Iterator[dict[str, Tensor]]:
             handle.remove()
 
 
+@contextmanager
+def _storing(block: ContextualBlock, inputs: Format | None) -> Iterator[None]:
+    """The contextual layer's output is rounded to a format that it is stored in."""
+    if inputs is None:
+        yield
+        return
+    assert isinstance(block.contextual, nn.Module)
+    handle = block.contextual.register_forward_hook(lambda _, __, output: round_to(output, inputs))
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
     """The modules of a network that hold no others, in the order of registration."""
     return [(name, module) for name, module in network.named_modules() if not list(module.children())]
 
 
-def forward(block: ContextualBlock, context: Tensor | None, query: Tensor) -> Pass:
+def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Tensor:
+    """A(context, query) alone.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
+    with torch.no_grad(), _storing(block, probed.mode.inputs), probed.mode.layer_context(probed.device)():
+        found = block.contextual(context, query)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Pass:
     """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
-    with torch.no_grad(), _listening(block) as heard:
+    with torch.no_grad(), _storing(block, probed.mode.inputs), _listening(block, None) as heard, probed.mode.layer_context(probed.device)():
         output = block(context, query)
     return Pass(heard.pop(""), dict(heard), output)
 
 
-def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor]) -> Pass:
+def patched_forward(
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapter: tuple[Tensor, Tensor] | None = None
+) -> Pass:
     """The block's forward pass with its own parameters for each case.
 
     kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
+    adapter: v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what the first layer computes, v (aᵀx/‖a‖²).
     """
 
-    def one(parameters: dict[str, Tensor], context: Tensor | None, x: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        with _listening(block) as heard:
+    def one(
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        with _listening(block, None if factors is None else partial(_adapted, factors)) as heard:
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
         return heard.pop("").squeeze(0), {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)
 
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        attended, layers, output = vmap(one, in_dims=(0, None if kept is None else 0, 0))(patch, kept, query)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode.inputs), probed.layer.running():
+        dims = (0, None if kept is None else 0, 0, None if adapter is None else 0)
+        attended, layers, output = vmap(one, in_dims=dims)(patch, kept, query, adapter)
     return Pass(attended, layers, output)
+
+
+def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
+    """The first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
+    v, a = factors
+    added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)
+    return (output.to(v.dtype).mT + added).mT.to(output.dtype)
 
 
 def weight_name(block: ContextualBlock) -> str:

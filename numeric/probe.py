@@ -5,32 +5,37 @@ storage format and reached only by a machine of one kind. The error model (``num
 
 - *Accumulation*: a row that holds 1 and -1 at random places and u (the storage's roundoff) elsewhere. A partial sum
   1 + ku is exact in a wider accumulator and is rounded in the storage format, whatever the order of the sum.
+- *Order*: the tree in which a kernel adds, revealed and confirmed bit for bit (``summation.py``).
+- *Rounding*: 1, -1 and 1.5 units in the accumulator's last place after 1: cut off, the rest is lost.
 - *Subnormals*: operands, products and results below the smallest normal number, whose exact value is representable.
 - *Products*: 1 + 2u, whose last bit a kernel that shortens its operands (tf32) would drop, times 1.
 - *Bias*: (1 + u) + u is 1 + 2u if the sum is rounded once and 1 if 1 + u is stored before the bias is added.
+- *Batch*: whether a product of one case has the same bits as the same product among many.
 
 A probe shows what it saw on its operands; that the kernel treats all operands alike is an assumption, and is called one
 in the report.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.func import vmap
-from torch.nn import functional as F
 
-from numeric.formats import FORMATS, Format
+from numeric.formats import FORMATS, Format, format_named
+from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, Bench, Kernel, kernels, outer_product, repeated
+from numeric.modes import Context, Mode
 from numeric.numerics import Numerics
+from numeric.summation import Order, revealed
+from numeric.tensors import torch_dtype
 from symbolic.errors import CallError
 
 
 class UnsupportedNumerics(CallError):
     """The machine computes in a way for which there is no error model."""
 
-
-Kernel = Callable[[Tensor, Tensor], Tensor]
 
 RADIUS_FORMAT = FORMATS[0]
 """Fp64: every radius is computed in it, whatever the format under test."""
@@ -40,6 +45,8 @@ CASES = 64
 
 BATCH = 512
 """Cases that a measurement hands to a kernel at once."""
+
+Shapes = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,155 +58,271 @@ class Answer:
     answer: str
 
 
-def torch_dtype(storage: Format) -> torch.dtype:
-    """Torch's dtype of a format."""
-    dtype = getattr(torch, storage.dtype)
-    assert isinstance(dtype, torch.dtype)
-    return dtype
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A mode with the error models that the machine showed, and what it answered."""
+
+    mode: Mode
+    update: Numerics
+    """In which the update is computed."""
+    layer: Numerics
+    """In which the block's network runs."""
+    answers: tuple[Answer, ...]
+
+    @property
+    def adapter(self) -> Numerics:
+        """In which a factored patch is applied: it runs in the middle of the network."""
+        return self.update if self.layer.operands is None else self.layer
+
+    @property
+    def name(self) -> str:
+        """E.g. ``bf16+fp32``."""
+        return self.layer.name
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.layer.device
 
 
-def product_kernels() -> dict[str, Kernel]:
-    """The matrix products of a measurement, on X (cases, p, k) and y (cases, k, 1), giving (cases, p, 1).
+def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, device: str = "cpu") -> Probed:
+    """Ask the machine how it computes in a mode, and choose the error models.
 
-    ``shared`` products use X[0] for every case.
+    shapes: the (m, d) of every dense layer of the network that will be used; first: those of first layers, all of them if not given.
+    Raises UnsupportedNumerics.
     """
-    return {
-        "batched product": lambda X, y: X @ y,
-        "shared product": lambda X, y: X[0] @ y,
-        "dense layer": lambda X, y: F.linear(y.squeeze(-1), X[0]).unsqueeze(-1),
-        "dense layer under vmap": lambda X, y: vmap(lambda W, x: F.linear(x.unsqueeze(0), W).squeeze(0))(X, y.squeeze(-1)).unsqueeze(-1),
-        "inner product": lambda X, y: X[:, :1] @ y,
-    }
-
-
-def outer_product(column: Tensor, row: Tensor) -> Tensor:
-    """The batched product of a column and a row, as in v aᵀ.  column: (cases, p, 1); row: (cases, 1, k)."""
-    return column @ row
-
-
-def probe(storage: Format, *, shapes: tuple[tuple[int, int], ...], device: str = "cpu") -> tuple[Numerics, list[Answer]]:
-    """Ask the machine, and choose the error model.  shapes: the (m, d) of every dense layer that will be used."""
-    opmath = _opmath(storage)
+    first = shapes if first is None else first
     if _elementwise_flushes(RADIUS_FORMAT, device):
         raise UnsupportedNumerics(
             f"on {device} fp64, in which radii are computed, flushes subnormal numbers, so a radius could come out too small; "
             "switch it off (torch.set_flush_denormal(False))."
         )
-    shortened = [name for name, kernel in product_kernels().items() if any(_shortens(kernel, storage, p, k, device) for p, k in shapes)]
+    update_context, layer_context, patched_context = mode.update_context(device), mode.layer_context(device), mode.patched_context(device)
+    known = kernels()
+    products = [(row, shape) for row in known.values() if not row.layer for shape in first]
+    others = [shape for shape in shapes if shape not in first] or shapes
+    used_at = {DENSE: shapes, PATCHED_WEIGHT: first}
+    layers = [(row, shape) for row in known.values() if row.layer for shape in used_at.get(row.name, others)]
+    label = "" if mode.id == mode.activations.name else mode.id
+
+    def benches(wanted: list[tuple[Kernel, tuple[int, int]]], matrix: Format, results: Format, running: Context) -> list[Bench]:
+        return [Bench(kernel, 1 if kernel.name == INNER_PRODUCT else p, k, torch_dtype(matrix), results, BATCH, device, running) for kernel, (p, k) in wanted]
+
+    of_update = benches(products, mode.update, mode.update, update_context)
+    of_layers = benches([asked for asked in layers if not asked[0].patched], mode.weights, mode.activations, layer_context)
+    of_layers += benches([asked for asked in layers if asked[0].patched], mode.weights, mode.activations, patched_context)
+    if mode.uniform:
+        numerics, answers = _model(mode, label, mode.operands, of_update + of_layers, first, update_context, device)
+        return Probed(mode, numerics, numerics, tuple(answers))
+    adapters = mode.operands is not None  # a factored patch is applied by products under the same context
+    of_layers += benches([(known[INNER_PRODUCT], shape) for shape in first if adapters], mode.update, mode.activations, patched_context)
+    update, some = _model(mode, f"{mode.id}: update", None, of_update, first, update_context, device)
+    layer, more = _model(mode, label, mode.operands, of_layers, first if adapters else (), patched_context, device)
+    return Probed(mode, update, layer, (*some, *more))
+
+
+def _model(
+    mode: Mode, label: str, operands: Format | None, benches: list[Bench], outer: Shapes, running: Context, device: str
+) -> tuple[Numerics, list[Answer]]:
+    """The error model of some kernels that run under one context, and the answers.  outer: shapes of outer products."""
+    storage = benches[0].results
+    opmath = _opmath(storage)
+    matrices = next((mode.weights for bench in benches if bench.matrix != torch_dtype(storage)), None)
+    shortened = _names(bench for bench in benches if _shortens(bench, operands))
     if shortened:
         raise UnsupportedNumerics(
-            f"on {device} {storage.name} products are computed from shortened operands by: {', '.join(shortened)}. There is no error model for that; "
+            f"on {device} {label or storage.name} products are computed from shortened operands by: {shortened}. There is no error model for that; "
             "switch it off (torch.backends.cuda.matmul.allow_tf32 = False)."
         )
-    wide = all(_accumulates_wide(kernel, storage, p, k, device) for kernel in product_kernels().values() for p, k in shapes)
+    probing = operands or storage
+    wide = all(_accumulates_wide(bench, probing) for bench in benches)
     accumulation = opmath if wide else storage
-    flushing = [name for name, kernel in product_kernels().items() if any(_product_flushes(kernel, storage, accumulation, p, k, device) for p, k in shapes)]
-    if any(_outer_flushes(storage, p, k, device) for p, k in shapes):
-        flushing.append("outer product")
-    elementwise = _elementwise_flushes(storage, device)
-    apart = any(_bias_apart(storage, p, k, device) for p, k in shapes)
-    patched_apart = any(_patched_bias_apart(storage, p, k, device) for p, k in shapes)
-    numerics = Numerics(storage, accumulation, opmath, bool(flushing), elementwise, apart, patched_apart, device)
-    sizes = ", ".join(f"{p}x{k}" for p, k in shapes)
-    return numerics, [
+    flushing = list(dict.fromkeys(bench.kernel.name for bench in benches if _product_flushes(bench, probing, accumulation)))
+    if any(_outer_flushes(storage, probing, p, k, running, device) for p, k in outer):
+        flushing.append(OUTER_PRODUCT)
+    elementwise = _elementwise_flushes(storage, device, running)
+    layers = [bench for bench in benches if bench.kernel.layer]
+    apart = any(_bias_apart(bench, opmath) for bench in layers if not bench.kernel.patched)
+    patched_apart = any(_bias_apart(bench, opmath) for bench in layers if bench.kernel.patched)
+    orders, unknown = _orders(benches, operands, apart=apart, patched_apart=patched_apart)
+    # A sum that was confirmed in its order was rounded to nearest; of the others it is asked.
+    truncating = _names(bench for bench in unknown if wide and _truncates(bench, probing, accumulation))
+    numerics = Numerics(
+        storage, accumulation, opmath, frozenset(flushing), elementwise, apart, patched_apart, device,
+        truncates=bool(truncating), operands=operands, bias_is_an_operand=mode.bias_is_an_operand, matrices=matrices,
+        orders=orders, running=running, label=label,
+    )  # fmt: skip
+    said = label or storage.name
+    answers = [
         Answer(
-            f"{storage.name}/accumulation",
-            f"In which format are {storage.name} products of {sizes} summed?",
+            f"{said}/accumulation",
+            f"In which format are {said} products summed?",
             f"{accumulation.name}" + ("" if opmath == storage else " or wider" if wide else ": a partial sum was rounded to storage"),
         ),
         Answer(
-            f"{storage.name}/product-subnormals",
-            f"Do {storage.name} products keep subnormal numbers?",
+            f"{said}/order",
+            f"In which order are {said} products summed?",
+            _order_words(orders, unknown),
+        ),
+        Answer(
+            f"{said}/product-subnormals",
+            f"Do {said} products keep subnormal numbers?",
             "kept" if not flushing else "flushed to zero by: " + ", ".join(flushing),
         ),
         Answer(
-            f"{storage.name}/elementwise-subnormals",
-            f"Do {storage.name} sums and quotients keep subnormal numbers?",
+            f"{said}/elementwise-subnormals",
+            f"Do {said} sums and quotients keep subnormal numbers?",
             "flushed to zero" if elementwise else "kept",
         ),
-        Answer(f"{storage.name}/bias", f"Does a dense layer round Wx to {storage.name} before it adds the bias?", _bias_words(storage, opmath, apart)),
-        Answer(f"{storage.name}/patched-bias", "Does one with a weight or bias of its own for each case?", _bias_words(storage, opmath, patched_apart)),
     ]
+    if wide:
+        answers.append(
+            Answer(f"{said}/rounding", f"Are partial sums of {said} products rounded to nearest?", f"cut off by: {truncating}" if truncating else "yes")
+        )
+    if operands is not None:
+        answers.append(Answer(f"{said}/operands", f"Are the operands of {said} products rounded to {operands.name} first?", "yes, to nearest"))
+    if layers:
+        answers += [
+            Answer(f"{said}/bias", f"Does a dense layer round Wx to {storage.name} before it adds the bias?", _bias_words(storage, opmath, apart)),
+            Answer(f"{said}/patched-bias", "Does one with a weight or bias of its own for each case?", _bias_words(storage, opmath, patched_apart)),
+            Answer(f"{said}/batch", "Has a dense layer's result for one case the same bits alone and among many?", _batch_words(layers)),
+        ]
+    return numerics, answers
+
+
+def _names(benches: Iterable[Bench]) -> str:
+    """The kernels' names, each once."""
+    return ", ".join(dict.fromkeys(bench.kernel.name for bench in benches))
+
+
+def _orders(benches: list[Bench], operands: Format | None, *, apart: bool, patched_apart: bool) -> tuple[dict[tuple[str, int, int], Order], list[Bench]]:
+    """The orders that are known, by kernel and shape, and the kernels of which none is."""
+    known: dict[tuple[str, int, int], Order] = {}
+    unknown = []
+    for bench in benches:
+        bias = bench.kernel.layer and not (patched_apart if bench.kernel.patched else apart)
+        order = revealed(bench, bias=bias, operands=operands)
+        if order is None:
+            unknown.append(bench)
+        else:
+            known[bench.kernel.name, bench.rows, bench.columns] = order
+    return known, unknown
+
+
+def _order_words(orders: Mapping[tuple[str, int, int], Order], unknown: Sequence[Bench]) -> str:
+    by_order: dict[str, list[str]] = defaultdict(list)
+    for (kernel, p, k), order in orders.items():
+        by_order[order.words].append(f"{kernel} {p}x{k}")
+    parts = [f"{words}: {', '.join(names)}" for words, names in by_order.items()]
+    if unknown:
+        parts.append(f"not known, so any order is allowed for: {', '.join(f'{b.kernel.name} {b.rows}x{b.columns}' for b in unknown)}")
+    return "; ".join(parts)
 
 
 def _opmath(storage: Format) -> Format:
     """The format in which torch computes an elementwise operation (its ``opmath_t``): fp32 for the 16-bit formats."""
-    return storage if storage.significand_bits >= 24 else next(row for row in FORMATS if row.name == "fp32")
+    return storage if storage.significand_bits >= 24 else format_named("fp32")
 
 
-def _accumulates_wide(kernel: Kernel, storage: Format, p: int, k: int, device: str) -> bool:
+def _accumulates_wide(bench: Bench, operands: Format) -> bool:
     """Whether no partial sum is rounded to the storage format."""
+    p, k = bench.rows, bench.columns
     if k < 3:
         return False
-    u = storage.unit_roundoff
+    u = operands.unit_roundoff
     generator = torch.Generator().manual_seed(k * 1009 + p)
-    rows = torch.full((CASES, p, k), u, dtype=torch.float64)
-    places = torch.rand((CASES, p, k), generator=generator).argsort(-1)
+    count = CASES if bench.kernel.own_matrix else 1
+    rows = torch.full((count, p, k), u, dtype=torch.float64)
+    places = torch.rand((count, p, k), generator=generator).argsort(-1)
     rows.scatter_(-1, places[..., :1], 1.0)
     rows.scatter_(-1, places[..., 1:2], -1.0)
     # At most 2^p entries of u, so that their sum is representable too.
-    rows = torch.where((rows == u) & (rows.eq(u).cumsum(-1) > 2**storage.significand_bits), 0.0, rows)
-    ones = torch.ones((CASES, k, 1), dtype=torch.float64)
-    return _agrees(kernel, rows, ones, storage, device)
+    rows = torch.where((rows == u) & (rows.eq(u).cumsum(-1) > 2**operands.significand_bits), 0.0, rows)
+    return bench.agrees(rows, torch.ones((CASES, k, 1), dtype=torch.float64))
 
 
-def _shortens(kernel: Kernel, storage: Format, p: int, k: int, device: str) -> bool:
-    """Whether the last bit of an operand is lost in a product."""
-    last = 1.0 + 2 * storage.unit_roundoff
+def _truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
+    """Whether a partial sum is cut off: 1 + 1.5·2u, u the accumulator's roundoff, is 1 + 4u to nearest and 1 + 2u if cut off."""
+    p, k = bench.rows, bench.columns
+    step = 2 * accumulation.unit_roundoff
+    if k < 3 or 1.5 * step < max(bench.results.smallest_normal, operands.smallest_normal):
+        return False
+    generator = torch.Generator().manual_seed(k * 1013 + p)
+    count = CASES if bench.kernel.own_matrix else 1
+    rows = torch.zeros((count, p, k), dtype=torch.float64)
+    places = torch.rand((count, p, k), generator=generator).argsort(-1)
+    for place, value in enumerate((1.0, 1.5 * step, -1.0)):
+        rows.scatter_(-1, places[..., place : place + 1], value)
+    got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), _no_bias(bench))
+    return bool((got < 1.5 * step).any())
+
+
+def _shortens(bench: Bench, operands: Format | None) -> bool:
+    """Whether operands are rounded otherwise than the mode says: the last bit of one that should be kept is lost, or one is not rounded to nearest."""
+    p, k = bench.rows, bench.columns
+    kept = operands or bench.results
+    last = 1.0 + 2 * kept.unit_roundoff
     one = torch.zeros((CASES, k, 1), dtype=torch.float64)
     one[:, 0] = 1.0
-    X = torch.full((CASES, p, k), last, dtype=torch.float64)
-    return not (_agrees(kernel, X, one, storage, device) and _agrees(kernel, torch.ones_like(X), one * last, storage, device))
+    X = torch.full((1, p, k), last, dtype=torch.float64)
+    if not (bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)):
+        return True
+    if operands is None or bench.matrix != torch.float32:
+        return False
+    above = 1.0 + 1.25 * kept.unit_roundoff
+    found = bench.run(repeated(torch.full_like(X, above), bench.matrices), one.repeat(bench.batch // CASES, 1, 1), _no_bias(bench))
+    return bool((found != last).any())
 
 
-def _product_flushes(kernel: Kernel, storage: Format, accumulation: Format, p: int, k: int, device: str) -> bool:
+def _product_flushes(bench: Bench, operands: Format, accumulation: Format) -> bool:
     """Whether a subnormal operand, product, partial sum or result came back as anything but itself."""
-    eta, normal = storage.smallest_subnormal, storage.smallest_normal
-    half = 2.0 ** (accumulation.min_exponent // 2 - 2)
-    questions = [(3 * eta, 1.0), (1.0, 3 * eta), (normal / 4, 1.0), (8.0, eta)]
-    if half >= normal:
+    p, k = bench.rows, bench.columns
+    storage = bench.results
+    normal, half = storage.smallest_normal, 2.0 ** (accumulation.min_exponent // 2 - 2)
+    eta = max(storage.smallest_subnormal, operands.smallest_subnormal)  # 3η has to be a number of both
+    questions = [(3 * eta, 1.0), (1.0, 3 * eta), (8.0, eta)]
+    if normal / 4 >= operands.smallest_subnormal:
+        questions.append((normal / 4, 1.0))
+    if half >= max(normal, operands.smallest_normal):
         questions.append((half, half))  # two normal operands, and a product that is subnormal in the accumulator
     for left, right in questions:
-        X = torch.zeros((CASES, p, k), dtype=torch.float64)
+        X = torch.zeros((CASES if bench.kernel.own_matrix else 1, p, k), dtype=torch.float64)
         y = torch.zeros((CASES, k, 1), dtype=torch.float64)
-        for case in range(CASES):
+        for case in range(len(X)):
             X[case, :, case % k] = left
         X[0, :, :] = left  # the shared product and the shared dense layer see this matrix alone
         y[torch.arange(CASES), torch.arange(CASES) % k, 0] = right
-        if not _agrees(kernel, X, y, storage, device):
+        if not bench.agrees(X, y):
             return True
     return False
 
 
-def _outer_flushes(storage: Format, p: int, k: int, device: str) -> bool:
+def _outer_flushes(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row, one product an entry, loses a subnormal operand or result."""
-    eta, normal, dtype = storage.smallest_subnormal, storage.smallest_normal, torch_dtype(storage)
+    normal, dtype = storage.smallest_normal, torch_dtype(storage)
+    eta = max(storage.smallest_subnormal, operands.smallest_subnormal)
     for left, right in ((3 * eta, 1.0), (1.0, 3 * eta), (normal, 0.25), (8.0, eta)):
         column = torch.full((BATCH, p, 1), left, dtype=torch.float64).to(device, dtype)
         row = torch.full((BATCH, 1, k), right, dtype=torch.float64).to(device, dtype)
-        if bool((outer_product(column, row).double() != left * right).any()):
+        with running():
+            found = outer_product(column, row)
+        if bool((found.double() != left * right).any()):
             return True
     return False
 
 
-def _elementwise_flushes(storage: Format, device: str) -> bool:
+def _elementwise_flushes(storage: Format, device: str, running: Context = nullcontext) -> bool:
     eta, normal = storage.smallest_subnormal, storage.smallest_normal
     dtype = torch_dtype(storage)
 
     def vector(x: float) -> Tensor:
         return torch.full((CASES,), x, dtype=torch.float64).to(device, dtype)
 
-    small = vector(3 * eta)
-    answers = [
-        (small + vector(eta), 4 * eta),
-        (small - vector(eta), 2 * eta),
-        (vector(normal) - vector(eta), normal - eta),
-        (vector(normal) / vector(4.0), normal / 4),
-        (small / vector(1.0), 3 * eta),
-        (vector(normal) / vector(normal / 2), 2.0),
-        (vector(8 * normal) * vector(0.0625), normal / 2),
-    ]
-    return any(bool((got.double() != expected).any()) for got, expected in answers)
+    x, y, z, a, b, c, d, e = (vector(v) for v in (3 * eta, eta, normal, 4.0, 1.0, normal / 2, 8 * normal, 0.0625))
+    with running():
+        found = [x + y, x - y, z - y, z / a, x / b, z / c, d * e]
+    expected = [4 * eta, 2 * eta, normal - eta, normal / 4, 3 * eta, 2.0, normal / 2]
+    return any(bool((got.double() != right).any()) for got, right in zip(found, expected, strict=True))
 
 
 def _bias_words(storage: Format, opmath: Format, apart: bool) -> str:
@@ -208,38 +331,34 @@ def _bias_words(storage: Format, opmath: Format, apart: bool) -> str:
     return "yes" if apart else "no"
 
 
-def _bias_operands(storage: Format, p: int, k: int, device: str) -> tuple[Tensor, Tensor, Tensor, float]:
-    """W (BATCH, p, k), x (BATCH, k), b (p,) for which Wx = 1 + u and b = u; and 1 + 2u, the sum rounded once."""
-    u, dtype = storage.unit_roundoff, torch_dtype(storage)
-    W = torch.zeros((BATCH, p, k), dtype=torch.float64)
-    W[:, :, 0], W[:, :, 1] = 1.0, u
-    x = torch.ones((BATCH, k), dtype=torch.float64)
-    b = torch.full((p,), u, dtype=torch.float64)
-    return W.to(device, dtype), x.to(device, dtype), b.to(device, dtype), 1.0 + 2 * u
-
-
-def _bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
-    """Whether a dense layer stores Wx before it adds the bias."""
-    if k < 2 or _opmath(storage) == storage:
+def _bias_apart(bench: Bench, opmath: Format) -> bool:
+    """Whether a dense layer stores Wx before it adds the bias: then 1 + u and u give 1, and together 1 + 2u."""
+    p, k, storage = bench.rows, bench.columns, bench.results
+    if k < 2 or opmath == storage:
         return False  # γ_{k+1} covers a sum of k+1 terms in any order
-    W, x, b, once = _bias_operands(storage, p, k, device)
-    return bool((F.linear(x, W[0], b).double() != once).any())
+    u = storage.unit_roundoff
+    W = torch.zeros((bench.matrices, p, k), dtype=torch.float64)
+    W[:, :, 0], W[:, :, 1] = 1.0, u
+    found = bench.run(W, torch.ones((bench.batch, k, 1), dtype=torch.float64), torch.full((p,), u, dtype=torch.float64))
+    return bool((found != 1.0 + 2 * u).any())
 
 
-def _patched_bias_apart(storage: Format, p: int, k: int, device: str) -> bool:
-    """Whether a dense layer with a weight or a bias of its own for each case does."""
-    if k < 2 or _opmath(storage) == storage:
-        return False
-    W, x, b, once = _bias_operands(storage, p, k, device)
-    by_weight = vmap(lambda w, v: F.linear(v.unsqueeze(0), w, b))(W, x)
-    by_bias = vmap(lambda v, c: F.linear(v.unsqueeze(0), W[0], c))(x, b.expand(BATCH, p))
-    by_neither = vmap(lambda v: F.linear(v.unsqueeze(0), W[0], b))(x)
-    return any(bool((got.double() != once).any()) for got in (by_weight, by_bias, by_neither))
+def _batch_words(layers: Sequence[Bench]) -> str:
+    """Which dense layers give a case other bits alone than among many."""
+    different = []
+    for bench in layers:
+        if bench.kernel.name != DENSE:
+            continue
+        generator = torch.Generator().manual_seed(bench.columns)
+        W = torch.randn((1, bench.rows, bench.columns), generator=generator, dtype=torch.float64)
+        x = torch.randn((bench.batch, bench.columns, 1), generator=generator, dtype=torch.float64)
+        b = torch.randn(bench.rows, generator=generator, dtype=torch.float64)
+        among = bench.run(W, x, b)[:4]
+        alone = torch.cat([replace(bench, batch=1).run(W, x[case : case + 1], b) for case in range(4)])
+        if not torch.equal(among, alone):
+            different.append(f"{bench.rows}x{bench.columns}")
+    return "no: " + ", ".join(different) if different else "yes"
 
 
-def _agrees(kernel: Kernel, X: Tensor, y: Tensor, storage: Format, device: str) -> bool:
-    """Whether the kernel reaches the exact result, which the operands were chosen to make representable."""
-    dtype, repeats = torch_dtype(storage), BATCH // CASES
-    got = kernel(X.to(device, dtype).repeat(repeats, 1, 1), y.to(device, dtype).repeat(repeats, 1, 1)).double().cpu()
-    exact = kernel(X, y).repeat(repeats, 1, 1)
-    return bool((got == exact).all())
+def _no_bias(bench: Bench) -> Tensor | None:
+    return torch.zeros(bench.rows, dtype=torch.float64) if bench.kernel.layer else None

@@ -5,17 +5,18 @@ arithmetic would have reached:  |value - exact| ≤ radius, entry by entry. Run 
 machine computes it in its own format, by its own kernels, while the radius is carried along; nobody transcribes an
 error bound by hand, and no term of second order is dropped.
 
-The rules, x̂ the value, r its radius, u the roundoff of one operation, η' the error of an underflow:
+The rules, x̂ the value, r its radius, ω(ẑ) ≤ u|ẑ| the error of one rounding (``rounding_error``), η' that of an underflow:
 
-    x ± y     r_x + r_y + u|ẑ|                                            Higham (2.4), fl(t) = t/(1+δ), |δ| ≤ u
+    x ± y     r_x + r_y + ω(ẑ)                                            Higham (2.4), fl(t) = t/(1+δ), |δ| ≤ u
     x yᵀ      r_x(|ŷ| + r_y) + |x̂|r_y + u|x̂||ŷ| + η'                      Higham (2.8)
-    X y       R_X(|ŷ| + r_y) + |X̂|r_y + γ_k|X̂||ŷ| + ρ|ẑ| + underflow      Higham §3.1, any order of summation
+    X y       R_X(|ŷ| + r_y) + |X̂|r_y + σ + ω(ẑ) + underflow              Higham §3.1 and §3.3
     x / s     (r_x + |x̂|r_s/|ŝ|)/(|ŝ| - r_s) + u|x̂|/|ŝ| + η'              exact quotient rule, then Higham (2.8)
-    Wx + b    the product's rule with k+1 terms, and the rounding of Wx where it is stored before b is added
+    Wx + b    the product's rule with one term more, and the rounding of Wx where it is stored before b is added
 
-γ_k = k·u_acc/(1 - k·u_acc) with the accumulator's roundoff, ρ = u where the accumulator is wider than the storage and
-0 where it is not. The bound uses magnitudes that the machine computed on the way (|v̂|, |ŝ|, ...); it never uses a
-difference of the two sides, which is what is under test. A running analysis: Higham, §3.3.
+σ is the error of the sum in the accumulator: u_acc(1+u_acc)^h Σ_t|s_t| over the partial sums where the kernel's order is
+known, γ_n Σ_k|X̂_k ŷ_k| for any order where it is not (``summation.py``, ``partial_sums.py``); ω(ẑ) is added where the
+accumulator is wider than the storage. The bound uses magnitudes that the machine computed on the way (|v̂|, |ŝ|, |Ŵ'|,
+partial sums, ...); it never uses a difference of the two sides, which is what is under test.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +26,12 @@ from torch import Tensor
 
 from numeric.envelope import Envelope, widen
 from numeric.formats import Format
+from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.numerics import Numerics
+from numeric.partial_sums import Form, partial_sums
+from numeric.refinements import Refinement
+from numeric.summation import Order
+from numeric.tensors import round_to, torch_dtype
 
 
 def gamma(k: int, unit_roundoff: float) -> float:
@@ -63,15 +69,14 @@ class Rounded:
     """|value| ≤ magnitude; equal to |value| for vectors."""
     numerics: Numerics
     hazards: Hazards = field(repr=False)
+    form: Form | None = field(default=None, repr=False)
+    """What the value is close to, for partial sums; None for a matrix of which nothing short is known."""
 
     @property
     def mT(self) -> "Rounded":
         """The transpose."""
-
-        def flip(e: Envelope) -> Envelope:
-            return Envelope(tuple((row.mT, col.mT) for col, row in e.outers), tuple(part.mT for part in e.parts))
-
-        return Rounded(self.value.mT, flip(self.radius), flip(self.magnitude), self.numerics, self.hazards)
+        form = None if self.form is None else self.form.mT
+        return Rounded(self.value.mT, self.radius.mT, self.magnitude.mT, self.numerics, self.hazards, form)
 
     def __matmul__(self, other: "Rounded") -> "Rounded":
         if self.value.shape[-1] == 1:
@@ -80,11 +85,15 @@ class Rounded:
 
     def __add__(self, other: "Rounded | float") -> "Rounded":
         other = self._lifted(other)
-        return self._sum(other, self.value + other.value)
+        with self.numerics.running():
+            value = self.value + other.value
+        return self._sum(other, value, 1.0)
 
     def __sub__(self, other: "Rounded | float") -> "Rounded":
         other = self._lifted(other)
-        return self._sum(other, self.value - other.value)
+        with self.numerics.running():
+            value = self.value - other.value
+        return self._sum(other, value, -1.0)
 
     def __truediv__(self, other: "Rounded | float") -> "Rounded":
         other = self._lifted(other)
@@ -96,13 +105,16 @@ class Rounded:
         self.hazards.underflow |= (singular & torch.isfinite(size)).reshape(-1)
         # A case with a singular denominator is refused; the ones keep its numbers from spoiling the batch.
         size, low = torch.where(singular, 1.0, size), torch.where(singular, 1.0, low)
+        with n.running():
+            value = self.value / other.value
         quotient = self.magnitude.divided(size)
-        eta = torch.full_like(low, n.elementwise_underflow)
+        rounding = quotient.scaled(n.elementwise_roundoff) + Envelope(parts=(torch.full_like(low, n.elementwise_underflow),))
         inherited = self.radius + self.magnitude.scaled(widen(spread / size, 1))
         if n.elementwise_flushes:
             inherited = inherited + Envelope(parts=(torch.full_like(low, n.storage.smallest_normal),))
-        radius = inherited.divided(low) + quotient.scaled(n.elementwise_roundoff) + Envelope(parts=(eta,))
-        return self._made(self.value / other.value, radius, quotient.scaled(1.0 + n.elementwise_roundoff) + Envelope(parts=(eta,)))
+        signed = torch.where(singular, 1.0, other.value.double())
+        form = None if self.form is None else self.form.divided(signed, rounding)
+        return self._made(value, inherited.divided(low) + rounding, quotient + rounding, form)
 
     def _lifted(self, other: "Rounded | float") -> "Rounded":
         """A real constant as the machine holds it; what it loses by being stored is its radius."""
@@ -113,46 +125,60 @@ class Rounded:
 
     def _outer(self, other: "Rounded") -> "Rounded":
         """A column times a row: one rounding an entry, and the sum has one term."""
-        value = self.value @ other.value
-        u = self.numerics.elementwise_roundoff
+        n = self.numerics
+        with n.running():
+            value = self.value @ other.value
+        u = n.elementwise_roundoff
         x, y = _magnitude(self), _magnitude(other)
         rx, ry = self.radius.dense(x.shape[-2], 1), other.radius.dense(1, y.shape[-1])
-        lost = self.numerics.elementwise_underflow
-        if self.numerics.product_flushes:  # the product in the accumulator, and the result in storage
-            lost += 2 * self.numerics.accumulation.smallest_normal + self.numerics.storage.smallest_normal
-        eta = torch.full_like(x[..., :1, :], lost)
-        flush = Envelope(outers=((_subnormal(x, self.numerics), y), (x, _subnormal(y, self.numerics)))) if self.numerics.product_flushes else Envelope()
-        radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry), (widen(x * u, 1), y)), parts=(eta,)) + flush
-        return self._made(value, radius, Envelope(outers=((widen(x * (1.0 + u), 1), y),), parts=(eta,)))
+        lost = n.elementwise_underflow
+        flushes = OUTER_PRODUCT in n.flushing
+        if flushes:  # the product in the accumulator, and the result in storage
+            lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
+        rounding = Envelope(outers=((widen(x * u, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
+        if flushes:
+            rounding = rounding + Envelope(outers=((_subnormal(x, n), y), (x, _subnormal(y, n))))
+        if n.operands is not None:
+            ox, oy = (operand_error(part, n) for part in (self.value, other.value))
+            rounding = rounding + Envelope(outers=((ox, widen(y + oy, 1)), (x, oy)))
+            foretell_overflow(self.hazards, torch.maximum(x.amax((-2, -1), keepdim=True), y.amax((-2, -1), keepdim=True)), n.operands)
+        radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry))) + rounding
+        form = Form(None, ((self.value.double(), other.value.double()),), rounding)
+        return self._made(value, radius, Envelope(outers=((x, y),)) + rounding, form)
 
     def _product(self, other: "Rounded") -> "Rounded":
         """A matrix times a column, or a row times a column."""
-        value = self.value @ other.value
-        radius = product_radius(self, other, value, terms=self.value.shape[-1])
-        return self._made(value, Envelope(parts=(radius,)), None)
+        with self.numerics.running():
+            value = self.value @ other.value
+        kernel = SHARED_PRODUCT if self.value.dim() == 2 else INNER_PRODUCT if self.value.shape[-2] == 1 else PRODUCT
+        radius = product_radius(self, other, value, kernel)
+        return self._made(value, Envelope(parts=(radius,)), None, None)
 
-    def _sum(self, other: "Rounded", value: Tensor) -> "Rounded":
-        u = self.numerics.elementwise_roundoff
+    def _sum(self, other: "Rounded", value: Tensor, sign: float) -> "Rounded":
+        n = self.numerics
         lost = Envelope()
-        if self.numerics.elementwise_flushes:
-            lost = Envelope(parts=(torch.full((1, 1, 1), 3 * self.numerics.storage.smallest_normal, dtype=torch.float64, device=value.device),))
+        if n.elementwise_flushes:
+            lost = Envelope(parts=(torch.full((1, 1, 1), 3 * n.storage.smallest_normal, dtype=torch.float64, device=value.device),))
         if min(value.shape[-2:]) == 1:
-            foretell_overflow(self.hazards, widen((_magnitude(self) + _magnitude(other)).amax((-2, -1), keepdim=True) * (1.0 + u), 2), self.numerics.storage)
-            rounding = Envelope(parts=(widen(value.double().abs() * u, 1),))
-            return self._made(value, self.radius + other.radius + rounding + lost, None)
+            largest = (_magnitude(self) + _magnitude(other)).amax((-2, -1), keepdim=True)
+            foretell_overflow(self.hazards, widen(largest * (1.0 + n.elementwise_roundoff), 2), n.storage)
+            rounding = Envelope(parts=(_sum_error(self.value, other.value, value, n),))
+            return self._made(value, self.radius + other.radius + rounding + lost, None, None)
         magnitude = self.magnitude + other.magnitude
-        return self._made(value, self.radius + other.radius + magnitude.scaled(u) + lost, magnitude.scaled(1.0 + u))
+        coarse = magnitude.scaled(n.elementwise_roundoff) + lost
+        form = None if self.form is None or other.form is None else self.form.plus(other.form, sign, coarse)
+        return self._made(value, self.radius + other.radius + entrywise_rounding(value, magnitude, n) + lost, magnitude + coarse, form)
 
-    def _made(self, value: Tensor, radius: Envelope, magnitude: Envelope | None) -> "Rounded":
+    def _made(self, value: Tensor, radius: Envelope, magnitude: Envelope | None, form: Form | None) -> "Rounded":
         """The result, after asking whether its magnitude could have passed Ω."""
+        if magnitude is not None:
+            foretell_overflow(self.hazards, magnitude.largest(), self.numerics.storage)
         if min(value.shape[-2:]) == 1:
             self.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
-        if magnitude is None:
             radius = Envelope(parts=(radius.dense(*value.shape[-2:]),))
-            magnitude = Envelope(parts=(value.double().abs(),))
-        else:
-            foretell_overflow(self.hazards, magnitude.largest(), self.numerics.storage)
-        return Rounded(value, radius, magnitude, self.numerics, self.hazards)
+            magnitude, form = Envelope(parts=(value.double().abs(),)), Form(value.double())
+        assert magnitude is not None
+        return Rounded(value, radius, magnitude, self.numerics, self.hazards, form)
 
 
 def exact(value: Tensor, numerics: Numerics, hazards: Hazards, *, radius: Tensor | None = None) -> Rounded:
@@ -160,65 +186,192 @@ def exact(value: Tensor, numerics: Numerics, hazards: Hazards, *, radius: Tensor
 
     value: (cases, p, q) or (p, q), in the storage format. radius: float64, the same shape.
     """
-    return Rounded(value, Envelope(parts=() if radius is None else (radius,)), Envelope(parts=(value.double().abs(),)), numerics, hazards)
+    wide = value.double()
+    return Rounded(value, Envelope(parts=() if radius is None else (radius,)), Envelope(parts=(wide.abs(),)), numerics, hazards, Form(wide))
 
 
 def computed(value: Tensor, radius: Tensor, like: Rounded) -> Rounded:
     """A column that a module computed, with the radius that a rule gave it.  value, radius: (cases, p, 1)."""
-    return Rounded(value, Envelope(parts=(radius,)), Envelope(parts=(value.double().abs(),)), like.numerics, like.hazards)
+    wide = value.double()
+    return Rounded(value, Envelope(parts=(radius,)), Envelope(parts=(wide.abs(),)), like.numerics, like.hazards, Form(wide))
+
+
+def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
+    """x as it is kept for another arithmetic: rounded to the target, if it is not of that format, and computed with in ``numerics``.
+
+    target: the format of x's dtype, one that is held in that dtype, or a native one that is narrower.
+    """
+    dtype = torch_dtype(target)
+    if target.native and dtype == x.value.dtype:
+        return under(x, numerics)
+    value = x.value.to(dtype) if target.native else round_to(x.value, target)
+    foretell_overflow(x.hazards, x.magnitude.largest(), target)
+    half = torch.full((1, 1, 1), target.half_subnormal, dtype=torch.float64, device=value.device)
+    u = torch.full((1, 1, 1), target.unit_roundoff, dtype=torch.float64, device=value.device)
+    coarse = x.magnitude.scaled(target.unit_roundoff) + Envelope(parts=(half,))
+    fine = Envelope(parts=(half,), weighted=((first_place(value), u),))
+    lost = fine if numerics.refines(Refinement.FIRST_PLACE) and value.dim() == 3 else coarse
+    form = None if x.form is None else Form(x.form.shared, x.form.outers, x.form.slack + coarse)
+    kept = Rounded(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
+    return computed(value, kept.radius.dense(*value.shape[-2:]), kept) if min(value.shape[-2:]) == 1 else kept
+
+
+def widened(x: Rounded, numerics: Numerics) -> Rounded:
+    """x in a wider arithmetic, which holds it exactly."""
+    return Rounded(x.value.to(torch_dtype(numerics.storage)), x.radius, x.magnitude, numerics, x.hazards, x.form)
+
+
+def under(x: Rounded, numerics: Numerics) -> Rounded:
+    """x as it is, to be computed with in another arithmetic."""
+    return Rounded(x.value, x.radius, x.magnitude, numerics, x.hazards, x.form)
 
 
 def largest_entry(x: Rounded) -> Rounded:
     """max|x| of each case; exact, for a maximum rounds nothing.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
-    assert x.radius == Envelope(), "the scale of an inexact vector would need a radius"
+    assert x.radius.is_zero, "the scale of an inexact vector would need a radius"
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
 
-def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, *, apart: bool) -> Rounded:
+def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Rounded:
     """The rule for fl(Wx + b), whose value a module has computed.
 
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1); x, value: (cases, k, 1) and (cases, p, 1).
-    apart: whether Wx is rounded to storage before b is added.
+    kernel: the name under which the order of its sum is known. apart: whether Wx is rounded to storage before b is added.
     """
-    numerics = weight.numerics
+    n = weight.numerics
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     size, offset = value.double().abs(), bias.value.double().abs()
-    radius = product_radius(weight, x, value, terms=weight.value.shape[-1] + 1, offset=offset)
-    radius = radius + bias.radius.dense(size.shape[-2], 1)
-    if numerics.product_flushes:
-        radius = radius + _subnormal(offset, numerics)  # a bias that is read as zero
-    if apart:
-        # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; it was rounded once more than the rule above says.
-        u = numerics.elementwise_roundoff
-        # Where sums flush, both operands can be read as zero: one λ more than for one underflow.
-        lost = numerics.elementwise_underflow + (numerics.storage.smallest_normal if numerics.elementwise_flushes else 0.0)
-        radius = radius + widen(u * (size * (1.0 + u) + offset) + lost, 6)
-    return computed(value, widen(radius, 3), x)
+    inherited = bias.radius.dense(size.shape[-2], 1)
+    if n.operands is not None and n.bias_is_an_operand:
+        inherited = widen(inherited + operand_error(bias.value, n), 1)
+        offset = widen(offset * (1.0 + n.operands.unit_roundoff), 2)
+    if kernel in n.flushing:
+        inherited = widen(inherited + _subnormal(offset, n), 1)  # a bias that is read as zero
+    if not apart:
+        radius = product_radius(weight, x, value, kernel, bias=bias.value)
+        return computed(value, widen(radius + inherited, 2), x)
+    # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|.
+    u = n.elementwise_roundoff
+    product = widen(size * (1.0 + u) + offset, 3)
+    radius = product_radius(weight, x, product, kernel)
+    foretell_overflow(x.hazards, widen((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
+    # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
+    lost = 3 * n.storage.smallest_normal if n.elementwise_flushes or kernel in n.flushing else 0.0
+    return computed(value, widen(radius + rounding_error(value, n) + inherited + lost, 4), x)
 
 
-def product_radius(X: Rounded, y: Rounded, value: Tensor, *, terms: int, offset: Tensor | None = None) -> Tensor:
-    """|fl(X̂ŷ + offset) - (Xy + offset)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1)."""
+def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: Tensor | None = None) -> Tensor:
+    """|fl(X̂ŷ + b) - (Xy + b)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1).
+
+    value: (cases, p, 1), the result, or a bound of its magnitude.
+    """
     n = X.numerics
+    rows, k = value.shape[-2], X.value.shape[-1]
     size, spread = _magnitude(y), y.radius.dense(y.value.shape[-2], 1)
     absolute = X.magnitude.apply(size)
-    if offset is not None:
-        absolute = widen(absolute + offset, 1)
-    result = value.double().abs()
     inherited = X.radius.apply(widen(size + spread, 1))
-    if y.radius.parts or y.radius.outers:
+    if not y.radius.is_zero:
         inherited = inherited + X.magnitude.apply(spread)
-    rounding = gamma(terms, n.accumulation.unit_roundoff) * absolute
-    lost = terms * n.accumulation.smallest_subnormal / 2
+    slack = Envelope()
+    if n.operands is not None:
+        own, from_y = operand_error_of_matrix(X, n), operand_error(y.value, n)
+        inherited = widen(inherited + own.apply(widen(size + from_y, 1)) + X.magnitude.apply(from_y), 2)
+        absolute = widen(absolute * (1.0 + n.operands.unit_roundoff) ** 2, 4)
+        slack = own + X.magnitude.scaled(3 * n.operands.unit_roundoff)
+        foretell_overflow(X.hazards, torch.maximum(X.magnitude.largest(), size.amax((-2, -1), keepdim=True)), n.operands)
+    terms = k
+    if bias is not None:
+        # The bias, too, if it is rounded as an operand is.
+        absolute = widen(absolute + bias.double().abs() * (1.0 if n.operands is None else 1.0 + n.operands.unit_roundoff), 3)
+        terms = k + 1
+    exact_products = n.product_is_exact and n.refines(Refinement.EXACT_PRODUCTS)
+    order = n.order(kernel, rows, k)
+    u = n.sum_roundoff
+    if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
+        form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
+        rounding = _sum_error_in_order(form, y, order, absolute, bias, n, exact_products=exact_products)
+    else:
+        rounding = gamma(terms - exact_products, u) * absolute
+    growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
+    lost = terms * n.accumulation.half_subnormal * growth
     if n.accumulation != n.storage:
-        rounding = rounding + n.storage.unit_roundoff * result
-        lost += n.storage.smallest_subnormal / 2
-    if n.product_flushes:
-        lost += 2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal
+        rounding = widen(rounding + rounding_error(value, n, once=True), 2)
+        lost += n.storage.half_subnormal
+    if kernel in n.flushing:
+        lost += (2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal) * growth
         inherited = inherited + _flushed_operands(X, y, size)
-    growth = (1.0 + gamma(terms, n.accumulation.unit_roundoff)) * (1.0 + n.storage.unit_roundoff)
     foretell_overflow(X.hazards, widen(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)
     # An underflow early in the sum is a summand like any other, and the roundings after it make it grow with the rest.
-    return widen(inherited + rounding + lost * growth, 9)
+    return widen(inherited + rounding + lost, 9)
+
+
+def _sum_error_in_order(form: Form, y: Rounded, order: Order, absolute: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool) -> Tensor:
+    """Error of a sum whose order is known."""
+    exact_products = exact_products or order.stored_strands
+    inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
+    sums = partial_sums(form, y.value.double(), order, absolute, bias=bias, exact_products=exact_products)
+    accumulated = sums.accumulated
+    if not exact_products and not order.fused:
+        accumulated = accumulated + absolute
+    growth = 1.0 + gamma(order.height, inner)
+    if order.stored_strands:
+        outer = n.storage.unit_roundoff
+        return widen((accumulated * inner + sums.stored * outer) * (growth * (1.0 + gamma(2 * order.strands, outer))), 6)
+    return widen(accumulated * inner * growth, 3)
+
+
+def first_place(x: Tensor) -> Tensor:
+    """ufp(x), the largest power of two that is not above |x|; 0 for zero and for subnormal numbers.  Any format; infinities stay."""
+    kinds = {torch.float64: (torch.int64, 0x7FF0000000000000), torch.float32: (torch.int32, 0x7F800000), torch.bfloat16: (torch.int16, 0x7F80)}
+    integer, mask = kinds.get(x.dtype, (torch.int16, 0x7C00))
+    return (x.view(integer) & mask).view(x.dtype)
+
+
+def rounding_error(value: Tensor, n: Numerics, *, once: bool = False) -> Tensor:
+    """Error of an elementwise operation, given its result; with ``once``, of the rounding to storage alone.  float64."""
+    size = value.double().abs()
+    nearest = first_place(size) if n.refines(Refinement.FIRST_PLACE) else size
+    error = nearest * n.storage.unit_roundoff
+    if not once and n.opmath != n.storage:
+        error = error + size * (2.0 * n.opmath.unit_roundoff)
+    return widen(error, 3)
+
+
+def entrywise_rounding(value: Tensor, magnitude: Envelope, n: Numerics) -> Envelope:
+    """The same for every entry of a matrix a case, as an envelope."""
+    if not n.refines(Refinement.FIRST_PLACE) or value.dim() == 2:
+        return magnitude.scaled(n.elementwise_roundoff)
+    u = torch.full((1, 1, 1), n.storage.unit_roundoff, dtype=torch.float64, device=value.device)
+    rounding = Envelope(weighted=((first_place(value), u),))
+    return rounding if n.opmath == n.storage else rounding + magnitude.scaled(2.0 * n.opmath.unit_roundoff)
+
+
+def _sum_error(x: Tensor, y: Tensor, value: Tensor, n: Numerics) -> Tensor:
+    """Error of one addition or subtraction of two columns: none where the result is known to be a number of the format."""
+    error = rounding_error(value, n)
+    if not n.refines(Refinement.EXACT_DIFFERENCES) or not x.dtype == y.dtype == value.dtype:
+        return error
+    normal = n.storage.smallest_normal
+    smaller = torch.minimum(*(first_place(t.double()).clamp_min(normal) for t in (x, y)))
+    known = (value.double().abs() < 2 * smaller) | (x == 0) | (y == 0)
+    return torch.where(known, 0.0, error)
+
+
+def operand_error(x: Tensor, n: Numerics) -> Tensor:
+    """What a product's operand loses by being rounded to the operands' format; nothing if it is of it.  float64."""
+    assert n.operands is not None
+    size = x.double().abs()
+    lost = widen(size * n.operands.unit_roundoff + n.operands.half_subnormal, 2)
+    return torch.where(round_to(x, n.operands) == x, 0.0, lost)
+
+
+def operand_error_of_matrix(X: Rounded, n: Numerics) -> Envelope:
+    """The same for a matrix."""
+    assert n.operands is not None
+    if X.value.dim() == 2 or X.form is None or X.value.shape[-2] == 1:
+        return Envelope(parts=(operand_error(X.value, n),))
+    half = torch.full((1, 1, 1), n.operands.half_subnormal, dtype=torch.float64, device=X.value.device)
+    return X.magnitude.scaled(n.operands.unit_roundoff) + Envelope(parts=(half,))
 
 
 def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format) -> None:

@@ -11,23 +11,22 @@ computes â again; it starts from the same bits by the same kernels, and where i
 difference is the radius of its input (claim ``perturbed-query``).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.envelope import widen
+from numeric.kernels import DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
-from numeric.probe import torch_dtype
-from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards
+from numeric.probe import Probed
+from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
 from numeric.scenario import Cases
+from numeric.tensors import torch_dtype
+from numeric.variants import Variant
 from symbolic import formulas
-
-Update = Callable[[Any, Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,28 @@ class Sides:
     hazards: Hazards
 
 
-def in_format(block: ContextualBlock, cases: Cases, numerics: Numerics) -> Cases:
-    """The cases rounded to the format, on its device."""
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """What the patched pass puts into the block, with its radii."""
+
+    weight: Rounded
+    """(cases, m, d), or W itself if the patch is factored."""
+    factors: tuple[Rounded, Rounded] | None
+    """WΔA and a, of a factored patch."""
+    last_bias: Rounded | None
+    """b′ + Δb′, with a skip connection."""
+
+    @property
+    def own_weight(self) -> bool:
+        """Whether each case has a weight of its own."""
+        return self.factors is None
+
+
+def in_format(block: ContextualBlock, cases: Cases, probed: Probed) -> Cases:
+    """The cases rounded to the mode's activations, on its device."""
 
     def cast(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.to(numerics.device, torch_dtype(numerics.storage))
+        return None if x is None else x.to(probed.device, torch_dtype(probed.mode.activations))
 
     context, query = cast(cases.context), cast(cases.query)
     assert context is not None
@@ -75,35 +91,52 @@ def in_format(block: ContextualBlock, cases: Cases, numerics: Numerics) -> Cases
     return Cases(context, cast(cases.kept), query)
 
 
-def measure_sides(block: ContextualBlock, cases: Cases, update: Update, numerics: Numerics) -> Sides:
-    """Measure and bound one batch.  block and cases: already in the format."""
-    found = hazards(len(cases.query), numerics.device)
-    W, b, b_prime = _parameters(block, numerics, found)
+def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed: Probed) -> Sides:
+    """Measure and bound one batch.  block and cases: already in the mode's formats."""
+    found = hazards(len(cases.query), probed.device)
+    W, b, b_prime = _parameters(block, probed.update, found)
 
-    left = forward(block, cases.context, cases.query)
-    unpatched = patched_forward(block, cases.kept, cases.query, _patch(block, W.value.expand(len(cases.query), -1, -1), b_prime))
-    z = exact(left.attended.unsqueeze(-1), numerics, found)
-    a = exact(unpatched.attended.unsqueeze(-1), numerics, found)
+    left = forward(block, cases.context, cases.query, probed)
+    unpatched = patched_forward(block, cases.kept, cases.query, _parameters_of(block, Patched(W, None, b_prime)), probed)
+    z, a = (widened(exact(x.unsqueeze(-1), probed.layer, found), probed.update) for x in (left.attended, unpatched.attended))
 
     delta = formulas.context_vector(z, a)
-    weight = formulas.patched_weight(W, update(W, delta, a))
-    last_bias = None if b_prime is None else formulas.bias_update(b_prime, delta)
-    right = patched_forward(block, cases.kept, cases.query, _patch(block, weight.value, last_bias))
+    patched = _patch(W, b_prime, delta, a, variant, probed)
+    right = patched_forward(block, cases.kept, cases.query, _parameters_of(block, patched), probed, _adapter(patched))
     drift = widen((right.attended.double() - unpatched.attended.double()).abs(), 2).unsqueeze(-1)
-    again = exact(right.attended.unsqueeze(-1), numerics, found, radius=drift)
+    again = exact(right.attended.unsqueeze(-1), probed.layer, found, radius=drift)
 
-    left_side = _side(block, left, z, W, b, b_prime, cases.query, apart=numerics.bias_rounded_apart)
-    right_side = _side(block, right, again, weight, b, last_bias, cases.query, apart=numerics.patched_bias_rounded_apart)
+    plain = Patched(exact(W.value, probed.layer, found), None, None if b_prime is None else exact(b_prime.value, probed.layer, found))
+    b = exact(b.value, probed.layer, found)
+    left_side = _side(block, left, exact(left.attended.unsqueeze(-1), probed.layer, found), plain, b, cases.query, probed, patched_pass=False)
+    right_side = _side(block, right, again, patched, b, cases.query, probed, patched_pass=True)
 
     # The planted wrong update reads A(C,x) for A(C∖Y,x), a mistake seen in the wild; it is as well scaled as the right one.
-    mistaken = formulas.patched_weight(W.value, update(W.value, delta.value, z.value))
-    wrong = patched_forward(block, cases.kept, cases.query, _patch(block, mistaken, last_bias))
+    mistaken = _patch(W, b_prime, delta, z, variant, probed)
+    wrong = patched_forward(block, cases.kept, cases.query, _parameters_of(block, mistaken), probed, _adapter(mistaken))
     wrong_side = Side(wrong.layers[block.first_layer].double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
     moved = z.value.double() - a.value.double()
     effect = (W.value.double() @ moved).abs().squeeze(-1)
     output_effect = moved.abs().squeeze(-1) if block.skip else None
     output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
     return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
+
+
+def _patch(W: Rounded, b_prime: Rounded | None, delta: Rounded, a: Rounded, variant: Variant, probed: Probed) -> Patched:
+    """The update, and how it is kept for the patched pass."""
+    mode, layer = probed.mode, probed.layer
+    last_bias = None
+    if b_prime is not None:
+        last_bias = stored(formulas.bias_update(b_prime, delta), mode.update, layer)
+    if variant.factored:
+        return Patched(under(W, layer), (under(W @ delta, probed.adapter), under(a, probed.adapter)), last_bias)
+    weight = formulas.patched_weight(W, variant.update(W, delta, a))
+    return Patched(stored(weight, mode.weights, layer), None, last_bias)
+
+
+def _adapter(patched: Patched) -> tuple[Tensor, Tensor] | None:
+    """A factored patch as the patched pass takes it."""
+    return None if patched.factors is None else (patched.factors[0].value, patched.factors[1].value)
 
 
 def _parameters(block: ContextualBlock, numerics: Numerics, found: Hazards) -> tuple[Rounded, Rounded, Rounded | None]:
@@ -118,20 +151,25 @@ def _parameters(block: ContextualBlock, numerics: Numerics, found: Hazards) -> t
     )
 
 
-def _patch(block: ContextualBlock, weight: Tensor, last_bias: Rounded | None) -> dict[str, Tensor]:
+def _parameters_of(block: ContextualBlock, patched: Patched) -> dict[str, Tensor]:
     """The parameters of the patched pass, case by case."""
-    patch = {weight_name(block): weight}
-    if last_bias is not None:
-        patch[last_bias_name(block)] = last_bias.value.squeeze(-1).expand(len(weight), -1)
-    return patch
+    cases = len(patched.weight.hazards.overflow)
+    weight = patched.weight.value
+    # A factored patch leaves the weight alone: one for all cases, as vmap sees it, needs no entry here.
+    parameters = {} if weight.dim() == 2 and patched.factors is not None else {weight_name(block): weight.expand(cases, -1, -1)}
+    if patched.last_bias is not None:
+        parameters[last_bias_name(block)] = patched.last_bias.value.squeeze(-1).expand(cases, -1)
+    return parameters
 
 
 def _side(
-    block: ContextualBlock, measured: Pass, attended: Rounded, weight: Rounded, b: Rounded, last_bias: Rounded | None, query: Tensor, *, apart: bool
+    block: ContextualBlock, measured: Pass, attended: Rounded, patched: Patched, b: Rounded, query: Tensor, probed: Probed, *, patched_pass: bool
 ) -> Side:
     """Carry the radius from the first dense layer to the block's output, by the rule of each module on the way."""
-    first = dense_layer(weight, b, attended, measured.layers[block.first_layer].unsqueeze(-1), apart=apart)
-    value = first
+    n = attended.numerics
+    output = measured.layers[block.first_layer].unsqueeze(-1)
+    value = first = _first_layer(patched, b, attended, output, probed, patched_pass=patched_pass)
+    apart = n.patched_bias_rounded_apart if patched_pass else n.bias_rounded_apart
     rest = [(name, module) for name, module in leaves(block.network) if name != block.first_layer]
     for name, module in rest:
         output = measured.layers[name].unsqueeze(-1)
@@ -139,12 +177,15 @@ def _side(
             # max(0, ·) rounds nothing and is 1-Lipschitz in each entry.
             value = computed(output, value.radius.dense(output.shape[-2], 1), value)
         elif isinstance(module, nn.Linear):
-            bias = last_bias if last_bias is not None and name == rest[-1][0] else exact(_bias(module).unsqueeze(-1), value.numerics, value.hazards)
-            value = dense_layer(exact(module.weight.detach(), value.numerics, value.hazards), bias, value, output, apart=apart)
+            own_bias = patched_pass and patched.last_bias is not None and name == rest[-1][0]
+            bias = patched.last_bias if own_bias else exact(_bias(module).unsqueeze(-1), n, value.hazards)
+            kernel = PATCHED_BIAS if own_bias else PATCHED_PASS if patched_pass else DENSE
+            assert bias is not None
+            value = dense_layer(exact(module.weight.detach(), n, value.hazards), bias, value, output, kernel, apart=apart)
         else:
             raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear and ReLU.')
     if block.skip:
-        x = exact(query.unsqueeze(-1), value.numerics, value.hazards)
+        x = exact(query.unsqueeze(-1), n, value.hazards)
         value = formulas.skip_connection(x, attended, value)
         assert torch.equal(torch.nan_to_num(value.value.squeeze(-1)), torch.nan_to_num(measured.output)), "the block adds in another order than the formula"
     return Side(
@@ -153,6 +194,25 @@ def _side(
         measured.output.double(),
         value.radius.dense(measured.output.shape[-1], 1).squeeze(-1),
     )
+
+
+def _first_layer(patched: Patched, b: Rounded, x: Rounded, output: Tensor, probed: Probed, *, patched_pass: bool) -> Rounded:
+    """The first dense layer, with its patch."""
+    n = x.numerics
+    if not patched_pass:
+        return dense_layer(patched.weight, b, x, output, DENSE, apart=n.bias_rounded_apart)
+    if patched.factors is None:
+        return dense_layer(patched.weight, b, x, output, PATCHED_WEIGHT, apart=n.patched_bias_rounded_apart)
+    v, a = patched.factors
+    added = formulas.factored_update(v, a, under(widened(x, probed.update), v.numerics))
+    # What the layer computed before the patch was added to it was overwritten; it is computed again, by the same kernel.
+    kernel = kernels()[PATCHED_PASS]
+    with torch.no_grad(), n.running():
+        plain = kernel.run(patched.weight.value.unsqueeze(0), x.value, b.value.squeeze(-1))
+    value = dense_layer(patched.weight, b, x, plain, PATCHED_PASS, apart=n.patched_bias_rounded_apart)
+    result = stored(widened(value, probed.update) + added, n.storage, n)
+    assert torch.equal(torch.nan_to_num(result.value), torch.nan_to_num(output)), "the layer adds its patch in another way than the formula"
+    return result
 
 
 def _bias(module: nn.Linear) -> Tensor:

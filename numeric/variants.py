@@ -40,11 +40,14 @@ class Variant:
     title: str
     update: Callable[[Any, Any, Any], Any]
     """ΔW from W (m, d), ΔA (d, 1) and a (d, 1)."""
+    factored: bool = False
+    """Whether ΔW is never formed: the layer then keeps W and adds (WΔA)(aᵀx)/‖a‖² to what it computes from x."""
 
 
 VARIANTS = (
     Variant("formula", "Eq. (1) as written: (W ΔA) aᵀ / ‖a‖²", lambda W, delta, a: formulas.rank_one_update(W, delta, a)),
     Variant("scaled", "a divided by max|a| first", lambda W, delta, a: formulas.scaled_rank_one_update(W, delta, a, largest_entry(a))),
+    Variant("factored", "ΔW never formed: (W ΔA)(aᵀx)/‖a‖² is added to Wx + b", lambda W, delta, a: formulas.rank_one_update(W, delta, a), factored=True),
 )
 
 

@@ -51,6 +51,15 @@ def first_layer(W, b, a):
     return W @ a + b
 
 
+def factored_update(v, a, x):
+    """What ΔW adds to the first layer's pre-activation at x, without being formed:  v (aᵀx/‖a‖²), v = W delta.  Eq. (1).
+
+    v: (m, 1); a, x: (d, 1). Returns (m, 1). It is how a low-rank patch is deployed (Hu et al., "LoRA", 2021, §4.1). The caller
+    guarantees a ≠ 0.
+    """
+    return v @ (transpose(a) @ x / squared_norm(a))
+
+
 def bias_update(b_prime, delta):
     """b′ + Δb′ with Δb′ = ΔA(Y), what the skip connection needs beside ΔW.  Eq. (25).  b_prime, delta: (d, 1)."""
     return b_prime + delta

@@ -37,6 +37,7 @@ Blocks = Annotated[list[str] | None, typer.Option("--block", help="Only this blo
 Formats = Annotated[list[str] | None, typer.Option("--format", help="Only this format; may be repeated.")]
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="Only this evaluation order; may be repeated.")]
 Scenarios = Annotated[list[str] | None, typer.Option("--scenario", help="Only this scenario; may be repeated.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes that measure at once. [default: all cores]", show_default=False)]
 CaseCount = Annotated[int | None, typer.Option("--cases", min=1, help="Cases in each cell, instead of the profile's.")]
 
 
@@ -46,12 +47,13 @@ def all_(
     out: Out = None,
     device: Device = "auto",
     seed: Seed = 0,
+    jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove every claim, train and stress every block, and write a report."""
     from verify.plan import make_plan
 
-    return _run(make_plan("all", profile=profile, seed=seed, device=device), out, as_json)
+    return _run(make_plan("all", profile=profile, seed=seed, device=device, jobs=jobs), out, as_json)
 
 
 @app.command()
@@ -65,13 +67,24 @@ def stress(
     out: Out = None,
     device: Device = "auto",
     seed: Seed = 0,
+    jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure trained blocks against their rounding bounds, without the proofs."""
     from verify.plan import make_plan
 
     plan = make_plan(
-        "stress", profile=profile, seed=seed, device=device, claims=(), blocks=block, formats=format, variants=variant, scenarios=scenario, cases=cases
+        "stress",
+        profile=profile,
+        seed=seed,
+        device=device,
+        claims=(),
+        blocks=block,
+        formats=format,
+        variants=variant,
+        scenarios=scenario,
+        cases=cases,
+        jobs=jobs,
     )
     return _run(plan, out, as_json)
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.cell import WRONG_UPDATE, Cell, Measurement
+from numeric.modes import Mode
 from numeric.near_zero import CASES, Sweep
-from numeric.numerics import Numerics
+from numeric.probe import Probed
 from numeric.training import TrainedBlock
 from reports.cases import Cases
 from reports.record import (
@@ -136,11 +137,11 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         id=cell.id,
         claim=cell.claim,
         block=cell.trained.block.id,
-        format=cell.numerics.storage.name,
-        numerics=cell.numerics.name,
+        format=cell.probed.mode.id,
+        numerics=cell.probed.name,
         variant=cell.variant.id,
         scenario=cell.scenario.id,
-        device=cell.numerics.device,
+        device=cell.probed.device,
         cases=len(judged.verdict),
         verdict=found.verdict,
         reason=_reason(found, reasons),
@@ -164,25 +165,21 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
     )
 
 
-def failed_cell(cell: Cell, error: Exception) -> CellRecord:
-    """A cell whose measurement broke."""
-    return unmeasured_cell(cell.claim, cell.trained.block.id, cell.numerics, cell.variant.id, cell.scenario.id, error)
-
-
-def unmeasured_cell(claim: str, block: str, numerics: Numerics, variant: str, scenario: str, error: Exception) -> CellRecord:
-    """A cell of which nothing is known."""
+def unmeasured_cell(claim: str, block: str, mode: Mode, probed: Probed | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
+    """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
+    numerics = mode.id if probed is None else probed.name
     return CellRecord(
-        id="/".join((claim, block, numerics.name, variant, scenario)),
+        id="/".join((claim, block, numerics, variant, scenario)),
         claim=claim,
         block=block,
-        format=numerics.storage.name,
-        numerics=numerics.name,
+        format=mode.id,
+        numerics=numerics,
         variant=variant,
         scenario=scenario,
-        device=numerics.device,
+        device="not asked" if probed is None else probed.device,
         cases=0,
-        verdict=Verdict.ERROR,
-        reason=f"{type(error).__name__}: {error}".split("\n")[0],
+        verdict=verdict,
+        reason=reason,
     )
 
 
@@ -192,12 +189,12 @@ def cases_table(found: Measurement) -> Cases:
     return Cases(j.norm_a, j.error, j.bound, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
-def sweep_record(trained: TrainedBlock, variant: str, numerics: Numerics, found: Sweep) -> NearZeroSweep:
+def sweep_record(trained: TrainedBlock, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:
     """A near-zero sweep."""
     return NearZeroSweep(
         block=trained.block.id,
-        format=numerics.storage.name,
-        numerics=numerics.name,
+        format=probed.mode.id,
+        numerics=probed.name,
         variant=variant,
         predicted_radius=found.predicted_radius,
         measured_radius=found.measured_radius,

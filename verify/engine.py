@@ -1,24 +1,23 @@
-"""Runs a plan: proves, trains, probes, measures, and writes each result as it comes.
+"""Runs a plan: trains and probes, then measures in other processes while this one proves, and writes each result as it comes.
 
 A run that is interrupted leaves what is finished on disk, with ``finished`` null. A cell that breaks is an ERROR and
-the others go on.
+the others go on. Rows stand in the order of the plan, whatever was finished first.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from numeric.balls import check_reference
 from numeric.block import blocks_named
-from numeric.cell import Cell, block_in_format, layer_shapes, measure_cell, seed_of
-from numeric.formats import format_named
-from numeric.near_zero import sweep
-from numeric.numerics import Numerics
-from numeric.probe import probe
-from numeric.scenario import scenarios_named
+from numeric.cell import first_shape, layer_shapes
+from numeric.combination import makes_no_sense
+from numeric.machine import use_one_thread
+from numeric.modes import modes_named
+from numeric.probe import Probed, probe
+from numeric.scenario import claim_of, scenarios_named
 from numeric.training import BlockNotTrained, TrainedBlock, trained
-from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
@@ -27,17 +26,20 @@ from reports.runs import write_run
 from symbolic.errata import load_errata
 from symbolic.prover import prove
 from symbolic.registry import load_claims
+from symbolic.verdict import Verdict
 from verify import convert
 from verify.environment import describe_environment
+from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
-
-SECTION_3_SETTING = "corollary-2.3.1"
-"""The claim whose cells have the whole context moved into the weights, as in Section 3 of the paper."""
+from verify.workers import Workers
 
 FACTOR_LEFT_OUT = 2
 """The erratum on §4.3 that ‖A(x)‖ measures."""
+
+NEAR_ZERO = "near_zero"
+"""The scenario that brings the sweeps with it."""
 
 
 class Ui(Protocol):
@@ -55,10 +57,11 @@ class Run:
         self.started = now()
         self.environment: Environment = describe_environment(plan.device, [])
         self.claims: list[ClaimRecord] = []
-        self.errata: list[ErratumRecord] = []
         self.models: list[ModelRecord] = []
-        self.cells: list[CellRecord] = []
-        self.near_zero: list[NearZeroSweep] = []
+        self.cells: dict[int, CellRecord] = {}
+        """By the place in the plan; and so the rest."""
+        self.near_zero: dict[int, NearZeroSweep] = {}
+        self.gradient_factors: dict[int, str] = {}
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
         """The record as it stands."""
@@ -72,8 +75,24 @@ class Run:
             exit_status=status,
         )
         return RunRecord(
-            run=info, environment=self.environment, claims=self.claims, errata=self.errata, models=self.models, cells=self.cells, near_zero=self.near_zero
+            run=info,
+            environment=self.environment,
+            claims=self.claims,
+            errata=list(self._errata()),
+            models=self.models,
+            cells=[self.cells[key] for key in sorted(self.cells)],
+            near_zero=[self.near_zero[key] for key in sorted(self.near_zero)],
         )
+
+    def _errata(self) -> Iterator[ErratumRecord]:
+        """Errata from the proofs of this run, with what was measured so far."""
+        proved = {claim.id: claim for claim in self.claims}
+        first = min(self.gradient_factors, default=None)
+        measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
+        for erratum in load_errata():
+            row = convert.erratum_record(erratum, proved, measured.get(erratum.number))
+            if row is not None:
+                yield row
 
     def save(self) -> None:
         """Write the record as it stands."""
@@ -82,14 +101,14 @@ class Run:
 
 def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
     """Run the whole plan into the folder. Raises KeyboardInterrupt after everything finished is on disk."""
+    use_one_thread()
     check_reference()
     state = Run(plan, folder, run_id)
     state.save()
     (folder / ".claimed").unlink(missing_ok=True)
     try:
-        _prove(state, ui)
         with CasesWriter(folder) as cases:
-            _measure(state, cases, ui)
+            _work(state, cases, ui)
     except KeyboardInterrupt:
         write_run(state.record(status=INTERRUPTED), folder)
         write_report(folder)
@@ -101,95 +120,121 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
     return record
 
 
-def _prove(state: Run, ui: Ui) -> None:
+def _work(state: Run, cases: CasesWriter, ui: Ui) -> None:
+    blocks = dict(_trained_blocks(state, ui))
+    probed = {row.mode.id: row for row in _probe(state, [block for block in blocks.values() if isinstance(block, TrainedBlock)], ui)}
+    cells, sweeps = _planned(state, blocks, probed)
+    with Workers(min(state.plan.jobs, len(cells) + len(sweeps))) as pool:
+        for key, cell in cells.items():
+            pool.submit(key, measure, *cell, state.plan.cases, state.plan.seed)
+        for key, swept in sweeps.items():
+            pool.submit(key, sweep_near_zero, *swept, state.plan.seed)
+
+        def take(found: Iterable[tuple[int, Any]]) -> None:
+            for key, outcome in found:
+                if key in cells:
+                    _keep_cell(state, cases, key, cells[key], outcome)
+                else:
+                    _keep_sweep(state, key, outcome)
+                ui.step("measure", len(state.cells) + len(state.near_zero) - skipped, len(cells) + len(sweeps))
+                state.save()
+
+        skipped = len(state.cells)
+        _prove(state, ui, lambda: take(pool.finished()))
+        take(pool.results())
+
+
+def _prove(state: Run, ui: Ui, between: Callable[[], None]) -> None:
+    """Prove the claims; between two of them, see to what else has come in."""
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
         ui.step("prove", index, len(claims))
         state.claims.append(convert.claim_record(prove(claim)))
-    ui.step("prove", len(claims), len(claims))
-    _settle_errata(state, {})
+        between()
+    if claims:
+        ui.step("prove", len(claims), len(claims))
     state.save()
 
 
-def _settle_errata(state: Run, measured: dict[int, str]) -> None:
-    """Errata from the proofs of this run, with what was measured so far, by number."""
-    proved = {claim.id: claim for claim in state.claims}
-    rows = (convert.erratum_record(erratum, proved, measured.get(erratum.number)) for erratum in load_errata())
-    state.errata = [row for row in rows if row is not None]
-
-
-def _measure(state: Run, cases: CasesWriter, ui: Ui) -> None:
-    plan = state.plan
-    blocks = list(_trained_blocks(state, ui))
-    numerics = _probe(state, [block for block, _ in blocks if block is not None], ui)
-    variants, scenarios = variants_named(plan.variants), scenarios_named(plan.scenarios)
-    total = len(plan.blocks) * len(plan.formats) * len(variants) * len(scenarios) * plan.cases
-    done = 0
-    for (block, failure), name in zip(blocks, plan.blocks, strict=True):
-        for model in numerics:
-            for variant in variants:
-                for scenario in scenarios:
-                    if block is None:
-                        assert failure is not None
-                        state.cells.append(convert.unmeasured_cell(scenario.claim, name, model, variant.id, scenario.id, failure))
-                        continue
-                    cell = Cell(block, block_in_format(block, model), model, variant, scenario, plan.cases)
-                    state.cells.append(_measured(cell, plan.seed, cases, _shifted(ui, done, total), state))
-                    done += plan.cases
-                    state.save()
-    if any(scenario.id == "near_zero" for scenario in scenarios):
-        _sweep(state, [block for block, _ in blocks if block is not None], numerics, ui)
-
-
-def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[TrainedBlock | None, Exception | None]]:
+def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
     for block in blocks_named(state.plan.blocks):
         try:
             found = trained(block, progress=ui.step)
         except BlockNotTrained as failure:
-            yield None, failure
+            yield block.id, failure
             continue
         state.models.append(convert.model_record(found))
         state.save()
-        yield found, None
+        yield block.id, found
 
 
-def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Numerics]:
-    """Ask the machine about each format, at the shapes of the blocks."""
+def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
+    """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
     shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block)}))
-    found: list[Numerics] = []
+    first = tuple({first_shape(block) for block in blocks})
+    found: list[Probed] = []
     answers: list[Probe] = []
-    for index, name in enumerate(state.plan.formats):
+    for index, mode in enumerate(modes_named(state.plan.formats) if blocks else ()):
         ui.step("probe the machine", index, len(state.plan.formats))
-        numerics, said = probe(format_named(name), shapes=shapes, device=state.plan.device)
-        found.append(numerics)
-        answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in said)
-    ui.step("probe the machine", len(found), len(found))
+        found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device))
+        answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
+    if found:
+        ui.step("probe the machine", len(found), len(found))
     state.environment = state.environment.model_copy(update={"probes": answers})
     return found
 
 
-def _measured(cell: Cell, seed: int, cases: CasesWriter, progress: Callable[[int], None], state: Run) -> CellRecord:
-    """The cell's row; a cell that breaks is an ERROR, with the reason, and not the end of the run."""
-    started = time.perf_counter()
-    try:
-        found = measure_cell(cell, seed, progress)
-    except Exception as error:
-        return convert.failed_cell(cell, error)
-    cases.append(cell.id, convert.cases_table(found))
-    if cell.claim == SECTION_3_SETTING and cell.scenario.id == "random":
-        _settle_errata(state, {FACTOR_LEFT_OUT: convert.gradient_factor(cell.trained.block.id, found.judged.norm_a)})
-    return convert.cell_record(cell, found, time.perf_counter() - started)
+_Planned = tuple[TrainedBlock, Probed, str, str]
 
 
-def _sweep(state: Run, blocks: list[TrainedBlock], numerics: list[Numerics], ui: Ui) -> None:
-    jobs = [(block, model, variant) for block in blocks for model in numerics for variant in variants_named(state.plan.variants)]
-    for index, (block, model, variant) in enumerate(jobs):
-        ui.step("near zero", index, len(jobs))
-        found = sweep(block, block_in_format(block, model), variant, model, seed_of(state.plan.seed, block.block.id, "near zero sweep"))
-        state.near_zero.append(convert.sweep_record(block, variant.id, model, found))
-    ui.step("near zero", len(jobs), len(jobs))
-    state.save()
+def _planned(
+    state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]
+) -> tuple[dict[int, _Planned], dict[int, tuple[TrainedBlock, Probed, str]]]:
+    """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
+    plan = state.plan
+    cells: dict[int, _Planned] = {}
+    sweeps: dict[int, tuple[TrainedBlock, Probed, str]] = {}
+    place = 0
+    for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
+        machine = probed.get(mode.id)
+        for scenario in scenarios_named(plan.scenarios):
+            place += 1
+            if isinstance(block, BlockNotTrained):
+                state.cells[place] = convert.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
+                continue
+            reason = makes_no_sense(block.model.block, mode)
+            if reason is not None:
+                claim = claim_of(scenario, block)
+                state.cells[place] = convert.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
+                continue
+            assert machine is not None
+            cells[place] = (block, machine, variant, scenario.id)
+        place += 1
+        if isinstance(block, TrainedBlock) and machine is not None and NEAR_ZERO in plan.scenarios and mode.sweeps:
+            sweeps[place] = (block, machine, variant)
+    return cells, sweeps
 
 
-def _shifted(ui: Ui, done: int, total: int) -> Callable[[int], None]:
-    return lambda more: ui.step("measure", done + more, total)
+def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outcome: CellFound | Exception) -> None:
+    """The cell's row; a cell that broke is an ERROR, with the reason, and not the end of the run."""
+    block, machine, variant, scenario = planned
+    if isinstance(outcome, Exception):
+        (family,) = scenarios_named([scenario])
+        claim = claim_of(family, block)
+        state.cells[key] = convert.unmeasured_cell(claim, block.block.id, machine.mode, machine, variant, scenario, Verdict.ERROR, _words(outcome))
+        return
+    cases.append(outcome.row.id, outcome.cases)
+    state.cells[key] = outcome.row
+    if outcome.gradient_factor is not None:
+        state.gradient_factors[key] = outcome.gradient_factor
+
+
+def _keep_sweep(state: Run, key: int, outcome: NearZeroSweep | Exception) -> None:
+    if isinstance(outcome, Exception):
+        raise outcome
+    state.near_zero[key] = outcome
+
+
+def _words(error: Exception) -> str:
+    """An exception in one line."""
+    return f"{type(error).__name__}: {error}".split("\n")[0]

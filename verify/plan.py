@@ -1,5 +1,6 @@
 """What a run is to check, settled and validated before anything runs."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Plan:
     scenarios: tuple[str, ...]
     cases: int
     """Cases in each cell."""
+    jobs: int
+    """Processes that measure at once."""
 
 
 def make_plan(
@@ -38,11 +41,12 @@ def make_plan(
     variants: Sequence[str] | None = None,
     scenarios: Sequence[str] | None = None,
     cases: int | None = None,
+    jobs: int | None = None,
 ) -> Plan:
     """A plan; None takes everything there is. Raises a CallError for a name that does not exist."""
     from numeric.block import blocks_named
-    from numeric.formats import FORMATS, format_named
     from numeric.machine import device_named
+    from numeric.modes import modes_named
     from numeric.scenario import scenarios_named
     from numeric.variants import variants_named
     from symbolic.registry import claim_ids
@@ -52,7 +56,7 @@ def make_plan(
     found_device = device_named(device)
     chosen = {
         "block": tuple(block.id for block in blocks_named(blocks)),
-        "format": tuple(f.name for f in (FORMATS if formats is None else [format_named(name) for name in formats])),
+        "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
         "variant": tuple(variant.id for variant in variants_named(variants)),
         "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
     }
@@ -74,4 +78,5 @@ def make_plan(
         chosen["variant"],
         chosen["scenario"],
         row.cases if cases is None else cases,
+        (os.cpu_count() or 1) if jobs is None else jobs,
     )

@@ -17,12 +17,14 @@ class Profile:
     title: str
     cases: int
     """Cases in each cell."""
+    formats: tuple[str, ...] | None = None
+    """The modes that are measured unless others are asked for; None for all."""
 
 
 PROFILES = (
-    Profile("quick", "a minute on two cores", 4096),
-    Profile("standard", "a few minutes on two cores", 32768),
-    Profile("exhaustive", "eight times standard", 262144),
+    Profile("quick", "a minute on two cores", 2304, ("fp64", "fp32", "bf16", "fp16")),
+    Profile("standard", "a few minutes on two cores", 8192),
+    Profile("exhaustive", "hours: thirty-two times standard", 262144),
 )
 
 

@@ -1,14 +1,18 @@
-"""Trained blocks, once for all tests of this floor."""
+"""Trained blocks and probed error models, once for all tests of this floor."""
 
 import pytest
 
 from numeric.block import all_blocks
-from numeric.formats import FORMATS
+from numeric.machine import use_one_thread
+from numeric.modes import MODES
 from numeric.numerics import Numerics
-from numeric.probe import probe
+from numeric.probe import Probed, probe
 from numeric.training import TrainedBlock, trained
 
+use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
+
 SHAPES = ((3, 128), (32, 128), (128, 32))
+FIRST = ((128, 32),)
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +21,12 @@ def blocks() -> dict[str, TrainedBlock]:
 
 
 @pytest.fixture(scope="session")
-def machine() -> dict[str, Numerics]:
-    """The error model of each format, as probed at the shapes of the blocks."""
-    return {row.name: probe(row, shapes=SHAPES)[0] for row in FORMATS}
+def machine() -> dict[str, Probed]:
+    """Every mode that a CPU has, with the error models as probed at the shapes of the blocks."""
+    return {mode.id: probe(mode, shapes=SHAPES, first=FIRST) for mode in MODES if "cpu" in mode.runs_on}
+
+
+@pytest.fixture(scope="session")
+def arithmetic(machine: dict[str, Probed]) -> dict[str, Numerics]:
+    """The error model of the layers of each mode."""
+    return {name: probed.layer for name, probed in machine.items()}

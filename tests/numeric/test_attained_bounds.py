@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.formats import FORMATS, Format
+from numeric.formats import NATIVE, Format
 from numeric.numerics import Numerics
-from numeric.probe import torch_dtype
 from numeric.rounding import Rounded, dense_layer, exact, hazards
+from numeric.tensors import torch_dtype
 from numeric.variants import VARIANTS, Variant
 from symbolic import formulas
 
@@ -50,10 +50,10 @@ def attained(result: Rounded, truth: Fraction) -> bool:
     return radius / 2 < error <= radius
 
 
-@pytest.fixture(params=FORMATS, ids=lambda row: row.name)
-def desk(request: pytest.FixtureRequest, machine: dict[str, Numerics]) -> Desk:
+@pytest.fixture(params=NATIVE, ids=lambda row: row.name)
+def desk(request: pytest.FixtureRequest, arithmetic: dict[str, Numerics]) -> Desk:
     row: Format = request.param
-    return Desk(machine[row.name])
+    return Desk(arithmetic[row.name])
 
 
 def test_a_sum(desk: Desk) -> None:
@@ -77,8 +77,8 @@ def test_a_quotient(desk: Desk) -> None:
 
 def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
     """Terms of a dense layer, one after another: three roundings, all of them downwards, against γ_3."""
-    for row in FORMATS:
-        numerics = Numerics(row, row, row, False, False, False, False, "cpu")
+    for row in NATIVE:
+        numerics = Numerics(row, row, row, frozenset(), False, False, False, "cpu")
         desk = Desk(numerics)
         W, x, b = (desk.left, 1.0), (desk.right, desk.u), desk.u
         weights, inputs, bias = desk.stored(*W), desk.stored(*x), desk.stored(b)
@@ -91,17 +91,17 @@ def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
 
 @pytest.mark.parametrize("name", NARROW)
 @pytest.mark.parametrize("kernel", ["product", "dense layer"])
-def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, machine: dict[str, Numerics]) -> None:
-    desk = Desk(machine[name])
+def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arithmetic: dict[str, Numerics]) -> None:
+    desk = Desk(arithmetic[name])
     row, x = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u)
     result = row @ x if kernel == "product" else dense_layer(row, desk.column(0.0), x, desk.stored(1.0), apart=False)
     assert attained(result, Fraction(1) + Fraction(desk.u))
 
 
 @pytest.mark.parametrize("name", NARROW)
-def test_a_bias_added_apart_rounds_twice(name: str, machine: dict[str, Numerics]) -> None:
+def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, Numerics]) -> None:
     """1 + u is stored as 1, and 1 + u is again: the error is 2u, twice what one rounding could do."""
-    desk = Desk(machine[name])
+    desk = Desk(arithmetic[name])
     row, x, b = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u), desk.column(desk.u)
     truth = Fraction(1) + 2 * Fraction(desk.u)
     assert attained(dense_layer(row, b, x, desk.stored(1.0), apart=True), truth)
@@ -110,8 +110,8 @@ def test_a_bias_added_apart_rounds_twice(name: str, machine: dict[str, Numerics]
 
 
 @pytest.mark.parametrize("name", ["fp32", *NARROW])
-def test_a_constant_that_the_format_cannot_hold(name: str, machine: dict[str, Numerics]) -> None:
-    desk = Desk(machine[name])
+def test_a_constant_that_the_format_cannot_hold(name: str, arithmetic: dict[str, Numerics]) -> None:
+    desk = Desk(arithmetic[name])
     constant = 1.0 + desk.u * (1 - 2.0**-20)
     assert attained(desk.column(-1.0) + constant, Fraction(constant) - 1)
 

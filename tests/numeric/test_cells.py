@@ -9,11 +9,13 @@ import torch
 from numeric import cell as cells
 from numeric import passes, sides
 from numeric.balls import ball, certify
+from numeric.block import all_blocks
 from numeric.cell import Cell, block_in_format, measure_cell, seed_of
-from numeric.formats import FORMATS, format_named
+from numeric.combination import makes_no_sense
+from numeric.formats import format_named
+from numeric.modes import MODES, modes_named
 from numeric.near_zero import sweep
-from numeric.numerics import Numerics
-from numeric.probe import probe
+from numeric.probe import Probed, probe
 from numeric.scenario import all_scenarios, scenarios_named
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant, variants_named
@@ -22,17 +24,17 @@ from symbolic.verdict import Verdict
 
 CASES = 320
 BLOCKS = ["attention", "attention-skip"]
+COMBINATIONS = {(row.id, mode.id): makes_no_sense(row.build(row.recipe), mode) for row in all_blocks() for mode in MODES if "cpu" in mode.runs_on}
 
 
-def a_cell(trained: TrainedBlock, numerics: Numerics, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
-    return Cell(trained, block_in_format(trained, numerics), numerics, variant, scenarios_named([scenario])[0], cases)
+def a_cell(trained: TrainedBlock, probed: Probed, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
+    return Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named([scenario])[0], cases)
 
 
-@pytest.mark.parametrize("block_id", BLOCKS)
-@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+@pytest.mark.parametrize(("block_id", "name"), [pair for pair in COMBINATIONS if COMBINATIONS[pair] is None])
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 @pytest.mark.parametrize("scenario", [row.id for row in all_scenarios()])
-def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     found = measure_cell(a_cell(blocks[block_id], machine[name], variant, scenario), 0)
     assert found.verdict is Verdict.HOLDS
     assert found.counts[Verdict.VIOLATED] == 0
@@ -46,6 +48,14 @@ def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id
     if scenario == "near_zero":
         assert zero.sum() >= CASES // 32
         assert not set(found.judged.reason[found.judged.norm_a > 0.5]) - {""}
+
+
+@pytest.mark.parametrize(("block_id", "name"), [pair for pair in COMBINATIONS if COMBINATIONS[pair] is not None])
+def test_what_is_skipped_could_not_have_held(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """Not violated, but blunt: in one of the scenarios at least the bound is as wide as what it should show."""
+    found = [measure_cell(a_cell(blocks[block_id], machine[name], scenario=row.id), 0) for row in all_scenarios()]
+    assert all(cell.counts[Verdict.VIOLATED] == 0 for cell in found)
+    assert Verdict.VACUOUS in [cell.verdict for cell in found]
 
 
 WRONG = {
@@ -63,19 +73,19 @@ def _plus_part(update):
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     found = measure_cell(a_cell(blocks[block_id], machine["fp32"], Variant(wrong, wrong, WRONG[wrong])), 0)
     assert found.verdict is Verdict.VIOLATED
     assert found.counts[Verdict.VIOLATED] > CASES * 0.9
 
 
-def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     epsilon = Variant("ε", "ε", lambda W, delta, a: (W @ delta) @ formulas.transpose(a) / (formulas.squared_norm(a) + 1e-8))
     for name in ("fp64", "fp32"):
         assert measure_cell(a_cell(blocks["attention"], machine[name], epsilon, "near_zero"), 0).verdict is Verdict.VIOLATED
 
 
-def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formulas, "bias_update", lambda b, delta: b)
     found = measure_cell(a_cell(blocks["attention-skip"], machine["fp32"]), 0)
     assert found.verdict is Verdict.VIOLATED
@@ -83,22 +93,23 @@ def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine:
     assert bool((found.judged.output_ratio > 1).all())
 
 
-def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     """fp32 under the error model of an accumulator in fp64 that rounds nothing to speak of."""
-    boast = dataclasses.replace(machine["fp32"], accumulation=format_named("fp64"))
+    honest = machine["fp32"]
+    boast = dataclasses.replace(honest, **{part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp64")) for part in ("update", "layer")})
     assert measure_cell(a_cell(blocks["attention"], boast), 0).verdict is Verdict.VIOLATED
 
 
 def test_a_second_pass_that_finds_another_a_widens_the_bound(
-    blocks: dict[str, TrainedBlock], machine: dict[str, Numerics], monkeypatch: pytest.MonkeyPatch
+    blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The query of every patched pass but the first is moved by one part in 2^16: still sound, and less sharp."""
     still = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
     calls = iter(range(10**6))
 
-    def moved(block, kept, query, patch):
+    def moved(block, kept, query, patch, *rest):
         nudge = 1.0 if next(calls) % 3 == 0 else 1 + 2.0**-16
-        return passes.patched_forward(block, kept, query * nudge, patch)
+        return passes.patched_forward(block, kept, query * nudge, patch, *rest)
 
     monkeypatch.setattr(sides, "patched_forward", moved)
     found = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
@@ -107,7 +118,7 @@ def test_a_second_pass_that_finds_another_a_widens_the_bound(
     assert found.judged.error.mean() > 1.5 * still.judged.error.mean()
 
 
-def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     one, two, other = (measure_cell(a_cell(blocks["attention"], machine["bf16"]), seed).judged for seed in (7, 7, 8))
     for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "wrong_noticed"):
         assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
@@ -115,7 +126,7 @@ def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], mach
     assert seed_of(0, "a", "b") != seed_of(0, "ab")
 
 
-def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     cell = a_cell(blocks["attention"], machine["fp32"], cases=cells.BATCH + 1)
     seen: list[int] = []
     found = measure_cell(cell, 0, seen.append)
@@ -124,14 +135,12 @@ def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
-@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+@pytest.mark.parametrize("name", [mode.id for mode in MODES if "cpu" in mode.runs_on and mode.sweeps])
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
-def test_the_near_zero_radius_is_as_predicted(
-    variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]
-) -> None:
+def test_the_near_zero_radius_is_as_predicted(variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     trained = blocks[block_id]
     found = sweep(trained, block_in_format(trained, machine[name]), variant, machine[name], 11)
-    assert 0.25 <= found.measured_radius / found.predicted_radius <= 4
+    assert 0.5 <= found.measured_radius / found.predicted_radius <= 2
     assert found.levels[0].refused == 0
     assert found.levels[-1].refused == 1
     assert all(level.error <= level.bound for level in found.levels if level.refused == 0)
@@ -153,9 +162,9 @@ def test_a_certificate_sees_what_is_planted() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", [row.name for row in FORMATS])
+@pytest.mark.parametrize("name", [row.id for row in MODES if "cuda" in row.runs_on])
 def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU on this machine")
-    numerics, _ = probe(format_named(name), shapes=cells.layer_shapes(blocks["attention"]), device="cuda")
-    assert measure_cell(a_cell(blocks["attention"], numerics), 0).verdict is Verdict.HOLDS
+    probed = probe(modes_named([name])[0], shapes=cells.layer_shapes(blocks["attention"]), device="cuda")
+    assert measure_cell(a_cell(blocks["attention"], probed), 0).verdict is Verdict.HOLDS

@@ -10,8 +10,8 @@ from torch.func import functional_call
 from numeric.blocks.attention import SoftmaxAttention
 from numeric.cell import block_in_format
 from numeric.contextual_block import ContextualBlock, UnusableBlock
-from numeric.numerics import Numerics
 from numeric.passes import forward, last_bias_name, leaves, patched_forward, weight_name
+from numeric.probe import Probed
 from numeric.scenarios.random import SCENARIO
 from numeric.sides import in_format
 from numeric.training import TrainedBlock
@@ -19,9 +19,9 @@ from numeric.training import TrainedBlock
 CASES = 6
 
 
-def drawn(trained: TrainedBlock, numerics: Numerics):
-    block = block_in_format(trained, numerics)
-    return block, in_format(block, SCENARIO.draw(trained, numerics.storage, CASES, torch.Generator().manual_seed(3)), numerics)
+def drawn(trained: TrainedBlock, probed: Probed):
+    block = block_in_format(trained, probed)
+    return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
 def plain_attention(layer: SoftmaxAttention, context: Tensor, query: Tensor) -> list[float]:
@@ -46,7 +46,7 @@ def plain_attention(layer: SoftmaxAttention, context: Tensor, query: Tensor) -> 
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_the_contextual_layer_is_softmax_attention(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_contextual_layer_is_softmax_attention(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     layer = block.contextual
     assert isinstance(layer, SoftmaxAttention)
@@ -62,9 +62,9 @@ def test_the_contextual_layer_is_softmax_attention(block_id: str, blocks: dict[s
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
-def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
-    seen = forward(block, cases.context, cases.query)
+    seen = forward(block, cases.context, cases.query, machine[name])
     with torch.no_grad():
         assert torch.equal(seen.output, block(cases.context, cases.query))
         assert torch.equal(seen.attended, block.contextual(cases.context, cases.query))
@@ -75,13 +75,13 @@ def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: d
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     noise = torch.randn((CASES, *block.first.weight.shape), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     patch = {weight_name(block): block.first.weight + noise}
     if block.skip:
         patch[last_bias_name(block)] = block.get_parameter(last_bias_name(block)) + noise[:, 0, :]
-    together = patched_forward(block, None, cases.query, patch)
+    together = patched_forward(block, None, cases.query, patch, machine["fp64"])
     for case in range(CASES):
         alone = functional_call(block, {key: value[case] for key, value in patch.items()}, (None, cases.query[case : case + 1]))
         # Kernels may sum in another order: products of 128 terms of size at most 10 differ by far less than this.
@@ -92,11 +92,11 @@ def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
-def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     weight = block.first.weight.detach().expand(CASES, -1, -1)
-    one = patched_forward(block, None, cases.query, {weight_name(block): weight})
-    other = patched_forward(block, None, cases.query, {weight_name(block): 2 * weight})
+    one = patched_forward(block, None, cases.query, {weight_name(block): weight}, machine[name])
+    other = patched_forward(block, None, cases.query, {weight_name(block): 2 * weight}, machine[name])
     assert torch.equal(one.attended, other.attended)
     assert not torch.equal(one.output, other.output)
 
@@ -115,11 +115,11 @@ def test_a_skip_without_a_last_bias_is_refused() -> None:
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     """T = M_W(A), M_W(z) = W′ max(0, Wz + b) + b′ (Definition 2.1); with the skip connection x + A + M_W(A) (Definition A.1)."""
     block, cases = drawn(blocks[block_id], machine["fp64"])
     W, b, last, last_bias = (p.detach() for p in block.network.parameters())
-    found = forward(block, cases.context, cases.query)
+    found = forward(block, cases.context, cases.query, machine["fp64"])
     for case in range(CASES):
         z = found.attended[case]
         expected = last @ torch.clamp(W @ z + b, min=0) + last_bias

@@ -3,7 +3,7 @@
 import pytest
 
 from numeric.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.numerics import Numerics
+from numeric.probe import Probed
 from numeric.scenario import scenarios_named
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant
@@ -13,23 +13,25 @@ from symbolic.verdict import Verdict
 CASES = 128
 
 
-def measured(trained: TrainedBlock, numerics: Numerics, variant: Variant) -> Measurement:
-    return measure_cell(Cell(trained, block_in_format(trained, numerics), numerics, variant, scenarios_named(["random"])[0], CASES), 0)
+def measured(trained: TrainedBlock, probed: Probed, variant: Variant) -> Measurement:
+    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named(["random"])[0], CASES), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
-@pytest.mark.parametrize("name", ["fp64", "bf16"])  # the sharpest and the bluntest bound
-class TestPlanted:
-    def test_nothing(self, name, variant, blocks: dict[str, TrainedBlock], machine: dict[str, Numerics]) -> None:
+@pytest.mark.parametrize("name", ["fp64", "bf16"])
+class TestPlanted:  # in the sharpest and in the bluntest of the common formats
+    def test_nothing(self, name, variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
         """The control."""
         assert measured(blocks["attention"], machine[name], variant).verdict is Verdict.HOLDS
 
     def test_a_weight_without_its_update(self, name, variant, blocks, machine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(formulas, "patched_weight", lambda W, update: W + (update - update))
+        monkeypatch.setattr(formulas, "factored_update", lambda v, a, x: (v - v) @ (formulas.transpose(a) @ x))
         self.seen(measured(blocks["attention"], machine[name], variant))
 
     def test_an_update_subtracted(self, name, variant, blocks, machine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(formulas, "patched_weight", lambda W, update: W - update)
+        monkeypatch.setattr(formulas, "factored_update", lambda v, a, x: (v - (v + v)) @ (formulas.transpose(a) @ x / formulas.squared_norm(a)))
         self.seen(measured(blocks["attention"], machine[name], variant))
 
     def test_a_context_vector_the_other_way_round(self, name, variant, blocks, machine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,21 @@
 """The probes answer on this machine, and each kind of lying kernel is found out."""
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from numeric import kernels as kernel_table
 from numeric import probe as probing
-from numeric.formats import FORMATS, Format, format_named
-from numeric.probe import UnsupportedNumerics, probe
+from numeric.formats import NATIVE, Format
+from numeric.kernels import OUTER_PRODUCT, kernels
+from numeric.modes import modes_named
+from numeric.probe import Probed, UnsupportedNumerics, probe
 
 SHAPES = ((8, 5),)
-Kernel = Callable[[Tensor, Tensor], Tensor]
+Planted = Callable[[Tensor, Tensor], Tensor]
 
 
 def honest(X: Tensor, y: Tensor) -> Tensor:
@@ -45,48 +49,55 @@ def shortens(X: Tensor, y: Tensor) -> Tensor:
     return honest(X, y)
 
 
-def use(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every product is computed by the planted kernel."""
     monkeypatch.setattr(probing, "outer_product", kernel)
-    # Float64 operands are the probe's own check of itself, and stay exact.
-    monkeypatch.setattr(probing, "product_kernels", lambda: {"planted": lambda X, y: X @ y if X.dtype == torch.float64 else kernel(X, y)})
+    honest_ones = kernels()
+    rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True, layer=False) for name, row in honest_ones.items()}
+    monkeypatch.setattr(probing, "kernels", lambda: rows)
 
 
-@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def asked(name: str, device: str = "cpu") -> Probed:
+    return probe(modes_named([name])[0], shapes=SHAPES, device=device)
+
+
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_the_machine_answers(row: Format) -> None:
-    numerics, answers = probe(row, shapes=SHAPES)
+    numerics, answers = asked(row.name).layer, asked(row.name).answers
     assert numerics.storage == row
     assert numerics.accumulation.significand_bits >= row.significand_bits
-    assert {answer.id.split("/")[1] for answer in answers} == {"accumulation", "product-subnormals", "elementwise-subnormals", "bias", "patched-bias"}
+    questions = {"accumulation", "order", "product-subnormals", "elementwise-subnormals", "bias", "patched-bias", "batch"}
+    assert {answer.id.split("/")[1] for answer in answers} - {"rounding"} == questions
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 def test_an_honest_kernel_is_believed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: what the tests below find is the lie."""
     use(honest, monkeypatch)
-    numerics, _ = probe(format_named(name), shapes=SHAPES)
+    numerics = asked(name).layer
     assert numerics.accumulation.name == "fp32"
-    assert not numerics.product_flushes
+    assert not numerics.flushing
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
 def test_a_sum_in_storage_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(summed_in_storage, monkeypatch)
-    assert probe(format_named(name), shapes=SHAPES)[0].accumulation.name == name
+    assert asked(name).layer.accumulation.name == name
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize("kernel", [flushes_operands, flushes_results])
-def test_flushed_subnormals_are_found(kernel: Kernel, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flushed_subnormals_are_found(kernel: Planted, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(kernel, monkeypatch)
-    assert probe(format_named(name), shapes=SHAPES)[0].product_flushes
+    assert asked(name).layer.flushing
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 def test_an_outer_product_that_flushes_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(honest, monkeypatch)
     monkeypatch.setattr(probing, "outer_product", flushes_results)
-    numerics, answers = probe(format_named(name), shapes=SHAPES)
-    assert numerics.product_flushes
+    numerics, answers = asked(name).layer, asked(name).answers
+    assert OUTER_PRODUCT in numerics.flushing
     assert "flushed to zero by: outer product" in [answer.answer for answer in answers]
 
 
@@ -96,16 +107,16 @@ def test_a_machine_that_flushes_fp64_is_refused() -> None:
         pytest.skip("this processor cannot flush subnormal numbers")
     try:
         with pytest.raises(UnsupportedNumerics, match="in which radii are computed"):
-            probe(format_named("fp32"), shapes=SHAPES)
+            asked("fp32")
     finally:
         torch.set_flush_denormal(False)
-    assert probe(format_named("fp32"), shapes=SHAPES)[0].storage.name == "fp32"
+    assert asked("fp32").layer.storage.name == "fp32"
 
 
 def test_shortened_operands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     use(shortens, monkeypatch)
     with pytest.raises(UnsupportedNumerics, match="shortened operands"):
-        probe(format_named("fp32"), shapes=SHAPES)
+        asked("fp32")
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
@@ -120,20 +131,20 @@ def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, monkeypatch:
         product = x.double() @ W.double().mT
         return (product if b is None else product + b.double()).to(x.dtype)
 
-    monkeypatch.setattr(probing.F, "linear", apart)
-    numerics, _ = probe(format_named(name), shapes=SHAPES)
+    monkeypatch.setattr(kernel_table.F, "linear", apart)
+    numerics = asked(name).layer
     assert numerics.bias_rounded_apart
     assert numerics.patched_bias_rounded_apart
-    monkeypatch.setattr(probing.F, "linear", once)
-    numerics, _ = probe(format_named(name), shapes=SHAPES)
+    monkeypatch.setattr(kernel_table.F, "linear", once)
+    numerics = asked(name).layer
     assert not numerics.bias_rounded_apart
     assert not numerics.patched_bias_rounded_apart
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_a_gpu_answers(row: Format) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU on this machine")
-    numerics, _ = probe(row, shapes=SHAPES, device="cuda")
+    numerics = asked(row.name, "cuda").layer
     assert numerics.device == "cuda"

@@ -13,19 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.formats import FORMATS, Format, format_named
+from numeric.formats import NATIVE, Format, format_named
+from numeric.modes import modes_named
 from numeric.numerics import Numerics
 from numeric.probe import probe, torch_dtype
 from numeric.rounding import Hazards, Rounded, dense_layer, exact, hazards
 
 K = 5
 CAREFULLY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-NAMES = [row.name for row in FORMATS]
+NAMES = [row.name for row in NATIVE]
 
 
 @cache
 def numerics_of(name: str) -> Numerics:
-    return probe(format_named(name), shapes=((K, K), (1, K)))[0]
+    return probe(modes_named([name])[0], shapes=((K, K), (1, K))).layer
 
 
 def numbers(storage: Format) -> st.SearchStrategy[float]:

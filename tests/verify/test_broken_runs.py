@@ -14,7 +14,9 @@ from calling import environment, plant, scratch_copy, verify
 from safetensors.torch import load_file, save_file
 
 from numeric.block import blocks_named
+from numeric.scenario import all_scenarios
 from numeric.training import cache_folder, trained
+from numeric.variants import VARIANTS
 
 
 def hear_interrupts() -> None:
@@ -70,7 +72,7 @@ def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.status == 3
     cells = json.loads(answer.out)["cells"]
-    assert len(cells) == 4
+    assert len(cells) == len(VARIANTS) * len(all_scenarios())
     assert {cell["verdict"] for cell in cells} == {"ERROR"}
     assert all("has not learned" in cell["reason"] for cell in cells)
 
@@ -136,7 +138,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/probe.py", "    opmath = _opmath(storage)\n    if", "    raise RuntimeError('planted')\n    if")
+    plant(code, "numeric/probe.py", "    opmath = _opmath(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err

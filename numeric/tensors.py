@@ -1,0 +1,36 @@
+"""How a format's numbers lie in torch's tensors, and rounding to a format that has no tensors of its own."""
+
+import torch
+from torch import Tensor
+
+from numeric.formats import Format
+
+
+def torch_dtype(storage: Format) -> torch.dtype:
+    """Torch's dtype of a format."""
+    dtype = getattr(torch, storage.dtype)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
+
+
+def round_to(x: Tensor, target: Format) -> Tensor:
+    """x rounded to nearest, ties to even, in the format; held in x's dtype, which has at least its range.
+
+    x: any shape, of fp32 or of a format that fp32 holds. What would pass Ω becomes infinite, or NaN in a format without an infinity.
+    """
+    wide = x.float()
+    shift = 24 - target.significand_bits
+    if shift <= 0:
+        return x
+    bits = wide.view(torch.int32)
+    half = (1 << (shift - 1)) - 1
+    nearest = ((bits + half + ((bits >> shift) & 1)) & -(1 << shift)).view(torch.float32)
+    if target.min_exponent > -126:
+        # Below the smallest normal number the spacing is constant: adding and subtracting a power of two rounds there.
+        anchor = target.smallest_subnormal * 2.0**23
+        subnormal = (wide.abs() + anchor) - anchor
+        nearest = torch.where(wide.abs() < target.smallest_normal, torch.copysign(subnormal, wide), nearest)
+    if target.max_exponent < 127:
+        beyond = torch.where(wide < 0, -torch.inf, torch.inf) if not target.reserved else torch.nan
+        nearest = torch.where(nearest.abs() > target.largest, beyond, nearest)
+    return torch.where(torch.isfinite(wide), nearest, wide).to(x.dtype)

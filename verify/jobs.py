@@ -1,0 +1,45 @@
+"""The parts of a run that can be done in any order and in any process: a cell, and a sweep towards a = 0."""
+
+import time
+from dataclasses import dataclass
+
+from numeric.cell import Cell, block_in_format, measure_cell, seed_of
+from numeric.near_zero import sweep
+from numeric.probe import Probed
+from numeric.scenario import scenarios_named
+from numeric.training import TrainedBlock
+from numeric.variants import variants_named
+from reports.cases import Cases
+from reports.record import CellRecord, NearZeroSweep
+from verify import convert
+
+SECTION_3_SETTING = "corollary-2.3.1"
+"""The claim whose cells have the whole context moved into the weights, as in Section 3 of the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellFound:
+    """What a cell's measurement gave."""
+
+    row: CellRecord
+    cases: Cases
+    gradient_factor: str | None
+    """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
+
+
+def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int, seed: int) -> CellFound:
+    """Measure one cell."""
+    started = time.perf_counter()
+    (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
+    cell = Cell(trained, block_in_format(trained, probed), probed, way, family, cases)
+    found = measure_cell(cell, seed)
+    shows = cell.claim == SECTION_3_SETTING and scenario == "random"
+    factor = convert.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None
+    return CellFound(convert.cell_record(cell, found, time.perf_counter() - started), convert.cases_table(found), factor)
+
+
+def sweep_near_zero(trained: TrainedBlock, probed: Probed, variant: str, seed: int) -> NearZeroSweep:
+    """Measure one variant in one mode from ‖a‖ = 1 down to 0."""
+    (way,) = variants_named([variant])
+    found = sweep(trained, block_in_format(trained, probed), way, probed, seed_of(seed, trained.block.id, "near zero sweep"))
+    return convert.sweep_record(trained, variant, probed, found)

@@ -1,0 +1,74 @@
+"""Cells measured in processes of their own, one thread each; in this one if there is but one job.
+
+One process a core is faster than many threads in one, for matrices this small, and steadier on a machine that does other
+work. What is found does not depend on the number of jobs: every process computes with one thread.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from multiprocessing import get_context
+from types import TracebackType
+from typing import Any, Self
+
+from pebble import ProcessExpired, ProcessPool
+
+
+class WorkerDied(Exception):
+    """The process that worked on it was killed, or crashed."""
+
+
+def _one_thread() -> None:
+    from numeric.machine import use_one_thread
+
+    use_one_thread()
+
+
+class Workers:
+    """A pool: ``with Workers(jobs) as pool: pool.submit(key, function, *arguments); for key, result in pool.results(): ...``."""
+
+    def __init__(self, jobs: int) -> None:
+        # A fresh interpreter each: a forked one would share locks of libraries that had started threads.
+        self._pool = ProcessPool(max_workers=jobs, initializer=_one_thread, context=get_context("spawn")) if jobs > 1 else None
+        self._running: dict[Future[Any], int] = {}
+        self._waiting: list[tuple[int, Callable[..., Any], tuple[Any, ...]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.close() if kind is None else self._pool.stop()
+            self._pool.join()
+
+    def submit(self, key: int, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have it done.  function: of a module, so that another process finds it; it and the arguments can be pickled."""
+        if self._pool is None:
+            self._waiting.append((key, function, arguments))
+        else:
+            self._running[self._pool.schedule(function, args=arguments)] = key
+
+    def finished(self) -> Iterator[tuple[int, Any]]:
+        """What is finished by now, without waiting: each key with its result, or with the exception in its place."""
+        for future in [future for future in self._running if future.done()]:
+            yield self._running.pop(future), _outcome(future)
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """All that is not yet told of, as it is finished."""
+        while self._waiting:
+            key, function, arguments = self._waiting.pop(0)
+            try:
+                yield key, function(*arguments)
+            except Exception as error:
+                yield key, error
+        while self._running:
+            wait(self._running, return_when=FIRST_COMPLETED)
+            yield from self.finished()
+
+
+def _outcome(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except ProcessExpired as error:
+        return WorkerDied(f"the process that measured it ended with exit code {error.exitcode}")
+    except Exception as error:
+        return error
