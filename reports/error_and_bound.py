@@ -144,12 +144,15 @@ def _density(axes: Axes, bound: NDArray[np.float64], error: NDArray[np.float64],
     top = np.log(number.max()) or 1.0
     shade = np.minimum((np.log(number) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
     for level, alpha in enumerate(_SHADES):
-        corners = squares[shade == level] * side
+        corners = squares[shade == level]
         if len(corners):
-            axes.add_patch(PathPatch(Outline.make_compound_path(*_boxes(corners, side)), facecolor=HOLDS, alpha=alpha, linewidth=0))
+            axes.add_patch(PathPatch(Outline.make_compound_path(*_columns(corners, side)), facecolor=HOLDS, alpha=alpha, linewidth=0))
 
 
-def _boxes(corners: NDArray[np.float64], side: float) -> Iterable[Outline]:
-    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]) * side
+def _columns(squares: NDArray[np.float64], side: float) -> Iterable[Outline]:
+    """Squares that stand on one another, in one outline.  squares: (n, 2) whole numbers, sorted by column and then by row."""
+    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
     codes = [Outline.MOVETO, Outline.LINETO, Outline.LINETO, Outline.LINETO, Outline.CLOSEPOLY]
-    return [Outline(corner + unit, codes) for corner in corners]
+    column, row = squares.T
+    breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1
+    return [Outline((part[0] + unit * (1, len(part))) * side, codes) for part in np.split(squares, breaks)]

@@ -3,6 +3,7 @@
 A page carries no script and forbids itself every request, so a name in a record can be nothing but text.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +20,7 @@ from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
 from reports.headline import Headline, Standing, cases_inside, headline
 from reports.mathml import mathml, matrix, statement
 from reports.near_zero_figure import sweep_picture
+from reports.near_zero_table import radii_table
 from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
@@ -88,6 +90,9 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
         "sweeps": sweeps,
+        "radii": radii_table(sweeps),
+        "worst_factor": _worst_factor(sweeps),
+        "limits": _limits(sweeps),
         "sweep_pictures": list(_sweep_pictures(sweeps)),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
@@ -113,7 +118,7 @@ def _environment() -> Environment:
         power_of_two=_raised(numbers.power_of_two),
         seconds=numbers.seconds,
         words=numbers.words,
-        quotient=_quotient,
+        two_to=_raised(numbers.two_to),
         mathml=mathml,
         statement=statement,
         matrix=matrix,
@@ -134,6 +139,23 @@ def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Mark
         yield f"{numerics}, {block}", sweep_picture(together, index)
 
 
+def _worst_factor(sweeps: Iterable[NearZeroSweep]) -> float | None:
+    """How far the worst prediction is off, as a factor of 1 or more; infinite if a radius is 0 or infinite and the other is not."""
+    pairs = [(sweep.measured_radius, sweep.predicted_radius) for sweep in sweeps if sweep.measured_radius != sweep.predicted_radius]
+    factors = [max(math.exp2(abs(math.log2(m) - math.log2(p))), 1.0) if 0 < m < math.inf and 0 < p < math.inf else math.inf for m, p in pairs]
+    return max(factors, default=1.0 if sweeps else None)
+
+
+def _limits(sweeps: Iterable[NearZeroSweep]) -> dict[str, list[str]]:
+    """Each range limit, with the variants and formats whose radius it sets."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for sweep in sweeps:
+        formats = found.setdefault(sweep.predicted_by, {}).setdefault(sweep.variant, [])
+        if sweep.numerics not in formats:
+            formats.append(sweep.numerics)
+    return {reason: [f"{variant} in {', '.join(formats)}" for variant, formats in of.items()] for reason, of in found.items()}
+
+
 def _raised(format_number: Callable[..., str]) -> Callable[..., Markup]:
     """The same numbers with their exponents as <sup>: the superscript characters of most fonts are small and uneven."""
 
@@ -143,7 +165,3 @@ def _raised(format_number: Callable[..., str]) -> Callable[..., Markup]:
         return Markup("").join(pieces)
 
     return formatted
-
-
-def _quotient(pair: tuple[float, float]) -> float | None:
-    return pair[0] / pair[1] if pair[1] else None

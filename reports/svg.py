@@ -78,10 +78,12 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)  # its rule is "*": it would reach the whole page
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), svg)  # a hundredth of a point is finer than any screen
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d)\d+", r"\1", tag[0]).replace(".0 ", " "), svg)  # a tenth of a point is as fine as a screen
     svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+    svg = re.sub(r' transform="rotate\(-?0 [^"]*"', "", svg)
     referenced = set(re.findall(r"#([^\")]+)", svg))
     svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
+    svg = _without_idle_groups(svg)
     svg = re.sub(r'\b(id|clip-path|xlink:href)="(url\()?(#?)', lambda match: f'{match[1]}="{match[2] or ""}{match[3]}{name}-', svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page has its own
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)  # matplotlib before 3.10
@@ -93,6 +95,19 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     assert view_box is not None
     namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
     return Markup(f'<svg {namespaces} {view_box[0]} role="img" aria-label="{escape(description)}">{body}')
+
+
+def _without_idle_groups(svg: str) -> str:
+    """Without the groups that say nothing: half of what matplotlib writes."""
+    open_groups: list[bool] = []
+
+    def kept(match: re.Match[str]) -> str:
+        if match[0] != "</g>":
+            open_groups.append(match[0] != "<g>")
+            return match[0] if open_groups[-1] else ""
+        return match[0] if open_groups.pop() else ""
+
+    return re.sub(r"<g(?: [^>]*)?>|</g>", kept, svg)
 
 
 def _raised(match: re.Match[str]) -> str:

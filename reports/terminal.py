@@ -1,4 +1,4 @@
-"""What a terminal is told at the end: the same sentence as the page, and the grid folded to blocks and formats.
+"""What a terminal is told at the end: the same sentence as the page, and the grid folded to formats and blocks.
 
 Names from a record are put into ``Text``, never into markup, so that a block named "[red]" stays a block of that name.
 """
@@ -32,7 +32,7 @@ _STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold r
 
 
 def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
-    """The end of a run: the sentence, what was not checked, a table of blocks and formats, the path of the report."""
+    """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report."""
     verdict = headline(record)
     parts: list[RenderableType] = []
     if record.cells:
@@ -87,12 +87,11 @@ def _checks(record: RunRecord) -> str:
 
 
 def _folded_grid(record: RunRecord) -> Table:
-    """Block by format: the gravest verdict and the worst ratio over scenarios and variants."""
+    """Format by block: the gravest verdict and the worst ratio over scenarios and variants."""
     cells = grid(record)
-    table = _table("error ÷ bound", *cells.formats)
-    for block in cells.blocks:
-        columns = [[item for row in block.rows for item in row.squares[index]] for index in range(len(cells.formats))]
-        table.add_row(Text(block.name), *(_folded(column) for column in columns))
+    table = _table("error ÷ bound", *(block.name for block in cells.blocks))
+    for index, name in enumerate(cells.formats):
+        table.add_row(Text(name), *(_folded([item for row in block.rows for item in row.squares[index]]) for block in cells.blocks))
     return table
 
 

@@ -20,7 +20,10 @@ class UnknownKind(CallError):
     """There is no list of that."""
 
 
-Row = dict[str, str | int | float | bool]
+Row = dict[str, object]
+
+LISTED = 4
+"""Columns of a list that a terminal shows; ``--json`` has the rest."""
 
 
 def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_json: bool) -> int:
@@ -119,7 +122,7 @@ def list_kind(kind: str, *, as_json: bool) -> int:
     if as_json:
         _print_json(rows)
     else:
-        Console().print(_table(rows))
+        Console().print(_table([{name: row[name] for name in list(row)[:LISTED]} for row in rows]))
     return HELD
 
 
@@ -160,20 +163,22 @@ def _blocks() -> list[Row]:
 
 
 def _formats() -> list[Row]:
-    from numeric.formats import FORMATS
+    from numeric.modes import MODES
 
     return [
         {
-            "id": row.name,
+            "id": row.id,
             "title": row.title,
-            "significand_bits": row.significand_bits,
-            "min_exponent": row.min_exponent,
-            "max_exponent": row.max_exponent,
-            "unit_roundoff": row.unit_roundoff,
-            "smallest_subnormal": row.smallest_subnormal,
-            "largest": row.largest,
+            "unit_roundoff": (row.operands or row.activations).unit_roundoff,
+            "emulated_on": ", ".join(row.emulated_on),
+            "runs_on": list(row.runs_on),
+            "weights": row.weights.name,
+            "activations": row.activations.name,
+            "layer_inputs": row.range.name,
+            "operands": None if row.operands is None else row.operands.name,
+            "update": row.update.name,
         }
-        for row in FORMATS
+        for row in MODES
     ]
 
 
