@@ -91,20 +91,27 @@ def certify(
     right: Sequence[float],
     left_radius: Sequence[float],
     right_radius: Sequence[float],
+    *,
+    again: Sequence[float] | None = None,
+    moved: Sequence[float] | None = None,
 ) -> Certificate:
     """Compare both measured sides of one case, at the first dense layer, with real arithmetic.
 
-    W: (m, d); b: (m, 1); z, a: d floats, a ≠ 0; left, right and their radii: m floats.
+    W: (m, d); b: (m, 1); z, a: d floats, a ≠ 0; left, right and their radii: m floats. again: â + ε as the patched pass computed it,
+    and moved, m floats: what the sides are taken to differ by for it, whose own error counts as the right side's.
     """
     saved, ctx.prec = ctx.prec, BITS
     try:
         z_ball, a_ball = ball([[x] for x in z]), ball([[x] for x in a])
+        again_ball = a_ball if again is None else ball([[x] for x in again])
+        delta = formulas.context_vector(z_ball, a_ball)
         exact_left = formulas.first_layer(W, b, z_ball).entries()
-        update = variant.update(W, formulas.context_vector(z_ball, a_ball), a_ball)
-        exact_right = formulas.first_layer(formulas.patched_weight(W, update), b, a_ball).entries()
+        exact_right = formulas.first_layer(formulas.patched_weight(W, variant.update(W, delta, a_ball)), b, again_ball).entries()
+        exact_move = formulas.perturbation(W, delta, a_ball, again_ball - a_ball).entries()
+        taken = [arb(0)] * len(exact_left) if moved is None else [arb(x) for x in moved]
         left_errors = [abs(arb(x) - y) for x, y in zip(left, exact_left, strict=True)]
-        right_errors = [abs(arb(x) - y) for x, y in zip(right, exact_left, strict=True)]
-        agree = all(x.overlaps(y) for x, y in zip(exact_left, exact_right, strict=True))
+        right_errors = [abs(arb(x) - move - y) for x, move, y in zip(right, taken, exact_left, strict=True)]
+        agree = all((x + move).overlaps(y) for x, move, y in zip(exact_left, exact_move, exact_right, strict=True))
         # A comparison of balls is true only if it is true of all their points.
         within = all(e <= arb(r) for e, r in zip(left_errors + right_errors, [*left_radius, *right_radius], strict=True))
         return Certificate(_upper(left_errors), _upper(right_errors), agree and within)

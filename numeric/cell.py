@@ -57,6 +57,13 @@ class Measurement:
 
     judged: Judged
     certificates: tuple[Certificate, ...]
+    recomputed: bool = False
+    """Whether the claim is of what an â that was computed again moves."""
+
+    @property
+    def moves_noticed(self) -> int:
+        """Judged cases that would lie outside their bounds if the move were left out."""
+        return int(self.judged.move_noticed.sum())
 
     @property
     def holds(self) -> NDArray[np.bool_]:
@@ -103,13 +110,15 @@ class Measurement:
 
     @property
     def verdict(self) -> Verdict:
-        """VIOLATED for one violated case or one certificate outside; HOLDS only if the bound would have noticed a wrong update."""
+        """VIOLATED for one violated case or one certificate outside; HOLDS only if the bound would have noticed a wrong update, and a missing move."""
         counts = self.counts
         if counts[Verdict.VIOLATED] or not all(c.inside for c in self.certificates):
             return Verdict.VIOLATED
         if not self.was_judged.any():
             return Verdict.INCONCLUSIVE
         if counts[Verdict.HOLDS] == 0 or self.resolution >= 1 or self.wrong_verdict is not Verdict.VIOLATED:
+            return Verdict.VACUOUS
+        if self.recomputed and self.moves_noticed == 0:
             return Verdict.VACUOUS
         return Verdict.HOLDS
 
@@ -155,14 +164,14 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     done = 0
     while done < cell.cases:
         drawn = cell.scenario.draw(cell.trained, cell.probed.mode.range, BATCH, generator)
-        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed)
+        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
         judged.append(judge(sides))
         if len(certificates) < CERTIFIED_CASES:
             certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))
         done += BATCH
         if progress:
             progress(min(done, cell.cases))
-    return Measurement(_joined(judged, cell.cases), tuple(certificates))
+    return Measurement(_joined(judged, cell.cases), tuple(certificates), recomputed=cell.scenario.attend is not None)
 
 
 def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -> list[Certificate]:
@@ -178,8 +187,8 @@ def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -
     left, right = sides.left, sides.right
     return [
         certify(
-            W, b, row(sides.z), row(sides.a), cell.variant,
-            row(left.first_layer), row(right.first_layer), row(left.first_layer_radius), row(right.first_layer_radius),
+            W, b, row(sides.z), row(sides.a), cell.variant, row(left.first_layer), row(right.first_layer), row(left.first_layer_radius),
+            row(right.first_layer_radius), again=row(sides.again), moved=row(sides.moved),
         )
     ]  # fmt: skip
 

@@ -57,6 +57,10 @@ class Judged:
     """Verdict, as text."""
     reason: NDArray[np.object_]
     """Reason, as text; empty if judged."""
+    moved: NDArray[np.float64]
+    """‖(WΔA)(aᵀε)/‖a‖² + Wε‖∞, what the â that was computed again moved the first dense layer by; 0 where it came out the same."""
+    move_noticed: NDArray[np.bool_]
+    """Whether the case would lie outside its bound if that were left out."""
     wrong_noticed: NDArray[np.bool_]
     """Whether the planted wrong update, judged by the same rule, was VIOLATED, by finite numbers and at the first dense layer."""
 
@@ -64,7 +68,8 @@ class Judged:
 def judge(sides: Sides) -> Judged:
     """The verdict of every case of a batch."""
     left = sides.left
-    site, output = (_compare(getattr(left, where), getattr(sides.right, where), _bound(sides, where)) for where in ("first_layer", "output"))
+    moved = {"first_layer": sides.moved, "output": torch.zeros_like(left.output)}
+    site, output = (_compare(getattr(left, where), getattr(sides.right, where), _bound(sides, where), moved[where]) for where in moved)
     effect = sides.effect.amax(-1)
     # A bound that is not finite says nothing of the output, so the case shows nothing of the claim.
     resolution = torch.where((effect > 0) & torch.isfinite(output.bound), site.bound / effect, torch.inf)
@@ -76,9 +81,10 @@ def judge(sides: Sides) -> Judged:
     reason = _reasons(sides)
     verdict = _verdicts(site, output, sides.hazards.not_finite, resolution, reason)
     # The same rule judges the planted wrong update: one that overlooks errors would overlook this one too.
-    wrong, wrong_output = (_compare(getattr(left, where), getattr(sides.wrong, where), _bound(sides, where)) for where in ("first_layer", "output"))
+    wrong, wrong_output = (_compare(getattr(left, where), getattr(sides.wrong, where), _bound(sides, where), moved[where]) for where in moved)
     found = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
     noticed = (found == Verdict.VIOLATED.value) & _np((wrong.ratio > 1) & torch.isfinite(wrong.ratio))
+    unmoved = _compare(left.first_layer, sides.right.first_layer, _bound(sides, "first_layer"), torch.zeros_like(sides.moved))
     return Judged(
         norm_a=_np(_norm(sides.a)),
         error=_np(site.error),
@@ -90,6 +96,8 @@ def judge(sides: Sides) -> Judged:
         output_resolution=_np(output_resolution),
         verdict=verdict,
         reason=reason,
+        moved=_np(sides.moved.abs().amax(-1)),
+        move_noticed=_np(unmoved.ratio > 1).astype(bool) & (reason == ""),
         wrong_noticed=noticed.astype(bool),
     )
 
@@ -139,14 +147,16 @@ def _bound(sides: Sides, where: str) -> Tensor:
     return left + right
 
 
-def _compare(left: Tensor, right: Tensor, bound: Tensor) -> _Compared:
-    """How far two sides lie apart, and how that compares with the bound.
+def _compare(left: Tensor, right: Tensor, bound: Tensor, moved: Tensor) -> _Compared:
+    """How far left + moved and right lie apart, and how that compares with the bound.
 
     A difference that is not finite makes the ratio infinite; a bound that is not finite says nothing, and becomes
-    infinite. The difference of two float64 numbers is rounded once, so the bound is widened by one roundoff of it.
+    infinite. Each of two sums of float64 is rounded once, so the bound is widened by one roundoff of either.
     """
-    difference = torch.nan_to_num((left - right).abs(), nan=torch.inf, posinf=torch.inf)
-    bound = torch.nan_to_num(bound * (1 + 4 * ROUNDOFF) + difference * ROUNDOFF, nan=torch.inf, posinf=torch.inf)
+    apart = left - right
+    difference = torch.nan_to_num((apart + moved).abs(), nan=torch.inf, posinf=torch.inf)
+    lost = (difference + torch.where(moved == 0, 0.0, apart.abs())) * ROUNDOFF
+    bound = torch.nan_to_num(bound * (1 + 4 * ROUNDOFF) + lost, nan=torch.inf, posinf=torch.inf)
     ratio = torch.where(difference == 0, 0.0, difference / bound)
     ratio = torch.where(torch.isinf(difference), torch.inf, ratio)
     return _Compared(difference.amax(-1), bound.amax(-1), ratio.amax(-1))

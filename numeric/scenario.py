@@ -8,7 +8,9 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
+from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
+from numeric.probe import Probed
 from numeric.training import TrainedBlock
 from symbolic.errors import CallError, unknown
 
@@ -29,6 +31,10 @@ class Cases:
     """x: (cases, width)."""
 
 
+Attend = Callable[[ContextualBlock, Cases, Probed], Tensor]
+"""A(C∖Y,x) of each case by some way of computing: (cases, width)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A row of the registry."""
@@ -39,6 +45,10 @@ class Scenario:
     """The claim that it tests on a block without a skip connection."""
     draw: Callable[[TrainedBlock, Format, int, torch.Generator], Cases]
     """Draws that many cases for a trained block and a format."""
+    attend: Attend | None = None
+    """How the â is computed from which the update is made, where it is not the patched pass's own way."""
+    claim_with_skip: str = "theorem-a.2"
+    """The claim that it tests on a block with one."""
 
 
 def all_scenarios() -> list[Scenario]:
@@ -59,5 +69,5 @@ def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
 
 
 def claim_of(scenario: Scenario, trained: TrainedBlock) -> str:
-    """The claim that a cell tests: Theorem A.2 on a block with a skip connection, else the scenario's own."""
-    return "theorem-a.2" if trained.model.block.skip else scenario.claim
+    """The claim that a cell tests."""
+    return scenario.claim_with_skip if trained.model.block.skip else scenario.claim

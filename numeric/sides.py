@@ -7,26 +7,35 @@ equal one real vector, so
     |left - right| ≤ |left - exact| + |right - exact| ≤ radius_left + radius_right,
 
 at the output of the first dense layer and, carried on through the network, at the block's output. The patched pass
-computes â again; it starts from the same bits by the same kernels, and where it nevertheless comes out different the
-difference is the radius of its input (claim ``perturbed-query``).
+computes â again; it starts from the same bits by the same kernels. Where it nevertheless comes out as â + ε, or is made to
+(scenario ``recompute``), both sides differ at the first dense layer by (WΔA)(aᵀε)/‖a‖² + Wε, exactly (claim
+``perturbed-query``): that number, computed in fp64 with a radius of its own, is taken away. Behind f_θ, |ε| is the radius
+of the network's input.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.envelope import widen
-from numeric.kernels import DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.formats import format_named
+from numeric.kernels import ALL, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
 from numeric.probe import Probed
 from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
-from numeric.scenario import Cases
+from numeric.scenario import Attend, Cases
 from numeric.tensors import torch_dtype
 from numeric.variants import Variant
 from symbolic import formulas
+
+FP64 = Numerics(
+    format_named("fp64"), format_named("fp64"), format_named("fp64"), ALL,
+    elementwise_flushes=False, bias_rounded_apart=False, patched_bias_rounded_apart=False, device="cpu",
+)  # fmt: skip
+"""A model of fp64 that asks nothing of the machine but what the probe demands of it: any order of sums, products that flush."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,11 @@ class Sides:
     z: Tensor
     """ẑ = A(C,x): (cases, d), in the format."""
     a: Tensor
-    """â = A(C∖Y,x): (cases, d), in the format."""
+    """â = A(C∖Y,x), from which the update is made: (cases, d), in the format."""
+    again: Tensor
+    """What the patched pass computed for it: (cases, d); â bit for bit, but in the scenario ``recompute``."""
+    moved: Tensor
+    """What â + ε moves the first dense layer by: (cases, m) float64; its radius is in the right side's."""
     left: Side
     right: Side
     wrong: Side
@@ -58,7 +71,7 @@ class Sides:
     output_change: Tensor
     """|output with the context - output without it and without ΔW|: (cases, d_out) float64, what the update changes there, as measured."""
     output_effect: Tensor | None
-    """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection."""
+    """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection, where the claim is of that."""
     hazards: Hazards
 
 
@@ -91,35 +104,57 @@ def in_format(block: ContextualBlock, cases: Cases, probed: Probed) -> Cases:
     return Cases(context, cast(cases.kept), query)
 
 
-def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed: Probed) -> Sides:
-    """Measure and bound one batch.  block and cases: already in the mode's formats."""
+def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed: Probed, attend: Attend | None = None) -> Sides:
+    """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise."""
     found = hazards(len(cases.query), probed.device)
     W, b, b_prime = _parameters(block, probed.update, found)
 
     left = forward(block, cases.context, cases.query, probed)
     unpatched = patched_forward(block, cases.kept, cases.query, _parameters_of(block, Patched(W, None, b_prime)), probed)
-    z, a = (widened(exact(x.unsqueeze(-1), probed.layer, found), probed.update) for x in (left.attended, unpatched.attended))
+    reference = unpatched.attended if attend is None else attend(block, cases, probed)
+    z, a = (widened(exact(x.unsqueeze(-1), probed.layer, found), probed.update) for x in (left.attended, reference))
 
     delta = formulas.context_vector(z, a)
     patched = _patch(W, b_prime, delta, a, variant, probed)
     right = patched_forward(block, cases.kept, cases.query, _parameters_of(block, patched), probed, _adapter(patched))
-    drift = widen((right.attended.double() - unpatched.attended.double()).abs(), 2).unsqueeze(-1)
-    again = exact(right.attended.unsqueeze(-1), probed.layer, found, radius=drift)
+    again = exact(right.attended.unsqueeze(-1), probed.layer, found)
+    epsilon = (right.attended.double() - reference.double()).unsqueeze(-1)
+    drifting = exact(again.value, probed.layer, found, radius=widen(epsilon.abs(), 2))
 
     plain = Patched(exact(W.value, probed.layer, found), None, None if b_prime is None else exact(b_prime.value, probed.layer, found))
     b = exact(b.value, probed.layer, found)
     left_side = _side(block, left, exact(left.attended.unsqueeze(-1), probed.layer, found), plain, b, cases.query, probed, patched_pass=False)
-    right_side = _side(block, right, again, patched, b, cases.query, probed, patched_pass=True)
+    right_side = _side(block, right, drifting, patched, b, cases.query, probed, patched_pass=True)
+    moved = torch.zeros_like(left_side.first_layer)
+    if bool((epsilon != 0).any()):
+        at_again = _first_layer(patched, b, again, right.layers[block.first_layer].unsqueeze(-1), probed, patched_pass=True)
+        predicted = _moved(W, z, a, epsilon)
+        moved, of_moved, of_right = predicted.value.squeeze(-1), *(x.radius.dense(*predicted.value.shape[-2:]).squeeze(-1) for x in (predicted, at_again))
+        right_side = replace(right_side, first_layer_radius=widen(of_moved + of_right, 1))
 
     # The planted wrong update reads A(C,x) for A(C∖Y,x), a mistake seen in the wild; it is as well scaled as the right one.
     mistaken = _patch(W, b_prime, delta, z, variant, probed)
     wrong = patched_forward(block, cases.kept, cases.query, _parameters_of(block, mistaken), probed, _adapter(mistaken))
     wrong_side = Side(wrong.layers[block.first_layer].double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
-    moved = z.value.double() - a.value.double()
-    effect = (W.value.double() @ moved).abs().squeeze(-1)
-    output_effect = moved.abs().squeeze(-1) if block.skip else None
+    change = z.value.double() - a.value.double()
+    effect = (W.value.double() @ change).abs().squeeze(-1)
+    output_effect = change.abs().squeeze(-1) if block.skip and attend is None else None
     output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
-    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
+    return Sides(left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
+
+
+def _moved(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
+    """(WΔA)(aᵀε)/‖a‖² + Wε in fp64, with its radius; zero where ε is.  epsilon: (cases, d, 1) float64. Returns (cases, m, 1)."""
+    found = hazards(len(epsilon), epsilon.device)
+    ours, theirs, wide = (exact(x.value.double(), FP64, found) for x in (W, z, a))
+    lost = widen(epsilon.abs() * 2.0**-53, 1)  # one subtraction of float64; a difference of subnormal numbers is exact
+    moved = formulas.perturbation(ours, formulas.context_vector(theirs, wide), wide, exact(epsilon, FP64, found, radius=lost))
+    none = (epsilon == 0).all(-2, keepdim=True)
+    # What cannot be told (a denominator that underflowed, an overflow) bounds nothing.
+    known = torch.isfinite(moved.value) & ~(found.underflow | found.not_finite).reshape(-1, 1, 1)
+    value = torch.where(none | ~known, 0.0, moved.value)
+    radius = torch.where(none, 0.0, torch.where(known, moved.radius.dense(*value.shape[-2:]), torch.inf))
+    return computed(value, radius, moved)
 
 
 def _patch(W: Rounded, b_prime: Rounded | None, delta: Rounded, a: Rounded, variant: Variant, probed: Probed) -> Patched:

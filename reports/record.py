@@ -156,6 +156,14 @@ class Certified(Row):
     inside: bool = Field(description="Whether each side of each sampled case lay inside its own radius.")
 
 
+class Recomputed(Row):
+    """What an A(C∖Y,x) that the patched pass computed anew, and otherwise, moved the first dense layer by."""
+
+    cases: int = Field(description="Measured: judged cases in which it came out different.")
+    moved: Spread = Field(description="‖(WΔA)(aᵀε)/‖a‖² + Wε‖∞ over the judged cases, computed in fp64; the error is what is left without it.")
+    noticed: int = Field(description="Judged cases that would lie outside their bounds if the prediction were left out.")
+
+
 class CellRecord(Row):
     """One square of the grid: many cases of one claim, block, numerics, variant and scenario."""
 
@@ -194,6 +202,7 @@ class CellRecord(Row):
     )
     mutant_caught: int = Field(default=0, description="Cases whose planted wrong update was noticed.")
     certified: Certified | None = None
+    recomputed: Recomputed | None = None
     seconds: float = 0.0
     witness: str | None = None
 

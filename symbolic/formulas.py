@@ -60,6 +60,14 @@ def factored_update(v, a, x):
     return v @ (transpose(a) @ x / squared_norm(a))
 
 
+def perturbation(W, delta, a, epsilon):
+    """What the patched first layer's output moves by if it reads a + ε in place of a:  (W delta)(aᵀε/‖a‖²) + Wε.
+
+    W: (m, d); delta, a, epsilon: (d, 1). Returns (m, 1). Claim ``perturbed-query``. The caller guarantees a ≠ 0.
+    """
+    return (W @ delta) @ (transpose(a) @ epsilon / squared_norm(a)) + W @ epsilon
+
+
 def bias_update(b_prime, delta):
     """b′ + Δb′ with Δb′ = ΔA(Y), what the skip connection needs beside ΔW.  Eq. (25).  b_prime, delta: (d, 1)."""
     return b_prime + delta

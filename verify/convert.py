@@ -24,6 +24,7 @@ from reports.record import (
     NearZeroLevel,
     NearZeroSweep,
     Quantiles,
+    Recomputed,
     Spread,
     Step,
 )
@@ -133,6 +134,9 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             "output_resolution": found.output_resolution,
             "output_blind": found.output_blind,
         }
+        if found.recomputed:
+            moved = judged.moved[mask]
+            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
     return CellRecord(
         id=cell.id,
         claim=cell.claim,
@@ -229,6 +233,8 @@ def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
         parts.append("a side lies outside its own radius, by the ball reference")
     if found.wrong_verdict is Verdict.HOLDS:
         parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
+    if found.recomputed and found.moves_noticed == 0:
+        parts.append("no case would have noticed that what the recomputed A(C∖Y,x) moves was left out")
     if counts[Verdict.VACUOUS]:
         parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")
     if reasons:

@@ -18,6 +18,7 @@ from numeric.modes import modes_named
 from numeric.probe import Probed, probe
 from numeric.scenario import claim_of, scenarios_named
 from numeric.training import BlockNotTrained, TrainedBlock, trained
+from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
@@ -202,7 +203,7 @@ def _planned(
             if isinstance(block, BlockNotTrained):
                 state.cells[place] = convert.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
                 continue
-            reason = makes_no_sense(block.model.block, mode)
+            reason = makes_no_sense(block.model.block, mode, scenario, *variants_named([variant]))
             if reason is not None:
                 claim = claim_of(scenario, block)
                 state.cells[place] = convert.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)

@@ -33,7 +33,7 @@ def _left(v: Values) -> Any:
 
 
 def _right(v: Values) -> Any:
-    return (v.W @ _delta(v)) * (v.a.mT @ v.epsilon / (v.a.mT @ v.a)) + v.W @ v.epsilon
+    return v.formulas.perturbation(v.W, _delta(v), v.a, v.epsilon)
 
 
 def _proof(v: Values, d: "Derivation") -> None:

@@ -1,0 +1,50 @@
+"""The update is made from one A(C∖Y,x), and the patched pass computes another: by another kernel, in batches of another size.
+
+That is what a deployed patch meets. â + ε in place of â moves the patched layer by (WΔA)(aᵀε)/‖a‖² + Wε, exactly (claim
+``perturbed-query``); the measured error is what is left once that has been taken away.
+
+Both kernels round the same sums in another way, so ‖ε‖ is some roundoffs of what is summed. To see it grow against ‖a‖,
+what is kept of the context is half of its tokens and their negatives: the attention has no biases, so A(C∖Y,x) goes to
+zero with the query, which is scaled down in steps, while the tokens and with them ε stay as large as they are.
+"""
+
+import torch
+from torch import Tensor
+
+from numeric.contextual_block import ContextualBlock
+from numeric.formats import Format
+from numeric.passes import attend
+from numeric.probe import Probed
+from numeric.scenario import Cases, Scenario
+from numeric.task import draw_prompts
+from numeric.training import TrainedBlock
+
+SERVED = 7
+"""Cases that the update's â is computed for at once: the size of a small service's batch, and no power of two."""
+
+
+LEVELS = 16
+"""Scales of the query, from 1 down to about the format's roundoff."""
+
+
+def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    prompts = draw_prompts(trained.block.recipe, cases, generator)
+    embed = trained.model.embedding
+    context, query = embed(prompts.context).double(), embed(prompts.query).double()
+    half = context[:, : context.shape[1] // 2]
+    order = torch.randperm(2 * half.shape[1], generator=generator)  # so that no sum cancels term by term
+    kept = torch.cat([half, -half], dim=1)[:, order]
+    levels = torch.linspace(0, storage.significand_bits, LEVELS, dtype=torch.float64).round()
+    scale = torch.exp2(-levels[torch.arange(cases) % LEVELS])
+    return Cases(torch.cat([kept, context], dim=1), kept, query * scale.unsqueeze(-1))
+
+
+def _attend(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
+    assert cases.kept is not None
+    served = zip(cases.kept.split(SERVED), cases.query.split(SERVED), strict=True)
+    return torch.cat([attend(block, kept, query, probed) for kept, query in served])
+
+
+SCENARIO = Scenario(
+    "recompute", "A(C∖Y,x) computed anew by another kernel, and cancelling", "perturbed-query", _draw, attend=_attend, claim_with_skip="perturbed-query"
+)

@@ -1,0 +1,118 @@
+"""â + ε in place of â: the move is predicted exactly, grows against ‖a‖, and leaving it out is seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from flint import arb, ctx
+from torch import Tensor
+
+from numeric import sides
+from numeric.balls import BITS, ball
+from numeric.cell import Cell, block_in_format, measure_cell
+from numeric.contextual_block import ContextualBlock
+from numeric.modes import MODES
+from numeric.passes import patched_forward
+from numeric.probe import Probed
+from numeric.rounding import Rounded, computed, exact, hazards
+from numeric.scenario import Cases, scenarios_named
+from numeric.scenarios import recompute
+from numeric.sides import in_format, measure_sides
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS
+from symbolic import formulas
+from symbolic.verdict import Verdict
+
+(SCENARIO,) = scenarios_named(["recompute"])
+PLAIN = ["fp64", "fp32", "bf16", "fp16"]
+
+
+def a_cell(trained: TrainedBlock, probed: Probed, cases: int = 512) -> Cell:
+    return Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], SCENARIO, cases)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    probed = machine[name]
+    block = block_in_format(blocks["attention"], probed)
+    cases = in_format(block, SCENARIO.draw(blocks["attention"], probed.mode.range, 64, torch.Generator().manual_seed(3)), probed)
+    found = measure_sides(block, cases, VARIANTS[0], probed, SCENARIO.attend)
+    assert bool((found.again != found.a).any())
+    W, z, a = (exact(x, probed.update, hazards(64)) for x in (block.first.weight.detach(), found.z.unsqueeze(-1), found.a.unsqueeze(-1)))
+    predicted = sides._moved(W, z, a, (found.again.double() - found.a.double()).unsqueeze(-1))
+    radius = predicted.radius.dense(*predicted.value.shape[-2:])
+    W_ball = ball(W.value.double().tolist())
+    noticed = 0
+    saved, ctx.prec = ctx.prec, BITS
+    try:
+        for case in range(0, 64, 5):
+            z_ball, a_ball, again = (ball([[x] for x in t[case].double().tolist()]) for t in (found.z, found.a, found.again))
+            true = formulas.perturbation(W_ball, formulas.context_vector(z_ball, a_ball), a_ball, again - a_ball).entries()
+            ours, theirs = predicted.value[case].flatten().tolist(), radius[case].flatten().tolist()
+            assert ours == found.moved[case].tolist()
+            assert all(abs(arb(x) - y) <= arb(r) for x, y, r in zip(ours, true, theirs, strict=True))
+            # The planted negative: one of the two terms alone is not inside, wherever there is a move.
+            alone = (W_ball @ (again - a_ball)).entries()
+            noticed += not all(abs(arb(x) - y) <= arb(r) for x, y, r in zip(ours, alone, theirs, strict=True))
+    finally:
+        ctx.prec = saved
+    assert noticed > 0
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    judged = measure_cell(a_cell(blocks["attention"], machine[name]), 0).judged
+    relative = judged.moved / judged.effect
+    level = np.arange(len(relative)) % recompute.LEVELS
+    near, far = (np.median(relative[(level == which) & (judged.reason == "")]) for which in (recompute.LEVELS - 1, 0))
+    # ‖ε‖ stays and ‖a‖ falls by the format's whole significand; half of that, in the exponent, is far beyond chance.
+    assert near > far * 2.0 ** (machine[name].mode.activations.significand_bits / 2)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_prediction_that_is_left_out_is_a_violation(
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
+    assert right.verdict is Verdict.HOLDS
+    assert right.moves_noticed > 0
+    true = sides._moved
+
+    def left_out(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
+        moved = true(W, z, a, epsilon)
+        return computed(torch.zeros_like(moved.value), moved.radius.dense(*moved.value.shape[-2:]), moved)
+
+    monkeypatch.setattr(sides, "_moved", left_out)
+    wrong = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
+    assert wrong.verdict is Verdict.VIOLATED
+    assert wrong.counts[Verdict.VIOLATED] >= right.moves_noticed
+
+
+@pytest.mark.parametrize("name", ["fp64", "fp32"])
+def test_a_prediction_with_the_row_of_the_full_output_is_a_violation(
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim's own mutant: zᵀε in place of aᵀε."""
+    transpose, norm = formulas.transpose, formulas.squared_norm
+    monkeypatch.setattr(formulas, "perturbation", lambda W, delta, a, e: (W @ delta) @ (transpose(a + delta) @ e / norm(a)) + W @ e)
+    assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).verdict is Verdict.VIOLATED
+
+
+def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """The same kernel again: ε = 0, so the claim was not tested."""
+
+    def same(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
+        weights = {"network.0.weight": block.first.weight.detach().expand(len(cases.query), -1, -1)}
+        return patched_forward(block, cases.kept, cases.query, weights, probed).attended
+
+    cell = replace(a_cell(blocks["attention"], machine["fp32"]), scenario=replace(SCENARIO, attend=same))
+    found = measure_cell(cell, 0)
+    assert not found.judged.moved.any()
+    assert found.counts[Verdict.HOLDS] == 512
+    assert found.verdict is Verdict.VACUOUS
+
+
+@pytest.mark.parametrize("name", [mode.id for mode in MODES if mode.inputs is None and mode.id != "fp16-reduced" and "cpu" in mode.runs_on])
+def test_every_mode_that_reaches_far_enough_tests_the_prediction(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).moves_noticed > 0
