@@ -68,7 +68,7 @@ def test_every_cell_holds_and_would_have_noticed_a_wrong_update(record: Record) 
         (block, name, scenario, variant)
         for block in ("attention", "attention-skip")
         for name in ("fp64", "fp32", "bf16", "fp16")
-        for scenario in ("random", "near_zero")
+        for scenario in ("random", "near_zero", "recompute")
         for variant in ("formula", "scaled", "factored")
     }
     for cell in cells:
@@ -86,8 +86,18 @@ def test_the_singular_update_is_refused_by_name(record: Record) -> None:
         if cell["scenario"] == "near_zero":
             # One case in 32 has A(x) = 0 by construction.
             assert cell["reasons"]["SingularUpdate"] >= cell["cases"] // 32
-        else:
+        elif cell["scenario"] == "random":
             assert cell["reasons"] == {}
+
+
+def test_what_a_recomputed_query_moves_is_predicted_and_noticed(record: Record) -> None:
+    for cell in record["cells"]:
+        if cell["scenario"] != "recompute":
+            assert cell["recomputed"] is None
+            continue
+        assert cell["claim"] == "perturbed-query"
+        assert cell["recomputed"]["noticed"] > 0
+        assert cell["recomputed"]["moved"]["max"] > cell["error"]["max"]
 
 
 def test_the_blocks_have_learned(record: Record) -> None:
