@@ -54,7 +54,7 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
         table = _table("claim", "verdict", "for", "false variants refuted", "took")
         for claim in claims:
             table.add_row(Text(claim.id), _word(claim.verdict), Text(claim.scope), _refuted(claim), Text(seconds(claim.seconds)))
-        return table
+        return Group(table, *(part for claim in claims for part in _what_fails(claim)))
     return Group(*(part for claim in claims for part in _proof(claim)))
 
 
@@ -110,6 +110,15 @@ def _folded(squares: Sequence[Square]) -> Text:
     if any(square.warning for square in squares):
         text.append(" !", style="bold red")
     return text
+
+
+def _what_fails(claim: ClaimRecord) -> list[RenderableType]:
+    """The step that does not follow, the numbers at which the claim is false, the false variants that were not refuted."""
+    said = [claim.reason] if claim.reason else []
+    if claim.counterexample:
+        said.append(f"it fails {numbers_of(claim.counterexample)}")
+    said += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not _is_refuted(mutant)]
+    return [_bullet(f"{claim.id}: {words}", "red") for words in said]
 
 
 def _proof(claim: ClaimRecord) -> list[RenderableType]:

@@ -7,6 +7,9 @@ What is not an equality of polynomials (ranks, factors that are not zero) has a 
 
 Two kinds of line are not checked by any program and say so in their rule: "notation" explains a name, "in words" says what the equalities that
 were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
+
+A proof script is trusted to use these methods and to leave the object's fields alone; a function that it hands over is trusted to treat every
+argument alike.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +22,7 @@ from symbolic.algebra import Algebra, monic, squares
 from symbolic.assumptions import Assumption, StepFails
 from symbolic.claim import Hypothesis, Step, listed
 from symbolic.errors import MissingHypothesis
-from symbolic.families import LAST, START, STEP
+from symbolic.families import LAST, START, STEP, folded
 from symbolic.normal_form import Nonzero, Polynomial
 from symbolic.printing import latex, text
 from symbolic.rewriting import rule_of
@@ -148,7 +151,12 @@ class Derivation:
         """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step() one for i that may use statement(i-1) alone.
 
         said: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
+        The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an
+        index that it does not know.
         """
+        with folded():
+            if any(statement(index) != statement(index.disguised()) for index in (START, STEP - 1, STEP, LAST)):
+                raise StepFails(f'induction: "{said}" does not say the same of every index')
         kept, part, reached = list(self.assumed), self._part, set(self._reached)
         hypothesis = Assumption("the induction hypothesis", equal=statement(STEP - 1))
         for name, index, script, given in (("base, i = 0", START, base, []), ("step, from i - 1 to i", STEP, step, [hypothesis])):
@@ -172,6 +180,8 @@ class Derivation:
         """Raise StepFails unless every part of the statement was reached from its left side."""
         if self._open:
             raise StepFails("a case distinction was left before its second case")
+        if not self.lefts or len(self.lefts) != len(self.rights):
+            raise StepFails(f"the statement has {len(self.lefts)} left sides and {len(self.rights)} right sides")
         missing = [number for number in range(len(self.lefts)) if number not in self._reached]
         if missing:
             where = f" of part {missing[0] + 1}" if len(self.lefts) > 1 else ""

@@ -144,7 +144,8 @@ ERRATA: Sequence[Erratum] = (
         wording="the gradient updates decrease and vanish as the dynamics progresses towards the full context, as expected from a converging gradient descent",
         claim="proposition-3.1-vanishing",
         mutant="steps-always-shrink",
-        correction="‖Δᵢ‖ is what the token cᵢ₊₁ does to the output; whether it decreases depends on the contextual layer, and for a recurrent one it need not",
+        correction="what is proved is that each step lowers its own loss Lᵢ, by h‖Δᵢ‖²; whether ‖Δᵢ‖ decreases with i depends on the contextual layer, "
+        "and for a recurrent one it need not",
         to_measure="‖Δᵢ‖ against i for a contextual layer for which it does not decrease, e.g. a recurrent network",
     ),
 )

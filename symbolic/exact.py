@@ -19,7 +19,7 @@ class Undefined(ArithmeticError):
 
 
 class Irrational(ArithmeticError):
-    """A square root is not rational here, so that this arithmetic cannot say anything of the instance."""
+    """This arithmetic cannot say anything of the instance: a square root is not rational, or a derivative is not exact."""
 
 
 class Exact:

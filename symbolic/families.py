@@ -5,7 +5,9 @@ Aᵢ₋₁ and Aᵢ are two symbols of which nothing is known, and a sequence de
 proof by induction sees the start, one step, and nothing else, and costs the same for every n.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -21,18 +23,37 @@ class Index:
 
     letter: str
     offset: int = 0
+    disguise: str | None = None
+    """A letter to be printed in place of its own."""
 
     def __add__(self, offset: int) -> "Index":
-        return Index(self.letter, self.offset + offset)
+        return Index(self.letter, self.offset + offset, self.disguise)
 
     def __sub__(self, offset: int) -> "Index":
         return self + -offset
 
     def __str__(self) -> str:
-        return f"{self.letter}{self.offset:+d}" if self.letter and self.offset else self.letter or str(self.offset)
+        letter = self.letter if self.disguise is None else self.disguise
+        return f"{letter}{self.offset:+d}" if letter and self.offset else letter or str(self.offset)
+
+    def disguised(self) -> "Index":
+        """An index that reads like this one and is no index that a statement could know: for whether it says the same of every index."""
+        return Index("any", self.offset, self.letter)
 
 
 START, STEP, LAST = Index(""), Index("i"), Index("n")
+
+_FOLDED: ContextVar[bool] = ContextVar("folded", default=False)
+
+
+@contextmanager
+def folded() -> Iterator[None]:
+    """Within the block no sequence is unfolded: each member is a symbol, at every index alike."""
+    token = _FOLDED.set(True)
+    try:
+        yield
+    finally:
+        _FOLDED.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +80,12 @@ def recursive_term(text: str, latex: str, index: Index, start: Callable[[], Any]
 
     A member's identity is its sequence's definition, not its name: two sequences that are both called W are not confused.
     """
-    if index == START:
+    if index == START and not _FOLDED.get():
         return start()
     shape = start().shape
     generic = step(_symbol(text, shape, STEP - 1, text, latex), STEP)
     name = f"{text}#{sha256(repr((start(), generic)).encode()).hexdigest()[:16]}"
-    if index == STEP:
+    if index == STEP and not _FOLDED.get():
         return Defined(text + subscript(index), f"{latex}_{{{index}}}", step(_symbol(name, shape, STEP - 1, text, latex), STEP))
     return _symbol(name, shape, index, text, latex)
 

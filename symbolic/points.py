@@ -43,12 +43,12 @@ def by_weight(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
         yield _shaped(claim, sizes, entries)
 
 
-def at_random(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
+def at_random(claim: Claim, sizes: Mapping[str, int], numbers: Sequence[Fraction] = NUMBERS) -> Iterator[Point]:
     """Values for every symbol, at random from a fixed seed."""
     count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
     dice = random.Random(count)
     for _ in range(RANDOM):
-        yield _shaped(claim, sizes, [dice.choice(NUMBERS) for _ in range(count)])
+        yield _shaped(claim, sizes, [dice.choice(numbers) for _ in range(count)])
 
 
 def _by_weight(count: int) -> Iterator[list[Fraction]]:

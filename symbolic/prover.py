@@ -15,11 +15,11 @@ from types import SimpleNamespace
 
 from symbolic import formulas, instances, points, search
 from symbolic.assumptions import StepFails
-from symbolic.claim import Claim, Counterexample, Formula, Mutant, Problem, Step, listed
+from symbolic.claim import Claim, Counterexample, Formula, Function, Matrix, Mutant, Problem, Step, listed
 from symbolic.derivation import Derivation
 from symbolic.errors import MissingHypothesis, ShapeMismatch
 from symbolic.exact import Irrational, Undefined
-from symbolic.families import member
+from symbolic.families import Family, member
 from symbolic.terms import Application, Symbol
 from symbolic.values import TERMS, Values
 from symbolic.verdict import Verdict
@@ -117,6 +117,9 @@ def problem_of(claim: Claim, mutant: Mutant | None = None) -> Problem:
 
 def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
     """The lines of the derivation that follow, and why the next one does not, or None if it is complete."""
+    ambiguous = unreadable_names(problem.claim)
+    if ambiguous:
+        return (), f"step 1, the statement cannot be written down: {', '.join(ambiguous)} is no name of its own for a symbol"
     values = term_values(problem)
     try:
         derivation = begin(problem, values)
@@ -128,6 +131,13 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
     except (StepFails, MissingHypothesis, ShapeMismatch) as error:
         return tuple(derivation.steps), str(error)
     return tuple(derivation.steps), None
+
+
+def unreadable_names(claim: Claim) -> list[str]:
+    """Names that could be taken for something else: for a size, for another symbol, or for an expression."""
+    parts: list[Matrix | Function | Family] = [*claim.symbols, *claim.functions, *claim.families]
+    names, sizes = [part.name for part in parts], {size for part in parts for size in (part.rows, part.columns)}
+    return sorted({name for name in names if name in sizes or names.count(name) > 1 or not (name.isascii() and name.isidentifier())})
 
 
 def begin(problem: Problem, values: Values) -> Derivation:

@@ -11,7 +11,7 @@ from symbolic.claim import Claim, Problem, listed
 from symbolic.errors import CallError
 from symbolic.exact import Irrational, Undefined
 from symbolic.instances import settled
-from symbolic.points import at_random
+from symbolic.points import NUMBERS, at_random
 
 SIZE = 2
 """Every other size of the instance: the smallest at which matrices do not commute."""
@@ -47,7 +47,8 @@ def show(claim: Claim, n: int) -> Shown:
     free = {size for shape in shapes for size in shape if size != "1"}
     sizes = dict.fromkeys(sorted(free | set(claim.sizes)), SIZE) | {"n": n}
     problem = Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
-    for point in at_random(claim, sizes):
+    # Numbers other than zero: of many vectors that must not vanish, one soon would.
+    for point in at_random(claim, sizes, NUMBERS[1:]):
         try:
             values = settled(problem, sizes, point)
             if values is None:

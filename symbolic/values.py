@@ -8,10 +8,13 @@ search) and on plain fractions (to check again what was found); ``Kind`` is what
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial, reduce
+from math import factorial
+from operator import add
 from typing import Any
 
 from symbolic.evaluator import Plain
-from symbolic.exact import Exact
+from symbolic.exact import Exact, Irrational
 from symbolic.families import LAST, START, STEP, Index, recursive_term, recursive_value
 from symbolic.terms import Application, Constant, Defined, Gradient, Identity, Shape, Symbol, Trace, Zero
 
@@ -85,7 +88,7 @@ class Values:
         return self._kind.positive(x)
 
     def gradient(self, loss: Callable[[Any], Any], at: Any, text: str = "W", latex: str = "W") -> Any:
-        """∇L at a point. On numbers by central differences, which for a polynomial of degree 2 or less are exact."""
+        """∇L at a point. On numbers by central differences, which for a polynomial of degree 4 or less are exact; where they may not be, no value."""
         return self._kind.gradient(loss, at, text, latex)
 
     @property
@@ -134,8 +137,29 @@ def _slope_number(loss: Callable[[Any], Any], at: Any, make: Callable[[list[list
     for i in range(rows):
         for j in range(columns):
             unit = make([[int((p, q) == (i, j)) for q in range(columns)] for p in range(rows)])
-            total = total + unit * ((loss(at + unit) - loss(at - unit)) / 2)
+            total = total + unit * _slope_along(partial(_moved, loss, at, unit))
     return total
+
+
+def _moved(loss: Callable[[Any], Any], at: Any, unit: Any, steps: int) -> Any:
+    return loss(at + unit * steps)
+
+
+def _slope_along(along: Callable[[int], Any]) -> Any:
+    """The derivative at 0 of a polynomial of degree 4 or less.
+
+    Central differences of step 1 to K are exact to degree 2K if they are weighted by 2(-1)^(k+1) K!²/((K-k)!(K+k)!) (Fornberg, Math. Comp. 51,
+    1988). If those for K = 2 and K = 3 are not the same, the degree is higher.
+    """
+    differences = [(along(k) - along(-k)) / (2 * k) for k in (1, 2, 3)]
+    fourth, sixth = (reduce(add, (differences[k - 1] * weight for k, weight in enumerate(_weights(K), start=1))) for K in (2, 3))
+    if not (fourth - sixth).is_zero():
+        raise Irrational("the derivative of a polynomial of degree 5 or more")
+    return fourth
+
+
+def _weights(K: int) -> list[Fraction]:
+    return [Fraction(2 * (-1) ** (k + 1) * factorial(K) ** 2, factorial(K - k) * factorial(K + k)) for k in range(1, K + 1)]
 
 
 def exact_kind(sizes: Mapping[str, int]) -> Kind:

@@ -73,7 +73,7 @@ CLAIM = Claim(
             lambda v: v.h * (v.W - v.V),
         ),
         _mutant(
-            "negated-current-weights",
+            "current-weights-alone",
             "Δᵢ = Wᵢ/h, without Wᵢ₊₁",
             "a gradient should not depend on where the step leads; this one has to",
             "Wᵢ/h",

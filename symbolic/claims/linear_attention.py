@@ -128,9 +128,9 @@ CLAIM = Claim(
             lambda v: _claimed(v, v.value(v.n) @ v.key(v.n).mT),
         ),
         _mutant(
-            "query-in-the-row",
-            "qᵀq in place of q aᵀ/‖a‖²: the row is the query",
-            "the query is what the removed tokens act on; the row belongs to what is left",
+            "left-over-in-the-column",
+            "a aᵀ in place of q aᵀ: the column is what is left, not the query",
+            "Eq. (1) is full of a; but what the removed tokens act on is the query",
             "W(Σ v_y k_yᵀ)(a aᵀ)/‖a‖², q replaced by a",
             r"\frac{W (\sum v_y k_y^{\top})(a a^{\top})}{\lVert a \rVert^2}",
             lambda v: v.W @ memory(v, v.n) @ (v.a @ v.a.mT) / (v.a.mT @ v.a),

@@ -8,8 +8,8 @@ Let u = WΔA and let D be any solution of Da = u, with a ≠ 0. Then
     ‖Da‖² = (‖u‖²/‖a‖²)‖a‖², so ‖D‖₂ ≥ ‖u‖/‖a‖: ΔW is smallest in ‖·‖₂ too, and all three norms are ‖u‖/‖a‖;
     u ≠ 0 ⇒ D ≠ 0: no solution has a smaller rank than ΔW, whose rank is [u ≠ 0].
 
-In ‖·‖₂ it is not the only one: take N = twᵀ with uᵀt = 0 and aᵀw = 0; then (ΔW + N)a = u and ‖(ΔW + N)x‖² = ‖ΔWx‖² + (wᵀx)²‖t‖², which for small t
-is no larger than ‖u‖²‖x‖²/‖a‖² (Bessel's inequality).
+In ‖·‖₂ it is not the only one if m > 1, d > 1 and u ≠ 0: take N = twᵀ with uᵀt = 0 and aᵀw = 0, both not zero; then (ΔW + N)a = u and
+‖(ΔW + N)x‖² = ‖ΔWx‖² + (wᵀx)²‖t‖², which for small t is no larger than ‖u‖²‖x‖²/‖a‖² (Bessel's inequality).
 Source: not in the paper; the first is the projection theorem, e.g. Horn and Johnson, Matrix Analysis (2nd ed. 2013), section 7.3.
 """
 
@@ -96,7 +96,7 @@ def _proof(v: Values, d: "Derivation") -> None:
     d.start("how much it stretches a vector x")
     d.finish("uᵀt = 0 removes the mixed terms")
     d.conclusion(
-        "ΔW + twᵀ is as small in ‖·‖₂ if ‖t‖‖w‖ ≤ ‖u‖/‖a‖: ΔW is not the only minimiser there",
+        "ΔW + twᵀ is as small in ‖·‖₂ if ‖t‖‖w‖ ≤ ‖u‖/‖a‖: where t, w and u need not be 0, ΔW is not the only minimiser there",
         r"\lVert \Delta W + tw^{\top} \rVert_2 = \lVert \Delta W \rVert_2 \text{ if } \lVert t \rVert \lVert w \rVert \leq \lVert u \rVert / \lVert a \rVert",
         "(aᵀx)²/‖a‖² + (wᵀx)²/‖w‖² ≤ ‖x‖² for a and w at right angles (Bessel)",
     )
@@ -127,6 +127,12 @@ def _right(v: Values) -> Any:
     )
 
 
+def _without_u(v: Values) -> Any:
+    """t without its part along u."""
+    u = v.W @ (v.z - v.a)
+    return v.t if u.is_zero() else v.t - u @ (u.mT @ v.t) / (u.mT @ u)
+
+
 SOLUTION = Hypothesis(
     "Da = u",
     "Da = u",
@@ -136,7 +142,7 @@ SOLUTION = Hypothesis(
 
 CLAIM = Claim(
     id="minimality",
-    title="No smaller change of W does it: ΔW is the one minimiser in ‖·‖_F, one of many in ‖·‖₂, and of least rank",
+    title="No smaller change of W does it: ΔW is the one minimiser in ‖·‖_F, a minimiser in ‖·‖₂, and of least rank",
     source="beyond the paper: the projection theorem",
     symbols=(
         Matrix("W", "m", "d"),
@@ -153,13 +159,15 @@ CLAIM = Claim(
         Hypothesis(
             "wᵀa = 0", r"w^{\top}a = 0", equal=lambda v: (v.w.mT @ v.a, v.number(0)), solve=("w", lambda v: v.w - v.a @ (v.a.mT @ v.w) / (v.a.mT @ v.a))
         ),
-        Hypothesis("tᵀWz = tᵀWa, i.e. tᵀu = 0", r"t^{\top}u = 0", equal=lambda v: (v.t.mT @ v.W @ v.z, v.t.mT @ v.W @ v.a), solve=("t", lambda v: v.t - v.t)),
+        Hypothesis("tᵀWz = tᵀWa, i.e. tᵀu = 0", r"t^{\top}u = 0", equal=lambda v: (v.t.mT @ v.W @ v.z, v.t.mT @ v.W @ v.a), solve=("t", _without_u)),
     ),
     statement=Formula(
-        "Da = u = WΔA ⇒ ‖D‖_F² = ‖ΔW‖_F² + ‖D - ΔW‖_F², ‖D‖₂ ≥ ‖ΔW‖₂ = ‖ΔW‖_F = ‖u‖/‖a‖ (not only for D = ΔW), rank D ≥ rank ΔW",
+        "Da = u = WΔA ⇒ ‖D‖_F² = ‖ΔW‖_F² + ‖D - ΔW‖_F², ‖D‖₂ ≥ ‖ΔW‖₂ = ‖ΔW‖_F = ‖u‖/‖a‖, rank D ≥ rank ΔW; "
+        "wᵀa = 0, tᵀu = 0 ⇒ (ΔW + twᵀ)a = u, ‖(ΔW + twᵀ)x‖² = ‖ΔWx‖² + (wᵀx)²‖t‖²",
         r"Da = u = W \Delta A \Rightarrow \lVert D \rVert_F^2 = \lVert \Delta W \rVert_F^2 + \lVert D - \Delta W \rVert_F^2,\quad"
         r" \lVert D \rVert_2 \geq \lVert \Delta W \rVert_2 = \lVert \Delta W \rVert_F = \lVert u \rVert / \lVert a \rVert,\quad"
-        r" \operatorname{rank} D \geq \operatorname{rank} \Delta W",
+        r" \operatorname{rank} D \geq \operatorname{rank} \Delta W;\quad w^{\top}a = 0,\ t^{\top}u = 0 \Rightarrow (\Delta W + tw^{\top})a = u,\quad"
+        r" \lVert (\Delta W + tw^{\top})x \rVert^2 = \lVert \Delta W x \rVert^2 + (w^{\top}x)^2 \lVert t \rVert^2",
     ),
     left=_left,
     right=_right,

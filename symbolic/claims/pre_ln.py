@@ -93,7 +93,8 @@ CLAIM = Claim(
     hypotheses=(Hypothesis("a = N(x + A(C∖Y,x)) ≠ 0", r"a = N(x + A(C \setminus Y,x)) \neq 0", nonzero=lambda v: v.N(v.x + v.rest)),),
     statement=Formula(
         "v′ + W′g_θ((W + ΔW)N(v′) + b) + b′ + (v - v′) = v + W′g_θ(W N(v) + b) + b′, v = x + A(C,x), v′ = x + A(C∖Y,x), ΔW by Eq. (1) at N(v), N(v′)",
-        r"v' + W' g_\theta((W + \Delta W)N(v') + b) + b' + (v - v') = v + W' g_\theta(W N(v) + b) + b',\quad v = x + A(C,x),\ v' = x + A(C \setminus Y,x)",
+        r"v' + W' g_\theta((W + \Delta W)N(v') + b) + b' + (v - v') = v + W' g_\theta(W N(v) + b) + b',\quad v = x + A(C,x),\ v' = x + A(C \setminus Y,x),\quad"
+        r"\Delta W = \frac{W(N(v) - N(v'))\, N(v')^{\top}}{\lVert N(v') \rVert^2}",
     ),
     left=_patched,
     right=_full,
@@ -103,7 +104,7 @@ CLAIM = Claim(
             "residual-counted-twice",
             "Definition A.1 with A read as the residual stream: x + v in place of v",
             "the paper says that Definition A.1 encompasses the Pre-LN block, whose network is fed with the stream",
-            Formula("x + v + W′g_θ(W v + b) + b′ = v + W′g_θ(W v + b) + b′", r"x + v + W' g_\theta(W v + b) + b' = v + W' g_\theta(W v + b) + b'"),
+            Formula("x + v + W′g_θ(W N(v) + b) + b′ = v + W′g_θ(W N(v) + b) + b′", r"x + v + W' g_\theta(W N(v) + b) + b' = v + W' g_\theta(W N(v) + b) + b'"),
             left=lambda v: v.formulas.skip_connection(v.x, _with(v), v.W_prime @ v.g(v.formulas.first_layer(v.W, v.b, v.N(_with(v)))) + v.b_prime),
             note="x is added once by Definition A.1 and once inside A",
         ),

@@ -10,7 +10,7 @@ and says that the steps "decrease and vanish": that is a measurement, and nothin
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Matrix, Mutant
-from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss
+from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss, slope
 from symbolic.values import Values
 
 if TYPE_CHECKING:
@@ -47,7 +47,11 @@ def _vanishing(v: Values, d: "Derivation") -> None:
 
 def _norms(v: Values, d: "Derivation") -> None:
     a = v.a
+    d.part(0)
     d.start("the square of the gradient's norm")
+    d.finish("∇ tr(ΔᵀW) = Δ: the rule ∇ tr(PXQ) = (QP)ᵀ")
+    d.part(1)
+    d.start("the square of Δᵢ")
     d.then((a.mT @ a) ** 2 * _square(v, effect(v) / (a.mT @ a)), "a nonzero scalar over itself is 1")
     d.finish("Wᵢ₊₁ - Wᵢ = -Δᵢ/‖A(x)‖²")
 
@@ -82,6 +86,8 @@ VANISHING = Claim(
             Formula("Δᵢ = 0 ⇔ W₀(A(c₁..cᵢ₋₁,x) - A(c₁..cᵢ,x)) = 0", r"\Delta_i = 0 \Leftrightarrow W_0(A(c_1, \dots, c_{i-1}, x) - A(c_1, \dots, c_i, x)) = 0"),
             left=lambda v: v.nonzero(effect(v)),
             right=lambda v: v.nonzero(_previous(v)),
+            where=lambda v: (v.o - v.p).is_zero(),
+            note="cᵢ has no effect at all, A(c₁..cᵢ₋₁,x) = A(c₁..cᵢ,x), and Δᵢ is not zero",
         ),
         Mutant(
             "effect-before-the-weights",
@@ -140,8 +146,8 @@ NORMS = Claim(
         "‖∇Lᵢ‖² = ‖Δᵢ‖² = ‖A(x)‖⁴ ‖Wᵢ₊₁ - Wᵢ‖² (Frobenius norms)",
         r"\lVert \nabla L_i \rVert_F^2 = \lVert \Delta_i \rVert_F^2 = \lVert A(x) \rVert^4\, \lVert W_{i+1} - W_i \rVert_F^2",
     ),
-    left=lambda v: _square(v, effect(v)),
-    right=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, after(v) - before(v)),
+    left=lambda v: (_square(v, slope(v)), _square(v, effect(v))),
+    right=lambda v: (_square(v, effect(v)), (v.a.mT @ v.a) ** 2 * _square(v, after(v) - before(v))),
     proof=_norms,
     scope="all sizes, all n",
     mutants=(
@@ -150,6 +156,7 @@ NORMS = Claim(
             "‖A(x)‖² is left out",
             "the paper's Section 4.3 has this equation; with a normalised A(x) it holds",
             Formula("‖∇Lᵢ‖² = ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert \nabla L_i \rVert^2 = \lVert W_{i+1} - W_i \rVert^2"),
+            left=lambda v: _square(v, slope(v)),
             right=lambda v: _square(v, after(v) - before(v)),
         ),
         Mutant(
@@ -157,6 +164,7 @@ NORMS = Claim(
             "‖A(x)‖ in place of ‖A(x)‖²",
             "one factor A(x)ᵀ stands in Δᵢ, of norm ‖A(x)‖; the other comes from h",
             Formula("‖∇Lᵢ‖² = ‖A(x)‖² ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert \nabla L_i \rVert^2 = \lVert A(x) \rVert^2\, \lVert W_{i+1} - W_i \rVert^2"),
+            left=lambda v: _square(v, slope(v)),
             right=lambda v: (v.a.mT @ v.a) * _square(v, after(v) - before(v)),
         ),
         Mutant(
@@ -164,16 +172,16 @@ NORMS = Claim(
             "‖A(x)‖² on the side of the gradient",
             "the step is h times the gradient, and h is read as ‖A(x)‖²",
             Formula("‖A(x)‖⁴ ‖∇Lᵢ‖² = ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert A(x) \rVert^4\, \lVert \nabla L_i \rVert^2 = \lVert W_{i+1} - W_i \rVert^2"),
-            left=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, effect(v)),
+            left=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, slope(v)),
             right=lambda v: _square(v, after(v) - before(v)),
         ),
         Mutant(
             "norms-not-of-the-same-token",
-            "the change from Wᵢ₋₁ to Wᵢ",
-            "the same shift by one as in Eq. (15)",
+            "the change from W₀ to Wᵢ",
+            "ΔWᵢ is read as a step, and is the whole way from W₀",
             Formula("‖∇Lᵢ‖² = ‖A(x)‖⁴ ‖Wᵢ - W₀‖²", r"\lVert \nabla L_i \rVert^2 = \lVert A(x) \rVert^4\, \lVert W_i - W_0 \rVert^2"),
+            left=lambda v: _square(v, slope(v)),
             right=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, before(v) - v.W),
-            note="i = 1: the change from W₀ to W₁ in place of that from W₁ to W₂",
         ),
     ),
 )

@@ -93,9 +93,11 @@ CLAIM = Claim(
         Hypothesis("q ≠ 0", r"q \neq 0", nonzero=lambda v: v.q),
     ),
     statement=Formula(
-        "X ↦ XA is a gradient ⇔ tr(YᵀXA) = tr(XᵀYA) for all X, Y ⇔ A = Aᵀ; and A = pqᵀ is symmetric ⇔ p(qᵀq) = q(qᵀp), i.e. p ∥ q or p = 0",
+        "X ↦ XA is a gradient ⇔ tr(YᵀXA) = tr(XᵀYA) for all X, Y ⇔ A = Aᵀ; XS = ∇½tr(XSXᵀ) if S = Sᵀ; "
+        "and A = pqᵀ is symmetric ⇔ p(qᵀq) = q(qᵀp), i.e. p ∥ q or p = 0",
         r"X \mapsto XA \text{ is a gradient} \Leftrightarrow \operatorname{tr}(Y^{\top}XA) = \operatorname{tr}(X^{\top}YA) \text{ for all } X, Y"
-        r" \Leftrightarrow A = A^{\top};\quad pq^{\top} = qp^{\top} \Leftrightarrow p(q^{\top}q) = q(q^{\top}p)",
+        r" \Leftrightarrow A = A^{\top};\quad XS = \nabla \tfrac{1}{2}\operatorname{tr}(XSX^{\top}) \text{ if } S = S^{\top};\quad"
+        r" pq^{\top} = qp^{\top} \Leftrightarrow p(q^{\top}q) = q(q^{\top}p),\ \text{i.e. } p \parallel q \text{ or } p = 0",
     ),
     left=lambda v: (_asymmetry(v, v.X, v.Y, v.A), _asymmetry(v, v.e @ v.r.mT, v.e @ v.s.mT, v.A), _potential(v, v.S), v.nonzero(_skew(v))),
     right=lambda v: (

@@ -39,11 +39,11 @@ def _lagrangian(v: Values, D: Any) -> Any:
 
 
 def _left(v: Values) -> Any:
-    return v.gradient(lambda D: _lagrangian(v, D), v.D, "D", "D"), v.S, _square(v, v.D)
+    return v.gradient(lambda D: _lagrangian(v, D), v.D, "D", "D"), v.S, _update(v) @ v.a, _square(v, v.D)
 
 
 def _right(v: Values) -> Any:
-    return v.D - v.multiplier @ v.a.mT, _update(v), _square(v, _update(v)) + _square(v, v.D - _update(v))
+    return v.D - v.multiplier @ v.a.mT, _update(v), v.W @ _delta(v), _square(v, _update(v)) + _square(v, v.D - _update(v))
 
 
 def _proof(v: Values, d: "Derivation") -> None:
@@ -62,6 +62,10 @@ def _proof(v: Values, d: "Derivation") -> None:
     d.then((target / (a.mT @ a)) @ a.mT, "the multipliers just found")
     d.finish("a scalar commutes out: this is Eq. (1)")
     d.part(2)
+    d.start("whether ΔW is a solution")
+    d.then(target @ (a.mT @ a) / (a.mT @ a), "definition of ΔW; aᵀa is 1x1")
+    d.finish("a nonzero scalar over itself is 1")
+    d.part(3)
     update = _update(v)
     d.chain(v.trace(update.mT @ (D - update)), "the inner product of ΔW with the difference of two solutions")
     d.then(target.mT @ (D @ a - target) / (a.mT @ a), "ΔWᵀ = a(WΔA)ᵀ/‖a‖²; a trace may be rotated")
@@ -107,9 +111,10 @@ CLAIM = Claim(
         ),
     ),
     statement=Formula(
-        "∇(½‖D‖_F² - λᵀ(Da - WΔA)) = D - λaᵀ; S = λaᵀ and Sa = WΔA give S = (WΔA)aᵀ/‖a‖² = ΔW; Da = WΔA gives ‖D‖_F² = ‖ΔW‖_F² + ‖D - ΔW‖_F²",
+        "∇(½‖D‖_F² - λᵀ(Da - WΔA)) = D - λaᵀ; S = λaᵀ and Sa = WΔA give S = (WΔA)aᵀ/‖a‖² = ΔW; ΔWa = WΔA; Da = WΔA gives ‖D‖_F² = ‖ΔW‖_F² + ‖D - ΔW‖_F²",
         r"\nabla\left(\tfrac{1}{2} \lVert D \rVert_F^2 - \lambda^{\top}(Da - W \Delta A)\right) = D - \lambda a^{\top};\quad"
         r" S = \lambda a^{\top},\ S a = W \Delta A \Rightarrow S = \frac{(W \Delta A)a^{\top}}{\lVert a \rVert^{2}} = \Delta W;\quad"
+        r" \Delta W a = W \Delta A;\quad"
         r" D a = W \Delta A \Rightarrow \lVert D \rVert_F^2 = \lVert \Delta W \rVert_F^2 + \lVert D - \Delta W \rVert_F^2",
     ),
     left=_left,

@@ -7,7 +7,7 @@ from symbolic import formulas
 from symbolic.assumptions import StepFails
 from symbolic.claim import Hypothesis
 from symbolic.derivation import Derivation
-from symbolic.families import LAST, STEP, Family, Index, member, recursive_term, subscript
+from symbolic.families import LAST, START, STEP, Family, Index, member, recursive_term, subscript
 from symbolic.terms import Application, Symbol
 from symbolic.values import TERMS, Values
 
@@ -204,6 +204,37 @@ def test_an_inductive_step_may_use_its_hypothesis_and_no_other_equation():
 
     with pytest.raises(StepFails, match="is not reached"):
         d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), lambda: d.chain(C(STEP), "and no more"))
+
+
+@pytest.mark.parametrize("special", [START, STEP - 1, STEP, LAST])
+def test_a_statement_that_says_something_else_of_one_index_is_no_induction(special):
+    """Otherwise 0 = 0 would be shown for 0 and i, and anything at all taken for n."""
+    C, E = sequence("C", A, lambda c, i: c @ B), sequence("E", A, lambda e, i: e @ B)
+
+    def honest(k):
+        return C(k), E(k)
+
+    def cheating(k):
+        return (C(k), B) if k == special else honest(k)
+
+    def cheating_by_name(k):
+        return (C(k), B) if str(k) == str(special) and k.letter != "any" else honest(k)
+
+    def attempt(statement):
+        d = derivation(C(LAST), E(LAST))
+
+        def step():
+            d.chain(C(STEP), "one more")
+            d.then(C(STEP - 1) @ B, "definition")
+            d.then(E(STEP - 1) @ B, "for i - 1")
+            d.then(E(STEP), "definition")
+
+        d.induction("C = E", statement, lambda: d.chain(C(START), "start"), step)
+
+    for statement in (cheating, cheating_by_name):
+        with pytest.raises(StepFails, match="does not say the same of every index"):
+            attempt(statement)
+    attempt(honest)
 
 
 def test_two_sequences_of_one_name_are_not_confused():

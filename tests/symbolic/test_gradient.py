@@ -1,6 +1,7 @@
 """Our rules for matrix derivatives against the derivative of the components, which SymPy does take rightly: they are ordinary commuting numbers."""
 
 from fractions import Fraction
+from functools import reduce
 
 import pytest
 import sympy
@@ -9,9 +10,10 @@ from symbolic_strategies import SHAPES, SYMBOLS, terms
 
 from symbolic.algebra import Algebra, squares
 from symbolic.errors import ShapeMismatch
-from symbolic.exact import Exact
+from symbolic.exact import Exact, Irrational
 from symbolic.normal_form import letter
 from symbolic.terms import Application, Constant, Difference, Gradient, Identity, Product, Scaled, Sum, Symbol, Trace, Transposed, Zero
+from symbolic.values import Values, exact_kind
 
 A, W, V, x, y, u = (SYMBOLS[name] for name in "AWVxyu")
 PLAIN = Algebra()
@@ -134,3 +136,18 @@ def test_what_has_no_rule_is_refused():
     assert known.equal(Gradient(1 * (y.mT @ y) / (x.mT @ x), y, y), 2 * y / (x.mT @ x))
     with pytest.raises(ShapeMismatch):
         Gradient(W, W, W)
+
+
+@pytest.mark.parametrize(("degree", "known"), [(1, True), (2, True), (3, True), (4, True), (5, False), (6, False), (9, False)])
+def test_a_slope_found_from_numbers_is_exact_or_there_is_none(degree, known):
+    """d tr(X)^k = k tr(X)^(k-1) I: by central differences exact to degree 4, and refused beyond."""
+    values = Values({"X": Exact.of([[2, 1], [0, -5]])}, {}, None, exact_kind({"d": 2}))
+
+    def power(X):
+        return reduce(lambda product, factor: product @ factor, [values.trace(X)] * degree)
+
+    if known:
+        assert values.gradient(power, values.X) == values.identity("d") * (degree * (-3) ** (degree - 1))
+    else:
+        with pytest.raises(Irrational, match="degree 5 or more"):
+            values.gradient(power, values.X)

@@ -9,7 +9,7 @@ from symbolic.showing import NothingToShow, show
 ABOUT_EVERY_N = [claim for claim in load_claims() if claim.families]
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 30])
+@pytest.mark.parametrize("n", [1, 2, 5, 30, 300])
 @pytest.mark.parametrize("claim", ABOUT_EVERY_N, ids=lambda claim: claim.id)
 def test_both_sides_agree_at_any_n(claim, n):
     shown = show(claim, n)

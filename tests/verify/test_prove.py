@@ -101,10 +101,21 @@ def test_an_erratum_whose_correction_is_broken_is_not_shown(tmp_path: Path) -> N
     assert any(row["proved"] is False for row in json.loads(answer.out))
 
 
+def test_the_step_that_fails_is_named_without_being_asked_for(tmp_path: Path) -> None:
+    code = scratch_copy(tmp_path / "code")
+    plant(code, "symbolic/formulas.py", FORMULA, WRONG["no division"])
+    answer = verify("prove", "theorem-2.2", code=code, cwd=code)
+    assert answer.status == 1
+    said = " ".join(answer.out.split())
+    assert "theorem-2.2: step" in said
+    assert "does not follow" in said
+    assert "theorem-2.2: it fails at" in said
+
+
 def test_a_claim_about_every_n_can_be_seen_at_one_and_costs_the_same() -> None:
     """The proof never looks at n; only the instance that is shown beside it does."""
     proofs = []
-    for n in (2, 40):
+    for n in (2, 400):
         answer = verify("prove", "corollary-b.0.1", "--n", str(n), "--json")
         assert answer.status == 0
         found = json.loads(answer.out)
