@@ -5,10 +5,16 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+
+import torch
 
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe, fingerprint
 from symbolic.errors import CallError, unknown
+
+TRAINED_BY = ("contextual_block.py", "task.py", "training.py")
+"""Files of this package on which every block's weights depend."""
 
 
 class UnknownBlock(CallError):
@@ -27,10 +33,11 @@ class Block:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the recipe and of the source file that builds the module."""
+        """Hash of the recipe, of the sources that build and train the module, and of torch's version."""
         module = inspect.getmodule(self.build)
         assert module is not None
-        return fingerprint(self.id, self.recipe, inspect.getsource(module))
+        trained_by = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in TRAINED_BY]
+        return fingerprint(self.id, self.recipe, inspect.getsource(module), *trained_by, torch.__version__)
 
 
 def all_blocks() -> list[Block]:

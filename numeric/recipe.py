@@ -32,7 +32,7 @@ class Recipe:
         return self.dimension + 1
 
 
-def fingerprint(block_id: str, recipe: Recipe, source: str) -> str:
-    """A hash of everything that determines the trained weights.  source: the text of the block's file."""
+def fingerprint(block_id: str, recipe: Recipe, *sources: str) -> str:
+    """A hash of everything that determines the trained weights.  sources: the texts of the code that builds and trains the block, its libraries' versions."""
     recipe_text = json.dumps(asdict(recipe), sort_keys=True)
-    return hashlib.sha256("\0".join([block_id, recipe_text, source]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join([block_id, recipe_text, *sources]).encode()).hexdigest()[:16]

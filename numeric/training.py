@@ -4,6 +4,7 @@ Deterministic by the recipe's seed on one machine and version of torch. A block 
 stress test of an untrained block would say nothing of the paper.
 """
 
+import hashlib
 import json
 import os
 import tempfile
@@ -138,17 +139,34 @@ def _train(block: Block, progress: Progress | None) -> TrainedBlock:
                 progress(f"train {block.id}", step, recipe.steps)
     if progress:
         progress(f"train {block.id}", recipe.steps, recipe.steps)
-    model.requires_grad_(False)
-    fresh = draw_prompts(recipe, VALIDATION_PROMPTS, torch.Generator().manual_seed(recipe.seed + 2))
-    with torch.no_grad():
-        validation = float(half_squared_error(model(fresh.context, fresh.query), fresh.answer))
-        zero = float(half_squared_error(torch.zeros_like(fresh.answer), fresh.answer))
+    validation, zero = _validated(model.requires_grad_(False), block)
     return TrainedBlock(block, model, validation, zero, tuple(losses), time.perf_counter() - started, cached=False)
+
+
+@_one_thread()
+def _validated(model: InContextRegressor, block: Block) -> tuple[float, float]:
+    """Half the mean squared error on fresh prompts, and the same for predicting zero."""
+    fresh = draw_prompts(block.recipe, VALIDATION_PROMPTS, torch.Generator().manual_seed(block.recipe.seed + 2))
+    with torch.no_grad():
+        found, nothing = model(fresh.context, fresh.query), torch.zeros_like(fresh.answer)
+    return float(half_squared_error(found, fresh.answer)), float(half_squared_error(nothing, fresh.answer))
+
+
+def _is_finite(model: InContextRegressor) -> bool:
+    return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
+
+
+def _checksum(model: InContextRegressor) -> str:
+    """SHA-256 of the weights, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _write(result: TrainedBlock, path: Path) -> None:
     """Write to a temporary file first, so that a killed run leaves no half of one. A cache that cannot be written is a warning."""
-    facts = {"validation_loss": result.validation_loss, "zero_loss": result.zero_loss, "losses": result.losses, "seconds": result.seconds}
+    facts = {"weights": _checksum(result.model), "losses": result.losses, "seconds": result.seconds}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -163,24 +181,19 @@ def _write(result: TrainedBlock, path: Path) -> None:
 
 
 def _read(block: Block, path: Path) -> TrainedBlock | None:
-    """The cached block, or None with a warning if its file is damaged."""
+    """The cached block, or None with a warning if its file is damaged. Its losses are measured again, not believed."""
     model = _fresh(block)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])
             model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
-        result = TrainedBlock(
-            block,
-            model.requires_grad_(False),
-            float(facts["validation_loss"]),
-            float(facts["zero_loss"]),
-            tuple((int(step), float(loss)) for step, loss in facts["losses"]),
-            float(facts["seconds"]),
-            cached=True,
-        )
+        # What is not finite is refused by name, and not trained again behind anybody's back.
+        if _is_finite(model) and _checksum(model) != facts["weights"]:
+            raise ValueError("its weights are not those that were written")
+        losses, seconds = tuple((int(step), float(loss)) for step, loss in facts["losses"]), float(facts["seconds"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         warnings.warn(
             DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}); it is trained again."), stacklevel=3
         )
         return None
-    return result
+    return TrainedBlock(block, model, *_validated(model.requires_grad_(False), block), losses, seconds, cached=True)

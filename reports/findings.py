@@ -91,6 +91,9 @@ def not_run(record: RunRecord) -> Iterable[str]:
 
 def breaks(record: RunRecord) -> Iterable[str]:
     """Other parts of a run that it could not do."""
+    if record.not_swept:
+        first = record.not_swept[0]
+        yield f"{counted(len(record.not_swept), 'near-zero sweep')} broke ({first.block}, {first.format}, {first.variant}: {first.reason})"
     untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
     if untrained:
         yield f"{joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"

@@ -239,6 +239,15 @@ class NearZeroSweep(Row):
     levels: list[NearZeroLevel]
 
 
+class NotSwept(Row):
+    """A sweep that was planned and broke."""
+
+    block: str
+    format: str
+    variant: str
+    reason: str
+
+
 class Probe(Row):
     """One question that was put to the machine, and its answer."""
 
@@ -303,6 +312,7 @@ class RunRecord(Row):
     models: list[ModelRecord] = []
     cells: list[CellRecord] = []
     near_zero: list[NearZeroSweep] = []
+    not_swept: list[NotSwept] = []
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -22,7 +22,7 @@ from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
-from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, Probe, RunInfo, RunRecord
+from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, Probe, RunInfo, RunRecord
 from reports.runs import write_run
 from symbolic.errata import load_errata
 from symbolic.prover import prove
@@ -62,6 +62,7 @@ class Run:
         self.cells: dict[int, CellRecord] = {}
         """By the place in the plan; and so the rest."""
         self.near_zero: dict[int, NearZeroSweep] = {}
+        self.not_swept: list[NotSwept] = []
         self.gradient_factors: dict[int, str] = {}
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
@@ -83,6 +84,7 @@ class Run:
             models=self.models,
             cells=[self.cells[key] for key in sorted(self.cells)],
             near_zero=[self.near_zero[key] for key in sorted(self.near_zero)],
+            not_swept=self.not_swept,
         )
 
     def _errata(self) -> Iterator[ErratumRecord]:
@@ -136,8 +138,8 @@ def _work(state: Run, cases: CasesWriter, ui: Ui) -> None:
                 if key in cells:
                     _keep_cell(state, cases, key, cells[key], outcome)
                 else:
-                    _keep_sweep(state, key, outcome)
-                ui.step("measure", len(state.cells) + len(state.near_zero) - skipped, len(cells) + len(sweeps))
+                    _keep_sweep(state, key, sweeps[key], outcome)
+                ui.step("measure", len(state.cells) + len(state.near_zero) + len(state.not_swept) - skipped, len(cells) + len(sweeps))
                 state.save()
 
         skipped = len(state.cells)
@@ -186,15 +188,14 @@ def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
 
 
 _Planned = tuple[TrainedBlock, Probed, str, str]
+_Swept = tuple[TrainedBlock, Probed, str]
 
 
-def _planned(
-    state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]
-) -> tuple[dict[int, _Planned], dict[int, tuple[TrainedBlock, Probed, str]]]:
+def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
     """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
     plan = state.plan
     cells: dict[int, _Planned] = {}
-    sweeps: dict[int, tuple[TrainedBlock, Probed, str]] = {}
+    sweeps: dict[int, _Swept] = {}
     place = 0
     for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
         machine = probed.get(mode.id)
@@ -230,9 +231,12 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outc
         state.gradient_factors[key] = outcome.gradient_factor
 
 
-def _keep_sweep(state: Run, key: int, outcome: NearZeroSweep | Exception) -> None:
+def _keep_sweep(state: Run, key: int, planned: _Swept, outcome: NearZeroSweep | Exception) -> None:
+    """The sweep's row; one that broke is told as that, and makes the run incomplete."""
     if isinstance(outcome, Exception):
-        raise outcome
+        block, machine, variant = planned
+        state.not_swept.append(NotSwept(block=block.block.id, format=machine.mode.id, variant=variant, reason=_words(outcome)))
+        return
     state.near_zero[key] = outcome
 
 

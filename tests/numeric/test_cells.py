@@ -1,6 +1,7 @@
 """Cells on the trained blocks: the right formula holds everywhere, wrong ones are seen, and refusals have names."""
 
 import dataclasses
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from numeric.block import all_blocks
 from numeric.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.combination import makes_no_sense
 from numeric.formats import format_named
+from numeric.judging import judge
 from numeric.modes import MODES, modes_named
 from numeric.near_zero import sweep
 from numeric.probe import Probed, probe
 from numeric.scenario import all_scenarios, scenarios_named
+from numeric.sides import in_format, measure_sides
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant, variants_named
 from symbolic import formulas
@@ -186,3 +189,30 @@ def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock])
         pytest.skip("no CUDA GPU on this machine")
     probed = probe(modes_named([name])[0], shapes=cells.layer_shapes(blocks["attention"]), device="cuda")
     assert measure_cell(a_cell(blocks["attention"], probed), 0).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("block_id", BLOCKS)
+@pytest.mark.parametrize("name", ["fp64", "fp32"])
+def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """‖bound‖∞/‖WΔA‖∞, and with a skip connection the larger of it and ‖bound‖∞/‖ΔA‖∞ at the output: by hand, from the bounds and the block alone."""
+    probed = machine[name]
+    block = block_in_format(blocks[block_id], probed)
+    (scenario,) = scenarios_named(["random"])
+    cases = in_format(block, scenario.draw(blocks[block_id], probed.mode.range, 4, torch.Generator().manual_seed(5)), probed)
+    found = measure_sides(block, cases, VARIANTS[0], probed)
+    judged = judge(found)
+    with torch.no_grad():
+        z, a = block.contextual(cases.context, cases.query), block.contextual(None, cases.query)
+        changed = (block(cases.context, cases.query).double() - block(None, cases.query).double()).abs().amax(-1)
+    W = [[Fraction(x) for x in row] for row in block.first.weight.double().tolist()]
+    for case in range(4):
+        delta = [Fraction(x) - Fraction(y) for x, y in zip(z[case].double().tolist(), a[case].double().tolist(), strict=True)]
+        effect = max(abs(sum(w * x for w, x in zip(row, delta, strict=True))) for row in W)
+        first, output = (max((getattr(found.left, where) + getattr(found.right, where))[case].tolist()) for where in ("first_layer_radius", "output_radius"))
+        expected = Fraction(first) / effect
+        if block.skip:
+            expected = max(expected, Fraction(output) / max(abs(x) for x in delta))
+        # What float64 may lose on the way: products, sums and a quotient; and z, a come from another kernel than the measured ones.
+        lost = 64 * (2.0**-53 + probed.layer.storage.unit_roundoff)
+        assert abs(judged.resolution[case] / float(expected) - 1) < lost
+        assert abs(judged.output_resolution[case] / (output / float(changed[case])) - 1) < 1024 * lost

@@ -1,15 +1,17 @@
 """Training is repeatable, refuses what did not learn, and never trusts a file that it cannot read."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from numeric import training
-from numeric.block import Block, UnknownBlock, all_blocks, blocks_named
+from numeric.block import TRAINED_BY, Block, UnknownBlock, all_blocks, blocks_named
 from numeric.recipe import Recipe, fingerprint
 from numeric.training import BlockNotTrained, DamagedCache, TrainedBlock, UnusableWeights, trained
 
@@ -90,6 +92,45 @@ def test_a_damaged_file_is_trained_again_with_a_warning(damage: str, folder: Pat
     assert not again.cached
     assert same(good, again)
     assert trained(short()).cached, "the file was mended"
+
+
+def test_weights_that_were_changed_in_the_cache_are_not_believed(folder: Path) -> None:
+    """Finite, of the right shape, and not what was trained: the checksum tells."""
+    good = trained(short())
+    (path,) = folder.glob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    state = load_file(path)
+    state["block.network.0.weight"][0, 0] += 1.0
+    save_file(state, path, metadata=metadata)
+    with pytest.warns(DamagedCache, match="not those that were written"):
+        again = trained(short())
+    assert not again.cached
+    assert same(good, again)
+
+
+def test_the_loss_of_a_cached_block_is_measured_again(folder: Path) -> None:
+    good = trained(short())
+    (path,) = folder.glob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+    save_file(load_file(path), path, metadata={"facts": json.dumps({**facts, "validation_loss": 0.001})})
+    again = trained(short())
+    assert again.cached
+    assert again.validation_loss == good.validation_loss != 0.001
+
+
+@pytest.mark.parametrize("name", TRAINED_BY)
+def test_the_code_that_trains_is_in_the_fingerprint(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, read = short().fingerprint, Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda self, **options: read(self, **options) + ("# other" if self.name == name else ""))
+    assert short().fingerprint != before
+
+
+def test_the_version_of_torch_is_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = short().fingerprint
+    monkeypatch.setattr(torch, "__version__", "1.0")
+    assert short().fingerprint != before
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

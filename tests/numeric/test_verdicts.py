@@ -32,13 +32,15 @@ def sides(
     lost: bool = False,
     output_effect: float | None = None,
     output_change: float = 1.0,
+    moved: float = 0.0,
 ):
     found = hazards(1)
     found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
     skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
     wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
-    moved, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
-    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, moved, changed, skipped, found)
+    effects, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
+    both, move = torch.tensor([[a, a]]), torch.tensor([[moved, 0.0]], dtype=torch.float64)
+    return Sides(torch.tensor([[z, z]]), both, both, move, left, right, wrong, effects, changed, skipped, found)
 
 
 def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
@@ -52,6 +54,15 @@ def test_inside_a_sharp_bound_holds() -> None:
 
 def test_outside_the_bound_is_violated() -> None:
     assert verdict(side(1.0, 0.1), side(1.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+@pytest.mark.parametrize(("moved", "expected", "noticed"), [(0.5, Verdict.HOLDS, True), (0.25, Verdict.VIOLATED, True), (-0.5, Verdict.VIOLATED, True)])
+def test_what_is_predicted_to_move_is_taken_away(moved: float, expected: Verdict, noticed: bool) -> None:
+    judged = judge(sides(side(1.0, 0.05), side(1.5, 0.05), moved=moved))
+    assert judged.verdict[0] == expected
+    assert judged.moved.tolist() == [abs(moved)]
+    assert judged.move_noticed.tolist() == [noticed]
+    assert not judge(sides(side(1.0, 0.1), side(1.15, 0.1), moved=0.1)).move_noticed[0]
 
 
 def test_the_planted_wrong_update_is_judged_by_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,22 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
     assert verdicts["random"][0] == "HOLDS"
 
 
+def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -> None:
+    code = scratch_copy(tmp_path / "code")
+    plant(code, "verify/jobs.py", '    """Measure one variant in one mode from ‖a‖ = 1 down to 0."""', "    import os\n\n    os._exit(9)")
+    answer = verify(
+        "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512", "--jobs", "2",
+        "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
+    )  # fmt: skip
+    assert answer.status == 3
+    assert "Traceback" not in answer.err
+    record = json.loads(answer.out)
+    assert {cell["verdict"] for cell in record["cells"]} == {"HOLDS"}
+    (broken,) = record["not_swept"]
+    assert "ended with exit code 9" in broken["reason"]
+    assert "1 near-zero sweep broke" in (tmp_path / "run" / "report" / "index.html").read_text()
+
+
 def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
     plant(code, "numeric/recipe.py", "    steps: int = 1500", "    steps: int = 3")
