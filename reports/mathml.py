@@ -51,9 +51,16 @@ def _plain(formula: Formula) -> Markup:
 
 def _balanced(latex: str) -> bool:
     def number(token: str) -> int:
-        return len(re.findall(re.escape(token) + "(?![a-z])", latex))
+        return len(re.findall(re.escape(token) + ("(?![a-z])" if token[0] == "\\" else ""), latex))  # \left is no \leftarrow
 
     return all(number(opening) == number(closing) for opening, closing in (("{", "}"), (r"\left", r"\right"), (r"\begin", r"\end")))
+
+
+def prose(text: str) -> Markup:
+    """Plain text with its indices as <sub>, T_{W+ΔW} and g_θ, and what stands between backticks as code."""
+    shown = str(escape(text))
+    shown = re.sub(r"`([^`]+)`", r"<code>\1</code>", shown)
+    return Markup(re.sub(r"_(?:\{([^{}]*)\}|(\w))(?!\w)", lambda found: f"<sub>{found[1] or found[2]}</sub>", shown))
 
 
 def matrix(rows: list[list[str]]) -> Markup:

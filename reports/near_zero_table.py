@@ -22,7 +22,7 @@ class Radii:
 class RadiiRow:
     """One format and block; None where a variant was not swept."""
 
-    numerics: str
+    format: str
     block: str
     variants: tuple[Radii | None, ...]
 
@@ -40,11 +40,11 @@ def radii_table(sweeps: Sequence[NearZeroSweep]) -> RadiiTable:
     variants = tuple(dict.fromkeys(sweep.variant for sweep in sweeps))
     rows: dict[tuple[str, str], dict[str, NearZeroSweep]] = {}
     for sweep in sweeps:
-        rows.setdefault((sweep.numerics, sweep.block), {})[sweep.variant] = sweep
-    return RadiiTable(variants, tuple(_row(numerics, block, found, variants) for (numerics, block), found in rows.items()))
+        rows.setdefault((sweep.format, sweep.block), {})[sweep.variant] = sweep
+    return RadiiTable(variants, tuple(_row(name, block, found, variants) for (name, block), found in rows.items()))
 
 
-def _row(numerics: str, block: str, found: dict[str, NearZeroSweep], variants: Sequence[str]) -> RadiiRow:
+def _row(name: str, block: str, found: dict[str, NearZeroSweep], variants: Sequence[str]) -> RadiiRow:
     first = found.get(variants[0])
     radii: list[Radii | None] = []
     for variant in variants:
@@ -54,7 +54,7 @@ def _row(numerics: str, block: str, found: dict[str, NearZeroSweep], variants: S
             continue
         further = None if sweep is first or first is None else _powers(first.measured_radius, sweep.measured_radius)
         radii.append(Radii(sweep, _quotient(sweep.measured_radius, sweep.predicted_radius), further))
-    return RadiiRow(numerics, block, tuple(radii))
+    return RadiiRow(name, block, tuple(radii))
 
 
 def _quotient(measured: float, predicted: float) -> float | None:

@@ -18,7 +18,7 @@ from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
 from reports.headline import Headline, Standing, cases_inside, headline
-from reports.mathml import mathml, matrix, statement
+from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
 from reports.record import NearZeroSweep, RunRecord
@@ -26,7 +26,7 @@ from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
-DETAILED_CELLS = 256
+DETAILED_CELLS = 160
 """Cells beyond these many have no detail on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (
@@ -70,8 +70,8 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
     Raises DamagedRun if the cases cannot be read.
     """
     cells = grid(record)
-    numerics = list(dict.fromkeys(sweep.numerics for sweep in record.near_zero))
-    sweeps = sorted(record.near_zero, key=lambda sweep: numerics.index(sweep.numerics))  # a format's blocks side by side
+    formats = list(dict.fromkeys(sweep.format for sweep in record.near_zero))
+    sweeps = sorted(record.near_zero, key=lambda sweep: formats.index(sweep.format))  # a format's blocks side by side
     values: dict[str, Any] = {
         "record": record,
         "totals": record.totals,
@@ -93,6 +93,9 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "radii": radii_table(sweeps),
         "worst_factor": _worst_factor(sweeps),
         "limits": _limits(sweeps),
+        "without_sweep": list(
+            dict.fromkeys(cell.format for cell in record.cells if cell.scenario == "near_zero" and cell.cases and cell.format not in formats)
+        ),
         "sweep_pictures": list(_sweep_pictures(sweeps)),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
@@ -120,6 +123,7 @@ def _environment() -> Environment:
         words=numbers.words,
         two_to=_raised(numbers.two_to),
         mathml=mathml,
+        prose=prose,
         statement=statement,
         matrix=matrix,
     )
@@ -134,9 +138,9 @@ def _detailed(cells: Grid) -> set[str]:
 def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:
     panel: dict[tuple[str, str], list[NearZeroSweep]] = {}
     for sweep in sweeps:
-        panel.setdefault((sweep.numerics, sweep.block), []).append(sweep)
-    for index, ((numerics, block), together) in enumerate(panel.items()):
-        yield f"{numerics}, {block}", sweep_picture(together, index)
+        panel.setdefault((sweep.format, sweep.block), []).append(sweep)
+    for index, ((name, block), together) in enumerate(panel.items()):
+        yield f"{name}, {block}", sweep_picture(together, index)
 
 
 def _worst_factor(sweeps: Iterable[NearZeroSweep]) -> float | None:
@@ -151,8 +155,8 @@ def _limits(sweeps: Iterable[NearZeroSweep]) -> dict[str, list[str]]:
     found: dict[str, dict[str, list[str]]] = {}
     for sweep in sweeps:
         formats = found.setdefault(sweep.predicted_by, {}).setdefault(sweep.variant, [])
-        if sweep.numerics not in formats:
-            formats.append(sweep.numerics)
+        if sweep.format not in formats:
+            formats.append(sweep.format)
     return {reason: [f"{variant} in {', '.join(formats)}" for variant, formats in of.items()] for reason, of in found.items()}
 
 

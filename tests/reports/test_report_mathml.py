@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.mathml import mathml, matrix, statement
+from reports.mathml import mathml, matrix, prose, statement
 from reports.record import Formula
 
 
@@ -49,3 +49,21 @@ def test_matrices():
     assert shown.count('class="row"') == 2
     assert shown.count('class="entry"') == 4
     assert 'aria-label="1, −2; 0, undefined"' in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("T_{Wₙ}(x), g_θ", "T<sub>Wₙ</sub>(x), g<sub>θ</sub>"),
+        ("‖·‖_F and `rank`", "‖·‖<sub>F</sub> and <code>rank</code>"),
+        ("near_zero stays, c_i, A(c_{i+1}..c_n)", "near_zero stays, c<sub>i</sub>, A(c<sub>i+1</sub>..c<sub>n</sub>)"),
+        ("<b>x_{<i>}</b>", "&lt;b&gt;x<sub>&lt;i&gt;</sub>&lt;/b&gt;"),
+    ],
+)
+def test_prose_shows_its_indices_and_nothing_but_text(text, shown):
+    assert prose(text) == shown
+
+
+def test_a_statement_breaks_between_its_parts_also_where_an_index_is_in_braces():
+    assert statement(Formula(text="", latex=r"W_{i+1} = W_i,\quad h = 1,\quad L_{n-1}")).count("<math") == 3
+    assert statement(Formula(text="", latex=r"\left(a \quad b\right)")).count("<math") == 1
