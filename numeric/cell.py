@@ -19,6 +19,7 @@ from numeric.sides import Sides, in_format, measure_sides
 from numeric.tensors import round_to, torch_dtype
 from numeric.training import TrainedBlock
 from numeric.variants import Variant
+from numeric.witness import Witness, make_witness, worst_case
 from symbolic.verdict import Verdict
 
 CERTIFIED_CASES = 4
@@ -57,6 +58,8 @@ class Measurement:
 
     judged: Judged
     certificates: tuple[Certificate, ...]
+    witness: Witness | None = None
+    """The gravest case: a violated one, or else the judged one that came nearest to its bound."""
     recomputed: bool = False
     """Whether the claim is of what an â that was computed again moves."""
 
@@ -133,18 +136,6 @@ def block_in_format(trained: TrainedBlock, probed: Probed) -> ContextualBlock:
     return block
 
 
-def layer_shapes(trained: TrainedBlock) -> tuple[tuple[int, int], ...]:
-    """(rows, columns) of every dense layer of the network, and of an inner product."""
-    shapes = {(m.out_features, m.in_features) for m in trained.model.block.network.modules() if isinstance(m, torch.nn.Linear)}
-    return tuple(sorted(shapes))
-
-
-def first_shape(trained: TrainedBlock) -> tuple[int, int]:
-    """(m, d) of the first dense layer."""
-    first = trained.model.block.first
-    return first.out_features, first.in_features
-
-
 def seed_of(seed: int, *names: str) -> int:
     """A seed of its own for each name, from the run's."""
     digest = hashlib.sha256("\0".join([str(seed), *names]).encode()).digest()
@@ -161,6 +152,8 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     b = ball([[x] for x in cell.block.first.bias.double().tolist()])
     judged: list[Judged] = []
     certificates: list[Certificate] = []
+    gravest: tuple[bool, float] | None = None
+    witness = None
     done = 0
     while done < cell.cases:
         drawn = cell.scenario.draw(cell.trained, cell.probed.mode.range, BATCH, generator)
@@ -168,10 +161,14 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         judged.append(judge(sides))
         if len(certificates) < CERTIFIED_CASES:
             certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))
+        worst = worst_case(judged[-1], min(BATCH, cell.cases - done))
+        if worst is not None and (gravest is None or worst[0] > gravest):
+            gravest = worst[0]
+            witness = _witness(cell, sides, judged[-1], worst[1], seed, done)
         done += BATCH
         if progress:
             progress(min(done, cell.cases))
-    return Measurement(_joined(judged, cell.cases), tuple(certificates), recomputed=cell.scenario.attend is not None)
+    return Measurement(_joined(judged, cell.cases), tuple(certificates), witness, recomputed=cell.scenario.attend is not None)
 
 
 def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -> list[Certificate]:
@@ -191,6 +188,25 @@ def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -
             row(right.first_layer_radius), again=row(sides.again), moved=row(sides.moved),
         )
     ]  # fmt: skip
+
+
+def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, before: int) -> Witness:
+    """A case of the batch that began after so many others."""
+    facts: dict[str, object] = {
+        "cell": cell.id,
+        "claim": cell.claim,
+        "block": cell.trained.block.id,
+        "format": cell.probed.mode.id,
+        "numerics": cell.probed.name,
+        "variant": cell.variant.id,
+        "scenario": cell.scenario.id,
+        "device": cell.probed.device,
+        "seed": seed,
+        "case": before + place,
+    }
+    first = cell.block.first
+    bias = torch.zeros_like(first.weight[:, 0]) if first.bias is None else first.bias
+    return make_witness(first.weight, bias, sides, judged, place, facts, torch_dtype(cell.probed.mode.activations))
 
 
 def _joined(parts: list[Judged], cases: int) -> Judged:

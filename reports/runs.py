@@ -21,6 +21,7 @@ from symbolic.errors import CallError
 
 RUN_FILE = "run.json"
 CASES_FILE = "cases.parquet"
+WITNESSES_FOLDER = "witnesses"
 
 
 class NotARun(CallError):
@@ -66,6 +67,14 @@ def write_run(record: RunRecord, folder: Path) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def write_witness(content: bytes, cell: str, folder: Path) -> str:
+    """Keep a cell's witness in the run's folder; returns its path in there."""
+    name = f"{WITNESSES_FOLDER}/{cell.replace('/', '_')}.safetensors"
+    with replacing(folder / name) as temporary:
+        temporary.write_bytes(content)
+    return name
 
 
 @contextlib.contextmanager

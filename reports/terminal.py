@@ -58,6 +58,19 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
     return Group(*(part for claim in claims for part in _proof(claim)))
 
 
+def examination(environment: Mapping[str, object], answers: Sequence[Mapping[str, object]], refused: Sequence[Mapping[str, object]]) -> RenderableType:
+    """What a machine answered, format by format, each question once with all that were answered alike."""
+    told = ", ".join(f"{name} {environment[name]}" for name in ("device", "processor", "torch", "blas", "python"))
+    parts: list[RenderableType] = [Text(told), Text("The reference answered every question whose answer is known.")]
+    for name in dict.fromkeys(str(row["format"]) for row in answers):
+        rows = [row for row in answers if row["format"] == name]
+        parts += [Text(), Text.assemble((name, "bold"), " (emulated)" if rows[0]["emulated"] else "")]
+        for row in rows:
+            parts.append(Text.assemble("  ", (f"{row['question']} ", "dim"), str(row["answer"])))
+    parts += [_bullet(f"{row['format']}: {row['reason']}", "red") for row in refused]
+    return Group(*parts)
+
+
 def errata(rows: Sequence[ErratumRecord]) -> RenderableType:
     """Each erratum: what is printed, where it fails, what is proved in its place."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -79,11 +92,13 @@ def errata(rows: Sequence[ErratumRecord]) -> RenderableType:
 
 def _checks(record: RunRecord) -> str:
     totals = record.totals
-    return (
-        f"{count(totals.mutants_refuted)} of {counted(totals.mutants, 'false statement')} refuted, "
-        f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed, "
-        f"worst error ÷ bound {ratio(totals.worst_ratio)}"
-    )
+    parts = []
+    if record.claims:
+        parts.append(f"{count(totals.mutants_refuted)} of {counted(totals.mutants, 'false statement')} refuted")
+    if record.cells:
+        parts.append(f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
+        parts.append(f"worst error ÷ bound {ratio(totals.worst_ratio)}")
+    return ", ".join(parts)
 
 
 def _folded_grid(record: RunRecord) -> Table:

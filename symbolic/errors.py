@@ -3,6 +3,7 @@
     CallError                 the call was wrong
     ├── UnknownClaim          no claim has this id
     ├── ShapeMismatch         matrices whose shapes do not fit were added or multiplied
+    │   └── NoRule            a gradient for which there is no rule (symbolic.gradient)
     └── MissingHypothesis     a scalar was inverted, and no hypothesis says that it is not zero
 
 Other floors hang their own branches on CallError: UnknownFormat, UnknownBlock, NotARun, ...

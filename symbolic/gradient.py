@@ -15,9 +15,14 @@ A scalar that contains an inverse or an opaque function of X is refused: no rule
 
 from fractions import Fraction
 
+from symbolic.errors import ShapeMismatch
 from symbolic.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word, zero
 from symbolic.terms import Shape
 from symbolic.words import Word
+
+
+class NoRule(ShapeMismatch):
+    """A gradient of something for which there is no rule here: the statement cannot be written down."""
 
 
 def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:
@@ -27,7 +32,8 @@ def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:
     for (scalars, _), value in loss.terms:
         for position, (generator, exponent) in enumerate(scalars):
             hidden = isinstance(generator, Inverse) or any(letter.name != name and name in letter.name for letter in generator.word)
-            assert not (hidden and name in str(generator)), f"no rule for the gradient of {generator} with respect to {name}"
+            if hidden and name in str(generator):
+                raise NoRule(f"no rule for the gradient of {generator} with respect to {name}")
             if isinstance(generator, Inverse):
                 continue
             inner = _of_trace(generator, name, shape, loss)

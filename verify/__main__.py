@@ -5,6 +5,7 @@ stdout holds machine-readable output alone; progress and messages go to stderr. 
 command that needs them, so that ``verify --help`` is quick.
 """
 
+import signal
 import sys
 import traceback
 import warnings
@@ -38,7 +39,7 @@ Formats = Annotated[list[str] | None, typer.Option("--format", help="Only this f
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="Only this evaluation order; may be repeated.")]
 Scenarios = Annotated[list[str] | None, typer.Option("--scenario", help="Only this scenario; may be repeated.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes that measure at once. [default: all cores]", show_default=False)]
-CaseCount = Annotated[int | None, typer.Option("--cases", min=1, help="Cases in each cell, instead of the profile's.")]
+CaseCount = Annotated[int | None, typer.Option("--cases", min=1, max=2**30, help="Cases in each cell, instead of the profile's.")]
 
 
 @app.command("all")
@@ -137,6 +138,26 @@ def report(
     return render_report(run, open_it=open_, as_json=as_json)
 
 
+@app.command()
+def replay(
+    witness: Annotated[Path, typer.Argument(help="A file out of a run's folder witnesses/.")],
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> int:
+    """Run one kept case again, without its block: both sides, the reference, the bound, and whether it comes out bit for bit."""
+    from verify.replaying import replay_witness
+
+    return replay_witness(witness, device=device, as_json=as_json)
+
+
+@app.command()
+def doctor(device: Device = "auto", as_json: AsJson = False) -> int:
+    """Ask this machine how it computes, and the reference whether it can be trusted."""
+    from verify.commands import examine
+
+    return examine(device=device, as_json=as_json)
+
+
 def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
     """Run a plan, print its closing table or its record, return its exit status."""
     from reports.runs import load_run
@@ -177,11 +198,13 @@ def _say_in_one_line(error: Any) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
-        print(f"{' '.join(error.format_message().split())} See `{command} --help`.", file=sys.stderr)
+        said = " ".join(error.format_message().split()).rstrip(".")
+        print(f"{said}. See `{command} --help`.", file=sys.stderr)
 
 
 def main() -> None:
     """Run the command and leave with its exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, a run keeps what is finished, as with Ctrl-C
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     try:
         status = app(standalone_mode=False)

@@ -46,7 +46,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
         ui.step("prove", len(claims), len(claims))
     if as_json:
         instances = {} if n is None else {"instances": [asdict(each) | {"agree": each.agree} for each in shown]}
-        _print_json({"claims": [record.model_dump(mode="json") for record in found], **instances})
+        print_json({"claims": [record.model_dump(mode="json") for record in found], **instances})
     else:
         Console().print(proofs(found, steps=steps))
         for each in shown:
@@ -74,7 +74,7 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
             except BlockNotTrained as failure:
                 failures.append(str(failure))
     if as_json:
-        _print_json({"models": rows, "failures": failures})
+        print_json({"models": rows, "failures": failures})
     else:
         shown = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
         Console().print(_table([{key: row[key] for key in shown} for row in rows]))
@@ -94,7 +94,7 @@ def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
     if cases_missing(load_run(folder), folder):
         print(f"warning: {CASES_MISSING}", file=sys.stderr)
     if as_json:
-        _print_json({"report": str(path)})
+        print_json({"report": str(path)})
     else:
         print(path)
     if open_it:
@@ -120,9 +120,48 @@ def list_kind(kind: str, *, as_json: bool) -> int:
         raise UnknownKind(f"{near} There are {', '.join(kinds)}.")
     rows = lists[kind]()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         Console().print(_table([{name: row[name] for name in list(row)[:LISTED]} for row in rows]))
+    return HELD
+
+
+def examine(*, device: str, as_json: bool) -> int:
+    """Probe every mode that the machine has, at the shapes of the blocks, and let the reference test itself. Returns 0."""
+    from numeric.balls import check_reference
+    from numeric.block import all_blocks
+    from numeric.machine import device_named, use_one_thread
+    from numeric.modes import MODES
+    from numeric.probe import UnsupportedNumerics, probe
+    from numeric.shapes import first_shape, layer_shapes
+    from verify.environment import describe_environment
+
+    use_one_thread()
+    check_reference()
+    where = device_named(device)
+    built = [block.build(block.recipe) for block in all_blocks()]
+    shapes, first = tuple(sorted({shape for block in built for shape in layer_shapes(block)})), tuple({first_shape(block) for block in built})
+    modes = [mode for mode in MODES if where in mode.runs_on]
+    answers: list[Row] = []
+    refused: list[Row] = []
+    with ProgressBars() as ui:
+        for index, mode in enumerate(modes):
+            ui.step("probe the machine", index, len(modes))
+            try:
+                found = probe(mode, shapes=shapes, first=first, device=where)
+            except UnsupportedNumerics as error:
+                refused.append({"format": mode.id, "reason": str(error)})
+                continue
+            emulated = where in mode.emulated_on
+            answers += [{"id": a.id, "format": mode.id, "emulated": emulated, "question": a.question, "answer": a.answer} for a in found.answers]
+        ui.step("probe the machine", len(modes), len(modes))
+    environment = describe_environment(where, []).model_dump(mode="json", exclude={"probes"})
+    if as_json:
+        print_json({"environment": environment, "reference": "python-flint answered every question with a known answer", "probes": answers, "refused": refused})
+        return HELD
+    from reports.terminal import examination
+
+    Console().print(examination(environment, answers, refused))
     return HELD
 
 
@@ -144,7 +183,7 @@ def list_errata(*, as_json: bool) -> int:
         ui.step("prove", len(claims), len(claims))
     rows = [row for row in (erratum_record(erratum, proved) for erratum in known) if row is not None]
     if as_json:
-        _print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
+        print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
     else:
         Console().print(errata(rows))
     return HELD if all(row.shown for row in rows) else FAILED
@@ -194,7 +233,8 @@ def _variants() -> list[Row]:
     return [{"id": row.id, "title": row.title} for row in VARIANTS]
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """JSON alone on stdout."""
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -11,19 +11,19 @@ from typing import Any, Protocol
 
 from numeric.balls import check_reference
 from numeric.block import blocks_named
-from numeric.cell import first_shape, layer_shapes
 from numeric.combination import makes_no_sense
 from numeric.machine import use_one_thread
 from numeric.modes import modes_named
 from numeric.probe import Probed, probe
 from numeric.scenario import claim_of, scenarios_named
+from numeric.shapes import first_shape, layer_shapes
 from numeric.training import BlockNotTrained, TrainedBlock, trained
 from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
 from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, Probe, RunInfo, RunRecord
-from reports.runs import write_run
+from reports.runs import write_run, write_witness
 from symbolic.errata import load_errata
 from symbolic.prover import prove
 from symbolic.registry import load_claims
@@ -173,8 +173,8 @@ def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | Bl
 
 def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
     """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
-    shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block)}))
-    first = tuple({first_shape(block) for block in blocks})
+    shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block.model.block)}))
+    first = tuple({first_shape(block.model.block) for block in blocks})
     found: list[Probed] = []
     answers: list[Probe] = []
     for index, mode in enumerate(modes_named(state.plan.formats) if blocks else ()):
@@ -227,6 +227,8 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outc
         return
     cases.append(outcome.row.id, outcome.cases)
     state.cells[key] = outcome.row
+    if outcome.witness is not None:
+        state.cells[key] = outcome.row.model_copy(update={"witness": write_witness(outcome.witness, outcome.row.id, state.folder)})
     if outcome.gradient_factor is not None:
         state.gradient_factors[key] = outcome.gradient_factor
 

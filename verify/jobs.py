@@ -23,6 +23,8 @@ class CellFound:
 
     row: CellRecord
     cases: Cases
+    witness: bytes | None
+    """The content of its witness's file."""
     gradient_factor: str | None
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
@@ -35,7 +37,8 @@ def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, 
     found = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and scenario == "random"
     factor = convert.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None
-    return CellFound(convert.cell_record(cell, found, time.perf_counter() - started), convert.cases_table(found), factor)
+    witness = None if found.witness is None else found.witness.to_bytes()
+    return CellFound(convert.cell_record(cell, found, time.perf_counter() - started), convert.cases_table(found), witness, factor)
 
 
 def sweep_near_zero(trained: TrainedBlock, probed: Probed, variant: str, seed: int) -> NearZeroSweep:

@@ -1,6 +1,7 @@
 """Call the command as a user would, and read what it says."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -17,10 +18,13 @@ class Answer:
     status: int
     out: str
     err: str
+    cpu: float = 0.0
+    """Seconds of the processor, which a busy machine does not stretch as it does the clock's."""
 
 
 def verify(*words: str, cwd: Path | None = None, code: Path = ROOT, cache: Path | None = None, timeout: float = 300) -> Answer:
     """Run ``verify`` in a process of its own.  code: the checkout whose code runs."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "verify", *words],
         cwd=cwd,
@@ -30,7 +34,9 @@ def verify(*words: str, cwd: Path | None = None, code: Path = ROOT, cache: Path 
         timeout=timeout,
         check=False,
     )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Answer(done.returncode, done.stdout, done.stderr, cpu)
 
 
 def environment(code: Path = ROOT, cache: Path | None = None) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """``verify prove`` and ``verify list errata``: all of the paper's claims, just those asked for, and what a wrong formula does."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,7 @@ WRONG = {
 
 
 def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted() -> None:
-    started = time.perf_counter()
     answer = verify("prove", "--json")
-    seconds = time.perf_counter() - started
     assert answer.status == 0
     claims = {claim["id"]: claim for claim in json.loads(answer.out)["claims"]}
     assert set(PAPER + LEFT_OUT) <= set(claims)
@@ -41,7 +38,7 @@ def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted() -> None:
             assert mutant["counterexample"]["left"] != mutant["counterexample"]["right"]
     assert {name for name in claims if claims[name]["scope"] == "all sizes, all n"} >= INDUCTION
     assert sum(len(claim["mutants"]) for claim in claims.values()) >= 80
-    assert seconds < 15
+    assert answer.cpu < 15
 
 
 def test_only_the_claims_that_were_asked_for_are_proved() -> None:

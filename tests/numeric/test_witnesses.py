@@ -1,0 +1,140 @@
+"""A case that is kept can be run again bit for bit, and a file that is not as it was written is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from numeric.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.combination import makes_no_sense
+from numeric.modes import MODES
+from numeric.probe import Probed
+from numeric.replay import recorded_ratio, replay
+from numeric.scenario import scenarios_named
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS, variants_named
+from numeric.witness import DamagedWitness, Witness, read_witness, worst_case
+from symbolic import formulas
+from symbolic.verdict import Verdict
+
+ASKED = [
+    (block, mode.id, variant.id, scenario)
+    for block, variant, scenario in (
+        ("attention", VARIANTS[0], "random"),
+        ("attention-skip", VARIANTS[1], "near_zero"),
+        ("attention", VARIANTS[2], "recompute"),
+    )
+    for mode in MODES
+    if "cpu" in mode.runs_on
+]
+
+
+def measured(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int = 600) -> Measurement:
+    (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
+    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, way, family, cases), 0)
+
+
+@pytest.mark.parametrize(("block", "name", "variant", "scenario"), ASKED)
+def test_the_gravest_case_comes_out_bit_for_bit_without_its_block(
+    block: str, name: str, variant: str, scenario: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], tmp_path: Path
+) -> None:
+    (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
+    if makes_no_sense(blocks[block].model.block, machine[name].mode, family, way):
+        return  # no cell, so no witness
+    found = measured(blocks[block], machine[name], variant, scenario)
+    assert found.witness is not None
+    path = tmp_path / "witness.safetensors"
+    path.write_bytes(found.witness.to_bytes())
+    witness = read_witness(path)
+    again = replay(witness)
+    assert again.reproduces
+    case = witness.facts["case"]
+    assert witness.facts["verdict"] == found.judged.verdict[case]
+    judged = found.was_judged
+    assert max(found.judged.ratio[case], found.judged.output_ratio[case]) == np.maximum(found.judged.ratio, found.judged.output_ratio)[judged].max()
+    # The verdict's bound has room for float64's own roundings: an ulp or two of the bound, and one of each difference it takes.
+    kept = witness.tensors
+    room = 2.0**-49 + 2.0**-51 * float(((kept["left"].double() - kept["right"].double()).abs() / kept["bound"]).max())
+    assert found.judged.ratio[case] <= recorded_ratio(witness) <= found.judged.ratio[case] * (1 + room)
+    assert again.certificate is None or again.certificate.inside
+
+
+def test_a_violation_is_kept_before_any_case_that_is_none(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong formula: its witness reproduces as long as the formula is wrong, and does not violate once it is right."""
+    right = formulas.rank_one_update
+    with monkeypatch.context() as planted:
+        planted.setattr(formulas, "rank_one_update", lambda W, delta, a: right(W, delta, a) + right(W, delta, a) / 256.0)
+        found = measured(blocks["attention"], machine["fp32"], "formula", "random")
+        assert found.witness is not None
+        assert found.witness.facts["verdict"] == Verdict.VIOLATED
+        wrong = replay(found.witness)
+        assert wrong.reproduces
+        assert wrong.verdict == Verdict.VIOLATED
+        assert wrong.ratio > 1
+    mended = replay(found.witness)
+    assert mended.same_left
+    assert not mended.same_right
+    assert mended.verdict == Verdict.HOLDS
+    assert mended.recorded_ratio > 1
+
+
+def test_the_gravest_is_a_violated_one_then_the_nearest_to_its_bound_then_any(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    judged = measured(blocks["attention"], machine["fp32"], "formula", "random", 512).judged
+    ratio, verdict, reason = (
+        np.array([0.1, 0.9, 2.0, 0.3]),
+        np.array(["HOLDS", "HOLDS", "INCONCLUSIVE", "VIOLATED"], dtype=object),
+        np.array(["", "", "R", ""], dtype=object),
+    )
+    four = replace(judged, ratio=ratio, output_ratio=np.zeros(4), verdict=verdict, reason=reason)
+    assert worst_case(four, 4) == ((True, 0.3), 3)
+    assert worst_case(four, 3) == ((False, 0.9), 1)
+    assert worst_case(replace(four, reason=np.array(["R"] * 4, dtype=object), verdict=np.array(["INCONCLUSIVE"] * 4, dtype=object)), 2) == ((False, -1.0), 0)
+    assert worst_case(four, 0) is None
+
+
+@pytest.fixture
+def kept(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], tmp_path: Path) -> Path:
+    found = measured(blocks["attention"], machine["fp32"], "formula", "random", 64)
+    assert found.witness is not None
+    path = tmp_path / "witness.safetensors"
+    path.write_bytes(found.witness.to_bytes())
+    return path
+
+
+def test_a_truncated_witness_is_refused(kept: Path) -> None:
+    content = kept.read_bytes()
+    for length in (0, 4, len(content) // 2, len(content) - 1):
+        kept.write_bytes(content[:length])
+        with pytest.raises(DamagedWitness, match="breaks off"):
+            read_witness(kept)
+    with pytest.raises(DamagedWitness):
+        read_witness(kept.parent / "absent")
+
+
+def test_every_edited_byte_is_noticed(kept: Path) -> None:
+    """In a tensor and in what is told of it, one bit is enough."""
+    content = kept.read_bytes()
+    for place in range(8, len(content), max(1, len(content) // 97)):
+        kept.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(DamagedWitness):
+            read_witness(kept)
+
+
+def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept: Path) -> None:
+    witness = read_witness(kept)
+    for tensors, facts, said in (
+        ({name: tensor for name, tensor in witness.tensors.items() if name != "bound"}, witness.facts, "lacks bound"),
+        (witness.tensors, {name: fact for name, fact in witness.facts.items() if name != "place"}, "lacks place"),
+        (witness.tensors, {**witness.facts, "schema_version": 99}, "schema_version 99"),
+    ):
+        kept.write_bytes(Witness(tensors, facts).to_bytes())
+        with pytest.raises(DamagedWitness, match=said):
+            read_witness(kept)
+    save_file(load_file(kept), kept, metadata={"witness": json.dumps({})})
+    with pytest.raises(DamagedWitness, match="is no witness"):
+        read_witness(kept)
+    assert torch.equal(witness.tensors["left"], witness.tensors["left"])

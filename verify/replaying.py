@@ -1,0 +1,94 @@
+"""``verify replay``: a witness run again, and what came of it in words and numbers."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from symbolic.verdict import Verdict
+from verify.status import FAILED, HELD, INCOMPLETE
+
+if TYPE_CHECKING:
+    from numeric.replay import Replayed
+    from numeric.witness import Witness
+
+
+def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
+    """Replay a witness and print it. Returns 1 if it violates here, 3 if what it violated cannot be run without its block, else 0. Raises DamagedWitness."""
+    from numeric.balls import check_reference
+    from numeric.machine import device_named, use_one_thread
+    from numeric.replay import replay
+    from numeric.witness import read_witness
+    from verify.commands import print_json
+
+    witness = read_witness(path)
+    use_one_thread()
+    check_reference()
+    found = replay(witness, device_named(device))
+    status, sentence = _judged(witness, found)
+    if as_json:
+        print_json({**_as_plain(witness, found), "says": sentence})
+    else:
+        sys.stdout.write("\n".join(_told(witness, found, sentence)) + "\n")
+    return status
+
+
+def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
+    """The exit status, and the sentence that goes with it."""
+    bits = "both sides come out bit for bit" if found.reproduces else "the sides come out otherwise than recorded"
+    recorded = str(witness.facts["verdict"])
+    outside = found.certificate is not None and not found.certificate.inside
+    if found.verdict == Verdict.VIOLATED or outside:
+        where = "a side lies outside its own radius, by ball arithmetic" if outside else "the error is over the bound"
+        return FAILED, f"It violates: {where}; {bits}."
+    if recorded == Verdict.VIOLATED:
+        if found.recorded_ratio <= 1:
+            return INCOMPLETE, f"It was violated at the block's output, which needs the block; at the first dense layer it holds, and {bits}."
+        return HELD, f"It was violated when it was recorded, and is not here; {bits}."
+    if found.reason:
+        return HELD, f"It is refused, as its operands foretell ({found.reason}); {bits}."
+    return HELD, f"It is inside its bound; {bits}."
+
+
+def _as_plain(witness: "Witness", found: "Replayed") -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    certificate = found.certificate
+    return {
+        "witness": witness.facts,
+        "numerics": found.numerics,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "reproduces": found.reproduces,
+        "same_left": found.same_left,
+        "same_right": found.same_right,
+        "ratio": str(found.ratio),
+        "recorded_ratio": str(found.recorded_ratio),
+        "certified": None if certificate is None else {"left": certificate.left, "right": certificate.right, "inside": certificate.inside},
+        "left": [str(x) for x in found.left.tolist()],
+        "right": [str(x) for x in found.right.tolist()],
+        "bound": [str(x) for x in found.bound.tolist()],
+        "moved": [str(x) for x in found.moved.tolist()],
+    }
+
+
+def _told(witness: "Witness", found: "Replayed", sentence: str) -> list[str]:
+    """The same for a reader: the entry that comes nearest to its bound, here and as recorded."""
+    facts, kept = witness.facts, witness.tensors
+    error = (found.left - found.right + found.moved).abs()
+    entry = int((error / found.bound.clamp_min(5e-324)).nan_to_num(nan=float("inf")).argmax())
+    rows = [
+        ("", "here", "recorded"),
+        ("left", f"{found.left[entry].item()!r}", f"{kept['left'][entry].double().item()!r}"),
+        ("right", f"{found.right[entry].item()!r}", f"{kept['right'][entry].double().item()!r}"),
+        ("predicted move", f"{found.moved[entry].item():.6g}", f"{kept['moved'][entry].item():.6g}"),
+        ("bound", f"{found.bound[entry].item():.6g}", f"{kept['bound'][entry].item():.6g}"),
+        ("error ÷ bound", f"{found.ratio:.6g}", f"{found.recorded_ratio:.6g}"),
+        ("verdict", found.verdict, str(facts["verdict"])),
+        ("numerics", found.numerics, str(facts["numerics"])),
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f"{facts['cell']}, case {facts['case']} (seed {facts['seed']}), entry {entry} of {len(error)}:"]
+    lines += [f"  {name:<{wide[0]}}  {here:<{wide[1]}}  {then}".rstrip() for name, here, then in rows]
+    if found.certificate is not None:
+        inside = "inside their radii" if found.certificate.inside else "NOT inside their radii"
+        lines.append(f"  certified by ball arithmetic: left errs by at most {found.certificate.left:.6g}, right by {found.certificate.right:.6g}; {inside}")
+    return [*lines, sentence]
