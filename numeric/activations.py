@@ -31,10 +31,10 @@ from torch import Tensor
 
 from numeric.elementary import finished
 from numeric.elementary_errors import elementary_error
-from numeric.enclosures import down, exp_above, exp_below, input_radius, storage_error, underflow_unit, up
+from numeric.enclosures import down, exp_above, exp_below, flushed_below, input_radius, storage_error, underflow_unit, up
 from numeric.envelope import widen
 from numeric.numerics import Numerics
-from numeric.rounding import Rounded
+from numeric.rounding import Rounded, foretell_overflow
 
 GELU_LIPSCHITZ = 1.1290
 """Above Φ(√2) + √2 φ(√2) = 1.12890...; certified in the tests, as are the next two."""
@@ -65,6 +65,10 @@ UNDERFLOWS = 6
 class Gate:
     """A gate, by bounds of it that are computed in float64."""
 
+    function: str
+    """The elementary function inside its kernel, as the table of errors calls it."""
+    doubles: bool
+    """Whether the kernel may form 2x on the way to x."""
     above: Callable[[Tensor], Tensor]
     """An upper bound of G(x), that never falls as x rises."""
     slope: Callable[[Tensor, Tensor], Tensor]
@@ -77,16 +81,19 @@ class Gate:
 
 def gated(gate: Gate, x: Rounded, value: Tensor) -> Rounded:
     """The rule for x·G(x).  x, value: (cases, p, 1), the second as the module computed it."""
-    centre, radius = x.value.double(), input_radius(x)
+    flushed = flushed_below(x, gate.function)
+    centre, radius = x.value.double(), input_radius(x, flushed)
     size = centre.abs()
+    if gate.doubles:  # x(1 + erf) before it is halved: seen in oneDNN
+        foretell_overflow(x.hazards, widen(2.0 * centre.clamp_min(0.0).amax((-2, -1), keepdim=True) * (1.0 + 2.0**-20), 2), x.numerics.opmath)
     near, far = down(size - radius).clamp_min(0.0), up(size + radius)
     slope = widen(gate.above(up(centre + radius)) + far * gate.slope(near, far), 2).clamp_max(gate.lipschitz)
     inherited = torch.where(radius > 0, widen(slope * radius, 1), 0.0)
     v = x.numerics.opmath.unit_roundoff
     above = gate.above(centre)
-    own = widen(size * (gate.error(centre, x.numerics) * (1.0 + v) + v * above) + UNDERFLOWS * underflow_unit(x), 6)
+    own = widen(size * (gate.error(centre, x.numerics) * (1.0 + v) + v * above) + UNDERFLOWS * underflow_unit(x, flushed), 6)
     own = torch.minimum(own, widen(value.double().abs() + size * above, 2))  # no result is further from another than both are from zero
-    return finished(value, widen(own + inherited + storage_error(value, x), 2), x)
+    return finished(value, widen(own + inherited + storage_error(value, x, flushed), 2), x)
 
 
 def _sum_with_one(function: str, propagated: Tensor, above: Tensor, n: Numerics) -> Tensor:
@@ -162,6 +169,6 @@ def _tanh_gate_error(x: Tensor, n: Numerics) -> Tensor:
     return _sum_with_one("tanh of gelu", propagated, _tanh_gate_above(x), n)
 
 
-GELU = Gate(_phi_above, _phi_slope, GELU_LIPSCHITZ, _phi_error)
-GELU_TANH = Gate(_tanh_gate_above, _tanh_gate_slope, GELU_TANH_LIPSCHITZ, _tanh_gate_error)
-SILU = Gate(_sigma_above, lambda near, far: _sigma_slope(near), SILU_LIPSCHITZ, _silu_error)
+GELU = Gate("erf of gelu", True, _phi_above, _phi_slope, GELU_LIPSCHITZ, _phi_error)
+GELU_TANH = Gate("tanh of gelu", True, _tanh_gate_above, _tanh_gate_slope, GELU_TANH_LIPSCHITZ, _tanh_gate_error)
+SILU = Gate("exp of silu", False, _sigma_above, lambda near, far: _sigma_slope(near), SILU_LIPSCHITZ, _silu_error)

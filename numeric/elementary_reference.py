@@ -17,17 +17,20 @@ def gelu(x: arb) -> arb:
 def gelu_tanh(x: arb) -> arb:
     """½x(1 + tanh(√(2/π)(x + 0.044715x³))), which is x σ(2w); the decimal is meant exactly."""
     w = (2 / arb.pi()).sqrt() * (x + arb(fmpq(44715, 10**6)) * x * x * x)
-    return x / (1 + (-2 * w).exp())
+    return x * sigmoid(2 * w)
 
 
 def silu(x: arb) -> arb:
     """x σ(x)."""
-    return x / (1 + (-x).exp())
+    return x * sigmoid(x)
 
 
 def sigmoid(x: arb) -> arb:
     """σ(x)."""
-    return 1 / (1 + (-x).exp())
+    if x.mid() >= 0:
+        return 1 / (1 + (-x).exp())
+    power = x.exp()  # far left e^{-x} has no ball
+    return power / (1 + power)
 
 
 def softmax(x: Sequence[arb]) -> list[arb]:

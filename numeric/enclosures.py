@@ -11,6 +11,7 @@ from torch import Tensor
 
 from numeric.elementary_errors import elementary_error
 from numeric.envelope import widen
+from numeric.refinements import Refinement
 from numeric.rounding import Rounded, first_place, rounding_error
 
 
@@ -58,28 +59,39 @@ def magnitude(x: Rounded) -> Tensor:
     return x.value.double().abs()
 
 
-def input_radius(x: Rounded) -> Tensor:
-    """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a subnormal one for zero."""
+def flushed_below(x: Rounded, function: str | None = None) -> float:
+    """The number below which something may be taken for zero: 0 where nothing is.
+
+    function: the part of a kernel whose row says whether that kernel does so in its format of computation, whatever others do.
+    """
+    n = x.numerics
+    if n.elementwise_flushes:
+        return n.storage.smallest_normal
+    flushes = function is not None and elementary_error(function, n.device, n.storage.name).flushes
+    return n.opmath.smallest_normal if flushes else 0.0
+
+
+def input_radius(x: Rounded, flushed: float | None = None) -> Tensor:
+    """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a small one for zero."""
+    flushed = flushed_below(x) if flushed is None else flushed
     radius = x.radius.dense(*x.value.shape[-2:])
-    if x.numerics.elementwise_flushes:
+    if flushed:
         size = magnitude(x)
-        radius = widen(radius + torch.where(size < x.numerics.storage.smallest_normal, size, torch.zeros_like(size)), 1)
+        radius = widen(radius + torch.where(size < flushed, size, torch.zeros_like(size)), 1)
     return radius.expand(x.value.shape)
 
 
-def storage_error(value: Tensor, x: Rounded) -> Tensor:
+def storage_error(value: Tensor, x: Rounded, flushed: float = 0.0) -> Tensor:
     """|ŷ - t| where a kernel rounded its last t to the storage: nothing where that is the format it computes in. float64."""
     n = x.numerics
-    lost = n.storage.smallest_normal if n.elementwise_flushes else 0.0
     if n.opmath == n.storage:
-        return torch.full(value.shape, lost, dtype=torch.float64, device=value.device)
-    return widen(rounding_error(value, n, once=True) + (n.storage.half_subnormal + lost), 2)
+        return torch.full(value.shape, flushed, dtype=torch.float64, device=value.device)
+    return widen(rounding_error(value, n, once=True) + (n.storage.half_subnormal + flushed), 2)
 
 
-def underflow_unit(x: Rounded) -> float:
+def underflow_unit(x: Rounded, flushed: float = 0.0) -> float:
     """What one product or quotient inside a kernel loses by underflow; flushed operands are counted where they arose."""
-    opmath = x.numerics.opmath
-    return opmath.half_subnormal + (opmath.smallest_normal if x.numerics.elementwise_flushes else 0.0)
+    return x.numerics.opmath.half_subnormal + flushed
 
 
 def function_error(function: str, value: Tensor, x: Rounded) -> Tensor:
@@ -89,9 +101,10 @@ def function_error(function: str, value: Tensor, x: Rounded) -> Tensor:
     """
     n = x.numerics
     assumed = elementary_error(function, n.device, n.storage.name)
-    k, v, eta = assumed.ulps, n.opmath.unit_roundoff, n.opmath.smallest_subnormal
-    stored = storage_error(value, x)
+    computing = n.storage if assumed.in_storage else n.opmath
+    k, v, eta = assumed.ulps, computing.unit_roundoff, computing.smallest_subnormal
+    stored = torch.zeros_like(value, dtype=torch.float64) if assumed.in_storage else storage_error(value, x, flushed_below(x))
     largest = widen((value.double().abs() + stored + k * eta) / (1.0 - 2.0 * k * v), 4)
-    ulp = (first_place(largest) * (2.0 * v)).clamp_min(eta)
-    lost = n.opmath.smallest_normal if n.elementwise_flushes or assumed.flushes else 0.0
-    return widen(stored + (k * ulp + lost), 3)
+    place = first_place(largest) if n.refines(Refinement.FIRST_PLACE) else largest
+    ulp = (place * (2.0 * v)).clamp_min(eta)
+    return widen(stored + (k * ulp + flushed_below(x, function)), 3)

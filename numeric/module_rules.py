@@ -5,8 +5,8 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from numeric.activations import GELU, GELU_TANH, SILU, gated
-from numeric.enclosures import input_radius
 from numeric.elementary import finished
+from numeric.enclosures import input_radius
 from numeric.normalisation import layer_norm, rms_norm, softmax
 from numeric.rounding import Rounded
 

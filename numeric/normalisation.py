@@ -47,10 +47,25 @@ from torch import Tensor, nn
 
 from numeric.elementary import finished
 from numeric.elementary_errors import elementary_error
-from numeric.enclosures import down, exp_above, exp_below, input_radius, lowered, magnitude, sqrt_above, sqrt_below, storage_error, underflow_unit, up
+from numeric.enclosures import (
+    down,
+    exp_above,
+    exp_below,
+    flushed_below,
+    input_radius,
+    lowered,
+    magnitude,
+    sqrt_above,
+    sqrt_below,
+    storage_error,
+    underflow_unit,
+    up,
+)
 from numeric.envelope import widen
 from numeric.rounding import Rounded, foretell_overflow, gamma
 
+ROOT = "rsqrt of normalisation"
+"""The reciprocal root inside the kernels, as the table of errors calls it."""
 FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
@@ -60,7 +75,7 @@ def softmax(x: Rounded, value: Tensor) -> Rounded:
     n, p = x.numerics, x.value.shape[-2]
     v = n.opmath.unit_roundoff
     assumed = elementary_error("exp of softmax", n.device, n.storage.name)
-    k = assumed.ulps
+    k, flushed = assumed.ulps, flushed_below(x, assumed.function)
     centre = x.value.double()
     distance = centre.amax(-2, keepdim=True) - centre
     low, high = down(distance).clamp_min(0.0), up(distance)
@@ -68,22 +83,22 @@ def softmax(x: Rounded, value: Tensor) -> Rounded:
     sum_above, sum_below = widen(above.sum(-2, keepdim=True), p), lowered(below.sum(-2, keepdim=True), p)
 
     argument = widen(v * high.clamp_max(FAR) * exp_above(-low.clamp_max(FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
-    smallest = k * n.opmath.smallest_subnormal + (n.opmath.smallest_normal if assumed.flushes or n.elementwise_flushes else 0.0)
+    smallest = k * n.opmath.smallest_subnormal + flushed
     numerator = widen(argument + 2.0 * k * v * (above + argument) + smallest, 5)
     denominator = widen(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
     left = down(sum_below - denominator)
     probability = widen(above / sum_below, 1)
     quotient = widen((numerator + probability * denominator) / left.clamp_min(0.0), 3)  # over 0 where everything is lost: infinite
-    own = widen(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x), 5)
+    own = widen(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
 
-    radius = input_radius(x)
+    radius = input_radius(x, flushed)
     least = lowered(below / sum_above, 1)
     others = up(widen((probability * radius).sum(-2, keepdim=True), 2 * p) - lowered(least * radius, 1)).clamp_min(0.0)
     moved = widen(up(1.0 - least).clamp_max(1.0) * radius + others, 2)
     half = widen((radius + radius.amax(-2, keepdim=True)) / 2.0, 1)
     room = down(1.0 - torch.maximum(moved, half)).clamp_min(0.0)
     inherited = torch.where((radius > 0).any(-2, keepdim=True), widen(probability * moved / room, 2).clamp_max(1.0), 0.0)
-    return finished(value, widen(own + inherited + storage_error(value, x), 2), x)
+    return finished(value, widen(own + inherited + storage_error(value, x, flushed), 2), x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +132,7 @@ def rms_norm(module: nn.RMSNorm, x: Rounded, value: Tensor) -> Rounded:
 
 def _central_moments(x: Rounded) -> Moments:
     """The mean and the sum of squared deviations, by any algorithm of the family."""
-    n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x)
+    n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed_below(x, ROOT))
     centre, size = x.value.double(), magnitude(x)
     # float64's own mean, and how far it may be from the real one: a sum of n terms and a division.
     mean = centre.mean(-2, keepdim=True)
@@ -147,7 +162,7 @@ def _raw_moments(x: Rounded) -> Moments:
     size = magnitude(x)
     above, below = _squares(size, size)
     zero = torch.zeros_like(above)
-    error = widen(gamma(n + 1, v) * above + 2 * n * underflow_unit(x), 3)
+    error = widen(gamma(n + 1, v) * above + 2 * n * underflow_unit(x, flushed_below(x, ROOT)), 3)
     foretell_overflow(x.hazards, widen(above + error, 1), x.numerics.opmath)
     return Moments(size, zero, zero, above, below, error)
 
@@ -158,24 +173,22 @@ def _squares(deviation: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     return widen((deviation * deviation).sum(-2, keepdim=True), 2 * n), lowered((least * least).sum(-2, keepdim=True), 2 * n)
 
 
-def _normalised(
-    x: Rounded, value: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, moments: Moments, *, centred: bool
-) -> Rounded:
-    n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x)
-    size, radius = magnitude(x), input_radius(x)
+def _normalised(x: Rounded, value: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, moments: Moments, *, centred: bool) -> Rounded:
+    flushed = flushed_below(x, ROOT)
+    n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed)
+    size, radius = magnitude(x), input_radius(x, flushed)
     w = torch.ones_like(size) if weight is None else weight.detach().double().abs().reshape(1, -1, 1)
     b = torch.zeros_like(size) if bias is None else bias.detach().double().abs().reshape(1, -1, 1)
     d, e = moments.deviation, moments.mean_error
     above, below = widen(moments.above / n + eps, 2), lowered(moments.below / n + eps, 2)
     beta = widen(((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit) / below, 7)
     psi = widen(0.5 * beta / down(1.0 - beta).clamp_min(0.0), 3)
-    root = 2.0 * v * elementary_error("rsqrt", x.numerics.device, x.numerics.storage.name).ulps
+    root = 2.0 * v * elementary_error(ROOT, x.numerics.device, x.numerics.storage.name).ulps
     psi = widen(psi + root + psi * root, 4)
     deviate = sqrt_below(below)
     inverse = widen(1.0 / deviate, 1)
 
-    if x.numerics.elementwise_flushes:
-        e = widen(e + x.numerics.storage.smallest_normal, 1)  # an entry that is read as zero
+    e = widen(e + flushed, 1)  # an entry that is read as zero
     terms = widen(size + moments.mean + e, 2)
     lost = widen(inverse * (d * psi + (e + gamma(3, v) * terms) * (1.0 + psi)), 8)
     normal = widen(d * inverse, 1)
@@ -192,4 +205,4 @@ def _normalised(
     reach = torch.minimum(w * math.sqrt(n) + own, 4.0 * w * terms / sqrt_below(torch.full_like(q, eps)))
     foretell_overflow(x.hazards, widen((reach + b).amax((-2, -1), keepdim=True), 5), x.numerics.storage)
     farthest = widen(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
-    return finished(value, torch.minimum(widen(own + inherited + storage_error(value, x), 2), farthest), x)
+    return finished(value, torch.minimum(widen(own + inherited + storage_error(value, x, flushed), 2), farthest), x)
