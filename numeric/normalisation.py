@@ -140,7 +140,7 @@ def _central_moments(x: Rounded) -> Moments:
     distance = (centre - mean).abs()
     deviation, least = widen(distance + slack, 2), down(down(distance) - slack).clamp_min(0.0)
     above, below = _squares(deviation, least)
-    e = widen(gamma(_mean_roundings(n), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
+    e = widen(gamma(_mean_roundings(n, x.numerics.device), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
     spread = widen(2.0 * e * math.sqrt(n * max(1.0, 0.5 * math.log2(n))), 4)
     root = sqrt_above(above)
     computed = widen((root + spread) ** 2, 3)
@@ -151,9 +151,14 @@ def _central_moments(x: Rounded) -> Moments:
     return Moments(deviation, widen(mean.abs() + slack, 1), e, above, below, error)
 
 
-def _mean_roundings(n: int) -> int:
-    """The constant c of the mean."""
-    return min(7 * n, n + 21 + math.ceil(7.0 * math.log(n)))
+def _mean_roundings(n: int, device: str) -> int:
+    """The constant c of the mean.
+
+    On a GPU the lanes of a block merge in at most seven levels, also with lanes that hold nothing, as (n_a/n)μ_a + (n_b/n)μ_b with n_a·fl(1/n) for
+    n_a/n: three roundings of each term and one of the sum, four times seven more.
+    """
+    c = min(7 * n, n + 21 + math.ceil(7.0 * math.log(n)))
+    return c + 28 if device == "cuda" else c
 
 
 def _raw_moments(x: Rounded) -> Moments:

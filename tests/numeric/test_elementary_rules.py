@@ -261,32 +261,41 @@ def test_a_million_exact_results_lie_within_the_radius(rule: str, name: str) -> 
 
 # The rules walked, each with a planted defect that has to be seen.
 
-ATTAINED = {
-    ("sqrt", "fp32"), ("rsqrt", "fp64"), ("rsqrt", "fp32"), ("sqrt", "fp64"), ("exp", "fp64"), ("exp", "fp32"), ("gelu", "fp32"),
-    *((rule, name) for rule in ("sqrt", "exp", *MODULES) for name in ("bf16", "fp16")),
-}  # fmt: skip
-"""Where an error takes more than half of its radius, so that half of the constants is too little. Of the others the roundoff is removed."""
-
+LOOSE = [(rule, name) for rule in ("silu", "softmax", "layer-norm", "rms-norm") for name in ("fp64", "fp32")]
+"""Where no error takes half of its radius, so that half of the constants is still enough. There the roundoff is removed altogether."""
 ROUNDING = ["sqrt", "rsqrt", "exp", *MODULES]
+ENOUGH = 60
+"""Batches after which a defect counts as not seen; most are seen in the first."""
 
 
-def tightest(rule: str, name: str, numerics: Numerics, batches: int = 6) -> tuple[float, int]:
-    """The largest error/radius, and how many violations, on batches without a radius and in the middle of the range."""
+def ordinary(rule: str, name: str, seed: int) -> Batch:
+    """A batch without radii in the middle of the range."""
     p = format_named(name).significand_bits
-    where = {"layer-norm": (-3, 3), "rms-norm": (-3, 3), "softmax": (-3, 2), "exp": (-p, 2), "sqrt": (-8, 8), "rsqrt": (-8, 8)}.get(rule, (-3, 2))
-    found = [outcome(rule, batch(rule, format_named(name), seed, spread="none", where=where), numerics, seed) for seed in range(batches)]
-    return max(o.worst for o in found), sum(len(o.violations) for o in found)
+    where = {"layer-norm": (-3, 3), "rms-norm": (-3, 3), "exp": (-p, 2), "sqrt": (-8, 8), "rsqrt": (-8, 8)}.get(rule, (-3, 2))
+    return batch(rule, format_named(name), seed, spread="none", where=where)
+
+
+def tightest(rule: str, name: str, batches: int = 6) -> float:
+    """The largest error/radius."""
+    found = [outcome(rule, ordinary(rule, name, seed), honest(name), seed) for seed in range(batches)]
+    assert not any(o.violations for o in found)
+    return max(o.worst for o in found)
+
+
+def caught(rule: str, name: str, numerics: Numerics) -> bool:
+    """Whether an error model is seen to be wrong."""
+    return any(outcome(rule, ordinary(rule, name, seed), numerics, seed).violations for seed in range(ENOUGH))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rule", ROUNDING)
 def test_a_rule_with_half_of_its_constants_is_caught(rule: str, name: str, record_property: Callable[[str, object], None]) -> None:
     """Half of the assumed ulps and of the roundoff where the bound is attained to a factor of two; no roundoff at all where it is not."""
-    ratio, violations = tightest(rule, name, honest(name))
+    ratio = tightest(rule, name)
     record_property("error/radius", ratio)
-    assert violations == 0
-    attained = (rule, name) in ATTAINED
-    assert tightest(rule, name, halved(honest(name)) if attained else removed(honest(name)))[1] > 0, f"the largest error takes {ratio:.3f} of its radius"
+    loose = (rule, name) in LOOSE
+    assert not loose or ratio < 0.5, "it is not that loose: half of the constants ought to be planted"
+    assert caught(rule, name, removed(honest(name)) if loose else halved(honest(name))), f"the largest error takes {ratio:.3f} of its radius"
 
 
 @pytest.mark.parametrize("name", NAMES)
