@@ -206,8 +206,8 @@ def _normalised(x: Rounded, value: Tensor, weight: Tensor | None, bias: Tensor |
     x.hazards.underflow |= ~(lowest > 0).reshape(-1) & torch.isfinite(size).all(-2).reshape(-1)
     inherited = torch.where((radius > 0).any(-2, keepdim=True), widen(w * (radius + shift + normal * q) / lowest.clamp_min(0.0), 6), 0.0)
 
-    # Where the variance is lost the kernel's own is still ε or so, and its result w·2X/√ε.
-    reach = torch.minimum(w * math.sqrt(n) + own, 4.0 * w * terms / sqrt_below(torch.full_like(q, eps)))
+    # Where the variance is lost the kernel's own is still ε or so; should it not be, what comes of it is marked as not finite.
+    reach = torch.minimum(w * math.sqrt(n) + own, 2.0 * w * (d + e + gamma(3, v) * terms) / sqrt_below(torch.full_like(q, eps)))
     foretell_overflow(x.hazards, widen((reach + b).amax((-2, -1), keepdim=True), 5), x.numerics.storage)
     farthest = widen(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
     return finished(value, torch.minimum(widen(own + inherited + storage_error(value, x, flushed), 2), farthest), x)
