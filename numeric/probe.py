@@ -126,7 +126,7 @@ def _model(
 ) -> tuple[Numerics, list[Answer]]:
     """The error model of some kernels that run under one context, and the answers.  outer: shapes of outer products."""
     storage = benches[0].results
-    opmath = _opmath(storage)
+    opmath = opmath_of(storage)
     matrices = next((mode.weights for bench in benches if bench.matrix != torch_dtype(storage)), None)
     shortened = _names(bench for bench in benches if _shortens(bench, operands))
     if shortened:
@@ -219,7 +219,7 @@ def _order_words(orders: Mapping[tuple[str, int, int], Order], unknown: Sequence
     return "; ".join(parts)
 
 
-def _opmath(storage: Format) -> Format:
+def opmath_of(storage: Format) -> Format:
     """The format in which torch computes an elementwise operation (its ``opmath_t``): fp32 for the 16-bit formats."""
     return storage if storage.significand_bits >= 24 else format_named("fp32")
 

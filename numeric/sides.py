@@ -22,6 +22,7 @@ from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.envelope import widen
 from numeric.formats import format_named
 from numeric.kernels import ALL, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.module_rules import RULES, rule_for
 from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
 from numeric.probe import Probed
@@ -208,9 +209,9 @@ def _side(
     rest = [(name, module) for name, module in leaves(block.network) if name != block.first_layer]
     for name, module in rest:
         output = measured.layers[name].unsqueeze(-1)
-        if isinstance(module, nn.ReLU):
-            # max(0, ·) rounds nothing and is 1-Lipschitz in each entry.
-            value = computed(output, value.radius.dense(output.shape[-2], 1), value)
+        rule = rule_for(module)
+        if rule is not None:
+            value = rule(module, value, output)
         elif isinstance(module, nn.Linear):
             own_bias = patched_pass and patched.last_bias is not None and name == rest[-1][0]
             bias = patched.last_bias if own_bias else exact(_bias(module).unsqueeze(-1), n, value.hazards)
@@ -218,7 +219,10 @@ def _side(
             assert bias is not None
             value = dense_layer(exact(module.weight.detach(), n, value.hazards), bias, value, output, kernel, apart=apart)
         else:
-            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear and ReLU.')
+            known = ", ".join(kind.__name__ for kind in RULES)
+            raise UnusableBlock(
+                f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear and, along the last axis, {known}.'
+            )
     if block.skip:
         x = exact(query.unsqueeze(-1), n, value.hazards)
         value = formulas.skip_connection(x, attended, value)

@@ -130,6 +130,7 @@ def examine(*, device: str, as_json: bool) -> int:
     """Probe every mode that the machine has, at the shapes of the blocks, and let the reference test itself. Returns 0."""
     from numeric.balls import check_reference
     from numeric.block import all_blocks
+    from numeric.elementary_probe import probe_elementary
     from numeric.machine import device_named, use_one_thread
     from numeric.modes import MODES
     from numeric.probe import UnsupportedNumerics, probe
@@ -154,6 +155,11 @@ def examine(*, device: str, as_json: bool) -> int:
                 continue
             emulated = where in mode.emulated_on
             answers += [{"id": a.id, "format": mode.id, "emulated": emulated, "question": a.question, "answer": a.answer} for a in found.answers]
+            if mode.id == mode.activations.name:  # a mode of its own format: asked about its elementary functions, which no other mode changes
+                answers += [
+                    {"id": a.id, "format": mode.id, "emulated": False, "question": a.question, "answer": a.answer}
+                    for a in probe_elementary(mode.activations, where)
+                ]
         ui.step("probe the machine", len(modes), len(modes))
     environment = describe_environment(where, []).model_dump(mode="json", exclude={"probes"})
     if as_json:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 from numeric.balls import check_reference
 from numeric.block import blocks_named
 from numeric.combination import makes_no_sense
+from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
 from numeric.modes import modes_named
+from numeric.module_rules import assumes_a_library
 from numeric.probe import Probed, probe
 from numeric.scenario import claim_of, scenarios_named
 from numeric.shapes import first_shape, layer_shapes
@@ -181,6 +183,10 @@ def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
         ui.step("probe the machine", index, len(state.plan.formats))
         found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device))
         answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
+    if any(assumes_a_library(block.model.block.network) for block in blocks):
+        widths = tuple(sorted({rows for rows, _ in shapes}))
+        for storage in {mode.activations for mode in modes_named(state.plan.formats)}:
+            answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in probe_elementary(storage, state.plan.device, widths=widths))
     if found:
         ui.step("probe the machine", len(found), len(found))
     state.environment = state.environment.model_copy(update={"probes": answers})
