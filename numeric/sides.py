@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.envelope import widen
+from numeric.expected_sides import expected_difference
 from numeric.kernels import DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
@@ -59,6 +60,8 @@ class Sides:
     """|output with the context - output without it and without ΔW|: (cases, d_out) float64, what the update changes there, as measured."""
     output_effect: Tensor | None
     """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection."""
+    expected: Tensor
+    """Probabilistic: (cases, m) float64, what |left - right| at the first dense layer is expected not to exceed. It judges nothing."""
     hazards: Hazards
 
 
@@ -119,7 +122,8 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     effect = (W.value.double() @ moved).abs().squeeze(-1)
     output_effect = moved.abs().squeeze(-1) if block.skip else None
     output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
-    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
+    expected = expected_difference(block, left, right, unpatched.attended, variant, probed)
+    return Sides(left.attended, unpatched.attended, left_side, right_side, wrong_side, effect, output_change, output_effect, expected, found)
 
 
 def _patch(W: Rounded, b_prime: Rounded | None, delta: Rounded, a: Rounded, variant: Variant, probed: Probed) -> Patched:
