@@ -344,10 +344,11 @@ def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: 
             order = one_after_the_other(k, bias=bias is not None)
         exact_products = exact_products or order.stored_strands
         form = Form(of.outers[0][1]) if left.turned else Form(of.shared[0][1] if of.shared else None, of.outers)
-        sums = root_of_squares(form, columns, order, _absolute(of, size) + offset, bias=bias, exact_products=exact_products)
+        apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
+        sums = root_of_squares(form, columns, order, _absolute(of, size) + offset, bias=bias, exact_products=exact_products or apart)
         inner = n.opmath.unit_roundoff if order.stored_strands else u
         fresh = torch.hypot(fresh, UNIFORM * torch.hypot(inner * sums.accumulated, n.storage.unit_roundoff * sums.stored))
-        if not exact_products and not order.fused:
+        if apart:
             fresh = torch.hypot(fresh, UNIFORM * inner * of.deviation(size))
     lost = UNIFORM * math.sqrt(leaves) * n.accumulation.half_subnormal
     if n.accumulation != n.storage:
