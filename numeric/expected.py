@@ -11,7 +11,8 @@ Sci. Comput. 43 (2021), in which the hypotheses are theorems, with errors up to 
 
 **Propagation** is to first order, about the computed values: what is dropped is of relative size O(n u). Errors that many
 entries have in common are carried as linear maps of one source (``sensitivities.py``): those of v̂_i and ŝ go through the
-whole row i of Û and add up along it before they are squared; the roundings of the entries of Û and Ŵ′ are each entry's own:
+whole row i of Û and add up along it before they are squared; the roundings of the entries of Û and Ŵ′ are each entry's own
+(``entry_roundings.py``):
 
     v̂ = fl(Wδ̂)        W ε_δ + ε_v                                    ε_v, ε_δ, ε_s: sources of m, d and 1 errors
     Û = fl(v̂âᵀ/ŝ)     (W ε_δ + ε_v - v̂ ε_s/ŝ) âᵀ/ŝ                   and u|v̂_i â_j/ŝ|/√3 an entry, twice
@@ -20,7 +21,7 @@ whole row i of Û and add up along it before they are squared; the roundings of 
 
 **Sums.** A node t of the summation tree errs by at most u|s_t|, so Σ_t u² s_t²/3 is added; where the order is not known,
 that of one term after the other is *assumed*, beginning with the bias (for terms of both signs, blocks have smaller partial sums).
-An accumulator wider than the storage gets n u_acc² (Σ|x_k y_k|)²/3 instead, which holds in any order and is small beside
+An accumulator wider than the storage gets 2n u_acc² (Σ|x_k y_k|)²/3 instead, which holds in any order and is small beside
 what storing the result costs. Products that are rounded apart add Σ u²(x_k y_k)²/3.
 
 **Bound.** A variable that is uniform on [-c, c] is strictly sub-Gaussian: its variance c²/3 is a variance proxy, E exp(tX) ≤
@@ -30,12 +31,14 @@ Commun. Probab. 22 (2017), where it is Beta(1, 1).) So Σ_k c_k ε_k has proxy �
 exp(-λ²/2); over m entries the probability that one of them exceeds λσ_i is at most 2m exp(-λ²/2).
 
 **Absorbed entries.** Where |Û_ij| ≤ u·ufp(W_ij) the sum W_ij + Û_ij is W_ij again, so its error is -Û_ij, which is not random: over a
-row these add up to a part of v̂_i that is lost (stagnation; Connolly, Higham and Mary, §1). They are added up as they are, into
-a *known* error κ_i, and the bound is |κ_i| + λσ_i.
+row these add up to a part of v̂_i that is lost (stagnation; Croci, Fasi, Higham, Mary and Mikaitis, "Stochastic rounding:
+implementation, error analysis and applications", R. Soc. Open Sci. 9 (2022)). They are added up as they are, into a *known*
+error κ_i, and the bound is |κ_i| + λσ_i.
 
 What is not uniform with zero mean enters with the square of its largest size for a variance (Hoeffding's proxy): sums that are
 cut off, numbers that are flushed to zero, and an â that came out otherwise in the patched pass. Not in the model: that W and
-W + ΔW, rounded as operands to a narrower format, err alike where ΔW is small.
+W + ΔW, rounded as operands to a narrower format, err alike where ΔW is small; and that products below the smallest normal
+number, of one column with many entries, err alike.
 """
 
 import math
@@ -44,12 +47,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from numeric.entry_roundings import Roundings, absorbing
 from numeric.formats import Format
 from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.numerics import Numerics
 from numeric.partial_sums import Form, root_of_squares
 from numeric.rounding import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
-from numeric.sensitivities import Columns, LinearMap, Source, Term, gathered, halves, root_sum_squares
+from numeric.sensitivities import Columns, LinearMap, Source, Term, gathered, halves
 from numeric.summation import ADD, PUSH, Order
 from numeric.tensors import round_to, torch_dtype
 
@@ -63,44 +67,6 @@ FAILURE_PROBABILITY = 2.0**-10
 def deviations_allowed(entries: int) -> float:
     """λ with 2·entries·exp(-λ²/2) = FAILURE_PROBABILITY: the bound is so many standard deviations."""
     return math.sqrt(2.0 * math.log(2.0 * entries / FAILURE_PROBABILITY))
-
-
-_ROWS_AT_ONCE = 8192  # of a matrix a case, so that the rows of all cases need not be held
-
-
-@dataclass(frozen=True, slots=True)
-class Roundings:
-    """Errors of the entries of a matrix a case, each entry's own."""
-
-    relative: tuple[tuple[float, LinearMap], ...] = ()
-    """Standard deviations |matrix|·factor, as pairs of the factor and the matrix."""
-    absolute: Tensor | None = None
-    """One for all entries: (cases, 1, 1)."""
-    absorbed: tuple[tuple[Tensor, LinearMap], ...] = ()
-    """Updates that are lost entry by entry where they are not above a threshold: pairs of the thresholds, (p, q), and the update."""
-
-    def plus(self, other: "Roundings") -> "Roundings":
-        """Both; independent of one another."""
-        absolute = other.absolute if self.absolute is None else self.absolute if other.absolute is None else torch.hypot(self.absolute, other.absolute)
-        return Roundings(self.relative + other.relative, absolute, self.absorbed + other.absorbed)
-
-    def divided(self, divisor: Tensor) -> "Roundings":
-        """The quotient by a number a case."""
-        assert not self.absorbed
-        relative = tuple((factor, matrix.divided(divisor)) for factor, matrix in self.relative)
-        return Roundings(relative, None if self.absolute is None else self.absolute / divisor.abs())
-
-    def deviation(self, y: Tensor) -> Tensor:
-        """√Σ_j σ_ij² y_j².  y: (cases, q, 1). Returns what broadcasts to (cases, p, 1)."""
-        total = torch.zeros((1, 1, 1), dtype=torch.float64, device=y.device)
-        for factor, matrix in self.relative:
-            total = torch.hypot(total, factor * matrix.deviation(y.abs()))
-        return total if self.absolute is None else torch.hypot(total, self.absolute * root_sum_squares(y))
-
-    def known(self, y: Tensor) -> Tensor | None:
-        """κ: what the absorbed entries make of a column.  y: (cases, q, 1). Returns (cases, p, 1), or None if there are none."""
-        parts = [-_absorbed(thresholds, update, y) for thresholds, update in self.absorbed]
-        return sum(parts[1:], start=parts[0]) if parts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +104,15 @@ class Expected:
             return self._outer(other) if other.turned else self._multiplied(other)
         return self._product(other)
 
-    def __add__(self, other: "Expected") -> "Expected":
-        return self._sum(other, 1.0)
+    def __add__(self, other: "Expected | float") -> "Expected":
+        return self._sum(self._lifted(other), 1.0)
 
-    def __sub__(self, other: "Expected") -> "Expected":
-        return self._sum(other, -1.0)
+    def __sub__(self, other: "Expected | float") -> "Expected":
+        return self._sum(self._lifted(other), -1.0)
 
-    def __truediv__(self, other: "Expected") -> "Expected":
+    def __truediv__(self, other: "Expected | float") -> "Expected":
         n = self.numerics
+        other = self._lifted(other)
         assert other.value is not None
         assert other._is_scalar
         by = other.value.double()
@@ -173,6 +140,12 @@ class Expected:
     @property
     def _is_scalar(self) -> bool:
         return self._column and self.value is not None and self.value.shape[-2] == 1
+
+    def _lifted(self, other: "Expected | float") -> "Expected":
+        """A real constant as the machine holds it, without the error of storing it."""
+        if isinstance(other, Expected):
+            return other
+        return exactly(torch.full((1, 1, 1), other, dtype=torch_dtype(self.numerics.storage), device=_device(self)), self.numerics, self.given)
 
     def _operand(self) -> "Expected":
         """As a product reads it: rounded to the operands' format, the same each time."""
@@ -246,7 +219,7 @@ class Expected:
             fresh = torch.hypot(UNIFORM * sum_error(self.value, other.value, value, n), torch.full_like(plus_or_minus, lost))
             return column(value, n, self.given, (*self.terms, *theirs), fresh)
         near = self.near.plus(other.near.scaled(plus_or_minus))
-        own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), _absorbing(near, n.storage))
+        own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), absorbing(near, n.storage))
         return Expected(None, near, (*self.terms, *theirs), self.roundings.plus(other.roundings).plus(own), n, self.given)
 
 
@@ -283,7 +256,7 @@ def stored(x: Expected, target: Format, numerics: Numerics) -> Expected:
     u = UNIFORM * target.unit_roundoff
     if x.value is None:
         lost = torch.full((1, 1, 1), UNIFORM * target.half_subnormal, dtype=torch.float64, device=_device(x))
-        return replace(under(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, _absorbing(x.near, target))))
+        return replace(under(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, absorbing(x.near, target))))
     value = x.value.to(dtype) if target.native else round_to(x.value, target)
     return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
 
@@ -358,30 +331,6 @@ def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: 
         lost += 2 * leaves * n.accumulation.smallest_normal + n.storage.smallest_normal
         fresh = torch.hypot(fresh, of.deviation(subnormal_part(size, n)))
     return tuple(terms), torch.hypot(fresh, torch.full_like(fresh, lost))
-
-
-def _absorbing(near: LinearMap, target: Format) -> tuple[tuple[Tensor, LinearMap], ...]:
-    """Of W + update, W of the target format: what is absorbed when the sum is rounded to it."""
-    if not near.shared or not near.outers:
-        return ()
-    matrix = near.shared[0][1]
-    return ((first_place(matrix).clamp_min(target.smallest_normal) * target.unit_roundoff, LinearMap(outers=near.outers)),)
-
-
-def _absorbed(thresholds: Tensor, update: LinearMap, y: Tensor) -> Tensor:
-    """Σ_j U_ij y_j over the entries that are not above their threshold.  thresholds: (p, q); y: (cases, q, 1). Returns (cases, p, 1).
-
-    Rows whose largest entry is over 8 times the largest threshold are left out: of them next to nothing is absorbed.
-    """
-    ((col, row),) = update.outers
-    largest = col.abs() * row.abs().amax(-1, keepdim=True)
-    cases, rows = torch.nonzero((largest <= 8 * thresholds.amax(-1, keepdim=True)).squeeze(-1), as_tuple=True)
-    found = torch.zeros_like(col)
-    for case, of in zip(cases.split(_ROWS_AT_ONCE), rows.split(_ROWS_AT_ONCE), strict=True):
-        updates = col[case, of] * row[case, 0]
-        lost = torch.where(updates.abs() <= thresholds[of], updates, 0.0)
-        found[case, of] = (lost * y[case, :, 0]).sum(-1, keepdim=True)
-    return found
 
 
 def _absolute(of: LinearMap, size: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def sides(
     skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
     wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
     moved, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
-    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, moved, changed, skipped, found)
+    return Sides(torch.tensor([[z, z]]), torch.tensor([[a, a]]), left, right, wrong, moved, changed, skipped, torch.ones_like(moved), found)
 
 
 def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
