@@ -46,6 +46,10 @@ class Judged:
     """Measured: ‖left - right‖∞ at the first dense layer."""
     bound: NDArray[np.float64]
     """Rigorous: the bound on it, ‖·‖∞."""
+    expected: NDArray[np.float64]
+    """Probabilistic: what it is expected not to exceed, ‖·‖∞ (``expected_sides.py``). No verdict depends on it."""
+    expected_ratio: NDArray[np.float64]
+    """The largest error over expected bound, entry by entry."""
     effect: NDArray[np.float64]
     """‖WΔA‖∞."""
     ratio: NDArray[np.float64]
@@ -76,6 +80,7 @@ def judge(sides: Sides) -> Judged:
     if sides.output_effect is not None:
         output_effect = sides.output_effect.amax(-1)
         resolution = torch.maximum(resolution, torch.where(output_effect > 0, output.bound / output_effect, torch.inf))
+    expected = _compare(left.first_layer, sides.right.first_layer, sides.expected, sides.moved)
     change = sides.output_change.amax(-1)
     output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
     reason = _reasons(sides)
@@ -89,6 +94,8 @@ def judge(sides: Sides) -> Judged:
         norm_a=_np(_norm(sides.a)),
         error=_np(site.error),
         bound=_np(site.bound),
+        expected=_np(expected.bound),
+        expected_ratio=_np(expected.ratio),
         effect=_np(effect),
         ratio=_np(site.ratio),
         output_ratio=_np(output.ratio),

@@ -12,12 +12,14 @@ number of float64 operations in one s_t,
     |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + c·2^-1074 + (slack |y|)_i.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from numeric.envelope import Envelope, widen
+from numeric.sensitivities import power_of_two_above
 from numeric.summation import ADD, MERGE, PUSH, Order
 
 
@@ -70,25 +72,54 @@ class PartialSums:
 def partial_sums(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias: Tensor | None, exact_products: bool) -> PartialSums:
     """Bounds of the partial sums of a product.
 
-
     y: (cases, q, 1) float64, the machine's operand; absolute: (cases, p, 1), Σ|X_ij y_j| + |b_i|; bias: (cases, p, 1) or (p, 1).
     exact_products: whether a single product is held without an error.
     """
+    found = _walked(form, y, order, absolute, torch.abs, bias=bias, exact_products=exact_products)
+    # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``widen``.
+    operations = (2 + 4 * len(form.outers)) * (y.shape[-2] + 2)
+    doubt = widen(absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + form.slack.apply(y.abs())
+    above = found.nodes * doubt
+    return PartialSums(*(widen(part + above, found.nodes + 3) for part in (found.accumulated, found.stored)))
+
+
+def root_of_squares(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias: Tensor | None, exact_products: bool) -> PartialSums:
+    """√Σ_t s_t² instead of Σ_t |s_t|, for an expected bound: no upper bound, but the number itself, to within float64's rounding and the slack.
+
+    The arguments are those of ``partial_sums``. The sums are divided by a power of two a case, lest a square underflow.
+    """
+    unit = power_of_two_above(absolute.amax((-2, -1), keepdim=True))
+    bias = None if bias is None else bias.double() / unit
+    found = _walked(form, y / unit, order, absolute, torch.square, bias=bias, exact_products=exact_products)
+    return PartialSums(*(part.sqrt() * unit for part in (found.accumulated, found.stored)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """Sums over the nodes of a tree, and how many nodes there were."""
+
+    accumulated: Tensor
+    stored: Tensor
+    nodes: int
+
+
+def _walked(form: Form, y: Tensor, order: Order, like: Tensor, measure: Callable[[Tensor], Tensor], *, bias: Tensor | None, exact_products: bool) -> _Walked:
+    """The sums over the nodes of a measure of the partial sums there, each (cases, p, 1).  like: (cases, p, 1), for its shape."""
     q = y.shape[-2]
     columns = y.squeeze(-1)
     shared = form.shared
     turned = None if shared is None else shared.movedim(-1, 0).contiguous()  # one column of the matrix after the other
     scalars = [row.squeeze(-2) * columns for _, row in form.outers]
     cols = [col.squeeze(-1) for col, _ in form.outers]
-    offset = None if bias is None else bias.squeeze(-1)
-    total, stored = (torch.zeros(absolute.shape[:-1], dtype=torch.float64, device=y.device) for _ in range(2))
+    offset = None if bias is None else bias.double().squeeze(-1)
+    total, stored = (torch.zeros(like.shape[:-1], dtype=torch.float64, device=y.device) for _ in range(2))
     stack: list[tuple[Tensor, list[Tensor]]] = []
     nodes = 0
 
     def size(top: Tensor, parts: list[Tensor]) -> Tensor:
         for col, part in zip(cols, parts, strict=True):
             top = torch.addcmul(top, col, part)
-        return top.abs()
+        return measure(top)
 
     for op, leaf in order.program:
         if op == PUSH:
@@ -121,8 +152,4 @@ def partial_sums(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias:
                 part.add_(other)
         (stored if op == MERGE and order.stored_strands else total).add_(size(*stack[-1]))
         nodes += 1
-    # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``widen``.
-    operations = (2 + 4 * len(cols)) * (q + 2)
-    doubt = widen(absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + form.slack.apply(y.abs())
-    above = nodes * doubt
-    return PartialSums(*(widen(part.unsqueeze(-1) + above, nodes + 3) for part in (total, stored)))
+    return _Walked(total.unsqueeze(-1), stored.unsqueeze(-1), nodes)

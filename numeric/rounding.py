@@ -137,7 +137,7 @@ class Rounded:
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
         rounding = Envelope(outers=((widen(x * u, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
         if flushes:
-            rounding = rounding + Envelope(outers=((_subnormal(x, n), y), (x, _subnormal(y, n))))
+            rounding = rounding + Envelope(outers=((subnormal_part(x, n), y), (x, subnormal_part(y, n))))
         if n.operands is not None:
             ox, oy = (operand_error(part, n) for part in (self.value, other.value))
             rounding = rounding + Envelope(outers=((ox, widen(y + oy, 1)), (x, oy)))
@@ -162,7 +162,7 @@ class Rounded:
         if min(value.shape[-2:]) == 1:
             largest = (_magnitude(self) + _magnitude(other)).amax((-2, -1), keepdim=True)
             foretell_overflow(self.hazards, widen(largest * (1.0 + n.elementwise_roundoff), 2), n.storage)
-            rounding = Envelope(parts=(_sum_error(self.value, other.value, value, n),))
+            rounding = Envelope(parts=(sum_error(self.value, other.value, value, n),))
             return self._made(value, self.radius + other.radius + rounding + lost, None, None)
         magnitude = self.magnitude + other.magnitude
         coarse = magnitude.scaled(n.elementwise_roundoff) + lost
@@ -246,7 +246,7 @@ def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, kerne
         inherited = widen(inherited + operand_error(bias.value, n), 1)
         offset = widen(offset * (1.0 + n.operands.unit_roundoff), 2)
     if kernel in n.flushing:
-        inherited = widen(inherited + _subnormal(offset, n), 1)  # a bias that is read as zero
+        inherited = widen(inherited + subnormal_part(offset, n), 1)  # a bias that is read as zero
     if not apart:
         radius = product_radius(weight, x, value, kernel, bias=bias.value)
         return computed(value, widen(radius + inherited, 2), x)
@@ -346,7 +346,7 @@ def entrywise_rounding(value: Tensor, magnitude: Envelope, n: Numerics) -> Envel
     return rounding if n.opmath == n.storage else rounding + magnitude.scaled(2.0 * n.opmath.unit_roundoff)
 
 
-def _sum_error(x: Tensor, y: Tensor, value: Tensor, n: Numerics) -> Tensor:
+def sum_error(x: Tensor, y: Tensor, value: Tensor, n: Numerics) -> Tensor:
     """Error of one addition or subtraction of two columns: none where the result is known to be a number of the format."""
     error = rounding_error(value, n)
     if not n.refines(Refinement.EXACT_DIFFERENCES) or not x.dtype == y.dtype == value.dtype:
@@ -384,7 +384,7 @@ def _magnitude(x: Rounded) -> Tensor:
     return x.value.double().abs()
 
 
-def _subnormal(size: Tensor, n: Numerics) -> Tensor:
+def subnormal_part(size: Tensor, n: Numerics) -> Tensor:
     """The entries that a kernel which flushes would read as zero; zero elsewhere."""
     return torch.where(size < n.storage.smallest_normal, size, torch.zeros_like(size))
 
@@ -394,6 +394,6 @@ def _flushed_operands(X: Rounded, y: Rounded, size: Tensor) -> Tensor:
 
     |X| over subnormal ŷ_j, and λ|y| for the subnormal entries that X may hold.
     """
-    from_y = X.magnitude.apply(_subnormal(size, X.numerics))
+    from_y = X.magnitude.apply(subnormal_part(size, X.numerics))
     from_x = widen(size.sum((-2, -1), keepdim=True) * X.numerics.storage.smallest_normal, size.shape[-2])
     return from_y + from_x

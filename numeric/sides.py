@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.envelope import widen
+from numeric.expected_sides import expected_difference
 from numeric.formats import format_named
 from numeric.kernels import ALL, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.module_rules import RULES, rule_for
@@ -73,6 +74,8 @@ class Sides:
     """|output with the context - output without it and without ΔW|: (cases, d_out) float64, what the update changes there, as measured."""
     output_effect: Tensor | None
     """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection, where the claim is of that."""
+    expected: Tensor
+    """Probabilistic: (cases, m) float64, what |left + moved - right| at the first dense layer is expected not to exceed. It judges nothing."""
     hazards: Hazards
 
 
@@ -141,7 +144,10 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     effect = (W.value.double() @ change).abs().squeeze(-1)
     output_effect = change.abs().squeeze(-1) if block.skip and attend is None else None
     output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
-    return Sides(left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change, output_effect, found)
+    expected = expected_difference(block, left, right, reference, variant, probed)
+    return Sides(
+        left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change, output_effect, expected, found
+    )  # fmt: skip
 
 
 def _moved(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:

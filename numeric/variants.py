@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from numeric import rounding
+from numeric import expected, rounding
 from symbolic import formulas
 from symbolic.errors import CallError, unknown
 
@@ -30,6 +30,11 @@ def _(a: Tensor) -> Tensor:
 @largest_entry.register
 def _(a: rounding.Rounded) -> rounding.Rounded:
     return rounding.largest_entry(a)
+
+
+@largest_entry.register
+def _(a: expected.Expected) -> expected.Expected:
+    return expected.largest_entry(a)
 
 
 @dataclass(frozen=True, slots=True)

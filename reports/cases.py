@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         pa.field("norm_a", pa.float64(), nullable=False, metadata={"what": "‖A(C∖Y,x)‖, the Euclidean norm."}),
         pa.field("error", pa.float64(), nullable=False, metadata={"what": "Measured: ‖left - right‖∞ at the first dense layer."}),
         pa.field("bound", pa.float64(), nullable=False, metadata={"what": "Rigorous: the bound on it."}),
+        pa.field("expected", pa.float64(), nullable=False, metadata={"what": "Probabilistic: what it is expected not to exceed; judges nothing."}),
         pa.field("ratio", pa.float64(), nullable=False, metadata={"what": "Largest error/bound there, entry by entry; over 1 is a violation."}),
         pa.field("output_ratio", pa.float64(), nullable=False, metadata={"what": "The same at the block's output; NaN where it was not compared."}),
         pa.field("resolution", pa.float64(), nullable=False, metadata={"what": "Rigorous: bound over the size of the update's effect."}),
@@ -40,7 +41,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-_REALS = ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution")
+_REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Cases:
     """Measured: ‖left - right‖∞ at the first dense layer."""
     bound: NDArray[np.float64]
     """Rigorous: the bound on it."""
+    expected: NDArray[np.float64]
+    """Probabilistic: what it is expected not to exceed; it judges nothing."""
     ratio: NDArray[np.float64]
     """Largest error/bound there, entry by entry."""
     output_ratio: NDArray[np.float64]

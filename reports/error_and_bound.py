@@ -45,6 +45,10 @@ class Panel:
     """Judged cases whose error or bound is not finite: counted, not drawn."""
     tightness: tuple[float, float, float] | None
     """Bound over error: a tenth, half and nine tenths of the judged cases lie below; an error of 0 counts as infinite."""
+    expected: float | None
+    """Expected (probabilistic) bound over error, the median of the judged cases; an error of 0 counts as infinite."""
+    exceeded: tuple[int, int, float] | None
+    """Judged cases that exceeded it, all of them, and how many may on average; from the cells' rows."""
     worst_ratio: float | None
     picture: Markup | None
 
@@ -53,6 +57,7 @@ class Panel:
 class _Points:
     error: NDArray[np.float64]
     bound: NDArray[np.float64]
+    expected: NDArray[np.float64]
     ratio: NDArray[np.float64]
     violated: NDArray[np.bool_]
     refused: int
@@ -62,22 +67,31 @@ def panels(record: RunRecord, folder: Path) -> list[Panel]:
     """One panel for each format that has cases in the folder, in the record's order."""
     formats = {cell.id: cell.format for cell in record.cells}
     collected: dict[str, list[_Points]] = {name: [] for name in formats.values()}
-    for cell, table in read_cells(folder, ("error", "bound", "ratio", "verdict")):
+    for cell, table in read_cells(folder, ("error", "bound", "expected", "ratio", "verdict")):
         if cell in formats:  # a cell that was in flight when the run stopped may have cases and no row
             verdict = np.asarray(table["verdict"].to_pylist(), dtype=object)
             judged = np.isin(verdict, _JUDGED)
-            error, bound, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "ratio"))
+            error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
             refused = int(np.count_nonzero(verdict == Verdict.INCONCLUSIVE.value))
-            collected[formats[cell]].append(_Points(error, bound, ratio, verdict[judged] == Verdict.VIOLATED.value, refused))
-    return [_panel(name, parts, index) for index, (name, parts) in enumerate(collected.items()) if parts]
+            collected[formats[cell]].append(_Points(error, bound, expected, ratio, verdict[judged] == Verdict.VIOLATED.value, refused))
+    return [_panel(name, parts, index, _exceeded(record, name)) for index, (name, parts) in enumerate(collected.items()) if parts]
 
 
-def _panel(name: str, parts: list[_Points], index: int) -> Panel:
-    error, bound, ratio, violated = (np.concatenate([getattr(part, field) for part in parts]) for field in ("error", "bound", "ratio", "violated"))
+def _exceeded(record: RunRecord, name: str) -> tuple[int, int, float] | None:
+    """How many judged cases of a format exceeded their expected bound, of how many, and how many may on average."""
+    found = [cell.expected for cell in record.cells if cell.format == name and cell.expected is not None]
+    if not found:
+        return None
+    return sum(e.exceeded for e in found), sum(e.cases for e in found), sum(e.cases * e.failure_probability for e in found)
+
+
+def _panel(name: str, parts: list[_Points], index: int, exceeded: tuple[int, int, float] | None) -> Panel:
+    names = ("error", "bound", "expected", "ratio", "violated")
+    error, bound, expected, ratio, violated = (np.concatenate([getattr(part, field) for part in parts]) for field in names)
     finite = np.isfinite(error) & np.isfinite(bound)
     drawn = finite & (error > 0) & (bound > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        tightness = np.where(error == 0, np.inf, bound / error)
+        tightness, expected_tightness = (np.where(error == 0, np.inf, above / error) for above in (bound, expected))
     quantiles = np.quantile(tightness, (0.1, 0.5, 0.9), method="higher") if len(tightness) else None
     return Panel(
         format=name,
@@ -87,6 +101,8 @@ def _panel(name: str, parts: list[_Points], index: int) -> Panel:
         exact=int(np.count_nonzero(error == 0)),
         not_finite=int(np.count_nonzero(~finite)),
         tightness=None if quantiles is None else (float(quantiles[0]), float(quantiles[1]), float(quantiles[2])),
+        expected=float(np.quantile(expected_tightness, 0.5, method="higher")) if len(error) else None,
+        exceeded=exceeded,
         worst_ratio=float(ratio.max()) if len(ratio) else None,  # NaN wins, as it should
         picture=_picture(name, np.log2(bound[drawn]), np.log2(error[drawn]), violated[drawn], index) if drawn.any() else None,
     )

@@ -6,6 +6,10 @@ WORDS = (
     ("error ÷ bound", "The largest quotient over all entries. Over 1 is a violation: more than rounding has happened, so the claim or the code is wrong."),
     ("resolution", "Bound over ‖WΔA‖, the size of what the update does: the smallest relative fault of ΔW that would be noticed. From 1 on, none would."),
     ("bound ÷ error", "How far the bound lies above what happened. 1 would be perfect; hundreds are usual where the order of summation is left open."),
+    (
+        "expected (probabilistic)",
+        "What the error would exceed in one case of a thousand at most, if roundings were independent errors with zero mean. A model: it judges nothing.",
+    ),
     ("certified", "Compared with ball arithmetic, which encloses the exact real number; so each side's own error is known, not only their difference."),
     ("measured", "Seen in a run on this machine, and no more than that."),
     ("proved", "Derived step by step for matrices of every size. False variants of each claim must be refuted by numbers, else no proof is trusted."),

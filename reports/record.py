@@ -164,6 +164,16 @@ class Recomputed(Row):
     noticed: int = Field(description="Judged cases that would lie outside their bounds if the prediction were left out.")
 
 
+class Expected(Row):
+    """What the error was expected not to exceed, if roundings were independent errors with zero mean. No verdict depends on it."""
+
+    factor: Real = Field(description="λ: the expected bound is so many standard deviations, beside what is lost for certain.")
+    failure_probability: float = Field(description="Probability, in the model, that a case exceeds it at one of its entries.")
+    tightness_median: Real = Field(description="Expected bound over measured error, ‖·‖∞, median over the judged cases; infinite where the error is 0.")
+    exceeded: int = Field(description="Judged cases of which an entry exceeded it.")
+    cases: int = Field(description="Judged cases; so many times the failure probability may exceed it on average.")
+
+
 class CellRecord(Row):
     """One square of the grid: many cases of one claim, block, numerics, variant and scenario."""
 
@@ -181,6 +191,7 @@ class CellRecord(Row):
     error: Spread | None = Field(default=None, description="Measured: |left - right| at the first dense layer, infinity norm.")
     bound: Spread | None = Field(default=None, description="Rigorous: the bound on it, infinity norm.")
     tightness: Quantiles | None = Field(default=None, description="Bound over error, case by case; infinite where the error is 0.")
+    expected: Expected | None = Field(default=None, description="Probabilistic: the expected bound at the first dense layer.")
     worst_ratio: Real | None = Field(
         default=None, description="Largest measured error over rigorous bound, entry by entry, at the first dense layer and at the block's output."
     )

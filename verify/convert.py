@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.cell import WRONG_UPDATE, Cell, Measurement
+from numeric.expected import FAILURE_PROBABILITY, deviations_allowed
 from numeric.modes import Mode
 from numeric.near_zero import CASES, Sweep
 from numeric.probe import Probed
@@ -18,6 +19,7 @@ from reports.record import (
     Counterexample,
     Counts,
     ErratumRecord,
+    Expected,
     Formula,
     ModelRecord,
     MutantRecord,
@@ -128,6 +130,13 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             "error": _spread(judged.error[mask]),
             "bound": _spread(judged.bound[mask]),
             "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
+            "expected": Expected(
+                factor=deviations_allowed(cell.block.first.out_features),
+                failure_probability=FAILURE_PROBABILITY,
+                tightness_median=_quantiles(judged.expected[mask], judged.error[mask]).median,
+                exceeded=int((judged.expected_ratio[mask] > 1).sum()),
+                cases=int(mask.sum()),
+            ),
             "worst_ratio": worst,
             "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
             "resolution": found.resolution,
@@ -190,7 +199,7 @@ def unmeasured_cell(claim: str, block: str, mode: Mode, probed: Probed | None, v
 def cases_table(found: Measurement) -> Cases:
     """The rows of a cell for ``cases.parquet``."""
     j = found.judged
-    return Cases(j.norm_a, j.error, j.bound, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+    return Cases(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
 def sweep_record(trained: TrainedBlock, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:

@@ -17,7 +17,7 @@ ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), 
 
 
 def odd_cases(words: str = "HOLDS") -> Cases:
-    return Cases(ODD, ODD[::-1].copy(), ODD, ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
+    return Cases(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
 
 
 def bits(values) -> list[int]:
@@ -30,7 +30,7 @@ def test_every_bit_comes_back(tmp_path):
         writer.append("one", given)
     ((cell, table),) = read_cells(tmp_path)
     assert cell == "one"
-    for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution"):
+    for name in ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution"):
         assert bits(table[name].to_numpy()) == bits(getattr(given, name)), name
     assert table["case"].to_pylist() == list(range(8))
     assert table["verdict"].to_pylist() == list(given.verdict)

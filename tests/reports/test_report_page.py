@@ -73,6 +73,9 @@ def test_it_shows_what_the_record_holds(tmp_path):
         "Does the dot product fuse multiply and add?",
         "0.0420",
         "△ 33 %",
+        "λ = 5.00: 4.00 times the error (median); exceeded in 3 of 4,096 cases, allowed 4.00 on average",
+        "expected ÷ error, median",
+        "No verdict depends on it",
         "ΔW multiplied by 1 + 2⁻⁸",
         "2 −72",
     ):
