@@ -23,8 +23,8 @@ class Profile:
 
 PROFILES = (
     Profile("quick", "a minute on two cores", 2048, ("fp64", "fp32", "bf16", "fp16")),
-    Profile("standard", "a few minutes on two cores", 8192),
-    Profile("exhaustive", "hours: thirty-two times standard", 262144),
+    Profile("standard", "a few minutes on two cores", 6144),
+    Profile("exhaustive", "hours: forty times standard", 245760),
 )
 
 
