@@ -154,7 +154,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/probe.py", "    opmath = _opmath(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
+    plant(code, "numeric/probe.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err
