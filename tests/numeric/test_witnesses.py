@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
 from numeric.cell import Cell, Measurement, block_in_format, measure_cell
@@ -127,4 +126,3 @@ def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept
     save_file(load_file(kept), kept, metadata={"witness": json.dumps({})})
     with pytest.raises(DamagedWitness, match="is no witness"):
         read_witness(kept)
-    assert torch.equal(witness.tensors["left"], witness.tensors["left"])
