@@ -6,7 +6,6 @@ line with this file, checks again what was found.
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
 from math import isqrt
 
 from flint import fmpq, fmpq_mat
@@ -33,7 +32,7 @@ class Exact:
     @classmethod
     def of(cls, rows: Sequence[Sequence[int | Fraction]]) -> "Exact":
         """The matrix with these rows."""
-        entries = [_rational(x) for row in rows for x in row]
+        entries = [fmpq(x.numerator, x.denominator) for row in rows for x in row]
         return cls(fmpq_mat(len(rows), len(rows[0]), entries))
 
     @property
@@ -119,11 +118,6 @@ class Exact:
     def rows(self) -> list[list[str]]:
         """The entries as strings such as "-3/2", by rows: the stored form."""
         return [[str(x) for x in row] for row in self.matrix.table()]
-
-
-@cache
-def _rational(value: int | Fraction) -> fmpq:
-    return fmpq(value.numerator, value.denominator)
 
 
 def _lift(value: Exact | int | Fraction) -> Exact:

@@ -41,19 +41,16 @@ def settled(problem: Problem, sizes: Mapping[str, int], point: Point) -> Values 
     values = exact_values(problem, sizes, point)
     if satisfied(values, problem.hypotheses):
         return values
-    other = solved(problem, sizes, point)
-    if other == point:
-        return None
-    values = exact_values(problem, sizes, other)
-    return values if satisfied(values, problem.hypotheses) else None
+    other, values = solved(problem, sizes, point, values)
+    return values if other != point and satisfied(values, problem.hypotheses) else None
 
 
-def solved(problem: Problem, sizes: Mapping[str, int], point: Point) -> Point:
-    """The point after every hypothesis that can be made true was, in their order."""
+def solved(problem: Problem, sizes: Mapping[str, int], point: Point, values: Values) -> tuple[Point, Values]:
+    """A point after every hypothesis that can be made true was, in their order, and its values.  values: those of the point as it is given."""
     for name, value in [hypothesis.solve for hypothesis in problem.hypotheses if hypothesis.solve]:
-        rows = value(exact_values(problem, sizes, point)).rows()
-        point = {**point, name: [[Fraction(x) for x in row] for row in rows]}
-    return point
+        point = {**point, name: [[Fraction(x) for x in row] for row in value(values).rows()]}
+        values = exact_values(problem, sizes, point)
+    return point, values
 
 
 def functions(problem: Problem, symbols: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:

@@ -21,8 +21,9 @@ Stored = list[list[str]]
 
 def store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Counterexample | None:
     """The counterexample at a point, in stored form, or None if the second evaluation does not confirm it."""
-    if not satisfied(exact_values(problem, sizes, point), problem.hypotheses):
-        point = solved(problem, sizes, point)
+    values = exact_values(problem, sizes, point)
+    if not satisfied(values, problem.hypotheses):
+        point, _ = solved(problem, sizes, point, values)
     point = _mentioned(problem, sizes, point)
     shown = shown_names(problem.claim, sizes)
     stored = {shown[name]: [[str(x) for x in row] for row in rows] for name, rows in point.items()}

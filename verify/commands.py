@@ -33,7 +33,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     from symbolic.registry import load_claims
     from symbolic.showing import show
     from symbolic.verdict import Verdict
-    from verify.convert import claim_record
+    from verify.claim_records import claim_record
 
     claims = load_claims(None if names is None else list(dict.fromkeys(names)))
     # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
@@ -64,7 +64,7 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
     from numeric.block import blocks_named
     from numeric.training import BlockNotTrained, trained
-    from verify.convert import model_record
+    from verify.cell_records import model_record
 
     rows, failures = [], []
     with ProgressBars() as ui:
@@ -177,7 +177,7 @@ def list_errata(*, as_json: bool) -> int:
     from symbolic.errata import load_errata
     from symbolic.prover import prove
     from symbolic.registry import load_claims
-    from verify.convert import claim_record, erratum_record
+    from verify.claim_records import claim_record, erratum_record
 
     known = load_errata()
     claims = load_claims(list(dict.fromkeys(erratum.claim for erratum in known)))

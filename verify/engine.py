@@ -30,7 +30,7 @@ from symbolic.errata import load_errata
 from symbolic.prover import prove
 from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
-from verify import convert
+from verify import cell_records, claim_records
 from verify.environment import describe_environment
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.plan import Plan
@@ -95,7 +95,7 @@ class Run:
         first = min(self.gradient_factors, default=None)
         measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
         for erratum in load_errata():
-            row = convert.erratum_record(erratum, proved, measured.get(erratum.number))
+            row = claim_records.erratum_record(erratum, proved, measured.get(erratum.number))
             if row is not None:
                 yield row
 
@@ -154,7 +154,7 @@ def _prove(state: Run, ui: Ui, between: Callable[[], None]) -> None:
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
         ui.step("prove", index, len(claims))
-        state.claims.append(convert.claim_record(prove(claim)))
+        state.claims.append(claim_records.claim_record(prove(claim)))
         between()
     if claims:
         ui.step("prove", len(claims), len(claims))
@@ -168,7 +168,7 @@ def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | Bl
         except BlockNotTrained as failure:
             yield block.id, failure
             continue
-        state.models.append(convert.model_record(found))
+        state.models.append(cell_records.model_record(found))
         state.save()
         yield block.id, found
 
@@ -208,12 +208,12 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
         for scenario in scenarios_named(plan.scenarios):
             place += 1
             if isinstance(block, BlockNotTrained):
-                state.cells[place] = convert.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
+                state.cells[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
                 continue
             reason = makes_no_sense(block.model.block, mode, scenario, *variants_named([variant]))
             if reason is not None:
                 claim = claim_of(scenario, block)
-                state.cells[place] = convert.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
+                state.cells[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
                 continue
             assert machine is not None
             cells[place] = (block, machine, variant, scenario.id)
@@ -229,7 +229,7 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outc
     if isinstance(outcome, Exception):
         (family,) = scenarios_named([scenario])
         claim = claim_of(family, block)
-        state.cells[key] = convert.unmeasured_cell(claim, block.block.id, machine.mode, machine, variant, scenario, Verdict.ERROR, _words(outcome))
+        state.cells[key] = cell_records.unmeasured_cell(claim, block.block.id, machine.mode, machine, variant, scenario, Verdict.ERROR, _words(outcome))
         return
     cases.append(outcome.row.id, outcome.cases)
     state.cells[key] = outcome.row

@@ -11,7 +11,7 @@ from numeric.training import TrainedBlock
 from numeric.variants import variants_named
 from reports.cases import Cases
 from reports.record import CellRecord, NearZeroSweep
-from verify import convert
+from verify import cell_records
 
 SECTION_3_SETTING = "corollary-2.3.1"
 """The claim whose cells have the whole context moved into the weights, as in Section 3 of the paper."""
@@ -36,13 +36,13 @@ def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, 
     cell = Cell(trained, block_in_format(trained, probed), probed, way, family, cases)
     found = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and scenario == "random"
-    factor = convert.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None
+    factor = cell_records.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None
     witness = None if found.witness is None else found.witness.to_bytes()
-    return CellFound(convert.cell_record(cell, found, time.perf_counter() - started), convert.cases_table(found), witness, factor)
+    return CellFound(cell_records.cell_record(cell, found, time.perf_counter() - started), cell_records.cases_table(found), witness, factor)
 
 
 def sweep_near_zero(trained: TrainedBlock, probed: Probed, variant: str, seed: int) -> NearZeroSweep:
     """Measure one variant in one mode from ‖a‖ = 1 down to 0."""
     (way,) = variants_named([variant])
     found = sweep(trained, block_in_format(trained, probed), way, probed, seed_of(seed, trained.block.id, "near zero sweep"))
-    return convert.sweep_record(trained, variant, probed, found)
+    return cell_records.sweep_record(trained, variant, probed, found)
