@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from flint import arb, arb_mat, ctx
 
+from numeric.intervals import check_intervals, interval, overlaps, working
 from numeric.variants import Variant, largest_entry
 from symbolic import formulas
 
@@ -79,6 +80,60 @@ class Certificate:
     """Certified: an upper bound of ‖right - exact‖∞."""
     inside: bool
     """Whether both sides lie in their own radii, entry by entry, and both exact sides agree."""
+    seconded: bool
+    """Whether mpmath's intervals came to the same, at the entry nearest to its bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Many cases whose sides were compared with the exact one."""
+
+    cases: int
+    left: float
+    """Certified: an upper bound of ‖left - exact‖∞ over them."""
+    right: float
+    inside: bool
+    """Whether every side lies in its own radius, entry by entry."""
+
+
+def compare(
+    W: Ball,
+    b: Ball,
+    z: Sequence[Sequence[float]],
+    left: Sequence[Sequence[float]],
+    right: Sequence[Sequence[float]],
+    left_radius: Sequence[Sequence[float]],
+    right_radius: Sequence[Sequence[float]],
+    moved: Sequence[Sequence[float]],
+) -> Compared:
+    """Compare the sides of many cases with Wz + b, which both claim to be: by Theorem 2.2, and beside what â + ε moves, which ``certify`` asks too.
+
+    W: (m, d); b: (m, 1); z: cases of d floats; the others: cases of m floats.
+    """
+    saved, ctx.prec = ctx.prec, BITS
+    try:
+        products = (W.matrix * arb_mat([list(case) for case in z]).transpose()).transpose().tolist()
+        offsets = b.entries()
+        worst = [arb(0), arb(0)]
+        inside = True
+        for case, row in enumerate(products):
+            exact = [x + y for x, y in zip(row, offsets, strict=True)]
+            errors = [abs(y - x) for x, y in zip(left[case], exact, strict=True)]
+            other_errors = [abs(y - x + move) for x, move, y in zip(right[case], moved[case], exact, strict=True)]  # never float with float
+            worst = [_max_above(w, e) for w, e in zip(worst, (errors, other_errors), strict=True)]
+            radii = [*left_radius[case], *right_radius[case]]
+            inside = inside and all(e <= r for e, r in zip(errors + other_errors, radii, strict=True))
+        return Compared(len(products), _float_above(worst[0]), _float_above(worst[1]), inside)
+    finally:
+        ctx.prec = saved
+
+
+def _max_above(bound: arb, errors: Sequence[arb]) -> arb:
+    """The larger of a bound and the upper ends of some balls."""
+    for e in errors:
+        if not e <= bound:
+            bound = e.upper()
+    return bound
 
 
 def certify(
@@ -112,11 +167,29 @@ def certify(
         left_errors = [abs(arb(x) - y) for x, y in zip(left, exact_left, strict=True)]
         right_errors = [abs(arb(x) - move - y) for x, move, y in zip(right, taken, exact_left, strict=True)]
         agree = all((x + move).overlaps(y) for x, move, y in zip(exact_left, exact_move, exact_right, strict=True))
+        place = _nearest_to_its_bound(left_errors, left_radius, right_errors, right_radius)
+        with working():
+            W_row, b_row = interval([[float(x) for x in W.matrix.table()[place]]]), interval([[float(b.matrix[place, 0])]])
+            zi, ai, again_i = (interval([[x] for x in column]) for column in (z, a, a if again is None else again))
+            other_left = formulas.first_layer(W_row, b_row, zi)
+            other_right = formulas.first_layer(formulas.patched_weight(W_row, variant.update(W_row, formulas.context_vector(zi, ai), ai)), b_row, again_i)
+            seconded = overlaps(other_left.rows[0][0], exact_left[place]) and overlaps(other_right.rows[0][0], exact_right[place])
         # A comparison of balls is true only if it is true of all their points.
         within = all(e <= arb(r) for e, r in zip(left_errors + right_errors, [*left_radius, *right_radius], strict=True))
-        return Certificate(_upper(left_errors), _upper(right_errors), agree and within)
+        return Certificate(_upper(left_errors), _upper(right_errors), agree and within, seconded)
     finally:
         ctx.prec = saved
+
+
+def _nearest_to_its_bound(left: list[arb], left_radius: Sequence[float], right: list[arb], right_radius: Sequence[float]) -> int:
+    """The entry at which a side comes nearest to its radius: the one that is worth a second opinion."""
+    shares = [max(_share(e, r), _share(f, s)) for e, r, f, s in zip(left, left_radius, right, right_radius, strict=True)]
+    return shares.index(max(shares))
+
+
+def _share(error: arb, radius: float) -> float:
+    upper = _float_above(error.upper())
+    return upper / radius if radius > 0 else math.inf if upper > 0 else 0.0
 
 
 def _upper(errors: list[arb]) -> float:
@@ -139,3 +212,6 @@ def check_reference() -> None:
     wrong = [-half == half, third.overlaps(arb(0.25)), third <= arb(0.25), half < half, (-third).overlaps(third)]
     if not all(right) or any(wrong):
         raise UnusableReference(f"python-flint {found} fails its self-test: {right}, {wrong}.")
+    second = check_intervals()
+    if not all(second):
+        raise UnusableReference(f"mpmath {version('mpmath')}, the second opinion, fails its self-test: {second}.")

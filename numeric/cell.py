@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from numeric.balls import Ball, Certificate, ball, certify
+from numeric.balls import Ball, Certificate, Compared, ball, certify, compare
 from numeric.contextual_block import ContextualBlock
 from numeric.judging import Judged, judge
 from numeric.probe import BATCH, Probed
@@ -22,8 +22,11 @@ from numeric.variants import Variant
 from numeric.witness import Witness, make_witness, worst_case
 from symbolic.verdict import Verdict
 
-CERTIFIED_CASES = 4
-"""Cases of a cell that the ball reference checks: the worst of each of the first batches."""
+BY_FORMULA = 4
+"""Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+
+CERTIFIED = 64
+"""Cases of a cell whose sides are compared with balls, unless all are."""
 
 WRONG_UPDATE = "(WΔA)zᵀ/‖z‖²: A(C,x) where A(C∖Y,x) belongs"
 
@@ -40,6 +43,8 @@ class Cell:
     variant: Variant
     scenario: Scenario
     cases: int
+    certified: int | None = CERTIFIED
+    """Cases whose sides are compared with balls, the first ones that are judged; None for all."""
 
     @property
     def claim(self) -> str:
@@ -58,6 +63,9 @@ class Measurement:
 
     judged: Judged
     certificates: tuple[Certificate, ...]
+    """Of the worst cases, in which the patched formula itself ran over balls."""
+    compared: tuple[Compared, ...]
+    """Of many cases, batch by batch."""
     witness: Witness | None = None
     """The gravest case: a violated one, or else the judged one that came nearest to its bound."""
     recomputed: bool = False
@@ -77,6 +85,11 @@ class Measurement:
     def was_judged(self) -> NDArray[np.bool_]:
         """Which cases were not refused."""
         return self.judged.reason == ""
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the reference found a side outside its own radius, or disagrees with itself."""
+        return not all(c.inside and c.seconded for c in self.certificates) or not all(c.inside for c in self.compared)
 
     @property
     def counts(self) -> Counter[str]:
@@ -115,7 +128,7 @@ class Measurement:
     def verdict(self) -> Verdict:
         """VIOLATED for one violated case or one certificate outside; HOLDS only if the bound would have noticed a wrong update, and a missing move."""
         counts = self.counts
-        if counts[Verdict.VIOLATED] or not all(c.inside for c in self.certificates):
+        if counts[Verdict.VIOLATED] or self.contradicted:
             return Verdict.VIOLATED
         if not self.was_judged.any():
             return Verdict.INCONCLUSIVE
@@ -152,6 +165,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     b = ball([[x] for x in cell.block.first.bias.double().tolist()])
     judged: list[Judged] = []
     certificates: list[Certificate] = []
+    compared: list[Compared] = []
     gravest: tuple[bool, float] | None = None
     witness = None
     done = 0
@@ -159,8 +173,10 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         drawn = cell.scenario.draw(cell.trained, cell.probed.mode.range, BATCH, generator)
         sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
         judged.append(judge(sides))
-        if len(certificates) < CERTIFIED_CASES:
+        if len(certificates) < BY_FORMULA:
             certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))
+        wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
+        compared.extend(_compare(W, b, sides, judged[-1], min(wanted, cell.cases - done)))
         worst = worst_case(judged[-1], min(BATCH, cell.cases - done))
         if worst is not None and (gravest is None or worst[0] > gravest):
             gravest = worst[0]
@@ -168,7 +184,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         done += BATCH
         if progress:
             progress(min(done, cell.cases))
-    return Measurement(_joined(judged, cell.cases), tuple(certificates), witness, recomputed=cell.scenario.attend is not None)
+    return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
 
 
 def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -> list[Certificate]:
@@ -190,6 +206,21 @@ def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -
     ]  # fmt: skip
 
 
+def _compare(W: Ball, b: Ball, sides: Sides, judged: Judged, wanted: int) -> list[Compared]:
+    """The first judged cases of a batch against balls; nothing if there is none, or none is wanted."""
+    places = torch.from_numpy(np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))[: max(wanted, 0)])
+    if len(places) == 0:
+        return []
+
+    def rows(x: torch.Tensor) -> list[list[float]]:
+        found: list[list[float]] = x.double().cpu()[places].tolist()
+        return found
+
+    left, right = sides.left, sides.right
+    numbers = (left.first_layer, right.first_layer, left.first_layer_radius, right.first_layer_radius, sides.moved)
+    return [compare(W, b, rows(sides.z), *(rows(x) for x in numbers))]
+
+
 def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, before: int) -> Witness:
     """A case of the batch that began after so many others."""
     facts: dict[str, object] = {
@@ -201,6 +232,7 @@ def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, be
         "variant": cell.variant.id,
         "scenario": cell.scenario.id,
         "device": cell.probed.device,
+        "without": sorted(cell.probed.left_out),
         "seed": seed,
         "case": before + place,
     }

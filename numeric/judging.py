@@ -65,6 +65,8 @@ class Judged:
     """‖(WΔA)(aᵀε)/‖a‖² + Wε‖∞, what the â that was computed again moved the first dense layer by; 0 where it came out the same."""
     move_noticed: NDArray[np.bool_]
     """Whether the case would lie outside its bound if that were left out."""
+    well_inside: NDArray[np.bool_]
+    """Whether the operands lie a factor of 4 or more inside every range limit; a refusal would be timid."""
     wrong_noticed: NDArray[np.bool_]
     """Whether the planted wrong update, judged by the same rule, was VIOLATED, by finite numbers and at the first dense layer."""
 
@@ -105,6 +107,7 @@ def judge(sides: Sides) -> Judged:
         reason=reason,
         moved=_np(sides.moved.abs().amax(-1)),
         move_noticed=_np(unmoved.ratio > 1).astype(bool) & (reason == ""),
+        well_inside=_np(sides.well_inside).astype(bool),
         wrong_noticed=noticed.astype(bool),
     )
 

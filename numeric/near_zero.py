@@ -3,17 +3,7 @@
 The *measured radius* of a format and variant is the first power of two, going down in ‖a‖, at which the product ΔW·a as
 the machine computes it misses WΔA by more than a tenth, ‖·‖∞, or is not finite, in one of the cases. (The product, not
 the pre-activation: there the rounding of a large bias would hide what becomes of the update.) The *predicted radius* is
-the first at which the format's range limits alone allow that, for operands of the same sizes. With v = WΔA, a = ρe,
-‖e‖ near 1, k = d:
-
-    norm        ŝ errs by up to k η_acc/2 + η/2, relative to ρ²‖e‖²; where products flush, by the squares below λ too; formula only
-    numerator   an entry of v aᵀ errs by up to η/2; summed against a it weighs ‖e‖₁ η/(2 ρ ‖v‖); formula only
-    operand     where products flush, entries of a below λ are read as zero and lose Σ e_j²
-    overflow    an entry of ΔW passes Ω:  ‖v‖∞ ‖e‖∞/ρ > Ω; not for factored, which never forms ΔW
-    zero        for factored, only where every square is lost is aᵀa/‖a‖² no longer 1
-    held        a itself is rounded to zero where ‖e‖∞ρ ≤ η/2
-
-Everything else in the product ΔW·a is as well conditioned at ρ = 2^-100 as at 1.
+the first at which the format's range limits alone (``range_limits.py``) allow that, for operands of the same sizes.
 """
 
 import copy
@@ -24,10 +14,9 @@ import torch
 from torch import Tensor
 
 from numeric.contextual_block import ContextualBlock
-from numeric.kernels import INNER_PRODUCT, OUTER_PRODUCT, PRODUCT
-from numeric.numerics import Numerics
 from numeric.passes import attend
 from numeric.probe import Probed
+from numeric.range_limits import range_losses, share_that_fails
 from numeric.rounding import exact, hazards, stored, widened
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import in_format
@@ -36,15 +25,6 @@ from numeric.variants import Variant
 from symbolic import formulas
 
 CASES = 256
-FAILS = 0.1
-"""The share of ‖WΔA‖ by which a case must err to count as failed; it defines the radius, and judges nothing."""
-
-
-def share_that_fails(probed: Probed) -> float:
-    """A tenth; more in a format that loses as much by storing ΔW, wherever a is."""
-    return max(FAILS, 4 * probed.mode.weights.unit_roundoff)
-
-
 LEVELS = 32
 
 
@@ -133,50 +113,12 @@ def predicted_radius(trained: TrainedBlock, variant: Variant, probed: Probed, se
     exponent = 0
     while True:
         rho = 2.0**exponent
-        losses = {name: float(loss.max()) for name, loss in range_losses(v, e, rho, variant, probed).items()}
+        distances = torch.full_like(v[:, 0], rho)
+        losses = {name: float(loss.max()) for name, loss in range_losses(v, e, distances, variant, probed).items()}
         worst = max(losses, key=lambda name: losses[name])
         if losses[worst] > share_that_fails(probed) or rho == 0.0:
             return rho, worst
         exponent -= 1
-
-
-def range_losses(v: Tensor, e: Tensor, rho: float, variant: Variant, probed: Probed) -> dict[str, Tensor]:
-    """By range limit, the share of ‖v‖ that can be lost at a = ρe.  v: (cases, m); e: (cases, d), of norms near 1. Each (cases,)."""
-    update, held = probed.update, probed.mode.range
-    storage, accumulator = update.storage, update.accumulation
-    peak, top, squares = v.abs().amax(-1), e.abs().amax(-1), e.square().sum(-1)
-    flushes = [INNER_PRODUCT in update.flushing, bool({PRODUCT, OUTER_PRODUCT} & update.flushing)]
-    subnormal = torch.where(e.abs() * rho < storage.smallest_normal, e.square(), 0.0).sum(-1) / squares
-    losses = {
-        "A(x) is held as zero": torch.where(top * rho <= held.smallest_subnormal / 2, math.inf, 0.0),
-        "products read subnormal entries of a as zero": subnormal * float(any(flushes)),
-    }
-    if variant.factored:
-        # The scalar aᵀa/‖a‖² is 1 as long as it is not 0/0: no precision is lost before nothing is left.
-        nothing = max(accumulator.smallest_normal, storage.smallest_normal) if flushes[0] else accumulator.smallest_subnormal / 2
-        gone = (top * rho * top * rho <= nothing) | (squares * rho * rho <= storage.smallest_subnormal / 2)
-        losses["‖a‖² is zero"] = torch.where(gone, math.inf, 0.0)
-        return losses
-    losses["ΔW overflows"] = torch.where(peak * top > probed.mode.weights.largest * rho * squares, math.inf, 0.0)
-    if variant.id == "formula":
-        lost = _lost_in_a_norm(e.shape[-1], update)
-        # Dividing twice keeps ρ² from underflowing in float64.
-        norm = lost / rho / rho / squares if rho > 0 else torch.full_like(peak, math.inf)
-        if flushes[0]:
-            norm = norm + torch.where(e.square() * rho * rho < accumulator.smallest_normal, e.square(), 0.0).sum(-1) / squares
-            norm = norm + (squares * rho * rho < storage.smallest_normal).double()
-        losses["‖a‖² underflows"] = norm
-        entry = storage.smallest_subnormal / 2 + (storage.smallest_normal if flushes[1] else 0.0)
-        losses["(WΔA)aᵀ underflows"] = e.abs().sum(-1) / squares * (entry / rho) / peak if rho > 0 else torch.full_like(peak, math.inf)
-    return losses
-
-
-def _lost_in_a_norm(k: int, n: Numerics) -> float:
-    """What k squares can lose to underflow on the way into a sum of them; adding numbers below λ loses nothing."""
-    order = n.order(INNER_PRODUCT, 1, k)
-    if order is not None and order.stored_strands:
-        return k * n.opmath.smallest_subnormal / 2 + order.strands * n.storage.smallest_subnormal / 2
-    return k * n.accumulation.smallest_subnormal / 2 + (n.storage.smallest_subnormal / 2 if n.accumulation != n.storage else 0.0)
 
 
 def _operands_near_zero(trained: TrainedBlock, seed: int) -> tuple[Tensor, Tensor]:

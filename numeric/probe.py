@@ -28,6 +28,7 @@ from numeric.formats import FORMATS, Format, format_named
 from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, Bench, Kernel, kernels, outer_product, repeated
 from numeric.modes import Context, Mode
 from numeric.numerics import Numerics
+from numeric.refinements import REFINEMENTS, Refinement
 from numeric.summation import Order, revealed
 from numeric.tensors import torch_dtype
 from symbolic.errors import CallError
@@ -73,6 +74,16 @@ class Probed:
     def adapter(self) -> Numerics:
         """In which a factored patch is applied: it runs in the middle of the network."""
         return self.update if self.layer.operands is None else self.layer
+
+    def without(self, refinements: Iterable[Refinement]) -> "Probed":
+        """The same machine, under bounds that do without these rules."""
+        kept = REFINEMENTS - frozenset(refinements)
+        return replace(self, update=replace(self.update, refinements=kept), layer=replace(self.layer, refinements=kept))
+
+    @property
+    def left_out(self) -> frozenset[Refinement]:
+        """The rules that its bounds do without."""
+        return REFINEMENTS - self.layer.refinements
 
     @property
     def name(self) -> str:

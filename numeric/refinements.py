@@ -3,7 +3,14 @@
 A refinement may use magnitudes that were met on the way; none uses the difference under test.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from symbolic.errors import CallError, unknown
+
+
+class UnknownRefinement(CallError):
+    """No refinement of that name."""
 
 
 class Refinement(StrEnum):
@@ -30,4 +37,21 @@ class Refinement(StrEnum):
     """A product of two p-bit numbers has 2p bits, so it is exact in an accumulator of 2p bits, and n terms are rounded n - 1 times."""
 
 
+TITLES = {
+    Refinement.SUMMATION_ORDER: "a sum whose order was revealed errs by u Σ|its partial sums|, not γ Σ|its terms|",
+    Refinement.FIRST_PLACE: "rounding to nearest errs by u times the power of two below the result, not u times the result",
+    Refinement.EXACT_DIFFERENCES: "a difference below twice the power of two under its smaller operand is exact (Sterbenz and beyond)",
+    Refinement.EXACT_PRODUCTS: "products of short numbers are exact in a wider accumulator, so n terms are rounded n - 1 times",
+}
+"""Each in a line; the proofs are above."""
+
 REFINEMENTS = frozenset(Refinement)
+
+
+def refinements_named(names: Sequence[str]) -> list[Refinement]:
+    """The refinements of these names. Raises UnknownRefinement."""
+    known = [row.value for row in Refinement]
+    for name in names:
+        if name not in known:
+            raise UnknownRefinement(unknown("refinement", name, known))
+    return [Refinement(name) for name in names]

@@ -14,6 +14,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.judging import judge
 from numeric.modes import modes_named
 from numeric.probe import probe
+from numeric.refinements import refinements_named
 from numeric.scenario import Cases
 from numeric.sides import in_format, measure_sides
 from numeric.variants import variants_named
@@ -70,7 +71,7 @@ def replay(witness: Witness, device: str = "cpu") -> Replayed:
     W, b, z, a = kept["W"], kept["b"], kept["z"], kept["a"]
     again = kept.get("again", a)
     m, d = W.shape
-    probed = probe(mode, shapes=((m, d),), device=device)
+    probed = probe(mode, shapes=((m, d),), device=device).without(refinements_named(facts["without"]))
     network = nn.Linear(d, m).to(W.dtype)
     network.requires_grad_(False)
     network.weight.copy_(W)

@@ -309,10 +309,9 @@ def _sum_error_in_order(form: Form, y: Rounded, order: Order, absolute: Tensor, 
     """Error of a sum whose order is known."""
     exact_products = exact_products or order.stored_strands
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
-    sums = partial_sums(form, y.value.double(), order, absolute, bias=bias, exact_products=exact_products)
-    accumulated = sums.accumulated
-    if not exact_products and not order.fused:
-        accumulated = accumulated + absolute
+    apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
+    sums = partial_sums(form, y.value.double(), order, absolute, bias=bias, exact_products=exact_products or apart)
+    accumulated = sums.accumulated + absolute if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:
         outer = n.storage.unit_roundoff

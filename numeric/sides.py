@@ -27,6 +27,7 @@ from numeric.module_rules import RULES, rule_for
 from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
 from numeric.probe import Probed
+from numeric.range_limits import well_inside
 from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
 from numeric.scenario import Attend, Cases
 from numeric.tensors import torch_dtype
@@ -76,6 +77,8 @@ class Sides:
     """|ΔA|: (cases, d) float64, what Δb′ does to the output of a block with a skip connection, where the claim is of that."""
     expected: Tensor
     """Probabilistic: (cases, m) float64, what |left + moved - right| at the first dense layer is expected not to exceed. It judges nothing."""
+    well_inside: Tensor
+    """(cases,) bool: whether no range limit is met, by a factor of 4, so that to refuse the case would be timid."""
     hazards: Hazards
 
 
@@ -145,8 +148,9 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     output_effect = change.abs().squeeze(-1) if block.skip and attend is None else None
     output_change = torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0)
     expected = expected_difference(block, left, right, reference, variant, probed)
+    inside = well_inside(effect, reference.double(), variant, probed)
     return Sides(
-        left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change, output_effect, expected, found
+        left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change, output_effect, expected, inside, found
     )  # fmt: skip
 
 

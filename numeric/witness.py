@@ -30,7 +30,7 @@ from symbolic.verdict import Verdict
 SCHEMA_VERSION = 1
 
 FACTS = (
-    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "seed", "case", "batch", "place",
+    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "without", "seed", "case", "batch", "place",
     "verdict", "reason", "versions",
 )  # fmt: skip
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")

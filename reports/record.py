@@ -148,12 +148,14 @@ class Counts(Row):
 
 
 class Certified(Row):
-    """A sample of the cell's cases checked in ball arithmetic."""
+    """Cases of the cell whose sides were compared with real arithmetic, by balls."""
 
-    cases: int
+    cases: int = Field(description="Judged cases whose measured sides were compared with the ball of the exact one.")
+    by_formula: int = Field(description="Cases, the worst ones, in which the patched formula itself ran over balls and came to the same.")
+    seconded: int = Field(description="Of those, cases in which mpmath's interval arithmetic agreed with the balls at the entry nearest to its bound.")
     left: Real = Field(description="Certified: largest error of the left side, in infinity norm, over the sample.")
     right: Real = Field(description="Certified: the same for the right side.")
-    inside: bool = Field(description="Whether each side of each sampled case lay inside its own radius.")
+    inside: bool = Field(description="Whether each side of each of these cases lay inside its own radius, and both references agreed.")
 
 
 class Recomputed(Row):
@@ -162,6 +164,13 @@ class Recomputed(Row):
     cases: int = Field(description="Measured: judged cases in which it came out different.")
     moved: Spread = Field(description="‖(WΔA)(aᵀε)/‖a‖² + Wε‖∞ over the judged cases, computed in fp64; the error is what is left without it.")
     noticed: int = Field(description="Judged cases that would lie outside their bounds if the prediction were left out.")
+
+
+class Ranged(Row):
+    """Cases that lie a factor of 4 or more inside every range limit, from the operands alone; to refuse them would be timid."""
+
+    cases: int
+    refused: int = Field(description="How many of them were refused all the same.")
 
 
 class Expected(Row):
@@ -213,6 +222,7 @@ class CellRecord(Row):
     )
     mutant_caught: int = Field(default=0, description="Cases whose planted wrong update was noticed.")
     certified: Certified | None = None
+    well_inside: Ranged | None = None
     recomputed: Recomputed | None = None
     seconds: float = 0.0
     witness: str | None = None
@@ -267,6 +277,21 @@ class Probe(Row):
     answer: str
 
 
+class Refinement(Row):
+    """A rule that makes bounds tighter."""
+
+    id: str
+    title: str
+    used: bool = Field(description="Whether the bounds of this run used it; a run can do without, to compare.")
+
+
+class Bounds(Row):
+    """What the rigorous bounds of a run rest on."""
+
+    refinements: list[Refinement]
+    assumptions: list[str] = Field(description="What every bound takes for granted, in words.")
+
+
 class Environment(Row):
     """Where the run ran."""
 
@@ -306,6 +331,9 @@ class Totals(Row):
     violated: int
     vacuous: int
     inconclusive: int
+    certified: int = Field(description="Cases whose sides were compared with ball arithmetic.")
+    well_inside: int = Field(description="Cases a factor of 4 or more inside every range limit.")
+    well_inside_refused: int = Field(description="How many of those were refused all the same.")
     worst_ratio: Real | None
     worst_cell: str | None
     wrong_updates: int = Field(description="Cells that measured a planted wrong update.")
@@ -318,6 +346,7 @@ class RunRecord(Row):
     schema_version: int = SCHEMA_VERSION
     run: RunInfo
     environment: Environment
+    bounds: Bounds | None = Field(default=None, description="Null before the machine was probed, and in a run that measures nothing.")
     claims: list[ClaimRecord] = []
     errata: list[ErratumRecord] = []
     models: list[ModelRecord] = []
@@ -343,6 +372,9 @@ class RunRecord(Row):
             violated=sum(cell.counts.violated for cell in self.cells),
             vacuous=sum(cell.counts.vacuous for cell in self.cells),
             inconclusive=sum(cell.counts.inconclusive for cell in self.cells),
+            certified=sum(cell.certified.cases for cell in self.cells if cell.certified),
+            well_inside=sum(cell.well_inside.cases for cell in self.cells if cell.well_inside),
+            well_inside_refused=sum(cell.well_inside.refused for cell in self.cells if cell.well_inside),
             worst_ratio=worst.worst_ratio if worst else None,
             worst_cell=worst.id if worst else None,
             wrong_updates=len(planted),

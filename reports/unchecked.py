@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reports.findings import NOT_RUN
-from reports.numbers import count, counted, words
+from reports.numbers import count, counted, joined, words
 from reports.record import CellRecord, ClaimRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -39,6 +39,12 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     if refused:
         reasons = sum((Counter(cell.reasons) for cell in record.cells), Counter[str]())
         yield f"{counted(refused, 'case')} refused, as their operands foretold{': ' + _tally(reasons) if reasons else ', with no reason recorded'}."
+    timid = [cell.well_inside for cell in record.cells if cell.well_inside and cell.well_inside.refused]
+    if timid:
+        inside = sum(row.cases for row in timid)
+        yield f"{count(sum(row.refused for row in timid))} of {counted(inside, 'case')} were refused although a factor of 4 inside every range limit."
+    if record.bounds and not all(row.used for row in record.bounds.refinements):
+        yield f"The bounds did without {joined([row.id for row in record.bounds.refinements if not row.used])}, so they are wider than they need to be."
     vacuous = sum(cell.counts.vacuous for cell in record.cells)
     if vacuous:
         yield f"{counted(vacuous, 'case')} inside a bound too wide to have noticed a wrong update."

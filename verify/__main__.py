@@ -39,6 +39,7 @@ Formats = Annotated[list[str] | None, typer.Option("--format", help="Only this f
 Variants = Annotated[list[str] | None, typer.Option("--variant", help="Only this evaluation order; may be repeated.")]
 Scenarios = Annotated[list[str] | None, typer.Option("--scenario", help="Only this scenario; may be repeated.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes that measure at once. [default: all cores]", show_default=False)]
+Without = Annotated[list[str] | None, typer.Option("--without", help="Bounds without this refinement, to compare; may be repeated.")]
 CaseCount = Annotated[int | None, typer.Option("--cases", min=1, max=2**30, help="Cases in each cell, instead of the profile's.")]
 
 
@@ -64,6 +65,7 @@ def stress(
     scenario: Scenarios = None,
     variant: Variants = None,
     cases: CaseCount = None,
+    without: Without = None,
     profile: ProfileName = "standard",
     out: Out = None,
     device: Device = "auto",
@@ -86,6 +88,7 @@ def stress(
         scenarios=scenario,
         cases=cases,
         jobs=jobs,
+        without=without,
     )
     return _run(plan, out, as_json)
 
@@ -117,7 +120,7 @@ def train(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants or profiles.")],
+    kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants, refinements or profiles.")],
     as_json: AsJson = False,
 ) -> int:
     """List what there is."""

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from numeric.balls import Certificate, Compared
 from numeric.cell import WRONG_UPDATE, Cell, Measurement
 from numeric.expected import FAILURE_PROBABILITY, deviations_allowed
 from numeric.modes import Mode
@@ -19,6 +20,7 @@ from reports.record import (
     NearZeroLevel,
     NearZeroSweep,
     Quantiles,
+    Ranged,
     Recomputed,
     Spread,
 )
@@ -96,16 +98,25 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         mutant=WRONG_UPDATE,
         mutant_verdict=found.wrong_verdict,
         mutant_caught=found.wrong_caught,
-        certified=None
-        if not found.certificates
-        else Certified(
-            cases=len(found.certificates),
-            left=max(c.left for c in found.certificates),
-            right=max(c.right for c in found.certificates),
-            inside=all(c.inside for c in found.certificates),
-        ),
+        certified=_certified(found),
+        well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         seconds=seconds,
         **measured,
+    )
+
+
+def _certified(found: Measurement) -> Certified | None:
+    """What the reference said; None if it was asked of no case."""
+    both: list[Certificate | Compared] = [*found.certificates, *found.compared]
+    if not both:
+        return None
+    return Certified(
+        cases=sum(some.cases for some in found.compared),
+        by_formula=len(found.certificates),
+        seconded=sum(c.seconded for c in found.certificates),
+        left=max(c.left for c in both),
+        right=max(c.right for c in both),
+        inside=not found.contradicted,
     )
 
 
@@ -169,7 +180,7 @@ def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
     counts = found.counts
     if counts[Verdict.VIOLATED]:
         parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
-    if not all(c.inside for c in found.certificates):
+    if found.contradicted:
         parts.append("a side lies outside its own radius, by the ball reference")
     if found.wrong_verdict is Verdict.HOLDS:
         parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")

@@ -110,6 +110,7 @@ def list_kind(kind: str, *, as_json: bool) -> int:
         "formats": _formats,
         "scenarios": _scenarios,
         "variants": _variants,
+        "refinements": _refinements,
         "profiles": lambda: [{"id": row.id, "title": row.title, "cases": row.cases} for row in PROFILES],
     }
     if kind == "errata":
@@ -237,6 +238,12 @@ def _variants() -> list[Row]:
     from numeric.variants import VARIANTS
 
     return [{"id": row.id, "title": row.title} for row in VARIANTS]
+
+
+def _refinements() -> list[Row]:
+    from numeric.refinements import TITLES
+
+    return [{"id": row.value, "title": title} for row, title in TITLES.items()]
 
 
 def print_json(value: object) -> None:

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
+from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
 from numeric.block import blocks_named
 from numeric.combination import makes_no_sense
@@ -17,6 +18,7 @@ from numeric.machine import use_one_thread
 from numeric.modes import modes_named
 from numeric.module_rules import assumes_a_library
 from numeric.probe import Probed, probe
+from numeric.refinements import TITLES, refinements_named
 from numeric.scenario import claim_of, scenarios_named
 from numeric.shapes import first_shape, layer_shapes
 from numeric.training import BlockNotTrained, TrainedBlock, trained
@@ -24,7 +26,20 @@ from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
-from reports.record import CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, Probe, RunInfo, RunRecord
+from reports.record import (
+    Bounds,
+    CellRecord,
+    ClaimRecord,
+    Environment,
+    ErratumRecord,
+    ModelRecord,
+    NearZeroSweep,
+    NotSwept,
+    Probe,
+    Refinement,
+    RunInfo,
+    RunRecord,
+)
 from reports.runs import write_run, write_witness
 from symbolic.errata import load_errata
 from symbolic.prover import prove
@@ -59,6 +74,7 @@ class Run:
         self.plan, self.folder, self.run_id = plan, folder, run_id
         self.started = now()
         self.environment: Environment = describe_environment(plan.device, [])
+        self.bounds: Bounds | None = None
         self.claims: list[ClaimRecord] = []
         self.models: list[ModelRecord] = []
         self.cells: dict[int, CellRecord] = {}
@@ -81,6 +97,7 @@ class Run:
         return RunRecord(
             run=info,
             environment=self.environment,
+            bounds=self.bounds,
             claims=self.claims,
             errata=list(self._errata()),
             models=self.models,
@@ -131,7 +148,7 @@ def _work(state: Run, cases: CasesWriter, ui: Ui) -> None:
     cells, sweeps = _planned(state, blocks, probed)
     with Workers(min(state.plan.jobs, len(cells) + len(sweeps))) as pool:
         for key, cell in cells.items():
-            pool.submit(key, measure, *cell, state.plan.cases, state.plan.seed)
+            pool.submit(key, measure, *cell, state.plan.cases, state.plan.profile.certified, state.plan.seed)
         for key, swept in sweeps.items():
             pool.submit(key, sweep_near_zero, *swept, state.plan.seed)
 
@@ -177,17 +194,23 @@ def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
     """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
     shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block.model.block)}))
     first = tuple({first_shape(block.model.block) for block in blocks})
+    left_out = refinements_named(state.plan.without)
     found: list[Probed] = []
     answers: list[Probe] = []
     for index, mode in enumerate(modes_named(state.plan.formats) if blocks else ()):
         ui.step("probe the machine", index, len(state.plan.formats))
-        found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device))
+        found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device).without(left_out))
         answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
-    if any(assumes_a_library(block.model.block.network) for block in blocks):
+    assumed = any(assumes_a_library(block.model.block.network) for block in blocks)
+    if assumed:
         widths = tuple(sorted({rows for rows, _ in shapes}))
         for storage in {mode.activations for mode in modes_named(state.plan.formats)}:
             answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in probe_elementary(storage, state.plan.device, widths=widths))
     if found:
+        state.bounds = Bounds(
+            refinements=[Refinement(id=row.value, title=title, used=row not in left_out) for row, title in TITLES.items()],
+            assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])],
+        )
         ui.step("probe the machine", len(found), len(found))
     state.environment = state.environment.model_copy(update={"probes": answers})
     return found

@@ -29,11 +29,11 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int, seed: int) -> CellFound:
+def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
     """Measure one cell."""
     started = time.perf_counter()
     (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
-    cell = Cell(trained, block_in_format(trained, probed), probed, way, family, cases)
+    cell = Cell(trained, block_in_format(trained, probed), probed, way, family, cases, certified)
     found = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and scenario == "random"
     factor = cell_records.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None

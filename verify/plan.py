@@ -27,6 +27,8 @@ class Plan:
     """Cases in each cell."""
     jobs: int
     """Processes that measure at once."""
+    without: tuple[str, ...] = ()
+    """Refinements that the bounds do without, to compare."""
 
 
 def make_plan(
@@ -42,11 +44,13 @@ def make_plan(
     scenarios: Sequence[str] | None = None,
     cases: int | None = None,
     jobs: int | None = None,
+    without: Sequence[str] | None = None,
 ) -> Plan:
     """A plan; None takes everything there is. Raises a CallError for a name that does not exist."""
     from numeric.block import blocks_named
     from numeric.machine import device_named
     from numeric.modes import modes_named
+    from numeric.refinements import refinements_named
     from numeric.scenario import scenarios_named
     from numeric.variants import variants_named
     from symbolic.registry import claim_ids
@@ -60,7 +64,8 @@ def make_plan(
         "variant": tuple(variant.id for variant in variants_named(variants)),
         "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
     }
-    given = {"block": blocks, "format": formats, "variant": variants, "scenario": scenarios}
+    left_out = tuple(row.value for row in refinements_named(list(dict.fromkeys(without or ()))))
+    given = {"block": blocks, "format": formats, "variant": variants, "scenario": scenarios, "without": left_out}
     words = ["verify", verb, "--profile", row.id, "--seed", str(seed), "--device", found_device]
     for option, names in given.items():
         for name in names or ():
@@ -79,4 +84,5 @@ def make_plan(
         chosen["scenario"],
         row.cases if cases is None else cases,
         (os.cpu_count() or 1) if jobs is None else jobs,
+        left_out,
     )

@@ -17,14 +17,16 @@ class Profile:
     title: str
     cases: int
     """Cases in each cell."""
+    certified: int | None
+    """Cases in each cell whose sides are compared with balls; None for all."""
     formats: tuple[str, ...] | None = None
     """The modes that are measured unless others are asked for; None for all."""
 
 
 PROFILES = (
-    Profile("quick", "a minute on two cores", 2048, ("fp64", "fp32", "bf16", "fp16")),
-    Profile("standard", "a few minutes on two cores", 6144),
-    Profile("exhaustive", "hours: forty times standard", 245760),
+    Profile("quick", "a minute on two cores", 2048, 16, ("fp64", "fp32", "bf16", "fp16")),
+    Profile("standard", "a few minutes on two cores", 6144, 64),
+    Profile("exhaustive", "hours: forty times standard", 245760, None),
 )
 
 

@@ -1,6 +1,7 @@
 """``verify replay``: a witness run again, and what came of it in words and numbers."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     bits = "both sides come out bit for bit" if found.reproduces else "the sides come out otherwise than recorded"
     recorded = str(witness.facts["verdict"])
     outside = found.certificate is not None and not found.certificate.inside
+    if found.certificate is not None and not found.certificate.seconded:
+        return FAILED, f"Ball arithmetic and mpmath's intervals disagree about the exact value; {bits}."
     if found.verdict == Verdict.VIOLATED or outside:
         where = "a side lies outside its own radius, by ball arithmetic" if outside else "the error is over the bound"
         return FAILED, f"It violates: {where}; {bits}."
@@ -62,7 +65,7 @@ def _as_plain(witness: "Witness", found: "Replayed") -> dict[str, Any]:
         "same_right": found.same_right,
         "ratio": str(found.ratio),
         "recorded_ratio": str(found.recorded_ratio),
-        "certified": None if certificate is None else {"left": certificate.left, "right": certificate.right, "inside": certificate.inside},
+        "certified": None if certificate is None else asdict(certificate),
         "left": [str(x) for x in found.left.tolist()],
         "right": [str(x) for x in found.right.tolist()],
         "bound": [str(x) for x in found.bound.tolist()],
@@ -91,4 +94,5 @@ def _told(witness: "Witness", found: "Replayed", sentence: str) -> list[str]:
     if found.certificate is not None:
         inside = "inside their radii" if found.certificate.inside else "NOT inside their radii"
         lines.append(f"  certified by ball arithmetic: left errs by at most {found.certificate.left:.6g}, right by {found.certificate.right:.6g}; {inside}")
+        lines.append(f"  mpmath's intervals at 200 bits {'agree' if found.certificate.seconded else 'do NOT agree'} with the balls")
     return [*lines, sentence]

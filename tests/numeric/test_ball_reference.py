@@ -7,7 +7,7 @@ import pytest
 import torch
 from flint import arb
 
-from numeric import balls
+from numeric import balls, intervals
 from numeric.balls import UnusableReference, ball, certify, check_reference
 from numeric.variants import VARIANTS, Variant, variants_named
 from symbolic import formulas
@@ -91,3 +91,80 @@ def test_a_reference_that_lies_is_found(lie, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(balls, "arb", lie)
     with pytest.raises(UnusableReference, match="self-test"):
         check_reference()
+
+
+def many(seed: int, cases: int = 6) -> dict[str, list[list[float]]]:
+    """Cases whose sides err by known amounts; the second half was moved, too."""
+    generator = torch.Generator().manual_seed(seed)
+    W, b, _, _ = operands(seed)
+    z = torch.randn((cases, D), generator=generator, dtype=torch.float64).tolist()
+    moved = torch.randn((cases, M), generator=generator, dtype=torch.float64)
+    moved[: cases // 2] = 0.0
+    truth = [[float(y) for y in exact_left(W, b, row)] for row in z]
+    left = [[y * (1 + 2.0**-30) for y in row] for row in truth]
+    right = [[y * (1 - 2.0**-40) + move for y, move in zip(row, moves, strict=True)] for row, moves in zip(truth, moved.tolist(), strict=True)]
+    return {"z": z, "left": left, "right": right, "moved": moved.tolist()}
+
+
+def exact_errors(seed: int, sides: dict[str, list[list[float]]]) -> tuple[list[list[Fraction]], list[list[Fraction]]]:
+    W, b, _, _ = operands(seed)
+    truth = [exact_left(W, b, row) for row in sides["z"]]
+    left = [[abs(Fraction(x) - y) for x, y in zip(*rows, strict=True)] for rows in zip(sides["left"], truth, strict=True)]
+    right = [
+        [abs(Fraction(x) - Fraction(move) - y) for x, move, y in zip(*rows, strict=True)] for rows in zip(sides["right"], sides["moved"], truth, strict=True)
+    ]
+    return left, right
+
+
+def above(errors: list[list[Fraction]], factor: Fraction) -> list[list[float]]:
+    return [[float(e * factor) for e in row] for row in errors]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_cases_at_once_have_the_exact_errors(seed: int) -> None:
+    W, b, _, _ = operands(seed)
+    sides, more, less = many(seed), Fraction(1001, 1000), Fraction(999, 1000)
+    left, right = exact_errors(seed, sides)
+    found = balls.compare(ball(W), ball([[x] for x in b]), **sides, left_radius=above(left, more), right_radius=above(right, more))
+    assert (found.cases, found.inside) == (len(sides["z"]), True)
+    for certified, errors in ((found.left, left), (found.right, right)):
+        worst = max(max(row) for row in errors)
+        assert worst <= Fraction(certified) <= worst * (1 + Fraction(1, 2**50))
+    # The planted negatives: one radius of one entry of one case is short, on either side; or what was moved is left out.
+    for side, errors in (("left_radius", left), ("right_radius", right)):
+        radii = {"left_radius": above(left, more), "right_radius": above(right, more)}
+        radii[side][-1][0] = float(errors[-1][0] * less)
+        assert not balls.compare(ball(W), ball([[x] for x in b]), **sides, **radii).inside
+    still = {**sides, "moved": [[0.0] * M for _ in sides["z"]]}
+    assert not balls.compare(ball(W), ball([[x] for x in b]), **still, left_radius=above(left, more), right_radius=above(right, more)).inside
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+def test_mpmath_seconds_what_the_balls_say(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    W, b, z, a = operands(3)
+    left = [float(y) for y in exact_left(W, b, z)]
+
+    def seconded() -> bool:
+        return certify(ball(W), ball([[x] for x in b]), z, a, variant, left, left, [1.0] * M, [1.0] * M).seconded
+
+    assert seconded()
+    # The planted negative: intervals that are off by a hundredth of a billionth of a billionth.
+    right = intervals.Interval.__matmul__
+    monkeypatch.setattr(intervals.Interval, "__matmul__", lambda x, y: intervals.Interval([[e * (1 + 2.0**-52) for e in row] for row in right(x, y).rows]))
+    assert not seconded()
+
+
+def test_intervals_that_lie_are_found_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "overlaps", lambda found, ball: True)
+    with pytest.raises(UnusableReference, match="mpmath"):
+        check_reference()
+
+
+def test_an_interval_and_a_ball_of_one_number_overlap_however_small_it_is() -> None:
+    with intervals.working():
+        for exponent in (-1074, -500, 0, 500):
+            x = 2.0**exponent * 1.5 if exponent > -1074 else 2.0**-1074
+            ((third,),) = (intervals.interval([[x]]) / 3.0).rows
+            assert intervals.overlaps(third, arb(x) / 3)
+            assert not intervals.overlaps(third, arb(x) / 3 * (1 + arb(2) ** -100))
+            assert not intervals.overlaps(-third, arb(x) / 3)

@@ -7,24 +7,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from numeric import expected, probe
 from numeric.cell import Cell, block_in_format, measure_cell
-from numeric.contextual_block import ContextualBlock
 from numeric.expected import FAILURE_PROBABILITY, Given, Roundings, deviations_allowed, exactly
 from numeric.formats import format_named
-from numeric.judging import judge
 from numeric.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.modes import modes_named
 from numeric.numerics import Numerics
 from numeric.probe import Probed
 from numeric.refinements import Refinement
-from numeric.scenario import Cases, scenarios_named
+from numeric.scenario import scenarios_named
 from numeric.sensitivities import Term, deviation, gathered
 from numeric.sides import in_format, measure_sides
 from numeric.summation import order_of
-from numeric.tensors import torch_dtype
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant
 from symbolic import formulas
@@ -103,36 +99,6 @@ def test_without_the_roundings_of_the_patched_weight_they_are(
     """The planted negative: one operation's variance left out. λ has room for more than that, so it is not the count that would notice."""
     monkeypatch.setattr(Roundings, "deviation", lambda self, y: torch.zeros_like(y[..., :1, :]))
     assert too_large(blocks["attention"], machine[name])
-
-
-class Handed(nn.Module):
-    """A contextual layer that hands on z, as its context, or a, as its query."""
-
-    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        return query if context is None else context[:, 0]
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("name", NATIVE)
-def test_the_same_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Random W/√d, b, z and a; the kernels are probed with the few cases that are measured, which is what fits in memory."""
-    d, m, batch, batches = 768, 3072, 16, 2
-    monkeypatch.setattr(probe, "BATCH", batch)
-    monkeypatch.setattr(probe, "CASES", batch)
-    probed = probe.probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),))
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(torch_dtype(probed.mode.activations))
-
-    network = nn.Sequential(nn.Linear(d, m)).requires_grad_(False).to(torch_dtype(probed.mode.weights))
-    network[0].weight.copy_(draw(m, d) / math.sqrt(d))
-    network[0].bias.copy_(draw(m))
-    block = ContextualBlock(Handed(), network, "0", input_width=d)
-    judged = [judge(measure_sides(block, Cases(draw(batch, 1, d), None, draw(batch, d)), FORMULA, probed)) for _ in range(batches)]
-    ratio, tightness = (np.concatenate(parts) for parts in ([j.expected_ratio for j in judged], [j.expected / j.error for j in judged]))
-    assert (ratio > 1).sum() <= allowed(len(ratio))
-    assert 1 <= np.median(tightness) <= CLOSE
 
 
 def test_no_verdict_depends_on_it(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:

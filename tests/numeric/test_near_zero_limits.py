@@ -18,8 +18,9 @@ import torch
 from numeric.cell import block_in_format
 from numeric.formats import NATIVE, Format
 from numeric.kernels import ALL
-from numeric.near_zero import measure_level, predicted_radius, range_losses
+from numeric.near_zero import measure_level, predicted_radius
 from numeric.probe import Probed
+from numeric.range_limits import range_losses
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant, variants_named
 
@@ -69,7 +70,7 @@ def test_losses_grow_on_the_way_down(variant: Variant, keeping: dict[str, Probed
     v, e = torch.ones((1, 3), dtype=torch.float64), torch.full((1, 4), 0.5, dtype=torch.float64)
     for numerics in keeping.values():
         for flushes in (False, True):
-            losses = [range_losses(v, e, 2.0**-k, variant, flushing(numerics, flushes)) for k in range(0, 1100, 11)]
+            losses = [range_losses(v, e, torch.tensor([2.0**-k], dtype=torch.float64), variant, flushing(numerics, flushes)) for k in range(0, 1100, 11)]
             for name in losses[0]:
                 assert all(float(above[name]) <= float(below[name]) for above, below in pairwise(losses)), name
             assert max(float(loss) for loss in losses[0].values()) < 0.1

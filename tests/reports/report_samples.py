@@ -124,7 +124,7 @@ def cell(**changes: object) -> CellRecord:
         "mutant": "ΔW multiplied by 1 + 2⁻⁸",
         "mutant_verdict": Verdict.VIOLATED,
         "mutant_caught": 4096,
-        "certified": Certified(cases=16, left=1e-7, right=2e-7, inside=True),
+        "certified": Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=True),
         "seconds": 0.8,
         **changes,
     }

@@ -92,7 +92,10 @@ def test_a_violation_in_an_interrupted_run_says_both():
         ({"cells": [samples.cell(worst_ratio=None)]}, "without a case that could have noticed a wrong update"),
         ({"cells": [samples.cell(resolution=samples.NAN)]}, "without a case that could have noticed a wrong update"),
         ({"cells": [samples.cell(cases=0, counts=Counts())]}, "without a case that could have noticed a wrong update"),
-        ({"cells": [samples.cell(certified={"cases": 1, "left": 1.0, "right": 0.0, "inside": False})]}, "ball arithmetic contradicts"),
+        (
+            {"cells": [samples.cell(certified={"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False})]},
+            "ball arithmetic contradicts",
+        ),
     ],
 )
 def test_a_check_that_fails_its_own_test_is_not_trusted(changes, words):

@@ -116,3 +116,10 @@ def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
     assert len(record["cells"]) == 1
     assert record["run"]["command"].count("--block") == 1
     assert len(json.loads(verify("prove", "rank", "rank", "--json").out)["claims"]) == 1
+
+
+def test_an_unknown_refinement_is_refused(tmp_path: Path) -> None:
+    answer = verify("stress", "--without", "exact-product", "--device", "cpu", "--out", str(tmp_path / "run"))
+    assert answer.status == 2
+    assert 'did you mean "exact-products"' in answer.err
+    assert not (tmp_path / "run").exists()

@@ -70,7 +70,7 @@ def test_an_unrefuted_mutant_fails_the_run(mutant: Verdict) -> None:
         {"counts": Counts()},
         {"counts": Counts(holds=2)},
         {"mutant_verdict": Verdict.HOLDS},
-        {"certified": Certified(cases=1, left=1.0, right=1.0, inside=False)},
+        {"certified": Certified(cases=1, by_formula=1, seconded=1, left=1.0, right=1.0, inside=False)},
     ],
 )
 def test_a_cell_that_contradicts_its_own_verdict_fails_the_run(changed: dict[str, object]) -> None:

@@ -1,0 +1,56 @@
+"""Refusals are not timid: hardly a case that lies a factor of 4 or more inside every range limit is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from numeric.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.modes import MODES
+from numeric.probe import Probed
+from numeric.range_limits import well_inside
+from numeric.scenario import scenarios_named
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS, Variant
+
+TIMID = 0.01
+"""The share of such cases that may be refused."""
+
+CASES = 2048
+ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
+
+
+def near_zero(trained: TrainedBlock, probed: Probed, variant: Variant) -> Measurement:
+    (scenario,) = scenarios_named(["near_zero"])
+    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+@pytest.mark.parametrize("name", ON_A_CPU)
+def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    judged = near_zero(blocks["attention"], machine[name], variant).judged
+    inside, refused = judged.well_inside, judged.reason != ""
+    assert inside.sum() > CASES / 8, "most distances of some format lie outside, but not so many"
+    assert (inside & refused).sum() <= TIMID * inside.sum()
+    # And it is no empty word: further in there is nothing that is refused, and what is refused lies outside.
+    assert refused.any()
+    assert not inside[refused].all()
+
+
+def test_a_timid_prediction_is_noticed(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted negative: cases refused from ‖a‖ = 2^-20 on, far above where fp32 has its limit."""
+    honest = "numeric.judging._reasons"
+    from numeric import judging
+
+    real = judging._reasons
+    monkeypatch.setattr(honest, lambda sides: np.where(sides.a.double().norm(dim=-1).numpy() < 2.0**-20, "NormUnderflow", real(sides)).astype(object))
+    judged = near_zero(blocks["attention"], machine["fp32"], VARIANTS[0]).judged
+    inside, refused = judged.well_inside, judged.reason != ""
+    assert (inside & refused).sum() > TIMID * inside.sum()
+
+
+@pytest.mark.parametrize(("a", "inside"), [(1.0, True), (2.0**-5, True), (2.0**-11, False), (0.0, False), (float("nan"), False), (200.0, False)])
+def test_by_hand_in_fp16(a: float, inside: bool, machine: dict[str, Probed]) -> None:
+    """‖a‖² underflows below about 2^-12 and overflows above about 2^8; a factor of 4 from either is no longer well inside."""
+    vector = torch.full((1, 1), a, dtype=torch.float64)
+    effect = torch.ones((1, 1), dtype=torch.float64)
+    assert bool(well_inside(effect, vector, VARIANTS[0], machine["fp16"])) is inside
