@@ -235,15 +235,15 @@ def confirmed(bench: Bench, order: Order, *, bias: bool, operands: Format | None
 def _fuses(bench: Bench, order: Order, operands: Format | None, *, bias: bool) -> bool:
     """Whether every product that is added to a partial sum keeps all its bits until then.
 
-    (1 + 2^-h)² = 1 + 2^(1-h) + 2^-2h has one bit too many for the accumulator; added to -(1 + 2^(1-h)) it leaves 2^-2h if it was not
-    rounded by itself, and 0 if it was.
+    (1 + 2^-h)² = 1 + 2^(1-h) + 2^-2h with 2h ≥ p has at least one bit too many for the accumulator; added to -(1 + 2^(1-h)) it leaves
+    2^-2h if it was not rounded by itself, and 0 if it was.
     """
     k, storage = bench.columns, bench.results
     if operands is not None or (storage.significand_bits < 24 and bench.matrix == torch_dtype(storage)):
         return True  # products of short numbers are exact in a wider accumulator
     if storage.significand_bits < 24:
         return False  # weights wider than activations: not asked
-    half = storage.significand_bits // 2
+    half = (storage.significand_bits + 1) // 2
     first = next(leaf for op, leaf in order.program if op == PUSH)
     added = [leaf for op, leaf in order.program if op == ADD and leaf < k]
     if first == k or order.strands > 1:
