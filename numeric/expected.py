@@ -315,7 +315,7 @@ def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: 
         order = n.order(kernel, rows, k)
         if order is None or order.leaves != leaves:
             order = one_after_the_other(k, bias=bias is not None)
-        exact_products = exact_products or order.stored_strands
+        exact_products = exact_products or (order.stored_strands and n.matrices is None)
         form = Form(of.outers[0][1]) if left.turned else Form(of.shared[0][1] if of.shared else None, of.outers)
         apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
         sums = root_of_squares(form, columns, order, _absolute(of, size) + offset, bias=bias, exact_products=exact_products or apart)

@@ -307,7 +307,7 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
 
 def _sum_error_in_order(form: Form, y: Rounded, order: Order, absolute: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool) -> Tensor:
     """Error of a sum whose order is known."""
-    exact_products = exact_products or order.stored_strands
+    exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
     apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
     sums = partial_sums(form, y.value.double(), order, absolute, bias=bias, exact_products=exact_products or apart)
