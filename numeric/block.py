@@ -13,7 +13,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe, fingerprint
 from symbolic.errors import CallError, unknown
 
-TRAINED_BY = ("contextual_block.py", "task.py", "training.py")
+TRAINED_BY = ("block_parts.py", "contextual_block.py", "task.py", "training.py")
 """Files of this package on which every block's weights depend."""
 
 
@@ -30,6 +30,12 @@ class Block:
     build: Callable[[Recipe], ContextualBlock]
     """Makes the untrained module."""
     recipe: Recipe
+    homogeneous: bool = False
+    """Whether A(sx) = s A(x) for s > 0 without a context, so that the query alone brings A(x) as near to zero as one likes."""
+    cancels: bool = False
+    """Whether tokens and their negatives cancel in A(C, x) as the query goes to zero: softmax attention without biases."""
+    blunt: tuple[str, ...] = ()
+    """Formats in which the bound is about as wide as what the context does to this block's first layer, as measured."""
 
     @property
     def fingerprint(self) -> str:

@@ -49,7 +49,7 @@ class Cell:
     @property
     def claim(self) -> str:
         """The id of the claim that the cell tests."""
-        return claim_of(self.scenario, self.trained)
+        return claim_of(self.scenario, self.trained.model.block)
 
     @property
     def id(self) -> str:

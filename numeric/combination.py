@@ -1,19 +1,34 @@
 """Which combinations of a block, a mode, a scenario and a variant make no sense, and why: they are skipped, and the reason is recorded."""
 
+from torch import nn
+
+from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.modes import Mode
 from numeric.scenario import Scenario
 from numeric.variants import Variant
 
 
-def makes_no_sense(block: ContextualBlock, mode: Mode, scenario: Scenario, variant: Variant) -> str | None:
-    """Why a block is not measured so; None if it is."""
+def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: Scenario, variant: Variant) -> str | None:
+    """Why a block is not measured so; None if it is.  module: the block as it was built.
+
+    What no mode and no variant would change is the scenario's to say (``Scenario.refuses``).
+    """
+    if mode.weights != mode.activations and mode.inputs is None and _takes_one_dtype(module):
+        return "PyTorch's recurrent layers take weights and inputs of one dtype"
+    if mode.id in block.blunt:
+        # Measured: resolution about 1, or the planted wrong update noticed in less than half of the cases.
+        return f"in {mode.id} the bound is about as wide as what the context does to the first layer of {block.id}"
     if scenario.attend is not None and mode.inputs is not None:
         return f"A(C∖Y,x) is stored in {mode.inputs.name}, which hides by which kernel it was computed"
     if scenario.attend is not None and mode.id == "fp16-reduced" and variant.id != "scaled":
         # Measured: of 2,304 cases at most 4 would notice that the move is left out.
         return f"in {mode.id} ‖a‖² underflows before what a recomputed A(C∖Y,x) moves outgrows the bound"
-    if block.skip and mode.inputs is not None:
+    if module.skip and mode.inputs is not None:
         # Measured: the output's resolution, bound/‖ΔA‖, is about 1 and more; no such cell could hold.
         return f"the second layer rounds its inputs to {mode.inputs.name} again, which hides what Δb′ changes at the output"
     return None
+
+
+def _takes_one_dtype(module: ContextualBlock) -> bool:
+    return any(isinstance(part, nn.RNNBase) for part in module.modules())

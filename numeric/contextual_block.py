@@ -33,6 +33,8 @@ class ContextualBlock(nn.Module):
         self.first_layer = first_layer
         self.input_width = input_width
         self.skip = skip
+        self.batches: bool | None = None
+        """Whether torch.vmap can run the contextual layer; found out when it is first asked to (``passes.py``)."""
         layers = dict(network.named_modules())
         if not isinstance(layers.get(first_layer), nn.Linear):
             raise UnusableBlock(f'"{first_layer}" is no nn.Linear of the network; its modules are {", ".join(n for n in layers if n)}.')

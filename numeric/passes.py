@@ -16,9 +16,9 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.contextual_block import ContextualBlock, UnusableBlock
-from numeric.formats import Format
+from numeric.modes import Mode
 from numeric.probe import Probed
-from numeric.tensors import round_to
+from numeric.tensors import round_to, torch_dtype
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]
@@ -54,13 +54,15 @@ def _listening(block: ContextualBlock, adapter: Adapter | None) -> Iterator[dict
 
 
 @contextmanager
-def _storing(block: ContextualBlock, inputs: Format | None) -> Iterator[None]:
-    """The contextual layer's output is rounded to a format that it is stored in."""
-    if inputs is None:
-        yield
-        return
+def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
+    """The contextual layer's output is stored in the mode's activations, whatever a layer with parameters of its own made of them."""
+
+    def stored(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        output = output.to(torch_dtype(mode.activations))
+        return output if mode.inputs is None else round_to(output, mode.inputs)
+
     assert isinstance(block.contextual, nn.Module)
-    handle = block.contextual.register_forward_hook(lambda _, __, output: round_to(output, inputs))
+    handle = block.contextual.register_forward_hook(stored)
     try:
         yield
     finally:
@@ -74,7 +76,7 @@ def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Tensor:
     """A(context, query) alone.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
-    with torch.no_grad(), _storing(block, probed.mode.inputs), probed.mode.layer_context(probed.device)():
+    with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
         found = block.contextual(context, query)
     assert isinstance(found, Tensor)
     return found
@@ -82,7 +84,7 @@ def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed
 
 def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Pass:
     """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
-    with torch.no_grad(), _storing(block, probed.mode.inputs), _listening(block, None) as heard, probed.mode.layer_context(probed.device)():
+    with torch.no_grad(), _storing(block, probed.mode), _listening(block, None) as heard, probed.mode.layer_context(probed.device)():
         output = block(context, query)
     return Pass(heard.pop(""), dict(heard), output)
 
@@ -97,8 +99,11 @@ def patched_forward(
     """
 
     def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: tuple[Tensor, Tensor] | None
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: tuple[Tensor, Tensor] | None, found: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        if found is not None:
+            assert isinstance(block.contextual, _Handed)
+            block.contextual.found = found.unsqueeze(0)
         with _listening(block, None if factors is None else partial(_adapted, factors)) as heard:
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
@@ -106,10 +111,52 @@ def patched_forward(
 
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode.inputs), probed.layer.running():
-        dims = (0, None if kept is None else 0, 0, None if adapter is None else 0)
-        attended, layers, output = vmap(one, in_dims=dims)(patch, kept, query, adapter)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query) as handed:
+        dims = (0, None if kept is None else 0, 0, None if adapter is None else 0, None if handed is None else 0)
+        attended, layers, output = vmap(one, in_dims=dims)(patch, kept, query, adapter, handed)
     return Pass(attended, layers, output)
+
+
+class _Handed(nn.Module):
+    """Stands for a contextual layer that has run already, and hands on what it computed."""
+
+    found: Tensor
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return self.found
+
+
+@contextmanager
+def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> Iterator[Tensor | None]:
+    """Nothing if vmap can run the contextual layer; else what the layer computes for the whole batch, handed on to each case while this lasts.
+
+    PyTorch's recurrent layers are kernels for which vmap has no rule. Yields (cases, d) or None.
+    """
+    if block.batches is None:
+        block.batches = _has_batching_rules(block, kept, query)
+    if block.batches:
+        yield None
+        return
+    layer, block.contextual = block.contextual, _Handed()
+    try:
+        yield layer(kept, query)
+    finally:
+        block.contextual = layer
+
+
+def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
+    def one(context: Tensor | None, x: Tensor) -> Tensor:
+        found = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
+        assert isinstance(found, Tensor)
+        return found
+
+    try:
+        vmap(one, in_dims=(None if kept is None else 0, 0))(None if kept is None else kept[:2], query[:2])
+    except RuntimeError as error:
+        if "Batching rule not implemented" not in str(error):
+            raise
+        return False
+    return True
 
 
 def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:

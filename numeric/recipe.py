@@ -22,6 +22,8 @@ class Recipe:
     batch: int = 128
     learning_rate: float = 5e-3
     """Adam's; it falls to zero along a half cosine."""
+    clip: float = 1.0
+    """Largest norm of a gradient; a longer one is shortened to it. Recurrences need it."""
     seed: int = 0
     required_loss: float = 0.06
     """Half the mean squared error on fresh prompts above which the block counts as not trained; predicting zero gives d/2."""

@@ -8,6 +8,7 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
+from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
 from numeric.probe import Probed
@@ -49,6 +50,8 @@ class Scenario:
     """How the â is computed from which the update is made, where it is not the patched pass's own way."""
     claim_with_skip: str = "theorem-a.2"
     """The claim that it tests on a block with one."""
+    refuses: Callable[[Block], str | None] = lambda block: None
+    """Why it makes no sense on a block; None if it does."""
 
 
 def all_scenarios() -> list[Scenario]:
@@ -68,6 +71,12 @@ def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
     return [known[name] for name in names]
 
 
-def claim_of(scenario: Scenario, trained: TrainedBlock) -> str:
+def claim_of(scenario: Scenario, block: ContextualBlock) -> str:
     """The claim that a cell tests."""
-    return scenario.claim_with_skip if trained.model.block.skip else scenario.claim
+    return scenario.claim_with_skip if block.skip else scenario.claim
+
+
+def claims_measured(block: Block) -> list[str]:
+    """The claims that some scenario tests on a block."""
+    module = block.build(block.recipe)
+    return list(dict.fromkeys(claim_of(scenario, module) for scenario in all_scenarios() if scenario.refuses(block) is None))

@@ -79,7 +79,7 @@ def trained(block: Block, *, progress: Progress | None = None, retrain: bool = F
 
     Raises BlockNotTrained if it did not reach its recipe's loss, UnusableWeights if a weight is not finite.
     """
-    path = cache_folder() / f"{block.id}-{block.fingerprint}.safetensors"
+    path = _place(block)
     result = None if retrain or not path.exists() else _read(block, path)
     if result is None:
         result = _train(block, progress)
@@ -87,6 +87,15 @@ def trained(block: Block, *, progress: Progress | None = None, retrain: bool = F
         _write(result, path)
     refuse_unusable(result)
     return result
+
+
+def is_cached(block: Block) -> bool:
+    """Whether there is a file for the block in the cache; whether it is sound shows when it is read."""
+    return _place(block).exists()
+
+
+def _place(block: Block) -> Path:
+    return cache_folder() / f"{block.id}-{block.fingerprint}.safetensors"
 
 
 def refuse_unusable(result: TrainedBlock) -> None:
@@ -131,6 +140,7 @@ def _train(block: Block, progress: Progress | None) -> TrainedBlock:
         loss = half_squared_error(model(prompts.context, prompts.query), prompts.answer)
         optimiser.zero_grad()
         loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimiser.step()
         schedule.step()
         if step % every == 0:

@@ -5,7 +5,7 @@ A page carries no script and forbids itself every request, so a name in a record
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
-DETAILED_CELLS = 128
+DETAILED_CELLS = 96
 """Cells beyond these many have no detail on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (
@@ -135,7 +135,12 @@ def _detailed(cells: Grid) -> set[str]:
     return {square.anchor for square in gravest[:DETAILED_CELLS]}
 
 
-def _sweep_pictures(sweeps: Iterable[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:
+def _sweep_pictures(sweeps: Sequence[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:
+    """One picture a format, of the first block that was swept in it; the table has the others."""
+    drawn: dict[str, str] = {}
+    for sweep in sweeps:
+        drawn.setdefault(sweep.format, sweep.block)
+    sweeps = [sweep for sweep in sweeps if drawn[sweep.format] == sweep.block]
     panel: dict[tuple[str, str], list[NearZeroSweep]] = {}
     for sweep in sweeps:
         panel.setdefault((sweep.format, sweep.block), []).append(sweep)

@@ -269,6 +269,14 @@ class NotSwept(Row):
     reason: str
 
 
+class NotMeasured(Row):
+    """A scenario or a variant that is not measured on a block, whatever the format."""
+
+    block: str
+    what: str = Field(description="E.g. 'scenario near_zero'.")
+    reason: str
+
+
 class Probe(Row):
     """One question that was put to the machine, and its answer."""
 
@@ -353,6 +361,7 @@ class RunRecord(Row):
     cells: list[CellRecord] = []
     near_zero: list[NearZeroSweep] = []
     not_swept: list[NotSwept] = []
+    not_measured: list[NotMeasured] = []
 
     @computed_field  # type: ignore[prop-decorator]
     @property

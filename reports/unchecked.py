@@ -30,6 +30,10 @@ def unchecked(record: RunRecord) -> Iterable[str]:
         yield f"For {counted(bare, 'claim')} no false variant was tried, so nothing shows that the prover would have refused one."
     if not record.cells:
         yield "No block was measured in any format."
+    for reason in dict.fromkeys(row.reason for row in record.not_measured):
+        rows = [row for row in record.not_measured if row.reason == reason]
+        what, blocks = (joined([*dict.fromkeys(getattr(row, field) for row in rows)]) for field in ("what", "block"))
+        yield f"Not measured on {blocks}: {what}. {reason[0].upper()}{reason[1:]}."
     for verdict in (Verdict.SKIPPED, Verdict.INCONCLUSIVE, Verdict.VACUOUS, *NOT_RUN):
         cells = [cell for cell in record.cells if cell.verdict is verdict]
         if cells:

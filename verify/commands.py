@@ -1,6 +1,7 @@
 """The commands that make no run folder: prove, train, list, report."""
 
 import json
+import os
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -63,16 +64,18 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
 def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> int:
     """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
     from numeric.block import blocks_named
-    from numeric.training import BlockNotTrained, trained
+    from numeric.training import TrainedBlock
     from verify.cell_records import model_record
+    from verify.trainers import train_all
 
     rows, failures = [], []
     with ProgressBars() as ui:
-        for block in blocks_named(None if names is None else list(dict.fromkeys(names))):
-            try:
-                rows.append(model_record(trained(block, progress=ui.step, retrain=again)).model_dump(mode="json"))
-            except BlockNotTrained as failure:
-                failures.append(str(failure))
+        chosen = blocks_named(None if names is None else list(dict.fromkeys(names)))
+        for _, found in train_all(chosen, jobs=os.cpu_count() or 1, step=ui.step, again=again):
+            if isinstance(found, TrainedBlock):
+                rows.append(model_record(found).model_dump(mode="json"))
+            else:
+                failures.append(str(found))
     if as_json:
         print_json({"models": rows, "failures": failures})
     else:
@@ -204,8 +207,19 @@ def _claims() -> list[Row]:
 
 def _blocks() -> list[Row]:
     from numeric.block import all_blocks
+    from numeric.scenario import all_scenarios, claims_measured
 
-    return [{"id": block.id, "title": block.title, "required_loss": block.recipe.required_loss, "recipe": block.fingerprint} for block in all_blocks()]
+    return [
+        {
+            "id": block.id,
+            "title": block.title,
+            "required_loss": block.recipe.required_loss,
+            "recipe": block.fingerprint,
+            "claims": claims_measured(block),
+            "scenarios": [scenario.id for scenario in all_scenarios() if scenario.refuses(block) is None],
+        }
+        for block in all_blocks()
+    ]
 
 
 def _formats() -> list[Row]:

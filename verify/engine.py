@@ -21,7 +21,7 @@ from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
 from numeric.scenario import claim_of, scenarios_named
 from numeric.shapes import first_shape, layer_shapes
-from numeric.training import BlockNotTrained, TrainedBlock, trained
+from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
@@ -34,6 +34,7 @@ from reports.record import (
     ErratumRecord,
     ModelRecord,
     NearZeroSweep,
+    NotMeasured,
     NotSwept,
     Probe,
     Refinement,
@@ -51,6 +52,7 @@ from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
+from verify.trainers import train_all
 from verify.workers import Workers
 
 FACTOR_LEFT_OUT = 2
@@ -81,6 +83,7 @@ class Run:
         """By the place in the plan; and so the rest."""
         self.near_zero: dict[int, NearZeroSweep] = {}
         self.not_swept: list[NotSwept] = []
+        self.not_measured: list[NotMeasured] = []
         self.gradient_factors: dict[int, str] = {}
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
@@ -104,6 +107,7 @@ class Run:
             cells=[self.cells[key] for key in sorted(self.cells)],
             near_zero=[self.near_zero[key] for key in sorted(self.near_zero)],
             not_swept=self.not_swept,
+            not_measured=self.not_measured,
         )
 
     def _errata(self) -> Iterator[ErratumRecord]:
@@ -179,14 +183,10 @@ def _prove(state: Run, ui: Ui, between: Callable[[], None]) -> None:
 
 
 def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
-    for block in blocks_named(state.plan.blocks):
-        try:
-            found = trained(block, progress=ui.step)
-        except BlockNotTrained as failure:
-            yield block.id, failure
-            continue
-        state.models.append(cell_records.model_record(found))
-        state.save()
+    for block, found in train_all(blocks_named(state.plan.blocks), jobs=state.plan.jobs, step=ui.step):
+        if isinstance(found, TrainedBlock):
+            state.models.append(cell_records.model_record(found))
+            state.save()
         yield block.id, found
 
 
@@ -223,27 +223,49 @@ _Swept = tuple[TrainedBlock, Probed, str]
 def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
     """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
     plan = state.plan
+    for block, scenario in product(blocks.values(), scenarios_named(plan.scenarios)):
+        refused = scenario.refuses(block.block) if isinstance(block, TrainedBlock) else None
+        if isinstance(block, TrainedBlock) and refused is not None:
+            state.not_measured.append(NotMeasured(block=block.block.id, what=f"scenario {scenario.id}", reason=refused))
+    for name in blocks:
+        for variant in plan.variants:
+            if variant not in _variants(plan, name):
+                told = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
+                state.not_measured.append(NotMeasured(block=name, what=f"variant {variant}", reason=told))
     cells: dict[int, _Planned] = {}
     sweeps: dict[int, _Swept] = {}
     place = 0
     for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
+        if variant not in _variants(plan, name):
+            continue
         machine = probed.get(mode.id)
         for scenario in scenarios_named(plan.scenarios):
+            if not isinstance(block, BlockNotTrained) and scenario.refuses(block.block) is not None:
+                continue
             place += 1
             if isinstance(block, BlockNotTrained):
                 state.cells[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
                 continue
-            reason = makes_no_sense(block.model.block, mode, scenario, *variants_named([variant]))
+            reason = makes_no_sense(block.block, block.model.block, mode, scenario, *variants_named([variant]))
             if reason is not None:
-                claim = claim_of(scenario, block)
+                claim = claim_of(scenario, block.model.block)
                 state.cells[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
                 continue
             assert machine is not None
             cells[place] = (block, machine, variant, scenario.id)
         place += 1
-        if isinstance(block, TrainedBlock) and machine is not None and NEAR_ZERO in plan.scenarios and mode.sweeps:
+        if isinstance(block, TrainedBlock) and machine is not None and mode.sweeps and _has_near_zero(plan, block):
             sweeps[place] = (block, machine, variant)
     return cells, sweeps
+
+
+def _variants(plan: Plan, block: str) -> tuple[str, ...]:
+    """The variants that are measured on a block."""
+    return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
+
+
+def _has_near_zero(plan: Plan, block: TrainedBlock) -> bool:
+    return any(scenario.id == NEAR_ZERO and scenario.refuses(block.block) is None for scenario in scenarios_named(plan.scenarios))
 
 
 def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outcome: CellFound | Exception) -> None:
@@ -251,7 +273,7 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outc
     block, machine, variant, scenario = planned
     if isinstance(outcome, Exception):
         (family,) = scenarios_named([scenario])
-        claim = claim_of(family, block)
+        claim = claim_of(family, block.model.block)
         state.cells[key] = cell_records.unmeasured_cell(claim, block.block.id, machine.mode, machine, variant, scenario, Verdict.ERROR, _words(outcome))
         return
     cases.append(outcome.row.id, outcome.cases)

@@ -27,6 +27,8 @@ class Plan:
     """Cases in each cell."""
     jobs: int
     """Processes that measure at once."""
+    variants_on: tuple[str, ...] | None = None
+    """Blocks on which every variant is measured; the first alone on the others. None: on all."""
     without: tuple[str, ...] = ()
     """Refinements that the bounds do without, to compare."""
 
@@ -59,7 +61,7 @@ def make_plan(
     row = profile_named(profile)
     found_device = device_named(device)
     chosen = {
-        "block": tuple(block.id for block in blocks_named(blocks)),
+        "block": tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
         "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
         "variant": tuple(variant.id for variant in variants_named(variants)),
         "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
@@ -84,5 +86,6 @@ def make_plan(
         chosen["scenario"],
         row.cases if cases is None else cases,
         (os.cpu_count() or 1) if jobs is None else jobs,
+        row.variants_on if variants is None else None,
         left_out,
     )

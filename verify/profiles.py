@@ -21,12 +21,16 @@ class Profile:
     """Cases in each cell whose sides are compared with balls; None for all."""
     formats: tuple[str, ...] | None = None
     """The modes that are measured unless others are asked for; None for all."""
+    blocks: tuple[str, ...] | None = None
+    """The same of blocks."""
+    variants_on: tuple[str, ...] | None = None
+    """Blocks on which every variant is measured; the others see the first alone, since variants differ in what is behind the contextual layer."""
 
 
 PROFILES = (
-    Profile("quick", "a minute on two cores", 2048, 16, ("fp64", "fp32", "bf16", "fp16")),
-    Profile("standard", "a few minutes on two cores", 6144, 64),
-    Profile("exhaustive", "hours: forty times standard", 245760, None),
+    Profile("quick", "a minute on two cores", 2048, 16, ("fp64", "fp32", "bf16", "fp16"), ("attention", "attention-skip")),
+    Profile("standard", "a few minutes on two cores", 2560, 64, variants_on=("attention", "attention-skip")),
+    Profile("exhaustive", "hours: a hundred times standard", 204800, None),
 )
 
 

@@ -4,11 +4,11 @@ A(C, x) is the attention layer's output at the query, which attends to the conte
 biases, so A(x) is linear in x and can be driven to zero by the query alone.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from numeric.block import Block
+from numeric.block_parts import heads_apart, heads_together, relu_network, sequence
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe
 
@@ -26,20 +26,13 @@ class SoftmaxAttention(nn.Module):
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         """A(context, query).  context: (batch, n, width) or None; query: (batch, width). Returns (batch, width)."""
-        asked = query.unsqueeze(-2)
-        tokens = asked if context is None else torch.cat([context, asked], dim=-2)
-        q, k, v = (self._split(f(t)) for f, t in ((self.query, asked), (self.key, tokens), (self.value, tokens)))
-        mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out(mixed.transpose(-3, -2).flatten(-2).squeeze(-2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        """(batch, n, width) to (batch, heads, n, width/heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+        tokens = sequence(context, query)
+        q, k, v = (heads_apart(x, self.heads) for x in (self.query(query.unsqueeze(-2)), self.key(tokens), self.value(tokens)))
+        return self.out(heads_together(F.scaled_dot_product_attention(q, k, v)).squeeze(-2))
 
 
 def _build(recipe: Recipe, *, skip: bool) -> ContextualBlock:
-    outputs = recipe.width if skip else recipe.token_width
-    network = nn.Sequential(nn.Linear(recipe.width, recipe.hidden), nn.ReLU(), nn.Linear(recipe.hidden, outputs))
+    network = relu_network(recipe, outputs=recipe.width if skip else None)
     return ContextualBlock(SoftmaxAttention(recipe.width, recipe.heads), network, "0", input_width=recipe.width, skip=skip)
 
 
@@ -52,6 +45,14 @@ def _with_skip(recipe: Recipe) -> ContextualBlock:
 
 
 BLOCKS = (
-    Block("attention", "Softmax attention, ReLU network", _plain, Recipe()),
-    Block("attention-skip", "Softmax attention, ReLU network, skip connection", _with_skip, Recipe()),
+    Block("attention", "Softmax attention, ReLU network", _plain, Recipe(), homogeneous=True, cancels=True),
+    Block("attention-skip", "Softmax attention, ReLU network, skip connection", _with_skip, Recipe(), homogeneous=True, cancels=True),
+    Block(
+        "attention-one-head",
+        "Softmax attention with one head, ReLU network",
+        _plain,
+        Recipe(heads=1, steps=4000, required_loss=0.25),
+        homogeneous=True,
+        cancels=True,
+    ),
 )

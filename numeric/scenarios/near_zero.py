@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from numeric.block import Block
 from numeric.formats import Format
 from numeric.scenario import Cases, Scenario
 from numeric.task import draw_prompts
@@ -19,7 +20,8 @@ LEVELS = 32
 
 
 def at_norm(trained: TrainedBlock, exponents: Tensor, generator: torch.Generator) -> Cases:
-    """Cases whose ‖A(x)‖ is about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0."""
+    """Cases whose ‖A(x)‖ is about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0. The layer is homogeneous in the query."""
+    assert trained.block.homogeneous
     prompts = draw_prompts(trained.block.recipe, len(exponents), generator)
     context = trained.model.embedding(prompts.context).double()
     query = trained.model.embedding(prompts.query)
@@ -40,4 +42,8 @@ def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.G
     return at_norm(trained, exponents_of(storage, cases), generator)
 
 
-SCENARIO = Scenario("near_zero", "‖A(x)‖ from 1 down to 0, Y = C", "corollary-2.3.1", _draw)
+def _refuses(block: Block) -> str | None:
+    return None if block.homogeneous else "A(x) is not proportional to the query, which therefore does not bring it to a given size"
+
+
+SCENARIO = Scenario("near_zero", "‖A(x)‖ from 1 down to 0, Y = C", "corollary-2.3.1", _draw, refuses=_refuses)

@@ -11,6 +11,7 @@ zero with the query, which is scaled down in steps, while the tokens and with th
 import torch
 from torch import Tensor
 
+from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
 from numeric.passes import attend
@@ -45,6 +46,16 @@ def _attend(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
     return torch.cat([attend(block, kept, query, probed) for kept, query in served])
 
 
+def _refuses(block: Block) -> str | None:
+    return None if block.cancels else "tokens and their negatives do not cancel in A(C∖Y,x), so what another kernel moves stays below the bound"
+
+
 SCENARIO = Scenario(
-    "recompute", "A(C∖Y,x) computed anew by another kernel, and cancelling", "perturbed-query", _draw, attend=_attend, claim_with_skip="perturbed-query"
+    "recompute",
+    "A(C∖Y,x) computed anew by another kernel, and cancelling",
+    "perturbed-query",
+    _draw,
+    attend=_attend,
+    claim_with_skip="perturbed-query",
+    refuses=_refuses,
 )

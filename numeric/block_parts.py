@@ -1,0 +1,40 @@
+"""What several blocks are built of."""
+
+import torch
+from torch import Tensor, nn
+
+from numeric.recipe import Recipe
+
+
+def relu_network(recipe: Recipe, *, outputs: int | None = None) -> nn.Sequential:
+    """The paper's network: dense, ReLU, dense, from the contextual layer's width to a token's, or to ``outputs``; its first layer is "0"."""
+    return nn.Sequential(nn.Linear(recipe.width, recipe.hidden), nn.ReLU(), nn.Linear(recipe.hidden, outputs or recipe.token_width))
+
+
+def sequence(context: Tensor | None, query: Tensor) -> Tensor:
+    """The tokens in order, the query last.  context: (batch, n, d_in) or None; query: (batch, d_in). Returns (batch, n + 1, d_in)."""
+    asked = query.unsqueeze(-2)
+    return asked if context is None else torch.cat([context, asked], dim=-2)
+
+
+def heads_apart(x: Tensor, heads: int) -> Tensor:
+    """(batch, n, width) to (batch, heads, n, width/heads)."""
+    return x.unflatten(-1, (heads, -1)).transpose(-3, -2)
+
+
+def heads_together(x: Tensor) -> Tensor:
+    """(batch, heads, n, size) to (batch, n, heads·size)."""
+    return x.transpose(-3, -2).flatten(-2)
+
+
+def linear_recurrence(log_decay: Tensor, entering: Tensor) -> Tensor:
+    """Every state of h_t = exp(log_decay_t) h_{t-1} + entering_t, h_0 = 0, by doubling the stretch that a state covers.
+
+    log_decay, entering: (batch, n, width). Returns (batch, n, width). Hillis and Steele, "Data parallel algorithms" (1986).
+    """
+    decay, state, covered = log_decay.exp(), entering, 1
+    while covered < state.shape[-2]:
+        state = torch.cat([state[..., :covered, :], state[..., covered:, :] + decay[..., covered:, :] * state[..., :-covered, :]], dim=-2)
+        decay = torch.cat([decay[..., :covered, :], decay[..., covered:, :] * decay[..., :-covered, :]], dim=-2)
+        covered *= 2
+    return state

@@ -1,0 +1,27 @@
+"""A part Y of the context at random positions moves into the weights, and the rest stays: Theorem 2.2 as it is stated.
+
+C∖Y means positions, not values (erratum 8). The number of removed tokens is drawn anew for each batch, every number from 1
+to all of them alike; which ones, for each case.
+"""
+
+import torch
+
+from numeric.formats import Format
+from numeric.scenario import Cases, Scenario
+from numeric.task import draw_prompts
+from numeric.training import TrainedBlock
+
+
+def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    prompts = draw_prompts(trained.block.recipe, cases, generator)
+    embed = trained.model.embedding
+    context, query = embed(prompts.context).double(), embed(prompts.query).double()
+    tokens = context.shape[1]
+    removed = int(torch.randint(1, tokens + 1, (), generator=generator))
+    stay = torch.rand((cases, tokens), generator=generator).argsort(-1)[:, removed:].sort(-1).values
+    kept = context.gather(1, stay.unsqueeze(-1).expand(-1, -1, context.shape[-1])) if removed < tokens else None
+    return Cases(context, kept, query)
+
+
+SCENARIO = Scenario("subset", "Y at random positions, from one token to all", "theorem-2.2", _draw)
+"""What stays keeps its order."""
