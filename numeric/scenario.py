@@ -11,6 +11,7 @@ from torch import Tensor
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
+from numeric.modes import MODES, Mode
 from numeric.probe import Probed
 from numeric.training import TrainedBlock
 from symbolic.errors import CallError, unknown
@@ -50,8 +51,8 @@ class Scenario:
     """How the â is computed from which the update is made, where it is not the patched pass's own way."""
     claim_with_skip: str = "theorem-a.2"
     """The claim that it tests on a block with one."""
-    refuses: Callable[[Block], str | None] = lambda block: None
-    """Why it makes no sense on a block; None if it does."""
+    refuses: Callable[[Block, Mode], str | None] = lambda block, mode: None
+    """Why it makes no sense on a block in a mode; None if it does."""
 
 
 def all_scenarios() -> list[Scenario]:
@@ -79,4 +80,4 @@ def claim_of(scenario: Scenario, block: ContextualBlock) -> str:
 def claims_measured(block: Block) -> list[str]:
     """The claims that some scenario tests on a block."""
     module = block.build(block.recipe)
-    return list(dict.fromkeys(claim_of(scenario, module) for scenario in all_scenarios() if scenario.refuses(block) is None))
+    return list(dict.fromkeys(claim_of(scenario, module) for scenario in all_scenarios() if any(scenario.refuses(block, mode) is None for mode in MODES)))

@@ -207,6 +207,7 @@ def _claims() -> list[Row]:
 
 def _blocks() -> list[Row]:
     from numeric.block import all_blocks
+    from numeric.modes import MODES
     from numeric.scenario import all_scenarios, claims_measured
 
     return [
@@ -216,7 +217,7 @@ def _blocks() -> list[Row]:
             "required_loss": block.recipe.required_loss,
             "recipe": block.fingerprint,
             "claims": claims_measured(block),
-            "scenarios": [scenario.id for scenario in all_scenarios() if scenario.refuses(block) is None],
+            "scenarios": [scenario.id for scenario in all_scenarios() if any(scenario.refuses(block, mode) is None for mode in MODES)],
         }
         for block in all_blocks()
     ]

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
-from numeric.block import blocks_named
+from numeric.block import Block, blocks_named
 from numeric.combination import makes_no_sense
 from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
-from numeric.modes import modes_named
+from numeric.modes import Mode, modes_named
 from numeric.module_rules import assumes_a_library
 from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
@@ -223,10 +223,7 @@ _Swept = tuple[TrainedBlock, Probed, str]
 def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
     """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
     plan = state.plan
-    for block, scenario in product(blocks.values(), scenarios_named(plan.scenarios)):
-        refused = scenario.refuses(block.block) if isinstance(block, TrainedBlock) else None
-        if isinstance(block, TrainedBlock) and refused is not None:
-            state.not_measured.append(NotMeasured(block=block.block.id, what=f"scenario {scenario.id}", reason=refused))
+    state.not_measured += _refused(plan, [block.block for block in blocks.values() if isinstance(block, TrainedBlock)])
     for name in blocks:
         for variant in plan.variants:
             if variant not in _variants(plan, name):
@@ -240,7 +237,7 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             continue
         machine = probed.get(mode.id)
         for scenario in scenarios_named(plan.scenarios):
-            if not isinstance(block, BlockNotTrained) and scenario.refuses(block.block) is not None:
+            if isinstance(block, TrainedBlock) and scenario.refuses(block.block, mode) is not None:
                 continue
             place += 1
             if isinstance(block, BlockNotTrained):
@@ -254,7 +251,7 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             assert machine is not None
             cells[place] = (block, machine, variant, scenario.id)
         place += 1
-        if isinstance(block, TrainedBlock) and machine is not None and mode.sweeps and _has_near_zero(plan, block):
+        if isinstance(block, TrainedBlock) and machine is not None and mode.sweeps and _has_near_zero(plan, block, mode):
             sweeps[place] = (block, machine, variant)
     return cells, sweeps
 
@@ -264,8 +261,19 @@ def _variants(plan: Plan, block: str) -> tuple[str, ...]:
     return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
 
 
-def _has_near_zero(plan: Plan, block: TrainedBlock) -> bool:
-    return any(scenario.id == NEAR_ZERO and scenario.refuses(block.block) is None for scenario in scenarios_named(plan.scenarios))
+def _refused(plan: Plan, blocks: list[Block]) -> Iterator[NotMeasured]:
+    """Scenarios that make no sense on a block, with the formats if it is not all of them."""
+    for block, scenario in product(blocks, scenarios_named(plan.scenarios)):
+        modes = modes_named(plan.formats)
+        reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
+        for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
+            where = [name for name, why in reasons.items() if why == reason]
+            what = f"scenario {scenario.id}" + ("" if len(where) == len(modes) else f" in {', '.join(where)}")
+            yield NotMeasured(block=block.id, what=what, reason=reason)
+
+
+def _has_near_zero(plan: Plan, block: TrainedBlock, mode: Mode) -> bool:
+    return any(scenario.id == NEAR_ZERO and scenario.refuses(block.block, mode) is None for scenario in scenarios_named(plan.scenarios))
 
 
 def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outcome: CellFound | Exception) -> None:

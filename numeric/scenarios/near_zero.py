@@ -11,6 +11,7 @@ from torch import Tensor
 
 from numeric.block import Block
 from numeric.formats import Format
+from numeric.modes import Mode
 from numeric.scenario import Cases, Scenario
 from numeric.task import draw_prompts
 from numeric.training import TrainedBlock
@@ -42,7 +43,7 @@ def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.G
     return at_norm(trained, exponents_of(storage, cases), generator)
 
 
-def _refuses(block: Block) -> str | None:
+def _refuses(block: Block, mode: Mode) -> str | None:
     return None if block.homogeneous else "A(x) is not proportional to the query, which therefore does not bring it to a given size"
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
+from numeric.modes import Mode
 from numeric.passes import attend
 from numeric.probe import Probed
 from numeric.scenario import Cases, Scenario
@@ -46,7 +47,7 @@ def _attend(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
     return torch.cat([attend(block, kept, query, probed) for kept, query in served])
 
 
-def _refuses(block: Block) -> str | None:
+def _refuses(block: Block, mode: Mode) -> str | None:
     return None if block.cancels else "tokens and their negatives do not cancel in A(C∖Y,x), so what another kernel moves stays below the bound"
 
 

@@ -34,7 +34,7 @@ COMBINATIONS = {
     for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])  # what the variants differ in is not the contextual layer
     for mode in MODES
     for scenario in all_scenarios()
-    if "cpu" in mode.runs_on and scenario.refuses(row) is None
+    if "cpu" in mode.runs_on and scenario.refuses(row, mode) is None
 }
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
