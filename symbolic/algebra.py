@@ -4,12 +4,13 @@ An ``Algebra`` knows what is not zero and which equations hold. A term is read f
 that they reach into the arguments of opaque functions too, and equal arguments give the same letter (congruence).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from symbolic import entrywise
 from symbolic.gradient import gradient
-from symbolic.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, zero
+from symbolic.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, opaque_name, zero
 from symbolic.rewriting import Rule, rewrite
 from symbolic.terms import (
     Application,
@@ -40,6 +41,8 @@ class Algebra:
     nonzero: frozenset[Polynomial] = frozenset()
     zeros: frozenset[Polynomial] = frozenset()
     """What is known to be zero, up to a rational factor, without being a rule of calculation."""
+    divisors: frozenset[Polynomial] = frozenset()
+    """The columns known to have no zero entry: what may be divided by entry by entry."""
 
     def normal_form(self, term: Term) -> Polynomial:
         """The term as a polynomial in normal form. Raises MissingHypothesis if it divides by what may be zero."""
@@ -99,6 +102,9 @@ class Algebra:
 
     def _apply(self, term: Application) -> Polynomial:
         arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
+        if term.name in ("⊙", "⊘"):
+            x, y = arguments
+            return entrywise.product(x, y) if term.name == "⊙" else entrywise.quotient(x, y, self.divisors)
         if term.name in ("rank", "nonzero"):
             if self.is_zero(arguments[0]):
                 return zero(("1", "1"), self.known)
@@ -106,11 +112,6 @@ class Algebra:
                 return constant(Fraction(1), self.known)
             arguments = [monic(arguments[0])]  # neither depends on a rational factor other than 0
         return letter(opaque_name(term.name, arguments), term.shape, self.known)
-
-
-def opaque_name(name: str, arguments: Sequence[Polynomial]) -> str:
-    """The identity of f(u): the function, and the normal form and the shape of each argument (1 may be of any size)."""
-    return f"{name}({', '.join(f'{argument}:{argument.shape[0]}x{argument.shape[1]}' for argument in arguments)})"
 
 
 def monic(polynomial: Polynomial) -> Polynomial:

@@ -29,12 +29,14 @@ class Formula:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """Something assumed; ``nonzero`` or ``equal`` is what it says of the values, neither if it is built into the statement."""
+    """Something assumed; ``nonzero``, ``no_zero_entry`` or ``equal`` is what it says of the values, none if it is built into the statement."""
 
     text: str
     latex: str
     nonzero: Callable[[Values], Any] | None = None
     """The value that is not zero, or a list of such values."""
+    no_zero_entry: Callable[[Values], Any] | None = None
+    """The column that is not zero in any entry: what may be divided by entry by entry."""
     equal: Callable[[Values], tuple[Any, Any]] | None = None
     """The two values that are equal; as a rule of calculation, the first may be replaced by the second."""
     solve: tuple[str, Callable[[Values], Any]] | None = None

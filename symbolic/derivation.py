@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
-from symbolic import inference
+from symbolic import entrywise, inference
 from symbolic.algebra import Algebra, monic, squares
 from symbolic.assumptions import Assumption, StepFails
 from symbolic.claim import Hypothesis, Step, listed
@@ -28,6 +28,8 @@ from symbolic.printing import latex, text
 from symbolic.rewriting import rule_of
 from symbolic.terms import Term, lift
 from symbolic.values import Values
+
+Forms = list[tuple[Assumption, Polynomial]]
 
 
 @dataclass
@@ -66,6 +68,8 @@ class Derivation:
         """Take a hypothesis of the claim as known."""
         for value in listed(hypothesis.nonzero(self.values)) if hypothesis.nonzero else ():
             self.assumed.append(Assumption(hypothesis.text, nonzero=value))
+        if hypothesis.no_zero_entry:
+            self.assumed.append(Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(self.values)))
         if hypothesis.equal:
             self.assumed.append(Assumption(hypothesis.text, equal=hypothesis.equal(self.values)))
 
@@ -76,7 +80,7 @@ class Derivation:
     def chain(self, term: Any, rule: str) -> None:
         """Begin a chain at any term: a lemma, which a later line may use once ``remember`` has given it a name."""
         self._origin = self._at = term
-        self._check(f'"{rule}"', lambda: self.algebra().normal_form(term) is not None)
+        self._check(f'"{rule}"', lambda: self._meaningful(term))
         self._write("", term, rule, None)
 
     def then(self, term: Any, rule: str) -> None:
@@ -160,7 +164,7 @@ class Derivation:
         kept, part, reached = list(self.assumed), self._part, set(self._reached)
         hypothesis = Assumption("the induction hypothesis", equal=statement(STEP - 1))
         for name, index, script, given in (("base, i = 0", START, base, []), ("step, from i - 1 to i", STEP, step, [hypothesis])):
-            self.assumed = [a for a in kept if a.nonzero is not None] + given
+            self.assumed = [a for a in kept if a.nonzero is not None or a.no_zero_entry is not None] + given
             before, after = statement(index)
             self.steps.append(Step(f"Induction, {name}", rf"\text{{Induction, {name}}}", f"to show: {text(before)} = {text(after)}"))
             self._origin = self._at = None
@@ -194,29 +198,54 @@ class Derivation:
     def least(self, left: Term, right: Term) -> Sequence[str] | None:
         """The fewest of the things known from which left = right follows by normal form, or None.
 
-        Every subset is tried, not only all of them together: rules of calculation may get in each other's way.
+        Every subset is tried, not only all of them together: rules of calculation may get in each other's way, and one of them may turn a denominator into
+        something of which it is not known that it is not zero. Raises MissingHypothesis if with every subset something is divided by that may be zero.
         """
+        undefined: list[MissingHypothesis] = []
+        tried, divisors = 0, self._divisors()
         for count in range(len(self.assumed) + 1):
             for chosen in combinations(self.assumed, count):
-                if self.algebra(chosen).equal(left, right):
-                    return list(dict.fromkeys(assumption.text for assumption in chosen))
+                tried += 1
+                try:
+                    if self._algebra(chosen, *divisors).equal(left, right):
+                        return list(dict.fromkeys(assumption.text for assumption in chosen))
+                except MissingHypothesis as error:
+                    undefined.append(error)
+        if len(undefined) == tried:
+            raise undefined[0]
         return None
 
     def algebra(self, used: Sequence[Assumption] | None = None) -> Algebra:
         """Everything assumed makes a division meaningful; only what is in ``used`` may be cancelled or calculated with."""
-        chosen = self.assumed if used is None else used
-        forms: list[tuple[Assumption, Polynomial]] = []
+        return self._algebra(self.assumed if used is None else used, *self._divisors())
+
+    def _divisors(self) -> tuple[Forms, Forms, Nonzero]:
+        """The normal forms of what is known not to be zero, and to be zero in no entry, and the scalars that may be divided by."""
+        forms: Forms = []
         for assumption in self.assumed:  # in order: a later one may divide by what an earlier one keeps from being zero
             if assumption.nonzero is not None:
                 reader = Algebra(squares(form for _, form in forms))
                 forms.append((assumption, reader.normal_form(assumption.nonzero)))
+        whole = squares(form for _, form in forms)
+        return forms, [(a, Algebra(whole).normal_form(a.no_zero_entry)) for a in self.assumed if a.no_zero_entry is not None], whole
+
+    def _algebra(self, chosen: Sequence[Assumption], forms: Forms, columns: Forms, whole: Nonzero) -> Algebra:
         nonzero = [form for assumption, form in forms if assumption in chosen]
-        known = Nonzero(squares(form for _, form in forms).defined, squares(nonzero).cancelled)
-        reader = Algebra(known)
+        known = whole if len(nonzero) == len(forms) else Nonzero(whole.defined, squares(nonzero).cancelled)
+        reader = Algebra(known, divisors=frozenset(form for _, form in columns))
         rules = [rule_of(reader.normal_form(a.equal[0]), reader.normal_form(a.equal[1])) for a in chosen if a.equal is not None]
+        rules += [rule for a, form in columns if a in chosen for rule in entrywise.cancelling(form)]
         zeros = [reader.normal_form(a.zero) for a in chosen if a.zero is not None]
-        kept = Algebra(known, tuple(rule for rule in rules if rule), frozenset(monic(form) for form in nonzero))
+        kept = replace(reader, rules=tuple(rule for rule in rules if rule), nonzero=frozenset(monic(form) for form in nonzero))
         return replace(kept, zeros=frozenset(monic(form) for form in zeros if form.terms))
+
+    def _meaningful(self, term: Term) -> bool:
+        """True, if nothing in the term is divided by that may be zero, by what is known or without its equations. Raises MissingHypothesis."""
+        try:
+            self.algebra([assumption for assumption in self.assumed if assumption.equal is None]).normal_form(term)
+        except MissingHypothesis:
+            self.algebra().normal_form(term)
+        return True
 
     def _check(self, where: str, holds: Callable[[], bool]) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Plain:
-    """A matrix as a list of rows of fractions."""
+    """A matrix as a list of rows of fractions. Between two columns * and / go entry by entry."""
 
     def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
         self.rows = [[Fraction(x) for x in row] for row in rows]
@@ -39,6 +39,8 @@ class Plain:
     def __mul__(self, other: Any) -> "Plain":
         if not isinstance(other, Plain):
             return self.map(lambda x: x * other)
+        if self.shape == other.shape and self.shape[1] == 1:
+            return Plain([[x * y] for (x,), (y,) in zip(self.rows, other.rows, strict=True)])
         matrix, scalar = (other, self) if len(self.rows) == len(self.rows[0]) == 1 else (self, other)
         ((factor,),) = scalar.rows
         return matrix.map(lambda x: x * factor)
@@ -46,6 +48,8 @@ class Plain:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> "Plain":
+        if isinstance(other, Plain) and self.shape == other.shape and self.shape[1] == 1:
+            return Plain([[x / y] for (x,), (y,) in zip(self.rows, other.rows, strict=True)])
         ((divisor,),) = other.rows if isinstance(other, Plain) else ((other,),)
         return self.map(lambda x: x / divisor)
 
@@ -87,6 +91,10 @@ class Plain:
     def is_zero(self) -> bool:
         """Whether every entry is zero."""
         return not any(x for row in self.rows for x in row)
+
+    def has_zero_entry(self) -> bool:
+        """Whether some entry is zero."""
+        return any(x == 0 for row in self.rows for x in row)
 
 
 def sides(compute: Callable[[], Sequence[Plain]]) -> list[list[list[str]]]:

@@ -22,7 +22,7 @@ class Irrational(ArithmeticError):
 
 
 class Exact:
-    """One matrix of rationals; an integer or a fraction in place of an operand is that 1x1 matrix."""
+    """One matrix of rationals; an integer or a fraction in place of an operand is that 1x1 matrix. Between two columns * and / go entry by entry."""
 
     __slots__ = ("matrix",)
 
@@ -61,6 +61,8 @@ class Exact:
         scalar = _lift(other)
         if scalar.shape == (1, 1):
             return Exact(self.matrix * scalar.matrix[0, 0])
+        if self.shape == scalar.shape and self.shape[1] == 1:
+            return self._entrywise(scalar, lambda x, y: x * y)
         _require(self.shape == (1, 1), self, scalar)
         return Exact(scalar.matrix * self.matrix[0, 0])
 
@@ -68,7 +70,11 @@ class Exact:
 
     def __truediv__(self, other: "Exact | int | Fraction") -> "Exact":
         scalar = _lift(other)
-        _require(scalar.shape == (1, 1), self, scalar)
+        if scalar.shape != (1, 1):
+            _require(self.shape == scalar.shape and self.shape[1] == 1, self, scalar)
+            if scalar.has_zero_entry():
+                raise Undefined("entrywise division by zero")
+            return self._entrywise(scalar, lambda x, y: x / y)
         if scalar.matrix[0, 0] == 0:
             raise Undefined("division by zero")
         return Exact(self.matrix / scalar.matrix[0, 0])
@@ -110,6 +116,14 @@ class Exact:
     def is_zero(self) -> bool:
         """Whether every entry is zero."""
         return not any(entry for row in self.matrix.table() for entry in row)
+
+    def has_zero_entry(self) -> bool:
+        """Whether some entry is zero."""
+        return not all(entry for row in self.matrix.table() for entry in row)
+
+    def _entrywise(self, other: "Exact", operation: Callable[[fmpq, fmpq], fmpq]) -> "Exact":
+        pairs = zip(self.matrix.entries(), other.matrix.entries(), strict=True)
+        return Exact(fmpq_mat(*self.shape, [operation(x, y) for x, y in pairs]))
 
     def map(self, function: Callable[[Fraction], Fraction]) -> "Exact":
         """A function applied to every entry."""

@@ -78,6 +78,33 @@ def skip_connection(x, attended, network_output):
     return x + attended + network_output
 
 
+def output_update(delta, h):
+    """The update of an output matrix that moves W_o h to W_o h + delta:  delta hᵀ / ‖h‖².
+
+    delta: (d, 1); h: (k, 1), what W_o multiplies. Returns (d, k). Eq. (1) with delta in place of WΔA, for blocks without a last bias. Claims
+    ``bias-free-output``, ``parallel``, ``mixture-of-experts``. The caller guarantees h ≠ 0.
+    """
+    return delta @ transpose(h) / squared_norm(h)
+
+
+def scale_update(delta, normalised):
+    """The update of a normalisation's scale that moves m ⊙ ĥ to m ⊙ ĥ + delta:  delta ⊘ ĥ, entry by entry.
+
+    delta: (d, 1); normalised: (d, 1), the normalised value ĥ before it is scaled. Returns (d, 1). Claim ``norm-scale``. The caller guarantees
+    that no entry of ĥ is zero.
+    """
+    return delta / normalised
+
+
+def expert_target(delta, gates):
+    """What each chosen expert's output has to be moved by for their sum, weighted by the gates, to move by delta:  delta / Σγ.
+
+    delta: (d, 1); gates: (1, 1), the sum of the chosen experts' gates. Returns (d, 1). Claim ``mixture-of-experts``. The caller guarantees
+    that the sum is not zero.
+    """
+    return delta / gates
+
+
 def token_effect(W, before, after, a):
     """Δ_i, the gradient that consuming a token amounts to:  W (before - after) aᵀ.  Proposition 3.1.
 

@@ -29,6 +29,8 @@ def satisfied(values: Values, hypotheses: Sequence[Hypothesis]) -> bool:
     for hypothesis in hypotheses:
         if hypothesis.nonzero and any(value.is_zero() for value in listed(hypothesis.nonzero(values))):
             return False
+        if hypothesis.no_zero_entry and hypothesis.no_zero_entry(values).has_zero_entry():
+            return False
         if hypothesis.equal:
             left, right = hypothesis.equal(values)
             if not (left - right).is_zero():

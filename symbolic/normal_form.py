@@ -29,11 +29,11 @@ polynomials differ at almost every point, where some f takes any values we pleas
 the arguments hold inverses of sums, which are not brought to a normal form: there it is only sound.
 
 Not decided, only sound: whatever uses an equation as a hypothesis (``symbolic.rewriting``), the rules for rank and for
-"not zero" (``symbolic.derivation``), and square roots, of which nothing is known here.
+"not zero" (``symbolic.derivation``), entrywise products (``symbolic.entrywise``), and square roots, of which nothing is known here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -187,6 +187,11 @@ class Polynomial:
 def letter(name: str, shape: Shape, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
     """A single symbol, as a polynomial."""
     return _collect(shape, [_normal((), (Letter(name, False, *shape),), Fraction(1))], known)
+
+
+def opaque_name(name: str, arguments: Sequence[Polynomial]) -> str:
+    """The identity of f(u): the function, and the normal form and the shape of each argument (1 may be of any size)."""
+    return f"{name}({', '.join(f'{argument}:{argument.shape[0]}x{argument.shape[1]}' for argument in arguments)})"
 
 
 def constant(value: Fraction, known: Nonzero = NOTHING_KNOWN) -> Polynomial:

@@ -142,7 +142,8 @@ class _OneLine:
         printed = []
         for factor in expr.args:
             shown = self._print(factor)  # type: ignore[attr-defined]
-            printed.append(f"{brackets[0]}{shown}{brackets[1]}" if isinstance(factor, COMPOUND) and not isinstance(factor, sympy.Transpose) else shown)
+            bare = isinstance(factor, sympy.Transpose) or not (isinstance(factor, COMPOUND) or _entrywise(factor))
+            printed.append(shown if bare else f"{brackets[0]}{shown}{brackets[1]}")
         return between.join(printed)
 
     def _add(self, expr: Any) -> str:
@@ -168,6 +169,11 @@ def _flat(expr: Any) -> list[Any]:
     return [*(_flat(first) if isinstance(first, sympy.MatAdd) else [first]), *rest]
 
 
+def _entrywise(expr: Any) -> bool:
+    """Whether this is an entrywise product or quotient."""
+    return isinstance(expr, Applied) and expr.args[0].name in ("⊙", "⊘")
+
+
 def _squared(expr: Any) -> Any:
     """a if the expression is aᵀa for a column a, else None."""
     match expr.args if isinstance(expr, sympy.MatMul) else ():
@@ -188,7 +194,7 @@ class _TextPrinter(_OneLine, StrPrinter):  # type: ignore[misc]
 
     def _print_Transpose(self, expr: Any) -> str:
         shown = self._print(expr.arg)
-        return f"({shown})ᵀ" if isinstance(expr.arg, COMPOUND) else f"{shown}ᵀ"
+        return f"({shown})ᵀ" if (isinstance(expr.arg, COMPOUND) or _entrywise(expr.arg)) else f"{shown}ᵀ"
 
     def _print_Over(self, expr: Any) -> str:
         above, below = (self._print(part) for part in expr.args)
@@ -212,7 +218,7 @@ class _TextPrinter(_OneLine, StrPrinter):  # type: ignore[misc]
             return f"‖{self._print(root)}‖"
         if name == "nonzero":
             return f"[{inner} ≠ 0]"
-        return f"{self._print(expr.args[4])} ⊙ {self._print(expr.args[5])}" if name == "⊙" else f"{name}({inner})"
+        return self._join(sympy.Tuple(*expr.args[4:]), ("(", ")"), f" {name} ") if _entrywise(expr) else f"{name}({inner})"
 
     def _print_Slope(self, expr: Any) -> str:
         at = f"|_{{{self._print(expr.args[5])} = {self._print(expr.args[6])}}}" if len(expr.args) == 7 else ""
@@ -237,7 +243,7 @@ class _LatexPrinter(_OneLine, LatexPrinter):  # type: ignore[misc]
 
     def _print_Transpose(self, expr: Any) -> str:
         shown = self._print(expr.arg)
-        return rf"\left({shown}\right)^{{\top}}" if isinstance(expr.arg, COMPOUND) else rf"{{{shown}}}^{{\top}}"
+        return rf"\left({shown}\right)^{{\top}}" if (isinstance(expr.arg, COMPOUND) or _entrywise(expr.arg)) else rf"{{{shown}}}^{{\top}}"
 
     def _print_Over(self, expr: Any) -> str:
         inner = _squared(expr.args[1])
@@ -259,8 +265,8 @@ class _LatexPrinter(_OneLine, LatexPrinter):  # type: ignore[misc]
             return rf"\lVert {self._print(root)} \rVert" if root is not None else rf"\sqrt{{{inner}}}"
         if name == "nonzero":
             return rf"\left[{inner} \neq 0\right]"
-        if name == "⊙":
-            return rf"{self._print(expr.args[4])} \odot {self._print(expr.args[5])}"
+        if _entrywise(expr):
+            return self._join(sympy.Tuple(*expr.args[4:]), (r"\left(", r"\right)"), rf" {expr.args[1].name} ")
         return rf"{expr.args[1].name}\left({inner}\right)"
 
     def _print_Slope(self, expr: Any) -> str:

@@ -2,9 +2,9 @@
 
 A term is a tree of matrix symbols of symbolic shape under ``@``, ``+``, ``-``, scaling, transposition, division by a 1x1
 term, trace and opaque functions. A shape is a pair of sizes, each a letter ("d", "m", ...) or "1"; two sizes are equal
-only if they are the same letter, so a term that can be built is meaningful for every choice of the sizes. The tree
-keeps the order in which the formula was evaluated: that is what is printed. What it means is the business of
-``symbolic.normal_form``; how it looks, of ``symbolic.printing``.
+only if they are the same letter, so a term that can be built is meaningful for every choice of the sizes. Between two
+columns of one size ``*`` and ``/`` go entry by entry. The tree keeps the order in which the formula was evaluated: that
+is what is printed. What it means is the business of ``symbolic.normal_form``; how it looks, of ``symbolic.printing``.
 """
 
 from dataclasses import dataclass
@@ -37,12 +37,16 @@ class Operators:
         return Scaled(Constant(Fraction(-1)), self)
 
     def __mul__(self: Any, other: "Term | Number") -> "Term":
+        if _columns(self, other):
+            return Application("⊙", (self, lift(other)), self.shape, "⊙", r"\odot")
         return Scaled(lift(other), self) if isinstance(other, int | Fraction) or other.shape == ("1", "1") else Scaled(self, other)
 
     def __rmul__(self: Any, other: Number) -> "Term":
         return Scaled(lift(other), self)
 
     def __truediv__(self: Any, other: "Term | Number") -> "Term":
+        if _columns(self, other):
+            return Application("⊘", (self, lift(other)), self.shape, "⊘", r"\oslash")
         return Quotient(self, lift(other))
 
     def __pow__(self: Any, exponent: float) -> "Term":
@@ -203,7 +207,10 @@ class Trace(Operators):
 
 @dataclass(frozen=True, slots=True)
 class Application(Operators):
-    """An opaque function at its arguments: nothing is known of it but that equal arguments give equal values."""
+    """An opaque function at its arguments: nothing is known of it but that equal arguments give equal values.
+
+    What ``symbolic.algebra`` knows more of has a name of its own there: rank, nonzero, and the entrywise ⊙ and ⊘ of two columns.
+    """
 
     name: str
     arguments: tuple["Term", ...]
@@ -254,6 +261,11 @@ def lift(value: "Term | Number") -> "Term":
 def unfold(term: Term) -> Term:
     """The term that a name stands for."""
     return term.body if isinstance(term, Defined) else term
+
+
+def _columns(left: "Term", right: "Term | Number") -> bool:
+    """Whether these are two columns of one size other than 1: then * and / go entry by entry, as they do for torch's tensors."""
+    return not isinstance(right, int | Fraction) and left.shape == right.shape and left.shape[1] == "1" and left.shape[0] != "1"
 
 
 def _require(fits: bool, operation: str, left: Term, right: Term) -> None:

@@ -9,7 +9,7 @@ from symbolic.claim import Hypothesis
 from symbolic.derivation import Derivation
 from symbolic.families import LAST, START, STEP, Family, Index, member, recursive_term, subscript
 from symbolic.terms import Application, Symbol
-from symbolic.values import TERMS, Values
+from symbolic.values import TERMS, Values, exact_kind
 
 A, B, x, y, W, s = (SYMBOLS[name] for name in "ABxyWs")
 VALUES = Values(SYMBOLS, {}, formulas, TERMS)
@@ -261,6 +261,37 @@ def test_parts_are_all_needed():
         d.done()
     with pytest.raises(StepFails, match="no part 3"):
         d.part(2)
+
+
+X_IS_AY = Hypothesis("x = Ay", "x = Ay", equal=lambda v: (v.x, v.A @ v.y))
+
+
+def test_an_equation_does_not_hide_that_a_denominator_is_not_zero():
+    """x ≠ 0 is known and Ay ≠ 0 is not, though x = Ay: the line follows without the equation, and is not lost by trying with it."""
+    d = derivation(A @ y * (x.mT @ x) / (x.mT @ x), x, NOT_ZERO, X_IS_AY)
+    d.start()
+    d.then(A @ y, "a nonzero scalar over itself is 1")
+    assert d.steps[-1].hypothesis == "x ≠ 0"
+    d.finish("x = Ay")
+    assert d.steps[-1].hypothesis == "x = Ay"
+    d.done()
+
+
+def test_a_denominator_that_no_choice_of_hypotheses_keeps_from_zero_is_refused():
+    d = derivation(y, y * (x.mT @ x) / (x.mT @ x), X_IS_AY)
+    d.start()
+    with pytest.raises(StepFails, match="division by xᵀ·x, and no hypothesis says that it is not zero"):
+        d.finish("whatever is known")
+
+
+def test_a_sequence_before_each_index_is_what_the_recursion_gives():
+    """On terms its members at i - 1 and n - 1; on numbers 1, 2, 5, 26 by hand, of x ↦ x² + 1 from 1."""
+    sequence = ("q", "q", lambda: VALUES.number(1), lambda q, i: q**2 + 1)
+    pairs = VALUES.before_each(*sequence)
+    assert pairs == [(k, recursive_term("q", "q", k - 1, *sequence[2:])) for k in (STEP, LAST)]
+    numbers = Values({}, {}, formulas, exact_kind({"n": 4}))
+    pairs = numbers.before_each("q", "q", lambda: numbers.number(1), lambda q, i: q**2 + 1)
+    assert [(k, q.rows()) for k, q in pairs] == [(1, [["1"]]), (2, [["2"]]), (3, [["5"]]), (4, [["26"]])]
 
 
 def test_rules_of_calculation_that_run_in_a_circle_are_a_bug():
