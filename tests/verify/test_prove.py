@@ -11,7 +11,17 @@ PAPER = (
     "proposition-3.1-vanishing", "theorem-a.2", "corollary-b.0.1", "appendix-b-factorization", "remark-3.2", "appendix-b-versus-section-3",
 )  # fmt: skip
 LEFT_OUT = ("rank", "minimality", "solutions", "singular", "pre-activation-only", "perturbed-query", "linear-attention", "gradient-is-free")
-INDUCTION = {"proposition-3.1", "proposition-3.1-endpoint", "corollary-b.0.1", "appendix-b-factorization", "appendix-b-versus-section-3"}
+MODERN = ("pre-ln", "gated", "bias-free-output", "norm-scale", "parallel", "mixture-of-experts", "stack", "generation")
+INDUCTION = {
+    "mixture-of-experts",
+    "stack",
+    "generation",
+    "proposition-3.1",
+    "proposition-3.1-endpoint",
+    "corollary-b.0.1",
+    "appendix-b-factorization",
+    "appendix-b-versus-section-3",
+}
 
 FORMULA = "return (W @ delta) @ transpose(a) / squared_norm(a)"
 WRONG = {
@@ -26,7 +36,7 @@ def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted() -> None:
     answer = verify("prove", "--json")
     assert answer.status == 0
     claims = {claim["id"]: claim for claim in json.loads(answer.out)["claims"]}
-    assert set(PAPER + LEFT_OUT) <= set(claims)
+    assert set(PAPER + LEFT_OUT + MODERN) <= set(claims)
     for claim in claims.values():
         assert claim["verdict"] == "HOLDS"
         assert claim["scope"].startswith("all sizes")
