@@ -6,12 +6,14 @@ page. Here each text of the tree is unescaped once, and the serialiser escapes i
 
 import html
 import re
-from xml.etree.ElementTree import tostring
+from xml.etree.ElementTree import Element, tostring
 
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 
 from reports.record import Formula
+
+FENCES = ("(", ")", "[", "]", "{", "}")
 
 
 def mathml(formula: Formula, *, display: bool = False) -> Markup:
@@ -42,7 +44,24 @@ def _converted(latex: str, display: str) -> Markup | None:
         if element.tag == "mo" and element.text in ("‖", "|"):
             element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
         assert not element.tail, "MathML carries its text in leaves"
+    _slim(tree)
     return Markup(tostring(tree, encoding="unicode"))
+
+
+def _slim(tree: Element) -> None:
+    """Leave out what an HTML parser and its operator dictionary supply anyway; a page holds hundreds of formulas.
+
+    MathML Core: the elements are in the MathML namespace by themselves; parentheses and brackets are fences that stretch, whose
+    form follows from their place at either end of a row; and a row of one element is that element.
+    """
+    tree.attrib.pop("xmlns", None)
+    for element in tree.iter():
+        if element.tag == "mo" and element.text in FENCES and element.get("stretchy") == "true":
+            element.attrib.clear()
+        for index, child in enumerate(element):
+            while child.tag == "mrow" and len(child) == 1 and not child.attrib:
+                child = child[0]
+            element[index] = child
 
 
 def _plain(formula: Formula) -> Markup:

@@ -102,11 +102,18 @@ def _checks(record: RunRecord) -> str:
 
 
 def _folded_grid(record: RunRecord) -> Table:
-    """Format by block: the gravest verdict and the worst ratio over scenarios and variants."""
-    cells = grid(record)
-    table = _table("error ÷ bound", *(block.name for block in cells.blocks))
-    for index, name in enumerate(cells.formats):
-        table.add_row(Text(name), *(_folded([item for row in block.rows for item in row.squares[index]]) for block in cells.blocks))
+    """Format by scenario, then block by scenario: the gravest verdict and the worst ratio over all else."""
+    squares = grid(record).squares
+    scenarios = list(dict.fromkeys(square.cell.scenario for square in squares))
+    table = _table("error ÷ bound", *scenarios)
+    for field in ("format", "block"):
+        for name in dict.fromkeys(getattr(square.cell, field) for square in squares):
+            rows = [square for square in squares if getattr(square.cell, field) == name]
+            table.add_row(Text(name), *(_folded([square for square in rows if square.cell.scenario == scenario]) for scenario in scenarios))
+        if field == "format":
+            if len({square.cell.block for square in squares}) == 1:
+                break
+            table.add_row()
     return table
 
 
@@ -120,7 +127,9 @@ def _folded(squares: Sequence[Square]) -> Text:
     if worst is not None:
         for verdict in WORST_FIRST:
             number = sum(square.verdict is verdict for square in squares)
-            if number and verdict is not Verdict.HOLDS:
+            if number and verdict is Verdict.SKIPPED:
+                text.append(f" {GLYPHS[verdict]}{count(number)}", style="dim")
+            elif number and verdict is not Verdict.HOLDS:
                 text.append(f", {count(number)} {verdict.value.lower()}")
     if any(square.warning for square in squares):
         text.append(" !", style="bold red")
@@ -195,7 +204,7 @@ def _bullet(line: str, style: str) -> Text:
 
 def _table(first: str, *rest: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-    table.add_column(first, overflow="fold")
+    table.add_column(first, no_wrap=True)
     for name in rest:
         table.add_column(Text(name), overflow="fold")
     return table

@@ -33,6 +33,8 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     for reason in dict.fromkeys(row.reason for row in record.not_measured):
         rows = [row for row in record.not_measured if row.reason == reason]
         what, blocks = (joined([*dict.fromkeys(getattr(row, field) for row in rows)]) for field in ("what", "block"))
+        if {row.block for row in rows} == {model.block for model in record.models}:
+            blocks = "any block"
         yield f"Not measured on {blocks}: {what}. {reason[0].upper()}{reason[1:]}."
     for verdict in (Verdict.SKIPPED, Verdict.INCONCLUSIVE, Verdict.VACUOUS, *NOT_RUN):
         cells = [cell for cell in record.cells if cell.verdict is verdict]

@@ -29,7 +29,7 @@ class Profile:
 
 PROFILES = (
     Profile("quick", "a minute on two cores", 2048, 16, ("fp64", "fp32", "bf16", "fp16"), ("attention", "attention-skip")),
-    Profile("standard", "a few minutes on two cores", 2560, 64, variants_on=("attention", "attention-skip")),
+    Profile("standard", "a few minutes on two cores", 3072, 64, variants_on=("attention", "attention-skip")),
     Profile("exhaustive", "hours: a hundred times standard", 204800, None),
 )
 

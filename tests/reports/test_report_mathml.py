@@ -8,7 +8,15 @@ from reports.record import Formula
 
 def test_a_fraction_is_a_fraction():
     shown = mathml(Formula(text="1/a", latex=r"\frac{1}{a}"))
-    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>a</mi></mrow></mfrac>" in shown
+    assert "<mfrac><mn>1</mn><mi>a</mi></mfrac>" in shown
+
+
+def test_what_a_browser_supplies_is_left_out_and_nothing_else():
+    shown = mathml(Formula(text="(a/2)x", latex=r"\left(\frac{a}{2 b}\right) x"))
+    assert shown == (
+        '<math display="inline"><mrow><mrow><mo>(</mo><mfrac><mi>a</mi><mrow><mn>2</mn><mi>b</mi></mrow></mfrac><mo>)</mo></mrow><mi>x</mi></mrow></math>'
+    )
+    assert '<mo stretchy="false">(</mo>' in mathml(Formula(text="(a)", latex="(a)")), "a parenthesis that is not to stretch says so"
 
 
 @pytest.mark.parametrize("text", ["<script>", "&lt;script&gt;", "&#60;script&#62;", "<img src=x>"])

@@ -81,9 +81,9 @@ def test_it_shows_what_the_record_holds(tmp_path):
     ):
         assert words in tree.text, words
     assert tree.elements.count("math") > 5 * 6
-    # 4 panels of cases, 8 of sweeps, 2 of training; each is told in words too
-    assert tree.elements.count("svg") == 14
-    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{40,}"', page)) == 14
+    # 4 panels of cases, 4 of sweeps (one block a format), 2 of training; each is told in words too
+    assert tree.elements.count("svg") == 10
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{40,}"', page)) == 10
     assert all(cell.id in tree.text for cell in run.cells)
 
 

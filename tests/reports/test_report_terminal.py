@@ -22,32 +22,35 @@ def shown(renderable, width: int = 100) -> str:
 def test_32_cells_fit_in_a_few_lines(width):
     text = shown(closing(samples.full_record(), Path("runs/20261124-ab12/report/index.html")), width)
     lines = text.splitlines()
-    assert len(lines) < 20
+    assert len(lines) < 24
     assert max(map(len, lines)) <= width
     assert "runs/20261124-ab12/report/index.html" in text.replace("\n", "")
 
 
-def test_a_block_shows_its_worst_ratio_in_each_format():
+def test_a_scenario_shows_its_worst_ratio_in_each_format_and_on_each_block():
     cells = [
         samples.cell(worst_ratio=0.1),
         samples.cell(scenario="near_zero", worst_ratio=0.7),
+        samples.cell(block="rnn", worst_ratio=0.3),
         samples.cell(format="bf16", worst_ratio=None, verdict=Verdict.SKIPPED, counts=Counts()),
     ]
-    heading, fp32, bf16, *_ = shown(closing(samples.record(cells=cells))).splitlines()
-    assert heading.split() == ["error", "÷", "bound", "attention"]
-    assert fp32.split() == ["fp32", "●", "0.70"]
-    assert bf16.split() == ["bf16", "–", "skipped"]
+    heading, fp32, bf16, _, attention, rnn, *_ = shown(closing(samples.record(cells=cells))).splitlines()
+    assert heading.split() == ["error", "÷", "bound", "random", "near_zero"]
+    assert fp32.split() == ["fp32", "●", "0.30", "●", "0.70"]
+    assert bf16.split() == ["bf16", "–", "skipped", "·"]
+    assert attention.split() == ["attention", "●", "0.10", "–1", "●", "0.70"]
+    assert rnn.split() == ["rnn", "●", "0.30", "·"]
 
 
 def test_a_violation_is_not_hidden_behind_its_neighbours():
-    cells = [samples.cell(), samples.cell(variant="scaled", verdict=Verdict.VIOLATED, worst_ratio=3.0), samples.cell(scenario="x", worst_ratio=samples.NAN)]
+    cells = [samples.cell(), samples.cell(variant="scaled", verdict=Verdict.VIOLATED, worst_ratio=3.0), samples.cell(variant="x", worst_ratio=samples.NAN)]
     text = shown(closing(samples.record(cells=cells)))
     assert "✕ NaN, 1 violated !" in text
     assert "Violated: 1 cell lies outside its bound" in text
 
 
 def test_names_are_not_markup():
-    assert "[red]block[/red]" in shown(closing(samples.record(cells=[samples.cell(block="[red]block[/red]")])))
+    assert "[red]block[/red]" in shown(closing(samples.record(cells=[samples.cell(), samples.cell(block="[red]block[/red]")])))
 
 
 def test_an_empty_run_says_that_nothing_was_checked():
