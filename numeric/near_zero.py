@@ -17,7 +17,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.passes import attend
 from numeric.probe import Probed
 from numeric.range_limits import range_losses, share_that_fails
-from numeric.rounding import exact, hazards, stored, widened
+from numeric.rounding import exact, hazards, stored, under, widened
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import in_format
 from numeric.training import TrainedBlock
@@ -89,7 +89,8 @@ def measure_level(trained: TrainedBlock, block: ContextualBlock, variant: Varian
     W = exact(block.first.weight.detach(), update, found)
     delta = formulas.context_vector(z, a)
     if variant.factored:
-        product = formulas.factored_update(W @ delta, a, a)
+        v, b = (under(x, probed.adapter) for x in (W @ delta, a))
+        product = formulas.factored_update(v, b, b)
     else:
         product = stored(variant.update(W, delta, a), probed.mode.weights, layer) @ stored(a, probed.mode.activations, layer)
     target = W.value.double() @ (z.value.double() - a.value.double())

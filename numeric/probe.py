@@ -3,7 +3,7 @@
 Each probe runs the very kernels of a measurement, at its shapes, on operands whose exact result is representable in the
 storage format and reached only by a machine of one kind. The error model (``numerics.py``) is chosen from the answers.
 
-- *Accumulation*: a row that holds 1 and -1 at random places and u (the storage's roundoff) elsewhere. A partial sum
+- *Accumulation*: a row that holds 1, -1 and many times u (the storage's roundoff) at random places. A partial sum
   1 + ku is exact in a wider accumulator and is rounded in the storage format, whatever the order of the sum.
 - *Order*: the tree in which a kernel adds, revealed and confirmed bit for bit (``summation.py``).
 - *Rounding*: 1, -1 and 1.5 units in the accumulator's last place after 1: cut off, the rest is lost.
@@ -243,12 +243,12 @@ def _accumulates_wide(bench: Bench, operands: Format) -> bool:
     u = operands.unit_roundoff
     generator = torch.Generator().manual_seed(k * 1009 + p)
     count = CASES if bench.kernel.own_matrix else 1
-    rows = torch.full((count, p, k), u, dtype=torch.float64)
+    rows = torch.zeros((count, p, k), dtype=torch.float64)
     places = torch.rand((count, p, k), generator=generator).argsort(-1)
     rows.scatter_(-1, places[..., :1], 1.0)
     rows.scatter_(-1, places[..., 1:2], -1.0)
-    # At most 2^p entries of u, so that their sum is representable too.
-    rows = torch.where((rows == u) & (rows.eq(u).cumsum(-1) > 2**operands.significand_bits), 0.0, rows)
+    # At most 2^p entries of u, so that their sum is representable too; at random places, so that there are some in every block of a sum.
+    rows.scatter_(-1, places[..., 2 : 2 + 2**operands.significand_bits], u)
     return bench.agrees(rows, torch.ones((CASES, k, 1), dtype=torch.float64))
 
 

@@ -269,6 +269,7 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     rows, k = value.shape[-2], X.value.shape[-1]
     size, spread = _magnitude(y), y.radius.dense(y.value.shape[-2], 1)
     absolute = X.magnitude.apply(size)
+    column = y.value.double()
     inherited = X.radius.apply(widen(size + spread, 1))
     if not y.radius.is_zero:
         inherited = inherited + X.magnitude.apply(spread)
@@ -276,8 +277,12 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     if n.operands is not None:
         own, from_y = operand_error_of_matrix(X, n), operand_error(y.value, n)
         inherited = widen(inherited + own.apply(widen(size + from_y, 1)) + X.magnitude.apply(from_y), 2)
-        absolute = widen(absolute * (1.0 + n.operands.unit_roundoff) ** 2, 4)
-        slack = own + X.magnitude.scaled(3 * n.operands.unit_roundoff)
+        # As rounded |x̃| ≤ |x|(1+u) + η/2, also where it is subnormal; the column is known as it is rounded.
+        column = round_to(y.value, n.operands).double()
+        rounded = column.abs()
+        entry = widen(rounded.sum((-2, -1), keepdim=True) * n.operands.half_subnormal, rounded.shape[-2] + 1)
+        absolute = widen(X.magnitude.apply(rounded) * (1.0 + n.operands.unit_roundoff) + entry, 3)
+        slack = own
         foretell_overflow(X.hazards, torch.maximum(X.magnitude.largest(), size.amax((-2, -1), keepdim=True)), n.operands)
     terms = k
     if bias is not None:
@@ -289,7 +294,7 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     u = n.sum_roundoff
     if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
         form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
-        rounding = _sum_error_in_order(form, y, order, absolute, bias, n, exact_products=exact_products)
+        rounding = _sum_error_in_order(form, column, order, absolute, bias, n, exact_products=exact_products)
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
@@ -305,12 +310,12 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     return widen(inherited + rounding + lost, 9)
 
 
-def _sum_error_in_order(form: Form, y: Rounded, order: Order, absolute: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool) -> Tensor:
+def _sum_error_in_order(form: Form, column: Tensor, order: Order, absolute: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool) -> Tensor:
     """Error of a sum whose order is known."""
     exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
     apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
-    sums = partial_sums(form, y.value.double(), order, absolute, bias=bias, exact_products=exact_products or apart)
+    sums = partial_sums(form, column, order, absolute, bias=bias, exact_products=exact_products or apart)
     accumulated = sums.accumulated + absolute if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:

@@ -106,9 +106,31 @@ def read_witness(path: Path) -> Witness:
     missing = [name for name in TENSORS if name not in tensors] + [name for name in FACTS if not isinstance(facts, dict) or name not in facts]
     if missing:
         raise DamagedWitness(f"{path} lacks {', '.join(missing)}; {remedy}")
+    if facts["schema_version"] == SCHEMA_VERSION and not _fits(tensors, facts):
+        raise DamagedWitness(f"{path} holds tensors or facts that do not fit together; {remedy}")
     if facts["schema_version"] != SCHEMA_VERSION:
         raise DamagedWitness(f"{path} has schema_version {facts['schema_version']!r}, expected {SCHEMA_VERSION}; replay it with the version that wrote it.")
     return Witness(tensors, facts)
+
+
+def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
+    """Whether shapes and dtypes are those of one case, and its place is in its batch."""
+    if tensors["W"].dim() != 2 or not all(x.dtype.is_floating_point for x in tensors.values()):
+        return False
+    m, d = tensors["W"].shape
+    outputs = tensors["output_left"].shape
+    shapes = {"W": (m, d), **dict.fromkeys(("b", "left", "right", "bound", "moved"), (m,)), **dict.fromkeys(("z", "a", "again"), (d,))}
+    shapes |= dict.fromkeys(("output_left", "output_right", "output_bound"), tuple(outputs))
+    one_dtype = [("W", "b"), ("z", "a"), ("left", "right")]
+    numbers = all(isinstance(facts[name], int) for name in ("batch", "place", "case", "seed"))
+    return (
+        len(outputs) == 1
+        and all(tuple(tensors[name].shape) == shape for name, shape in shapes.items() if name in tensors)
+        and all(tensors[first].dtype == tensors[second].dtype for first, second in one_dtype)
+        and numbers
+        and isinstance(facts["without"], list)
+        and 0 <= facts["place"] < facts["batch"]
+    )
 
 
 def _checksum(told: str, tensors: dict[str, Tensor]) -> str:

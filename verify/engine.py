@@ -251,8 +251,13 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             assert machine is not None
             cells[place] = (block, machine, variant, scenario.id)
         place += 1
-        if isinstance(block, TrainedBlock) and machine is not None and mode.sweeps and _has_near_zero(plan, block, mode):
-            sweeps[place] = (block, machine, variant)
+        if isinstance(block, TrainedBlock) and machine is not None and _has_near_zero(plan, block, mode):
+            (way,) = variants_named([variant])
+            if mode.sweeps(factored=way.factored):
+                sweeps[place] = (block, machine, variant)
+            elif mode.sweeps(factored=False):
+                told = "its factors are rounded as operands again, which loses as much wherever a is"
+                state.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=told))
     return cells, sweeps
 
 

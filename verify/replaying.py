@@ -41,7 +41,8 @@ def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     if found.certificate is not None and not found.certificate.seconded:
         return FAILED, f"Ball arithmetic and mpmath's intervals disagree about the exact value; {bits}."
     if found.verdict == Verdict.VIOLATED or outside:
-        where = "a side lies outside its own radius, by ball arithmetic" if outside else "the error is over the bound"
+        over = f"the error is {found.ratio:.3g} times its bound" if found.ratio > 1 else "a side lies outside its own radius, by ball arithmetic"
+        where = over if found.ratio > 1 or outside else "a result is not finite, and nothing foretold it"
         return FAILED, f"It violates: {where}; {bits}."
     if recorded == Verdict.VIOLATED:
         if found.recorded_ratio <= 1:
@@ -49,7 +50,8 @@ def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
         return HELD, f"It was violated when it was recorded, and is not here; {bits}."
     if found.reason:
         return HELD, f"It is refused, as its operands foretell ({found.reason}); {bits}."
-    return HELD, f"It is inside its bound; {bits}."
+    blunt = ", which is too wide to have noticed a wrong update" if found.verdict == Verdict.VACUOUS else ""
+    return HELD, f"It is inside its bound{blunt}; {bits}."
 
 
 def _as_plain(witness: "Witness", found: "Replayed") -> dict[str, Any]:

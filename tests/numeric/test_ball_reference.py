@@ -168,3 +168,25 @@ def test_an_interval_and_a_ball_of_one_number_overlap_however_small_it_is() -> N
             assert intervals.overlaps(third, arb(x) / 3)
             assert not intervals.overlaps(third, arb(x) / 3 * (1 + arb(2) ** -100))
             assert not intervals.overlaps(-third, arb(x) / 3)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_mpmath_is_asked_about_both_sides(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The left side has no quotient, and the right one begins with a sum of two matrices."""
+    W, b, z, a = operands(3)
+    left = [float(y) for y in exact_left(W, b, z)]
+    if side == "right":
+        right = intervals.Interval.__truediv__
+        monkeypatch.setattr(intervals.Interval, "__truediv__", lambda x, y: intervals.Interval([[e * (1 + 2.0**-52) for e in row] for row in right(x, y).rows]))
+    else:
+        plain = formulas.first_layer
+        calls = iter(range(100))
+
+        def shifted(W, b, x):
+            found = plain(W, b, x)
+            return found + 2.0**-40 if isinstance(found, intervals.Interval) and next(calls) == 0 else found
+
+        monkeypatch.setattr(formulas, "first_layer", shifted)
+    found = certify(ball(W), ball([[x] for x in b]), z, a, VARIANTS[0], left, left, [1.0] * M, [1.0] * M)
+    assert found.inside
+    assert not found.seconded

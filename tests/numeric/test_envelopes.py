@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,3 +108,24 @@ def test_one_matrix_for_all_cases_is_applied_as_one_for_each() -> None:
             for row in range(SIZE + 1):
                 exact = sum(Fraction(float(part[row, k])) * Fraction(float(x[case, k, 0])) for k in range(SIZE))
                 assert exact <= Fraction(float(bound[case, row, 0])) <= exact * (1 + largest_excess)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("q", [3, 32, 768])
+def test_a_product_in_the_parts_own_format_is_above_the_exact_one(q: int, dtype: torch.dtype) -> None:
+    """A matrix a case is multiplied in fp32: what fp32 loses has to be made up for, and it does lose."""
+    generator = torch.Generator().manual_seed(q)
+    part = torch.rand((4, 8, q), generator=generator).to(dtype)
+    x = torch.rand((4, q, 1), generator=generator, dtype=torch.float64)
+    by = torch.full((4, 1, 1), 0.75, dtype=torch.float64)
+    bound = Envelope(weighted=((part, by),)).apply(x)
+    plain = (part.float() @ x.float()).double() * by
+    too_small = 0
+    for case in range(4):
+        for row in range(8):
+            exact = Fraction(3, 4) * sum(
+                (Fraction(p) * Fraction(y) for p, y in zip(part[case, row].tolist(), x[case, :, 0].tolist(), strict=True)), Fraction(0)
+            )
+            assert at_least(bound[case, row, 0], exact)
+            too_small += not at_least(plain[case, row, 0], exact)
+    assert too_small > 0, "the planted negative: fp32 alone rounds down now and then"

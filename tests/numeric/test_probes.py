@@ -9,10 +9,12 @@ from torch import Tensor
 
 from numeric import kernels as kernel_table
 from numeric import probe as probing
-from numeric.formats import NATIVE, Format
-from numeric.kernels import OUTER_PRODUCT, kernels
+from numeric.emulation import BlockwiseSums
+from numeric.formats import NATIVE, Format, format_named
+from numeric.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
 from numeric.modes import modes_named
 from numeric.probe import Probed, UnsupportedNumerics, probe
+from numeric.tensors import torch_dtype
 
 SHAPES = ((8, 5),)
 Planted = Callable[[Tensor, Tensor], Tensor]
@@ -148,3 +150,14 @@ def test_a_gpu_answers(row: Format) -> None:
         pytest.skip("no CUDA GPU on this machine")
     numerics = asked(row.name, "cuda").layer
     assert numerics.device == "cuda"
+
+
+@pytest.mark.parametrize(("name", "block", "k"), [("bf16", 384, 768), ("bf16", 512, 1024), ("bf16", 1536, 3072), ("fp16", 3072, 6144)])
+def test_sums_that_are_stored_after_long_blocks_are_found_out(name: str, block: int, k: int) -> None:
+    """More columns than the format has integers in a row: the entries that a stored sum would lose have to stand in every block."""
+    storage = format_named(name)
+    for kernel in (kernels()[PRODUCT], kernels()[DENSE]):
+        bench = Bench(kernel, 16, k, torch_dtype(storage), storage, 64, "cpu")
+        assert probing._accumulates_wide(bench, storage)
+        stored = dataclasses.replace(bench, running=lambda: BlockwiseSums(block))
+        assert not probing._accumulates_wide(stored, storage)

@@ -1,6 +1,7 @@
 """â + ε in place of â: the move is predicted exactly, grows against ‖a‖, and leaving it out is seen."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -116,3 +117,42 @@ def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBl
 @pytest.mark.parametrize("name", [mode.id for mode in MODES if mode.inputs is None and mode.id != "fp16-reduced" and "cpu" in mode.runs_on])
 def test_every_mode_that_reaches_far_enough_tests_the_prediction(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).moves_noticed > 0
+
+
+def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
+    """(WΔA)(aᵀε)/‖a‖² + Wε in fp64 against fractions: within its radius, and not without one."""
+    generator = torch.Generator().manual_seed(0)
+    W, z, a, epsilon = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((3, 4), (6, 4, 1), (6, 4, 1), (6, 4, 1)))
+    epsilon = epsilon * 2.0**-20
+    given = hazards(6)
+    found = sides._moved(*(exact(x, sides.FP64, given) for x in (W, z, a)), epsilon)
+    radius, off = found.radius.dense(3, 1), 0
+    for case in range(6):
+        zs, az, es = ([Fraction(x) for x in vector[case, :, 0].tolist()] for vector in (z, a, epsilon))
+        along = sum((p * q for p, q in zip(az, es, strict=True)), Fraction(0)) / sum((p * p for p in az), Fraction(0))
+        for i, row in enumerate(W.tolist()):
+            true = sum((Fraction(w) * ((p - q) * along + e) for w, p, q, e in zip(row, zs, az, es, strict=True)), Fraction(0))
+            error = abs(Fraction(float(found.value[case, i, 0])) - true)
+            assert error <= Fraction(float(radius[case, i, 0]))
+            off += error > 0
+    assert off > 0
+
+
+def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
+    blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = block_in_format(blocks["attention"], machine["fp32"])
+    (scenario,) = scenarios_named(["recompute"])
+
+    def radius() -> Tensor:
+        drawn = in_format(block, scenario.draw(blocks["attention"], machine["fp32"].mode.range, 64, torch.Generator().manual_seed(0)), machine["fp32"])
+        return measure_sides(block, drawn, VARIANTS[0], machine["fp32"], scenario.attend).right.first_layer_radius
+
+    plain, predicted = radius(), sides._moved
+
+    def doubtful(*given):
+        found = predicted(*given)
+        return computed(found.value, found.radius.dense(*found.value.shape[-2:]) + 1.0, found)
+
+    monkeypatch.setattr(sides, "_moved", doubtful)
+    assert bool((radius() >= plain + 1.0).all())

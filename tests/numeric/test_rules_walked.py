@@ -46,27 +46,28 @@ class Spared:
 SECOND_ORDER = "the proof's terms of second order: γ_n(u) ≥ nu, and nu is enough (Jeannerod and Rump, SIAM J. Matrix Anal. Appl. 34 (2013))"
 WIDENED = "a radius is a float64 number itself, and widening it for its own underflow adds more than fp64's η"
 OPERANDS = "only products of fp32 round their operands first"
+COARSE_OPERANDS = "beside what the operands lose by being rounded to 11 bits, the roundings of their sum in fp32 are small"
 NARROWER = "no narrower format is held in its dtype"
 OPMATH = "operations are computed in the storage format"
 TWICE = "u + 2u' bounds (1+u)(1+u') - 1 for u as large as 1; for these it is hardly more than u + u'"
 
 SPARED = (
     Spared("_lifted.given_radius#1", ("fp64",), IDLE, "a constant is a float64 number"),
-    Spared("elementwise_underflow.half_subnormal#1 product_radius.half_subnormal#1 sum_error.smallest_normal#1", ("fp64",), IDLE, WIDENED),
+    Spared("elementwise_underflow.half_subnormal#1 product_radius.half_subnormal#2 sum_error.smallest_normal#1", ("fp64",), IDLE, WIDENED),
     Spared("foretell_overflow.largest#1", ("fp64",), IDLE, "2Ω is an infinity, and below one lies no infinity"),
     Spared("_outer.smallest_normal#1 product_radius.smallest_normal#1", ("fp16",), IDLE, "no product of two fp16 numbers is subnormal in fp32"),
     Spared("_sum.elementwise_roundoff#1", EVERY, IDLE, "a sum below Ω is rounded to at most Ω"),
     Spared("largest_entry.radius#1 product_radius.radius#3", EVERY, REMOVED, "it is only asked whether it is zero"),
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("dense_layer.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
-    Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2 product_radius.unit_roundoff#3", ("fp32",), IDLE, SECOND_ORDER),
-    Spared("product_radius.magnitude#4", ("fp32",), IDLE, SECOND_ORDER),
-    Spared("product_radius.gamma#2 product_radius.unit_roundoff#4 _sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
+    Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2", ("fp32",), IDLE, SECOND_ORDER),
+    Spared("product_radius.magnitude#4 product_radius.half_subnormal#1", ("fp32",), IDLE, COARSE_OPERANDS),
+    Spared("product_radius.gamma#2 product_radius.unit_roundoff#3 _sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
     Spared("_sum_error_in_order.gamma#2", SHORT, IDLE, SECOND_ORDER),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", SHORT, REMOVED, TWICE),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", LONG, UNREACHED, OPMATH),
     Spared("elementwise_underflow.half_subnormal#2", LONG, UNREACHED, OPMATH),
-    Spared("product_radius.rounding_error#1 product_radius.half_subnormal#2", LONG, UNREACHED, "the accumulator is no wider than storage"),
+    Spared("product_radius.rounding_error#1 product_radius.half_subnormal#3", LONG, UNREACHED, "the accumulator is no wider than storage"),
     Spared("_sum_error_in_order.unit_roundoff#1 _sum_error_in_order.unit_roundoff#2 _sum_error_in_order.gamma#2", LONG, UNREACHED, "no strands are stored"),
     Spared("_outer.operand_error#1 dense_layer.operand_error#1 dense_layer.unit_roundoff#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("operand_error.unit_roundoff#1 operand_error.half_subnormal#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
@@ -74,7 +75,7 @@ SPARED = (
     Spared("operand_error_of_matrix.magnitude#1 operand_error_of_matrix.unit_roundoff#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("product_radius.operand_error_of_matrix#1 product_radius.operand_error#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("product_radius.magnitude#3 product_radius.magnitude#4 product_radius.magnitude#5", ("fp64", *SHORT), UNREACHED, OPERANDS),
-    Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2 product_radius.unit_roundoff#3", ("fp64", *SHORT), UNREACHED, OPERANDS),
+    Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2 product_radius.half_subnormal#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("stored.magnitude#1 stored.magnitude#2 stored.magnitude#3 stored.half_subnormal#1 stored.unit_roundoff#1", SHORT, UNREACHED, NARROWER),
     Spared("stored.unit_roundoff#2 stored.first_place#1 stored.slack#1 stored.radius#1 stored.radius#2", SHORT, UNREACHED, NARROWER),
 )

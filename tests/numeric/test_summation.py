@@ -1,5 +1,6 @@
 """The order of a sum: revealed from a kernel that adds in it, refused where a kernel does not, and what partial sums are worth."""
 
+import dataclasses
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
@@ -216,3 +217,32 @@ def test_what_a_form_leaves_out_is_in_its_slack() -> None:
     with_slack = partial_sums(Form(torch.ones((1, K), dtype=torch.float64), (), slack), y, order, absolute, bias=None, exact_products=False)
     without = partial_sums(Form(torch.ones((1, K), dtype=torch.float64)), y, order, absolute, bias=None, exact_products=False)
     assert without.accumulated.item() < exact <= with_slack.accumulated.item()
+
+
+def test_strands_that_are_stored_are_rounded_before_and_after_they_are_added() -> None:
+    """Strands 1+2 and 3+4: 3 and 7 are rounded in the accumulator as they are formed, and 3, 7 and 10 in storage."""
+    order = dataclasses.replace(order_of(((0, 1), (2, 3))), stored_strands=True)
+    y = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64).reshape(1, 4, 1)
+    form, absolute = Form(torch.ones((1, 4), dtype=torch.float64)), torch.full((1, 1, 1), 10.0, dtype=torch.float64)
+    found = partial_sums(form, y, order, absolute, bias=None, exact_products=True)
+    for part, exact in ((found.accumulated, 10), (found.stored, 20)):
+        assert exact <= Fraction(float(part)) <= exact * (1 + Fraction(1, 2**30))
+
+
+def test_a_divided_form_is_within_its_slack() -> None:
+    """Its columns and rows are divided in float64, which rounds; the slack covers what they are then off by, and is needed."""
+    generator = torch.Generator().manual_seed(0)
+    col, row, divisor = (torch.rand(shape, generator=generator, dtype=torch.float64) + 0.1 for shape in ((8, 3, 1), (8, 1, 5), (8, 1, 1)))
+    divided = Form(None, ((col, row),)).divided(divisor, Envelope())
+    assert divided is not None
+    ((left, right),) = divided.outers
+    slack = divided.slack.dense(3, 5)
+    off = 0
+    for case in range(8):
+        for i in range(3):
+            for j in range(5):
+                exact = Fraction(float(col[case, i, 0])) * Fraction(float(row[case, 0, j])) / Fraction(float(divisor[case, 0, 0]))
+                error = abs(Fraction(float(left[case, i, 0])) * Fraction(float(right[case, 0, j])) - exact)
+                assert error <= Fraction(float(slack[case, i, j]))
+                off += error > 0
+    assert off > 0

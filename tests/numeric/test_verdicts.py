@@ -40,7 +40,8 @@ def sides(
     wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
     effects, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
     both, move = torch.tensor([[a, a]]), torch.tensor([[moved, 0.0]], dtype=torch.float64)
-    return Sides(torch.tensor([[z, z]]), both, both, move, left, right, wrong, effects, changed, skipped, torch.ones_like(effects), found)
+    inside = torch.ones(1, dtype=torch.bool)
+    return Sides(torch.tensor([[z, z]]), both, both, move, left, right, wrong, effects, changed, skipped, torch.ones_like(effects), inside, found)
 
 
 def verdict(*args: object, **kwargs: object) -> tuple[str, str]:

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from numeric.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.judging import judge
 from numeric.modes import MODES
 from numeric.probe import Probed
 from numeric.replay import recorded_ratio, replay
 from numeric.scenario import scenarios_named
+from numeric.sides import in_format, measure_sides
 from numeric.training import TrainedBlock
 from numeric.variants import variants_named
-from numeric.witness import DamagedWitness, Witness, read_witness, worst_case
+from numeric.witness import DamagedWitness, Witness, make_witness, read_witness, worst_case
 from symbolic import formulas
 from symbolic.verdict import Verdict
 
@@ -125,4 +128,43 @@ def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept
             read_witness(kept)
     save_file(load_file(kept), kept, metadata={"witness": json.dumps({})})
     with pytest.raises(DamagedWitness, match="is no witness"):
+        read_witness(kept)
+
+
+@pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
+def test_it_holds_what_was_measured(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """Each tensor is that of the case: both bounds are sums of two radii, at either site."""
+    probed = machine["fp32"]
+    block = block_in_format(blocks[block_id], probed)
+    (scenario,), (variant,) = scenarios_named(["recompute"]), variants_named(["formula"])
+    drawn = in_format(block, scenario.draw(blocks[block_id], probed.mode.range, 64, torch.Generator().manual_seed(0)), probed)
+    sides = measure_sides(block, drawn, variant, probed, scenario.attend)
+    place = 5
+    kept = make_witness(block.first.weight, block.first.bias, sides, judge(sides), place, {}, torch.float32).tensors
+    left, right = sides.left, sides.right
+    whole = {
+        "W": block.first.weight, "b": block.first.bias, "z": sides.z[place], "a": sides.a[place], "again": sides.again[place], "moved": sides.moved[place],
+        "left": left.first_layer[place], "right": right.first_layer[place], "bound": left.first_layer_radius[place] + right.first_layer_radius[place],
+        "output_left": left.output[place], "output_right": right.output[place], "output_bound": left.output_radius[place] + right.output_radius[place],
+    }  # fmt: skip
+    assert set(kept) <= set(whole)
+    for name, tensor in kept.items():
+        assert torch.equal(tensor.double(), whole[name].double()), name
+    assert bool((left.output_radius[place] > 0).all() and (right.output_radius[place] > 0).all())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"place": 9999}, {"place": -1}, {"batch": 0}, {"batch": "512"}, {"without": None}, {"a": torch.zeros(3)}, {"b": torch.zeros(3)},
+        {"W": torch.zeros(4)}, {"W": torch.zeros((128, 32), dtype=torch.float64)}, {"z": torch.zeros(32, dtype=torch.int64)}, {"bound": torch.zeros(1)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_witness_whose_parts_do_not_fit_is_refused(changed: dict[str, object], kept: Path) -> None:
+    witness = read_witness(kept)
+    tensors = {**witness.tensors, **{name: value for name, value in changed.items() if isinstance(value, torch.Tensor)}}
+    facts = {**witness.facts, **{name: value for name, value in changed.items() if not isinstance(value, torch.Tensor)}}
+    kept.write_bytes(Witness(tensors, facts).to_bytes())
+    with pytest.raises(DamagedWitness, match="fit together"):
         read_witness(kept)
