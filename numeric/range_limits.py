@@ -1,8 +1,9 @@
 """What the limits of a format's range alone, without any rounding, take from the update at a given distance from a = 0.
 
-With v = WΔA, a = ρe, ‖e‖ near 1, k = d, for the product ΔW·a:
+With v = WΔA, a = ρe, ‖e‖ near 1, for the product ΔW·a:
 
-    norm        ŝ errs by up to k η_acc/2 + η/2, relative to ρ²‖e‖²; where products flush, by the squares below λ too; formula only
+    norm        ŝ errs by up to k η_acc/2 + η/2, k the entries of e that are not 0, relative to ρ²‖e‖²; where products flush, by the
+                squares below λ too; formula only
     numerator   an entry of v aᵀ errs by up to η/2; summed against a it weighs ‖e‖₁ η/(2 ρ ‖v‖); formula only
     operand     where products flush, entries of a below λ are read as zero and lose Σ e_j²
     overflow    an entry of ΔW passes Ω:  ‖v‖∞ ‖e‖∞/ρ > Ω; not for factored, which never forms ΔW
@@ -88,7 +89,7 @@ def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Pr
 def lost_in_the_norm(e: Tensor, rho: Tensor, n: Numerics) -> Tensor:
     """The share of ‖a‖² that can be lost to underflow at a = ρe.  e: (cases, d); rho: (cases,). Returns (cases,)."""
     squares = e.square().sum(-1)
-    lost = torch.full_like(rho, _lost_in_a_norm(e.shape[-1], n))
+    lost = _lost_in_a_norm(e, n)
     # Dividing twice keeps ρ² from underflowing in float64.
     norm = torch.where(rho > 0, lost / rho / rho / squares, math.inf)
     if INNER_PRODUCT in n.flushing:
@@ -102,9 +103,13 @@ def _all_where(lost: Tensor) -> Tensor:
     return torch.where(lost, math.inf, 0.0).double()
 
 
-def _lost_in_a_norm(k: int, n: Numerics) -> float:
-    """What k squares can lose to underflow on the way into a sum of them; adding numbers below λ loses nothing."""
-    order = n.order(INNER_PRODUCT, 1, k)
+def _lost_in_a_norm(e: Tensor, n: Numerics) -> Tensor:
+    """What squares can lose to underflow on the way into a sum of them: the square of 0 nothing, and adding numbers below λ nothing either.
+
+    e: (cases, d). Returns (cases,).
+    """
+    squares = (e != 0).sum(-1).double()  # times η before it is halved: half of fp64's η is no float64 number
+    order = n.order(INNER_PRODUCT, 1, e.shape[-1])
     if order is not None and order.stored_strands:
-        return k * n.opmath.smallest_subnormal / 2 + order.strands * n.storage.smallest_subnormal / 2
-    return k * n.accumulation.smallest_subnormal / 2 + (n.storage.smallest_subnormal / 2 if n.accumulation != n.storage else 0.0)
+        return squares * n.opmath.smallest_subnormal / 2 + order.strands * n.storage.smallest_subnormal / 2
+    return squares * n.accumulation.smallest_subnormal / 2 + (n.storage.smallest_subnormal / 2 if n.accumulation != n.storage else 0.0)
