@@ -146,7 +146,8 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
     assert not found.underflow.any()
     zero = Side(*(torch.zeros((1, 1), dtype=torch.float64) for _ in range(4)))
     vector, still = a.value.squeeze(-1), torch.zeros((1, 1), dtype=torch.float64)
-    judged = judge(Sides(vector, vector, vector, still, zero, zero, zero, *torch.ones((2, 1, 1), dtype=torch.float64), None, torch.ones(1, 1), found))
+    ones, inside = torch.ones((2, 1, 1), dtype=torch.float64), torch.zeros(1, dtype=torch.bool)
+    judged = judge(Sides(vector, vector, vector, still, zero, zero, zero, *ones, None, torch.ones(1, 1), inside, found))
     assert (judged.verdict[0], judged.reason[0]) == (Verdict.INCONCLUSIVE, Reason.UPDATE_OVERFLOW)
 
 
@@ -160,7 +161,8 @@ def test_an_output_bound_that_is_not_finite_is_never_a_pass(radius: float) -> No
 
     a, still = torch.ones((1, 1)), torch.zeros((1, 1), dtype=torch.float64)
     for right, expected in ((side(radius), Verdict.VACUOUS), (side(0.5), Verdict.HOLDS)):
-        judged = judge(Sides(a, a, a, still, side(0.5), right, side(0.5), *torch.ones((2, 1, 1), dtype=torch.float64), None, torch.ones(1, 1), hazards(1)))
+        ones, inside = torch.ones((2, 1, 1), dtype=torch.float64), torch.ones(1, dtype=torch.bool)
+        judged = judge(Sides(a, a, a, still, side(0.5), right, side(0.5), *ones, None, torch.ones(1, 1), inside, hazards(1)))
         assert judged.verdict[0] == expected
 
 

@@ -68,9 +68,11 @@ def test_every_cell_holds_and_would_have_noticed_a_wrong_update(record: Record) 
         (block, name, scenario, variant)
         for block in ("attention", "attention-skip")
         for name in ("fp64", "fp32", "bf16", "fp16")
-        for scenario in ("random", "near_zero", "recompute")
+        for scenario in ("random", "near_zero", "recompute", "subset")
         for variant in ("formula", "scaled", "factored")
+        if not (name == "bf16" and scenario == "subset")  # too coarse for a few tokens, and said to be
     }
+    assert [row["what"] for row in record["not_measured"]] == ["scenario subset in bf16"] * 2
     for cell in cells:
         assert cell["verdict"] == "HOLDS"
         assert cell["worst_ratio"] <= 1
