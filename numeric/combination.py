@@ -14,8 +14,9 @@ def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: 
 
     What no mode and no variant would change is the scenario's to say (``Scenario.refuses``).
     """
-    if mode.weights != mode.activations and mode.inputs is None and _takes_one_dtype(module):
-        return "PyTorch's recurrent layers take weights and inputs of one dtype"
+    impossible = cannot_run(module, mode)
+    if impossible is not None:
+        return impossible
     if mode.id in block.blunt:
         # Measured: resolution about 1, or the planted wrong update noticed in less than half of the cases.
         return f"in {mode.id} the bound is about as wide as what the context does to the first layer of {block.id}"
@@ -27,6 +28,13 @@ def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: 
     if module.skip and mode.inputs is not None:
         # Measured: the output's resolution, bound/‖ΔA‖, is about 1 and more; no such cell could hold.
         return f"the second layer rounds its inputs to {mode.inputs.name} again, which hides what Δb′ changes at the output"
+    return None
+
+
+def cannot_run(module: ContextualBlock, mode: Mode) -> str | None:
+    """Why a block does not run in a mode at all, be it in a cell or in a sweep; None if it does."""
+    if mode.weights != mode.activations and mode.inputs is None and _takes_one_dtype(module):
+        return "PyTorch's recurrent layers take weights and inputs of one dtype"
     return None
 
 

@@ -116,13 +116,6 @@ class Mode:
         """Whether the update and the layers are computed in one arithmetic."""
         return self.update == self.activations == self.weights and self.update_runs_so_too
 
-    def sweeps(self, *, factored: bool) -> bool:
-        """Whether the way towards a = 0 has limits of its own in it.
-
-        A factored patch whose factors are rounded again as operands errs by that, however far a is from 0.
-        """
-        return self.uniform or (self.inputs is not None and not factored)
-
     def layer_context(self, device: str) -> Context:
         """What is switched on while a layer runs."""
         return self.while_running(device)

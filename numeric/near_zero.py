@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from numeric.contextual_block import ContextualBlock
+from numeric.kernels import PATCHED_WEIGHT, kernels
 from numeric.passes import attend
 from numeric.probe import Probed
 from numeric.range_limits import range_losses, share_that_fails
-from numeric.rounding import exact, hazards, stored, under, widened
+from numeric.rounding import Rounded, dense_layer, exact, hazards, stored, under, widened
+from numeric.scenario import Cases
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import in_format
 from numeric.training import TrainedBlock
@@ -26,6 +28,8 @@ from symbolic import formulas
 
 CASES = 256
 LEVELS = 32
+SETTLED = -40
+"""The exponent of ‖a‖ from which on ΔA = A(C,x) - a no longer depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,13 @@ def sweep(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probe
             else:
                 held = middle
     radius = math.nan if first_failed is None else 2.0**first_failed
-    predicted, limit = predicted_radius(trained, variant, probed, seed)
+    predicted, limit = predicted_radius(trained, block, variant, probed, seed)
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
 
 
 def measure_level(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probed: Probed, exponent: int, seed: int) -> Level:
-    """CASES cases at ‖a‖ ≈ 2^exponent; the same prompts at every level."""
-    scaled = at_norm(trained, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(seed))
-    cases = in_format(block, scaled, probed)
+    """Measure and bound at one distance."""
+    cases = in_format(block, _at_level(trained, exponent, seed), probed)
     found = hazards(CASES, probed.device)
     update, layer = probed.update, probed.layer
     attended = (attend(block, context, cases.query, probed).unsqueeze(-1) for context in (cases.context, cases.kept))
@@ -92,7 +95,7 @@ def measure_level(trained: TrainedBlock, block: ContextualBlock, variant: Varian
         v, b = (under(x, probed.adapter) for x in (W @ delta, a))
         product = formulas.factored_update(v, b, b)
     else:
-        product = stored(variant.update(W, delta, a), probed.mode.weights, layer) @ stored(a, probed.mode.activations, layer)
+        product = _through_the_layer(stored(variant.update(W, delta, a), probed.mode.weights, layer), stored(a, probed.mode.activations, layer))
     target = W.value.double() @ (z.value.double() - a.value.double())
     effect = target.abs().amax((-2, -1))
     error = torch.nan_to_num((product.value.double() - target).abs(), nan=math.inf, posinf=math.inf).amax((-2, -1)) / effect
@@ -108,26 +111,39 @@ def measure_level(trained: TrainedBlock, block: ContextualBlock, variant: Varian
     )
 
 
-def predicted_radius(trained: TrainedBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
-    """The first power of two, going down, at which a range limit allows a failure; and the name of that limit."""
-    v, e = _operands_near_zero(trained, seed)
+def _through_the_layer(update: Rounded, a: Rounded) -> Rounded:
+    """ΔW·a as the patched layer computes it, were ΔW all of its weight.  update: (cases, m, d); a: (cases, d, 1)."""
+    n = update.numerics
+    bias = torch.zeros_like(update.value[0, :, :1])
+    with torch.no_grad(), n.running():
+        value = kernels()[PATCHED_WEIGHT].run(update.value, a.value, bias.squeeze(-1))
+    return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_bias_rounded_apart)
+
+
+def predicted_radius(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
+    """The first power of two, going down, at which a range limit allows a failure; and the name of that limit.  block: in the format."""
     exponent = 0
     while True:
         rho = 2.0**exponent
-        distances = torch.full_like(v[:, 0], rho)
-        losses = {name: float(loss.max()) for name, loss in range_losses(v, e, distances, variant, probed).items()}
+        if exponent >= SETTLED:
+            v, e = _operands(trained, block, probed, exponent, seed)
+        losses = {name: float(loss.max()) for name, loss in range_losses(v, e, torch.full_like(v[:, 0], rho), variant, probed).items()}
         worst = max(losses, key=lambda name: losses[name])
         if losses[worst] > share_that_fails(probed) or rho == 0.0:
             return rho, worst
         exponent -= 1
 
 
-def _operands_near_zero(trained: TrainedBlock, seed: int) -> tuple[Tensor, Tensor]:
-    """v = WΔA and e = a/ρ of the block in fp64, at a ρ so small that ΔA has reached its limit; the prompts are those of the measurement."""
-    block = copy.deepcopy(trained.model.block).double()
-    exponent = -40.0
-    cases = at_norm(trained, torch.full((CASES,), exponent, dtype=torch.float64), torch.Generator().manual_seed(seed))
+def _operands(trained: TrainedBlock, block: ContextualBlock, probed: Probed, exponent: int, seed: int) -> tuple[Tensor, Tensor]:
+    """v = W(ẑ - â) (CASES, m) of the machine's own operands, and e = a/ρ (CASES, d), at ρ = 2^exponent; float64, of the measurement's prompts."""
+    scaled = _at_level(trained, exponent, seed)
+    cases = in_format(block, scaled, probed)
+    z, a = (attend(block, context, cases.query, probed).double() for context in (cases.context, cases.kept))
     with torch.no_grad():
-        z, a = block.contextual(cases.context, cases.query), block.contextual(None, cases.query)
-    delta = formulas.context_vector(z, a)
-    return delta @ block.first.weight.mT, a * 2.0**-exponent
+        unrounded = copy.deepcopy(trained.model.block).double().contextual(None, scaled.query)
+    return formulas.context_vector(z, a) @ block.first.weight.double().mT, unrounded.to(z.device) * 2.0**-exponent
+
+
+def _at_level(trained: TrainedBlock, exponent: int, seed: int) -> Cases:
+    """CASES cases at ‖a‖ ≈ 2^exponent; the same prompts at every level."""
+    return at_norm(trained, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(seed))

@@ -10,6 +10,7 @@ With v = WΔA, a = ρe, ‖e‖ near 1, for the product ΔW·a:
     upper end   ‖a‖² or an entry of v aᵀ passes Ω; formula only, and ‖a‖² for factored
     zero        for factored, only where every square is lost is aᵀa/‖a‖² no longer 1
     held        a itself is rounded to zero where ‖e‖∞ρ ≤ η/2
+    factor      where products round their operands, an entry of v that is rounded to a subnormal errs by up to η/2; factored only
 
 Everything else in the product ΔW·a is as well conditioned at ρ = 2^-100 as at 1.
 """
@@ -19,7 +20,7 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.kernels import INNER_PRODUCT, OUTER_PRODUCT, PRODUCT
+from numeric.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT
 from numeric.numerics import Numerics
 from numeric.probe import Probed
 from numeric.variants import Variant
@@ -68,13 +69,15 @@ def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Pr
     subnormal = torch.where(entries < storage.smallest_normal, e.square(), 0.0).sum(-1) / squares
     losses = {
         "A(x) is held as zero": _all_where(top * rho <= held.smallest_subnormal / 2),
-        "products read subnormal entries of a as zero": subnormal * float(any(flushes)),
+        "products read subnormal entries of a as zero": subnormal * float(any(flushes) or PATCHED_WEIGHT in probed.layer.flushing),
     }
     if variant.id != "scaled":
         losses["‖a‖² overflows"] = _all_where(squares * rho * rho > storage.largest)
     if variant.factored:
         # The scalar aᵀa/‖a‖² is 1 as long as it is not 0/0: no precision is lost before nothing is left.
         nothing = max(accumulator.smallest_normal, storage.smallest_normal) if flushes[0] else accumulator.smallest_subnormal / 2
+        if update.operands is not None:
+            losses["an entry of WΔA is rounded to a subnormal operand"] = update.operands.half_subnormal / peak
         losses["‖a‖² is zero"] = _all_where((top * rho * top * rho <= nothing) | (squares * rho * rho <= storage.smallest_subnormal / 2))
         return losses
     losses["ΔW overflows"] = _all_where(peak * top > probed.mode.weights.largest * rho * squares)

@@ -93,9 +93,6 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "radii": radii_table(sweeps),
         "worst_factor": _worst_factor(sweeps),
         "limits": _limits(sweeps),
-        "without_sweep": list(
-            dict.fromkeys(cell.format for cell in record.cells if cell.scenario == "near_zero" and cell.cases and cell.format not in formats)
-        ),
         "sweep_pictures": list(_sweep_pictures(sweeps)),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
 from numeric.block import Block, blocks_named
-from numeric.combination import makes_no_sense
+from numeric.combination import cannot_run, makes_no_sense
 from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
 from numeric.modes import Mode, modes_named
@@ -252,12 +252,11 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             cells[place] = (block, machine, variant, scenario.id)
         place += 1
         if isinstance(block, TrainedBlock) and machine is not None and _has_near_zero(plan, block, mode):
-            (way,) = variants_named([variant])
-            if mode.sweeps(factored=way.factored):
+            impossible = cannot_run(block.model.block, mode)
+            if impossible is None:
                 sweeps[place] = (block, machine, variant)
-            elif mode.sweeps(factored=False):
-                told = "its factors are rounded as operands again, which loses as much wherever a is"
-                state.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=told))
+            else:
+                state.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=impossible))
     return cells, sweeps
 
 

@@ -12,7 +12,7 @@ from numeric import passes, sides
 from numeric.balls import ball, certify
 from numeric.block import all_blocks
 from numeric.cell import Cell, block_in_format, measure_cell, seed_of
-from numeric.combination import makes_no_sense
+from numeric.combination import cannot_run, makes_no_sense
 from numeric.formats import format_named
 from numeric.judging import judge
 from numeric.modes import MODES, modes_named
@@ -176,7 +176,7 @@ SWEPT = [
     if row.homogeneous
     for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])
     for mode in MODES
-    if "cpu" in mode.runs_on and mode.sweeps(factored=variant.factored)
+    if "cpu" in mode.runs_on and cannot_run(row.build(row.recipe), mode) is None
 ]
 
 

@@ -41,17 +41,22 @@ def flushing(probed: Probed, flushes: bool) -> Probed:
     return dataclasses.replace(probed, **parts)
 
 
+def predicted(trained: TrainedBlock, variant: Variant, probed: Probed) -> tuple[float, str]:
+    """The predicted radius and the limit that sets it, of the first prompts."""
+    return predicted_radius(trained, block_in_format(trained, probed), variant, probed, 0)
+
+
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_the_formula_fails_where_its_norm_underflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
     numerics = keeping[row.name]
     assert numerics.update.accumulation.name == ("fp64" if row.name == "fp64" else "fp32"), "the table above is for such an accumulator"
-    assert predicted_radius(blocks["attention"], FORMULA, numerics, 0) == (2.0 ** BY_HAND[row.name], "‖a‖² underflows")
+    assert predicted(blocks["attention"], FORMULA, numerics) == (2.0 ** BY_HAND[row.name], "‖a‖² underflows")
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_the_scaled_form_fails_only_where_the_update_overflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
     """|ΔW| ≤ ‖v‖∞‖e‖∞/ρ: with ‖v‖∞‖e‖∞ between 2^-6 and 2^6 it passes Ω between Ω^-1·2^-6 and Ω^-1·2^6, if the format has such an a."""
-    radius, limit = predicted_radius(blocks["attention"], SCALED, keeping[row.name], 0)
+    radius, limit = predicted(blocks["attention"], SCALED, keeping[row.name])
     assert limit == "ΔW overflows"
     assert abs(math.log2(radius) + row.max_exponent + 1) <= 6
     assert radius < 2.0 ** BY_HAND[row.name], "scaling first is what it is for"
@@ -62,7 +67,7 @@ def test_where_products_flush_the_radius_is_no_smaller(blocks: dict[str, Trained
         numerics = keeping[name]
         lossy = flushing(numerics, True)
         for variant in VARIANTS:
-            assert predicted_radius(blocks["attention"], variant, lossy, 0)[0] >= predicted_radius(blocks["attention"], variant, numerics, 0)[0]
+            assert predicted(blocks["attention"], variant, lossy)[0] >= predicted(blocks["attention"], variant, numerics)[0]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
