@@ -131,7 +131,7 @@ def _train(block: Block, progress: Progress | None) -> TrainedBlock:
     recipe, started = block.recipe, time.perf_counter()
     model = _fresh(block)
     generator = torch.Generator().manual_seed(recipe.seed + 1)
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     losses: list[tuple[int, float]] = []
     every = max(1, recipe.steps // CURVE_POINTS)

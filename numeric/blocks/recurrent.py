@@ -38,6 +38,6 @@ def _gru(recipe: Recipe) -> ContextualBlock:
 
 
 BLOCKS = (
-    Block("rnn", "Recurrent layer (ReLU), ReLU network", _rnn, Recipe(steps=3000, learning_rate=1e-3), homogeneous=True),
-    Block("gru", "Gated recurrent unit, ReLU network", _gru, Recipe()),
+    Block("rnn", "Recurrent layer (ReLU), ReLU network", _rnn, Recipe(learning_rate=2e-3), homogeneous=True),
+    Block("gru", "Gated recurrent unit, ReLU network", _gru, Recipe(steps=800)),
 )

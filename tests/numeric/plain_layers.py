@@ -69,7 +69,8 @@ def softmax_of(size: int) -> Callable[[Sequence[float]], Vector]:
 
 def softmax_attention(layer: nn.Module, tokens: Sequence[Vector]) -> Vector:
     heads = int(layer.heads)  # type: ignore[arg-type]
-    return attend(layer, tokens[-1], tokens, heads, softmax_of(len(tokens[0]) // heads))
+    attended = attend(layer, tokens[-1], tokens, heads, softmax_of(len(tokens[0]) // heads))
+    return plus(tokens[-1], attended) if layer.residual else attended
 
 
 def linear_attention(layer: LinearAttention, tokens: Sequence[Vector]) -> Vector:
@@ -136,6 +137,7 @@ PLAIN: dict[str, Callable[..., Vector]] = {
     "attention": softmax_attention,
     "attention-skip": softmax_attention,
     "attention-one-head": softmax_attention,
+    "attention-residual": softmax_attention,
     "linear-attention": linear_attention,
     "rnn": recurrent,
     "gru": recurrent,
