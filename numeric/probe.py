@@ -157,7 +157,7 @@ def _model(
     patched_apart = any(_bias_apart(bench, opmath) for bench in layers if bench.kernel.patched)
     orders, unknown = _orders(benches, operands, apart=apart, patched_apart=patched_apart)
     # A sum that was confirmed in its order was rounded to nearest; of the others it is asked.
-    truncating = _names(bench for bench in unknown if wide and _truncates(bench, probing, accumulation))
+    truncating = _names(bench for bench in unknown if _truncates(bench, probing, accumulation))
     numerics = Numerics(
         storage, accumulation, opmath, frozenset(flushing), elementwise, apart, patched_apart, device,
         truncates=bool(truncating), operands=operands, bias_is_an_operand=mode.bias_is_an_operand, matrices=matrices,
@@ -185,11 +185,8 @@ def _model(
             f"Do {said} sums and quotients keep subnormal numbers?",
             "flushed to zero" if elementwise else "kept",
         ),
+        Answer(f"{said}/rounding", f"Are partial sums of {said} products rounded to nearest?", _rounding_words(truncating, unknown, probing, accumulation)),
     ]
-    if wide:
-        answers.append(
-            Answer(f"{said}/rounding", f"Are partial sums of {said} products rounded to nearest?", f"cut off by: {truncating}" if truncating else "yes")
-        )
     if operands is not None:
         answers.append(Answer(f"{said}/operands", f"Are the operands of {said} products rounded to {operands.name} first?", "yes, to nearest"))
     if layers:
@@ -199,6 +196,13 @@ def _model(
             Answer(f"{said}/batch", "Has a dense layer's result for one case the same bits alone and among many?", _batch_words(layers)),
         ]
     return numerics, answers
+
+
+def _rounding_words(truncating: str, unknown: Sequence[Bench], operands: Format, accumulation: Format) -> str:
+    if truncating:
+        return f"cut off by: {truncating}"
+    unasked = _names(bench for bench in unknown if bench.columns < 3 or _unit_of_truncation(operands, bench.results, accumulation) is None)
+    return f"not asked, since no operands are fine enough, of: {unasked}; taken to be" if unasked else "yes"
 
 
 def _names(benches: Iterable[Bench]) -> str:
@@ -252,17 +256,25 @@ def _accumulates_wide(bench: Bench, operands: Format) -> bool:
     return bench.agrees(rows, torch.ones((CASES, k, 1), dtype=torch.float64))
 
 
-def _truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
-    """Whether a partial sum is cut off: 1 + 1.5·2u, u the accumulator's roundoff, is 1 + 4u to nearest and 1 + 2u if cut off."""
-    p, k = bench.rows, bench.columns
+def _unit_of_truncation(operands: Format, results: Format, accumulation: Format) -> float | None:
+    """The smallest power of two S ≥ 1 such that 3uS, u the accumulator's roundoff, is a normal number; None if S would pass Ω."""
     step = 2 * accumulation.unit_roundoff
-    if k < 3 or 1.5 * step < max(bench.results.smallest_normal, operands.smallest_normal):
+    unit = max(1.0, *(row.smallest_normal / step for row in (operands, results)))
+    return unit if unit <= min(operands.largest, results.largest) else None
+
+
+def _truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
+    """Whether a partial sum is cut off: S + 3uS, u the accumulator's roundoff, is S + 4uS to nearest and S + 2uS if cut off."""
+    p, k = bench.rows, bench.columns
+    unit = _unit_of_truncation(operands, bench.results, accumulation)
+    if k < 3 or unit is None:
         return False
+    step = 2 * accumulation.unit_roundoff * unit
     generator = torch.Generator().manual_seed(k * 1013 + p)
     count = CASES if bench.kernel.own_matrix else 1
     rows = torch.zeros((count, p, k), dtype=torch.float64)
     places = torch.rand((count, p, k), generator=generator).argsort(-1)
-    for place, value in enumerate((1.0, 1.5 * step, -1.0)):
+    for place, value in enumerate((unit, 1.5 * step, -unit)):
         rows.scatter_(-1, places[..., place : place + 1], value)
     got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), _no_bias(bench))
     return bool((got < 1.5 * step).any())

@@ -24,12 +24,13 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     witness = read_witness(path)
     use_one_thread()
     check_reference()
-    found = replay(witness, device_named(device))
+    device = device_named(device)
+    found = replay(witness, device)
     status, sentence = _judged(witness, found)
     if as_json:
-        print_json({**_as_plain(witness, found), "says": sentence})
+        print_json({**_as_plain(witness, found, device), "says": sentence})
     else:
-        sys.stdout.write("\n".join(_told(witness, found, sentence)) + "\n")
+        sys.stdout.write("\n".join(_told(witness, found, device, sentence)) + "\n")
     return status
 
 
@@ -54,11 +55,12 @@ def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     return HELD, f"It is inside its bound{blunt}; {bits}."
 
 
-def _as_plain(witness: "Witness", found: "Replayed") -> dict[str, Any]:
+def _as_plain(witness: "Witness", found: "Replayed", device: str) -> dict[str, Any]:
     """Everything, as JSON has it."""
     certificate = found.certificate
     return {
         "witness": witness.facts,
+        "device": device,
         "numerics": found.numerics,
         "verdict": found.verdict,
         "reason": found.reason,
@@ -75,7 +77,7 @@ def _as_plain(witness: "Witness", found: "Replayed") -> dict[str, Any]:
     }
 
 
-def _told(witness: "Witness", found: "Replayed", sentence: str) -> list[str]:
+def _told(witness: "Witness", found: "Replayed", device: str, sentence: str) -> list[str]:
     """The same for a reader: the entry that comes nearest to its bound, here and as recorded."""
     facts, kept = witness.facts, witness.tensors
     error = (found.left - found.right + found.moved).abs()
@@ -89,6 +91,7 @@ def _told(witness: "Witness", found: "Replayed", sentence: str) -> list[str]:
         ("error ÷ bound", f"{found.ratio:.6g}", f"{found.recorded_ratio:.6g}"),
         ("verdict", found.verdict, str(facts["verdict"])),
         ("numerics", found.numerics, str(facts["numerics"])),
+        ("device", device, str(facts["device"])),
     ]
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"{facts['cell']}, case {facts['case']} (seed {facts['seed']}), entry {entry} of {len(error)}:"]

@@ -32,6 +32,17 @@ def summed_in_storage(X: Tensor, y: Tensor) -> Tensor:
     return total
 
 
+def cuts_off(X: Tensor, y: Tensor) -> Tensor:
+    """Partial sums in fp32, whose last bits are cut off, as tensor cores do."""
+    total = torch.zeros((*X.shape[:-1], 1), dtype=torch.float64)
+    for k in range(X.shape[-1]):
+        total = total + X[..., k : k + 1].double() * y[..., k : k + 1, :].double()
+        nearest = total.float()
+        inward = torch.nextafter(nearest, torch.zeros_like(nearest))
+        total = torch.where(nearest.double().abs() > total.abs(), inward, nearest).double()
+    return total.to(X.dtype)
+
+
 def flushes_operands(X: Tensor, y: Tensor) -> Tensor:
     smallest = torch.finfo(X.dtype).smallest_normal
     X, y = (torch.where(t.abs() < smallest, torch.zeros_like(t), t) for t in (X, y))
@@ -79,6 +90,15 @@ def test_an_honest_kernel_is_believed(name: str, monkeypatch: pytest.MonkeyPatch
     numerics = asked(name).layer
     assert numerics.accumulation.name == "fp32"
     assert not numerics.flushing
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_a_sum_that_is_cut_off_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not probe(modes_named([name])[0], shapes=SHAPES).update.truncates
+    use(cuts_off, monkeypatch)
+    found = probe(modes_named([name])[0], shapes=SHAPES)
+    assert found.update.truncates
+    assert any(answer.id.endswith("/rounding") and answer.answer.startswith("cut off by") for answer in found.answers)
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
