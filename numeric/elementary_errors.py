@@ -15,6 +15,8 @@ Sources:
 - CUDA C++ Programming Guide, "Mathematical Functions", tables of maximum ulp errors; a 0 there is IEEE 754's half an ulp.
 - ATen's vec headers: ``exp_u20`` ("ULP=20"; it gives 0 where e^t is subnormal), and an fp32 erf by Abramowitz and Stegun, 7.1.26,
   whose absolute error is 1.5e-7, or 1.3 units in the last place of 1, to which five fused steps of Horner's scheme and a division add theirs.
+- oneDNN's GELU: polynomials, one an interval, with no error documented. Of all fp32 numbers of magnitude 2^-4 to 8, the worst that was
+  found errs by 5.8 units in the last place of 1 (x = -2.9732, with AVX-512); the row has a third more, and ``pytest -m soak`` asks all of them again.
 """
 
 from collections.abc import Iterator
@@ -54,6 +56,7 @@ class ElementaryError:
 
 MKL = "oneMKL VM accuracy data, HA: 1 ulp; SLEEF u10: 1 ulp"
 CUDA = "CUDA C++ Programming Guide, maximum ulp errors"
+POLYNOMIALS = "SLEEF u10 in fp64; in fp32 the largest error found among all numbers of magnitude 2^-4 to 8, and a third more: oneDNN documents none"
 STEGUN = "ATen's vec headers: Abramowitz and Stegun 7.1.26, evaluation included"
 ROOT = "ATen: 1/sqrt(x), two IEEE 754 operations, relative error (1+v)/(1-v) - 1: the division's half ulp and at most 1 from the root"
 U20 = "ATen exp_u20: 20 ulps, below the smallest normal number 0"
@@ -100,7 +103,7 @@ ELEMENTARY_ERRORS = (
     *_rows("sigmoid", "cpu", (4.0, 4.0), "ATen: 1/(1 + exp(-x)), e^-x to 1 ulp and two roundings: a relative error of 4v + O(v^2), under 4 ulps"),
     *_exp_of("softmax"),
     *_exp_of("silu"),
-    *_rows("erf of gelu", "cpu", (1.0, 5.0), "SLEEF u10 in fp64; in fp32 " + STEGUN, of_one=True),
+    *_rows("erf of gelu", "cpu", (1.0, 8.0), POLYNOMIALS, of_one=True),
     *_rows("tanh of gelu", "cpu", (1.0, 1.0), MKL, of_one=True),
     *_rows("exp", "cuda", (1.0, 2.0), CUDA),
     *_rows("erf", "cuda", (2.0, 2.0), CUDA),
