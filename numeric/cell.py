@@ -16,8 +16,8 @@ from numeric.judging import Judged, judge
 from numeric.probe import BATCH, Probed
 from numeric.scenario import Scenario, claim_of
 from numeric.sides import Sides, in_format, measure_sides
+from numeric.subject import Subject
 from numeric.tensors import round_to, torch_dtype
-from numeric.training import TrainedBlock
 from numeric.variants import Variant
 from numeric.witness import Witness, make_witness, worst_case
 from symbolic.verdict import Verdict
@@ -35,9 +35,9 @@ WRONG_UPDATE = "(WΔA)zᵀ/‖z‖²: A(C,x) where A(C∖Y,x) belongs"
 class Cell:
     """What is to be measured."""
 
-    trained: TrainedBlock
+    subject: Subject
     block: ContextualBlock
-    """The trained block in the format, on the device."""
+    """The subject's module in the format, on the device."""
     probed: Probed
     """The mode, with the error models that the machine showed."""
     variant: Variant
@@ -49,12 +49,12 @@ class Cell:
     @property
     def claim(self) -> str:
         """The id of the claim that the cell tests."""
-        return claim_of(self.scenario, self.trained.model.block)
+        return claim_of(self.scenario, self.subject.model.block)
 
     @property
     def id(self) -> str:
         """Unique in a run."""
-        return "/".join((self.claim, self.trained.block.id, self.probed.name, self.variant.id, self.scenario.id))
+        return "/".join((self.claim, self.subject.block.id, self.probed.name, self.variant.id, self.scenario.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ class Measurement:
         return Verdict.HOLDS
 
 
-def block_in_format(trained: TrainedBlock, probed: Probed) -> ContextualBlock:
-    """The trained block with its weights rounded to the mode's format, on the device; biases stay in the format of the tensors."""
-    block = copy.deepcopy(trained.model.block).to(probed.device, torch_dtype(probed.mode.weights))
+def block_in_format(subject: Subject, probed: Probed) -> ContextualBlock:
+    """The block with its weights rounded to the mode's format, on the device; biases stay in the format of the tensors."""
+    block = copy.deepcopy(subject.model.block).to(probed.device, torch_dtype(probed.mode.weights))
     if not probed.mode.weights.native:
         for weight in block.parameters():
             if weight.dim() > 1:
@@ -160,7 +160,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
 
     Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario.
     """
-    generator = torch.Generator().manual_seed(seed_of(seed, cell.trained.block.id, cell.scenario.id))
+    generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
     W = ball(cell.block.first.weight.double().tolist())
     b = ball([[x] for x in cell.block.first.bias.double().tolist()])
     judged: list[Judged] = []
@@ -170,7 +170,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     witness = None
     done = 0
     while done < cell.cases:
-        drawn = cell.scenario.draw(cell.trained, cell.probed.mode.range, BATCH, generator)
+        drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, BATCH, generator)
         sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
         judged.append(judge(sides))
         if len(certificates) < BY_FORMULA:
@@ -226,7 +226,7 @@ def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, be
     facts: dict[str, object] = {
         "cell": cell.id,
         "claim": cell.claim,
-        "block": cell.trained.block.id,
+        "block": cell.subject.block.id,
         "format": cell.probed.mode.id,
         "numerics": cell.probed.name,
         "variant": cell.variant.id,

@@ -19,6 +19,11 @@ def _relu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
     return finished(value, input_radius(x), x)
 
 
+def _unchanged(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    """Hands on what it was given, as dropout does outside of training."""
+    return finished(value, input_radius(x), x)
+
+
 def _gelu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
     assert isinstance(module, nn.GELU)
     return gated(GELU if module.approximate == "none" else GELU_TANH, x, value)
@@ -44,6 +49,8 @@ def _rms_norm(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
 
 RULES: dict[type[nn.Module], Rule] = {
     nn.ReLU: _relu,
+    nn.Identity: _unchanged,
+    nn.Dropout: _unchanged,
     nn.GELU: _gelu,
     nn.SiLU: _silu,
     nn.Softmax: _softmax,
@@ -53,9 +60,13 @@ RULES: dict[type[nn.Module], Rule] = {
 """By the exact type: a subclass may compute something else."""
 
 
+EXACT = (nn.ReLU, nn.Identity, nn.Dropout)
+"""Those that round nothing."""
+
+
 def assumes_a_library(network: nn.Module) -> bool:
     """Whether a module of the network has a rule that rests on what a library promises of its functions, which has to be asked about then."""
-    return any(type(module) in RULES and not isinstance(module, nn.ReLU) for module in network.modules())
+    return any(type(module) in RULES and type(module) not in EXACT for module in network.modules())
 
 
 def rule_for(module: nn.Module) -> Rule | None:
@@ -63,5 +74,7 @@ def rule_for(module: nn.Module) -> Rule | None:
     if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) != 1:
         return None
     if isinstance(module, nn.Softmax) and module.dim != -1:
+        return None
+    if isinstance(module, nn.Dropout) and module.training:
         return None
     return RULES.get(type(module))

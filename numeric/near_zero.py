@@ -22,7 +22,7 @@ from numeric.rounding import Rounded, dense_layer, exact, hazards, stored, under
 from numeric.scenario import Cases
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import in_format
-from numeric.training import TrainedBlock
+from numeric.subject import Subject
 from numeric.variants import Variant
 from symbolic import formulas
 
@@ -61,30 +61,30 @@ class Sweep:
     """The range limit that sets the predicted radius."""
 
 
-def sweep(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> Sweep:
+def sweep(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> Sweep:
     """Measure at evenly spaced distances, then halve the interval in which the first failure lies.  block: in the format."""
     lowest = int(math.log2(probed.mode.range.smallest_subnormal)) - 2
     coarse = sorted({round(x) for x in torch.linspace(0, lowest, LEVELS).tolist()}, reverse=True)
-    levels = {e: measure_level(trained, block, variant, probed, e, seed) for e in coarse}
+    levels = {e: measure_level(subject, block, variant, probed, e, seed) for e in coarse}
     first_held = next((e for e in coarse if not levels[e].fails), None)
     first_failed = None if first_held is None else next((e for e in coarse if e < first_held and levels[e].fails), None)
     if first_held is not None and first_failed is not None:
         held = min(e for e in coarse if e > first_failed)
         while held - first_failed > 1:
             middle = (held + first_failed) // 2
-            levels[middle] = measure_level(trained, block, variant, probed, middle, seed)
+            levels[middle] = measure_level(subject, block, variant, probed, middle, seed)
             if levels[middle].fails:
                 first_failed = middle
             else:
                 held = middle
     radius = math.nan if first_failed is None else 2.0**first_failed
-    predicted, limit = predicted_radius(trained, block, variant, probed, seed)
+    predicted, limit = predicted_radius(subject, block, variant, probed, seed)
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
 
 
-def measure_level(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probed: Probed, exponent: int, seed: int) -> Level:
+def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, exponent: int, seed: int) -> Level:
     """Measure and bound at one distance."""
-    cases = in_format(block, _at_level(trained, exponent, seed), probed)
+    cases = in_format(block, _at_level(subject, exponent, seed), probed)
     found = hazards(CASES, probed.device)
     update, layer = probed.update, probed.layer
     attended = (attend(block, context, cases.query, probed).unsqueeze(-1) for context in (cases.context, cases.kept))
@@ -120,13 +120,13 @@ def _through_the_layer(update: Rounded, a: Rounded) -> Rounded:
     return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_bias_rounded_apart)
 
 
-def predicted_radius(trained: TrainedBlock, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
+def predicted_radius(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
     """The first power of two, going down, at which a range limit allows a failure; and the name of that limit.  block: in the format."""
     exponent = 0
     while True:
         rho = 2.0**exponent
         if exponent >= SETTLED:
-            v, e = _operands(trained, block, probed, exponent, seed)
+            v, e = _operands(subject, block, probed, exponent, seed)
         losses = {name: float(loss.max()) for name, loss in range_losses(v, e, torch.full_like(v[:, 0], rho), variant, probed).items()}
         worst = max(losses, key=lambda name: losses[name])
         if losses[worst] > share_that_fails(probed) or rho == 0.0:
@@ -134,16 +134,16 @@ def predicted_radius(trained: TrainedBlock, block: ContextualBlock, variant: Var
         exponent -= 1
 
 
-def _operands(trained: TrainedBlock, block: ContextualBlock, probed: Probed, exponent: int, seed: int) -> tuple[Tensor, Tensor]:
+def _operands(subject: Subject, block: ContextualBlock, probed: Probed, exponent: int, seed: int) -> tuple[Tensor, Tensor]:
     """v = W(ẑ - â) (CASES, m) of the machine's own operands, and e = a/ρ (CASES, d), at ρ = 2^exponent; float64, of the measurement's prompts."""
-    scaled = _at_level(trained, exponent, seed)
+    scaled = _at_level(subject, exponent, seed)
     cases = in_format(block, scaled, probed)
     z, a = (attend(block, context, cases.query, probed).double() for context in (cases.context, cases.kept))
     with torch.no_grad():
-        unrounded = copy.deepcopy(trained.model.block).double().contextual(None, scaled.query)
+        unrounded = copy.deepcopy(subject.model.block).double().contextual(None, scaled.query)
     return formulas.context_vector(z, a) @ block.first.weight.double().mT, unrounded.to(z.device) * 2.0**-exponent
 
 
-def _at_level(trained: TrainedBlock, exponent: int, seed: int) -> Cases:
+def _at_level(subject: Subject, exponent: int, seed: int) -> Cases:
     """CASES cases at ‖a‖ ≈ 2^exponent; the same prompts at every level."""
-    return at_norm(trained, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(seed))
+    return at_norm(subject, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(seed))

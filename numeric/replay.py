@@ -13,12 +13,14 @@ from numeric.balls import Certificate, ball, certify
 from numeric.contextual_block import ContextualBlock
 from numeric.judging import judge
 from numeric.modes import modes_named
+from numeric.own_block import OWN
 from numeric.probe import probe
 from numeric.refinements import refinements_named
 from numeric.scenario import Cases
 from numeric.sides import in_format, measure_sides
 from numeric.variants import variants_named
 from numeric.witness import Witness
+from symbolic.errors import CallError
 
 
 class _Recorded(nn.Module):
@@ -64,9 +66,15 @@ class Replayed:
         return self.same_left and self.same_right
 
 
+class NotReplayable(CallError):
+    """The witness does not hold what it takes."""
+
+
 def replay(witness: Witness, device: str = "cpu") -> Replayed:
-    """Run a witness again. Raises UnknownFormat, UnsupportedNumerics, ..."""
+    """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ..."""
     facts, kept = witness.facts, witness.tensors
+    if facts["variant"] == OWN:
+        raise NotReplayable(f"{facts['cell']}: only the file it came from knows that update; run `verify check` on it again.")
     (mode,), (variant,) = modes_named([facts["format"]]), variants_named([facts["variant"]])
     W, b, z, a = kept["W"], kept["b"], kept["z"], kept["a"]
     again = kept.get("again", a)

@@ -13,7 +13,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
 from numeric.modes import MODES, Mode
 from numeric.probe import Probed
-from numeric.training import TrainedBlock
+from numeric.subject import Subject
 from symbolic.errors import CallError, unknown
 
 
@@ -45,8 +45,8 @@ class Scenario:
     title: str
     claim: str
     """The claim that it tests on a block without a skip connection."""
-    draw: Callable[[TrainedBlock, Format, int, torch.Generator], Cases]
-    """Draws that many cases for a trained block and a format."""
+    draw: Callable[[Subject, Format, int, torch.Generator], Cases]
+    """Draws that many cases for a subject and a format."""
     attend: Attend | None = None
     """How the â is computed from which the update is made, where it is not the patched pass's own way."""
     claim_with_skip: str = "theorem-a.2"

@@ -42,14 +42,20 @@ class InContextRegressor(nn.Module):
     The embedding is linear without bias; its outputs are the tokens c_i and x of the paper's Definition 2.1.
     """
 
-    def __init__(self, block: ContextualBlock, token_width: int) -> None:
+    def __init__(self, block: ContextualBlock, recipe: Recipe) -> None:
         super().__init__()
-        self.embedding = nn.Linear(token_width, block.input_width, bias=False)
+        self.embedding = nn.Linear(recipe.token_width, block.input_width, bias=False)
         self.block = block
+        self.recipe = recipe
 
     def forward(self, context: Tensor, query: Tensor) -> Tensor:
         """The prediction for each prompt.  context: (batch, N, d+1); query: (batch, d+1). Returns (batch,)."""
         return self.block(self.embedding(context), self.embedding(query))[..., -1]
+
+    def tokens(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Embedded prompts: context (cases, N, width) and query (cases, width)."""
+        prompts = draw_prompts(self.recipe, cases, generator)
+        return self.embedding(prompts.context), self.embedding(prompts.query)
 
 
 def half_squared_error(prediction: Tensor, answer: Tensor) -> Tensor:

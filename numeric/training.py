@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from numeric.block import Block
+from numeric.subject import MeasuredAsIs
 from numeric.task import InContextRegressor, draw_prompts, half_squared_error
 from symbolic.errors import CallError
 
@@ -48,7 +49,7 @@ class DamagedCache(UserWarning):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedBlock:
+class TrainedBlock(MeasuredAsIs):
     """A block with its weights and what training showed."""
 
     block: Block
@@ -112,7 +113,7 @@ def _fresh(block: Block) -> InContextRegressor:
     """The untrained model; its initial weights depend on the recipe's seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(block.recipe.seed)
-        return InContextRegressor(block.build(block.recipe), block.recipe.token_width)
+        return InContextRegressor(block.build(block.recipe), block.recipe)
 
 
 @contextmanager

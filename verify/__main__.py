@@ -18,6 +18,7 @@ from symbolic.errors import CallError
 from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 
 if TYPE_CHECKING:
+    from numeric.own_block import OwnBlock
     from reports.record import RunRecord
     from verify.plan import Plan
 
@@ -94,6 +95,42 @@ def stress(
 
 
 @app.command()
+def check(
+    target: Annotated[str, typer.Argument(metavar="FILE:FUNCTION", help="A Python file, and the function in it that returns a numeric.ContextualBlock.")],
+    format: Formats = None,
+    scenario: Scenarios = None,
+    variant: Variants = None,
+    cases: CaseCount = None,
+    without: Without = None,
+    profile: ProfileName = "quick",
+    out: Out = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Measure a block of your own, with your own update of its weight if the file has one (docs/own_blocks.md)."""
+    from verify.own_files import load_own
+    from verify.plan import make_plan
+
+    own = load_own(target)
+    plan = make_plan(
+        "check",
+        profile=profile,
+        seed=seed,
+        device=device,
+        claims=(),
+        formats=format,
+        variants=variant,
+        scenarios=scenario,
+        cases=cases,
+        without=without,
+        own=own,
+        target=target,
+    )
+    return _run(plan, out, as_json, own)
+
+
+@app.command()
 def prove(
     claims: Annotated[list[str] | None, typer.Argument(help="Only these claims. [default: all]", show_default=False)] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print every step of every proof.")] = False,
@@ -161,7 +198,7 @@ def doctor(device: Device = "auto", as_json: AsJson = False) -> int:
     return examine(device=device, as_json=as_json)
 
 
-def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
+def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" = None) -> int:
     """Run a plan, print its closing table or its record, return its exit status."""
     from reports.runs import load_run
     from verify.engine import run
@@ -172,7 +209,7 @@ def _run(plan: "Plan", out: Path | None, as_json: bool) -> int:
     folder = make_run_folder(out, run_id)
     try:
         with ProgressBars() as ui:
-            record = run(plan, folder, run_id, ui)
+            record = run(plan, folder, run_id, ui, own)
     except KeyboardInterrupt:
         print(f"interrupted; what was finished is in {folder}", file=sys.stderr)
         if as_json:

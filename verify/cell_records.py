@@ -9,6 +9,7 @@ from numeric.expected import FAILURE_PROBABILITY, deviations_allowed
 from numeric.modes import Mode
 from numeric.near_zero import CASES, Sweep
 from numeric.probe import Probed
+from numeric.subject import Subject
 from numeric.training import TrainedBlock
 from reports.cases import Cases
 from reports.record import (
@@ -82,7 +83,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
     return CellRecord(
         id=cell.id,
         claim=cell.claim,
-        block=cell.trained.block.id,
+        block=cell.subject.block.id,
         format=cell.probed.mode.id,
         numerics=cell.probed.name,
         variant=cell.variant.id,
@@ -144,10 +145,10 @@ def cases_table(found: Measurement) -> Cases:
     return Cases(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
-def sweep_record(trained: TrainedBlock, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:
+def sweep_record(subject: Subject, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:
     """A near-zero sweep."""
     return NearZeroSweep(
-        block=trained.block.id,
+        block=subject.block.id,
         format=probed.mode.id,
         numerics=probed.name,
         variant=variant,

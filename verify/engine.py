@@ -17,12 +17,13 @@ from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
 from numeric.modes import Mode, modes_named
 from numeric.module_rules import assumes_a_library
+from numeric.own_block import OwnBlock
 from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
 from numeric.scenario import claim_of, scenarios_named
 from numeric.shapes import first_shape, layer_shapes
+from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
-from numeric.variants import variants_named
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.page import write_report
@@ -125,8 +126,11 @@ class Run:
         write_run(self.record(), self.folder)
 
 
-def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
-    """Run the whole plan into the folder. Raises KeyboardInterrupt after everything finished is on disk."""
+def run(plan: Plan, folder: Path, run_id: str, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
+    """Run the whole plan into the folder. Raises KeyboardInterrupt after everything finished is on disk.
+
+    own: a user's block, which is measured in place of the plan's.
+    """
     use_one_thread()
     check_reference()
     state = Run(plan, folder, run_id)
@@ -134,7 +138,7 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
     (folder / ".claimed").unlink(missing_ok=True)
     try:
         with CasesWriter(folder) as cases:
-            _work(state, cases, ui)
+            _work(state, cases, ui, own)
     except KeyboardInterrupt:
         write_run(state.record(status=INTERRUPTED), folder)
         write_report(folder)
@@ -146,9 +150,9 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui) -> RunRecord:
     return record
 
 
-def _work(state: Run, cases: CasesWriter, ui: Ui) -> None:
-    blocks = dict(_trained_blocks(state, ui))
-    probed = {row.mode.id: row for row in _probe(state, [block for block in blocks.values() if isinstance(block, TrainedBlock)], ui)}
+def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
+    blocks: dict[str, Subject | BlockNotTrained] = dict(_trained_blocks(state, ui)) if own is None else {own.block.id: own}
+    probed = {row.mode.id: row for row in _probe(state, [block for block in blocks.values() if not isinstance(block, BlockNotTrained)], ui)}
     cells, sweeps = _planned(state, blocks, probed)
     with Workers(min(state.plan.jobs, len(cells) + len(sweeps))) as pool:
         for key, cell in cells.items():
@@ -190,7 +194,7 @@ def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | Bl
         yield block.id, found
 
 
-def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
+def _probe(state: Run, blocks: list[Subject], ui: Ui) -> list[Probed]:
     """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
     shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block.model.block)}))
     first = tuple({first_shape(block.model.block) for block in blocks})
@@ -216,14 +220,14 @@ def _probe(state: Run, blocks: list[TrainedBlock], ui: Ui) -> list[Probed]:
     return found
 
 
-_Planned = tuple[TrainedBlock, Probed, str, str]
-_Swept = tuple[TrainedBlock, Probed, str]
+_Planned = tuple[Subject, Probed, str, str]
+_Swept = tuple[Subject, Probed, str]
 
 
-def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
+def _planned(state: Run, blocks: dict[str, Subject | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
     """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
     plan = state.plan
-    state.not_measured += _refused(plan, [block.block for block in blocks.values() if isinstance(block, TrainedBlock)])
+    state.not_measured += _refused(plan, [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)])
     for name in blocks:
         for variant in plan.variants:
             if variant not in _variants(plan, name):
@@ -237,13 +241,13 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             continue
         machine = probed.get(mode.id)
         for scenario in scenarios_named(plan.scenarios):
-            if isinstance(block, TrainedBlock) and scenario.refuses(block.block, mode) is not None:
+            if not isinstance(block, BlockNotTrained) and scenario.refuses(block.block, mode) is not None:
                 continue
             place += 1
             if isinstance(block, BlockNotTrained):
                 state.cells[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
                 continue
-            reason = makes_no_sense(block.block, block.model.block, mode, scenario, *variants_named([variant]))
+            reason = makes_no_sense(block.block, block.model.block, mode, scenario, block.variant(variant))
             if reason is not None:
                 claim = claim_of(scenario, block.model.block)
                 state.cells[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
@@ -251,7 +255,7 @@ def _planned(state: Run, blocks: dict[str, TrainedBlock | BlockNotTrained], prob
             assert machine is not None
             cells[place] = (block, machine, variant, scenario.id)
         place += 1
-        if isinstance(block, TrainedBlock) and machine is not None and _has_near_zero(plan, block, mode):
+        if not isinstance(block, BlockNotTrained) and machine is not None and _has_near_zero(plan, block, mode):
             impossible = cannot_run(block.model.block, mode)
             if impossible is None:
                 sweeps[place] = (block, machine, variant)
@@ -276,7 +280,7 @@ def _refused(plan: Plan, blocks: list[Block]) -> Iterator[NotMeasured]:
             yield NotMeasured(block=block.id, what=what, reason=reason)
 
 
-def _has_near_zero(plan: Plan, block: TrainedBlock, mode: Mode) -> bool:
+def _has_near_zero(plan: Plan, block: Subject, mode: Mode) -> bool:
     return any(scenario.id == NEAR_ZERO and scenario.refuses(block.block, mode) is None for scenario in scenarios_named(plan.scenarios))
 
 

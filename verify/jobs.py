@@ -7,8 +7,7 @@ from numeric.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.near_zero import sweep
 from numeric.probe import Probed
 from numeric.scenario import scenarios_named
-from numeric.training import TrainedBlock
-from numeric.variants import variants_named
+from numeric.subject import Subject
 from reports.cases import Cases
 from reports.record import CellRecord, NearZeroSweep
 from verify import cell_records
@@ -29,20 +28,19 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
+def measure(subject: Subject, probed: Probed, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
     """Measure one cell."""
     started = time.perf_counter()
-    (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
-    cell = Cell(trained, block_in_format(trained, probed), probed, way, family, cases, certified)
+    (family,) = scenarios_named([scenario])
+    cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), family, cases, certified)
     found = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and scenario == "random"
-    factor = cell_records.gradient_factor(trained.block.id, found.judged.norm_a) if shows else None
+    factor = cell_records.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
     witness = None if found.witness is None else found.witness.to_bytes()
     return CellFound(cell_records.cell_record(cell, found, time.perf_counter() - started), cell_records.cases_table(found), witness, factor)
 
 
-def sweep_near_zero(trained: TrainedBlock, probed: Probed, variant: str, seed: int) -> NearZeroSweep:
+def sweep_near_zero(subject: Subject, probed: Probed, variant: str, seed: int) -> NearZeroSweep:
     """Measure one variant in one mode from ‖a‖ = 1 down to 0."""
-    (way,) = variants_named([variant])
-    found = sweep(trained, block_in_format(trained, probed), way, probed, seed_of(seed, trained.block.id, "near zero sweep"))
-    return cell_records.sweep_record(trained, variant, probed, found)
+    found = sweep(subject, block_in_format(subject, probed), subject.variant(variant), probed, seed_of(seed, subject.block.id, "near zero sweep"))
+    return cell_records.sweep_record(subject, variant, probed, found)

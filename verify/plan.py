@@ -4,8 +4,12 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verify.profiles import Profile, profile_named
+
+if TYPE_CHECKING:
+    from numeric.own_block import OwnBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,13 @@ def make_plan(
     cases: int | None = None,
     jobs: int | None = None,
     without: Sequence[str] | None = None,
+    own: "OwnBlock | None" = None,
+    target: str = "",
 ) -> Plan:
-    """A plan; None takes everything there is. Raises a CallError for a name that does not exist."""
+    """A plan; None takes everything there is. Raises a CallError for a name that does not exist.
+
+    own: a user's block, which takes the place of the registry's, and brings its own variants; target: how the command names it.
+    """
     from numeric.block import blocks_named
     from numeric.machine import device_named
     from numeric.modes import modes_named
@@ -59,16 +68,19 @@ def make_plan(
 
     blocks, formats, variants, scenarios = (None if names is None else list(dict.fromkeys(names)) for names in (blocks, formats, variants, scenarios))
     row = profile_named(profile)
+    chosen_variants = variants
+    if own is not None:
+        variants = list(own.variants) if variants is None else variants
     found_device = device_named(device)
     chosen = {
-        "block": tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
+        "block": (own.block.id,) if own else tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
         "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
-        "variant": tuple(variant.id for variant in variants_named(variants)),
+        "variant": tuple(own.variant(name).id for name in variants or ()) if own else tuple(variant.id for variant in variants_named(variants)),
         "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
     }
     left_out = tuple(row.value for row in refinements_named(list(dict.fromkeys(without or ()))))
-    given = {"block": blocks, "format": formats, "variant": variants, "scenario": scenarios, "without": left_out}
-    words = ["verify", verb, "--profile", row.id, "--seed", str(seed), "--device", found_device]
+    given = {"block": blocks, "format": formats, "variant": chosen_variants, "scenario": scenarios, "without": left_out}
+    words = ["verify", verb, *([target] if target else []), "--profile", row.id, "--seed", str(seed), "--device", found_device]
     for option, names in given.items():
         for name in names or ():
             words += [f"--{option}", name]
@@ -85,7 +97,7 @@ def make_plan(
         chosen["variant"],
         chosen["scenario"],
         row.cases if cases is None else cases,
-        (os.cpu_count() or 1) if jobs is None else jobs,
+        1 if own is not None else (os.cpu_count() or 1) if jobs is None else jobs,  # a user's file cannot be sent to another process
         row.variants_on if variants is None else None,
         left_out,
     )

@@ -13,23 +13,20 @@ from numeric.block import Block
 from numeric.formats import Format
 from numeric.modes import Mode
 from numeric.scenario import Cases, Scenario
-from numeric.task import draw_prompts
-from numeric.training import TrainedBlock
+from numeric.subject import Subject
 
 LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""
 
 
-def at_norm(trained: TrainedBlock, exponents: Tensor, generator: torch.Generator) -> Cases:
+def at_norm(subject: Subject, exponents: Tensor, generator: torch.Generator) -> Cases:
     """Cases whose ‖A(x)‖ is about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0. The layer is homogeneous in the query."""
-    assert trained.block.homogeneous
-    prompts = draw_prompts(trained.block.recipe, len(exponents), generator)
-    context = trained.model.embedding(prompts.context).double()
-    query = trained.model.embedding(prompts.query)
-    norm = trained.model.block.contextual(None, query).double().norm(dim=-1)
+    assert subject.block.homogeneous
+    context, query = subject.model.tokens(len(exponents), generator)
+    norm = subject.model.block.contextual(None, query).double().norm(dim=-1)
     scale = torch.exp2(exponents - norm.log2().round())
     # A subnormal power of two times an fp64 number is rounded once, here; the query is exact from here on.
-    return Cases(context, None, query.double() * scale.unsqueeze(-1))
+    return Cases(context.double(), None, query.double() * scale.unsqueeze(-1))
 
 
 def exponents_of(storage: Format, cases: int) -> Tensor:
@@ -39,8 +36,8 @@ def exponents_of(storage: Format, cases: int) -> Tensor:
     return levels[torch.arange(cases) % LEVELS]
 
 
-def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    return at_norm(trained, exponents_of(storage, cases), generator)
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    return at_norm(subject, exponents_of(storage, cases), generator)
 
 
 def _refuses(block: Block, mode: Mode) -> str | None:

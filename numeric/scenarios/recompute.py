@@ -18,8 +18,7 @@ from numeric.modes import Mode
 from numeric.passes import attend
 from numeric.probe import Probed
 from numeric.scenario import Cases, Scenario
-from numeric.task import draw_prompts
-from numeric.training import TrainedBlock
+from numeric.subject import Subject
 
 SERVED = 7
 """Cases that the update's â is computed for at once: the size of a small service's batch, and no power of two."""
@@ -29,10 +28,8 @@ LEVELS = 16
 """Scales of the query, from 1 down to about the format's roundoff."""
 
 
-def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    prompts = draw_prompts(trained.block.recipe, cases, generator)
-    embed = trained.model.embedding
-    context, query = embed(prompts.context).double(), embed(prompts.query).double()
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    context, query = (x.double() for x in subject.model.tokens(cases, generator))
     half = context[:, : context.shape[1] // 2]
     order = torch.randperm(2 * half.shape[1], generator=generator)  # so that no sum cancels term by term
     kept = torch.cat([half, -half], dim=1)[:, order]

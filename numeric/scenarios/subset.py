@@ -10,14 +10,11 @@ from numeric.block import Block
 from numeric.formats import Format
 from numeric.modes import Mode
 from numeric.scenario import Cases, Scenario
-from numeric.task import draw_prompts
-from numeric.training import TrainedBlock
+from numeric.subject import Subject
 
 
-def _draw(trained: TrainedBlock, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    prompts = draw_prompts(trained.block.recipe, cases, generator)
-    embed = trained.model.embedding
-    context, query = embed(prompts.context).double(), embed(prompts.query).double()
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    context, query = (x.double() for x in subject.model.tokens(cases, generator))
     tokens = context.shape[1]
     removed = int(torch.randint(1, tokens + 1, (), generator=generator))
     stay = torch.rand((cases, tokens), generator=generator).argsort(-1)[:, removed:].sort(-1).values

@@ -1,0 +1,263 @@
+"""A user's own block: taken in only if the claims could apply to it, and refused by name where it can be seen that they do not.
+
+A bound is carried from module to module, so what the modules compute has to be what the block computes. That is seen in one
+forward pass: the network is a chain, from the contextual layer's output through the first dense layer to the block's output,
+in which every module receives the very tensor that the one before it returned, once. A skip that nobody declared, a layer in
+front of the first one, a module that is used twice or a number that is added on the way breaks it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from numeric.balls import Ball, ball
+from numeric.block import Block
+from numeric.contextual_block import ContextualBlock, UnusableBlock
+from numeric.module_rules import RULES, rule_for
+from numeric.passes import last_bias_name, leaves
+from numeric.recipe import Recipe
+from numeric.variants import Variant, variants_named
+
+OWN = "own"
+"""The id of the variant that is the user's own update."""
+
+TOKENS = 50
+"""Tokens of a context, unless the user draws contexts: as many as in the paper's prompts."""
+
+TRIED = 8
+"""Cases of the forward pass in which a block is looked at."""
+
+Update = Callable[..., object]
+"""ΔW from W (m, d), ΔA (d, 1) and a (d, 1), by ``@``, ``+``, ``-``, ``/`` and ``.mT``."""
+DrawContexts = Callable[[int, torch.Generator], object]
+"""From how many, and a generator, a context (cases, n, d_in), or a pair of it and a query (cases, d_in)."""
+
+
+class OwnModel(nn.Module):
+    """A user's block with a source of tokens."""
+
+    def __init__(self, block: ContextualBlock, contexts: DrawContexts | None) -> None:
+        super().__init__()
+        self.block = block
+        self.contexts = contexts
+
+    def tokens(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Normal tokens, or what the user draws.  Raises UnusableBlock if that is of another shape, or not finite."""
+        dtype, width = self.block.first.weight.dtype, self.block.input_width
+        if self.contexts is None:
+            drawn = torch.randn((cases, TOKENS + 1, width), generator=generator)
+            return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
+        found = self.contexts(cases, generator)
+        context: Any
+        query: Any
+        context, query = found if isinstance(found, tuple) and len(found) == 2 else (found, torch.randn((cases, width), generator=generator))
+        for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
+            words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
+            if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
+                given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} of shape {given}; asked for is {words}.")
+            if not bool(torch.isfinite(x).all()):
+                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
+        if context.shape[1] == 0:
+            raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
+        return context.detach().to(dtype), query.detach().to(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBlock:
+    """A user's block, ready to be measured."""
+
+    block: Block
+    model: OwnModel
+    update: Update | None = None
+    """The user's own ΔW, if there is one."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that are measured on it: its own first."""
+        return (*((OWN,) if self.update else ()), *(variant.id for variant in variants_named()))
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name. Raises UnknownVariant."""
+        if name == OWN and self.update is not None:
+            return Variant(OWN, "the user's own update", self.update)
+        return variants_named([name])[0]
+
+
+class _Called(nn.Module):
+    """A contextual layer that is a plain function."""
+
+    def __init__(self, function: Callable[[Tensor | None, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return self.function(context, query)
+
+
+def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
+    """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
+    if not isinstance(block, ContextualBlock):
+        raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
+    if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
+        raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
+    block = block.eval().requires_grad_(False)
+    if not isinstance(block.contextual, nn.Module):
+        block.contextual = _Called(block.contextual)
+    for parameter in block.parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise UnusableBlock("a weight of the block is a NaN or an infinity.")
+    _refuse_first_layer(block)
+    model = OwnModel(block, contexts)
+    with torch.no_grad():
+        context, query = model.tokens(TRIED, torch.Generator().manual_seed(0))
+        _refuse_contextual_layer(block, context, query)
+        _refuse_network(block, context, query)
+        _refuse_skip(block, context, query)
+        if update is not None:
+            _refuse_update(block, context, query, update)
+        homogeneous = _is_homogeneous(block, query)
+    return OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update)
+
+
+def _refuse_first_layer(block: ContextualBlock) -> None:
+    first = block.first
+    if type(first) is not nn.Linear:
+        raise UnusableBlock(f'"{block.first_layer}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
+    place = first.weight.untyped_storage().data_ptr()
+    for name, parameter in block.named_parameters(remove_duplicate=False):
+        if name != f"network.{block.first_layer}.weight" and parameter.untyped_storage().data_ptr() == place:
+            raise UnusableBlock(f'"{name}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+    if first.bias is None:  # one of zeros adds nothing, and every layer has one then
+        first.bias = nn.Parameter(torch.zeros_like(first.weight[:, 0]), requires_grad=False)
+
+
+def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    d = block.first.in_features
+
+    def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
+        try:
+            found = block.contextual(tokens, x)
+        except Exception as error:
+            raise UnusableBlock(f"the contextual layer fails on {words}: {_words(error)}") from error
+        if not isinstance(found, Tensor) or found.shape != (len(x), d):
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        if not bool(torch.isfinite(found).all()):
+            raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
+        return found
+
+    with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
+    if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
+        raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
+    if torch.equal(with_context, without):
+        raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
+    others = torch.cat([context[:1], context[1:].flip(0)]), torch.cat([query[:1], query[1:].flip(0)])
+    if not torch.equal(asked(*others, "a context")[0], with_context[0]):
+        raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+
+
+def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    for name, module in block.network.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise UnusableBlock(f'"{name}" of the network has a forward hook, which may change what it computes; remove it.')
+    with _followed(block) as calls:
+        attended, output = _run(block, context, query)
+    if not calls:
+        raise UnusableBlock("no module of the network was called.")
+    previous, before = attended, "the contextual layer"
+    for name, module, received, returned in calls:
+        if received is not previous:
+            raise UnusableBlock(
+                f'"{name}" of the network does not receive what {before} returned. Only a chain of modules can be followed: something stands between '
+                "them, or one is used twice, or there is a skip connection in the network that was not declared (ContextualBlock's skip is Definition A.1's)."
+            )
+        if calls[0][0] != block.first_layer:
+            raise UnusableBlock(
+                f'"{calls[0][0]}" ({type(calls[0][1]).__name__}) stands between the network\'s input and its first dense layer "{block.first_layer}"; '
+                "the claim is of the layer that reads A(C, x), so put it into the contextual layer."
+            )
+        if "forward" in vars(module) or (rule_for(module) is None and type(module) is not nn.Linear):
+            known = ", ".join(kind.__name__ for kind in RULES)
+            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear, {known}.')
+        previous, before = returned, f'"{name}"'
+    if previous is not output:
+        raise UnusableBlock(f"the network does not return what its last module, {before}, returned: something is added after it, or a skip was not declared.")
+    uncalled = [name for name, _ in leaves(block.network) if name not in {call[0] for call in calls}]
+    if uncalled or [name for name, _ in leaves(block.network)] != [call[0] for call in calls]:
+        raise UnusableBlock(f"the network's modules are not called once each in the order of their registration: {', '.join(call[0] for call in calls)}.")
+
+
+def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    if not block.skip:
+        return
+    widths = block.input_width, block.first.in_features, block.network(block.contextual(context, query)).shape[-1]
+    if len(set(widths)) > 1:
+        raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")
+    last_bias_name(block)
+
+
+def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:
+    """Over tensors and over balls, the plainest and the strictest of the arithmetics that it has to run in."""
+    z, a = (block.contextual(tokens, query).double().unsqueeze(-1) for tokens in (context, None))
+    W = block.first.weight.double()
+    over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
+    for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
+        try:
+            found = update(*operands)
+        except Exception as error:
+            raise UnusableBlock(
+                f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {_words(error)}. W is (m, d), the others (d, 1)."
+            ) from error
+        shape = tuple(found.shape[-2:]) if isinstance(found, Tensor) else (found.matrix.nrows(), found.matrix.ncols()) if isinstance(found, Ball) else None
+        if shape != tuple(W.shape):
+            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(found).__name__} over {words}; ΔW is {tuple(W.shape)}.")
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+_Call = tuple[str, nn.Module, Tensor, Tensor]
+
+
+@contextmanager
+def _followed(block: ContextualBlock) -> Iterator[list[_Call]]:
+    """Every call of a leaf of the network: its name, it, what it received and what it returned."""
+    calls: list[_Call] = []
+    handles = [
+        module.register_forward_hook(lambda module, inputs, output, name=name: calls.append((name, module, inputs[0], output)))
+        for name, module in leaves(block.network)
+    ]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _run(block: ContextualBlock, context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+    """What the network was given, and what it returned."""
+    attended = block.contextual(context, query)
+    try:
+        return attended, block.network(attended)
+    except Exception as error:
+        raise UnusableBlock(f"the network fails on what the contextual layer returned: {_words(error)}") from error
+
+
+def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:
+    """Whether A(sx) = s A(x) without a context, as powers of two show exactly; in fp64, where none of these scales underflows."""
+    layer = block.contextual
+    assert isinstance(layer, nn.Module)
+    wide = {name: value.double() for name, value in [*layer.named_parameters(), *layer.named_buffers()] if value.is_floating_point()}
+    x = query.double()
+    try:
+        at_one = functional_call(layer, wide, (None, x))
+        return all(torch.equal(functional_call(layer, wide, (None, x * scale)), at_one * scale) for scale in (2.0**-30, 2.0**-7, 2.0**5))
+    except RuntimeError:  # a layer that does not run in fp64 is told of where its cells fail
+        return False

@@ -1,0 +1,197 @@
+"""A user's own block: what the claims could not apply to is refused with the reason, and what is taken in is measured like any other."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from numeric import ContextualBlock
+from numeric.cell import Cell, block_in_format, measure_cell
+from numeric.contextual_block import UnusableBlock
+from numeric.modes import modes_named
+from numeric.own_block import OWN, own_block
+from numeric.probe import probe
+from numeric.scenario import scenarios_named
+from numeric.shapes import first_shape, layer_shapes
+from symbolic.verdict import Verdict
+
+D, M = 4, 6
+
+
+class Average(nn.Module):
+    def __init__(self, width: int = D) -> None:
+        super().__init__()
+        self.map = nn.Linear(D, width, bias=False)
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        asked = query.unsqueeze(1)
+        return self.map((asked if context is None else torch.cat([context, asked], dim=1)).mean(dim=1))
+
+
+def network(*front: nn.Module) -> nn.Sequential:
+    return nn.Sequential(*front, nn.Linear(D, M), nn.ReLU(), nn.Linear(M, D))
+
+
+def block(contextual: Callable[..., Tensor] | None = None, net: nn.Module | None = None, first: str = "0", *, skip: bool = False) -> ContextualBlock:
+    torch.manual_seed(0)
+    return ContextualBlock(contextual or Average(), net or network(), first, input_width=D, skip=skip)
+
+
+class SkipInside(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = network()
+
+    def forward(self, v: Tensor) -> Tensor:
+        return v + self.layers(v)
+
+
+class Rescaled(SkipInside):
+    def forward(self, v: Tensor) -> Tensor:
+        return self.layers(2.0 * v)
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act = nn.Linear(D, D), nn.ReLU()
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.act(self.first(self.act(self.first(v))))
+
+
+def tied() -> nn.Module:
+    layers = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D))
+    layers[2].weight = layers[0].weight
+    return layers
+
+
+class Noisy(Average):
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return super().forward(context, query) + torch.randn(D)
+
+
+class Deaf(Average):
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return super().forward(None, query)
+
+
+class Mixing(Average):
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        found = super().forward(context, query)
+        return found + found.mean(dim=0) * torch.arange(len(found)).unsqueeze(-1).flip(0)
+
+
+class NeedsContext(Average):
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        assert context is not None, "give me a context"
+        return super().forward(context, query)
+
+
+class OwnForward(ContextualBlock):
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return super().forward(context, query) + query
+
+
+class Gated(nn.Linear):
+    pass
+
+
+def with_nan() -> ContextualBlock:
+    made = block()
+    with torch.no_grad():
+        made.first.weight[0, 0] = float("nan")
+    return made
+
+
+def hooked() -> ContextualBlock:
+    made = block()
+    made.first.register_forward_hook(lambda module, inputs, output: output + 1)
+    return made
+
+
+REFUSED: dict[str, tuple[Callable[[], object], str]] = {
+    "no block": (lambda: nn.Linear(D, M), "returned a Linear, not a numeric.ContextualBlock"),
+    "a forward of its own": (lambda: OwnForward(Average(), network(), "0", input_width=D), "has a forward of its own"),
+    "a first layer that is none": (lambda: block(first="1"), '"1" is no nn.Linear'),
+    "a first layer of another class": (lambda: block(net=nn.Sequential(Gated(D, M), nn.ReLU(), nn.Linear(M, D))), '"0" is a Gated'),
+    "a weight that is no number": (with_nan, "a NaN or an infinity"),
+    "tied weights": (lambda: block(net=tied()), '"network.2.weight" is tied'),
+    "a wrong width": (lambda: block(Average(D + 1)), r"returned \(8, 5\) on a context; the first dense layer takes \(8, 4\)"),
+    "noise": (lambda: block(Noisy()), "not deterministic"),
+    "a context that is ignored": (lambda: block(Deaf()), "ignores its context"),
+    "mixed cases": (lambda: block(Mixing()), "mixes cases"),
+    "no empty context": (lambda: block(NeedsContext()), r"fails on no context \(None\): AssertionError: give me a context"),
+    "a layer in front": (lambda: block(net=network(nn.LayerNorm(D)), first="1"), r'"0" \(LayerNorm\) stands between'),
+    "a skip inside": (lambda: block(net=SkipInside(), first="layers.0"), "a skip was not declared"),
+    "a factor in front": (lambda: block(net=Rescaled(), first="layers.0"), '"layers.0" of the network does not receive what the contextual layer returned'),
+    "a module used twice": (lambda: block(net=Twice(), first="first"), '"act" of the network|used twice|once each'),
+    "an unknown module": (lambda: block(net=nn.Sequential(nn.Linear(D, M), nn.Tanh(), nn.Linear(M, D))), 'no rounding rule for "Tanh"'),
+    "a hook": (hooked, '"0" of the network has a forward hook'),
+    "a skip that does not fit": (lambda: block(net=nn.Sequential(nn.Linear(D, M)), skip=True), "have 4, 4 and 6 entries"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_claims_do_not_apply_to_is_refused(what: str) -> None:
+    make, said = REFUSED[what]
+    with pytest.raises(UnusableBlock, match=said):
+        own_block("mine", make())
+
+
+@pytest.mark.parametrize("made", [block(), block(skip=True), block(net=nn.Sequential(nn.Linear(D, M, bias=False), nn.Dropout(), nn.Linear(M, D)))])
+def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
+    """The control of the refusals."""
+    assert measured("formula", made).verdict is Verdict.HOLDS
+
+
+def test_a_plain_function_is_a_contextual_layer() -> None:
+    def average(context: Tensor | None, query: Tensor) -> Tensor:
+        return query if context is None else (query + context.sum(dim=1)) / (1 + context.shape[1])
+
+    assert measured("formula", block(average)).verdict is Verdict.HOLDS
+
+
+def measured(variant: str, made: ContextualBlock, update: Callable[..., object] | None = None):
+    subject = own_block("mine", made, update=update)
+    (mode,) = modes_named(["fp64"])
+    module = subject.model.block
+    probed = probe(mode, shapes=layer_shapes(module), first=(first_shape(module),))
+    return measure_cell(Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), scenarios_named(["random"])[0], 128), 0)
+
+
+def test_an_own_update_is_judged() -> None:
+    right = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ a.mT / (a.mT @ a))
+    assert right.verdict is Verdict.HOLDS
+    with_epsilon = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ a.mT / (a.mT @ a + 1e-6))
+    assert with_epsilon.verdict is Verdict.VIOLATED
+    of_the_context = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ (a + delta).mT / ((a + delta).mT @ (a + delta)))
+    assert of_the_context.verdict is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize(
+    ("update", "said"),
+    [
+        (lambda W, delta, a: torch.linalg.solve(W, delta), "does not run over tensors"),
+        (lambda W, delta, a: (W @ delta) @ a.mT / a.square().sum(), "does not run over balls"),
+        (lambda W, delta, a: W @ delta, r"gave \(6, 1\) over tensors; ΔW is \(6, 4\)"),
+    ],
+)
+def test_an_update_that_cannot_be_bounded_is_refused(update: Callable[..., object], said: str) -> None:
+    with pytest.raises(UnusableBlock, match=said):
+        own_block("mine", block(), update=update)
+
+
+@pytest.mark.parametrize(
+    ("contexts", "said"),
+    [
+        (lambda cases, generator: torch.zeros(cases, D), r"a context of shape \(8, 4\); asked for is \(8, n, 4\)"),
+        (lambda cases, generator: (torch.zeros(cases, 3, D), torch.zeros(cases, D + 1)), r"a query of shape \(8, 5\)"),
+        (lambda cases, generator: torch.full((cases, 3, D), float("inf")), "a NaN or an infinity"),
+        (lambda cases, generator: torch.zeros(cases, 0, D), "without a token"),
+    ],
+)
+def test_contexts_of_another_shape_are_refused(contexts: Callable[..., object], said: str) -> None:
+    with pytest.raises(UnusableBlock, match=said):
+        own_block("mine", block(), contexts=contexts)
