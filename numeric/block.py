@@ -34,6 +34,8 @@ class Block:
     """Whether A(sx) = s A(x) for s > 0 without a context, so that the query alone brings A(x) as near to zero as one likes."""
     cancels: bool = False
     """Whether tokens and their negatives cancel in A(C, x) as the query goes to zero: softmax attention without biases."""
+    longest: int = 4096
+    """Tokens of a long context: fewer for a layer that reads them one after the other, or keeps a state of each."""
     blunt: tuple[str, ...] = ()
     """Formats in which the bound is about as wide as what the context does to this block's first layer, as measured."""
 

@@ -201,10 +201,9 @@ def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
 
     target: the format of x's dtype, one that is held in that dtype, or a native one that is narrower.
     """
-    dtype = torch_dtype(target)
-    if target.native and dtype == x.value.dtype:
+    value = in_storage(x.value, target)
+    if value is x.value:
         return under(x, numerics)
-    value = x.value.to(dtype) if target.native else round_to(x.value, target)
     foretell_overflow(x.hazards, x.magnitude.largest(), target)
     half = torch.full((1, 1, 1), target.half_subnormal, dtype=torch.float64, device=value.device)
     u = torch.full((1, 1, 1), target.unit_roundoff, dtype=torch.float64, device=value.device)
@@ -214,6 +213,11 @@ def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
     form = None if x.form is None else Form(x.form.shared, x.form.outers, x.form.slack + coarse)
     kept = Rounded(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
     return computed(value, kept.radius.dense(*value.shape[-2:]), kept) if min(value.shape[-2:]) == 1 else kept
+
+
+def in_storage(value: Tensor, target: Format) -> Tensor:
+    """Numbers rounded to a format, in the dtype that holds it; the tensor itself if it is of that format."""
+    return value.to(torch_dtype(target)) if target.native else round_to(value, target)
 
 
 def widened(x: Rounded, numerics: Numerics) -> Rounded:

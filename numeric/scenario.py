@@ -53,6 +53,36 @@ class Scenario:
     """The claim that it tests on a block with one."""
     refuses: Callable[[Block, Mode], str | None] = lambda block, mode: None
     """Why it makes no sense on a block in a mode; None if it does."""
+    usual: tuple[str, ...] | None = None
+    """The modes in which a profile measures it that has not hours, by the first variant alone; None for all of everything."""
+    at_most: int | None = None
+    """Cases in a cell, where drawing them takes long."""
+
+
+NATIVE_FORMATS = ("fp64", "fp32", "bf16", "fp16")
+
+
+def drawn(subject: Subject, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The subject's own tokens in fp64: context (cases, n, width) and query (cases, width)."""
+    context, query = subject.model.tokens(cases, generator)
+    return context.double(), query.double()
+
+
+def part_removed(context: Tensor, query: Tensor, generator: torch.Generator) -> Cases:
+    """Y at random positions: how many, from one token to all, drawn once for the batch; which ones, for each case. What stays keeps its order."""
+    cases, tokens, width = context.shape
+    removed = int(torch.randint(1, tokens + 1, (), generator=generator))
+    stay = torch.rand((cases, tokens), generator=generator).argsort(-1)[:, removed:].sort(-1).values
+    return Cases(context, context.gather(1, stay.unsqueeze(-1).expand(-1, -1, width)) if removed < tokens else None, query)
+
+
+PART_RESOLVED = ("fp64", "fp32", "fp32-ftz", "fp16")
+"""Measured: in each of the other modes, on some block, half of the cases could not tell A(C,x) from A(C∖Y,x) in the update."""
+
+
+def refuses_blunt_formats(block: Block, mode: Mode) -> str | None:
+    """Why a part of the context is not removed in a mode; None if it is."""
+    return None if mode.id in PART_RESOLVED else "a few tokens of fifty change A(C,x) by less than such a format resolves"
 
 
 def all_scenarios() -> list[Scenario]:

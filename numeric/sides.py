@@ -28,7 +28,7 @@ from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
 from numeric.probe import Probed
 from numeric.range_limits import well_inside
-from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
+from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, in_storage, stored, under, widened
 from numeric.scenario import Attend, Cases
 from numeric.tensors import torch_dtype
 from numeric.variants import Variant
@@ -140,8 +140,10 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
         right_side = replace(right_side, first_layer_radius=widen(of_moved + of_right, 1))
 
     # The planted wrong update reads A(C,x) for A(C∖Y,x), a mistake seen in the wild; it is as well scaled as the right one.
-    mistaken = _patch(W, b_prime, delta, z, variant, probed)
-    wrong = patched_forward(block, cases.kept, cases.query, _parameters_of(block, mistaken), probed, _adapter(mistaken))
+    mistaken, adapter = _mistaken(block, W.value, delta.value, z.value, variant, probed)
+    if patched.last_bias is not None:
+        mistaken[last_bias_name(block)] = _parameters_of(block, patched)[last_bias_name(block)]
+    wrong = patched_forward(block, cases.kept, cases.query, mistaken, probed, adapter)
     wrong_side = Side(wrong.layers[block.first_layer].double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
     change = z.value.double() - a.value.double()
     effect = (W.value.double() @ change).abs().squeeze(-1)
@@ -178,6 +180,17 @@ def _patch(W: Rounded, b_prime: Rounded | None, delta: Rounded, a: Rounded, vari
         return Patched(under(W, layer), (under(W @ delta, probed.adapter), under(a, probed.adapter)), last_bias)
     weight = formulas.patched_weight(W, variant.update(W, delta, a))
     return Patched(stored(weight, mode.weights, layer), None, last_bias)
+
+
+def _mistaken(
+    block: ContextualBlock, W: Tensor, delta: Tensor, z: Tensor, variant: Variant, probed: Probed
+) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor] | None]:
+    """The planted wrong update, as the patched pass takes it; of numbers alone, for its bound is the right one's.  delta, z: (cases, d, 1)."""
+    with torch.no_grad(), probed.update.running():
+        if variant.factored:
+            return {}, (W @ delta, z)
+        weight = formulas.patched_weight(W, variant.update(W, delta, z))
+    return {weight_name(block): in_storage(weight, probed.mode.weights)}, None
 
 
 def _adapter(patched: Patched) -> tuple[Tensor, Tensor] | None:

@@ -4,6 +4,7 @@ Deterministic by the recipe's seed on one machine and version of torch. A block 
 stress test of an untrained block would say nothing of the paper.
 """
 
+import copy
 import hashlib
 import json
 import os
@@ -12,13 +13,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from numeric.block import Block
 from numeric.subject import MeasuredAsIs
@@ -26,7 +28,11 @@ from numeric.task import InContextRegressor, draw_prompts, half_squared_error
 from symbolic.errors import CallError
 
 VALIDATION_PROMPTS = 8192
+CHECKPOINT = "@"
+"""Stands between the step and the name of a weight in a cached file; no parameter's name holds one."""
 CURVE_POINTS = 100
+CHECKPOINT_EVERY = 5
+"""Points of the curve from one checkpoint to the next."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a label, the steps done and the steps in all."""
@@ -62,6 +68,18 @@ class TrainedBlock(MeasuredAsIs):
     """(step, training loss), thinned."""
     seconds: float
     cached: bool
+    checkpoints: dict[int, dict[str, Tensor]]
+    """The weights before a step of training, by that step; evenly spaced. Empty where they were left behind."""
+
+    def at(self, step: int) -> "TrainedBlock":
+        """The block as it was before a step of training; its losses are those of the whole training."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.checkpoints[step])
+        return replace(self, model=model, checkpoints={})
+
+    def alone(self) -> "TrainedBlock":
+        """Without the checkpoints, which most of what is done with it does not need."""
+        return replace(self, checkpoints={})
 
     @property
     def parameters(self) -> int:
@@ -135,23 +153,27 @@ def _train(block: Block, progress: Progress | None) -> TrainedBlock:
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, recipe.steps)
     losses: list[tuple[int, float]] = []
+    checkpoints: dict[int, dict[str, Tensor]] = {}
     every = max(1, recipe.steps // CURVE_POINTS)
     for step in range(recipe.steps):
         prompts = draw_prompts(recipe, recipe.batch, generator)
+        last = step == recipe.steps - 1
+        if step % (CHECKPOINT_EVERY * every) == 0 or last:
+            checkpoints[step] = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
         loss = half_squared_error(model(prompts.context, prompts.query), prompts.answer)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimiser.step()
         schedule.step()
-        if step % every == 0:
+        if step % every == 0 or last:
             losses.append((step, float(loss.detach())))
             if progress:
                 progress(f"train {block.id}", step, recipe.steps)
     if progress:
         progress(f"train {block.id}", recipe.steps, recipe.steps)
     validation, zero = _validated(model.requires_grad_(False), block)
-    return TrainedBlock(block, model, validation, zero, tuple(losses), time.perf_counter() - started, cached=False)
+    return TrainedBlock(block, model, validation, zero, tuple(losses), time.perf_counter() - started, cached=False, checkpoints=checkpoints)
 
 
 @_one_thread()
@@ -167,22 +189,24 @@ def _is_finite(model: InContextRegressor) -> bool:
     return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
 
 
-def _checksum(model: InContextRegressor) -> str:
+def _checksum(tensors: dict[str, Tensor]) -> str:
     """SHA-256 of the weights, in the order of their names."""
     digest = hashlib.sha256()
-    for name, weight in sorted(model.state_dict().items()):
+    for name, weight in sorted(tensors.items()):
         digest.update(name.encode() + weight.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
 def _write(result: TrainedBlock, path: Path) -> None:
     """Write to a temporary file first, so that a killed run leaves no half of one. A cache that cannot be written is a warning."""
-    facts = {"weights": _checksum(result.model), "losses": result.losses, "seconds": result.seconds}
+    tensors = dict(result.model.state_dict())
+    tensors.update({f"{step}{CHECKPOINT}{name}": weight for step, weights in result.checkpoints.items() for name, weight in weights.items()})
+    facts = {"weights": _checksum(tensors), "losses": result.losses, "seconds": result.seconds}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         os.close(descriptor)
-        save_file(result.model.state_dict(), name, metadata={"facts": json.dumps(facts)})
+        save_file(tensors, name, metadata={"facts": json.dumps(facts)})
         os.replace(name, path)
     except OSError as error:
         warnings.warn(
@@ -197,9 +221,13 @@ def _read(block: Block, path: Path) -> TrainedBlock | None:
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["facts"])
-            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        checkpoints: dict[int, dict[str, Tensor]] = {}
+        for step, name in (key.split(CHECKPOINT) for key in tensors if CHECKPOINT in key):
+            checkpoints.setdefault(int(step), {})[name] = tensors[f"{step}{CHECKPOINT}{name}"]
+        model.load_state_dict({name: weight for name, weight in tensors.items() if CHECKPOINT not in name})
         # What is not finite is refused by name, and not trained again behind anybody's back.
-        if _is_finite(model) and _checksum(model) != facts["weights"]:
+        if _is_finite(model) and _checksum(tensors) != facts["weights"]:
             raise ValueError("its weights are not those that were written")
         losses, seconds = tuple((int(step), float(loss)) for step, loss in facts["losses"]), float(facts["seconds"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -207,4 +235,6 @@ def _read(block: Block, path: Path) -> TrainedBlock | None:
             DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}); it is trained again."), stacklevel=3
         )
         return None
-    return TrainedBlock(block, model, *_validated(model.requires_grad_(False), block), losses, seconds, cached=True)
+    return TrainedBlock(
+        block, model, *_validated(model.requires_grad_(False), block), losses, seconds, cached=True, checkpoints=dict(sorted(checkpoints.items()))
+    )

@@ -45,6 +45,15 @@ def violations(record: RunRecord) -> Iterable[str]:
         where = f", the worst with an error of {ratio(max(ratios)[0])} times its bound in {max(ratios)[1]}" if ratios else ""
         lie = "lies outside its bound" if (cases or len(cells)) == 1 else "lie outside their bounds"
         yield f"{what} {lie}{where}"
+    yield from _figure_1(record)
+
+
+def _figure_1(record: RunRecord) -> Iterable[str]:
+    """Checkpoints of Figure 1 at which the two losses differ by more than rounding can make of it."""
+    figure = record.experiments.figure_1
+    outside = [row.step for row in figure.checkpoints if not row.difference <= row.bound] if figure else []
+    if outside:
+        yield f"at {counted(len(outside), 'checkpoint')} of Figure 1 the two losses differ by more than their bound (step {outside[0]} for one)"
 
 
 def doubts(record: RunRecord) -> Iterable[str]:
@@ -57,6 +66,10 @@ def doubts(record: RunRecord) -> Iterable[str]:
     untried = [claim.id for claim in record.claims if claim.verdict is Verdict.HOLDS and not claim.mutants]
     if untried:
         yield f"the prover was tried on no false variant of {joined(untried)}"
+    figure = record.experiments.figure_1
+    unseen = [row.step for row in figure.checkpoints if not abs(row.with_context - row.planted) > row.bound] if figure else []
+    if unseen:
+        yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
@@ -94,6 +107,8 @@ def breaks(record: RunRecord) -> Iterable[str]:
     if record.not_swept:
         first = record.not_swept[0]
         yield f"{counted(len(record.not_swept), 'near-zero sweep')} broke ({first.block}, {first.format}, {first.variant}: {first.reason})"
+    for row in record.experiments.broken:
+        yield f"{row.what} broke ({row.block}: {row.reason})"
     untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
     if untrained:
         yield f"{joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"

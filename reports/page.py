@@ -21,7 +21,8 @@ from reports.headline import Headline, Standing, cases_inside, headline
 from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
-from reports.record import NearZeroSweep, RunRecord
+from reports.paper_figures import paper_pictures
+from reports.record import Experiments, NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
@@ -35,6 +36,7 @@ SECTIONS = (
     ("grid", "Grid"),
     ("density", "Error against bound"),
     ("near-zero", "Near zero"),
+    ("figures", "Figures"),
     ("blocks", "Blocks"),
     ("run", "The run"),
     ("words", "Words"),
@@ -94,11 +96,25 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "worst_factor": _worst_factor(sweeps),
         "limits": _limits(sweeps),
         "sweep_pictures": list(_sweep_pictures(sweeps)),
+        "paper": paper_pictures(record.experiments),
+        **_of_figures(record.experiments),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
         "verdict_words": VERDICTS,
     }
     return _environment().get_template("page.html.j2").render(values)
+
+
+def _of_figures(found: Experiments) -> dict[str, Any]:
+    """What the captions of the paper's figures say."""
+    rows = found.figure_1.checkpoints if found.figure_1 else []
+    return {
+        "outside": sum(not row.difference <= row.bound for row in rows),
+        "largest_difference": max((row.difference for row in rows), default=None),
+        "least_planted": min((abs(row.with_context - row.planted) for row in rows), default=None),
+        "vanishing": [layer.block for layer in found.layers if layer.vanishes_at is not None],
+        "staying": [layer.block for layer in found.layers if layer.vanishes_at is None],
+    }
 
 
 def _headline(record: RunRecord, folder: Path | None) -> Headline:

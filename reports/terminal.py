@@ -30,6 +30,9 @@ _COLOURS = {
 
 _STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold red", Standing.UNFINISHED: "bold yellow"}
 
+ABREAST = 5
+"""Scenarios that stand side by side on a terminal."""
+
 
 def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
     """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report."""
@@ -102,9 +105,11 @@ def _checks(record: RunRecord) -> str:
 
 
 def _folded_grid(record: RunRecord) -> Table:
-    """Format by scenario, then block by scenario: the gravest verdict and the worst ratio over all else."""
+    """Format by scenario, then block by scenario: the gravest verdict and the worst ratio over all else. One after the other if they are many."""
     squares = grid(record).squares
     scenarios = list(dict.fromkeys(square.cell.scenario for square in squares))
+    if len(scenarios) > ABREAST:
+        return _folded_lists(squares)
     table = _table("error ÷ bound", *scenarios)
     for field in ("format", "block"):
         for name in dict.fromkeys(getattr(square.cell, field) for square in squares):
@@ -114,6 +119,19 @@ def _folded_grid(record: RunRecord) -> Table:
             if len({square.cell.block for square in squares}) == 1:
                 break
             table.add_row()
+    return table
+
+
+def _folded_lists(squares: Sequence[Square]) -> Table:
+    """Formats, blocks and scenarios, each with the gravest verdict and the worst ratio over all else."""
+    table = _table("error ÷ bound", "worst", "cells")
+    for field in ("format", "block", "scenario"):
+        names = list(dict.fromkeys(getattr(square.cell, field) for square in squares))
+        if len(names) > 1:
+            table.add_row(Text(field, style="dim"))
+            for name in names:
+                rows = [square for square in squares if getattr(square.cell, field) == name]
+                table.add_row(Text(f"  {name}"), _folded(rows), count(len(rows)))
     return table
 
 

@@ -20,7 +20,7 @@ from numeric.module_rules import assumes_a_library
 from numeric.own_block import OwnBlock
 from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
-from numeric.scenario import claim_of, scenarios_named
+from numeric.scenario import Scenario, claim_of, scenarios_named
 from numeric.shapes import first_shape, layer_shapes
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
@@ -33,6 +33,10 @@ from reports.record import (
     ClaimRecord,
     Environment,
     ErratumRecord,
+    Experiments,
+    Figure1,
+    Figure3,
+    LayerRecord,
     ModelRecord,
     NearZeroSweep,
     NotMeasured,
@@ -49,6 +53,7 @@ from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
 from verify import cell_records, claim_records
 from verify.environment import describe_environment
+from verify.experiment_records import FIGURE_1_FORMAT, PAPERS, figure_1, figure_3, layer, write_data
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
@@ -61,6 +66,9 @@ FACTOR_LEFT_OUT = 2
 
 NEAR_ZERO = "near_zero"
 """The scenario that brings the sweeps with it."""
+
+
+UNUSUAL = "its contexts are hostile to any format alike, and are measured in these by the profile exhaustive, or where a format is asked for by name"
 
 
 class Ui(Protocol):
@@ -85,6 +93,7 @@ class Run:
         self.near_zero: dict[int, NearZeroSweep] = {}
         self.not_swept: list[NotSwept] = []
         self.not_measured: list[NotMeasured] = []
+        self.experiments = Experiments()
         self.gradient_factors: dict[int, str] = {}
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
@@ -109,6 +118,7 @@ class Run:
             near_zero=[self.near_zero[key] for key in sorted(self.near_zero)],
             not_swept=self.not_swept,
             not_measured=self.not_measured,
+            experiments=self.experiments,
         )
 
     def _errata(self) -> Iterator[ErratumRecord]:
@@ -151,27 +161,69 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui, own: OwnBlock | None = No
 
 
 def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
-    blocks: dict[str, Subject | BlockNotTrained] = dict(_trained_blocks(state, ui)) if own is None else {own.block.id: own}
+    trained = {} if own is not None else dict(_trained_blocks(state, ui))
+    blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
+    if own is not None:
+        blocks[own.block.id] = own
     probed = {row.mode.id: row for row in _probe(state, [block for block in blocks.values() if not isinstance(block, BlockNotTrained)], ui)}
     cells, sweeps = _planned(state, blocks, probed)
-    with Workers(min(state.plan.jobs, len(cells) + len(sweeps))) as pool:
+    experiments = _experiments(state.plan, trained, probed)
+    with Workers(min(state.plan.jobs, len(cells) + len(sweeps) + len(experiments))) as pool:
+        for key, (_, make, arguments) in experiments.items():
+            pool.submit(key, make, *arguments)
         for key, cell in cells.items():
-            pool.submit(key, measure, *cell, state.plan.cases, state.plan.profile.certified, state.plan.seed)
+            pool.submit(key, measure, *cell, _cases(state.plan, cell[3]), state.plan.profile.certified, state.plan.seed)
         for key, swept in sweeps.items():
             pool.submit(key, sweep_near_zero, *swept, state.plan.seed)
 
+        done = 0
+
         def take(found: Iterable[tuple[int, Any]]) -> None:
             for key, outcome in found:
-                if key in cells:
+                if key in experiments:
+                    _keep_experiment(state, experiments[key][0], outcome)
+                elif key in cells:
                     _keep_cell(state, cases, key, cells[key], outcome)
                 else:
                     _keep_sweep(state, key, sweeps[key], outcome)
-                ui.step("measure", len(state.cells) + len(state.near_zero) + len(state.not_swept) - skipped, len(cells) + len(sweeps))
+                nonlocal done
+                done += 1
+                ui.step("measure", done, len(cells) + len(sweeps) + len(experiments))
                 state.save()
 
-        skipped = len(state.cells)
         _prove(state, ui, lambda: take(pool.finished()))
         take(pool.results())
+    write_data(state.experiments, state.folder)
+
+
+_Experiment = tuple[str, Callable[..., Any], tuple[Any, ...]]
+"""What it is of, what makes it, and from what."""
+
+
+def _experiments(plan: Plan, trained: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> dict[int, _Experiment]:
+    """The paper's figures that the plan asks for, by numbers that no cell has."""
+    learned = {name: found for name, found in trained.items() if isinstance(found, TrainedBlock)}
+    if not plan.experiments:
+        return {}
+    papers, machine = learned.get(PAPERS), probed.get(FIGURE_1_FORMAT)
+    made: list[_Experiment] = [(name, layer, (found.alone(),)) for name, found in learned.items()]
+    if papers is not None:
+        made += [(PAPERS, figure_3, (papers.alone(),)), *([(PAPERS, figure_1, (papers, machine))] if machine else [])]
+    return {-number: row for number, row in enumerate(made, start=1)}
+
+
+def _keep_experiment(state: Run, block: str, outcome: Figure1 | Figure3 | LayerRecord | Exception) -> None:
+    """A figure's row; one that broke is told as that, and makes the run incomplete."""
+    found, change = state.experiments, dict[str, object]()
+    if isinstance(outcome, Exception):
+        change["broken"] = [*found.broken, NotMeasured(block=block, what="a figure of the paper", reason=_words(outcome))]
+    elif isinstance(outcome, Figure1):
+        change["figure_1"] = outcome
+    elif isinstance(outcome, Figure3):
+        change["figure_3"] = outcome
+    else:
+        change["layers"] = sorted([*found.layers, outcome], key=lambda row: state.plan.blocks.index(row.block))
+    state.experiments = found.model_copy(update=change)
 
 
 def _prove(state: Run, ui: Ui, between: Callable[[], None]) -> None:
@@ -243,6 +295,8 @@ def _planned(state: Run, blocks: dict[str, Subject | BlockNotTrained], probed: d
         for scenario in scenarios_named(plan.scenarios):
             if not isinstance(block, BlockNotTrained) and scenario.refuses(block.block, mode) is not None:
                 continue
+            if _is_unusual(plan, scenario, mode, variant):
+                continue
             place += 1
             if isinstance(block, BlockNotTrained):
                 state.cells[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
@@ -269,8 +323,23 @@ def _variants(plan: Plan, block: str) -> tuple[str, ...]:
     return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
 
 
+def _cases(plan: Plan, scenario: str) -> int:
+    (row,) = scenarios_named([scenario])
+    return plan.cases if row.at_most is None else min(plan.cases, row.at_most)
+
+
+def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> bool:
+    """Whether a cell is left to a profile that has hours."""
+    return not plan.everywhere and scenario.usual is not None and (mode.id not in scenario.usual or variant != plan.variants[0])
+
+
 def _refused(plan: Plan, blocks: list[Block]) -> Iterator[NotMeasured]:
     """Scenarios that make no sense on a block, with the formats if it is not all of them."""
+    for scenario in scenarios_named(plan.scenarios):
+        if scenario.usual is not None and not plan.everywhere and len({*plan.formats} - {*scenario.usual}):
+            elsewhere = ", ".join(name for name in plan.formats if name not in scenario.usual)
+            for block in blocks:
+                yield NotMeasured(block=block.id, what=f"scenario {scenario.id} in {elsewhere}", reason=UNUSUAL)
     for block, scenario in product(blocks, scenarios_named(plan.scenarios)):
         modes = modes_named(plan.formats)
         reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}

@@ -33,6 +33,10 @@ class Plan:
     """Processes that measure at once."""
     variants_on: tuple[str, ...] | None = None
     """Blocks on which every variant is measured; the first alone on the others. None: on all."""
+    everywhere: bool = True
+    """Whether every scenario is measured in every format and variant, and not in its usual ones alone."""
+    experiments: bool = False
+    """Whether the paper's figures are made, of all blocks in the plan."""
     without: tuple[str, ...] = ()
     """Refinements that the bounds do without, to compare."""
 
@@ -76,7 +80,7 @@ def make_plan(
         "block": (own.block.id,) if own else tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
         "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
         "variant": tuple(own.variant(name).id for name in variants or ()) if own else tuple(variant.id for variant in variants_named(variants)),
-        "scenario": tuple(scenario.id for scenario in scenarios_named(scenarios)),
+        "scenario": tuple(scenario.id for scenario in scenarios_named(row.scenarios if scenarios is None else scenarios)),
     }
     left_out = tuple(row.value for row in refinements_named(list(dict.fromkeys(without or ()))))
     given = {"block": blocks, "format": formats, "variant": chosen_variants, "scenario": scenarios, "without": left_out}
@@ -99,5 +103,7 @@ def make_plan(
         row.cases if cases is None else cases,
         1 if own is not None else (os.cpu_count() or 1) if jobs is None else jobs,  # a user's file cannot be sent to another process
         row.variants_on if variants is None else None,
+        row.everywhere or formats is not None,
+        row.experiments and verb == "all",
         left_out,
     )

@@ -23,14 +23,28 @@ class Profile:
     """The modes that are measured unless others are asked for; None for all."""
     blocks: tuple[str, ...] | None = None
     """The same of blocks."""
+    scenarios: tuple[str, ...] | None = None
+    """The same of scenarios."""
+    everywhere: bool = False
+    """Whether every scenario is measured in every format and variant, and not in its usual ones alone."""
+    experiments: bool = False
+    """Whether the paper's figures are made."""
     variants_on: tuple[str, ...] | None = None
     """Blocks on which every variant is measured; the others see the first alone, since variants differ in what is behind the contextual layer."""
 
 
 PROFILES = (
-    Profile("quick", "a minute on two cores", 2048, 16, ("fp64", "fp32", "bf16", "fp16"), ("attention", "attention-skip")),
-    Profile("standard", "a few minutes on two cores", 3072, 64, variants_on=("attention", "attention-skip")),
-    Profile("exhaustive", "hours: a hundred times standard", 204800, None),
+    Profile(
+        "quick",
+        "a minute on two cores",
+        2048,
+        16,
+        ("fp64", "fp32", "bf16", "fp16"),
+        ("attention", "attention-skip"),
+        ("random", "near_zero", "recompute", "subset"),
+    ),
+    Profile("standard", "a few minutes on two cores", 2048, 32, experiments=True, variants_on=("attention", "attention-skip")),
+    Profile("exhaustive", "hours: a hundred times standard", 204800, None, everywhere=True, experiments=True),
 )
 
 

@@ -65,4 +65,6 @@ def _build(recipe: Recipe) -> ContextualBlock:
     return ContextualBlock(Griffin(recipe.width, recipe.heads), relu_network(recipe), "0", input_width=recipe.width)
 
 
-BLOCKS = (Block("griffin", "Gated linear recurrence and local attention (Griffin), ReLU network", _build, Recipe(steps=600), blunt=("fp8-e5m2",)),)
+BLOCKS = (
+    Block("griffin", "Gated linear recurrence and local attention (Griffin), ReLU network", _build, Recipe(steps=600), longest=1024, blunt=("fp8-e5m2",)),
+)

@@ -3,13 +3,13 @@
 import torch
 
 from numeric.formats import Format
-from numeric.scenario import Cases, Scenario
+from numeric.scenario import Cases, Scenario, drawn
 from numeric.subject import Subject
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    context, query = subject.model.tokens(cases, generator)
-    return Cases(context.double(), None, query.double())
+    context, query = drawn(subject, cases, generator)
+    return Cases(context, None, query)
 
 
 SCENARIO = Scenario("random", "Prompts as in training, Y = C", "corollary-2.3.1", _draw)

@@ -17,7 +17,7 @@ from numeric.formats import Format
 from numeric.modes import Mode
 from numeric.passes import attend
 from numeric.probe import Probed
-from numeric.scenario import Cases, Scenario
+from numeric.scenario import Cases, Scenario, drawn
 from numeric.subject import Subject
 
 SERVED = 7
@@ -29,7 +29,7 @@ LEVELS = 16
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    context, query = (x.double() for x in subject.model.tokens(cases, generator))
+    context, query = drawn(subject, cases, generator)
     half = context[:, : context.shape[1] // 2]
     order = torch.randperm(2 * half.shape[1], generator=generator)  # so that no sum cancels term by term
     kept = torch.cat([half, -half], dim=1)[:, order]

@@ -35,6 +35,7 @@ COMBINATIONS = {
     for mode in MODES
     for scenario in all_scenarios()
     if "cpu" in mode.runs_on and scenario.refuses(row, mode) is None
+    if scenario.usual is None or (mode.id in scenario.usual and variant is VARIANTS[0])
 }
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 

@@ -578,11 +578,13 @@ def test_the_table_has_one_row_for_each_function_device_and_format() -> None:
 
 
 def test_a_module_without_a_rule_has_none() -> None:
-    assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3)))
+    assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3), nn.Identity()))
+    assert rule_for(nn.Dropout().eval()) is not None
+    assert rule_for(nn.Dropout()) is None, "in training it is no function"
     assert rule_for(nn.Tanh()) is None
     assert rule_for(nn.LayerNorm((3, 4))) is None
     assert rule_for(nn.Softmax(dim=0)) is None
-    assert len(RULES) == 6
+    assert len(RULES) == 8
 
 
 def test_a_root_or_an_exponential_out_of_range_is_foretold() -> None:

@@ -1,0 +1,24 @@
+"""Entries up to the end of the format's range: context and query scaled by powers of two; Y = C.
+
+Far up, scores and states overflow, and A(C,x) is not finite: such a case has to be refused by name, never judged, and never
+be wrong without a warning.
+"""
+
+import torch
+
+from numeric.formats import Format
+from numeric.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
+from numeric.subject import Subject
+
+LEVELS = 16
+"""Scales, evenly spaced in the exponent from 1 up to where an entry passes the largest number."""
+
+
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+    context, query = drawn(subject, cases, generator)
+    exponents = torch.linspace(0, storage.max_exponent, LEVELS, dtype=torch.float64).round()
+    scale = torch.exp2(exponents[torch.arange(cases) % LEVELS]).unsqueeze(-1)
+    return Cases(context * scale.unsqueeze(-1), None, query * scale)
+
+
+SCENARIO = Scenario("huge", "Entries up to the largest number, Y = C", "corollary-2.3.1", _draw, usual=NATIVE_FORMATS)

@@ -1,0 +1,83 @@
+"""The paper's figures as jobs: each made in one process, as rows of the record, and its data as CSV."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
+from numeric.probe import BATCH, Probed
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS
+from reports.record import Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
+
+PAPERS = "attention"
+"""The block of the paper's figures."""
+
+FIGURE_1_FORMAT = "fp32"
+
+
+def figure_1(trained: TrainedBlock, probed: Probed) -> Figure1:
+    """Both validation losses at every checkpoint."""
+    rows = [
+        CheckpointRecord(
+            step=found.step,
+            training_loss=found.training_loss,
+            with_context=found.with_context,
+            patched=found.patched,
+            difference=found.difference,
+            bound=found.bound,
+            planted=found.planted,
+        )
+        for found in training_with_bounds(trained, VARIANTS[0], probed)
+    ]
+    return Figure1(block=trained.block.id, format=probed.mode.id, prompts=BATCH, checkpoints=rows)
+
+
+def layer(trained: TrainedBlock) -> LayerRecord:
+    """Figure 2, for one contextual layer."""
+    found = layer_compared(trained)
+    return LayerRecord(
+        block=trained.block.id,
+        loss=trained.validation_loss,
+        trials=TRIALS,
+        steps=_averages(found.steps),
+        norm=found.norm,
+        alignment=found.alignment,
+        vanishes_at=found.vanishes_at,
+    )
+
+
+def figure_3(trained: TrainedBlock) -> Figure3:
+    """SGD on W, and ΔW."""
+    found = finetuning_compared(trained)
+    return Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(found.finetuned), patched=_averages(found.patched))
+
+
+def write_data(found: Experiments, folder: Path) -> None:
+    """The figures' data as CSV, in the run's folder ``figures/``; nothing for a figure that was not made."""
+    where = folder / "figures"
+    if found.figure_1:
+        fields = list(CheckpointRecord.model_fields)
+        _write(where / "figure-1.csv", fields, ([getattr(row, field) for field in fields] for row in found.figure_1.checkpoints))
+    if found.layers:
+        rows = ((record.block, *point) for record in found.layers for point in record.steps)
+        _write(where / "figure-2.csv", ["block", "tokens", "mean_step", "standard_error"], rows)
+    if found.figure_3:
+        names = {"sgd": found.figure_3.finetuned, "patch": found.figure_3.patched}
+        _write(
+            where / "figure-3.csv",
+            ["update", "examples", "mean_loss", "standard_error"],
+            ((name, *point) for name, points in names.items() for point in points),
+        )
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _averages(points: Iterable[Averaged]) -> Averages:
+    return [(point.tokens, point.mean, point.error) for point in points]
