@@ -27,7 +27,7 @@ from numeric.variants import Variant
 from symbolic import formulas
 
 CASES = 256
-LEVELS = 32
+LEVELS = 24
 SETTLED = -40
 """The exponent of ‖a‖ from which on ΔA = A(C,x) - a no longer depends on it."""
 

@@ -3,7 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from reports.cases import read_cells
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.cases import read_cells, words
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -13,13 +16,18 @@ def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
 
     Empty if the folder holds no cases at all: a record may travel without them.
     """
-    found = {cell: Counter(table["verdict"].to_pylist()) for cell, table in read_cells(folder, ["verdict"])}
+    found = {cell: _tallied(words(table, "verdict")) for cell, table in read_cells(folder, ["verdict"])}
     return [cell.id for cell in record.cells if _counted(cell) != found.get(cell.id, Counter())] if found else []
 
 
 def cases_missing(record: RunRecord, folder: Path) -> bool:
     """Whether the record counts cases and the folder holds none of them."""
     return any(_counted(cell) for cell in record.cells) and not any(True for _ in read_cells(folder, ["verdict"]))
+
+
+def _tallied(verdicts: NDArray[np.object_]) -> Counter[str]:
+    names, numbers = np.unique(verdicts.astype(str), return_counts=True)
+    return Counter({str(name): int(number) for name, number in zip(names, numbers, strict=True)})
 
 
 def _counted(cell: CellRecord) -> Counter[str]:

@@ -130,10 +130,22 @@ def read_cells(folder: Path, columns: Sequence[str] | None = None) -> Iterator[t
             for group in range(file.num_row_groups):
                 if file.metadata.row_group(group).num_rows:
                     places[file.read_row_group(group, columns=["cell"])["cell"][0].as_py()] = (path, group)
-    for cell in sorted(places, key=_part_name):  # an order that does not depend on which cell was finished first
-        path, group = places[cell]
-        with _reader(path) as file:
-            yield cell, file.read_row_group(group, columns=wanted)
+    with contextlib.ExitStack() as opened:
+        whole = opened.enter_context(_reader(merged)) if any(path == merged for path, _ in places.values()) else None
+        for cell in sorted(places, key=_part_name):  # an order that does not depend on which cell was finished first
+            path, group = places[cell]
+            if path == merged:
+                assert whole is not None
+                yield cell, whole.read_row_group(group, columns=wanted)
+            else:
+                with _reader(path) as file:
+                    yield cell, file.read_row_group(group, columns=wanted)
+
+
+def words(table: pa.Table, name: str) -> NDArray[np.object_]:
+    """A column of words."""
+    chunks = [np.asarray(chunk.dictionary.to_pylist(), dtype=object)[chunk.indices.to_numpy()] for chunk in table[name].chunks]
+    return np.concatenate(chunks) if chunks else np.empty(0, dtype=object)
 
 
 @contextlib.contextmanager

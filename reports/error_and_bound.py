@@ -17,7 +17,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.cases import read_cells
+from reports.cases import read_cells, words
 from reports.numbers import counted, real, two_to
 from reports.record import RunRecord
 from reports.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
@@ -69,7 +69,7 @@ def panels(record: RunRecord, folder: Path) -> list[Panel]:
     collected: dict[str, list[_Points]] = {name: [] for name in formats.values()}
     for cell, table in read_cells(folder, ("error", "bound", "expected", "ratio", "verdict")):
         if cell in formats:  # a cell that was in flight when the run stopped may have cases and no row
-            verdict = np.asarray(table["verdict"].to_pylist(), dtype=object)
+            verdict = words(table, "verdict")
             judged = np.isin(verdict, _JUDGED)
             error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
             refused = int(np.count_nonzero(verdict == Verdict.INCONCLUSIVE.value))

@@ -27,7 +27,7 @@ from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
-DETAILED_CELLS = 96
+DETAILED_CELLS = 64
 """Cells beyond these many have no detail on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (

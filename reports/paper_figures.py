@@ -85,7 +85,7 @@ def _difference(figure_1: Figure1) -> Markup:
 def _steps(layers: Sequence[LayerRecord]) -> Markup:
     """After i = 2, as in the paper; layers whose steps vanish in one colour, the others in another, each named at its end."""
     with house_style():
-        figure = Figure(figsize=(7.9, 3.4), layout="constrained")
+        figure = Figure(figsize=(9.5, 3.6), layout="constrained")
         axes = figure.add_subplot()
         axes.set_xlabel("i, tokens consumed")
         axes.set_ylabel("mean ‖ΔW at i + 1 less ΔW at i‖₂")
@@ -94,7 +94,7 @@ def _steps(layers: Sequence[LayerRecord]) -> Markup:
             points = [point for point in layer.steps if point[0] >= 2 and 0 < point[1] < math.inf]
             if not points:
                 continue
-            colour = VIOLATED if layer.vanishes_at is None else HOLDS
+            colour = INCONCLUSIVE if layer.vanishes_at is None else HOLDS
             at, mean, error = zip(*points, strict=True)
             axes.plot(at, mean, color=colour, linewidth=1.1)
             axes.fill_between(
@@ -117,11 +117,11 @@ def _band(axes: Axes, at: Sequence[int], mean: Sequence[float], error: Sequence[
 def _named_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     """Each curve's name beside its end, in the right margin; names that would cover each other are moved apart."""
     low, high = (math.log(limit) for limit in axes.get_ylim())
-    gap, place = (high - low) * 0.075, -math.inf
+    gap, place = (high - low) * 0.06, -math.inf
     for end, name, colour in sorted(ends):
         place = max(math.log(end), place + gap)
         axes.annotate(
-            name, (1, end), xycoords=axes.get_yaxis_transform(), xytext=(1.03, math.exp(place)), textcoords=axes.get_yaxis_transform(),
+            name, (1, end), xycoords=axes.get_yaxis_transform(), xytext=(1.02, math.exp(place)), textcoords=axes.get_yaxis_transform(),
             va="center", fontsize=7.5, color=colour, arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.6},
         )  # fmt: skip
 

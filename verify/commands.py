@@ -66,12 +66,13 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     from numeric.block import blocks_named
     from numeric.training import TrainedBlock
     from verify.cell_records import model_record
-    from verify.trainers import train_all
+    from verify.trainers import Training
+    from verify.workers import Workers
 
     rows, failures = [], []
-    with ProgressBars() as ui:
-        chosen = blocks_named(None if names is None else list(dict.fromkeys(names)))
-        for _, found in train_all(chosen, jobs=os.cpu_count() or 1, step=ui.step, again=again):
+    chosen = blocks_named(None if names is None else list(dict.fromkeys(names)))
+    with ProgressBars() as ui, Workers(min(os.cpu_count() or 1, len(chosen))) as pool:
+        for _, found in Training(chosen, pool, step=ui.step, again=again).results():
             if isinstance(found, TrainedBlock):
                 rows.append(model_record(found).model_dump(mode="json"))
             else:
@@ -246,7 +247,9 @@ def _formats() -> list[Row]:
 def _scenarios() -> list[Row]:
     from numeric.scenario import all_scenarios
 
-    return [{"id": row.id, "title": row.title, "claim": row.claim} for row in all_scenarios()]
+    return [
+        {"id": row.id, "title": row.title, "claim": row.claim, "usual_formats": "all" if row.usual is None else ", ".join(row.usual)} for row in all_scenarios()
+    ]
 
 
 def _variants() -> list[Row]:

@@ -4,7 +4,8 @@ A run that is interrupted leaves what is finished on disk, with ``finished`` nul
 the others go on. Rows stand in the order of the plan, whatever was finished first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
 from numeric.block import Block, blocks_named
 from numeric.combination import cannot_run, makes_no_sense
+from numeric.contextual_block import ContextualBlock
 from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
 from numeric.modes import Mode, modes_named
@@ -53,22 +55,26 @@ from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
 from verify import cell_records, claim_records
 from verify.environment import describe_environment
-from verify.experiment_records import FIGURE_1_FORMAT, PAPERS, figure_1, figure_3, layer, write_data
+from verify.experiment_records import FIGURE_1_FORMAT, PAPERS, figure_1, figure_3, layer, steps_that_stay, write_data
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
-from verify.trainers import train_all
+from verify.trainers import Training
 from verify.workers import Workers
 
 FACTOR_LEFT_OUT = 2
+NO_CONSEQUENCE = 9
 """The erratum on §4.3 that ‖A(x)‖ measures."""
 
 NEAR_ZERO = "near_zero"
 """The scenario that brings the sweeps with it."""
 
 
-UNUSUAL = "its contexts are hostile to any format alike, and are measured in these by the profile exhaustive, or where a format is asked for by name"
+SAVED_EVERY = 2.0
+"""Seconds from one time that the record is written to the next, while cells come in."""
+
+UNUSUAL = "`verify list scenarios` names those; the profile exhaustive measures them in all, as does a format that is asked for by name"
 
 
 class Ui(Protocol):
@@ -126,6 +132,9 @@ class Run:
         proved = {claim.id: claim for claim in self.claims}
         first = min(self.gradient_factors, default=None)
         measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
+        staying = steps_that_stay(self.experiments.layers)
+        if staying is not None:
+            measured[NO_CONSEQUENCE] = staying
         for erratum in load_errata():
             row = claim_records.erratum_record(erratum, proved, measured.get(erratum.number))
             if row is not None:
@@ -161,14 +170,19 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui, own: OwnBlock | None = No
 
 
 def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
-    trained = {} if own is not None else dict(_trained_blocks(state, ui))
-    blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
-    if own is not None:
-        blocks[own.block.id] = own
-    probed = {row.mode.id: row for row in _probe(state, [block for block in blocks.values() if not isinstance(block, BlockNotTrained)], ui)}
-    cells, sweeps = _planned(state, blocks, probed)
-    experiments = _experiments(state.plan, trained, probed)
-    with Workers(min(state.plan.jobs, len(cells) + len(sweeps) + len(experiments))) as pool:
+    registry = blocks_named(state.plan.blocks) if own is None else []
+    modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
+    with Workers(state.plan.jobs) as pool:
+        training = Training(registry, pool, step=ui.step)
+        # What needs no trained block is done while they train.
+        _prove(state, ui)
+        probed = {row.mode.id: row for row in _probe(state, modules, ui)}
+        trained = dict(_trained_blocks(state, training))
+        blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
+        if own is not None:
+            blocks[own.block.id] = own
+        cells, sweeps = _planned(state, blocks, probed)
+        experiments = _experiments(state.plan, trained, probed)
         for key, (_, make, arguments) in experiments.items():
             pool.submit(key, make, *arguments)
         for key, cell in cells.items():
@@ -176,23 +190,18 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         for key, swept in sweeps.items():
             pool.submit(key, sweep_near_zero, *swept, state.plan.seed)
 
-        done = 0
-
-        def take(found: Iterable[tuple[int, Any]]) -> None:
-            for key, outcome in found:
-                if key in experiments:
-                    _keep_experiment(state, experiments[key][0], outcome)
-                elif key in cells:
-                    _keep_cell(state, cases, key, cells[key], outcome)
-                else:
-                    _keep_sweep(state, key, sweeps[key], outcome)
-                nonlocal done
-                done += 1
-                ui.step("measure", done, len(cells) + len(sweeps) + len(experiments))
+        saved = time.monotonic()
+        for done, (key, outcome) in enumerate(pool.results(), start=1):
+            if key in experiments:
+                _keep_experiment(state, experiments[key][0], outcome)
+            elif key in cells:
+                _keep_cell(state, cases, key, cells[key], outcome)
+            else:
+                _keep_sweep(state, key, sweeps[key], outcome)
+            ui.step("measure", done, len(cells) + len(sweeps) + len(experiments))
+            if time.monotonic() - saved > SAVED_EVERY:
                 state.save()
-
-        _prove(state, ui, lambda: take(pool.finished()))
-        take(pool.results())
+                saved = time.monotonic()
     write_data(state.experiments, state.folder)
 
 
@@ -226,30 +235,28 @@ def _keep_experiment(state: Run, block: str, outcome: Figure1 | Figure3 | LayerR
     state.experiments = found.model_copy(update=change)
 
 
-def _prove(state: Run, ui: Ui, between: Callable[[], None]) -> None:
-    """Prove the claims; between two of them, see to what else has come in."""
+def _prove(state: Run, ui: Ui) -> None:
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
         ui.step("prove", index, len(claims))
         state.claims.append(claim_records.claim_record(prove(claim)))
-        between()
     if claims:
         ui.step("prove", len(claims), len(claims))
     state.save()
 
 
-def _trained_blocks(state: Run, ui: Ui) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
-    for block, found in train_all(blocks_named(state.plan.blocks), jobs=state.plan.jobs, step=ui.step):
+def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
+    for block, found in training.results():
         if isinstance(found, TrainedBlock):
             state.models.append(cell_records.model_record(found))
             state.save()
         yield block.id, found
 
 
-def _probe(state: Run, blocks: list[Subject], ui: Ui) -> list[Probed]:
+def _probe(state: Run, blocks: Sequence[ContextualBlock], ui: Ui) -> list[Probed]:
     """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
-    shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block.model.block)}))
-    first = tuple({first_shape(block.model.block) for block in blocks})
+    shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block)}))
+    first = tuple({first_shape(block) for block in blocks})
     left_out = refinements_named(state.plan.without)
     found: list[Probed] = []
     answers: list[Probe] = []
@@ -257,7 +264,7 @@ def _probe(state: Run, blocks: list[Subject], ui: Ui) -> list[Probed]:
         ui.step("probe the machine", index, len(state.plan.formats))
         found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device).without(left_out))
         answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
-    assumed = any(assumes_a_library(block.model.block.network) for block in blocks)
+    assumed = any(assumes_a_library(block.network) for block in blocks)
     if assumed:
         widths = tuple(sorted({rows for rows, _ in shapes}))
         for storage in {mode.activations for mode in modes_named(state.plan.formats)}:
@@ -335,11 +342,9 @@ def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> boo
 
 def _refused(plan: Plan, blocks: list[Block]) -> Iterator[NotMeasured]:
     """Scenarios that make no sense on a block, with the formats if it is not all of them."""
-    for scenario in scenarios_named(plan.scenarios):
-        if scenario.usual is not None and not plan.everywhere and len({*plan.formats} - {*scenario.usual}):
-            elsewhere = ", ".join(name for name in plan.formats if name not in scenario.usual)
-            for block in blocks:
-                yield NotMeasured(block=block.id, what=f"scenario {scenario.id} in {elsewhere}", reason=UNUSUAL)
+    unusual = [row.id for row in scenarios_named(plan.scenarios) if any(_is_unusual(plan, row, mode, plan.variants[0]) for mode in modes_named(plan.formats))]
+    for block in blocks if unusual else ():
+        yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} outside of their usual formats", reason=UNUSUAL)
     for block, scenario in product(blocks, scenarios_named(plan.scenarios)):
         modes = modes_named(plan.formats)
         reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}

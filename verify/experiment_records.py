@@ -53,6 +53,18 @@ def figure_3(trained: TrainedBlock) -> Figure3:
     return Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(found.finetuned), patched=_averages(found.patched))
 
 
+def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
+    """For erratum 9, in words with figures: layers whose update's steps do not vanish; None if there is none."""
+    found = [layer for layer in layers if layer.vanishes_at is None]
+    if not found:
+        return None
+    told = (
+        f"{layer.block}: {dict((i, mean) for i, mean, _ in layer.steps)[2]:.3g} at i = 2, {layer.steps[-1][1]:.3g} at i = {layer.steps[-1][0]}"
+        for layer in found
+    )
+    return f"‖ΔWᵢ₊₁ - ΔWᵢ‖₂, mean of {found[0].trials} trials (Figure 2): {'; '.join(told)}"
+
+
 def write_data(found: Experiments, folder: Path) -> None:
     """The figures' data as CSV, in the run's folder ``figures/``; nothing for a figure that was not made."""
     where = folder / "figures"

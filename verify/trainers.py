@@ -9,31 +9,41 @@ from verify.workers import Workers
 Step = Callable[[str, int, int], None]
 
 
-def train_all(blocks: Sequence[Block], *, jobs: int, step: Step, again: bool = False) -> Iterator[tuple[Block, TrainedBlock | BlockNotTrained]]:
-    """Each block as it was trained or cached, in the order given; one that has not learned comes with its failure in its place.
+class Training:
+    """Blocks on their way: those that are not in the cache begin at once, in the pool's processes, so that their maker can do something else."""
 
-    jobs: processes that train at once. step: called with a label, what is done and what is to do. Raises UnusableWeights.
-    """
-    missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]
-    found: dict[int, TrainedBlock | BlockNotTrained] = {}
-    if jobs > 1 and len(missing) > 1:
-        label = f"train {len(missing)} blocks"
-        with Workers(min(jobs, len(missing))) as pool:
-            for index in missing:
-                pool.submit(index, _train, blocks[index], again)
-            step(label, 0, len(missing))
-            for index, outcome in pool.results():
-                if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained):
-                    raise outcome
-                found[index] = outcome
-                step(label, len(found), len(missing))
-    for index, block in enumerate(blocks):
-        if index not in found:
-            try:
-                found[index] = trained(block, progress=step, retrain=again)
-            except BlockNotTrained as failure:
-                found[index] = failure
-        yield block, found[index]
+    def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: Step, again: bool = False) -> None:
+        """step: called with a label, what is done and what is to do. again: train what is cached, too. The pool has nothing else to do meanwhile."""
+        self._blocks, self._pool, self._step, self._again = blocks, pool, step, again
+        missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]
+        # One alone is trained in this process, where its progress can be seen.
+        self._begun = len(missing) if pool.apart and len(missing) > 1 else 0
+        for index in missing[: self._begun]:
+            pool.submit(index, _train, blocks[index], again)
+        if self._begun:
+            self._told(0)
+
+    def results(self) -> Iterator[tuple[Block, TrainedBlock | BlockNotTrained]]:
+        """Each block as it was trained or cached, in the order given; one that has not learned comes with its failure in its place.
+
+        Raises UnusableWeights.
+        """
+        found: dict[int, TrainedBlock | BlockNotTrained] = {}
+        for index, outcome in self._pool.results() if self._begun else ():
+            if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained):
+                raise outcome
+            found[index] = outcome
+            self._told(len(found))
+        for index, block in enumerate(self._blocks):
+            if index not in found:
+                try:
+                    found[index] = trained(block, progress=self._step, retrain=self._again)
+                except BlockNotTrained as failure:
+                    found[index] = failure
+            yield block, found[index]
+
+    def _told(self, done: int) -> None:
+        self._step(f"train {self._begun} blocks", done, self._begun)
 
 
 def _train(block: Block, again: bool) -> TrainedBlock:

@@ -54,6 +54,6 @@ SCENARIO = Scenario(
     "theorem-2.2",
     _draw,
     refuses=refuses_blunt_formats,
-    usual=("fp32", "fp16"),
+    usual=("fp32",),
     at_most=512,
 )

@@ -7,7 +7,7 @@ to all of them alike; which ones, for each case.
 import torch
 
 from numeric.formats import Format
-from numeric.scenario import Cases, Scenario, drawn, part_removed, refuses_blunt_formats
+from numeric.scenario import PART_RESOLVED, Cases, Scenario, drawn, part_removed, refuses_blunt_formats
 from numeric.subject import Subject
 
 
@@ -15,4 +15,4 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     return part_removed(*drawn(subject, cases, generator), generator)
 
 
-SCENARIO = Scenario("subset", "Y at random positions, from one token to all", "theorem-2.2", _draw, refuses=refuses_blunt_formats)
+SCENARIO = Scenario("subset", "Y at random positions, from one token to all", "theorem-2.2", _draw, refuses=refuses_blunt_formats, usual=PART_RESOLVED)
