@@ -6,23 +6,21 @@ the others go on. Rows stand in the order of the plan, whatever was finished fir
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
-from numeric.block import Block, blocks_named
-from numeric.combination import cannot_run, makes_no_sense
+from numeric.block import blocks_named
 from numeric.contextual_block import ContextualBlock
 from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
-from numeric.modes import Mode, modes_named
+from numeric.modes import modes_named
 from numeric.module_rules import assumes_a_library
 from numeric.own_block import OwnBlock
 from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
-from numeric.scenario import Scenario, claim_of, scenarios_named
+from numeric.scenario import claim_of
 from numeric.shapes import first_shape, layer_shapes
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
@@ -57,24 +55,18 @@ from verify import cell_records, claim_records
 from verify.environment import describe_environment
 from verify.experiment_records import FIGURE_1_FORMAT, PAPERS, figure_1, figure_3, layer, steps_that_stay, write_data
 from verify.jobs import CellFound, measure, sweep_near_zero
+from verify.measurements import PlannedCell, PlannedSweep, planned
 from verify.plan import Plan
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
 from verify.trainers import Training
 from verify.workers import Workers
 
-FACTOR_LEFT_OUT = 2
-NO_CONSEQUENCE = 9
-"""The erratum on §4.3 that ‖A(x)‖ measures."""
-
-NEAR_ZERO = "near_zero"
-"""The scenario that brings the sweeps with it."""
-
+FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
+"""The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
-
-UNUSUAL = "`verify list scenarios` names those; the profile exhaustive measures them in all, as does a format that is asked for by name"
 
 
 class Ui(Protocol):
@@ -181,24 +173,26 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
         if own is not None:
             blocks[own.block.id] = own
-        cells, sweeps = _planned(state, blocks, probed)
+        found = planned(state.plan, blocks, probed)
+        state.cells.update(found.settled)
+        state.not_measured += found.not_measured
         experiments = _experiments(state.plan, trained, probed)
         for key, (_, make, arguments) in experiments.items():
             pool.submit(key, make, *arguments)
-        for key, cell in cells.items():
-            pool.submit(key, measure, *cell, _cases(state.plan, cell[3]), state.plan.profile.certified, state.plan.seed)
-        for key, swept in sweeps.items():
-            pool.submit(key, sweep_near_zero, *swept, state.plan.seed)
-
+        for key, cell in found.cells.items():
+            pool.submit(key, measure, cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, state.plan.profile.certified, state.plan.seed)
+        for key, sweep in found.sweeps.items():
+            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variant, state.plan.seed)
+        total = len(experiments) + len(found.cells) + len(found.sweeps)
         saved = time.monotonic()
         for done, (key, outcome) in enumerate(pool.results(), start=1):
             if key in experiments:
                 _keep_experiment(state, experiments[key][0], outcome)
-            elif key in cells:
-                _keep_cell(state, cases, key, cells[key], outcome)
+            elif key in found.cells:
+                _keep_cell(state, cases, key, found.cells[key], outcome)
             else:
-                _keep_sweep(state, key, sweeps[key], outcome)
-            ui.step("measure", done, len(cells) + len(sweeps) + len(experiments))
+                _keep_sweep(state, key, found.sweeps[key], outcome)
+            ui.step("measure", done, total)
             if time.monotonic() - saved > SAVED_EVERY:
                 state.save()
                 saved = time.monotonic()
@@ -279,92 +273,13 @@ def _probe(state: Run, blocks: Sequence[ContextualBlock], ui: Ui) -> list[Probed
     return found
 
 
-_Planned = tuple[Subject, Probed, str, str]
-_Swept = tuple[Subject, Probed, str]
-
-
-def _planned(state: Run, blocks: dict[str, Subject | BlockNotTrained], probed: dict[str, Probed]) -> tuple[dict[int, _Planned], dict[int, _Swept]]:
-    """What is to be measured, by its place in the plan. What is not, and why, goes into the record at once."""
-    plan = state.plan
-    state.not_measured += _refused(plan, [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)])
-    for name in blocks:
-        for variant in plan.variants:
-            if variant not in _variants(plan, name):
-                told = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
-                state.not_measured.append(NotMeasured(block=name, what=f"variant {variant}", reason=told))
-    cells: dict[int, _Planned] = {}
-    sweeps: dict[int, _Swept] = {}
-    place = 0
-    for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
-        if variant not in _variants(plan, name):
-            continue
-        machine = probed.get(mode.id)
-        for scenario in scenarios_named(plan.scenarios):
-            if not isinstance(block, BlockNotTrained) and scenario.refuses(block.block, mode) is not None:
-                continue
-            if _is_unusual(plan, scenario, mode, variant):
-                continue
-            place += 1
-            if isinstance(block, BlockNotTrained):
-                state.cells[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, _words(block))
-                continue
-            reason = makes_no_sense(block.block, block.model.block, mode, scenario, block.variant(variant))
-            if reason is not None:
-                claim = claim_of(scenario, block.model.block)
-                state.cells[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
-                continue
-            assert machine is not None
-            cells[place] = (block, machine, variant, scenario.id)
-        place += 1
-        if not isinstance(block, BlockNotTrained) and machine is not None and _has_near_zero(plan, block, mode):
-            impossible = cannot_run(block.model.block, mode)
-            if impossible is None:
-                sweeps[place] = (block, machine, variant)
-            else:
-                state.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=impossible))
-    return cells, sweeps
-
-
-def _variants(plan: Plan, block: str) -> tuple[str, ...]:
-    """The variants that are measured on a block."""
-    return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
-
-
-def _cases(plan: Plan, scenario: str) -> int:
-    (row,) = scenarios_named([scenario])
-    return plan.cases if row.at_most is None else min(plan.cases, row.at_most)
-
-
-def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> bool:
-    """Whether a cell is left to a profile that has hours."""
-    return not plan.everywhere and scenario.usual is not None and (mode.id not in scenario.usual or variant != plan.variants[0])
-
-
-def _refused(plan: Plan, blocks: list[Block]) -> Iterator[NotMeasured]:
-    """Scenarios that make no sense on a block, with the formats if it is not all of them."""
-    unusual = [row.id for row in scenarios_named(plan.scenarios) if any(_is_unusual(plan, row, mode, plan.variants[0]) for mode in modes_named(plan.formats))]
-    for block in blocks if unusual else ():
-        yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} outside of their usual formats", reason=UNUSUAL)
-    for block, scenario in product(blocks, scenarios_named(plan.scenarios)):
-        modes = modes_named(plan.formats)
-        reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
-        for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
-            where = [name for name, why in reasons.items() if why == reason]
-            what = f"scenario {scenario.id}" + ("" if len(where) == len(modes) else f" in {', '.join(where)}")
-            yield NotMeasured(block=block.id, what=what, reason=reason)
-
-
-def _has_near_zero(plan: Plan, block: Subject, mode: Mode) -> bool:
-    return any(scenario.id == NEAR_ZERO and scenario.refuses(block.block, mode) is None for scenario in scenarios_named(plan.scenarios))
-
-
-def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outcome: CellFound | Exception) -> None:
+def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
     """The cell's row; a cell that broke is an ERROR, with the reason, and not the end of the run."""
-    block, machine, variant, scenario = planned
     if isinstance(outcome, Exception):
-        (family,) = scenarios_named([scenario])
-        claim = claim_of(family, block.model.block)
-        state.cells[key] = cell_records.unmeasured_cell(claim, block.block.id, machine.mode, machine, variant, scenario, Verdict.ERROR, _words(outcome))
+        claim, machine = claim_of(cell.scenario, cell.subject.model.block), cell.machine
+        state.cells[key] = cell_records.unmeasured_cell(
+            claim, cell.subject.block.id, machine.mode, machine, cell.variant, cell.scenario.id, Verdict.ERROR, _words(outcome)
+        )
         return
     cases.append(outcome.row.id, outcome.cases)
     state.cells[key] = outcome.row
@@ -374,11 +289,10 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, planned: _Planned, outc
         state.gradient_factors[key] = outcome.gradient_factor
 
 
-def _keep_sweep(state: Run, key: int, planned: _Swept, outcome: NearZeroSweep | Exception) -> None:
+def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: NearZeroSweep | Exception) -> None:
     """The sweep's row; one that broke is told as that, and makes the run incomplete."""
     if isinstance(outcome, Exception):
-        block, machine, variant = planned
-        state.not_swept.append(NotSwept(block=block.block.id, format=machine.mode.id, variant=variant, reason=_words(outcome)))
+        state.not_swept.append(NotSwept(block=sweep.subject.block.id, format=sweep.machine.mode.id, variant=sweep.variant, reason=_words(outcome)))
         return
     state.near_zero[key] = outcome
 

@@ -58,10 +58,11 @@ def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
     found = [layer for layer in layers if layer.vanishes_at is None]
     if not found:
         return None
-    told = (
-        f"{layer.block}: {dict((i, mean) for i, mean, _ in layer.steps)[2]:.3g} at i = 2, {layer.steps[-1][1]:.3g} at i = {layer.steps[-1][0]}"
-        for layer in found
-    )
+    told = []
+    for layer in found:
+        (early,) = (mean for i, mean, _ in layer.steps if i == 2)
+        last, late, _ = layer.steps[-1]
+        told.append(f"{layer.block}: {early:.3g} at i = 2, {late:.3g} at i = {last}")
     return f"‖ΔWᵢ₊₁ - ΔWᵢ‖₂, mean of {found[0].trials} trials (Figure 2): {'; '.join(told)}"
 
 

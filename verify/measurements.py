@@ -1,0 +1,129 @@
+"""What a plan has measured: which cells and sweeps, and what is left out, with the reason. Nothing is left out unsaid."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+from numeric.block import Block
+from numeric.combination import cannot_run, makes_no_sense
+from numeric.modes import Mode, modes_named
+from numeric.probe import Probed
+from numeric.scenario import Scenario, claim_of, scenarios_named
+from numeric.subject import Subject
+from numeric.training import BlockNotTrained
+from reports.record import CellRecord, NotMeasured
+from symbolic.verdict import Verdict
+from verify import cell_records
+from verify.plan import Plan
+
+NEAR_ZERO = "near_zero"
+"""The scenario that brings the sweeps with it."""
+
+USUAL_ONLY = "in their usual formats alone (`verify list scenarios`), and by the first variant; exhaustive has all, as has a format asked for by name"
+OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell that will be measured."""
+
+    subject: Subject
+    machine: Probed
+    variant: str
+    scenario: Scenario
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSweep:
+    """A sweep towards a = 0."""
+
+    subject: Subject
+    machine: Probed
+    variant: str
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Everything, by its place in the plan."""
+
+    cells: dict[int, PlannedCell] = field(default_factory=dict)
+    sweeps: dict[int, PlannedSweep] = field(default_factory=dict)
+    settled: dict[int, CellRecord] = field(default_factory=dict)
+    """Cells that are not measured: skipped, or of a block that has not learned."""
+    not_measured: list[NotMeasured] = field(default_factory=list)
+
+
+def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, Probed]) -> Measurements:
+    """What the plan has measured on these blocks.  probed: by the mode's id."""
+    found = Measurements()
+    found.not_measured += _left_out(plan, blocks)
+    place = 0
+    for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
+        if variant not in _variants(plan, name):
+            continue
+        machine = probed.get(mode.id)
+        for scenario in scenarios_named(plan.scenarios):
+            if _is_unusual(plan, scenario, mode, variant):
+                continue
+            if isinstance(block, BlockNotTrained):
+                place += 1
+                said = f"{type(block).__name__}: {block}"
+                found.settled[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, said)
+                continue
+            if scenario.refuses(block.block, mode) is not None:
+                continue
+            place += 1
+            reason = makes_no_sense(block.block, block.model.block, mode, scenario, block.variant(variant))
+            if reason is not None:
+                claim = claim_of(scenario, block.model.block)
+                found.settled[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
+                continue
+            assert machine is not None
+            cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
+            found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
+        place += 1
+        if not isinstance(block, BlockNotTrained) and machine is not None and _has_near_zero(plan, block.block, mode):
+            impossible = cannot_run(block.model.block, mode)
+            if impossible is None:
+                found.sweeps[place] = PlannedSweep(block, machine, variant)
+            else:
+                found.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=impossible))
+    return found
+
+
+def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:
+    """Scenarios that make no sense on a block or are not usual, and variants that are measured on others."""
+    for block in (block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)):
+        unusual = [scenario.id for scenario in scenarios_named(plan.scenarios) if _has_unusual(plan, scenario, block)]
+        if unusual:
+            yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} in all formats and variants", reason=USUAL_ONLY)
+        for scenario in scenarios_named(plan.scenarios):
+            modes = modes_named(plan.formats)
+            reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
+            for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
+                where = [name for name, why in reasons.items() if why == reason]
+                what = f"scenario {scenario.id}" + ("" if len(where) == len(modes) else f" in {', '.join(where)}")
+                yield NotMeasured(block=block.id, what=what, reason=reason)
+    for name, variant in product(blocks, plan.variants):
+        if variant not in _variants(plan, name):
+            yield NotMeasured(block=name, what=f"variant {variant}", reason=OTHER_VARIANTS)
+
+
+def _variants(plan: Plan, block: str) -> tuple[str, ...]:
+    """The variants that are measured on a block."""
+    return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
+
+
+def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> bool:
+    """Whether a cell is left to a profile that has hours."""
+    return not plan.everywhere and scenario.usual is not None and (mode.id not in scenario.usual or variant != plan.variants[0])
+
+
+def _has_unusual(plan: Plan, scenario: Scenario, block: Block) -> bool:
+    combinations = product(modes_named(plan.formats), _variants(plan, block.id))
+    return any(_is_unusual(plan, scenario, mode, variant) and scenario.refuses(block, mode) is None for mode, variant in combinations)
+
+
+def _has_near_zero(plan: Plan, block: Block, mode: Mode) -> bool:
+    return any(scenario.id == NEAR_ZERO and scenario.refuses(block, mode) is None for scenario in scenarios_named(plan.scenarios))
