@@ -12,7 +12,7 @@ from numeric.formats import Format
 from numeric.scenario import Cases, Scenario, drawn, refuses_blunt_formats
 from numeric.subject import Subject
 
-STEPS = 60
+STEPS = 40
 RATE = 0.05
 """Adam's; tokens have entries near 1."""
 
