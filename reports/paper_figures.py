@@ -47,8 +47,8 @@ def _losses(figure_1: Figure1) -> Markup:
     with house_style():
         figure, axes = _axes("training step", "½ mean squared error")
         axes.plot(steps, [row.training_loss for row in rows], color=MUTE, linewidth=0.9, label="training")
-        axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="T_W(C, x)")
-        axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="T_{W+ΔW}(x)")
+        axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
+        axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
         axes.plot(steps, [row.planted for row in rows], color=VIOLATED, linewidth=0.9, dashes=(5, 3), label="wrong update")
         _logarithmic(axes)
         axes.legend(fontsize=7)
@@ -61,8 +61,8 @@ def _close_up(figure_1: Figure1) -> Markup:
     steps = [row.step for row in rows]
     with house_style():
         figure, axes = _axes("training step", "½ mean squared error")
-        axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="T_W(C, x)")
-        axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="T_{W+ΔW}(x)")
+        axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
+        axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
         axes.legend(fontsize=7)
         return inline_svg(figure, "figure1b", "The second half of training, close up: the two validation losses lie on each other.")
 
@@ -77,7 +77,7 @@ def _difference(figure_1: Figure1) -> Markup:
         axes.plot(*zip(*seen, strict=True), color=HOLDS, marker=".", label="difference, measured")
         axes.plot(steps, [abs(row.with_context - row.planted) for row in rows], color=VIOLATED, linewidth=0.9, dashes=(2, 2), label="wrong update")
         _logarithmic(axes)
-        axes.legend(fontsize=7)
+        axes.legend(fontsize=7, loc="center right", bbox_to_anchor=(1.0, 0.75))  # between the wrong update and the bound
         largest = max(row.difference / row.bound for row in rows)
         return inline_svg(figure, "figure1c", f"The difference of the two losses at each checkpoint is at most {real(largest, 2)} of its bound.")
 

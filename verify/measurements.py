@@ -19,7 +19,7 @@ from verify.plan import Plan
 NEAR_ZERO = "near_zero"
 """The scenario that brings the sweeps with it."""
 
-USUAL_ONLY = "in their usual formats alone (`verify list scenarios`), and by the first variant; exhaustive has all, as has a format asked for by name"
+USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
 OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
 
 
@@ -94,10 +94,11 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
 
 def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:
     """Scenarios that make no sense on a block or are not usual, and variants that are measured on others."""
-    for block in (block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)):
-        unusual = [scenario.id for scenario in scenarios_named(plan.scenarios) if _has_unusual(plan, scenario, block)]
+    rows = [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)]
+    unusual = [scenario.id for scenario in scenarios_named(plan.scenarios) if any(_has_unusual(plan, scenario, block) for block in rows)]
+    for block in rows:
         if unusual:
-            yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} in all formats and variants", reason=USUAL_ONLY)
+            yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} beyond the usual formats and the first variant", reason=USUAL_ONLY)
         for scenario in scenarios_named(plan.scenarios):
             modes = modes_named(plan.formats)
             reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
