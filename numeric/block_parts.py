@@ -27,6 +27,28 @@ def heads_together(x: Tensor) -> Tensor:
     return x.transpose(-3, -2).flatten(-2)
 
 
+class AttentionWeights(nn.Module):
+    """The maps of multi-head attention, without biases; how the scores are used is for those to say who have them."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def projected(self, query: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """q, k and v by heads.  query: (batch, width); tokens: (batch, n, width). Returns (batch, heads, 1 or n, width/heads)."""
+        q, k, v = (heads_apart(x, self.heads) for x in (self.query(query.unsqueeze(-2)), self.key(tokens), self.value(tokens)))
+        return q, k, v
+
+    def mapped_out(self, mixed: Tensor) -> Tensor:
+        """mixed: (batch, heads, 1, width/heads). Returns (batch, width)."""
+        found: Tensor = self.out(heads_together(mixed).squeeze(-2))
+        return found
+
+
 def linear_recurrence(log_decay: Tensor, entering: Tensor) -> Tensor:
     """Every state of h_t = exp(log_decay_t) h_{t-1} + entering_t, h_0 = 0, by doubling the stretch that a state covers.
 

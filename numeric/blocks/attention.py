@@ -8,32 +8,26 @@ gradient descent on the examples reaches (with N = 50 and d = 2: w - (1/N)Σ y_i
 network knows the query, and learns to do better.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from numeric.block import Block
-from numeric.block_parts import heads_apart, heads_together, relu_network, sequence
+from numeric.block_parts import AttentionWeights, relu_network, sequence
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe
 
 
-class SoftmaxAttention(nn.Module):
+class SoftmaxAttention(AttentionWeights):
     """Softmax attention of one query to its context and itself, and the query added to it if ``residual``.  Vaswani et al. (2017), §3."""
 
     def __init__(self, width: int, heads: int, *, residual: bool = False) -> None:
-        super().__init__()
-        self.heads = heads
+        super().__init__(width, heads)
         self.residual = residual
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         """A(context, query).  context: (batch, n, width) or None; query: (batch, width). Returns (batch, width)."""
-        tokens = sequence(context, query)
-        q, k, v = (heads_apart(x, self.heads) for x in (self.query(query.unsqueeze(-2)), self.key(tokens), self.value(tokens)))
-        attended = self.out(heads_together(F.scaled_dot_product_attention(q, k, v)).squeeze(-2))
+        q, k, v = self.projected(query, sequence(context, query))
+        attended = self.mapped_out(F.scaled_dot_product_attention(q, k, v))
         return query + attended if self.residual else attended
 
 

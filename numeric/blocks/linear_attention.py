@@ -4,31 +4,23 @@ The layer of von Oswald et al., "Transformers learn in-context by gradient desce
 each token (claim ``linear-attention``). Without a context A(sx) = s³A(x), but ΔA goes to zero with the query too, like s.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from numeric.block import Block
-from numeric.block_parts import heads_apart, heads_together, relu_network, sequence
+from numeric.block_parts import AttentionWeights, relu_network, sequence
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe
 
 
-class LinearAttention(nn.Module):
+class LinearAttention(AttentionWeights):
     """Attention of one query to its context and itself, without a softmax."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         """A(context, query).  context: (batch, n, width) or None; query: (batch, width). Returns (batch, width)."""
         tokens = sequence(context, query)
-        q, k, v = (heads_apart(x, self.heads) for x in (self.query(query.unsqueeze(-2)), self.key(tokens), self.value(tokens)))
+        q, k, v = self.projected(query, tokens)
         memory = k.mT @ v / tokens.shape[-2]
-        return self.out(heads_together(q @ memory).squeeze(-2))
+        return self.mapped_out(q @ memory)
 
 
 def _build(recipe: Recipe) -> ContextualBlock:
