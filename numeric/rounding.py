@@ -31,7 +31,7 @@ from numeric.numerics import Numerics
 from numeric.partial_sums import Form, partial_sums
 from numeric.refinements import Refinement
 from numeric.summation import Order
-from numeric.tensors import round_to, torch_dtype
+from numeric.tensors import in_storage, round_to, torch_dtype
 
 
 def gamma(k: int, unit_roundoff: float) -> float:
@@ -213,11 +213,6 @@ def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
     form = None if x.form is None else Form(x.form.shared, x.form.outers, x.form.slack + coarse)
     kept = Rounded(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
     return computed(value, kept.radius.dense(*value.shape[-2:]), kept) if min(value.shape[-2:]) == 1 else kept
-
-
-def in_storage(value: Tensor, target: Format) -> Tensor:
-    """Numbers rounded to a format, in the dtype that holds it; the tensor itself if it is of that format."""
-    return value.to(torch_dtype(target)) if target.native else round_to(value, target)
 
 
 def widened(x: Rounded, numerics: Numerics) -> Rounded:

@@ -28,9 +28,9 @@ from numeric.numerics import Numerics
 from numeric.passes import Pass, forward, last_bias_name, leaves, patched_forward, weight_name
 from numeric.probe import Probed
 from numeric.range_limits import well_inside
-from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, in_storage, stored, under, widened
+from numeric.rounding import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
 from numeric.scenario import Attend, Cases
-from numeric.tensors import torch_dtype
+from numeric.tensors import in_storage, torch_dtype
 from numeric.variants import Variant
 from symbolic import formulas
 

@@ -34,3 +34,8 @@ def round_to(x: Tensor, target: Format) -> Tensor:
         beyond = torch.where(wide < 0, -torch.inf, torch.inf) if not target.reserved else torch.nan
         nearest = torch.where(nearest.abs() > target.largest, beyond, nearest)
     return torch.where(torch.isfinite(wide), nearest, wide).to(x.dtype)
+
+
+def in_storage(value: Tensor, target: Format) -> Tensor:
+    """Numbers rounded to a format, in the dtype that holds it; the tensor itself if it is of that format."""
+    return value.to(torch_dtype(target)) if target.native else round_to(value, target)

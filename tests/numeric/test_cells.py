@@ -28,6 +28,8 @@ from symbolic.verdict import Verdict
 
 CASES = 320
 BLOCKS = ["attention", "attention-skip"]
+HOSTILE_ON = ["attention", "attention-skip", "attention-one-head", "linear-attention", "gru", "selective-ssm"]
+"""Blocks on which the hostile scenarios are tested; a standard run measures them on all."""
 COMBINATIONS = {
     (row.id, mode.id, scenario.id, variant): makes_no_sense(row, row.build(row.recipe), mode, scenario, variant)
     for row in all_blocks()
@@ -35,7 +37,7 @@ COMBINATIONS = {
     for mode in MODES
     for scenario in all_scenarios()
     if "cpu" in mode.runs_on and scenario.refuses(row, mode) is None
-    if scenario.usual is None or (mode.id in scenario.usual and variant is VARIANTS[0])
+    if scenario.usual is None or (mode.id in scenario.usual and variant is VARIANTS[0] and row.id in HOSTILE_ON)
 }
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
@@ -57,7 +59,7 @@ def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id
     assert all(certificate.inside for certificate in found.certificates)
     assert len(found.judged.verdict) == CASES
     zero = found.judged.norm_a == 0
-    assert set(found.judged.reason[zero]) <= {"SingularUpdate"}
+    assert set(found.judged.reason[zero]) <= {"SingularUpdate", "NonFiniteInput"}
     if scenario == "near_zero":
         assert zero.sum() >= CASES // 32
         assert not set(found.judged.reason[found.judged.norm_a > 0.5]) - {""}

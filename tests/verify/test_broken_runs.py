@@ -35,7 +35,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     while not cells and time.monotonic() < deadline:
         time.sleep(0.2)
         if (out / "run.json").exists():
-            cells = json.loads((out / "run.json").read_text())["cells"]
+            cells = [cell for cell in json.loads((out / "run.json").read_text())["cells"] if cell["cases"]]
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -44,7 +44,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     record = json.loads((out / "run.json").read_text())
     assert record["run"]["finished"] is None
     assert record["run"]["exit_status"] == 130
-    assert record["cells"][: len(cells)] == cells
+    assert all(cell in record["cells"] for cell in cells)
     assert cells
     assert (out / "cases.parquet").exists()
     assert (out / "report" / "index.html").exists()
