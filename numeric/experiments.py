@@ -109,9 +109,17 @@ def _at_checkpoint(trained: TrainedBlock, step: int, loss: float, variant: Varia
     radius = (sides.left.output_radius + sides.right.output_radius)[:, -1].cpu()
     p, q = (left - y).abs(), (right - y).abs()
     with_context, patched, planted = (float(0.5 * part.square().mean()) for part in (p, q, (wrong - y).abs()))
-    terms = len(y) + 8  # roundings of each mean of squares, and of this one
-    bound = float(widen((0.5 * radius * (p + q)).mean(), terms)) + (with_context + patched) * terms * 2.0 * ROUNDOFF
-    return Checkpoint(step, loss, with_context, patched, bound, planted)
+    return Checkpoint(step, loss, with_context, patched, losses_apart(p, q, radius), planted)
+
+
+def losses_apart(p: Tensor, q: Tensor, radius: Tensor) -> float:
+    """Rigorous: how far ½·mean p² and ½·mean q² can lie apart, the roundings of both means included.
+
+    p, q: (prompts,) float64, distances of two predictions from the answer; radius: what the predictions themselves can differ by.
+    """
+    terms = len(p) + 8  # roundings of each mean of squares, and of this one
+    means = float(0.5 * (p.square().mean() + q.square().mean()))
+    return float(widen((0.5 * radius * (p + q)).mean(), terms)) + means * terms * 2.0 * ROUNDOFF
 
 
 def layer_compared(trained: TrainedBlock) -> LayerCompared:

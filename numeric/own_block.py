@@ -19,9 +19,9 @@ from numeric.balls import Ball, ball
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.module_rules import RULES, rule_for
-from numeric.passes import last_bias_name, leaves
+from numeric.passes import last_bias_name, leaves, weight_name
 from numeric.recipe import Recipe
-from numeric.variants import Variant, variants_named
+from numeric.variants import UnknownVariant, Variant, variants_named
 
 OWN = "own"
 """The id of the variant that is the user's own update."""
@@ -52,7 +52,10 @@ class OwnModel(nn.Module):
         if self.contexts is None:
             drawn = torch.randn((cases, TOKENS + 1, width), generator=generator)
             return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
-        found = self.contexts(cases, generator)
+        try:
+            found = self.contexts(cases, generator)
+        except Exception as error:
+            raise UnusableBlock(f"make_contexts({cases}, generator) fails: {_words(error)}") from error
         context: Any
         query: Any
         context, query = found if isinstance(found, tuple) and len(found) == 2 else (found, torch.randn((cases, width), generator=generator))
@@ -86,6 +89,8 @@ class OwnBlock:
         """The variant of that name. Raises UnknownVariant."""
         if name == OWN and self.update is not None:
             return Variant(OWN, "the user's own update", self.update)
+        if name == OWN:
+            raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')
         return variants_named([name])[0]
 
 
@@ -104,12 +109,16 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
     """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
     if not isinstance(block, ContextualBlock):
         raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
+    if not isinstance(block.input_width, int) or block.input_width < 1:
+        raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
     block = block.eval().requires_grad_(False)
     if not isinstance(block.contextual, nn.Module):
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():
+        if parameter.is_meta:
+            raise UnusableBlock("a weight of the block is on the meta device, where it has no value.")
         if not bool(torch.isfinite(parameter).all()):
             raise UnusableBlock("a weight of the block is a NaN or an infinity.")
     _refuse_first_layer(block)
@@ -127,11 +136,13 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 def _refuse_first_layer(block: ContextualBlock) -> None:
     first = block.first
+    if not block.first_layer:
+        raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
     if type(first) is not nn.Linear:
         raise UnusableBlock(f'"{block.first_layer}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
     place = first.weight.untyped_storage().data_ptr()
     for name, parameter in block.named_parameters(remove_duplicate=False):
-        if name != f"network.{block.first_layer}.weight" and parameter.untyped_storage().data_ptr() == place:
+        if name != weight_name(block) and parameter.untyped_storage().data_ptr() == place:
             raise UnusableBlock(f'"{name}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
     if first.bias is None:  # one of zeros adds nothing, and every layer has one then
         first.bias = nn.Parameter(torch.zeros_like(first.weight[:, 0]), requires_grad=False)
@@ -157,9 +168,17 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
     if torch.equal(with_context, without):
         raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
-    others = torch.cat([context[:1], context[1:].flip(0)]), torch.cat([query[:1], query[1:].flip(0)])
-    if not torch.equal(asked(*others, "a context")[0], with_context[0]):
-        raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+    for factor in (1.0, -3.0):  # the others in another order, and others altogether
+        changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
+        if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
+            raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+    weight = block.first.weight
+    before = weight.clone()
+    weight.mul_(-2.0)
+    tied = not torch.equal(asked(context, query, "a context"), with_context)
+    weight.copy_(before)
+    if tied:
+        raise UnusableBlock("the contextual layer computes with the first layer's weight: an update of W would change more than the claim says.")
 
 
 def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> None:

@@ -52,7 +52,9 @@ def _losses(figure_1: Figure1) -> Markup:
         axes.plot(steps, [row.planted for row in rows], color=VIOLATED, linewidth=0.9, dashes=(5, 3), label="wrong update")
         _logarithmic(axes)
         axes.legend(fontsize=7)
-        words = f"Training loss and both validation losses, from {real(rows[0].with_context)} to {real(rows[-1].with_context)}; the two lie on each other."
+        apart = max(row.difference for row in rows)
+        fall = f"from {real(rows[0].with_context)} to {real(rows[-1].with_context)}"
+        words = f"Training loss and both validation losses, {fall}; they differ by {real(apart, 1)} at most."
         return inline_svg(figure, "figure1", words)
 
 
@@ -64,7 +66,7 @@ def _close_up(figure_1: Figure1) -> Markup:
         axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
         axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
         axes.legend(fontsize=7)
-        return inline_svg(figure, "figure1b", "The second half of training, close up: the two validation losses lie on each other.")
+        return inline_svg(figure, "figure1b", "The second half of training, close up: both validation losses.")
 
 
 def _difference(figure_1: Figure1) -> Markup:

@@ -5,6 +5,7 @@ stdout holds machine-readable output alone; progress and messages go to stderr. 
 command that needs them, so that ``verify --help`` is quick.
 """
 
+import contextlib
 import signal
 import sys
 import traceback
@@ -208,7 +209,8 @@ def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" =
     run_id = new_run_id()
     folder = make_run_folder(out, run_id)
     try:
-        with ProgressBars() as ui:
+        # What a user's own code prints is no part of the answer.
+        with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr) if own else contextlib.nullcontext():
             record = run(plan, folder, run_id, ui, own)
     except KeyboardInterrupt:
         print(f"interrupted; what was finished is in {folder}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """A user's own file: ``my_file.py:make_block``, loaded and called."""
 
+import contextlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -23,10 +24,11 @@ def load_own(target: str) -> "OwnBlock":
     path, _, function = target.rpartition(":")
     if not path or not function:
         raise UnusableFile(f'"{target}" names no function; write my_file.py:make_block.')
-    module = _loaded(Path(path))
-    made = _called(_function(module, function, path), function)
-    others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
-    return own_block(f"{Path(path).stem}:{function}", made, contexts=others["make_contexts"], update=others["update"])
+    with contextlib.redirect_stdout(sys.stderr):  # stdout may be for JSON alone
+        module = _loaded(Path(path))
+        made = _called(_function(module, function, path), function)
+        others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
+        return own_block(f"{Path(path).stem}:{function}", made, contexts=others["make_contexts"], update=others["update"])
 
 
 def _loaded(path: Path) -> ModuleType:
@@ -37,9 +39,10 @@ def _loaded(path: Path) -> ModuleType:
         raise UnusableFile(f"{path} is no Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script: the file may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnusableFile(f"{path} cannot be imported: {_words(error)}") from error
     return module
 
@@ -59,9 +62,9 @@ def _called(function: Any, name: str) -> object:
         return function()
     except CallError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnusableFile(f"{name}() fails: {_words(error)}") from error
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

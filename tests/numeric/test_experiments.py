@@ -1,11 +1,25 @@
 """The paper's figures: a wrong update shows in each, and each figure agrees with a plainer way to the same numbers."""
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from numeric.experiments import RATE, TRIALS, Averaged, _generator, _in_fp64, _vanishes_at, finetuning_compared, layer_compared, training_with_bounds
+from numeric.experiments import (
+    RATE,
+    TRIALS,
+    Averaged,
+    _generator,
+    _in_fp64,
+    _vanishes_at,
+    finetuning_compared,
+    layer_compared,
+    losses_apart,
+    training_with_bounds,
+)
 from numeric.probe import Probed
 from numeric.task import draw_prompts
 from numeric.training import TrainedBlock, trained
@@ -27,6 +41,23 @@ def test_a_wrong_update_shows_in_figure_1(blocks: dict[str, TrainedBlock], machi
     wrong = Variant("wrong", "one part in 256 too much", lambda W, delta, a: _more(formulas.rank_one_update(W, delta, a)))
     found = training_with_bounds(blocks["attention"], wrong, machine["fp32"])
     assert all(row.difference > row.bound for row in found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.floats(0, 0.5), st.floats(-1, 1)), min_size=1, max_size=9))
+def test_no_two_losses_lie_further_apart_than_the_bound(prompts: list[tuple[float, float, float, float]]) -> None:
+    """Of exact rationals: predictions p and q = p + s·r, |s| ≤ 1, of an answer y; at s = ±1 the bound is all but attained."""
+    rows = [tuple(map(Fraction, prompt)) for prompt in prompts]
+    exact = [(y - p, y - p - s * r, r) for y, p, r, s in rows]
+    apart = abs(sum(p * p - q * q for p, q, _ in exact)) / (2 * len(exact))
+    p, q, r = (torch.tensor([abs(float(row[place])) for row in exact], dtype=torch.float64) for place in range(3))
+    assert apart <= Fraction(losses_apart(p, q, r))
+
+
+def test_the_bound_on_two_losses_is_attained() -> None:
+    p, r = torch.tensor([1.0, 2.0], dtype=torch.float64), torch.tensor([0.25, 0.5], dtype=torch.float64)
+    apart = float(0.5 * ((p + r).square() - p.square()).mean())
+    assert apart <= losses_apart(p, p + r, r) <= apart * (1 + 2.0**-40)
 
 
 def _more(update):

@@ -14,6 +14,7 @@ from numeric.own_block import OWN, own_block
 from numeric.probe import probe
 from numeric.scenario import scenarios_named
 from numeric.shapes import first_shape, layer_shapes
+from numeric.variants import UnknownVariant
 from symbolic.verdict import Verdict
 
 D, M = 4, 6
@@ -83,6 +84,29 @@ class Mixing(Average):
         return found + found.mean(dim=0) * torch.arange(len(found)).unsqueeze(-1).flip(0)
 
 
+class Normalised(Average):
+    """Mixes cases in a way that does not depend on their order: as per-tensor quantisation does."""
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        found = super().forward(context, query)
+        return found / found.abs().max()
+
+
+def reaching_for_the_weight() -> ContextualBlock:
+    """Tied behind the parameters' back: the layer is a function that uses W."""
+    layers = network()
+    return block(lambda context, query: layers[0](query if context is None else context.mean(dim=1))[..., :D], layers)
+
+
+def holding_the_layer() -> ContextualBlock:
+    layers = network()
+    tied_to = Average()
+    tied_to.hidden = [layers[0]]  # a list, which torch does not look into
+    plain = tied_to.forward
+    tied_to.forward = lambda context, query: plain(context, query) + tied_to.hidden[0](query)[..., :D]
+    return block(tied_to, layers)
+
+
 class NeedsContext(Average):
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         assert context is not None, "give me a context"
@@ -122,6 +146,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "noise": (lambda: block(Noisy()), "not deterministic"),
     "a context that is ignored": (lambda: block(Deaf()), "ignores its context"),
     "mixed cases": (lambda: block(Mixing()), "mixes cases"),
+    "cases mixed by their largest entry": (lambda: block(Normalised()), "mixes cases"),
+    "a layer that uses W": (reaching_for_the_weight, "computes with the first layer's weight"),
+    "a layer that hides the first one": (holding_the_layer, "computes with the first layer's weight"),
+    "a width that is none": (lambda: ContextualBlock(Average(), network(), "0", input_width=4.0), "input_width is 4.0"),
+    "a network that is its first layer": (lambda: block(net=nn.Linear(D, M), first=""), "wrap it in nn.Sequential"),
+    "no values": (lambda: block().to("meta"), "on the meta device"),
     "no empty context": (lambda: block(NeedsContext()), r"fails on no context \(None\): AssertionError: give me a context"),
     "a layer in front": (lambda: block(net=network(nn.LayerNorm(D)), first="1"), r'"0" \(LayerNorm\) stands between'),
     "a skip inside": (lambda: block(net=SkipInside(), first="layers.0"), "a skip was not declared"),
@@ -140,10 +170,34 @@ def test_what_the_claims_do_not_apply_to_is_refused(what: str) -> None:
         own_block("mine", make())
 
 
-@pytest.mark.parametrize("made", [block(), block(skip=True), block(net=nn.Sequential(nn.Linear(D, M, bias=False), nn.Dropout(), nn.Linear(M, D)))])
+@pytest.mark.parametrize(
+    "made",
+    [
+        block(),
+        block(skip=True),
+        block(net=nn.Sequential(nn.Linear(D, M, bias=False), nn.Dropout(), nn.Linear(M, D))),
+        block(net=nn.Sequential(nn.Linear(D, M))),
+    ],
+)
 def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
     """The control of the refusals."""
     assert measured("formula", made).verdict is Verdict.HOLDS
+
+
+def test_looking_at_a_block_leaves_its_weights_alone() -> None:
+    made = block()
+    before = {name: weight.clone() for name, weight in made.named_parameters()}
+    own_block("mine", made)
+    assert all(torch.equal(weight, before[name]) for name, weight in made.named_parameters())
+
+
+def test_an_own_variant_without_an_update_is_told() -> None:
+    with pytest.raises(UnknownVariant, match=r"the file has no function update\(W, delta, a\)"):
+        own_block("mine", block()).variant(OWN)
+
+
+def _breaks(cases: int, generator: torch.Generator) -> Tensor:
+    raise OSError("no data")
 
 
 def test_a_plain_function_is_a_contextual_layer() -> None:
@@ -190,6 +244,8 @@ def test_an_update_that_cannot_be_bounded_is_refused(update: Callable[..., objec
         (lambda cases, generator: (torch.zeros(cases, 3, D), torch.zeros(cases, D + 1)), r"a query of shape \(8, 5\)"),
         (lambda cases, generator: torch.full((cases, 3, D), float("inf")), "a NaN or an infinity"),
         (lambda cases, generator: torch.zeros(cases, 0, D), "without a token"),
+        (_breaks, r"make_contexts\(8, generator\) fails: OSError: no data"),
+        (lambda: torch.zeros(8, 3, D), r"make_contexts\(8, generator\) fails: TypeError"),
     ],
 )
 def test_contexts_of_another_shape_are_refused(contexts: Callable[..., object], said: str) -> None:

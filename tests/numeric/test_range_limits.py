@@ -65,3 +65,11 @@ def test_entries_that_are_read_as_zero_are_lost_where_products_flush(variant: Va
     lost = {mode: range_losses(v, e, rho, variant, machine[mode])[name].item() for mode in ("fp32", "fp32-ftz")}
     assert lost["fp32"] == 0
     assert abs(lost["fp32-ftz"] - 0.36) <= 2.0**-50
+
+
+@pytest.mark.parametrize(("exponent", "lost"), [(-20, 2.0**-5), (-22, 2.0**-3)])
+def test_what_an_underflowing_numerator_loses_by_hand(exponent: int, lost: float, machine: dict[str, Probed]) -> None:
+    """Of e = (1) and v = (1) in fp16 at a = ρ: v aᵀ is ρ, rounded with an error of up to η/2 = 2^-25, which is 2^-25/ρ of it."""
+    one = torch.ones((1, 1), dtype=torch.float64)
+    found = range_losses(one, one, torch.tensor([2.0**exponent], dtype=torch.float64), VARIANTS[0], machine["fp16"])
+    assert found["(WΔA)aᵀ underflows"].item() == lost

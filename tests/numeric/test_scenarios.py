@@ -51,7 +51,7 @@ def test_huge_and_tiny_contexts_go_to_the_ends_of_the_range(name: str, blocks: d
     assert largest.min() < 2.0**6
     smallest = draw("tiny", blocks["attention"], machine[name]).context.abs().amax((-2, -1))
     assert smallest.min() <= 16 * row.smallest_subnormal
-    assert (smallest > 2.0**-10).double().mean() > 0.6
+    assert 0.6 < (smallest > 2.0**-10).double().mean() < 0.85, "some distances are there on which the update drowns"
 
 
 def test_every_other_context_is_spoiled_by_one_number(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:

@@ -36,6 +36,7 @@ def test_a_faulty_patch_is_violated_and_the_formula_beside_it_holds(tmp_path: Pa
 NONSENSE = {
     "return 3": "returned a int, not a numeric.ContextualBlock",
     "raise ValueError('no block today')": "make_block() fails: ValueError: no block today",
+    "import sys; sys.exit(0)": "make_block() fails: SystemExit: 0",
 }
 
 
@@ -48,6 +49,20 @@ def test_a_file_that_returns_nonsense_is_a_wrong_call(body: str, tmp_path: Path)
     assert NONSENSE[body] in answer.err
     assert len(answer.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_file_prints_is_not_on_stdout_and_it_may_import_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("from numeric import ContextualBlock\n", encoding="utf-8")
+    (tmp_path / "mine.py").write_text(
+        "import torch\nfrom torch import nn\nfrom neighbour import ContextualBlock\nprint('loading')\n"
+        "def layer(context, query):\n    print('called')\n    return query if context is None else query + context.sum(1)\n"
+        "def make_block():\n    print('making')\n    return ContextualBlock(layer, nn.Sequential(nn.Linear(3, 4)), '0', input_width=3)\n",
+        encoding="utf-8",
+    )
+    answer = verify("check", f"{tmp_path / 'mine.py'}:make_block", "--format", "fp32", "--scenario", "random", *FEW, "--out", str(tmp_path / "run"))
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)["totals"]["violated"] == 0
+    assert {"loading", "making", "called"} <= set(answer.err.split())
 
 
 @pytest.mark.parametrize(
