@@ -1,7 +1,8 @@
 """How near to A(x) = 0 the update can be computed: predicted from range limits, and measured.
 
 The *measured radius* of a format and variant is the first power of two, going down in ‖a‖, at which the product ΔW·a as
-the machine computes it misses WΔA by more than a tenth, ‖·‖∞, or is not finite, in one of the cases. (The product, not
+the machine computes it misses WΔA by more than a tenth, ‖·‖∞, or is not finite, in one of the cases; in fp8, where storing
+ΔW loses as much wherever a is, by more than four roundoffs (``share_that_fails``). (The product, not
 the pre-activation: there the rounding of a large bias would hide what becomes of the update.) The *predicted radius* is
 the first at which the format's range limits alone (``range_limits.py``) allow that, for operands of the same sizes.
 """
