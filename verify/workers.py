@@ -19,7 +19,7 @@ STARTS_WITHIN = 30.0
 """Seconds that fresh processes are given to be up before the pool is closed over them."""
 
 
-KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
+KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """glibc's settings for the processes that measure: memory that a large tensor leaves is kept for the next one, and not given back to the
 kernel, which would have to zero it again. Measured: a quarter of the time of a cell in fp64. Other C libraries know nothing of it."""
 

@@ -184,6 +184,13 @@ def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
     assert measured("formula", made).verdict is Verdict.HOLDS
 
 
+@pytest.mark.parametrize(("bias", "homogeneous"), [(False, True), (True, False)])
+def test_whether_the_query_scales_the_layer_is_found_out(bias: bool, homogeneous: bool) -> None:
+    layer = Average()
+    layer.map = nn.Linear(D, D, bias=bias)
+    assert own_block("mine", block(layer)).block.homogeneous is homogeneous
+
+
 def test_looking_at_a_block_leaves_its_weights_alone() -> None:
     made = block()
     before = {name: weight.clone() for name, weight in made.named_parameters()}
