@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from reports import numbers
 from reports.agreement import cases_missing, disagreeing_cells
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
+from reports.experiment_rows import Experiments
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
 from reports.headline import Headline, Standing, cases_inside, headline
@@ -22,7 +23,7 @@ from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
 from reports.paper_figures import paper_pictures
-from reports.record import Experiments, NearZeroSweep, RunRecord
+from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from reports.experiment_rows import Averages, Experiments, Figure1, Figure3, LayerRecord
 from reports.numbers import real
-from reports.record import Averages, Experiments, Figure1, Figure3, LayerRecord
 from reports.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, house_style, inline_svg
 
 SIZE = (3.9, 2.5)

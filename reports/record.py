@@ -7,22 +7,15 @@ Non-finite numbers are written as the strings "NaN", "Infinity" and "-Infinity",
 """
 
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, WithJsonSchema, computed_field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, computed_field, model_validator
 
+from reports.experiment_rows import Experiments
+from reports.row import NotMeasured, Real, Row
 from symbolic.verdict import Verdict
 
 SCHEMA_VERSION = 1
-
-Real = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": ["NaN", "Infinity", "-Infinity"]}]})]
-"""A float; in JSON a number, or one of the strings "NaN", "Infinity", "-Infinity"."""
-
-
-class Row(BaseModel):
-    """A part of the record: immutable, and strict about its fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", json_schema_serialization_defaults_required=True)
 
 
 class Formula(Row):
@@ -267,70 +260,6 @@ class NotSwept(Row):
     format: str
     variant: str
     reason: str
-
-
-class NotMeasured(Row):
-    """A scenario or a variant that is not measured on a block, whatever the format."""
-
-    block: str
-    what: str = Field(description="E.g. 'scenario near_zero'.")
-    reason: str
-
-
-class CheckpointRecord(Row):
-    """Figure 1 of the paper at one step of training."""
-
-    step: int
-    training_loss: Real
-    with_context: Real = Field(description="Measured: validation loss of T_W(C, x).")
-    patched: Real = Field(description="Measured: validation loss of T_{W+ΔW}(x).")
-    difference: Real = Field(description="Measured: of the two.")
-    bound: Real = Field(description="Rigorous: what rounding can make of it.")
-    planted: Real = Field(description="Measured: validation loss of the planted wrong update.")
-
-
-class Figure1(Row):
-    """Both validation losses in the course of training."""
-
-    block: str
-    format: str
-    prompts: int
-    checkpoints: list[CheckpointRecord]
-
-
-Averages = list[tuple[int, Real, Real]]
-"""(number of tokens, mean over trials, standard error of the mean)"""
-
-
-class LayerRecord(Row):
-    """How a contextual layer consumes its context (Figure 2 of the paper, and Remark 2.3)."""
-
-    block: str
-    loss: Real = Field(description="Measured: half the mean squared error on fresh prompts.")
-    trials: int
-    steps: Averages = Field(description="Measured: ‖ΔW_{i+1} - ΔW_i‖₂ by i.")
-    norm: Real = Field(description="Measured: mean ‖ΔW‖_F of the whole context.")
-    alignment: Real = Field(description="Measured: mean cosine between a step of the update and the next.")
-    vanishes_at: int | None = Field(description="The first i from which on every mean step is below a tenth of that at i = 2; null if there is none.")
-
-
-class Figure3(Row):
-    """Test loss by the number of examples: SGD on W alone, and the ΔW of as many."""
-
-    block: str
-    trials: int
-    rate: Real
-    finetuned: Averages
-    patched: Averages
-
-
-class Experiments(Row):
-    """The paper's figures, as far as the run made them."""
-
-    figure_1: Figure1 | None = None
-    layers: list[LayerRecord] = []
-    figure_3: Figure3 | None = None
-    broken: list[NotMeasured] = []
 
 
 class Probe(Row):

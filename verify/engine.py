@@ -5,9 +5,9 @@ the others go on. Rows stand in the order of the plan, whatever was finished fir
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
@@ -26,6 +26,7 @@ from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
+from reports.experiment_rows import Experiments
 from reports.page import write_report
 from reports.record import (
     Bounds,
@@ -33,19 +34,15 @@ from reports.record import (
     ClaimRecord,
     Environment,
     ErratumRecord,
-    Experiments,
-    Figure1,
-    Figure3,
-    LayerRecord,
     ModelRecord,
     NearZeroSweep,
-    NotMeasured,
     NotSwept,
     Probe,
     Refinement,
     RunInfo,
     RunRecord,
 )
+from reports.row import NotMeasured
 from reports.runs import write_run, write_witness
 from symbolic.errata import load_errata
 from symbolic.prover import prove
@@ -53,7 +50,7 @@ from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
 from verify import cell_records, claim_records
 from verify.environment import describe_environment
-from verify.experiment_records import FIGURE_1_FORMAT, PAPERS, figure_1, figure_3, layer, steps_that_stay, write_data
+from verify.experiment_records import experiments, steps_that_stay, with_outcome, write_data
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.measurements import PlannedCell, PlannedSweep, planned
 from verify.plan import Plan
@@ -176,18 +173,18 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         found = planned(state.plan, blocks, probed)
         state.cells.update(found.settled)
         state.not_measured += found.not_measured
-        experiments = _experiments(state.plan, trained, probed)
-        for key, (_, make, arguments) in experiments.items():
-            pool.submit(key, make, *arguments)
+        made = {-number: row for number, row in enumerate(experiments(state.plan, trained, probed), start=1)}
+        for key, experiment in made.items():
+            pool.submit(key, experiment.make, *experiment.arguments)
         for key, cell in found.cells.items():
             pool.submit(key, measure, cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, state.plan.profile.certified, state.plan.seed)
         for key, sweep in found.sweeps.items():
             pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variant, state.plan.seed)
-        total = len(experiments) + len(found.cells) + len(found.sweeps)
+        total = len(made) + len(found.cells) + len(found.sweeps)
         saved = time.monotonic()
         for done, (key, outcome) in enumerate(pool.results(), start=1):
-            if key in experiments:
-                _keep_experiment(state, experiments[key][0], outcome)
+            if key in made:
+                state.experiments = with_outcome(state.experiments, made[key], outcome, state.plan.blocks)
             elif key in found.cells:
                 _keep_cell(state, cases, key, found.cells[key], outcome)
             else:
@@ -197,36 +194,6 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
                 state.save()
                 saved = time.monotonic()
     write_data(state.experiments, state.folder)
-
-
-_Experiment = tuple[str, Callable[..., Any], tuple[Any, ...]]
-"""What it is of, what makes it, and from what."""
-
-
-def _experiments(plan: Plan, trained: dict[str, TrainedBlock | BlockNotTrained], probed: dict[str, Probed]) -> dict[int, _Experiment]:
-    """The paper's figures that the plan asks for, by numbers that no cell has."""
-    learned = {name: found for name, found in trained.items() if isinstance(found, TrainedBlock)}
-    if not plan.experiments:
-        return {}
-    papers, machine = learned.get(PAPERS), probed.get(FIGURE_1_FORMAT)
-    made: list[_Experiment] = [(name, layer, (found.alone(),)) for name, found in learned.items()]
-    if papers is not None:
-        made += [(PAPERS, figure_3, (papers.alone(),)), *([(PAPERS, figure_1, (papers, machine))] if machine else [])]
-    return {-number: row for number, row in enumerate(made, start=1)}
-
-
-def _keep_experiment(state: Run, block: str, outcome: Figure1 | Figure3 | LayerRecord | Exception) -> None:
-    """A figure's row; one that broke is told as that, and makes the run incomplete."""
-    found, change = state.experiments, dict[str, object]()
-    if isinstance(outcome, Exception):
-        change["broken"] = [*found.broken, NotMeasured(block=block, what="a figure of the paper", reason=_words(outcome))]
-    elif isinstance(outcome, Figure1):
-        change["figure_1"] = outcome
-    elif isinstance(outcome, Figure3):
-        change["figure_3"] = outcome
-    else:
-        change["layers"] = sorted([*found.layers, outcome], key=lambda row: state.plan.blocks.index(row.block))
-    state.experiments = found.model_copy(update=change)
 
 
 def _prove(state: Run, ui: Ui) -> None:

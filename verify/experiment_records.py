@@ -1,19 +1,58 @@
-"""The paper's figures as jobs: each made in one process, as rows of the record, and its data as CSV."""
+"""The experiments as jobs: each made in one process, as a row of the record, and its data as CSV."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.probe import BATCH, Probed
-from numeric.training import TrainedBlock
+from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.variants import VARIANTS
-from reports.record import Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
+from reports.experiment_rows import Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
+from reports.row import NotMeasured, Row
+from verify.plan import Plan
 
 PAPERS = "attention"
 """The block of the paper's figures."""
 
 FIGURE_1_FORMAT = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One job."""
+
+    field: str
+    """Of ``Experiments``, where its row goes; one a block if that is a list."""
+    block: str
+    make: Callable[..., Row]
+    arguments: tuple[Any, ...]
+
+
+def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained], probed: Mapping[str, Probed]) -> Iterator[Experiment]:
+    """Those that the plan asks for, of the blocks that have learned.  probed: by the mode's id."""
+    if not plan.experiments:
+        return
+    learned = {name: found for name, found in trained.items() if isinstance(found, TrainedBlock)}
+    for name, found in learned.items():
+        yield Experiment("layers", name, layer, (found.alone(),))
+    if PAPERS in learned:
+        yield Experiment("figure_3", PAPERS, figure_3, (learned[PAPERS].alone(),))
+        if FIGURE_1_FORMAT in probed:
+            yield Experiment("figure_1", PAPERS, figure_1, (learned[PAPERS], probed[FIGURE_1_FORMAT]))
+
+
+def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
+    """The record with one row more, those of a list in the order of the blocks; an experiment that broke is told as that, and makes the run incomplete."""
+    if isinstance(outcome, Exception):
+        reason = f"{type(outcome).__name__}: {outcome}".split("\n")[0]
+        broken = NotMeasured(block=experiment.block, what=experiment.field.replace("_", " "), reason=reason)
+        return found.model_copy(update={"broken": [*found.broken, broken]})
+    before = getattr(found, experiment.field)
+    row = sorted([*before, outcome], key=lambda each: blocks.index(each.block)) if isinstance(before, list) else outcome
+    return found.model_copy(update={experiment.field: row})
 
 
 def figure_1(trained: TrainedBlock, probed: Probed) -> Figure1:

@@ -11,7 +11,8 @@ from numeric.probe import Probed
 from numeric.scenario import Scenario, claim_of, scenarios_named
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained
-from reports.record import CellRecord, NotMeasured
+from reports.record import CellRecord
+from reports.row import NotMeasured
 from symbolic.verdict import Verdict
 from verify import cell_records
 from verify.plan import Plan
