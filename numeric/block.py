@@ -13,7 +13,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe, fingerprint
 from symbolic.errors import CallError, unknown
 
-TRAINED_BY = ("block_parts.py", "contextual_block.py", "task.py", "training.py")
+TRAINED_BY = ("block_parts.py", "contextual_block.py", "meeting.py", "task.py", "training.py")
 """Files of this package on which every block's weights depend."""
 
 
@@ -37,7 +37,9 @@ class Block:
     longest: int = 4096
     """Tokens of a long context: fewer for a layer that reads them one after the other, or keeps a state of each."""
     blunt: tuple[str, ...] = ()
-    """Formats in which the bound is about as wide as what the context does to this block's first layer, as measured."""
+    """Formats, or scenarios in a format ("subset/fp16"), in which the bound is about as wide as what the context does to this block, as measured."""
+    normalises: bool = False
+    """Whether its tokens are normalised before they are attended to, and its query is not."""
 
     @property
     def fingerprint(self) -> str:

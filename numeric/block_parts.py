@@ -3,12 +3,29 @@
 import torch
 from torch import Tensor, nn
 
+from numeric.meeting import Product
 from numeric.recipe import Recipe
 
 
 def relu_network(recipe: Recipe, *, outputs: int | None = None) -> nn.Sequential:
     """The paper's network: dense, ReLU, dense, from the contextual layer's width to a token's, or to ``outputs``; its first layer is "0"."""
     return nn.Sequential(nn.Linear(recipe.width, recipe.hidden), nn.ReLU(), nn.Linear(recipe.hidden, outputs or recipe.token_width))
+
+
+class GatedNetwork(nn.Module):
+    """W_o(SiLU(W_g a) ⊙ W_u a), without biases; its first layers are "gate" and "up".  Shazeer, "GLU variants improve transformer" (2020), SwiGLU."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(width, hidden, bias=False)
+        self.activation = nn.SiLU()
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.product = Product()
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, a: Tensor) -> Tensor:
+        """a: (batch, width). Returns (batch, width)."""
+        return self.down(self.product(self.activation(self.gate(a)), self.up(a)))
 
 
 def sequence(context: Tensor | None, query: Tensor) -> Tensor:

@@ -161,8 +161,8 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario.
     """
     generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
-    W = ball(cell.block.first.weight.double().tolist())
-    b = ball([[x] for x in cell.block.first.bias.double().tolist()])
+    W = ball(cell.block.first_weight.double().tolist())
+    b = ball([[x] for x in cell.block.first_bias.double().tolist()])
     judged: list[Judged] = []
     certificates: list[Certificate] = []
     compared: list[Compared] = []
@@ -232,13 +232,12 @@ def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, be
         "variant": cell.variant.id,
         "scenario": cell.scenario.id,
         "device": cell.probed.device,
+        "layers": [{"rows": layer.out_features, "bias": layer.bias is not None} for layer in cell.block.firsts],
         "without": sorted(cell.probed.left_out),
         "seed": seed,
         "case": before + place,
     }
-    first = cell.block.first
-    bias = torch.zeros_like(first.weight[:, 0]) if first.bias is None else first.bias
-    return make_witness(first.weight, bias, sides, judged, place, facts, torch_dtype(cell.probed.mode.activations))
+    return make_witness(cell.block.first_weight, cell.block.first_bias, sides, judged, place, facts, torch_dtype(cell.probed.mode.activations))
 
 
 def _joined(parts: list[Judged], cases: int) -> Judged:

@@ -268,9 +268,13 @@ def largest_entry(x: Expected) -> Expected:
     return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
 
 
-def dense_layer(weight: Expected, bias: Expected, x: Expected, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Expected:
+def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Expected:
     """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
     n = weight.numerics
+    assert x.value is not None
+    if bias is None:
+        terms, fresh = _product_errors(weight, x, value, kernel, None)
+        return replace(column(value, n, weight.given, terms, fresh), known=weight.roundings.known(x.value.double()))
     assert bias.value is not None
     offset = bias
     if n.bias_is_an_operand:
@@ -283,7 +287,6 @@ def dense_layer(weight: Expected, bias: Expected, x: Expected, value: Tensor, ke
     if kernel in n.flushing:
         fresh = torch.hypot(fresh, subnormal_part(bias.value.double().abs(), n))
     found = column(value, n, weight.given, (*terms, *offset.terms), fresh)
-    assert x.value is not None
     return replace(found, known=weight.roundings.known(x.value.double()))
 
 

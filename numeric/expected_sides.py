@@ -7,11 +7,11 @@ computed. What both sides have in common, such as one rounding of b to the opera
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from numeric.contextual_block import ContextualBlock
 from numeric.expected import Expected, Given, dense_layer, deviations_allowed, exactly, stored, under, widened
-from numeric.kernels import DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.passes import Pass
 from numeric.probe import Probed
 from numeric.sensitivities import Term, deviation, gathered
@@ -24,11 +24,13 @@ def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tens
 
     a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
     """
-    found = difference(block, left, right, a, variant, probed)
-    sigma = deviation(found.terms).squeeze(-1)
+    found = [difference(name, block, left, right, a, variant, probed) for name in block.first_layers]
+    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in found], dim=-1)
     bound = sigma * deviations_allowed(sigma.shape[-1])
-    if found.known is not None:
-        bound = bound + found.known.squeeze(-1).abs()
+    known = [each.known for each in found if each.known is not None]
+    assert len(known) in (0, len(found))
+    if known:
+        bound = bound + torch.cat(known, dim=-2).squeeze(-1).abs()
     return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
 
 
@@ -42,14 +44,15 @@ class Difference:
     """The part that is no matter of chance: (cases, m, 1)."""
 
 
-def difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Difference:
-    """The errors of left - right.  The arguments are those of ``expected_difference``."""
-    first, layer, given = block.first, probed.layer, Given()
-    weight = first.weight.detach()
-    bias = torch.zeros_like(weight[:, 0]) if first.bias is None else first.bias.detach()
-    W, b = (exactly(x, layer, given) for x in (weight, bias.unsqueeze(-1)))
+def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Difference:
+    """The errors of left - right at one first layer.  The other arguments are those of ``expected_difference``."""
+    first, layer, given = block.network.get_submodule(name), probed.layer, Given()
+    assert isinstance(first, nn.Linear)
+    weight, bare = first.weight.detach(), first.bias is None
+    W = exactly(weight, layer, given)
+    b = None if first.bias is None else exactly(first.bias.detach().unsqueeze(-1), layer, given)
     z, kept = (exactly(x.unsqueeze(-1), layer, given) for x in (left.attended, a))
-    ours = dense_layer(W, b, z, _first(block, left), DENSE, apart=layer.bias_rounded_apart)
+    ours = dense_layer(W, b, z, left.layers[name].unsqueeze(-1), BARE[DENSE] if bare else DENSE, apart=layer.bias_rounded_apart)
 
     # What an â that came out otherwise moves is predicted, and taken away: it is no error of either side.
     again = kept if torch.equal(right.attended, a) else exactly(right.attended.unsqueeze(-1), layer, given)
@@ -59,24 +62,22 @@ def difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, varia
         theirs = _with_factors(W, b, wide @ delta, kept, again, probed)
     else:
         patched = stored(formulas.patched_weight(wide, variant.update(wide, delta, kept)), probed.mode.weights, layer)
-        theirs = dense_layer(patched, b, again, _first(block, right), PATCHED_WEIGHT, apart=layer.patched_bias_rounded_apart)
+        kernel = BARE[PATCHED_WEIGHT] if bare else PATCHED_WEIGHT
+        theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_bias_rounded_apart)
     minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
     terms = gathered((*ours.terms, *(Term(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
     return Difference(terms, None if theirs.known is None else -theirs.known)
 
 
-def _with_factors(W: Expected, b: Expected, v: Expected, a: Expected, x: Expected, probed: Probed) -> Expected:
+def _with_factors(W: Expected, b: Expected | None, v: Expected, a: Expected, x: Expected, probed: Probed) -> Expected:
     """The first dense layer with a factored patch."""
     n = probed.layer
     added = formulas.factored_update(under(v, probed.adapter), under(a, probed.adapter), under(widened(x, probed.update), probed.adapter))
     assert W.value is not None
-    assert b.value is not None
     assert x.value is not None
+    kernel = BARE[PATCHED_PASS] if b is None else PATCHED_PASS
+    offset = None if b is None or b.value is None else b.value.squeeze(-1)
     with torch.no_grad(), n.running():
-        plain = kernels()[PATCHED_PASS].run(W.value.unsqueeze(0), x.value, b.value.squeeze(-1))
-    value = dense_layer(W, b, x, plain, PATCHED_PASS, apart=n.patched_bias_rounded_apart)
+        plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, offset)
+    value = dense_layer(W, b, x, plain, kernel, apart=n.patched_bias_rounded_apart)
     return stored(widened(value, probed.update) + added, n.storage, n)
-
-
-def _first(block: ContextualBlock, found: Pass) -> Tensor:
-    return found.layers[block.first_layer].unsqueeze(-1)

@@ -15,7 +15,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from numeric.cell import block_in_format
 from numeric.contextual_block import ContextualBlock
 from numeric.envelope import ROUNDOFF, widen
-from numeric.passes import weight_name
 from numeric.probe import BATCH, Probed
 from numeric.scenario import Cases
 from numeric.sides import in_format, measure_sides
@@ -125,10 +124,10 @@ def losses_apart(p: Tensor, q: Tensor, radius: Tensor) -> float:
 def layer_compared(trained: TrainedBlock) -> LayerCompared:
     """Figure 2, for any contextual layer: ΔW_i is the update of the first i tokens, (W(A_i - a))aᵀ/‖a‖², so a step has norm ‖W(A_{i+1} - A_i)‖/‖a‖."""
     block, prompts = _in_fp64(trained)
-    W = block.first.weight
+    W = block.first_weight
     with torch.no_grad():
-        a = block.contextual(None, prompts.query)
-        attended = torch.stack([block.contextual(prompts.context[:, :i], prompts.query) for i in range(1, prompts.context.shape[1] + 1)], dim=1)
+        a = block.read(None, prompts.query)
+        attended = torch.stack([block.read(prompts.context[:, :i], prompts.query) for i in range(1, prompts.context.shape[1] + 1)], dim=1)
         steps = attended.diff(dim=1) @ W.mT  # (trials, n - 1, m)
         norm = a.norm(dim=-1, keepdim=True)
         sizes = steps.norm(dim=-1) / norm
@@ -153,7 +152,8 @@ def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     answers, columns = raw.context[..., -1].double(), raw.context.clone()
     columns[..., -1] = 0.0  # each example as a query: (x_i, 0)
     asked = copy.deepcopy(trained.model.embedding).double()(columns.double()).detach()
-    name, goal = weight_name(block), prompts.answer
+    (first_layer,), goal = block.first_layers, prompts.answer
+    name = f"network.{first_layer}.weight"
 
     def predicted(W: Tensor, query: Tensor) -> Tensor:
         found = functional_call(block, {name: W}, (None, query.unsqueeze(0)))
@@ -166,12 +166,12 @@ def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     slope, test = vmap(grad(loss)), vmap(loss)
     W = block.first.weight.detach().expand(TRIALS, -1, -1).clone()
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused ones
-        a = block.contextual(None, prompts.query).unsqueeze(-1)
+        a = block.read(None, prompts.query).unsqueeze(-1)
         finetuned, patched = [_averaged(0, test(W, prompts.query, goal))], [_averaged(0, test(W, prompts.query, goal))]
         for i in range(1, examples + 1):
             W = W - RATE * slope(W, asked[:, i - 1], answers[:, i - 1])
             finetuned.append(_averaged(i, test(W, prompts.query, goal)))
-            delta = formulas.context_vector(block.contextual(prompts.context[:, :i], prompts.query).unsqueeze(-1), a)
+            delta = formulas.context_vector(block.read(prompts.context[:, :i], prompts.query).unsqueeze(-1), a)
             update = formulas.rank_one_update(block.first.weight, delta, a)
             patched.append(_averaged(i, test(formulas.patched_weight(block.first.weight, update), prompts.query, goal)))
     return Finetuning(tuple(finetuned), tuple(patched))

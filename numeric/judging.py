@@ -4,7 +4,8 @@
     ratio      = max over entries of |left - right| / bound                                   measured / rigorous
     resolution = ‖bound‖∞ / ‖WΔA‖∞ at the first dense layer: a wrong update that misses the effect of ΔW by more than
                  twice this fraction of it cannot stay inside the bound; with a skip connection the larger of this and
-                 of the same at the output, where Δb′ must be seen: ‖bound‖∞ / ‖ΔA‖∞
+                 of the same at the output, where Δb′ or its like must be seen: ‖bound‖∞ / ‖δ‖∞; of a parallel block the
+                 latter alone
 
 A case whose operands foretold trouble is INCONCLUSIVE, with the reason; a number that is not finite although nothing
 foretold it is VIOLATED. Resolution 1 or more is VACUOUS.
@@ -32,6 +33,8 @@ class Reason(StrEnum):
     """A(C∖Y,x) = 0: no update exists unless WΔA = 0, and Eq. (1) divides by zero."""
     NORM_UNDERFLOW = "NormUnderflow"
     """The computed denominator is no larger than its own rounding error."""
+    UNDECIDED_CHOICE = "UndecidedChoice"
+    """Two gates lie so near to each other that rounding decides which expert is chosen."""
     UPDATE_OVERFLOW = "UpdateOverflow"
     """A magnitude could pass the largest finite number, and a result then was not finite; one that stayed finite is judged."""
 
@@ -68,7 +71,7 @@ class Judged:
     well_inside: NDArray[np.bool_]
     """Whether the operands lie a factor of 4 or more inside every range limit; a refusal would be timid."""
     wrong_noticed: NDArray[np.bool_]
-    """Whether the planted wrong update, judged by the same rule, was VIOLATED, by finite numbers and at the first dense layer."""
+    """Whether the planted wrong update, judged by the same rule, was VIOLATED, by finite numbers and where the claim is of."""
 
 
 def judge(sides: Sides) -> Judged:
@@ -81,7 +84,8 @@ def judge(sides: Sides) -> Judged:
     resolution = torch.where((effect > 0) & torch.isfinite(output.bound), site.bound / effect, torch.inf)
     if sides.output_effect is not None:
         output_effect = sides.output_effect.amax(-1)
-        resolution = torch.maximum(resolution, torch.where(output_effect > 0, output.bound / output_effect, torch.inf))
+        of_output = torch.where(output_effect > 0, output.bound / output_effect, torch.inf)
+        resolution = of_output if sides.at_output else torch.maximum(resolution, of_output)
     expected = _compare(left.first_layer, sides.right.first_layer, sides.expected, sides.moved)
     change = sides.output_change.amax(-1)
     output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
@@ -90,7 +94,8 @@ def judge(sides: Sides) -> Judged:
     # The same rule judges the planted wrong update: one that overlooks errors would overlook this one too.
     wrong, wrong_output = (_compare(getattr(left, where), getattr(sides.wrong, where), _bound(sides, where), moved[where]) for where in moved)
     found = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
-    noticed = (found == Verdict.VIOLATED.value) & _np((wrong.ratio > 1) & torch.isfinite(wrong.ratio))
+    where_judged = wrong_output if sides.at_output else wrong
+    noticed = (found == Verdict.VIOLATED.value) & _np((where_judged.ratio > 1) & torch.isfinite(where_judged.ratio))
     unmoved = _compare(left.first_layer, sides.right.first_layer, _bound(sides, "first_layer"), torch.zeros_like(sides.moved))
     return Judged(
         norm_a=_np(_norm(sides.a)),
@@ -131,6 +136,7 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     for mask, name in (
         (overflowed, Reason.UPDATE_OVERFLOW),
         (sides.hazards.underflow, Reason.NORM_UNDERFLOW),
+        (sides.hazards.undecided, Reason.UNDECIDED_CHOICE),
         (singular, Reason.SINGULAR_UPDATE),
         (bad_input, Reason.NON_FINITE_INPUT),
     ):

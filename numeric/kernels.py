@@ -18,7 +18,9 @@ from numeric.tensors import torch_dtype
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"
-ALL = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS})
+BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
+"""The same of layers without a bias, for which a library may run another kernel."""
+ALL = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Kernel:
     name: str
     run: Callable[[Tensor, Tensor, Tensor | None], Tensor]
     layer: bool = False
+    """Whether it is a dense layer's."""
+    bias: bool = False
     """Whether it adds a bias."""
     patched: bool = False
     """Whether it runs in the patched pass."""
@@ -59,10 +63,13 @@ def kernels() -> dict[str, Kernel]:
         Kernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
         Kernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
         Kernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
-        Kernel(DENSE, _dense, layer=True),
-        Kernel(PATCHED_WEIGHT, _own_weight, layer=True, patched=True, own_matrix=True),
-        Kernel(PATCHED_BIAS, _own_bias, layer=True, patched=True),
-        Kernel(PATCHED_PASS, _patched_pass, layer=True, patched=True),
+        Kernel(DENSE, _dense, layer=True, bias=True),
+        Kernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
+        Kernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
+        Kernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
+        Kernel(BARE[DENSE], _dense, layer=True),
+        Kernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
+        Kernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
     )
     return {row.name: row for row in rows}
 
@@ -105,7 +112,7 @@ class Bench:
         X: (some, rows, columns), or (1, rows, columns); y: (some, columns, 1); float64, so chosen that float64 finds the exact result.
         """
         exact = (X @ y).squeeze(-1)
-        b = torch.zeros(self.rows, dtype=torch.float64) if self.kernel.layer else None
+        b = torch.zeros(self.rows, dtype=torch.float64) if self.kernel.bias else None
         found = self.run(repeated(X, self.matrices), repeated(y, self.batch), b)
         return bool((found == repeated(exact, self.batch)).all())
 

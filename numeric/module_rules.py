@@ -7,11 +7,13 @@ from torch import Tensor, nn
 from numeric.activations import GELU, GELU_TANH, SILU, gated
 from numeric.elementary import finished
 from numeric.enclosures import input_radius
+from numeric.meeting import LargestOnly, Product, WeightedSum
+from numeric.meeting_rules import largest_only, product, weighted_sum
 from numeric.normalisation import layer_norm, rms_norm, softmax
 from numeric.rounding import Rounded
 
-Rule = Callable[[nn.Module, Rounded, Tensor], Rounded]
-"""From the module, its input (cases, p, 1) and what it computed to the output with its radius."""
+Rule = Callable[..., Rounded]
+"""From the module, its inputs, each (cases, p, 1), and what it computed to the output with its radius."""
 
 
 def _relu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
@@ -56,12 +58,15 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.Softmax: _softmax,
     nn.LayerNorm: _layer_norm,
     nn.RMSNorm: _rms_norm,
+    Product: product,
+    LargestOnly: largest_only,
+    WeightedSum: weighted_sum,
 }
 """By the exact type: a subclass may compute something else."""
 
 
-EXACT = (nn.ReLU, nn.Identity, nn.Dropout)
-"""Those that round nothing."""
+EXACT = (nn.ReLU, nn.Identity, nn.Dropout, LargestOnly, Product, WeightedSum)
+"""Those that need no more of a library than IEEE arithmetic."""
 
 
 def assumes_a_library(network: nn.Module) -> bool:

@@ -90,7 +90,7 @@ def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, pr
     update, layer = probed.update, probed.layer
     attended = (attend(block, context, cases.query, probed).unsqueeze(-1) for context in (cases.context, cases.kept))
     z, a = (widened(exact(x, layer, found), update) for x in attended)
-    W = exact(block.first.weight.detach(), update, found)
+    W = exact(block.first_weight.detach(), update, found)
     delta = formulas.context_vector(z, a)
     if variant.factored:
         v, b = (under(x, probed.adapter) for x in (W @ delta, a))
@@ -142,7 +142,7 @@ def _operands(subject: Subject, block: ContextualBlock, probed: Probed, exponent
     z, a = (attend(block, context, cases.query, probed).double() for context in (cases.context, cases.kept))
     with torch.no_grad():
         unrounded = copy.deepcopy(subject.model.block).double().contextual(None, scaled.query)
-    return formulas.context_vector(z, a) @ block.first.weight.double().mT, unrounded.to(z.device) * 2.0**-exponent
+    return formulas.context_vector(z, a) @ block.first_weight.double().mT, unrounded.to(z.device) * 2.0**-exponent
 
 
 def _at_level(subject: Subject, exponent: int, seed: int) -> Cases:

@@ -1,13 +1,12 @@
 """A user's own block: taken in only if the claims could apply to it, and refused by name where it can be seen that they do not.
 
 A bound is carried from module to module, so what the modules compute has to be what the block computes. That is seen in one
-forward pass: the network is a chain, from the contextual layer's output through the first dense layer to the block's output,
-in which every module receives the very tensor that the one before it returned, once. A skip that nobody declared, a layer in
-front of the first one, a module that is used twice or a number that is added on the way breaks it.
+forward pass (``wiring.py``): every module receives the very tensors that others returned, once, and only the first dense layers
+receive what the contextual layer returned. A skip that nobody declared, a layer in front of the first one, a module that is used
+twice or a number that is added on the way breaks it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,10 @@ from numeric.balls import Ball, ball
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.module_rules import RULES, rule_for
-from numeric.passes import last_bias_name, leaves, weight_name
+from numeric.output_patch import output_layers
 from numeric.recipe import Recipe
 from numeric.variants import UnknownVariant, Variant, variants_named
+from numeric.wiring import INPUT, wiring
 
 OWN = "own"
 """The id of the variant that is the user's own update."""
@@ -134,17 +134,15 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 
 def _refuse_first_layer(block: ContextualBlock) -> None:
-    first = block.first
-    if not block.first_layer:
-        raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
-    if type(first) is not nn.Linear:
-        raise UnusableBlock(f'"{block.first_layer}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
-    place = first.weight.untyped_storage().data_ptr()
-    for name, parameter in block.named_parameters(remove_duplicate=False):
-        if name != weight_name(block) and parameter.untyped_storage().data_ptr() == place:
-            raise UnusableBlock(f'"{name}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
-    if first.bias is None:  # one of zeros adds nothing, and every layer has one then
-        first.bias = nn.Parameter(torch.zeros_like(first.weight[:, 0]), requires_grad=False)
+    for name, first in zip(block.first_layers, block.firsts, strict=True):
+        if not name:
+            raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
+        if type(first) is not nn.Linear:
+            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
+        place = first.weight.untyped_storage().data_ptr()
+        for other, parameter in block.named_parameters(remove_duplicate=False):
+            if other != f"network.{name}.weight" and parameter.untyped_storage().data_ptr() == place:
+                raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
@@ -155,7 +153,7 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
             found = block.contextual(tokens, x)
         except Exception as error:
             raise UnusableBlock(f"the contextual layer fails on {words}: {_words(error)}") from error
-        if not isinstance(found, Tensor) or found.shape != (len(x), d):
+        if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(x) or (block.norm is None and found.shape[1] != d):
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
         if not bool(torch.isfinite(found).all()):
@@ -171,12 +169,13 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
         if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
             raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
-    weight = block.first.weight
-    before = weight.clone()
-    weight.mul_(-2.0)
-    tied = not torch.equal(asked(context, query, "a context"), with_context)
-    weight.copy_(before)
-    if tied:
+    for layer in block.firsts:
+        before = layer.weight.clone()
+        layer.weight.mul_(-2.0)
+        tied = not torch.equal(asked(context, query, "a context"), with_context)
+        layer.weight.copy_(before)
+        if not tied:
+            continue
         raise UnusableBlock("the contextual layer computes with the first layer's weight: an update of W would change more than the claim says.")
 
 
@@ -184,46 +183,59 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
     for name, module in block.network.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
             raise UnusableBlock(f'"{name}" of the network has a forward hook, which may change what it computes; remove it.')
-    with _followed(block) as calls:
-        attended, output = _run(block, context, query)
-    if not calls:
-        raise UnusableBlock("no module of the network was called.")
-    previous, before = attended, "the contextual layer"
-    for name, module, received, returned in calls:
-        if received is not previous:
+    try:
+        given = block.read(context, query)
+    except Exception as error:
+        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
+    width = block.first.in_features
+    if not isinstance(given, Tensor) or given.shape != (len(query), width):
+        raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
+    try:
+        calls = wiring(block, given)
+    except UnusableBlock:
+        raise
+    except Exception as error:
+        raise UnusableBlock(f"the network fails on what it is given: {_words(error)}") from error
+    for call in calls:
+        module = block.network.get_submodule(call.name)
+        reads_input = INPUT in call.reads
+        if reads_input and call.name not in block.first_layers:
+            named = ", ".join(f'"{name}"' for name in block.first_layers)
+            if type(module) is nn.Linear:
+                raise UnusableBlock(f'"{call.name}" reads the network\'s input like {named}: then it is a first layer too, and first_layer takes a list.')
             raise UnusableBlock(
-                f'"{name}" of the network does not receive what {before} returned. Only a chain of modules can be followed: something stands between '
-                "them, or one is used twice, or there is a skip connection in the network that was not declared (ContextualBlock's skip is Definition A.1's)."
+                f'"{call.name}" ({type(module).__name__}) stands between the network\'s input and its first dense layer {named}, or beside it; the claim '
+                "is of the layers that read A(C, x), so put it into the contextual layer, or give it as the norm of a Pre-LN block."
             )
-        if calls[0][0] != block.first_layer:
+        if not reads_input and call.name in block.first_layers:
             raise UnusableBlock(
-                f'"{calls[0][0]}" ({type(calls[0][1]).__name__}) stands between the network\'s input and its first dense layer "{block.first_layer}"; '
-                "the claim is of the layer that reads A(C, x), so put it into the contextual layer."
+                f'"{call.name}" does not read the network\'s input but what "{call.reads[0]}" returned, so it is no first dense layer: '
+                "the claim is of the layers that read A(C, x)."
             )
         if "forward" in vars(module) or (rule_for(module) is None and type(module) is not nn.Linear):
             known = ", ".join(kind.__name__ for kind in RULES)
-            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{name}" of the network); there are rules for Linear, {known}.')
-        previous, before = returned, f'"{name}"'
-    if previous is not output:
-        raise UnusableBlock(f"the network does not return what its last module, {before}, returned: something is added after it, or a skip was not declared.")
-    uncalled = [name for name, _ in leaves(block.network) if name not in {call[0] for call in calls}]
-    if uncalled or [name for name, _ in leaves(block.network)] != [call[0] for call in calls]:
-        raise UnusableBlock(f"the network's modules are not called once each in the order of their registration: {', '.join(call[0] for call in calls)}.")
+            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear, {known}.')
+    if calls != wiring(block):
+        raise UnusableBlock("the network's modules are not called alike for every input: which of them run depends on the numbers.")
 
 
 def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
-    if not block.skip:
+    if not block.carries:
         return
-    widths = block.input_width, block.first.in_features, block.network(block.contextual(context, query)).shape[-1]
-    if len(set(widths)) > 1:
+    attended = block.contextual(context, query)
+    answer = block.network(block.fed(attended, query))
+    if block.skip and len({block.input_width, attended.shape[-1], answer.shape[-1]}) > 1:
+        widths = block.input_width, attended.shape[-1], answer.shape[-1]
         raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")
-    last_bias_name(block)
+    if attended.shape != answer.shape:
+        raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
+    output_layers(block, wiring(block))
 
 
 def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:
     """Over tensors and over balls, the plainest and the strictest of the arithmetics that it has to run in."""
-    z, a = (block.contextual(tokens, query).double().unsqueeze(-1) for tokens in (context, None))
-    W = block.first.weight.double()
+    z, a = (block.read(tokens, query).double().unsqueeze(-1) for tokens in (context, None))
+    W = block.first_weight.double()
     over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
@@ -241,34 +253,9 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-_Call = tuple[str, nn.Module, Tensor, Tensor]
-
-
-@contextmanager
-def _followed(block: ContextualBlock) -> Iterator[list[_Call]]:
-    """Every call of a leaf of the network: its name, it, what it received and what it returned."""
-    calls: list[_Call] = []
-    handles = [
-        module.register_forward_hook(lambda module, inputs, output, name=name: calls.append((name, module, inputs[0], output)))
-        for name, module in leaves(block.network)
-    ]
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _run(block: ContextualBlock, context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
-    """What the network was given, and what it returned."""
-    attended = block.contextual(context, query)
-    try:
-        return attended, block.network(attended)
-    except Exception as error:
-        raise UnusableBlock(f"the network fails on what the contextual layer returned: {_words(error)}") from error
-
-
 def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:
     """Whether A(sx) = s A(x) without a context, as powers of two show exactly where nothing underflows."""
+    if block.norm is not None:
+        return False
     at_one = block.contextual(None, query)
     return all(torch.equal(block.contextual(None, query * scale), at_one * scale) for scale in (2.0**-20, 2.0**-7, 2.0**5))

@@ -1,11 +1,11 @@
 """The measured sides: the module's own forward passes, read by hooks.
 
 The left side is the block with its context. The right side is the same module, without the removed part of the context,
-with another first weight (and last bias) put in its place by ``torch.func.functional_call``, one patch a case under
+with another first weight (and what else a claim has changed) put in its place by ``torch.func.functional_call``, one patch a case under
 ``vmap``. Nothing of the block is written a second time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,14 +15,21 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.contextual_block import ContextualBlock, UnusableBlock
+from numeric.contextual_block import ContextualBlock
 from numeric.modes import Mode
 from numeric.probe import Probed
 from numeric.tensors import round_to, torch_dtype
+from numeric.wiring import INPUT, leaves
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]
-"""What stands for the first layer's output, from its input and its output."""
+"""What stands for a first layer's output, from its input and its output."""
+
+Factors = tuple[Tensor, Tensor]
+"""v and a of a patch that is added to what a first layer computes, v (aᵀx/‖a‖²)."""
+
+CARRIED = "the contextual layer"
+"""The name of its output among what is heard; no module has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +37,34 @@ class Pass:
     """What one forward pass computed."""
 
     attended: Tensor
-    """(cases, d): the contextual layer's output as the first dense layer received it."""
+    """(cases, d): what the first dense layer received, the contextual layer's output or, in a block with a norm, what that made of it."""
+    carried: Tensor
+    """(cases, d): the contextual layer's output."""
     layers: dict[str, Tensor]
     """(cases, width): the output of each leaf of the network, by name."""
     output: Tensor
     """(cases, d_out): the block's output."""
 
+    def first(self, block: ContextualBlock) -> Tensor:
+        """(cases, m): the output of the first dense layer; of several, one after the other."""
+        return torch.cat([self.layers[name] for name in block.first_layers], dim=-1)
+
 
 @contextmanager
-def _listening(block: ContextualBlock, adapter: Adapter | None) -> Iterator[dict[str, Tensor]]:
-    """Record the first layer's input under "" and the output of each leaf of the network under its name."""
+def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
+    """Record the contextual layer's output, the network's input, and the output of each leaf of the network under its name.
+
+    adapters: by the name of a first layer.
+    """
     heard: dict[str, Tensor] = {}
-    handles = [block.first.register_forward_pre_hook(lambda _, inputs: heard.__setitem__("", inputs[0]))]
-    if adapter is not None:
-        handles.append(block.first.register_forward_hook(lambda _, inputs, output: adapter(inputs[0], output)))
+    assert isinstance(block.contextual, nn.Module)
+    handles = [
+        block.contextual.register_forward_hook(lambda _, __, output: heard.__setitem__(CARRIED, output)),
+        block.network.register_forward_pre_hook(lambda _, inputs: heard.__setitem__(INPUT, inputs[0])),
+    ]
+    for name, adapter in adapters.items():
+        layer = block.network.get_submodule(name)
+        handles.append(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
     for name, module in leaves(block.network):
         handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
     try:
@@ -55,27 +76,32 @@ def _listening(block: ContextualBlock, adapter: Adapter | None) -> Iterator[dict
 
 @contextmanager
 def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
-    """The contextual layer's output is stored in the mode's activations, whatever a layer with parameters of its own made of them."""
+    """What the contextual layer and the norm return is stored in the mode's activations, whatever a layer with parameters of its own made of it.
+
+    What the network reads is rounded to the mode's inputs.
+    """
 
     def stored(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        return output.to(torch_dtype(mode.activations))
+
+    def read(_: nn.Module, __: object, output: Tensor) -> Tensor:
         output = output.to(torch_dtype(mode.activations))
         return output if mode.inputs is None else round_to(output, mode.inputs)
 
     assert isinstance(block.contextual, nn.Module)
-    handle = block.contextual.register_forward_hook(stored)
+    handles = [block.contextual.register_forward_hook(read if block.norm is None else stored)]
+    if block.norm is not None:
+        handles.append(block.norm.register_forward_hook(read))
     try:
         yield
     finally:
-        handle.remove()
-
-
-def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The modules of a network that hold no others, in the order of registration."""
-    return [(name, module) for name, module in network.named_modules() if not list(module.children())]
+        for handle in handles:
+            handle.remove()
 
 
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Tensor:
-    """A(context, query) alone.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
+    """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
+    assert block.norm is None
     with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
         found = block.contextual(context, query)
     assert isinstance(found, Tensor)
@@ -84,37 +110,37 @@ def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed
 
 def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Pass:
     """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
-    with torch.no_grad(), _storing(block, probed.mode), _listening(block, None) as heard, probed.mode.layer_context(probed.device)():
+    with torch.no_grad(), _storing(block, probed.mode), _listening(block, {}) as heard, probed.mode.layer_context(probed.device)():
         output = block(context, query)
-    return Pass(heard.pop(""), dict(heard), output)
+    return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
 
 
 def patched_forward(
-    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapter: tuple[Tensor, Tensor] | None = None
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapters: dict[str, Factors] | None = None
 ) -> Pass:
     """The block's forward pass with its own parameters for each case.
 
     kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
-    adapter: v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what the first layer computes, v (aᵀx/‖a‖²).
+    adapters: by the first layer's name, v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what it computes.
     """
 
     def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: tuple[Tensor, Tensor] | None, found: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], found: Tensor | None
+    ) -> tuple[dict[str, Tensor], Tensor]:
         if found is not None:
             assert isinstance(block.contextual, _Handed)
             block.contextual.found = found.unsqueeze(0)
-        with _listening(block, None if factors is None else partial(_adapted, factors)) as heard:
+        with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard:
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
-        return heard.pop("").squeeze(0), {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)
+        return {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)
 
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query) as handed:
-        dims = (0, None if kept is None else 0, 0, None if adapter is None else 0, None if handed is None else 0)
-        attended, layers, output = vmap(one, in_dims=dims)(patch, kept, query, adapter, handed)
-    return Pass(attended, layers, output)
+        dims = (0 if patch else None, None if kept is None else 0, 0, 0 if adapters else None, None if handed is None else 0)
+        heard, output = vmap(one, in_dims=dims)(patch, kept, query, adapters or {}, handed)
+    return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
 
 
 class _Handed(nn.Module):
@@ -159,21 +185,8 @@ def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tens
     return True
 
 
-def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
-    """The first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
+def _adapted(factors: Factors, inputs: Tensor, output: Tensor) -> Tensor:
+    """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
     v, a = factors
     added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)
     return (output.to(v.dtype).mT + added).mT.to(output.dtype)
-
-
-def weight_name(block: ContextualBlock) -> str:
-    """The first weight's name in the block."""
-    return ".".join(part for part in ("network", block.first_layer, "weight") if part)
-
-
-def last_bias_name(block: ContextualBlock) -> str:
-    """The name of b′, the last layer's bias, in the block."""
-    name, last = leaves(block.network)[-1]
-    if not isinstance(last, nn.Linear) or last.bias is None:
-        raise UnusableBlock(f'Definition A.1 ends in a dense layer with a bias b′; "{name}" of the network, a {type(last).__name__}, is none.')
-    return f"network.{name}.bias"

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from numeric.formats import FORMATS, Format, format_named
-from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, Bench, Kernel, kernels, outer_product, repeated
+from numeric.kernels import BARE, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, Bench, Kernel, kernels, outer_product, repeated
 from numeric.modes import Context, Mode
 from numeric.numerics import Numerics
 from numeric.refinements import REFINEMENTS, Refinement
@@ -96,11 +96,11 @@ class Probed:
         return self.layer.device
 
 
-def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, device: str = "cpu") -> Probed:
+def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shapes = (), device: str = "cpu") -> Probed:
     """Ask the machine how it computes in a mode, and choose the error models.
 
-    shapes: the (m, d) of every dense layer of the network that will be used; first: those of first layers, all of them if not given.
-    Raises UnsupportedNumerics.
+    shapes: the (m, d) of every dense layer of the network that will be used; first: those whose weight is patched, all of them if not given;
+    bare: those that have no bias. Raises UnsupportedNumerics.
     """
     first = shapes if first is None else first
     if _elementwise_flushes(RADIUS_FORMAT, device):
@@ -112,7 +112,13 @@ def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, device: st
     known = kernels()
     products = [(row, shape) for row in known.values() if not row.layer for shape in first]
     others = [shape for shape in shapes if shape not in first] or shapes
-    used_at = {DENSE: shapes, PATCHED_WEIGHT: first}
+    used_at = {
+        DENSE: shapes,
+        PATCHED_WEIGHT: first,
+        BARE[DENSE]: bare,
+        BARE[PATCHED_WEIGHT]: tuple(shape for shape in bare if shape in first),
+        BARE[PATCHED_PASS]: bare,
+    }
     layers = [(row, shape) for row in known.values() if row.layer for shape in used_at.get(row.name, others)]
     label = "" if mode.id == mode.activations.name else mode.id
 
@@ -152,7 +158,7 @@ def _model(
     if any(_outer_flushes(storage, probing, p, k, running, device) for p, k in outer):
         flushing.append(OUTER_PRODUCT)
     elementwise = _elementwise_flushes(storage, device, running)
-    layers = [bench for bench in benches if bench.kernel.layer]
+    layers = [bench for bench in benches if bench.kernel.bias]
     apart = any(_bias_apart(bench, opmath) for bench in layers if not bench.kernel.patched)
     patched_apart = any(_bias_apart(bench, opmath) for bench in layers if bench.kernel.patched)
     orders, unknown = _orders(benches, operands, apart=apart, patched_apart=patched_apart)
@@ -215,7 +221,7 @@ def _orders(benches: list[Bench], operands: Format | None, *, apart: bool, patch
     known: dict[tuple[str, int, int], Order] = {}
     unknown = []
     for bench in benches:
-        bias = bench.kernel.layer and not (patched_apart if bench.kernel.patched else apart)
+        bias = bench.kernel.bias and not (patched_apart if bench.kernel.patched else apart)
         order = revealed(bench, bias=bias, operands=operands)
         if order is None:
             unknown.append(bench)
@@ -384,4 +390,4 @@ def _batch_words(layers: Sequence[Bench]) -> str:
 
 
 def _no_bias(bench: Bench) -> Tensor | None:
-    return torch.zeros(bench.rows, dtype=torch.float64) if bench.kernel.layer else None
+    return torch.zeros(bench.rows, dtype=torch.float64) if bench.kernel.bias else None

@@ -5,6 +5,7 @@ the measurement's own code. The case stands at its old place in a batch of the o
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from numeric.own_block import OWN
 from numeric.probe import probe
 from numeric.refinements import refinements_named
 from numeric.scenario import Cases
+from numeric.shapes import asked_shapes
 from numeric.sides import in_format, measure_sides
 from numeric.variants import variants_named
 from numeric.witness import Witness
@@ -34,6 +36,20 @@ class _Recorded(nn.Module):
         which = 0 if context is not None else 2
         # A copy: a product of a slice may run by another kernel than one of a tensor of its own.
         return query[..., which * self.width : (which + 1) * self.width].clone(memory_format=torch.contiguous_format)
+
+
+class _Beside(nn.Module):
+    """The first layers alone, side by side; the network's output is the last one's."""
+
+    def __init__(self, width: int, layers: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.rows = [int(layer["rows"]) for layer in layers]
+        for place, layer in enumerate(layers):
+            self.add_module(str(place), nn.Linear(width, int(layer["rows"]), bias=bool(layer["bias"])))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: list[Tensor] = [layer(x) for layer in self.children()]
+        return found[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +94,16 @@ def replay(witness: Witness, device: str = "cpu") -> Replayed:
     (mode,), (variant,) = modes_named([facts["format"]]), variants_named([facts["variant"]])
     W, b, z, a = kept["W"], kept["b"], kept["z"], kept["a"]
     again = kept.get("again", a)
-    m, d = W.shape
-    probed = probe(mode, shapes=((m, d),), device=device).without(refinements_named(facts["without"]))
-    network = nn.Linear(d, m).to(W.dtype)
+    d = W.shape[1]
+    network = _Beside(d, facts["layers"]).to(W.dtype)
     network.requires_grad_(False)
-    network.weight.copy_(W)
-    network.bias.copy_(b)
-    block = ContextualBlock(_Recorded(d), nn.Sequential(network), "0", input_width=3 * d).to(device)
-    # A network of one layer has its output where the first layer has its own, so both are judged alike.
+    block = ContextualBlock(_Recorded(d), network, [str(place) for place in range(len(network.rows))], input_width=3 * d).to(device)
+    for layer, rows, offsets in zip(block.firsts, W.split(network.rows), b.split(network.rows), strict=True):
+        layer.weight.copy_(rows)
+        if layer.bias is not None:
+            layer.bias.copy_(offsets)
+    probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts["without"]))
+    # A network of first layers alone has its output where they have their own, so both are judged alike.
     query = torch.cat([z, a, again]).expand(int(facts["batch"]), -1).contiguous()
     cases = in_format(block, Cases(query.unsqueeze(1), None, query), probed)
     sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: drawn.query[..., d : 2 * d].contiguous())

@@ -50,11 +50,13 @@ class Hazards:
     """(cases,) bool: a denominator cannot be told from zero."""
     not_finite: Tensor
     """(cases,) bool: a vector or a scalar on the way came out infinite or NaN. A later step can hide it: x/∞ = 0."""
+    undecided: Tensor
+    """(cases,) bool: which entries are the largest cannot be told, so neither which experts are chosen."""
 
 
 def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
     """No hazards yet, for that many cases."""
-    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(3)))
+    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +233,16 @@ def largest_entry(x: Rounded) -> Rounded:
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
 
-def dense_layer(weight: Rounded, bias: Rounded, x: Rounded, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Rounded:
+def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Rounded:
     """The rule for fl(Wx + b), whose value a module has computed.
 
-    weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1); x, value: (cases, k, 1) and (cases, p, 1).
+    weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1), or None; x, value: (cases, k, 1) and (cases, p, 1).
     kernel: the name under which the order of its sum is known. apart: whether Wx is rounded to storage before b is added.
     """
     n = weight.numerics
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
+    if bias is None:
+        return computed(value, product_radius(weight, x, value, kernel), x)
     size, offset = value.double().abs(), bias.value.double().abs()
     inherited = bias.radius.dense(size.shape[-2], 1)
     if n.operands is not None and n.bias_is_an_operand:

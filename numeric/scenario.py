@@ -12,8 +12,10 @@ from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
 from numeric.modes import MODES, Mode
+from numeric.output_patch import output_layers
 from numeric.probe import Probed
 from numeric.subject import Subject
+from numeric.wiring import wiring
 from symbolic.errors import CallError, unknown
 
 
@@ -44,13 +46,13 @@ class Scenario:
     id: str
     title: str
     claim: str
-    """The claim that it tests on a block without a skip connection."""
+    """The claim that it tests on a block whose output is the network's, with one first layer."""
     draw: Callable[[Subject, Format, int, torch.Generator], Cases]
     """Draws that many cases for a subject and a format."""
     attend: Attend | None = None
     """How the â is computed from which the update is made, where it is not the patched pass's own way."""
-    claim_with_skip: str = "theorem-a.2"
-    """The claim that it tests on a block with one."""
+    one_claim: bool = False
+    """Whether it tests that claim on every block; otherwise the block's own, where it has one."""
     refuses: Callable[[Block, Mode], str | None] = lambda block, mode: None
     """Why it makes no sense on a block in a mode; None if it does."""
     usual: tuple[str, ...] | None = None
@@ -104,7 +106,21 @@ def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
 
 def claim_of(scenario: Scenario, block: ContextualBlock) -> str:
     """The claim that a cell tests."""
-    return scenario.claim_with_skip if block.skip else scenario.claim
+    return scenario.claim if scenario.one_claim else own_claim(block) or scenario.claim
+
+
+def own_claim(block: ContextualBlock) -> str | None:
+    """The claim about blocks of that form; None for the paper's plain one."""
+    if block.skip:
+        return "theorem-a.2"
+    if block.norm is None:
+        return "gated" if len(block.first_layers) > 1 else None
+    if block.parallel:
+        return "parallel"
+    layers = output_layers(block, wiring(block))
+    if layers.gates is not None:
+        return "mixture-of-experts"
+    return "pre-ln" if layers.bias is not None else "bias-free-output"
 
 
 def claims_measured(block: Block) -> list[str]:

@@ -1,15 +1,42 @@
-"""The shapes of a block's dense layers, which are what the machine is asked about."""
+"""The shapes of blocks' dense layers, which are what the machine is asked about."""
+
+from collections.abc import Iterable
+from typing import TypedDict
 
 from torch import nn
 
 from numeric.contextual_block import ContextualBlock
+from numeric.output_patch import output_layers
+from numeric.wiring import wiring
+
+Shape = tuple[int, int]
 
 
-def layer_shapes(block: ContextualBlock) -> tuple[tuple[int, int], ...]:
-    """(rows, columns) of every dense layer of the network."""
-    return tuple(sorted({(m.out_features, m.in_features) for m in block.network.modules() if isinstance(m, nn.Linear)}))
+class AskedShapes(TypedDict):
+    """What ``probe`` is given: (rows, columns) each."""
+
+    shapes: tuple[Shape, ...]
+    """Of every dense layer."""
+    first: tuple[Shape, ...]
+    """Of those whose weight is patched: the first layers, and output matrices that take what a stream lacks."""
+    bare: tuple[Shape, ...]
+    """Of those without a bias."""
 
 
-def first_shape(block: ContextualBlock) -> tuple[int, int]:
-    """(m, d) of the first dense layer."""
-    return block.first.out_features, block.first.in_features
+def asked_shapes(blocks: Iterable[ContextualBlock]) -> AskedShapes:
+    """All shapes of these blocks."""
+    found: AskedShapes = {"shapes": (), "first": (), "bare": ()}
+    for block in blocks:
+        layers = [module for module in block.network.modules() if isinstance(module, nn.Linear)]
+        outputs = output_layers(block, wiring(block)).matrices if block.carries else ()
+        patched = [*block.firsts, *(layer for call in outputs if isinstance(layer := block.network.get_submodule(call.name), nn.Linear))]
+        found = {
+            "shapes": _more(found["shapes"], layers),
+            "first": _more(found["first"], patched),
+            "bare": _more(found["bare"], [layer for layer in layers if layer.bias is None]),
+        }
+    return found
+
+
+def _more(known: tuple[Shape, ...], layers: Iterable[nn.Linear]) -> tuple[Shape, ...]:
+    return tuple(sorted({*known, *((layer.out_features, layer.in_features) for layer in layers)}))

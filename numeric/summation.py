@@ -161,7 +161,7 @@ def _sizes(bench: Bench, pairs: Sequence[tuple[int, int]], *, bias: bool) -> lis
 
 def _offset(bench: Bench, offset: Tensor, *, bias: bool) -> Tensor | None:
     """The bias that a kernel is given: none where it takes none, zeros where it is not one of the terms."""
-    if not bench.kernel.layer:
+    if not bench.kernel.bias:
         return None
     return offset if bias else torch.zeros_like(offset)
 

@@ -30,7 +30,7 @@ from symbolic.verdict import Verdict
 SCHEMA_VERSION = 1
 
 FACTS = (
-    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "without", "seed", "case", "batch", "place",
+    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "layers", "without", "seed", "case", "batch", "place",
     "verdict", "reason", "versions",
 )  # fmt: skip
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
@@ -123,11 +123,14 @@ def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
     shapes |= dict.fromkeys(("output_left", "output_right", "output_bound"), tuple(outputs))
     one_dtype = [("W", "b"), ("z", "a"), ("left", "right")]
     numbers = all(isinstance(facts[name], int) for name in ("batch", "place", "case", "seed"))
+    layers = facts["layers"] if isinstance(facts["layers"], list) else []
+    layers_fit = all(isinstance(layer, dict) and isinstance(layer.get("rows"), int) for layer in layers) and sum(layer["rows"] for layer in layers) == m
     return (
         len(outputs) == 1
         and all(tuple(tensors[name].shape) == shape for name, shape in shapes.items() if name in tensors)
         and all(tensors[first].dtype == tensors[second].dtype for first, second in one_dtype)
         and numbers
+        and layers_fit
         and isinstance(facts["without"], list)
         and 0 <= facts["place"] < facts["batch"]
     )

@@ -78,6 +78,11 @@ def skip_connection(x, attended, network_output):
     return x + attended + network_output
 
 
+def residual_connection(stream, network_output):
+    """v + M(N(v)), a Pre-LN block after its attention.  Claims ``pre-ln``, ``bias-free-output``.  Each: (d, 1)."""
+    return stream + network_output
+
+
 def output_update(delta, h):
     """The update of an output matrix that moves W_o h to W_o h + delta:  delta hᵀ / ‖h‖².
 

@@ -65,7 +65,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             "bound": _spread(judged.bound[mask]),
             "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
             "expected": Expected(
-                factor=deviations_allowed(cell.block.first.out_features),
+                factor=deviations_allowed(len(cell.block.first_weight)),
                 failure_probability=FAILURE_PROBABILITY,
                 tightness_median=_quantiles(judged.expected[mask], judged.error[mask]).median,
                 exceeded=int((judged.expected_ratio[mask] > 1).sum()),

@@ -139,14 +139,13 @@ def examine(*, device: str, as_json: bool) -> int:
     from numeric.machine import device_named, use_one_thread
     from numeric.modes import MODES
     from numeric.probe import UnsupportedNumerics, probe
-    from numeric.shapes import first_shape, layer_shapes
+    from numeric.shapes import asked_shapes
     from verify.environment import describe_environment
 
     use_one_thread()
     check_reference()
     where = device_named(device)
-    built = [block.build(block.recipe) for block in all_blocks()]
-    shapes, first = tuple(sorted({shape for block in built for shape in layer_shapes(block)})), tuple({first_shape(block) for block in built})
+    shapes = asked_shapes(block.build(block.recipe) for block in all_blocks())
     modes = [mode for mode in MODES if where in mode.runs_on]
     answers: list[Row] = []
     refused: list[Row] = []
@@ -154,7 +153,7 @@ def examine(*, device: str, as_json: bool) -> int:
         for index, mode in enumerate(modes):
             ui.step("probe the machine", index, len(modes))
             try:
-                found = probe(mode, shapes=shapes, first=first, device=where)
+                found = probe(mode, **shapes, device=where)
             except UnsupportedNumerics as error:
                 refused.append({"format": mode.id, "reason": str(error)})
                 continue

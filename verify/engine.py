@@ -21,7 +21,7 @@ from numeric.own_block import OwnBlock
 from numeric.probe import Probed, probe
 from numeric.refinements import TITLES, refinements_named
 from numeric.scenario import claim_of
-from numeric.shapes import first_shape, layer_shapes
+from numeric.shapes import asked_shapes
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
 from reports.agreement import disagreeing_cells
@@ -216,18 +216,17 @@ def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, Train
 
 def _probe(state: Run, blocks: Sequence[ContextualBlock], ui: Ui) -> list[Probed]:
     """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
-    shapes = tuple(sorted({shape for block in blocks for shape in layer_shapes(block)}))
-    first = tuple({first_shape(block) for block in blocks})
+    shapes = asked_shapes(blocks)
     left_out = refinements_named(state.plan.without)
     found: list[Probed] = []
     answers: list[Probe] = []
     for index, mode in enumerate(modes_named(state.plan.formats) if blocks else ()):
         ui.step("probe the machine", index, len(state.plan.formats))
-        found.append(probe(mode, shapes=shapes, first=first, device=state.plan.device).without(left_out))
+        found.append(probe(mode, **shapes, device=state.plan.device).without(left_out))
         answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
     assumed = any(assumes_a_library(block.network) for block in blocks)
     if assumed:
-        widths = tuple(sorted({rows for rows, _ in shapes}))
+        widths = tuple(sorted({rows for rows, _ in shapes["shapes"]}))
         for storage in {mode.activations for mode in modes_named(state.plan.formats)}:
             answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in probe_elementary(storage, state.plan.device, widths=widths))
     if found:

@@ -29,7 +29,8 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
 
 def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towards_zero: Tensor, steps: Tensor) -> Tensor:
     """The whole context after its own number of steps for each case.  Returns (cases, n, width)."""
-    layer = subject.model.block.contextual
+    block = subject.model.block
+    read = block.contextual if block.parallel else block.read  # the network of a parallel block reads no context
     split = kept.shape[1]
     context = torch.cat([kept, removed], dim=1).clone().requires_grad_(True)
     optimiser = torch.optim.Adam([context], lr=RATE, fused=True)
@@ -37,8 +38,8 @@ def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towar
     stopped = context.detach().clone()
     with torch.enable_grad():
         for step in range(1, int(steps.max()) + 1):
-            a = layer(context[:, :split], query)
-            aim = torch.where(towards_zero.unsqueeze(-1), a, layer(context, query) - a)
+            a = read(context[:, :split], query)
+            aim = torch.where(towards_zero.unsqueeze(-1), a, read(context, query) - a)
             optimiser.zero_grad()
             aim.square().sum().backward()  # cases do not mix, so each follows its own gradient
             assert context.grad is not None

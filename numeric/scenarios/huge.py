@@ -1,4 +1,4 @@
-"""Entries up to the end of the format's range: context and query scaled by powers of two; Y = C.
+"""Entries up to the end of the format's range: context and query scaled by powers of two; Y = C. Where tokens are normalised, the context alone.
 
 Far up, scores and states overflow, and A(C,x) is not finite: such a case has to be refused by name, never judged, and never
 be wrong without a warning.
@@ -18,7 +18,8 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     context, query = drawn(subject, cases, generator)
     exponents = torch.linspace(0, storage.max_exponent, LEVELS, dtype=torch.float64).round()
     scale = torch.exp2(exponents[torch.arange(cases) % LEVELS]).unsqueeze(-1)
-    return Cases(context * scale.unsqueeze(-1), None, query * scale)
+    # Beside a query as large as that, attention to normalised tokens is nothing: there the context alone is large.
+    return Cases(context * scale.unsqueeze(-1), None, query if subject.block.normalises else query * scale)
 
 
 SCENARIO = Scenario("huge", "Entries up to the largest number, Y = C", "corollary-2.3.1", _draw, usual=NATIVE_FORMATS)

@@ -54,6 +54,6 @@ SCENARIO = Scenario(
     "perturbed-query",
     _draw,
     attend=_attend,
-    claim_with_skip="perturbed-query",
+    one_claim=True,
     refuses=_refuses,
 )

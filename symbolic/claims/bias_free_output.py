@@ -49,7 +49,7 @@ def _output_update(v: Values, h: Any) -> Any:
 
 
 def _block(v: Values, W: Any, W_o: Any, stream: Any) -> Any:
-    return stream + W_o @ hidden(v, W, stream)
+    return v.formulas.residual_connection(stream, W_o @ hidden(v, W, stream))
 
 
 def _patched(v: Values) -> Any:

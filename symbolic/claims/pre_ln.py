@@ -32,7 +32,7 @@ def _without(v: Values) -> Any:
 
 
 def _block(v: Values, W: Any, b_prime: Any, stream: Any) -> Any:
-    return stream + (v.W_prime @ v.g(v.formulas.first_layer(W, v.b, v.N(stream))) + b_prime)
+    return v.formulas.residual_connection(stream, v.W_prime @ v.g(v.formulas.first_layer(W, v.b, v.N(stream))) + b_prime)
 
 
 def _delta(v: Values) -> Any:

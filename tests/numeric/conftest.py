@@ -7,12 +7,10 @@ from numeric.machine import use_one_thread
 from numeric.modes import MODES
 from numeric.numerics import Numerics
 from numeric.probe import Probed, probe
+from numeric.shapes import asked_shapes
 from numeric.training import TrainedBlock, trained
 
 use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
-
-SHAPES = ((3, 128), (32, 128), (128, 32))
-FIRST = ((128, 32),)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +21,8 @@ def blocks() -> dict[str, TrainedBlock]:
 @pytest.fixture(scope="session")
 def machine() -> dict[str, Probed]:
     """Every mode that a CPU has, with the error models as probed at the shapes of the blocks."""
-    return {mode.id: probe(mode, shapes=SHAPES, first=FIRST) for mode in MODES if "cpu" in mode.runs_on}
+    shapes = asked_shapes(block.build(block.recipe) for block in all_blocks())
+    return {mode.id: probe(mode, **shapes) for mode in MODES if "cpu" in mode.runs_on}
 
 
 @pytest.fixture(scope="session")

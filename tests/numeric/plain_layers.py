@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from numeric.blocks.griffin import Griffin
 from numeric.blocks.linear_attention import LinearAttention
+from numeric.blocks.pre_ln import PreNormAttention
 from numeric.blocks.recurrent import LastState
 from numeric.blocks.state_space import SelectiveStateSpace
 
@@ -133,6 +134,66 @@ def state_space(layer: SelectiveStateSpace, tokens: Sequence[Vector]) -> Vector:
     return times(weight(layer, "leave.weight"), [p * g for p, g in zip(y, gate, strict=True)])
 
 
+def layer_norm(x: Vector, scale: Vector, offset: Vector) -> Vector:
+    mean = math.fsum(x) / len(x)
+    variance = math.fsum((y - mean) ** 2 for y in x) / len(x)
+    return [w * (y - mean) / math.sqrt(variance + 1e-5) + b for y, w, b in zip(x, scale, offset, strict=True)]  # 1e-5: PyTorch's own, documented
+
+
+def rms_norm(x: Vector) -> Vector:
+    """Without a scale, and with PyTorch's documented ε, the format's 2u."""
+    return [y / math.sqrt(math.fsum(z * z for z in x) / len(x) + 2.0**-52) for y in x]
+
+
+def normalised(norm: nn.Module, x: Vector) -> Vector:
+    return layer_norm(x, norm.weight.tolist(), norm.bias.tolist()) if isinstance(norm, nn.LayerNorm) else rms_norm(x)  # type: ignore[operator]
+
+
+def pre_norm_attention(layer: PreNormAttention, tokens: Sequence[Vector]) -> Vector:
+    normal = [normalised(layer.norm, token) for token in tokens]
+    return plus(tokens[-1], attend(layer, normal[-1], normal, layer.heads, softmax_of(len(tokens[0]) // layer.heads)))
+
+
+def biased(layer: nn.Module, name: str, x: Vector) -> Vector:
+    offset: Vector = layer.get_parameter(f"{name}.bias").tolist()
+    return plus(times(weight(layer, f"{name}.weight"), x), offset)
+
+
+def gelu_network(network: nn.Module, a: Vector) -> Vector:
+    return biased(network, "2", [gelu(x) for x in biased(network, "0", a)])
+
+
+def gated_network(network: nn.Module, a: Vector) -> Vector:
+    gate, up = (times(weight(network, f"{name}.weight"), a) for name in ("gate", "up"))
+    return times(weight(network, "down.weight"), [silu(g) * u for g, u in zip(gate, up, strict=True)])
+
+
+def bare_gelu_network(network: nn.Module, a: Vector) -> Vector:
+    return times(weight(network, "2.weight"), [gelu(x) for x in times(weight(network, "0.weight"), a)])
+
+
+def experts(network: nn.Module, a: Vector) -> Vector:
+    """The two of four experts with the largest probabilities, weighed by these."""
+    logits = times(weight(network, "router.weight"), a)
+    powers = [math.exp(x - max(logits)) for x in logits]
+    chosen = sorted(range(len(powers)), key=lambda k: powers[k])[-2:]
+    total = [0.0] * len(a)
+    for k in chosen:
+        hidden = [gelu(x) for x in times(weight(network, f"experts.{k}.0.weight"), a)]
+        answer = times(weight(network, f"experts.{k}.2.weight"), hidden)
+        total = [t + powers[k] / math.fsum(powers) * y for t, y in zip(total, answer, strict=True)]
+    return total
+
+
+NETWORKS: dict[str, Callable[[nn.Module, Vector], Vector]] = {
+    "pre-ln": gelu_network,
+    "pre-ln-gated": gated_network,
+    "mixture-of-experts": experts,
+    "parallel": bare_gelu_network,
+}
+"""Of the blocks that carry their stream past a network: by the block's name."""
+
+
 PLAIN: dict[str, Callable[..., Vector]] = {
     "attention": softmax_attention,
     "attention-skip": softmax_attention,
@@ -143,6 +204,10 @@ PLAIN: dict[str, Callable[..., Vector]] = {
     "gru": recurrent,
     "griffin": griffin,
     "selective-ssm": state_space,
+    "pre-ln": pre_norm_attention,
+    "pre-ln-gated": pre_norm_attention,
+    "mixture-of-experts": pre_norm_attention,
+    "parallel": pre_norm_attention,
 }
 """By the block's name."""
 

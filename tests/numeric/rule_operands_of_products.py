@@ -143,8 +143,11 @@ def dense_layers(desk: Desk) -> Iterator[bool]:
         yield desk.inside(desk.layer([1.0, 1.0], [1.0, 0.0], 1.0, 2.0, apart=apart, radius=0.125), 2 + EIGHTH)
         fresh = desk.having()
         yield fresh.foretold(fresh.layer([1.0], [large], large, float("inf"), apart=apart))
+    bare = added(chain(2, fused=False), [exactly(left, right), Fraction(u)], desk.row, desk.row)
+    yield desk.inside(desk.layer([left, 1.0], [right, u], None, float(bare)), exactly(left, right) + Fraction(u))
     if desk.short:
         wide = desk.wide
+        yield wide.inside(wide.layer([1.0, 1.0], [1.0, u], None, 1.0), 1 + Fraction(u))
         yield wide.inside(wide.layer([1.0, 1.0], [1.0, u], 0.0, 1.0, apart=False), 1 + Fraction(u))
         yield wide.inside(wide.layer([1.0, 1.0], [1.0, u], u, 1.0, apart=True), 1 + 2 * Fraction(u))
         # 2 + 2u is stored as 2; 2 - (1 - u) = 1 + u as 1, which is less than half of what was stored.

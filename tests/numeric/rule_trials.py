@@ -163,9 +163,9 @@ class Desk:
         assert not bool(torch.isfinite(result.value).all())
         return bool((self.found.overflow | self.found.underflow).all())
 
-    def layer(self, W: list[float], x: list[float], b: float, value: float, *, apart: bool, radius: float | None = None) -> Any:
-        """A dense layer with one output, which came out so.  radius: of its bias."""
-        row, bias = self.column(*W).mT, self.column(b, radius=radius)
+    def layer(self, W: list[float], x: list[float], b: float | None, value: float, *, apart: bool = False, radius: float | None = None) -> Any:
+        """A dense layer with one output, which came out so.  b: None if it has no bias; radius: of its bias."""
+        row, bias = self.column(*W).mT, None if b is None else self.column(b, radius=radius)
         answer = torch.full((1, 1, 1), value, dtype=torch.float64).to(torch_dtype(self.row))
         return self.rules.dense_layer(row, bias, self.column(*x), answer, "asked", apart=apart)
 

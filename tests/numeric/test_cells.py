@@ -19,7 +19,7 @@ from numeric.modes import MODES, modes_named
 from numeric.near_zero import sweep
 from numeric.probe import Probed, probe
 from numeric.scenario import all_scenarios, scenarios_named
-from numeric.shapes import layer_shapes
+from numeric.shapes import asked_shapes
 from numeric.sides import in_format, measure_sides
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS, Variant, variants_named
@@ -213,7 +213,7 @@ def test_a_certificate_sees_what_is_planted() -> None:
 def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU on this machine")
-    probed = probe(modes_named([name])[0], shapes=layer_shapes(blocks["attention"].model.block), device="cuda")
+    probed = probe(modes_named([name])[0], **asked_shapes([blocks["attention"].model.block]), device="cuda")
     assert measure_cell(a_cell(blocks["attention"], probed), 0).verdict is Verdict.HOLDS
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from numeric.block import all_blocks
 from numeric.cell import block_in_format
 from numeric.contextual_block import ContextualBlock
-from numeric.passes import forward, patched_forward, weight_name
+from numeric.passes import forward, patched_forward
 from numeric.probe import Probed
 from numeric.scenario import Cases
 from numeric.scenarios.random import SCENARIO
@@ -84,7 +84,8 @@ def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: 
 def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     weight = block.first.weight.detach().expand(CASES, -1, -1)
-    one, other = (patched_forward(block, None, cases.query, {weight_name(block): factor * weight}, machine[name]) for factor in (1, 2))
+    patches = ({f"network.{block.first_layers[0]}.weight": factor * weight} for factor in (1, 2))
+    one, other = (patched_forward(block, None, cases.query, patch, machine[name]) for patch in patches)
     assert torch.equal(one.attended, other.attended)
     assert not torch.equal(one.output, other.output)
     # It is the layer's own, up to the rounding of another kernel; a layer that vmap cannot run is run for the whole batch.

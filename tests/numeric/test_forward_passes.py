@@ -7,11 +7,13 @@ from torch.func import functional_call
 
 from numeric.cell import block_in_format
 from numeric.contextual_block import ContextualBlock, UnusableBlock
-from numeric.passes import forward, last_bias_name, leaves, patched_forward, weight_name
+from numeric.output_patch import output_layers
+from numeric.passes import forward, patched_forward
 from numeric.probe import Probed
 from numeric.scenarios.random import SCENARIO
 from numeric.sides import in_format
 from numeric.training import TrainedBlock
+from numeric.wiring import leaves, wiring
 
 CASES = 6
 
@@ -39,9 +41,9 @@ def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: d
 def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     noise = torch.randn((CASES, *block.first.weight.shape), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    patch = {weight_name(block): block.first.weight + noise}
+    patch = {"network.0.weight": block.first.weight + noise}
     if block.skip:
-        patch[last_bias_name(block)] = block.get_parameter(last_bias_name(block)) + noise[:, 0, :]
+        patch["network.2.bias"] = block.get_parameter("network.2.bias") + noise[:, 0, :]
     together = patched_forward(block, None, cases.query, patch, machine["fp64"])
     for case in range(CASES):
         alone = functional_call(block, {key: value[case] for key, value in patch.items()}, (None, cases.query[case : case + 1]))
@@ -61,7 +63,7 @@ def test_a_skip_without_a_last_bias_is_refused() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
     block = ContextualBlock(lambda context, query: query, network, "0", input_width=2, skip=True)
     with pytest.raises(UnusableBlock, match="bias b′"):
-        last_bias_name(block)
+        output_layers(block, wiring(block))
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])

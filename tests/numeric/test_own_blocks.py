@@ -13,7 +13,7 @@ from numeric.modes import modes_named
 from numeric.own_block import OWN, own_block
 from numeric.probe import probe
 from numeric.scenario import scenarios_named
-from numeric.shapes import first_shape, layer_shapes
+from numeric.shapes import asked_shapes
 from numeric.variants import UnknownVariant
 from symbolic.verdict import Verdict
 
@@ -218,7 +218,7 @@ def measured(variant: str, made: ContextualBlock, update: Callable[..., object] 
     subject = own_block("mine", made, update=update)
     (mode,) = modes_named(["fp64"])
     module = subject.model.block
-    probed = probe(mode, shapes=layer_shapes(module), first=(first_shape(module),))
+    probed = probe(mode, **asked_shapes([module]))
     return measure_cell(Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), scenarios_named(["random"])[0], 128), 0)
 
 

@@ -1,0 +1,154 @@
+"""Blocks that carry their stream past the network: they are what they are called after, and what else than ΔW they need is tested at the output."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from plain_layers import NETWORKS, attended, normalised
+from torch import Tensor, nn
+
+from numeric.block import all_blocks
+from numeric.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.contextual_block import ContextualBlock, UnusableBlock
+from numeric.numerics import Numerics
+from numeric.output_patch import output_layers
+from numeric.probe import Probed
+from numeric.scenario import claim_of, scenarios_named
+from numeric.scenarios.random import SCENARIO
+from numeric.sides import in_format
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS
+from numeric.wiring import wiring
+from symbolic import formulas
+from symbolic.verdict import Verdict
+
+CASES = 4
+CLOSE = 2.0**-36
+"""As for the contextual layers."""
+CARRYING = [block.id for block in all_blocks() if block.build(block.recipe).norm is not None]
+MATRIX = [name for name in CARRYING if name != "pre-ln"]
+"""Those whose output matrix takes what the stream lacks."""
+
+
+def test_every_carrying_block_has_a_plain_network() -> None:
+    assert set(CARRYING) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("block_id", CARRYING)
+def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """v + M(N(v)), with N of the query in a parallel block, by Python floats."""
+    block = block_in_format(blocks[block_id], machine["fp64"])
+    cases = in_format(block, SCENARIO.draw(blocks[block_id], machine["fp64"].mode.range, CASES, torch.Generator().manual_seed(3)), machine["fp64"])
+    found = block(cases.context, cases.query)
+    assert isinstance(block.contextual, nn.Module)
+    assert isinstance(block.norm, nn.Module)
+    expected = []
+    for case in range(CASES):
+        query: list[float] = cases.query[case].tolist()
+        stream = attended(block.contextual, block_id, cases.context[case], cases.query[case])
+        answer = NETWORKS[block_id](block.network, normalised(block.norm, query if block.parallel else stream))
+        expected.append([x + y for x, y in zip(stream, answer, strict=True)])
+    apart = (found - torch.tensor(expected, dtype=torch.float64)).abs().amax(-1) / found.abs().amax(-1)
+    assert float(apart.max()) < CLOSE
+    # The planted negative: the stream alone, or another case, is not that near.
+    assert float(((found - torch.tensor(expected[1:] + expected[:1], dtype=torch.float64)).abs().amax(-1)).min()) > CLOSE
+
+
+@pytest.mark.parametrize(
+    ("block_id", "claim"),
+    [("pre-ln", "pre-ln"), ("pre-ln-gated", "bias-free-output"), ("mixture-of-experts", "mixture-of-experts"), ("parallel", "parallel"),
+     ("attention-skip", "theorem-a.2"), ("attention", "corollary-2.3.1")],
+)  # fmt: skip
+def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dict[str, TrainedBlock]) -> None:
+    assert claim_of(SCENARIO, blocks[block_id].model.block) == claim
+
+
+def measured(trained: TrainedBlock, probed: Probed) -> Measurement:
+    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 128), 0)
+
+
+def _no_update(delta, h):
+    return (delta - delta) @ h.mT
+
+
+def _not_squared(delta, h):
+    return delta @ h.mT / (h.mT @ h + h.mT @ h)
+
+
+def _one_part_in_64(delta, h):
+    update = formulas.transpose(h)
+    return (delta + delta / 64.0) @ update / formulas.squared_norm(h)
+
+
+WRONG_OUTPUTS: dict[str, Callable[..., object]] = {"left out": _no_update, "half of it": _not_squared, "one part in 64 too much": _one_part_in_64}
+
+
+@pytest.mark.parametrize("block_id", MATRIX)
+@pytest.mark.parametrize("wrong", WRONG_OUTPUTS)
+def test_a_wrong_output_update_is_seen_at_the_output(
+    wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formulas, "output_update", WRONG_OUTPUTS[wrong])
+    found = measured(blocks[block_id], machine["fp32"])
+    assert found.verdict is Verdict.VIOLATED
+    assert found.counts[Verdict.VIOLATED] > 64
+    assert bool((found.judged.ratio <= 1).all()), "the first layer has its right update"
+
+
+def test_experts_whose_target_is_not_divided_by_the_gates_are_seen(
+    blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formulas, "expert_target", lambda delta, gates: delta)
+    assert measured(blocks["mixture-of-experts"], machine["fp32"]).verdict is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("block_id", ["pre-ln", "attention-skip"])
+def test_a_bias_update_that_is_left_out_is_seen(
+    block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formulas, "bias_update", lambda b_prime, delta: b_prime + (delta - delta))
+    assert measured(blocks[block_id], machine["fp32"]).verdict is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("block_id", MATRIX)
+def test_h_is_not_taken_for_known_exactly(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output matrix is patched by an h with a radius; a bound that forgot the radius of the gates, of GELU and the like would be smaller."""
+    found = measured(blocks[block_id], machine["fp32"])
+    assert found.verdict is Verdict.HOLDS
+    assert float(found.judged.output_ratio.max()) > 0
+
+
+def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    block = block_in_format(blocks["parallel"], machine["fp64"])
+    assert [call.name for call in output_layers(block, wiring(block)).matrices] == ["2"]
+    found = measured(blocks["parallel"], machine["fp64"])
+    assert not found.judged.effect.any()
+    assert found.wrong_verdict is Verdict.VIOLATED
+    assert found.resolution < 1
+
+
+class Tail(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act = nn.Linear(4, 4), nn.ReLU()
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.act(self.first(v))
+
+
+def test_a_network_that_ends_in_nothing_that_takes_the_stream_is_refused() -> None:
+    block = ContextualBlock(lambda context, query: query, Tail(), "first", input_width=4, norm=nn.LayerNorm(4))
+    with pytest.raises(UnusableBlock, match="nothing takes what the stream lacks"):
+        output_layers(block, wiring(block))
+
+
+@pytest.mark.parametrize(("options", "said"), [({"skip": True, "norm": nn.LayerNorm(4)}, "Definition A.1"), ({"parallel": True}, "give its norm")])
+def test_forms_that_contradict_each_other_are_refused(options: dict[str, object], said: str) -> None:
+    with pytest.raises(UnusableBlock, match=said):
+        ContextualBlock(lambda context, query: query, Tail(), "first", input_width=4, **options)  # type: ignore[arg-type]
+
+
+def test_numerics_of_a_layer_without_a_bias_have_their_own_order(arithmetic: dict[str, Numerics]) -> None:
+    """What the machine was asked of layers with a bias is not taken for known of those without."""
+    asked = {kernel for kernel, rows, columns in arithmetic["fp32"].orders if (rows, columns) == (64, 32)}
+    assert any("no bias" in kernel for kernel in asked)
