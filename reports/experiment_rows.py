@@ -52,10 +52,50 @@ class Figure3(Row):
     patched: Averages
 
 
+Curve = list[tuple[int, Real, Real, Real]]
+"""(number of tokens, measured error, rigorous bound, what the tokens do): of each prompt the largest entry, of those the median."""
+
+
+class IdentityRecord(Row):
+    """One identity of the implicit dynamics, after some tokens."""
+
+    points: Curve
+    worst: Real = Field(description="The largest error over bound of all entries, prompts and numbers of tokens.")
+    resolution: Real = Field(description="The largest bound over what the tokens do, of all numbers of tokens.")
+    vacuous: list[int] = Field(description="The numbers of tokens after which the bound is not below what the tokens do.")
+
+
+class DynamicsInFormat(Row):
+    """The implicit dynamics of a block in one format."""
+
+    format: str
+    prompts: int = Field(description="Those that were judged.")
+    refused: int = Field(description="Those that met a limit of the format's range, or a zero.")
+    moved: IdentityRecord = Field(description="Corollary B.0.1: T_{W_i}(c_{i+1}..c_n, x) = T_{W_0}(c_1..c_n, x), at the first dense layer.")
+    factored: IdentityRecord = Field(description="Eq. (35): W_i = W_0 (1 + h_1 A_1)...(1 + h_i A_i), entry by entry.")
+    descended: IdentityRecord = Field(description="Proposition 3.1: T_{W_i}(x) = T_{W_0}(c_1..c_i, x), at the first dense layer.")
+    telescoped: IdentityRecord = Field(description="Proposition 3.1: W_i = W_0 - h (sum of the gradients), entry by entry.")
+    literal: Real = Field(description="Planted, Eq. (15) as printed: error over bound, the least of the prompts.")
+    reversed: Real = Field(description="Planted, Eq. (35) in the opposite order: likewise.")
+    prefix: Real = Field(description="Planted, the tokens read in place of those left in Eq. (31): likewise.")
+    apart: Real = Field(description="Measured: how far Appendix B's W_n is from Section 3's, over the norm of Section 3's update; the median.")
+    differ: Real = Field(description="The same in an entry over the bound of both, the least of the prompts: above 1 they are two matrices.")
+    agree: Real = Field(description="Their largest difference on A(x), over the bound of both.")
+
+
+class DynamicsRecord(Row):
+    """The implicit dynamics of a block (Proposition 3.1 and Appendix B), token by token."""
+
+    block: str
+    tokens: int
+    formats: list[DynamicsInFormat]
+
+
 class Experiments(Row):
     """The paper's figures, as far as the run made them."""
 
     figure_1: Figure1 | None = None
     layers: list[LayerRecord] = []
     figure_3: Figure3 | None = None
+    dynamics: list[DynamicsRecord] = []
     broken: list[NotMeasured] = []

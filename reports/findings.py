@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from reports.dynamics_findings import strayed_dynamics, unnoticed_readings
 from reports.numbers import count, counted, joined, ratio
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict
@@ -46,6 +47,7 @@ def violations(record: RunRecord) -> Iterable[str]:
         lie = "lies outside its bound" if (cases or len(cells)) == 1 else "lie outside their bounds"
         yield f"{what} {lie}{where}"
     yield from _figure_1(record)
+    yield from strayed_dynamics(record.experiments)
 
 
 def _figure_1(record: RunRecord) -> Iterable[str]:
@@ -70,6 +72,7 @@ def doubts(record: RunRecord) -> Iterable[str]:
     unseen = [row.step for row in figure.checkpoints if not abs(row.with_context - row.planted) > row.bound] if figure else []
     if unseen:
         yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
+    yield from unnoticed_readings(record.experiments)
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"

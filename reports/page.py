@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from reports import numbers
 from reports.agreement import cases_missing, disagreeing_cells
+from reports.dynamics_table import dynamics_table
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.experiment_rows import Experiments
 from reports.glossary import VERDICTS, WORDS
@@ -38,6 +39,7 @@ SECTIONS = (
     ("density", "Error against bound"),
     ("near-zero", "Near zero"),
     ("figures", "Figures"),
+    ("dynamics", "Dynamics"),
     ("blocks", "Blocks"),
     ("run", "The run"),
     ("words", "Words"),
@@ -99,6 +101,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "sweep_pictures": list(_sweep_pictures(sweeps)),
         "paper": paper_pictures(record.experiments),
         **_of_figures(record.experiments),
+        "dynamics": dynamics_table(record.experiments),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
         "verdict_words": VERDICTS,

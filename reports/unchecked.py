@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from reports.dynamics_findings import dynamics_not_shown
 from reports.findings import NOT_RUN
 from reports.numbers import count, counted, joined, words
 from reports.record import CellRecord, ClaimRecord, RunRecord
@@ -74,6 +75,7 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     unplanted = sum(cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None for cell in record.cells)
     if unplanted:
         yield f"In {counted(unplanted, 'cell')} no wrong update was planted, so nothing shows that one would have been noticed."
+    yield from dynamics_not_shown(record.experiments)
 
 
 def _claims_with(claims: Iterable[ClaimRecord], verdict: Verdict) -> Iterable[str]:

@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
+from numeric.implicit_dynamics import Identity, implicit_dynamics
 from numeric.probe import BATCH, Probed
 from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.variants import VARIANTS
-from reports.experiment_rows import Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
+from reports.experiment_rows import (
+    Averages,
+    CheckpointRecord,
+    DynamicsInFormat,
+    DynamicsRecord,
+    Experiments,
+    Figure1,
+    Figure3,
+    IdentityRecord,
+    LayerRecord,
+)
 from reports.row import NotMeasured, Row
 from verify.plan import Plan
 
@@ -18,6 +29,11 @@ PAPERS = "attention"
 """The block of the paper's figures."""
 
 FIGURE_1_FORMAT = "fp32"
+
+DYNAMICS_FORMATS = ("fp64", "fp32")
+
+IDENTITIES = ("moved", "factored", "descended", "telescoped")
+"""Of the implicit dynamics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,9 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
         yield Experiment("figure_3", PAPERS, figure_3, (learned[PAPERS].alone(),))
         if FIGURE_1_FORMAT in probed:
             yield Experiment("figure_1", PAPERS, figure_1, (learned[PAPERS], probed[FIGURE_1_FORMAT]))
+    formats = [probed[name] for name in DYNAMICS_FORMATS if name in probed]
+    for name, found in learned.items() if formats else ():
+        yield Experiment("dynamics", name, dynamics, (found.alone(), formats))
 
 
 def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
@@ -92,6 +111,22 @@ def figure_3(trained: TrainedBlock) -> Figure3:
     return Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(found.finetuned), patched=_averages(found.patched))
 
 
+def dynamics(trained: TrainedBlock, formats: Sequence[Probed]) -> DynamicsRecord:
+    """Proposition 3.1 and Appendix B on one block, in each format."""
+    rows = []
+    for probed in formats:
+        found = implicit_dynamics(trained, probed)
+        identities = {name: _identity(getattr(found, name)) for name in IDENTITIES}
+        plain = {name: getattr(found, name) for name in DynamicsInFormat.model_fields if name not in (*IDENTITIES, "format")}
+        rows.append(DynamicsInFormat(format=probed.mode.id, **identities, **plain))
+    return DynamicsRecord(block=trained.block.id, tokens=found.tokens, formats=rows)
+
+
+def _identity(found: Identity) -> IdentityRecord:
+    points = [(point.tokens, point.error, point.bound, point.effect) for point in found.points]
+    return IdentityRecord(points=points, worst=found.worst, resolution=found.resolution, vacuous=list(found.vacuous))
+
+
 def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
     """For erratum 9, in words with figures: layers whose update's steps do not vanish; None if there is none."""
     found = [layer for layer in layers if layer.vanishes_at is None]
@@ -120,6 +155,18 @@ def write_data(found: Experiments, folder: Path) -> None:
             where / "figure-3.csv",
             ["update", "examples", "mean_loss", "standard_error"],
             ((name, *point) for name, points in names.items() for point in points),
+        )
+    if found.dynamics:
+        _write(
+            where / "dynamics.csv",
+            ["block", "format", "identity", "tokens", "error", "bound", "effect"],
+            (
+                (record.block, row.format, name, *point)
+                for record in found.dynamics
+                for row in record.formats
+                for name in IDENTITIES
+                for point in getattr(row, name).points
+            ),
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from reports.cases import Cases, CasesWriter
+from reports.experiment_rows import DynamicsInFormat, DynamicsRecord, IdentityRecord
 from reports.record import (
     CellRecord,
     Certified,
@@ -180,6 +181,21 @@ def model(**changes: object) -> ModelRecord:
             **changes,
         }
     )
+
+
+def identity(**changes: object) -> IdentityRecord:
+    points = [(1, 6e-8, 3e-6, 0.007), (25, 6e-8, 5e-6, 0.1), (50, 1.5e-7, 1.4e-5, 0.4)]
+    return IdentityRecord(**{"points": points, "worst": 0.05, "resolution": 4e-4, "vacuous": [], **changes})
+
+
+def dynamics(block: str = "attention", **changes: object) -> DynamicsRecord:
+    """Of one format; each argument replaces a part of it."""
+    fields = {
+        "format": "fp32", "prompts": 4, "refused": 0, "moved": identity(), "factored": identity(worst=0.16), "descended": identity(),
+        "telescoped": identity(worst=0.61, points=[(1, 0.0, 3e-6, 0.2), (50, 1e-7, 1e-5, 0.4)]),
+        "literal": 8044.0, "reversed": 3814.0, "prefix": 30546.0, "apart": 0.52, "differ": 14000.0, "agree": 0.0076,
+    }  # fmt: skip
+    return DynamicsRecord(block=block, tokens=50, formats=[DynamicsInFormat(**{**fields, **changes})])
 
 
 def run_info(**changes: object) -> RunInfo:
