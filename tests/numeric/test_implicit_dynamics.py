@@ -193,6 +193,18 @@ def test_the_sum_over_products_is_never_above_a_chain_of_radii(seed: int) -> Non
             assert bool((found[:, at.index(k)] >= strayed[:, k - 1]).all())
 
 
+def test_where_a_chain_of_radii_explodes_the_sum_over_products_does_not() -> None:
+    """50 independent vectors: the machine's errors are not amplified, and a bound that says they may be is of no use."""
+    suffix = torch.randn((1, 51, 32, 1), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    strayed = torch.ones((1, 50, 1, 32), dtype=torch.float64)
+    found = propagated(strayed, Outputs(suffix, suffix), [50], hazards(50))
+    chain = torch.zeros_like(strayed[:, 0])
+    for before, a, added in zip(suffix[:, :-1].unbind(1), suffix[:, 1:].unbind(1), strayed.unbind(1), strict=True):
+        chain = chain @ formulas.token_factor(torch.eye(32, dtype=torch.float64), before - a, a).abs() + added
+    assert float(found.max()) < 1000
+    assert float(chain.max()) > 2.0**40
+
+
 @pytest.mark.parametrize("mode", FORMATS)
 def test_a_product_of_matrices_is_inside_its_bound_and_twice_that_is_not(mode: str, machine: dict[str, Probed]) -> None:
     n, generator = machine[mode].update, torch.Generator().manual_seed(3)
