@@ -34,9 +34,8 @@ def exact(rows: Rows) -> fmpq_mat:
 def exact_patch(A: fmpq_mat, V: fmpq_mat, ridge: fmpq | int = 0) -> fmpq_mat:
     """ΔW exactly.  A: (d, K); V: (m, K); ridge: λ ≥ 0. Returns (m, d). Raises SingularPatch."""
     d, K = A.nrows(), A.ncols()
-    few = ridge == 0 and K < d
     try:
-        if few:
+        if ridge == 0 and d > K:
             return (A * (A.transpose() * A).solve(V.transpose())).transpose()
         return (A * A.transpose() + _times_identity(ridge, d)).solve(A * V.transpose()).transpose()
     except ZeroDivisionError as error:

@@ -123,9 +123,13 @@ def static_patches(trained: TrainedBlock) -> StaticPatch:
     """Static patches for K = 1 to 128."""
     with torch.no_grad():
         drawn = _draw(trained)
-        losses = (_loss(found[:, FRESH], drawn.answer[:, FRESH]) for found in (drawn.with_context, drawn.without))
         Q = span(drawn.a.flatten(0, 1))
-        return StaticPatch(Q.shape[1], *(_over_trials(loss) for loss in losses), tuple(_point(drawn, K, Q) for K in QUERIES))
+        return StaticPatch(
+            Q.shape[1],
+            with_context=_loss(drawn.with_context[:, FRESH], drawn.answer[:, FRESH]),
+            without=_loss(drawn.without[:, FRESH], drawn.answer[:, FRESH]),
+            points=tuple(_point(drawn, K, Q) for K in QUERIES),
+        )
 
 
 def _draw(trained: TrainedBlock) -> _Drawn:
@@ -214,12 +218,12 @@ def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> OverTrials:
             name = last_bias_name(block)
             patch[name] = formulas.bias_update(block.get_parameter(name), delta)
         found.append(functional_call(block, patch, (None, query))[:, -1])
-    return _over_trials(_loss(torch.stack(found), drawn.answer[:, FRESH]))
+    return _loss(torch.stack(found), drawn.answer[:, FRESH])
 
 
-def _loss(predicted: Tensor, answer: Tensor) -> Tensor:
-    """½ mean squared error, by trial."""
-    return 0.5 * (predicted - answer).square().mean(-1)
+def _loss(predicted: Tensor, answer: Tensor) -> OverTrials:
+    """½ mean squared error of predictions.  Both: (trials, queries)."""
+    return _over_trials(0.5 * (predicted - answer).square().mean(-1))
 
 
 def _over_trials(values: Tensor) -> OverTrials:

@@ -89,13 +89,45 @@ class DynamicsRecord(Row):
     block: str
     tokens: int
     formats: list[DynamicsInFormat]
+OverTrials = tuple[Real, Real, Real]
+"""(mean over trials, standard error of the mean, median)"""
+
+
+class StaticPointRecord(Row):
+    """What one update for K queries does. Measured, but for the distance. Errors are ‖ΔW A(x) - WΔA‖/‖WΔA‖, losses ½ mean squared errors."""
+
+    queries: int
+    refused: int = Field(description="Trials whose A(x) are linearly dependent, so that without a ridge the numbers decide no update.")
+    own: OverTrials | None = Field(description="Without a ridge: error on the K queries themselves; null, like the next three, where a trial was refused.")
+    fresh: OverTrials | None = Field(description="Without a ridge: error on queries that no update has seen.")
+    loss: OverTrials | None = Field(description="Without a ridge: loss of the block's own forward pass on fresh queries.")
+    distance: Real | None = Field(description="Certified: difference from the exact update over that, largest entries of some rows in one trial, rounded up.")
+    ridge_fresh: OverTrials = Field(description="With the ridge that validation queries choose: error on fresh queries.")
+    ridge_loss: OverTrials = Field(description="With it: loss on fresh queries.")
+    ridge_share: Real = Field(description="Median of that ridge over tr(AAᵀ)/d.")
+    other_context: OverTrials = Field(description="Planted: the update of another context, with its ridge; error on fresh queries.")
+    wrong_vector: OverTrials = Field(description="Planted: the update made with A(C,x) where A(x) belongs, with a ridge; error on fresh queries.")
+
+
+class StaticPatchRecord(Row):
+    """How well one update for a context serves many queries."""
+
+    block: str
+    trials: int
+    fresh_queries: int
+    width: int
+    directions: int = Field(description="How many of them the A(x) of all queries span.")
+    with_context: OverTrials = Field(description="Measured: loss on fresh queries.")
+    without: OverTrials = Field(description="The same with neither context nor update.")
+    points: list[StaticPointRecord]
 
 
 class Experiments(Row):
-    """The paper's figures, as far as the run made them."""
+    """The paper's figures, as far as the run made them, and what it did not draw."""
 
     figure_1: Figure1 | None = None
     layers: list[LayerRecord] = []
     figure_3: Figure3 | None = None
     dynamics: list[DynamicsRecord] = []
+    static_patch: list[StaticPatchRecord] = []
     broken: list[NotMeasured] = []

@@ -16,7 +16,7 @@ from reports import numbers
 from reports.agreement import cases_missing, disagreeing_cells
 from reports.dynamics_table import dynamics_table
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
-from reports.experiment_rows import Experiments
+from reports.experiment_rows import Experiments, StaticPatchRecord
 from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
 from reports.headline import Headline, Standing, cases_inside, headline
@@ -26,6 +26,7 @@ from reports.near_zero_table import radii_table
 from reports.paper_figures import paper_pictures
 from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
+from reports.static_patch_figure import static_picture
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
@@ -40,6 +41,7 @@ SECTIONS = (
     ("near-zero", "Near zero"),
     ("figures", "Figures"),
     ("dynamics", "Dynamics"),
+    ("static", "One update"),
     ("blocks", "Blocks"),
     ("run", "The run"),
     ("words", "Words"),
@@ -102,6 +104,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "paper": paper_pictures(record.experiments),
         **_of_figures(record.experiments),
         "dynamics": dynamics_table(record.experiments),
+        **_of_static_patches(record.experiments.static_patch),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "words": WORDS,
         "verdict_words": VERDICTS,
@@ -118,6 +121,16 @@ def _of_figures(found: Experiments) -> dict[str, Any]:
         "least_planted": min((abs(row.with_context - row.planted) for row in rows), default=None),
         "vanishing": [layer.block for layer in found.layers if layer.vanishes_at is not None],
         "staying": [layer.block for layer in found.layers if layer.vanishes_at is None],
+    }
+
+
+def _of_static_patches(found: Sequence[StaticPatchRecord]) -> dict[str, Any]:
+    """The first block's picture, which patches were refused, and how far the others are from exact ones at most."""
+    by_block = [(row.block, [f"{point.refused} of {row.trials} at K = {point.queries}" for point in row.points if point.refused]) for row in found]
+    return {
+        "static_picture": static_picture(found[0]) if found else None,
+        "static_refused": [f"{block} {', '.join(refused)}" for block, refused in by_block if refused],
+        "static_distance": max((point.distance for row in found for point in row.points if point.distance is not None), default=None),
     }
 
 

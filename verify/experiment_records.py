@@ -9,6 +9,8 @@ from typing import Any
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.implicit_dynamics import Identity, implicit_dynamics
 from numeric.probe import BATCH, Probed
+from numeric.static_patch import FRESH, OverTrials, StaticPoint, static_patches
+from numeric.static_patch import TRIALS as CONTEXTS
 from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.variants import VARIANTS
 from reports.experiment_rows import (
@@ -21,6 +23,8 @@ from reports.experiment_rows import (
     Figure3,
     IdentityRecord,
     LayerRecord,
+    StaticPatchRecord,
+    StaticPointRecord,
 )
 from reports.row import NotMeasured, Row
 from verify.plan import Plan
@@ -61,6 +65,8 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
     formats = [probed[name] for name in DYNAMICS_FORMATS if name in probed]
     for name, found in learned.items() if formats else ():
         yield Experiment("dynamics", name, dynamics, (found.alone(), formats))
+    for name, found in learned.items():
+        yield Experiment("static_patch", name, static_patch, (found.alone(),))
 
 
 def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
@@ -125,6 +131,36 @@ def dynamics(trained: TrainedBlock, formats: Sequence[Probed]) -> DynamicsRecord
 def _identity(found: Identity) -> IdentityRecord:
     points = [(point.tokens, point.error, point.bound, point.effect) for point in found.points]
     return IdentityRecord(points=points, worst=found.worst, resolution=found.resolution, vacuous=list(found.vacuous))
+def static_patch(trained: TrainedBlock) -> StaticPatchRecord:
+    """One update for many queries."""
+    found = static_patches(trained)
+    return StaticPatchRecord(
+        block=trained.block.id,
+        trials=CONTEXTS,
+        fresh_queries=FRESH.stop - FRESH.start,
+        width=trained.block.recipe.width,
+        directions=found.directions,
+        with_context=_over_trials(found.with_context),
+        without=_over_trials(found.without),
+        points=[_static_point(point) for point in found.points],
+    )
+
+
+def _static_point(point: StaticPoint) -> StaticPointRecord:
+    plain = point.unridged
+    return StaticPointRecord(
+        queries=point.queries,
+        refused=point.refused,
+        own=_over_trials(plain.own) if plain else None,
+        fresh=_over_trials(plain.fresh) if plain else None,
+        loss=_over_trials(plain.loss) if plain else None,
+        distance=plain.distance.patch if plain else None,
+        ridge_fresh=_over_trials(point.fresh),
+        ridge_loss=_over_trials(point.loss),
+        ridge_share=point.share,
+        other_context=_over_trials(point.other_context),
+        wrong_vector=_over_trials(point.wrong_vector),
+    )
 
 
 def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
@@ -168,6 +204,20 @@ def write_data(found: Experiments, folder: Path) -> None:
                 for point in getattr(row, name).points
             ),
         )
+    if found.static_patch:
+        _write(where / "static-patch.csv", ["block", "queries", "quantity", "mean", "standard_error", "median"], _static_rows(found.static_patch))
+
+
+def _static_rows(found: Iterable[StaticPatchRecord]) -> Iterator[Sequence[object]]:
+    """One line for each number that has a mean over trials; the two losses that no query makes stand at 0 queries."""
+    for record in found:
+        yield record.block, 0, "with_context", *record.with_context
+        yield record.block, 0, "without", *record.without
+        for point in record.points:
+            for quantity in ("own", "fresh", "loss", "ridge_fresh", "ridge_loss", "other_context", "wrong_vector"):
+                numbers = getattr(point, quantity)
+                if numbers is not None:
+                    yield record.block, point.queries, quantity, *numbers
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -176,6 +226,10 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def _over_trials(found: OverTrials) -> tuple[float, float, float]:
+    return found.mean, found.error, found.median
 
 
 def _averages(points: Iterable[Averaged]) -> Averages:
