@@ -227,4 +227,4 @@ def _loss(predicted: Tensor, answer: Tensor) -> OverTrials:
 
 
 def _over_trials(values: Tensor) -> OverTrials:
-    return OverTrials(float(values.mean()), float(values.std() / len(values) ** 0.5), float(values.median()))
+    return OverTrials(float(values.mean()), float(values.std() / len(values) ** 0.5), float(values.quantile(0.5)))

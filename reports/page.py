@@ -126,10 +126,10 @@ def _of_figures(found: Experiments) -> dict[str, Any]:
 
 def _of_static_patches(found: Sequence[StaticPatchRecord]) -> dict[str, Any]:
     """The first block's picture, which patches were refused, and how far the others are from exact ones at most."""
-    by_block = [(row.block, [f"{point.refused} of {row.trials} at K = {point.queries}" for point in row.points if point.refused]) for row in found]
+    by_block = [(f"{row.block}, of {row.trials}", [f"{point.refused} at K = {point.queries}" for point in row.points if point.refused]) for row in found]
     return {
         "static_picture": static_picture(found[0]) if found else None,
-        "static_refused": [f"{block} {', '.join(refused)}" for block, refused in by_block if refused],
+        "static_refused": [f"{block}: {', '.join(refused)}" for block, refused in by_block if refused],
         "static_distance": max((point.distance for row in found for point in row.points if point.distance is not None), default=None),
     }
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from reports.cases import Cases, CasesWriter
 from reports.experiment_rows import DynamicsInFormat, DynamicsRecord, IdentityRecord
+from reports.experiment_rows import StaticPatchRecord, StaticPointRecord
 from reports.record import (
     CellRecord,
     Certified,
@@ -196,6 +197,28 @@ def dynamics(block: str = "attention", **changes: object) -> DynamicsRecord:
         "literal": 8044.0, "reversed": 3814.0, "prefix": 30546.0, "apart": 0.52, "differ": 14000.0, "agree": 0.0076,
     }  # fmt: skip
     return DynamicsRecord(block=block, tokens=50, formats=[DynamicsInFormat(**{**fields, **changes})])
+def static_patch(**changes: object) -> StaticPatchRecord:
+    """Updates made from 1, 2 and 4 queries, the last refused without a ridge in 3 of 8 trials."""
+
+    def point(queries: int, fresh: float, refused: int = 0) -> StaticPointRecord:
+        plain = {"own": (0.25, 0.125, 0.25), "fresh": (fresh, 0.0625, fresh), "loss": (0.5, 0.25, 0.5), "distance": 2.0**-50}
+        with_ridge = {"ridge_fresh": (fresh, 0.0625, fresh), "ridge_loss": (0.123, 0.0456, 0.1), "ridge_share": 2.0**-8}
+        planted = {"other_context": (1.5, 0.25, 1.75), "wrong_vector": (1.0, 0.25, 1.25)}
+        return StaticPointRecord(queries=queries, refused=refused, **(dict.fromkeys(plain) if refused else plain), **with_ridge, **planted)
+
+    return StaticPatchRecord(
+        **{
+            "block": "attention",
+            "trials": 8,
+            "fresh_queries": 64,
+            "width": 32,
+            "directions": 2,
+            "with_context": (0.0347, 0.00123, 0.03),
+            "without": (0.987, 0.0625, 0.9),
+            "points": [point(1, 0.75), point(2, 0.375), point(4, 0.1875, refused=3)],
+            **changes,
+        }
+    )
 
 
 def run_info(**changes: object) -> RunInfo:
