@@ -113,6 +113,13 @@ class Exact:
         """The rank, as a 1x1 matrix."""
         return Exact.of([[self.matrix.rank()]])
 
+    def inverse(self) -> "Exact":
+        """The inverse of a square matrix. Raises Undefined."""
+        try:
+            return Exact(self.matrix.inv())
+        except ZeroDivisionError as error:
+            raise Undefined("the inverse of a singular matrix") from error
+
     def is_zero(self) -> bool:
         """Whether every entry is zero."""
         return not any(entry for row in self.matrix.table() for entry in row)

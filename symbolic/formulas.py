@@ -60,6 +60,23 @@ def factored_update(v, a, x):
     return v @ (transpose(a) @ x / squared_norm(a))
 
 
+def least_squares_update(V, A, inverse):
+    """The update that brings ΔW A as near to V as one matrix can, with a ridge λ:  V Aᵀ(AAᵀ + λI)⁻¹.
+
+    V: (m, k), the k targets WΔA as columns; A: (d, k), the k vectors A(x); inverse: (d, d), that of AAᵀ + λI. Returns (m, d). Claim
+    ``static-patch``.
+    """
+    return V @ transpose(A) @ inverse
+
+
+def fitting_update(V, A, inverse):
+    """The smallest of the updates that map A to V exactly:  V (AᵀA)⁻¹Aᵀ; for one column Eq. (1).
+
+    V: (m, k); A: (d, k); inverse: (k, k), that of AᵀA. Returns (m, d). Claim ``static-patch-fits``.
+    """
+    return V @ inverse @ transpose(A)
+
+
 def perturbation(W, delta, a, epsilon):
     """What the patched first layer's output moves by if it reads a + ε in place of a:  (W delta)(aᵀε/‖a‖²) + Wε.
 

@@ -246,3 +246,20 @@ def test_refused_trials_are_counted_and_nothing_is_told_of_the_rest(found: dict[
     points = found["rnn"].points
     assert any(point.refused for point in points)
     assert all((point.refused > 0) == (point.unridged is None) for point in points)
+
+
+@settings(max_examples=20, deadline=None)
+@given(systems(), st.fractions(1, 2, max_denominator=4))
+def test_the_exact_patch_is_the_formulas_that_are_proved(system: tuple[Exact, Exact, Exact], ridge: Fraction) -> None:
+    """Claims ``static-patch`` and ``static-patch-fits``, whose inverses ``exact_patch`` never forms."""
+    A, V, _ = system
+    d, K = A.shape
+    plain = Exact(exact_patch(A.matrix, V.matrix))
+    if d >= K:
+        assert plain == formulas.fitting_update(V, A, (A.mT @ A).inverse())
+    if d <= K:
+        assert plain == formulas.least_squares_update(V, A, (A @ A.mT).inverse())
+    one = Exact.of([[int(i == j) for j in range(d)] for i in range(d)])
+    with_ridge = Exact(exact_patch(A.matrix, V.matrix, exact([[ridge]])[0, 0]))
+    assert with_ridge == formulas.least_squares_update(V, A, (A @ A.mT + one * ridge).inverse())
+    assert with_ridge != plain or V.is_zero() or plain.is_zero()
