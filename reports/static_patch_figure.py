@@ -33,7 +33,7 @@ def static_picture(record: StaticPatchRecord) -> Markup:
         band = [(point.queries, point.fresh[0] - point.fresh[1], point.fresh[0] + point.fresh[1]) for point in record.points if point.fresh is not None]
         if band:
             at, below, above = zip(*band, strict=True)
-            axes.fill_between(at, below, above, color=HOLDS, alpha=0.15, linewidth=0)
+            axes.fill_between(at, below, above, color=HOLDS, alpha=0.15, linewidth=0, clip_on=False)
         axes.xaxis.set_major_locator(FixedLocator([point.queries for point in record.points[::2]]))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
         axes.yaxis.set_major_formatter(lambda value, _: real(value, 1))
