@@ -114,17 +114,15 @@ def implicit_dynamics(trained: TrainedBlock, probed: Probed, prompts: int = PROM
     with torch.no_grad():
         context, query = (trained.model.embedding(x).to(probed.device, torch_dtype(probed.mode.activations)) for x in (raw.context, raw.query))
         outputs = contextual_outputs(block, context, query)
-    first = block.first
-    b = torch.zeros_like(first.weight[:, 0]) if first.bias is None else first.bias
-    return dynamics_of(first.weight.detach(), b.detach().unsqueeze(-1), outputs, probed)
+    return dynamics_of(block.first_weight.detach(), block.first_bias.detach().unsqueeze(-1), outputs, probed)
 
 
 def contextual_outputs(block: ContextualBlock, context: Tensor, query: Tensor) -> Outputs:
-    """A(c₁..cᵢ,x) and A(cᵢ₊₁..cₙ,x) for every i.  context: (prompts, n, d_in); query: (prompts, d_in)."""
+    """A(c₁..cᵢ,x) and A(cᵢ₊₁..cₙ,x) for every i, as the network reads them.  context: (prompts, n, d_in); query: (prompts, d_in)."""
     n = context.shape[1]
-    none, whole = block.contextual(None, query), block.contextual(context, query)
-    prefix = [none, *(block.contextual(context[:, :i], query) for i in range(1, n)), whole]
-    suffix = [whole, *(block.contextual(context[:, i:], query) for i in range(1, n)), none]
+    none, whole = block.read(None, query), block.read(context, query)
+    prefix = [none, *(block.read(context[:, :i], query) for i in range(1, n)), whole]
+    suffix = [whole, *(block.read(context[:, i:], query) for i in range(1, n)), none]
     return Outputs(*(torch.stack(each, dim=1).unsqueeze(-1) for each in (prefix, suffix)))
 
 

@@ -20,9 +20,10 @@ from torch.func import functional_call
 from numeric.contextual_block import ContextualBlock
 from numeric.exact_patch import Distance, distance, exact
 from numeric.least_squares import is_singular, least_squares_patch, ridge_patch, span
-from numeric.passes import last_bias_name, weight_name
+from numeric.output_patch import output_layers
 from numeric.task import draw_prompts
 from numeric.training import TrainedBlock
+from numeric.wiring import wiring
 from symbolic import formulas
 
 QUERIES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -143,13 +144,13 @@ def _draw(trained: TrainedBlock) -> _Drawn:
     context, query = embedded[:, : recipe.examples], embedded[:, recipe.examples :]
     a, without = _asked(block, None, query)
     z, with_context = _asked(block, context, query)
-    return _Drawn(block, query, answer, a, z, formulas.context_vector(z, a) @ block.first.weight.mT, with_context, without)
+    return _Drawn(block, query, answer, a, z, formulas.context_vector(z, a) @ block.first_weight.mT, with_context, without)
 
 
 def _asked(block: ContextualBlock, context: Tensor | None, query: Tensor) -> tuple[Tensor, Tensor]:
     """What the first dense layer reads, and the prediction, of each query.  context: (trials, n, width) or None; query: (trials, queries, width)."""
     heard: list[Tensor] = []
-    handle = block.first.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    handle = block.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
     try:
         repeated = None if context is None else context.repeat_interleave(query.shape[1], dim=0)
         output = block(repeated, query.flatten(0, 1))
@@ -212,10 +213,11 @@ def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> OverTrials:
     """½ mean squared error of the block's own forward pass on fresh queries.  update: (trials, m, d)."""
     block, found = drawn.block, []
     for trial, query in enumerate(drawn.query[:, FRESH]):
-        patch = {weight_name(block): formulas.patched_weight(block.first.weight, update[trial])}
+        (first,) = block.first_layers
+        patch = {f"network.{first}.weight": formulas.patched_weight(block.first_weight, update[trial])}
         if block.skip:
             delta = formulas.context_vector(drawn.z[trial, :K], drawn.a[trial, :K]).mean(0)
-            name = last_bias_name(block)
+            name = f"network.{output_layers(block, wiring(block)).bias}.bias"
             patch[name] = formulas.bias_update(block.get_parameter(name), delta)
         found.append(functional_call(block, patch, (None, query))[:, -1])
     return _loss(torch.stack(found), drawn.answer[:, FRESH])

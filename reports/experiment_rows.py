@@ -89,6 +89,8 @@ class DynamicsRecord(Row):
     block: str
     tokens: int
     formats: list[DynamicsInFormat]
+
+
 OverTrials = tuple[Real, Real, Real]
 """(mean over trials, standard error of the mean, median)"""
 

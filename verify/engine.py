@@ -50,7 +50,7 @@ from symbolic.registry import load_claims
 from symbolic.verdict import Verdict
 from verify import cell_records, claim_records
 from verify.environment import describe_environment
-from verify.experiment_records import experiments, steps_that_stay, with_outcome, write_data
+from verify.experiment_records import experiments, left_out, steps_that_stay, with_outcome, write_data
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.measurements import PlannedCell, PlannedSweep, planned
 from verify.plan import Plan
@@ -172,7 +172,7 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
             blocks[own.block.id] = own
         found = planned(state.plan, blocks, probed)
         state.cells.update(found.settled)
-        state.not_measured += found.not_measured
+        state.not_measured += [*found.not_measured, *left_out(state.plan, trained)]
         made = {-number: row for number, row in enumerate(experiments(state.plan, trained, probed), start=1)}
         for key, experiment in made.items():
             pool.submit(key, experiment.make, *experiment.arguments)

@@ -56,17 +56,28 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
     if not plan.experiments:
         return
     learned = {name: found for name, found in trained.items() if isinstance(found, TrainedBlock)}
-    for name, found in learned.items():
+    reading = {name: found for name, found in learned.items() if not found.model.block.parallel}
+    for name, found in reading.items():
         yield Experiment("layers", name, layer, (found.alone(),))
     if PAPERS in learned:
         yield Experiment("figure_3", PAPERS, figure_3, (learned[PAPERS].alone(),))
         if FIGURE_1_FORMAT in probed:
             yield Experiment("figure_1", PAPERS, figure_1, (learned[PAPERS], probed[FIGURE_1_FORMAT]))
     formats = [probed[name] for name in DYNAMICS_FORMATS if name in probed]
-    for name, found in learned.items() if formats else ():
+    for name, found in reading.items() if formats else ():
         yield Experiment("dynamics", name, dynamics, (found.alone(), formats))
     for name, found in learned.items():
-        yield Experiment("static_patch", name, static_patch, (found.alone(),))
+        if found.model.block.norm is None:
+            yield Experiment("static_patch", name, static_patch, (found.alone(),))
+
+
+def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
+    """What of the experiments is not made of a block, and why."""
+    for name, found in trained.items() if plan.experiments else ():
+        if isinstance(found, TrainedBlock) and found.model.block.parallel:
+            yield NotMeasured(block=name, what="Figure 2 and the implicit dynamics", reason="its first layer reads no context, so that ΔW is 0")
+        if isinstance(found, TrainedBlock) and found.model.block.norm is not None:
+            yield NotMeasured(block=name, what="static patches", reason="what its stream lacks differs from query to query, and one matrix is not enough")
 
 
 def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
@@ -131,6 +142,8 @@ def dynamics(trained: TrainedBlock, formats: Sequence[Probed]) -> DynamicsRecord
 def _identity(found: Identity) -> IdentityRecord:
     points = [(point.tokens, point.error, point.bound, point.effect) for point in found.points]
     return IdentityRecord(points=points, worst=found.worst, resolution=found.resolution, vacuous=list(found.vacuous))
+
+
 def static_patch(trained: TrainedBlock) -> StaticPatchRecord:
     """One update for many queries."""
     found = static_patches(trained)

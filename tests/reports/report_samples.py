@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from reports.cases import Cases, CasesWriter
-from reports.experiment_rows import DynamicsInFormat, DynamicsRecord, IdentityRecord
-from reports.experiment_rows import StaticPatchRecord, StaticPointRecord
+from reports.experiment_rows import DynamicsInFormat, DynamicsRecord, IdentityRecord, StaticPatchRecord, StaticPointRecord
 from reports.record import (
     CellRecord,
     Certified,
@@ -197,6 +196,8 @@ def dynamics(block: str = "attention", **changes: object) -> DynamicsRecord:
         "literal": 8044.0, "reversed": 3814.0, "prefix": 30546.0, "apart": 0.52, "differ": 14000.0, "agree": 0.0076,
     }  # fmt: skip
     return DynamicsRecord(block=block, tokens=50, formats=[DynamicsInFormat(**{**fields, **changes})])
+
+
 def static_patch(**changes: object) -> StaticPatchRecord:
     """Updates made from 1, 2 and 4 queries, the last refused without a ridge in 3 of 8 trials."""
 
