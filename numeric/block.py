@@ -38,6 +38,8 @@ class Block:
     """Tokens of a long context: fewer for a layer that reads them one after the other, or keeps a state of each."""
     blunt: tuple[str, ...] = ()
     """Formats, or scenarios in a format ("subset/fp16"), in which the bound is about as wide as what the context does to this block, as measured."""
+    claims: tuple[str, ...] = ()
+    """Claims that apply to it for what its contextual layer is, beside those of every block of its form."""
     normalises: bool = False
     """Whether its tokens are normalised before they are attended to, and its query is not."""
 

@@ -1,7 +1,11 @@
 """What several blocks are built of."""
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from numeric.meeting import Product
 from numeric.recipe import Recipe
@@ -60,10 +64,32 @@ class AttentionWeights(nn.Module):
         q, k, v = (heads_apart(x, self.heads) for x in (self.query(query.unsqueeze(-2)), self.key(tokens), self.value(tokens)))
         return q, k, v
 
+    def projected_all(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same with a query for each token.  Each: (batch, heads, n, width/heads)."""
+        q, k, v = (heads_apart(part(tokens), self.heads) for part in (self.query, self.key, self.value))
+        return q, k, v
+
     def mapped_out(self, mixed: Tensor) -> Tensor:
         """mixed: (batch, heads, 1, width/heads). Returns (batch, width)."""
         found: Tensor = self.out(heads_together(mixed).squeeze(-2))
         return found
+
+
+unscaled_rms_norm = partial(nn.RMSNorm, elementwise_affine=False)
+
+
+class PreNormAttention(AttentionWeights):
+    """The residual stream after softmax attention to normalised tokens."""
+
+    def __init__(self, width: int, heads: int, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__(width, heads)
+        self.norm = norm(width)
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        """v.  context: (batch, n, width) or None; query: (batch, width). Returns (batch, width)."""
+        tokens = self.norm(sequence(context, query))
+        q, k, v = self.projected(tokens[..., -1, :], tokens)
+        return query + self.mapped_out(F.scaled_dot_product_attention(q, k, v))
 
 
 def linear_recurrence(log_decay: Tensor, entering: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock
 from numeric.formats import Format
-from numeric.modes import MODES, Mode
+from numeric.modes import Mode
 from numeric.output_patch import output_layers
 from numeric.probe import Probed
 from numeric.subject import Subject
@@ -121,9 +121,3 @@ def own_claim(block: ContextualBlock) -> str | None:
     if layers.gates is not None:
         return "mixture-of-experts"
     return "pre-ln" if layers.bias is not None else "bias-free-output"
-
-
-def claims_measured(block: Block) -> list[str]:
-    """The claims that some scenario tests on a block."""
-    module = block.build(block.recipe)
-    return list(dict.fromkeys(claim_of(scenario, module) for scenario in all_scenarios() if any(scenario.refuses(block, mode) is None for mode in MODES)))

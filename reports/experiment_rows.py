@@ -124,6 +124,28 @@ class StaticPatchRecord(Row):
     points: list[StaticPointRecord]
 
 
+class ReplayRecord(Row):
+    """A stack without a part of its prompt, each block patched, beside the stack with all of it."""
+
+    kept: int = Field(description="Tokens of the context that stay.")
+    apart: list[Real] = Field(description="Measured, after each block: difference of the last token's stream over the stream, the largest of the prompts.")
+    planted: dict[str, Real] = Field(description="Wrong patches, and that difference after the last block: the least of the prompts.")
+
+
+class StackRecord(Row):
+    """The claims `stack` and `generation` on trained weights, in fp64. Measured; the limit is no bound."""
+
+    block: str
+    prompts: int
+    limit: Real = Field(description="What counts as the same to within roundings.")
+    replays: list[ReplayRecord]
+    tokens: int = Field(description="Of a generation.")
+    distinct: Real = Field(description="Different tokens of a generation, on average.")
+    same: int = Field(description="Prompts whose generation, replayed without them by patches, has the same tokens.")
+    apart: Real = Field(description="Difference of the last stream over the stream, the largest of all tokens of all generations.")
+    planted_same: int = Field(description="Planted, the first token's patches for all tokens: prompts with the same tokens.")
+
+
 class Experiments(Row):
     """The paper's figures, as far as the run made them, and what it did not draw."""
 
@@ -132,4 +154,5 @@ class Experiments(Row):
     figure_3: Figure3 | None = None
     dynamics: list[DynamicsRecord] = []
     static_patch: list[StaticPatchRecord] = []
+    stacks: list[StackRecord] = []
     broken: list[NotMeasured] = []

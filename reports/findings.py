@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from reports.dynamics_findings import strayed_dynamics, unnoticed_readings
 from reports.numbers import count, counted, joined, ratio
 from reports.record import CellRecord, RunRecord
+from reports.stack_findings import strayed_stacks, unnoticed_patches
 from symbolic.verdict import Verdict
 
 NOT_RUN = {Verdict.ERROR: "broke", Verdict.TIMEOUT: "ran out of time"}
@@ -48,6 +49,7 @@ def violations(record: RunRecord) -> Iterable[str]:
         yield f"{what} {lie}{where}"
     yield from _figure_1(record)
     yield from strayed_dynamics(record.experiments)
+    yield from strayed_stacks(record.experiments)
 
 
 def _figure_1(record: RunRecord) -> Iterable[str]:
@@ -73,6 +75,7 @@ def doubts(record: RunRecord) -> Iterable[str]:
     if unseen:
         yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
     yield from unnoticed_readings(record.experiments)
+    yield from unnoticed_patches(record.experiments)
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"

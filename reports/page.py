@@ -42,6 +42,7 @@ SECTIONS = (
     ("figures", "Figures"),
     ("dynamics", "Dynamics"),
     ("static", "One update"),
+    ("stacks", "Stacks"),
     ("blocks", "Blocks"),
     ("run", "The run"),
     ("words", "Words"),

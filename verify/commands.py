@@ -206,9 +206,10 @@ def _claims() -> list[Row]:
 
 
 def _blocks() -> list[Row]:
+    from numeric.applicability import claims_measured, claims_that_apply
     from numeric.block import all_blocks
     from numeric.modes import MODES
-    from numeric.scenario import all_scenarios, claims_measured
+    from numeric.scenario import all_scenarios
 
     return [
         {
@@ -216,7 +217,8 @@ def _blocks() -> list[Row]:
             "title": block.title,
             "required_loss": block.recipe.required_loss,
             "recipe": block.fingerprint,
-            "claims": claims_measured(block),
+            "claims": claims_that_apply(block),
+            "measured": claims_measured(block),
             "scenarios": [scenario.id for scenario in all_scenarios() if any(scenario.refuses(block, mode) is None for mode in MODES)],
         }
         for block in all_blocks()

@@ -9,6 +9,7 @@ from typing import Any
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.implicit_dynamics import Identity, implicit_dynamics
 from numeric.probe import BATCH, Probed
+from numeric.stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.static_patch import FRESH, OverTrials, StaticPoint, static_patches
 from numeric.static_patch import TRIALS as CONTEXTS
 from numeric.training import BlockNotTrained, TrainedBlock
@@ -23,6 +24,8 @@ from reports.experiment_rows import (
     Figure3,
     IdentityRecord,
     LayerRecord,
+    ReplayRecord,
+    StackRecord,
     StaticPatchRecord,
     StaticPointRecord,
 )
@@ -69,6 +72,8 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
     for name, found in learned.items():
         if found.model.block.norm is None:
             yield Experiment("static_patch", name, static_patch, (found.alone(),))
+        if is_stack(found.model.block):
+            yield Experiment("stacks", name, stack, (found.alone(),))
 
 
 def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
@@ -173,6 +178,22 @@ def _static_point(point: StaticPoint) -> StaticPointRecord:
         ridge_share=point.share,
         other_context=_over_trials(point.other_context),
         wrong_vector=_over_trials(point.wrong_vector),
+    )
+
+
+def stack(trained: TrainedBlock) -> StackRecord:
+    """Each block of a stack patched in order; and a generation."""
+    found = generations(trained)
+    return StackRecord(
+        block=trained.block.id,
+        prompts=PROMPTS,
+        limit=STRAYED,
+        replays=[ReplayRecord(kept=each.kept, apart=list(each.apart), planted=each.planted) for each in replays(trained)],
+        tokens=found.tokens,
+        distinct=found.distinct,
+        same=found.same,
+        apart=found.apart,
+        planted_same=found.planted_same,
     )
 
 

@@ -10,7 +10,7 @@ are run, and those that are not chosen weigh nothing.
 from torch import Tensor, nn
 
 from numeric.block import Block
-from numeric.blocks.pre_ln import PreNormAttention, unscaled_rms_norm
+from numeric.block_parts import PreNormAttention, unscaled_rms_norm
 from numeric.contextual_block import ContextualBlock
 from numeric.meeting import LargestOnly, WeightedSum
 from numeric.recipe import Recipe

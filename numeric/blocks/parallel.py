@@ -7,7 +7,7 @@ The network reads the query's own stream, so no context reaches its first layer,
 from torch import nn
 
 from numeric.block import Block
-from numeric.blocks.pre_ln import PreNormAttention
+from numeric.block_parts import PreNormAttention
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe
 

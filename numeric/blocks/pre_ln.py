@@ -8,33 +8,12 @@ gated one, W_o(SiLU(W_g a) ⊙ W_u a), whose output matrix takes what the bias o
 of W. Without a context A(x) does not go to zero with x: N₁(x) has one length, whatever x.
 """
 
-from collections.abc import Callable
-from functools import partial
-
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from numeric.block import Block
-from numeric.block_parts import AttentionWeights, GatedNetwork, sequence
+from numeric.block_parts import GatedNetwork, PreNormAttention, unscaled_rms_norm
 from numeric.contextual_block import ContextualBlock
 from numeric.recipe import Recipe
-
-
-class PreNormAttention(AttentionWeights):
-    """The residual stream after softmax attention to normalised tokens."""
-
-    def __init__(self, width: int, heads: int, norm: Callable[[int], nn.Module]) -> None:
-        super().__init__(width, heads)
-        self.norm = norm(width)
-
-    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        """v.  context: (batch, n, width) or None; query: (batch, width). Returns (batch, width)."""
-        tokens = self.norm(sequence(context, query))
-        q, k, v = self.projected(tokens[..., -1, :], tokens)
-        return query + self.mapped_out(F.scaled_dot_product_attention(q, k, v))
-
-
-unscaled_rms_norm = partial(nn.RMSNorm, elementwise_affine=False)
 
 
 def _layer_norm(recipe: Recipe) -> ContextualBlock:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
+from numeric.block_parts import PreNormAttention
 from numeric.blocks.griffin import Griffin
 from numeric.blocks.linear_attention import LinearAttention
-from numeric.blocks.pre_ln import PreNormAttention
 from numeric.blocks.recurrent import LastState
+from numeric.blocks.stack import Below
 from numeric.blocks.state_space import SelectiveStateSpace
 
 Vector = list[float]
@@ -154,6 +155,18 @@ def pre_norm_attention(layer: PreNormAttention, tokens: Sequence[Vector]) -> Vec
     return plus(tokens[-1], attend(layer, normal[-1], normal, layer.heads, softmax_of(len(tokens[0]) // layer.heads)))
 
 
+def stack(below: Below, tokens: Sequence[Vector]) -> Vector:
+    """Block by block, and in each token by token; a token attends to itself and those before it."""
+    streams = list(tokens)
+    for block in below.blocks:
+        after = []
+        for place in range(len(streams)):
+            v = pre_norm_attention(block.contextual, streams[: place + 1])
+            after.append(plus(v, gelu_network(block.network, normalised(block.norm, v))))
+        streams = after
+    return pre_norm_attention(below.attention, streams)  # type: ignore[arg-type]
+
+
 def biased(layer: nn.Module, name: str, x: Vector) -> Vector:
     offset: Vector = layer.get_parameter(f"{name}.bias").tolist()
     return plus(times(weight(layer, f"{name}.weight"), x), offset)
@@ -190,6 +203,7 @@ NETWORKS: dict[str, Callable[[nn.Module, Vector], Vector]] = {
     "pre-ln-gated": gated_network,
     "mixture-of-experts": experts,
     "parallel": bare_gelu_network,
+    "pre-ln-stack": gelu_network,
 }
 """Of the blocks that carry their stream past a network: by the block's name."""
 
@@ -208,6 +222,7 @@ PLAIN: dict[str, Callable[..., Vector]] = {
     "pre-ln-gated": pre_norm_attention,
     "mixture-of-experts": pre_norm_attention,
     "parallel": pre_norm_attention,
+    "pre-ln-stack": stack,
 }
 """By the block's name."""
 
