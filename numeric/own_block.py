@@ -17,7 +17,7 @@ from numeric.balls import Ball, ball
 from numeric.block import Block
 from numeric.contextual_block import ContextualBlock, UnusableBlock
 from numeric.module_rules import RULES, rule_for
-from numeric.output_patch import output_layers
+from numeric.output_patch import output_layers, unchanged
 from numeric.recipe import Recipe
 from numeric.variants import UnknownVariant, Variant, variants_named
 from numeric.wiring import INPUT, wiring
@@ -158,7 +158,12 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
             raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
         if not bool(torch.isfinite(found).all()):
             raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
-        return found
+        if block.norm is None:
+            return found
+        try:
+            return torch.cat([found, block.fed(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
+        except Exception as error:
+            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
@@ -170,23 +175,24 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
             raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
     for layer in block.firsts:
-        before = layer.weight.clone()
-        layer.weight.mul_(-2.0)
-        tied = not torch.equal(asked(context, query, "a context"), with_context)
-        layer.weight.copy_(before)
-        if not tied:
-            continue
-        raise UnusableBlock("the contextual layer computes with the first layer's weight: an update of W would change more than the claim says.")
+        _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
+
+
+def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
+    before, at_first = parameter.clone(), (block.contextual(context, query), block.read(context, query))
+    parameter.mul_(-2.0)
+    now = block.contextual(context, query), block.read(context, query)
+    parameter.copy_(before)
+    if not all(torch.equal(x, y) for x, y in zip(at_first, now, strict=True)):
+        raise UnusableBlock(f"the contextual layer computes with {words}: an update of it would change more than the claim says.")
 
 
 def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
     for name, module in block.network.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
             raise UnusableBlock(f'"{name}" of the network has a forward hook, which may change what it computes; remove it.')
-    try:
-        given = block.read(context, query)
-    except Exception as error:
-        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
+    given = block.read(context, query)
     width = block.first.in_features
     if not isinstance(given, Tensor) or given.shape != (len(query), width):
         raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
@@ -229,7 +235,12 @@ def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None
         raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")
     if attended.shape != answer.shape:
         raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
-    output_layers(block, wiring(block))
+    for name in unchanged(block, output_layers(block, wiring(block))):
+        parameter = block.get_parameter(name)
+        place = parameter.untyped_storage().data_ptr()
+        if any(other != name and each.untyped_storage().data_ptr() == place for other, each in block.named_parameters(remove_duplicate=False)):
+            raise UnusableBlock(f'"{name}", which takes what the stream lacks, is tied to another weight: its update would change more than the claim says.')
+        _refuse_use_of(parameter, f'"{name}"', block, context, query)
 
 
 def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric import ContextualBlock
+from numeric import ContextualBlock, LargestOnly, Product, WeightedSum
 from numeric.cell import Cell, block_in_format, measure_cell
 from numeric.contextual_block import UnusableBlock
 from numeric.modes import modes_named
@@ -34,9 +34,67 @@ def network(*front: nn.Module) -> nn.Sequential:
     return nn.Sequential(*front, nn.Linear(D, M), nn.ReLU(), nn.Linear(M, D))
 
 
-def block(contextual: Callable[..., Tensor] | None = None, net: nn.Module | None = None, first: str = "0", *, skip: bool = False) -> ContextualBlock:
+def block(contextual: Callable[..., Tensor] | None = None, net: nn.Module | None = None, first: str | list[str] = "0", **options: object) -> ContextualBlock:
     torch.manual_seed(0)
-    return ContextualBlock(contextual or Average(), net or network(), first, input_width=D, skip=skip)
+    return ContextualBlock(contextual or Average(), net or network(), first, input_width=D, **options)  # type: ignore[arg-type]
+
+
+class SwiGlu(nn.Module):
+    def __init__(self, *, bias: bool = False, meeting: bool = True) -> None:
+        super().__init__()
+        self.gate, self.act, self.up = nn.Linear(D, M, bias=bias), nn.SiLU(), nn.Linear(D, M, bias=bias)
+        self.product, self.down = Product() if meeting else nn.Identity(), nn.Linear(M, D, bias=bias)
+        self.meeting = meeting
+
+    def forward(self, a: Tensor) -> Tensor:
+        gate, up = self.act(self.gate(a)), self.up(a)
+        return self.down(self.product(gate, up) if self.meeting else self.product(gate * up))
+
+
+class TwoExperts(nn.Module):
+    """The better of two, each with a bias at its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.router, self.gates, self.best = nn.Linear(D, 2), nn.Softmax(dim=-1), LargestOnly(1)
+        self.one, self.other, self.sum = network(), network(), WeightedSum()
+
+    def forward(self, a: Tensor) -> Tensor:
+        return self.sum(self.best(self.gates(self.router(a))), self.one(a), self.other(a))
+
+
+class Moving(nn.Module):
+    """Which of its modules run depends on the numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act, self.last = nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D)
+
+    def forward(self, v: Tensor) -> Tensor:
+        hidden = self.first(v)
+        return self.last(self.act(hidden)) if len(v) > 2 else self.act(self.last(hidden))
+
+
+def tied_output() -> ContextualBlock:
+    layers = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Linear(D, D, bias=False), nn.ReLU(), nn.Linear(D, D, bias=False))
+    layers[2].weight = layers[4].weight
+    return block(net=layers, norm=nn.LayerNorm(D))
+
+
+def norm_with_the_output_matrix() -> ContextualBlock:
+    layers = nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Linear(M, D, bias=False))
+    norm = nn.Identity()
+    norm.hidden = [layers[2]]
+    norm.forward = lambda v: v + layers[2].weight.sum()
+    return block(net=layers, norm=norm)
+
+
+class Reshuffling(nn.Module):
+    def forward(self, v: Tensor) -> Tensor:
+        return v - v.mean(dim=0)
+
+
+EXPERTS = ["router", "one.0", "other.0"]
 
 
 class SkipInside(nn.Module):
@@ -159,6 +217,17 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a module used twice": (lambda: block(net=Twice(), first="first"), '"act" of the network|used twice|once each'),
     "an unknown module": (lambda: block(net=nn.Sequential(nn.Linear(D, M), nn.Tanh(), nn.Linear(M, D))), 'no rounding rule for "Tanh"'),
     "a hook": (hooked, '"0" of the network has a forward hook'),
+    "a gated network of which one layer is named": (lambda: block(net=SwiGlu(), first="gate"), '"up" reads the network.s input like "gate"'),
+    "a product that is no module": (lambda: block(net=SwiGlu(meeting=False), first=["gate", "up"]), '"product" of the network does not receive'),
+    "a first layer that reads another": (lambda: block(first=["0", "2"]), '"2" does not read the network.s input but what "1" returned'),
+    "a network that changes": (lambda: block(net=Moving(), first="first"), "which of them run depends on the numbers"),
+    "a norm of another width": (lambda: block(norm=nn.Linear(D, D + 1)), r"the network is given \(8, 5\); its first dense layer takes \(8, 4\)"),
+    "a norm that fails": (lambda: block(norm=nn.LayerNorm(D + 1)), "the norm fails on what the contextual layer returned"),
+    "an output matrix that is tied": (tied_output, "is tied to another weight"),
+    "a norm that uses the output matrix": (norm_with_the_output_matrix, 'computes with "network.2.weight"'),
+    "a norm that mixes cases": (lambda: block(norm=Reshuffling()), "mixes cases"),
+    "a stream that nothing takes": (lambda: block(net=nn.Sequential(nn.Linear(D, D), nn.ReLU()), norm=nn.LayerNorm(D)), "nothing takes what the stream lacks"),
+    "a stream of another width": (lambda: block(net=nn.Sequential(nn.Linear(D, M)), norm=nn.LayerNorm(D)), "which have 4 and 6 entries"),
     "a skip that does not fit": (lambda: block(net=nn.Sequential(nn.Linear(D, M)), skip=True), "have 4, 4 and 6 entries"),
 }
 
@@ -177,6 +246,13 @@ def test_what_the_claims_do_not_apply_to_is_refused(what: str) -> None:
         block(skip=True),
         block(net=nn.Sequential(nn.Linear(D, M, bias=False), nn.Dropout(), nn.Linear(M, D))),
         block(net=nn.Sequential(nn.Linear(D, M))),
+        block(net=SwiGlu(), first=["gate", "up"]),
+        block(net=SwiGlu(bias=True), first=["up", "gate"], norm=nn.LayerNorm(D)),
+        block(net=SwiGlu(), first=["gate", "up"], norm=nn.RMSNorm(D, elementwise_affine=False)),
+        block(norm=nn.Identity()),
+        block(norm=nn.LayerNorm(D), parallel=True, net=nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Linear(M, D, bias=False))),
+        block(net=TwoExperts(), first=EXPERTS),
+        block(net=TwoExperts(), first=EXPERTS, norm=nn.LayerNorm(D)),
     ],
 )
 def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
