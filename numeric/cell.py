@@ -29,6 +29,8 @@ CERTIFIED = 64
 """Cases of a cell whose sides are compared with balls, unless all are."""
 
 WRONG_UPDATE = "(WΔA)zᵀ/‖z‖²: A(C,x) where A(C∖Y,x) belongs"
+WRONG_OUTPUT_UPDATE = "δhᵀ/‖h‖² with h as it comes into its activation, not as it leaves it"
+"""Of a parallel block, whose first layer takes no update."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,11 @@ class Cell:
     def claim(self) -> str:
         """The id of the claim that the cell tests."""
         return claim_of(self.scenario, self.subject.model.block)
+
+    @property
+    def wrong_update(self) -> str:
+        """What the planted wrong update is, in words."""
+        return WRONG_OUTPUT_UPDATE if self.block.parallel else WRONG_UPDATE
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.balls import Certificate, Compared
-from numeric.cell import WRONG_UPDATE, Cell, Measurement
+from numeric.cell import Cell, Measurement
 from numeric.expected import FAILURE_PROBABILITY, deviations_allowed
 from numeric.modes import Mode
 from numeric.near_zero import CASES, Sweep
@@ -96,7 +96,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             holds=counts[Verdict.HOLDS], violated=counts[Verdict.VIOLATED], vacuous=counts[Verdict.VACUOUS], inconclusive=counts[Verdict.INCONCLUSIVE]
         ),
         reasons=reasons,
-        mutant=WRONG_UPDATE,
+        mutant=cell.wrong_update,
         mutant_verdict=found.wrong_verdict,
         mutant_caught=found.wrong_caught,
         certified=_certified(found),
