@@ -27,4 +27,4 @@ def _build(recipe: Recipe) -> ContextualBlock:
     return ContextualBlock(LinearAttention(recipe.width, recipe.heads), relu_network(recipe), "0", input_width=recipe.width)
 
 
-BLOCKS = (Block("linear-attention", "Linear attention, ReLU network", _build, Recipe(steps=1000), claims=("linear-attention",)),)
+BLOCKS = (Block("linear-attention", "Linear attention, ReLU network", _build, Recipe(steps=600), claims=("linear-attention",)),)

@@ -19,5 +19,5 @@ def _build(recipe: Recipe) -> ContextualBlock:
 
 
 BLOCKS = (
-    Block("parallel", "Softmax attention beside a GELU network, LayerNorm", _build, Recipe(heads=4, hidden=64, steps=500, required_loss=0.25), normalises=True),
+    Block("parallel", "Softmax attention beside a GELU network, LayerNorm", _build, Recipe(heads=4, hidden=64, steps=300, required_loss=0.25), normalises=True),
 )
