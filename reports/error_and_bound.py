@@ -4,7 +4,6 @@ The axes are logarithmic to base 2. On the diagonal the error is its bound; para
 times the error. A case is counted in a square of the panel, so that the picture is no larger for more cases.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +11,13 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path as Outline
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from reports.cases import read_cells, words
 from reports.numbers import counted, real, two_to
 from reports.record import RunRecord
+from reports.squares import Run, Squares
 from reports.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
 from symbolic.verdict import Verdict
 
@@ -153,22 +151,20 @@ def _guides(axes: Axes) -> None:
 
 
 def _density(axes: Axes, bound: NDArray[np.float64], error: NDArray[np.float64], side: float) -> None:
-    """Squares shaded by the logarithm of their number of cases; one outline a shade keeps the page small."""
+    """Squares shaded by the logarithm of their number of cases."""
     if not len(bound):
         return
     squares, number = np.unique(np.stack([np.floor(bound / side), np.floor(error / side)], axis=1), axis=0, return_counts=True)
     top = np.log(number.max()) or 1.0
     shade = np.minimum((np.log(number) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
     for level, alpha in enumerate(_SHADES):
-        corners = squares[shade == level]
-        if len(corners):
-            axes.add_patch(PathPatch(Outline.make_compound_path(*_columns(corners, side)), facecolor=HOLDS, alpha=alpha, linewidth=0))
+        of_shade = squares[shade == level]
+        if len(of_shade):
+            axes.add_patch(Squares(_runs(of_shade), side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
-def _columns(squares: NDArray[np.float64], side: float) -> Iterable[Outline]:
-    """Squares that stand on one another, in one outline.  squares: (n, 2) whole numbers, sorted by column and then by row."""
-    unit = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
-    codes = [Outline.MOVETO, Outline.LINETO, Outline.LINETO, Outline.LINETO, Outline.CLOSEPOLY]
+def _runs(squares: NDArray[np.float64]) -> list[Run]:
+    """Squares that stand on one another, together.  squares: (n, 2) whole numbers, sorted by column and then by row."""
     column, row = squares.T
     breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1
-    return [Outline((part[0] + unit * (1, len(part))) * side, codes) for part in np.split(squares, breaks)]
+    return [(int(part[0, 0]), int(part[0, 1]), len(part)) for part in np.split(squares, breaks)]

@@ -15,6 +15,9 @@ from reports.record import Formula
 
 FENCES = ("(", ")", "[", "]", "{", "}")
 
+ROWS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
+"""Elements whose children are a row, whether or not they say so (MathML Core, inferred ``<mrow>``)."""
+
 
 def mathml(formula: Formula, *, display: bool = False) -> Markup:
     """The formula as a ``<math>`` element; as plain text if its LaTeX cannot be converted.
@@ -45,16 +48,19 @@ def _converted(latex: str, display: str) -> Markup | None:
             element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
         assert not element.tail, "MathML carries its text in leaves"
     _slim(tree)
-    return Markup(tostring(tree, encoding="unicode"))
+    return Markup(tostring(tree, encoding="unicode").replace(" />", "/>"))
 
 
 def _slim(tree: Element) -> None:
     """Leave out what an HTML parser and its operator dictionary supply anyway; a page holds hundreds of formulas.
 
     MathML Core: the elements are in the MathML namespace by themselves; parentheses and brackets are fences that stretch, whose
-    form follows from their place at either end of a row; and a row of one element is that element.
+    form follows from their place at either end of a row; a row of one element is that element; and what stands in ``<math>``, or in
+    any other element that takes one argument, is a row by itself.
     """
     tree.attrib.pop("xmlns", None)
+    if tree.get("display") == "inline":
+        del tree.attrib["display"]
     for element in tree.iter():
         if element.tag == "mo" and element.text in FENCES and element.get("stretchy") == "true":
             element.attrib.clear()
@@ -62,6 +68,8 @@ def _slim(tree: Element) -> None:
             while child.tag == "mrow" and len(child) == 1 and not child.attrib:
                 child = child[0]
             element[index] = child
+        if element.tag in ROWS and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
+            element[:] = element[0]
 
 
 def _plain(formula: Formula) -> Markup:

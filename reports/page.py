@@ -26,6 +26,7 @@ from reports.near_zero_table import radii_table
 from reports.paper_figures import paper_pictures
 from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
+from reports.shared_styles import share_styles
 from reports.static_patch_figure import static_picture
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
@@ -80,16 +81,18 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
     cells = grid(record)
     formats = list(dict.fromkeys(sweep.format for sweep in record.near_zero))
     sweeps = sorted(record.near_zero, key=lambda sweep: formats.index(sweep.format))  # a format's blocks side by side
+    totals = record.totals  # counted from the rows each time that it is asked for
     values: dict[str, Any] = {
         "record": record,
-        "totals": record.totals,
+        "totals": totals,
         "inside": cases_inside(record),
         "headline": _headline(record, folder),
         "sections": SECTIONS,
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "grid": cells,
+        "gaps": any(not squares for block in cells.blocks for row in block.rows for squares in row.squares),
         "detailed": _detailed(cells),
-        "worst": next((square for square in cells.squares if square.cell.id == record.totals.worst_cell), None),
+        "worst": next((square for square in cells.squares if square.cell.id == totals.worst_cell), None),
         "shown_verdicts": [verdict for verdict in Verdict if any(square.verdict is verdict for square in cells.squares)],
         "shown_shares": [verdict for verdict in Verdict if any(verdict in dict(square.shares) for square in cells.squares)],
         "verdicts": list(Verdict),
@@ -110,7 +113,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "words": WORDS,
         "verdict_words": VERDICTS,
     }
-    return _environment().get_template("page.html.j2").render(values)
+    return share_styles(_environment().get_template("page.html.j2").render(values))
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:
@@ -142,8 +145,16 @@ def _headline(record: RunRecord, folder: Path | None) -> Headline:
     return headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder))
 
 
+class _Unindented(FileSystemLoader):
+    """The templates without their indentation, which is for who reads them: what they are filled with keeps its own."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        source, path, unchanged = super().get_source(environment, template)
+        return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE), path, unchanged
+
+
 def _environment() -> Environment:
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(loader=_Unindented(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         count=numbers.count,
         counted=numbers.counted,

@@ -10,12 +10,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import matplotlib as mpl
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from reports.numbers import LOWERED
+from reports.slim_svg import slim
+from reports.squares import Squares
 
 INK, MUTE, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
 HOLDS, VIOLATED, INCONCLUSIVE, VACUOUS = "#050505", "#060606", "#070707", "#080808"
@@ -74,43 +77,38 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the page's font draws the text, not the one that measured it
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)  # its rule is "*": it would reach the whole page
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d)\d+", r"\1", tag[0]).replace(".0 ", " "), svg)  # a tenth of a point is as fine as a screen
-    svg = re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
-    svg = re.sub(r' transform="rotate\(-?0 [^"]*"', "", svg)
-    referenced = set(re.findall(r"#([^\")]+)", svg))
-    svg = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in referenced else "", svg)
-    svg = _without_idle_groups(svg)
-    svg = re.sub(r'\b(id|clip-path|xlink:href)="(url\()?(#?)', lambda match: f'{match[1]}="{match[2] or ""}{match[3]}{name}-', svg)
-    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)  # the page has its own
-    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)  # matplotlib before 3.10
-    svg = re.sub(r"(?<=\d)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹][⁻⁰¹²³⁴⁵⁶⁷⁸⁹·]*)", _raised, svg)
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
-    head, body = svg.split(">", 1)
-    view_box = re.search(r'viewBox="[^"]*"', head)
-    assert view_box is not None
-    namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return Markup(f'<svg {namespaces} {view_box[0]} role="img" aria-label="{escape(description)}">{body}')
+    drawn = _parsed(buffer.getvalue())
+    runs = {squares.get_gid(): squares for squares in figure.findobj(Squares)}
+    for group in drawn.iter("g"):
+        if group.get("id") in runs:
+            runs[group.attrib["id"]].fill(group[0])
+    slim(drawn, name)
+    for element in drawn.iter():
+        if element.tag == "text":
+            _raise_exponents(element)
+        if "style" in element.attrib:
+            element.set("style", re.sub("#[0-9a-f]{6}", lambda colour: f"var(--{_VARIABLES[colour[0]]})", element.attrib["style"]))
+    drawn.attrib = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": drawn.attrib["viewBox"], "role": "img", "aria-label": description}
+    return Markup(tostring(drawn, encoding="unicode").replace(" />", "/>"))
 
 
-def _without_idle_groups(svg: str) -> str:
-    """Without the groups that say nothing: half of what matplotlib writes."""
-    open_groups: list[bool] = []
+def _parsed(svg: str) -> Element:
+    """The root of a document, its names without their namespaces."""
+    root = fromstring(svg)
+    for element in root.iter():
+        element.tag = element.tag.split("}")[-1]
+        element.attrib = {name.split("}")[-1]: value for name, value in element.attrib.items()}
+        if element.tag != "text":
+            element.text = None
+        element.tail = None
+    return root
 
-    def kept(match: re.Match[str]) -> str:
-        if match[0] != "</g>":
-            open_groups.append(match[0] != "<g>")
-            return match[0] if open_groups[-1] else ""
-        return match[0] if open_groups.pop() else ""
 
-    return re.sub(r"<g(?: [^>]*)?>|</g>", kept, svg)
-
-
-def _raised(match: re.Match[str]) -> str:
-    """An exponent as larger, raised figures: the superscripts of most fonts are too small in a picture."""
-    figures = match[1].translate(LOWERED)
-    return f'<tspan dy="-.45em" font-size="78%">{figures}</tspan><tspan dy=".35em">\u200b</tspan>'  # a later dy brings the line down again
+def _raise_exponents(text: Element) -> None:
+    """Exponents as larger, raised figures: the superscripts of most fonts are too small in a picture."""
+    text.text, *rest = re.split(r"(?<=\d)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹][⁻⁰¹²³⁴⁵⁶⁷⁸⁹·]*)", text.text or "")
+    for exponent, after in zip(rest[::2], rest[1::2], strict=True):
+        SubElement(text, "tspan", {"dy": "-.45em", "font-size": "78%"}).text = exponent.translate(LOWERED)
+        if after:
+            SubElement(text, "tspan", {"dy": ".35em"}).text = "\u200b"  # brings the line down again
+            text[-1].tail = after

@@ -13,9 +13,10 @@ def test_a_fraction_is_a_fraction():
 
 def test_what_a_browser_supplies_is_left_out_and_nothing_else():
     shown = mathml(Formula(text="(a/2)x", latex=r"\left(\frac{a}{2 b}\right) x"))
-    assert shown == (
-        '<math display="inline"><mrow><mrow><mo>(</mo><mfrac><mi>a</mi><mrow><mn>2</mn><mi>b</mi></mrow></mfrac><mo>)</mo></mrow><mi>x</mi></mrow></math>'
+    assert shown == ("<math><mrow><mo>(</mo><mfrac><mi>a</mi><mrow><mn>2</mn><mi>b</mi></mrow></mfrac><mo>)</mo></mrow><mi>x</mi></math>"), (
+        "the row within <math> is there by itself, those of a fraction and between parentheses are not"
     )
+    assert mathml(Formula(text="a", latex="a"), display=True) == '<math display="block"><mi>a</mi></math>'
     assert '<mo stretchy="false">(</mo>' in mathml(Formula(text="(a)", latex="(a)")), "a parenthesis that is not to stretch says so"
 
 
