@@ -5,6 +5,7 @@ cancelling xᵀx under x ≠ 0, ...). A false one is a true one with an edit tha
 at some rational point. The normal form has no part in making either.
 """
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -169,6 +170,10 @@ def _point(seed: int) -> dict[str, Exact]:
 POINTS = [_point(seed) for seed in (1, 4, 9)]
 
 
+class _Enough(Exception):
+    """There are as many as were asked for."""
+
+
 def collected(strategy: st.SearchStrategy[Pair], count: int) -> list[Pair]:
     """The first ``count`` different examples, the same ones in every run."""
     found: dict[Pair, None] = {}
@@ -176,8 +181,11 @@ def collected(strategy: st.SearchStrategy[Pair], count: int) -> list[Pair]:
     @settings(max_examples=4 * count, derandomize=True, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategy)
     def keep(pair: Pair) -> None:
-        if len(found) < count and pair[0] != pair[1]:
+        if pair[0] != pair[1]:
             found[pair] = None
+        if len(found) == count:  # Hypothesis draws on until something is raised
+            raise _Enough
 
-    keep()
+    with suppress(_Enough):
+        keep()
     return list(found)
