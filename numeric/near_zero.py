@@ -62,35 +62,76 @@ class Sweep:
     """The range limit that sets the predicted radius."""
 
 
+class Attended:
+    """What the contextual layer makes of the same prompts at each distance, computed once: no variant has a part in it."""
+
+    def __init__(self, subject: Subject, block: ContextualBlock, probed: Probed, seed: int) -> None:
+        """block: in the format."""
+        self.block, self.probed = block, probed
+        self._subject, self._seed = subject, seed
+        self._known: dict[int, tuple[Tensor, Tensor]] = {}
+        self._operands: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def at(self, exponent: int) -> tuple[Tensor, Tensor]:
+        """ẑ and â (CASES, d) as the machine computes them, at ‖a‖ ≈ 2^exponent."""
+        if exponent not in self._known:
+            cases = in_format(self.block, self._prompts(exponent), self.probed)
+            z, a = (attend(self.block, context, cases.query, self.probed) for context in (cases.context, cases.kept))
+            self._known[exponent] = z, a
+        return self._known[exponent]
+
+    def operands(self, exponent: int) -> tuple[Tensor, Tensor]:
+        """v = W(ẑ - â) (CASES, m) of the machine's own operands, and e = a/ρ (CASES, d), at ρ = 2^exponent; float64, of the measurement's prompts."""
+        if exponent not in self._operands:
+            z, a = (attended.double() for attended in self.at(exponent))
+            with torch.no_grad():
+                unrounded = copy.deepcopy(self._subject.model.block).double().contextual(None, self._prompts(exponent).query)
+            v = formulas.context_vector(z, a) @ self.block.first_weight.double().mT
+            self._operands[exponent] = v, unrounded.to(z.device) * 2.0**-exponent
+        return self._operands[exponent]
+
+    def _prompts(self, exponent: int) -> Cases:
+        """CASES cases; the same prompts at every level."""
+        return at_norm(self._subject, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(self._seed))
+
+
 def sweep(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> Sweep:
     """Measure at evenly spaced distances, then halve the interval in which the first failure lies.  block: in the format."""
-    lowest = int(math.log2(probed.mode.range.smallest_subnormal)) - 2
+    return sweep_of(Attended(subject, block, probed, seed), variant)
+
+
+def sweep_of(attended: Attended, variant: Variant) -> Sweep:
+    """The same, of what may be known already from another variant's."""
+    lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
     coarse = sorted({round(x) for x in torch.linspace(0, lowest, LEVELS).tolist()}, reverse=True)
-    levels = {e: measure_level(subject, block, variant, probed, e, seed) for e in coarse}
+    levels = {e: _level(attended, variant, e) for e in coarse}
     first_held = next((e for e in coarse if not levels[e].fails), None)
     first_failed = None if first_held is None else next((e for e in coarse if e < first_held and levels[e].fails), None)
     if first_held is not None and first_failed is not None:
         held = min(e for e in coarse if e > first_failed)
         while held - first_failed > 1:
             middle = (held + first_failed) // 2
-            levels[middle] = measure_level(subject, block, variant, probed, middle, seed)
+            levels[middle] = _level(attended, variant, middle)
             if levels[middle].fails:
                 first_failed = middle
             else:
                 held = middle
     radius = math.nan if first_failed is None else 2.0**first_failed
-    predicted, limit = predicted_radius(subject, block, variant, probed, seed)
+    predicted, limit = _predicted(attended, variant)
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
 
 
 def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, exponent: int, seed: int) -> Level:
-    """Measure and bound at one distance."""
-    cases = in_format(block, _at_level(subject, exponent, seed), probed)
+    """Measure and bound at one distance.  block: in the format."""
+    return _level(Attended(subject, block, probed, seed), variant, exponent)
+
+
+def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
+    probed = attended.probed
     found = hazards(CASES, probed.device)
     update, layer = probed.update, probed.layer
-    attended = (attend(block, context, cases.query, probed).unsqueeze(-1) for context in (cases.context, cases.kept))
-    z, a = (widened(exact(x, layer, found), update) for x in attended)
-    W = exact(block.first_weight.detach(), update, found)
+    z, a = (widened(exact(x.unsqueeze(-1), layer, found), update) for x in attended.at(exponent))
+    W = exact(attended.block.first_weight.detach(), update, found)
     delta = formulas.context_vector(z, a)
     if variant.factored:
         v, b = (under(x, probed.adapter) for x in (W @ delta, a))
@@ -123,28 +164,17 @@ def _through_the_layer(update: Rounded, a: Rounded) -> Rounded:
 
 def predicted_radius(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
     """The first power of two, going down, at which a range limit allows a failure; and the name of that limit.  block: in the format."""
-    exponent = 0
+    return _predicted(Attended(subject, block, probed, seed), variant)
+
+
+def _predicted(attended: Attended, variant: Variant) -> tuple[float, str]:
+    probed, exponent = attended.probed, 0
     while True:
         rho = 2.0**exponent
         if exponent >= SETTLED:
-            v, e = _operands(subject, block, probed, exponent, seed)
+            v, e = attended.operands(exponent)
         losses = {name: float(loss.max()) for name, loss in range_losses(v, e, torch.full_like(v[:, 0], rho), variant, probed).items()}
         worst = max(losses, key=lambda name: losses[name])
         if losses[worst] > share_that_fails(probed) or rho == 0.0:
             return rho, worst
         exponent -= 1
-
-
-def _operands(subject: Subject, block: ContextualBlock, probed: Probed, exponent: int, seed: int) -> tuple[Tensor, Tensor]:
-    """v = W(ẑ - â) (CASES, m) of the machine's own operands, and e = a/ρ (CASES, d), at ρ = 2^exponent; float64, of the measurement's prompts."""
-    scaled = _at_level(subject, exponent, seed)
-    cases = in_format(block, scaled, probed)
-    z, a = (attend(block, context, cases.query, probed).double() for context in (cases.context, cases.kept))
-    with torch.no_grad():
-        unrounded = copy.deepcopy(subject.model.block).double().contextual(None, scaled.query)
-    return formulas.context_vector(z, a) @ block.first_weight.double().mT, unrounded.to(z.device) * 2.0**-exponent
-
-
-def _at_level(subject: Subject, exponent: int, seed: int) -> Cases:
-    """CASES cases at ‖a‖ ≈ 2^exponent; the same prompts at every level."""
-    return at_norm(subject, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(seed))

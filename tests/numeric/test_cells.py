@@ -1,7 +1,9 @@
 """Cells on the trained blocks: the right formula holds everywhere, wrong ones are seen, and refusals have names."""
 
 import dataclasses
+from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from numeric.combination import cannot_run, makes_no_sense
 from numeric.formats import format_named
 from numeric.judging import judge
 from numeric.modes import MODES, modes_named
-from numeric.near_zero import sweep
+from numeric.near_zero import Attended, sweep_of
 from numeric.probe import Probed, probe
 from numeric.scenario import all_scenarios, scenarios_named
 from numeric.shapes import asked_shapes
@@ -174,19 +176,24 @@ def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock
 
 
 SWEPT = [
-    (row.id, variant, mode.id)
+    (row.id, mode.id, variant)
     for row in all_blocks()
     if row.homogeneous
-    for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])
     for mode in MODES
     if "cpu" in mode.runs_on and cannot_run(row.build(row.recipe), mode) is None
+    for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])
 ]
 
 
-@pytest.mark.parametrize(("block_id", "variant", "name"), SWEPT, ids=lambda part: getattr(part, "id", part))
-def test_the_near_zero_radius_is_as_predicted(variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
-    trained = blocks[block_id]
-    found = sweep(trained, block_in_format(trained, machine[name]), variant, machine[name], 11)
+@pytest.fixture(scope="module")
+def attended(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> Callable[[str, str], Attended]:
+    """What a block's contextual layer computes in a mode; the variants, which come one after the other, share it."""
+    return lru_cache(maxsize=1)(lambda block_id, name: Attended(blocks[block_id], block_in_format(blocks[block_id], machine[name]), machine[name], 11))
+
+
+@pytest.mark.parametrize(("block_id", "name", "variant"), SWEPT, ids=lambda part: getattr(part, "id", part))
+def test_the_near_zero_radius_is_as_predicted(variant: Variant, name: str, block_id: str, attended: Callable[[str, str], Attended]) -> None:
+    found = sweep_of(attended(block_id, name), variant)
     assert 0.5 <= found.measured_radius / found.predicted_radius <= 2
     assert found.levels[0].refused == 0
     assert found.levels[-1].refused == 1
