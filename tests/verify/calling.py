@@ -1,12 +1,24 @@
 """Call the command as a user would, and read what it says."""
 
+import io
+import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from filelock import FileLock
+
+from verify.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +49,42 @@ def verify(*words: str, cwd: Path | None = None, code: Path = ROOT, cache: Path 
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Answer(done.returncode, done.stdout, done.stderr, cpu)
+
+
+def called(*words: str, cwd: Path | None = None) -> Answer:
+    """Run ``verify`` in this process: the same words, streams and status, without the two seconds that it takes to load torch.
+
+    For calls that are answered before any work is done, of which some are also made by ``verify`` above, in a process of their own.
+    """
+    out, err, status = io.StringIO(), io.StringIO(), None
+    ended = signal.getsignal(signal.SIGTERM)
+    try:
+        with (
+            patch.object(sys, "argv", ["verify", *words]), patch.object(sys, "path", [*sys.path]), patch.dict(os.environ, {"COLUMNS": "120"}),
+            chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings(),
+        ):  # fmt: skip
+            main()
+    except SystemExit as leaving:
+        status = leaving.code
+    finally:
+        signal.signal(signal.SIGTERM, ended)
+    assert isinstance(status, int), f"it ended with {status!r} in place of a status"
+    return Answer(status, out.getvalue(), err.getvalue())
+
+
+def once(work: str, folders: pytest.TempPathFactory, do: Callable[[Path], Answer]) -> tuple[Answer, Path]:
+    """What a call says and the folder that it fills, made by whichever of pytest's processes asks first; the others wait for it.
+
+    work: its name, unique among the tests; do: makes the call, given a folder that is there and empty.
+    """
+    base = folders.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / work  # each process has a folder of its own beside the others'
+    said = folder.with_suffix(".json")
+    with FileLock(folder.with_suffix(".lock")):
+        if not said.exists():
+            folder.mkdir()
+            said.write_text(json.dumps(asdict(do(folder))), encoding="utf-8")
+    return Answer(**json.loads(said.read_text(encoding="utf-8"))), folder
 
 
 def environment(code: Path = ROOT, cache: Path | None = None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from calling import environment, plant, scratch_copy, verify
+from calling import Answer, environment, once, plant, scratch_copy, verify
 from safetensors.torch import load_file, save_file
 
 from numeric.block import blocks_named
@@ -28,7 +28,8 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     trained(blocks_named(["attention"])[0])
     trained(blocks_named(["attention-skip"])[0])
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "verify", "stress", "--device", "cpu", "--cases", "16384", "--out", str(out)]
+    few = ["--block", "attention", "--block", "attention-skip", "--format", "fp64", "--format", "fp32"]  # soon begun, and far from done
+    command = [sys.executable, "-m", "verify", "stress", *few, "--device", "cpu", "--cases", "16384", "--out", str(out)]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts)
     deadline = time.monotonic() + 120
     cells: list[dict] = []
@@ -55,7 +56,7 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
     plant(code, "numeric/scenarios/near_zero.py", "    return at_norm(subject, exponents_of(storage, cases), generator)", "    raise MemoryError('no room')")
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512",
-        "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
+        "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
     )  # fmt: skip
     assert answer.status == 3
     verdicts = {cell["scenario"]: (cell["verdict"], cell["reason"]) for cell in json.loads(answer.out)["cells"]}
@@ -68,7 +69,7 @@ def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -
     plant(code, "verify/jobs.py", '    """Measure one variant in one mode from ‖a‖ = 1 down to 0."""', "    import os\n\n    os._exit(9)")
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512", "--jobs", "2",
-        "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
+        "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
     )  # fmt: skip
     assert answer.status == 3
     assert "Traceback" not in answer.err
@@ -107,45 +108,59 @@ def test_weights_that_are_not_finite_are_refused_before_any_cell(bad: float, tmp
     weights = load_file(cache_folder() / name)
     weights["block.network.0.weight"][0, 0] = torch.tensor(bad)
     save_file(weights, cache / name, metadata=metadata)
-    answer = verify("stress", "--device", "cpu", "--block", "attention", "--out", str(tmp_path / "run"), cache=cache)
+    answer = verify("stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--out", str(tmp_path / "run"), cache=cache)
     assert answer.status == 2
     assert answer.err.startswith("UnusableWeights")
     assert json.loads((tmp_path / "run" / "run.json").read_text())["cells"] == []
 
 
-def test_a_damaged_cache_is_trained_again_with_a_warning(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def retrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
+    """What was said when a damaged file stood in the cache, and the file that is there now."""
     block = blocks_named(["attention"])[0]
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    path = cache / f"{block.id}-{block.fingerprint}.safetensors"
-    path.write_bytes(b"not weights")
-    answer = verify("train", "attention", "--json", cache=cache)
+    name = f"{block.id}-{block.fingerprint}.safetensors"
+
+    def train(cache: Path) -> Answer:
+        (cache / name).write_bytes(b"not weights")
+        return verify("train", "attention", "--json", cache=cache)
+
+    answer, cache = once("damaged-cache", tmp_path_factory, train)
+    return answer, cache / name
+
+
+def test_a_damaged_cache_is_trained_again_with_a_warning(retrained: tuple[Answer, Path]) -> None:
+    answer, path = retrained
     assert answer.status == 0
     assert "warning" in answer.err
     assert "damaged" in answer.err
     assert json.loads(answer.out)["models"][0]["cached"] is False
     assert path.read_bytes() != b"not weights"
-    again = verify("train", "attention", "--json", cache=cache)
+    again = verify("train", "attention", "--json", cache=path.parent)
     assert again.err == ""
     assert json.loads(again.out)["models"][0]["cached"] is True
 
 
-def test_training_is_the_same_each_time(tmp_path: Path) -> None:
+def test_training_is_the_same_each_time(retrained: tuple[Answer, Path], tmp_path: Path) -> None:
     """Two trainings from one recipe give the same bits."""
-    losses = []
-    for name in ("one", "two"):
-        answer = verify("train", "attention", "--json", cache=tmp_path / name)
-        assert answer.status == 0, answer.err
-        (path,) = (tmp_path / name).iterdir()
-        losses.append((load_file(path), json.loads(answer.out)["models"][0]["validation_loss"]))
-    assert losses[0][1] == losses[1][1]
-    assert all(torch.equal(losses[0][0][key], losses[1][0][key]) for key in losses[0][0])
+    answer = verify("train", "attention", "--json", cache=tmp_path)
+    assert answer.status == 0, answer.err
+    first, second = (json.loads(said.out)["models"][0] for said in (retrained[0], answer))
+    assert first["cached"] is second["cached"] is False
+    assert first["validation_loss"] == second["validation_loss"]
+    (path,) = tmp_path.iterdir()
+    one, two = load_file(retrained[1]), load_file(path)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
     assert os.path.getsize(path) > 0
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    """Of a block that asks for little, and so is soon trained: what is tried is to keep it."""
+    code = scratch_copy(tmp_path / "code")
+    plant(code, "numeric/recipe.py", "    steps: int = 1500", "    steps: int = 3")
+    plant(code, "numeric/recipe.py", "    required_loss: float = 0.06", "    required_loss: float = 60.0")
     (tmp_path / "file").write_text("in the way")
-    answer = verify("train", "attention", "--json", cache=tmp_path / "file" / "cache")
+    answer = verify("train", "attention", "--json", code=code, cwd=code, cache=tmp_path / "file" / "cache")
     assert answer.status == 0
     assert "cannot be kept" in answer.err
     assert json.loads(answer.out)["models"][0]["cached"] is False

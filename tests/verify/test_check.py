@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from calling import ROOT, verify
+from calling import ROOT, called, verify
 
 EXAMPLES = ROOT / "docs" / "examples"
 FEW = ("--cases", "128", "--device", "cpu", "--json")
@@ -44,7 +44,7 @@ NONSENSE = {
 def test_a_file_that_returns_nonsense_is_a_wrong_call(body: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(f"def make_block():\n    {body}\n", encoding="utf-8")
-    answer = verify("check", f"{path}:make_block", "--out", str(tmp_path / "run"))
+    answer = called("check", f"{path}:make_block", "--out", str(tmp_path / "run"))
     assert answer.status == 2
     assert NONSENSE[body] in answer.err
     assert len(answer.err.strip().splitlines()) == 1
@@ -79,7 +79,7 @@ def test_a_wrong_target_is_named(target: str, said: str, tmp_path: Path) -> None
     (tmp_path / "mine.py").write_text("def make_block():\n    return 3\n", encoding="utf-8")
     (tmp_path / "broken.py").write_text("1 / 0\n", encoding="utf-8")
     (tmp_path / "number.py").write_text("make_block = 3\n", encoding="utf-8")
-    answer = verify("check", target, cwd=tmp_path)
+    answer = called("check", target, cwd=tmp_path)
     assert answer.status == 2
     assert said in answer.err
     assert len(answer.err.strip().splitlines()) == 1

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from calling import ROOT, environment, verify
+from calling import ROOT, called, environment, verify
 
 HEAVY = {"torch", "sympy", "jinja2", "matplotlib"}
 
@@ -53,13 +53,14 @@ def test_no_arguments_show_the_help() -> None:
 def test_lists_are_objects_with_an_id(kind: str) -> None:
     import json
 
-    answer = verify("list", kind, "--json")
+    answer = called("list", kind, "--json")
     assert answer.status == 0
     rows = json.loads(answer.out)
     assert rows
     assert all(isinstance(row["id"], str) and row["id"] for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
-    assert all(row["id"] in verify("list", kind).out for row in rows)
+    told = called("list", kind).out
+    assert all(row["id"] in told for row in rows)
 
 
 def test_the_gate_runs_the_readme_as_it_stands() -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from calling import verify
+from calling import called, verify
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from calling import verify
     ],
 )
 def test_an_unknown_name_is_refused_with_the_near_miss(words: list[str], near: str, tmp_path: Path) -> None:
-    answer = verify(*words, cwd=tmp_path)
+    answer = called(*words, cwd=tmp_path)
     assert answer.status == 2
     assert answer.out == ""
     assert f'did you mean "{near}"' in answer.err
@@ -41,14 +41,14 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA GPU")
-    answer = verify("all", "--profile", "quick", "--device", "cuda", cwd=tmp_path)
+    answer = called("all", "--profile", "quick", "--device", "cuda", cwd=tmp_path)
     assert answer.status == 2
     assert "no CUDA GPU" in answer.err
     assert "--device cpu" in answer.err
 
 
 def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
-    answer = verify("stress", "--device", "tpu", cwd=tmp_path)
+    answer = called("stress", "--device", "tpu", cwd=tmp_path)
     assert answer.status == 2
     assert "auto, cpu, cuda" in answer.err
 
@@ -71,7 +71,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
     held = tmp_path / "held"
     held.mkdir()
     (held / "run.json").write_text("precious")
-    answer = verify("stress", "--out", str(held), cwd=tmp_path)
+    answer = called("stress", "--out", str(held), cwd=tmp_path)
     assert answer.status == 2
     assert "another run" in answer.err
     assert (held / "run.json").read_text() == "precious"
@@ -80,7 +80,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_other_files_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    answer = verify("stress", "--out", str(tmp_path))
+    answer = called("stress", "--out", str(tmp_path))
     assert answer.status == 2
     assert "thesis.tex" in answer.err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -88,13 +88,13 @@ def test_a_folder_that_holds_other_files_is_not_used(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    answer = verify("stress", "--out", str(tmp_path / "file" / "run"), cwd=tmp_path)
+    answer = called("stress", "--out", str(tmp_path / "file" / "run"), cwd=tmp_path)
     assert answer.status == 2
     assert "--out" in answer.err
 
 
 def test_a_folder_without_a_run_has_no_report(tmp_path: Path) -> None:
-    answer = verify("report", str(tmp_path))
+    answer = called("report", str(tmp_path))
     assert answer.status == 2
     assert answer.err.startswith("NotARun")
 
@@ -102,7 +102,7 @@ def test_a_folder_without_a_run_has_no_report(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", '{"schema_version": 1}', '{"schema_version": 99}', "[]"])
 def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
-    answer = verify("report", str(tmp_path))
+    answer = called("report", str(tmp_path))
     assert answer.status == 2
     assert answer.err.startswith("DamagedRun")
     assert (tmp_path / "run.json").read_text() == text
@@ -110,7 +110,7 @@ def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
     twice = [word for option, name in (("--block", "attention"), ("--format", "fp32"), ("--variant", "formula")) for word in (option, name) * 2]
-    answer = verify("stress", *twice, "--scenario", "random", "--cases", "1", "--device", "cpu", "--out", str(tmp_path / "run"), "--json")
+    answer = verify("stress", *twice, "--scenario", "random", "--cases", "1", "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "run"), "--json")
     assert answer.status == 0
     record = json.loads(answer.out)
     assert len(record["cells"]) == 1
@@ -119,7 +119,7 @@ def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_an_unknown_refinement_is_refused(tmp_path: Path) -> None:
-    answer = verify("stress", "--without", "exact-product", "--device", "cpu", "--out", str(tmp_path / "run"))
+    answer = called("stress", "--without", "exact-product", "--device", "cpu", "--out", str(tmp_path / "run"))
     assert answer.status == 2
     assert 'did you mean "exact-products"' in answer.err
     assert not (tmp_path / "run").exists()

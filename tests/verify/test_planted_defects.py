@@ -13,7 +13,7 @@ FORMULA = "return (W @ delta) @ transpose(a) / squared_norm(a)"
 
 def stress(code: Path, out: Path, *words: str) -> tuple[int, list[dict]]:
     """A small stress run of the planted code, and its cells."""
-    answer = verify("stress", "--device", "cpu", "--cases", "1024", "--out", str(out), "--json", *words, code=code, cwd=code)
+    answer = verify("stress", "--device", "cpu", "--cases", "1024", "--jobs", "1", "--out", str(out), "--json", *words, code=code, cwd=code)
     assert answer.out, answer.err
     return answer.status, json.loads(answer.out)["cells"]
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from calling import plant, scratch_copy, verify
+from calling import called, plant, scratch_copy, verify
 
 FORMULA = "return (W @ delta) @ transpose(a) / squared_norm(a)"
 WRONG = "update = (W @ delta) @ transpose(a) / squared_norm(a)\n    return update + update / 256.0"
@@ -18,7 +18,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     plant(code, "symbolic/formulas.py", FORMULA, WRONG)
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random", "--cases", "700",
-        "--out", str(folder / "run"), "--json", code=code, cwd=code,
+        "--jobs", "1", "--out", str(folder / "run"), "--json", code=code, cwd=code,
     )  # fmt: skip
     assert answer.status == 1
     (cell,) = json.loads(answer.out)["cells"]
@@ -54,11 +54,11 @@ def test_a_truncated_or_edited_witness_is_a_wrong_call(planted: tuple[Path, Path
     broken = tmp_path / "witness.safetensors"
     for damaged in (content[:200], content[:-3], content[:-3] + b"\0\1\2"):
         broken.write_bytes(damaged)
-        answer = verify("replay", str(broken))
+        answer = called("replay", str(broken))
         assert answer.status == 2
         assert answer.err.startswith("DamagedWitness")
         assert len(answer.err.strip().splitlines()) == 1
-    assert verify("replay", str(tmp_path / "absent")).status == 2
+    assert called("replay", str(tmp_path / "absent")).status == 2
 
 
 def test_doctor_reports_what_the_machine_answered() -> None:

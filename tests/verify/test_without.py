@@ -6,7 +6,7 @@ from pathlib import Path
 
 from calling import verify
 
-ONE_CELL = ["--block", "attention", "--format", "bf16", "--variant", "formula", "--scenario", "random", "--cases", "512", "--device", "cpu"]
+ONE_CELL = ["--block", "attention", "--format", "bf16", "--variant", "formula", "--scenario", "random", "--cases", "512", "--device", "cpu", "--jobs", "1"]
 LEFT_OUT = ["unit-in-the-first-place", "exact-products"]
 
 
