@@ -253,9 +253,9 @@ def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor
     if not apart:
         radius = product_radius(weight, x, value, kernel, bias=bias.value)
         return computed(value, widen(radius + inherited, 2), x)
-    # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|.
+    # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; nor is it larger than its terms can make it.
     u = n.elementwise_roundoff
-    product = widen(size * (1.0 + u) + offset, 3)
+    product = torch.minimum(widen(size * (1.0 + u) + offset, 3), largest_product(weight, x))
     radius = product_radius(weight, x, product, kernel)
     foretell_overflow(x.hazards, widen((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
     # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
@@ -263,10 +263,19 @@ def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor
     return computed(value, widen(radius + rounding_error(value, n) + inherited + lost, 4), x)
 
 
+def largest_product(X: Rounded, y: Rounded) -> Tensor:
+    """No smaller than X̂ŷ as the accumulator holds it: Σ|x_k y_k|(1+γ_k), and what underflow adds.  Higham, §3.1. Returns (cases, p, 1) float64."""
+    n, k = X.numerics, X.value.shape[-1]
+    absolute = X.magnitude.apply(_magnitude(y))
+    if n.operands is not None:
+        return torch.full_like(absolute, torch.inf)  # operands that are rounded first may grow
+    return widen(absolute * (1.0 + gamma(k, n.sum_roundoff)) + k * n.accumulation.half_subnormal, 4)
+
+
 def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: Tensor | None = None) -> Tensor:
     """|fl(X̂ŷ + b) - (Xy + b)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1).
 
-    value: (cases, p, 1), the result, or a bound of its magnitude.
+    value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it.
     """
     n = X.numerics
     rows, k = value.shape[-2], X.value.shape[-1]
@@ -287,7 +296,7 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
         absolute = widen(X.magnitude.apply(rounded) * (1.0 + n.operands.unit_roundoff) + entry, 3)
         slack = own
         foretell_overflow(X.hazards, torch.maximum(X.magnitude.largest(), size.amax((-2, -1), keepdim=True)), n.operands)
-    terms = k
+    terms, products = k, absolute
     if bias is not None:
         # The bias, too, if it is rounded as an operand is.
         absolute = widen(absolute + bias.double().abs() * (1.0 if n.operands is None else 1.0 + n.operands.unit_roundoff), 3)
@@ -297,7 +306,7 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     u = n.sum_roundoff
     if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
         form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
-        rounding = _sum_error_in_order(form, column, order, absolute, bias, n, exact_products=exact_products)
+        rounding = _sum_error_in_order(form, column, order, absolute, products, bias, n, exact_products=exact_products)
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
@@ -313,13 +322,15 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     return widen(inherited + rounding + lost, 9)
 
 
-def _sum_error_in_order(form: Form, column: Tensor, order: Order, absolute: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool) -> Tensor:
-    """Error of a sum whose order is known."""
+def _sum_error_in_order(
+    form: Form, column: Tensor, order: Order, absolute: Tensor, products: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool
+) -> Tensor:
+    """Error of a sum whose order is known.  absolute, products: (cases, p, 1), the magnitudes of all its terms, and of those that are products."""
     exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
     apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
     sums = partial_sums(form, column, order, absolute, bias=bias, exact_products=exact_products or apart)
-    accumulated = sums.accumulated + absolute if apart else sums.accumulated
+    accumulated = sums.accumulated + products if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:
         outer = n.storage.unit_roundoff

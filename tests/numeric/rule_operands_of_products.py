@@ -133,7 +133,7 @@ def products_of_flushed_numbers(desk: Desk) -> Iterator[bool]:
     yield desk.summed(desk.column(normal, 0.0).mT, desk.column(1 - desk.u, 0.0), 0.0, exactly(normal, 1 - desk.u))
 
 
-@of("dense_layer", "product_radius", "computed", "rounding_error")
+@of("dense_layer", "product_radius", "largest_product", "computed", "rounding_error")
 def dense_layers(desk: Desk) -> Iterator[bool]:
     u, (left, right), large = desk.u, desk.factors, 2.0**desk.row.max_exponent
     true = exactly(left, right) + 2 * Fraction(u)
@@ -152,6 +152,8 @@ def dense_layers(desk: Desk) -> Iterator[bool]:
         yield wide.inside(wide.layer([1.0, 1.0], [1.0, u], u, 1.0, apart=True), 1 + 2 * Fraction(u))
         # 2 + 2u is stored as 2; 2 - (1 - u) = 1 + u as 1, which is less than half of what was stored.
         yield wide.inside(wide.layer([1.0, 1.0], [2.0, 2 * u], u - 1.0, 1.0, apart=True), 1 + 3 * Fraction(u))
+        # 1 + u is stored as 1, less than half of what |ẑ| + |b| allow it to be; 2 + 2u as 2.
+        yield wide.inside(wide.layer([1.0, 1.0], [1.0, u], 1 + 2 * u, 2.0, apart=True), 2 + 3 * Fraction(u))
     if desk.row == FP32:
         rounding = desk.having(operands=TF32, bias_is_an_operand=True)
         for b, held in ((1 + TF32.unit_roundoff, 1.0), (2.5 * TF32.smallest_subnormal, 2 * TF32.smallest_subnormal)):

@@ -5,6 +5,7 @@ between two numbers of the format, and is rounded down by u.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from numeric.formats import NATIVE, Format
 from numeric.numerics import Numerics
 from numeric.rounding import Rounded, dense_layer, exact, hazards
+from numeric.summation import order_of
 from numeric.tensors import torch_dtype
 from numeric.variants import VARIANTS, Variant
 from symbolic import formulas
@@ -87,6 +89,16 @@ def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
         truth = sum((Fraction(p) * Fraction(q) for p, q in zip(W, x, strict=True)), Fraction(b))
         assert abs(Fraction(total.item()) - truth) == 3 * Fraction(desk.u)
         assert attained(result, truth)
+
+
+def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
+    """A term of 3u/4 is lost beside a bias of 1: the one rounding that matters is that of the sum; a second u, for the bias, would double it."""
+    for row in NATIVE:
+        order = replace(order_of((0, 1)), fused=False)
+        desk = Desk(Numerics(row, row, row, frozenset(), False, False, False, "cpu", orders={("dense layer", 1, 1): order}))
+        little = desk.u * 0.75
+        result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.stored(1.0), apart=False)
+        assert attained(result, 1 + Fraction(little))
 
 
 @pytest.mark.parametrize("name", NARROW)

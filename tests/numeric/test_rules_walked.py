@@ -49,6 +49,7 @@ OPERANDS = "only products of fp32 round their operands first"
 COARSE_OPERANDS = "beside what the operands lose by being rounded to 11 bits, the roundings of their sum in fp32 are small"
 NARROWER = "no narrower format is held in its dtype"
 OPMATH = "operations are computed in the storage format"
+ACROSS = "it would have to take Wx across a power of two, where a rounding counts twice as much"
 TWICE = "u + 2u' bounds (1+u)(1+u') - 1 for u as large as 1; for these it is hardly more than u + u'"
 
 SPARED = (
@@ -59,6 +60,8 @@ SPARED = (
     Spared("_sum.elementwise_roundoff#1", EVERY, IDLE, "a sum below Ω is rounded to at most Ω"),
     Spared("largest_entry.radius#1 product_radius.radius#3", EVERY, REMOVED, "it is only asked whether it is zero"),
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
+    Spared("largest_product.magnitude#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
+    Spared("largest_product.gamma#1 largest_product.sum_roundoff#1 largest_product.half_subnormal#1", EVERY, IDLE, ACROSS),
     Spared("dense_layer.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.magnitude#4 product_radius.half_subnormal#1", ("fp32",), IDLE, COARSE_OPERANDS),
