@@ -187,7 +187,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         worst = worst_case(judged[-1], min(BATCH, cell.cases - done))
         if worst is not None and (gravest is None or worst[0] > gravest):
             gravest = worst[0]
-            witness = _witness(cell, sides, judged[-1], worst[1], seed, done)
+            witness = witness_of(cell, sides, judged[-1], worst[1], seed, done)
         done += BATCH
         if progress:
             progress(min(done, cell.cases))
@@ -228,7 +228,7 @@ def _compare(W: Ball, b: Ball, sides: Sides, judged: Judged, wanted: int) -> lis
     return [compare(W, b, rows(sides.z), *(rows(x) for x in numbers))]
 
 
-def _witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, before: int) -> Witness:
+def witness_of(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, before: int) -> Witness:
     """A case of the batch that began after so many others."""
     facts: dict[str, object] = {
         "cell": cell.id,

@@ -144,6 +144,51 @@ class StackRecord(Row):
     same: int = Field(description="Prompts whose generation, replayed without them by patches, has the same tokens.")
     apart: Real = Field(description="Difference of the last stream over the stream, the largest of all tokens of all generations.")
     planted_same: int = Field(description="Planted, the first token's patches for all tokens: prompts with the same tokens.")
+class AdversarialRecord(Row):
+    """A search for the context that brings the error as near to its bound as can be, beside as many random contexts."""
+
+    block: str
+    format: str
+    variant: str
+    seed: int
+    evaluations: int = Field(description="Cases of the search; as many random ones.")
+    random: Real | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
+    ascent: Real | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
+    evolution: Real | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
+    violated: int = Field(description="Cases outside their bounds, of the search and of the random ones.")
+    simplest: str | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
+    simplest_ratio: Real | None
+    seconds: Real
+
+    @property
+    def best(self) -> float | None:
+        """What the search found."""
+        return max((ratio for ratio in (self.ascent, self.evolution) if ratio is not None), default=None)
+
+    @property
+    def factor(self) -> float | None:
+        """How many times as far as the random contexts."""
+        return self.best / self.random if self.random and self.best is not None else None
+
+    @property
+    def limit(self) -> float | None:
+        """The most that the factor can be while the bound is true, for then the ratio is at most 1."""
+        return 1.0 / self.random if self.random else None
+
+    @property
+    def closed(self) -> float | None:
+        """The share of what random contexts leave of the bound that the search used up."""
+        return (self.best - self.random) / (1.0 - self.random) if self.best is not None and self.random is not None and self.random < 1 else None
+
+    @property
+    def worst(self) -> float | None:
+        """The largest error over bound, whoever found it."""
+        return max((ratio for ratio in (self.best, self.random) if ratio is not None), default=None)
+
+    @property
+    def came_further(self) -> bool:
+        """Whether the search found what random contexts did not."""
+        return self.best is not None and (self.random is None or self.best > self.random)
 
 
 class Experiments(Row):
@@ -155,4 +200,5 @@ class Experiments(Row):
     dynamics: list[DynamicsRecord] = []
     static_patch: list[StaticPatchRecord] = []
     stacks: list[StackRecord] = []
+    adversarial: list[AdversarialRecord] = []
     broken: list[NotMeasured] = []

@@ -50,6 +50,7 @@ def violations(record: RunRecord) -> Iterable[str]:
     yield from _figure_1(record)
     yield from strayed_dynamics(record.experiments)
     yield from strayed_stacks(record.experiments)
+    yield from _adversarial(record)
 
 
 def _figure_1(record: RunRecord) -> Iterable[str]:
@@ -58,6 +59,13 @@ def _figure_1(record: RunRecord) -> Iterable[str]:
     outside = [row.step for row in figure.checkpoints if not row.difference <= row.bound] if figure else []
     if outside:
         yield f"at {counted(len(outside), 'checkpoint')} of Figure 1 the two losses differ by more than their bound (step {outside[0]} for one)"
+
+
+def _adversarial(record: RunRecord) -> Iterable[str]:
+    """Searches that found a context outside its bound."""
+    for row in record.experiments.adversarial:
+        if row.violated or (row.worst is not None and not row.worst <= 1):
+            yield f"the search for the worst context found an error of {ratio(row.worst)} times its bound in {row.block}, {row.format}"
 
 
 def doubts(record: RunRecord) -> Iterable[str]:

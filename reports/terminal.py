@@ -11,9 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reports.experiment_rows import AdversarialRecord
 from reports.grid import GLYPHS, WORST_FIRST, Square, grid
 from reports.headline import Standing, headline
-from reports.numbers import count, counted, ratio, seconds
+from reports.numbers import count, counted, ratio, real, seconds
 from reports.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -47,6 +48,25 @@ def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
     if report is not None:
         parts.append(Text(f"report: {report}", overflow="fold"))
     return Group(*parts)
+
+
+_OF_SEARCHES = (
+    "cases: of the search, and of as many random ones; random, ascent, evolution: the largest error ÷ bound; factor: of the search over random; "
+    "at most: 1 ÷ random, since a true bound is never passed"
+)
+
+
+def searches(rows: Sequence[AdversarialRecord]) -> RenderableType:
+    """Searches for the worst context, beside as many random ones: the largest error over bound of each stage."""
+    if not rows:
+        return Text("No search was made.")
+    table = _table("block, format")
+    for name in ("cases", "random", "ascent", "evolution", "factor", "at most"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        numbers = (count(row.evaluations), *map(ratio, (row.random, row.ascent, row.evolution)), real(row.factor), real(row.limit))
+        table.add_row(Text(f"{row.block} {row.format}"), *(Text(number, style="bold red" if row.violated else "") for number in numbers))
+    return Group(table, Text(_OF_SEARCHES, style="dim"))
 
 
 def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableType:

@@ -132,6 +132,25 @@ def check(
 
 
 @app.command()
+def adversary(
+    block: Blocks = None,
+    format: Formats = None,
+    variant: Annotated[str, typer.Option("--variant", help="The evaluation order of the update.")] = "formula",
+    evaluations: Annotated[int, typer.Option("--evaluations", min=1, help="Cases that each search measures; as many random ones are measured beside.")] = 16384,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.0, help="Seconds that each search takes at most.")] = 60.0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew, and not from what the last search found.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder for the witnesses. [default: runs/adversarial]", show_default=False)] = None,
+    device: Device = "auto",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Search for the context that brings the error as near to its bound as can be, or beyond it. [default: the paper's block in fp32 and bf16]"""
+    from verify.adversary import search_contexts
+
+    return search_contexts(block, format, variant, evaluations=evaluations, seconds=seconds, fresh=fresh, out=out, device=device, seed=seed, as_json=as_json)
+
+
+@app.command()
 def prove(
     claims: Annotated[list[str] | None, typer.Argument(help="Only these claims. [default: all]", show_default=False)] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print every step of every proof.")] = False,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numeric.adversarial import Best, Budget, Found, bench, search
+from numeric.cell import Cell
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.implicit_dynamics import Identity, implicit_dynamics
 from numeric.probe import BATCH, Probed
@@ -29,6 +31,10 @@ from reports.experiment_rows import (
     StaticPatchRecord,
     StaticPointRecord,
 )
+from numeric.simplest import Simplest, in_words, made_simple
+from numeric.training import BlockNotTrained, TrainedBlock
+from numeric.variants import VARIANTS
+from reports.experiment_rows import AdversarialRecord, Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
 from reports.row import NotMeasured, Row
 from verify.plan import Plan
 
@@ -41,6 +47,11 @@ DYNAMICS_FORMATS = ("fp64", "fp32")
 
 IDENTITIES = ("moved", "factored", "descended", "telescoped")
 """Of the implicit dynamics."""
+SEARCHED_FORMATS = ("fp32", "bf16")
+"""The formats in which the search for the worst context is part of a run."""
+
+SEARCHED_CASES = 12 * BATCH
+"""Its budget, a few seconds; ``verify adversary`` takes a larger one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,9 @@ def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) 
             yield NotMeasured(block=name, what="Figure 2 and the implicit dynamics", reason="its first layer reads no context, so that ΔW is 0")
         if isinstance(found, TrainedBlock) and found.model.block.norm is not None:
             yield NotMeasured(block=name, what="static patches", reason="what its stream lacks differs from query to query, and one matrix is not enough")
+        for name in SEARCHED_FORMATS:
+            if name in probed:
+                yield Experiment("adversarial", PAPERS, adversarial, (learned[PAPERS].alone(), probed[name], plan.seed))
 
 
 def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
@@ -92,7 +106,7 @@ def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exce
         broken = NotMeasured(block=experiment.block, what=experiment.field.replace("_", " "), reason=reason)
         return found.model_copy(update={"broken": [*found.broken, broken]})
     before = getattr(found, experiment.field)
-    row = sorted([*before, outcome], key=lambda each: blocks.index(each.block)) if isinstance(before, list) else outcome
+    row = sorted([*before, outcome], key=lambda each: (blocks.index(each.block), getattr(each, "format", ""))) if isinstance(before, list) else outcome
     return found.model_copy(update={experiment.field: row})
 
 
@@ -195,6 +209,34 @@ def stack(trained: TrainedBlock) -> StackRecord:
         apart=found.apart,
         planted_same=found.planted_same,
     )
+def adversarial(trained: TrainedBlock, probed: Probed, seed: int) -> AdversarialRecord:
+    """The search for the worst context, from nothing, so that a run depends on its seed alone."""
+    cell = bench(trained, VARIANTS[0], probed)
+    found = search(cell, Budget(SEARCHED_CASES), seed)
+    return adversarial_record(cell, found, made_simple(cell, found, seed), seed)
+
+
+def adversarial_record(cell: Cell, found: Found, simple: Simplest | None, seed: int) -> AdversarialRecord:
+    """A search as a row."""
+    return AdversarialRecord(
+        block=cell.subject.block.id,
+        format=cell.probed.mode.id,
+        variant=cell.variant.id,
+        seed=seed,
+        evaluations=found.evaluations,
+        random=_ratio(found.random),
+        ascent=_ratio(found.ascent),
+        evolution=_ratio(found.evolution),
+        violated=found.violated,
+        simplest=None if simple is None else in_words(simple.best.tokens),
+        simplest_ratio=None if simple is None else simple.best.ratio,
+        seconds=found.seconds,
+    )
+
+
+def _ratio(best: Best) -> float | None:
+    """None if no case counted."""
+    return None if best.tokens is None else best.ratio
 
 
 def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
