@@ -165,7 +165,7 @@ def _environment() -> Environment:
         seconds=numbers.seconds,
         words=numbers.words,
         two_to=_raised(numbers.two_to),
-        raised=_raised(str),
+        raised=_raised(lambda text: text.replace("-", "−")),
         mathml=mathml,
         prose=prose,
         statement=statement,

@@ -144,7 +144,7 @@ def adversary(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Search for the context that brings the error as near to its bound as can be, or beyond it. [default: the paper's block in fp32 and bf16]"""
+    """Search for the context that brings the error nearest to its bound, or beyond: of the paper's block in fp32 and bf16, unless others are named."""
     from verify.adversary import search_contexts
 
     return search_contexts(block, format, variant, evaluations=evaluations, seconds=seconds, fresh=fresh, out=out, device=device, seed=seed, as_json=as_json)

@@ -122,7 +122,9 @@ def _told(rows: Sequence[tuple[AdversarialRecord, Path | None]]) -> Iterator[str
         name = f"{row.block}, {row.format}"
         if row.violated:
             yield f"{name}: VIOLATED: {row.violated} of {2 * row.evaluations} cases lie outside their bounds"
-        elif row.came_further and row.limit is not None and row.limit < 2:
+        elif not row.came_further:
+            yield f"{name}: the search came no further than random contexts"
+        elif row.limit is not None and row.limit < 2:
             why = f"random contexts use up {row.random:.3g} of the bound, and a true bound is never passed"
             yield f"{name}: twice as far cannot be, for {why}; of what they leave, {row.closed:.0%} was used up"
         if row.simplest is not None:
