@@ -54,7 +54,7 @@ SPREAD = 0.5
 OCTAVES = 4.0
 """A token's size moves by so many octaves where an entry moves by its root mean square."""
 
-HOPELESS = 2.0**64
+LARGEST_TOLD = 2.0**64
 """A ratio that is larger, or infinite, is this to the strategy, which takes differences."""
 
 SEARCH = replace(scenarios_named(["random"])[0], id="adversarial", title="Contexts searched for: the error as near to its bound as can be")
@@ -243,7 +243,7 @@ def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
     asked: list[NDArray[np.float64]] = []
 
     def tell(ratio: NDArray[np.float64]) -> None:
-        strategy.tell(asked, (-np.minimum(ratio, HOPELESS)).tolist())
+        strategy.tell(asked, (-np.minimum(ratio, LARGEST_TOLD)).tolist())
 
     while True:
         asked = strategy.ask()
