@@ -144,6 +144,8 @@ class StackRecord(Row):
     same: int = Field(description="Prompts whose generation, replayed without them by patches, has the same tokens.")
     apart: Real = Field(description="Difference of the last stream over the stream, the largest of all tokens of all generations.")
     planted_same: int = Field(description="Planted, the first token's patches for all tokens: prompts with the same tokens.")
+
+
 class AdversarialRecord(Row):
     """A search for the context that brings the error as near to its bound as can be, beside as many random contexts."""
 

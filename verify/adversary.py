@@ -15,7 +15,7 @@ from numeric.kept_search import keep, kept
 from numeric.machine import device_named, use_one_thread
 from numeric.modes import Mode, modes_named
 from numeric.probe import UnsupportedNumerics, probe
-from numeric.shapes import first_shape, layer_shapes
+from numeric.shapes import asked_shapes
 from numeric.simplest import made_simple
 from numeric.training import BlockNotTrained, TrainedBlock, trained
 from numeric.variants import Variant, variants_named
@@ -83,7 +83,7 @@ def _searched(
 ) -> tuple[AdversarialRecord, Path | None]:
     """One search, its row, and its witness."""
     module = subject.model.block
-    cell = bench(subject, variant, probe(mode, shapes=layer_shapes(module), first=(first_shape(module),), device=device))
+    cell = bench(subject, variant, probe(mode, **asked_shapes([module]), device=device))
     before = None if fresh else kept(cell)
     earlier = 0 if before is None else before.evaluations
     label = f"{subject.block.id} {mode.id}"

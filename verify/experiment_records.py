@@ -11,12 +11,14 @@ from numeric.cell import Cell
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.implicit_dynamics import Identity, implicit_dynamics
 from numeric.probe import BATCH, Probed
+from numeric.simplest import Simplest, in_words, made_simple
 from numeric.stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.static_patch import FRESH, OverTrials, StaticPoint, static_patches
 from numeric.static_patch import TRIALS as CONTEXTS
 from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.variants import VARIANTS
 from reports.experiment_rows import (
+    AdversarialRecord,
     Averages,
     CheckpointRecord,
     DynamicsInFormat,
@@ -31,10 +33,6 @@ from reports.experiment_rows import (
     StaticPatchRecord,
     StaticPointRecord,
 )
-from numeric.simplest import Simplest, in_words, made_simple
-from numeric.training import BlockNotTrained, TrainedBlock
-from numeric.variants import VARIANTS
-from reports.experiment_rows import AdversarialRecord, Averages, CheckpointRecord, Experiments, Figure1, Figure3, LayerRecord
 from reports.row import NotMeasured, Row
 from verify.plan import Plan
 
@@ -85,6 +83,9 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
             yield Experiment("static_patch", name, static_patch, (found.alone(),))
         if is_stack(found.model.block):
             yield Experiment("stacks", name, stack, (found.alone(),))
+    for name in SEARCHED_FORMATS:
+        if PAPERS in learned and name in probed:
+            yield Experiment("adversarial", PAPERS, adversarial, (learned[PAPERS].alone(), probed[name], plan.seed))
 
 
 def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
@@ -94,9 +95,6 @@ def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) 
             yield NotMeasured(block=name, what="Figure 2 and the implicit dynamics", reason="its first layer reads no context, so that ΔW is 0")
         if isinstance(found, TrainedBlock) and found.model.block.norm is not None:
             yield NotMeasured(block=name, what="static patches", reason="what its stream lacks differs from query to query, and one matrix is not enough")
-        for name in SEARCHED_FORMATS:
-            if name in probed:
-                yield Experiment("adversarial", PAPERS, adversarial, (learned[PAPERS].alone(), probed[name], plan.seed))
 
 
 def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
@@ -209,6 +207,8 @@ def stack(trained: TrainedBlock) -> StackRecord:
         apart=found.apart,
         planted_same=found.planted_same,
     )
+
+
 def adversarial(trained: TrainedBlock, probed: Probed, seed: int) -> AdversarialRecord:
     """The search for the worst context, from nothing, so that a run depends on its seed alone."""
     cell = bench(trained, VARIANTS[0], probed)
