@@ -22,7 +22,7 @@ from enum import Enum
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from numeric.cell import Cell, block_in_format, seed_of, witness_of
 from numeric.judging import judge
@@ -205,8 +205,7 @@ def ascend(cell: Cell, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, "ascent"))
     context, query = cell.subject.model.tokens(STARTS, generator)
     tokens = torch.cat([context[:, :TOKENS], query.unsqueeze(1)], dim=1).float().to(cell.probed.device).detach().clone().requires_grad_(True)
-    assert isinstance(cell.block.contextual, nn.Module)
-    layer = copy.deepcopy(cell.block.contextual).float()
+    block = copy.deepcopy(cell.block).float()
     rho = surrogate(cell.block, cell.probed)
     optimiser = torch.optim.Adam([tokens], lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
@@ -214,7 +213,7 @@ def ascend(cell: Cell, seed: int) -> Tensor:
     passed: list[Tensor] = []
     with torch.enable_grad():
         for step in range(STEPS):
-            aim = torch.logsumexp(SHARPNESS * rho(layer(tokens[:, :-1], tokens[:, -1]), layer(None, tokens[:, -1])), dim=-1)
+            aim = torch.logsumexp(SHARPNESS * rho(block.read(tokens[:, :-1], tokens[:, -1]), block.read(None, tokens[:, -1])), dim=-1)
             optimiser.zero_grad()
             (-aim.sum()).backward()  # contexts do not mix, so each follows its own gradient
             optimiser.step()

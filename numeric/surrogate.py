@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from numeric.contextual_block import ContextualBlock
-from numeric.kernels import DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT
+from numeric.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT
 from numeric.numerics import Numerics
 from numeric.probe import Probed
 from numeric.summation import ADD, PUSH, Order
@@ -92,13 +92,15 @@ class Surrogate:
 
 
 def surrogate(block: ContextualBlock, probed: Probed) -> Surrogate:
-    """The surrogate of a block in a mode, with the orders of summation that the machine showed."""
+    """The surrogate of a block in a mode, with the orders of summation that the machine showed; of several first layers, the first one's."""
     W, b = block.first.weight.detach().float(), block.first.bias
     m, d = W.shape
     layer, update = probed.layer, probed.update
     unit = layer.storage.unit_roundoff
     apart = {DENSE: layer.bias_rounded_apart, PATCHED_WEIGHT: layer.patched_bias_rounded_apart}
-    sums = {kernel: _sum(layer, kernel, m, d, d + (not apart[kernel]), unit) for kernel in apart}
+    if b is None:  # then a zero is added, which rounds nothing
+        apart = dict.fromkeys(apart, True)
+    sums = {kernel: _sum(layer, BARE[kernel] if b is None else kernel, m, d, d + (not apart[kernel]), unit) for kernel in apart}
     sums |= {SHARED_PRODUCT: _sum(update, SHARED_PRODUCT, m, d, d, unit), INNER_PRODUCT: _sum(update, INNER_PRODUCT, 1, d, d, unit)}
     bias = torch.zeros_like(W[:, :1]) if b is None else b.detach().float().unsqueeze(-1)
     return Surrogate(W, bias, sums, update.storage.unit_roundoff / unit, probed.mode.weights.unit_roundoff / unit, apart)
