@@ -30,8 +30,8 @@ from symbolic.verdict import Verdict
 SCHEMA_VERSION = 1
 
 FACTS = (
-    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "layers", "without", "seed", "case", "batch", "place",
-    "verdict", "reason", "versions",
+    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "layers", "at_output", "without", "seed",
+    "case", "batch", "place", "verdict", "reason", "versions",
 )  # fmt: skip
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
 

@@ -5,23 +5,15 @@ the others go on. Rows stand in the order of the plan, whatever was finished fir
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from numeric.assumptions import ASSUMPTIONS, LIBRARY
 from numeric.balls import check_reference
 from numeric.block import blocks_named
-from numeric.contextual_block import ContextualBlock
-from numeric.elementary_probe import probe_elementary
 from numeric.machine import use_one_thread
-from numeric.modes import modes_named
-from numeric.module_rules import assumes_a_library
 from numeric.own_block import OwnBlock
-from numeric.probe import Probed, probe
-from numeric.refinements import TITLES, refinements_named
 from numeric.scenario import claim_of
-from numeric.shapes import asked_shapes
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
 from reports.agreement import disagreeing_cells
@@ -37,8 +29,6 @@ from reports.record import (
     ModelRecord,
     NearZeroSweep,
     NotSwept,
-    Probe,
-    Refinement,
     RunInfo,
     RunRecord,
 )
@@ -54,6 +44,7 @@ from verify.experiment_records import experiments, left_out, steps_that_stay, wi
 from verify.jobs import CellFound, measure, sweep_near_zero
 from verify.measurements import PlannedCell, PlannedSweep, planned
 from verify.plan import Plan
+from verify.probing import Probing
 from verify.status import INTERRUPTED, exit_status
 from verify.store import now
 from verify.trainers import Training
@@ -163,10 +154,16 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
     modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
     with Workers(state.plan.jobs) as pool:
         training = Training(registry, pool, step=ui.step)
-        # What needs no trained block is done while they train.
+        # What needs no trained block is done while they train; where all are cached, the pool's processes probe meanwhile.
+        probing = Probing(state.plan, modules, None if training.begun else pool, step=ui.step)
         _prove(state, ui)
-        probed = {row.mode.id: row for row in _probe(state, modules, ui)}
+        if training.begun:
+            machine = probing.results()
         trained = dict(_trained_blocks(state, training))
+        if not training.begun:
+            machine = probing.results()
+        probed, state.bounds = machine.probed, machine.bounds
+        state.environment = state.environment.model_copy(update={"probes": machine.answers})
         blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
         if own is not None:
             blocks[own.block.id] = own
@@ -212,31 +209,6 @@ def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, Train
             state.models.append(cell_records.model_record(found))
             state.save()
         yield block.id, found
-
-
-def _probe(state: Run, blocks: Sequence[ContextualBlock], ui: Ui) -> list[Probed]:
-    """Ask the machine about each mode, at the shapes of the blocks; not at all if there is none."""
-    shapes = asked_shapes(blocks)
-    left_out = refinements_named(state.plan.without)
-    found: list[Probed] = []
-    answers: list[Probe] = []
-    for index, mode in enumerate(modes_named(state.plan.formats) if blocks else ()):
-        ui.step("probe the machine", index, len(state.plan.formats))
-        found.append(probe(mode, **shapes, device=state.plan.device).without(left_out))
-        answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in found[-1].answers)
-    assumed = any(assumes_a_library(block.network) for block in blocks)
-    if assumed:
-        widths = tuple(sorted({rows for rows, _ in shapes["shapes"]}))
-        for storage in {mode.activations for mode in modes_named(state.plan.formats)}:
-            answers.extend(Probe(id=a.id, question=a.question, answer=a.answer) for a in probe_elementary(storage, state.plan.device, widths=widths))
-    if found:
-        state.bounds = Bounds(
-            refinements=[Refinement(id=row.value, title=title, used=row not in left_out) for row, title in TITLES.items()],
-            assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])],
-        )
-        ui.step("probe the machine", len(found), len(found))
-    state.environment = state.environment.model_copy(update={"probes": answers})
-    return found
 
 
 def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:

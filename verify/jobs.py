@@ -1,12 +1,16 @@
 """The parts of a run that can be done in any order and in any process: a cell, and a sweep towards a = 0."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numeric.cell import Cell, block_in_format, measure_cell, seed_of
+from numeric.modes import Mode
 from numeric.near_zero import sweep
-from numeric.probe import Probed
+from numeric.probe import Probed, probe
+from numeric.refinements import Refinement
 from numeric.scenario import scenarios_named
+from numeric.shapes import AskedShapes
 from numeric.subject import Subject
 from reports.cases import Cases
 from reports.record import CellRecord, NearZeroSweep
@@ -38,6 +42,11 @@ def measure(subject: Subject, probed: Probed, variant: str, scenario: str, cases
     factor = cell_records.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
     witness = None if found.witness is None else found.witness.to_bytes()
     return CellFound(cell_records.cell_record(cell, found, time.perf_counter() - started), cell_records.cases_table(found), witness, factor)
+
+
+def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> Probed:
+    """Ask the machine about a mode."""
+    return probe(mode, **shapes, device=device).without(left_out)
 
 
 def sweep_near_zero(subject: Subject, probed: Probed, variant: str, seed: int) -> NearZeroSweep:

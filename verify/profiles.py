@@ -43,7 +43,7 @@ PROFILES = (
         ("attention", "attention-skip"),
         ("random", "near_zero", "recompute", "subset"),
     ),
-    Profile("standard", "a few minutes on two cores", 2048, 32, experiments=True, variants_on=("attention", "attention-skip")),
+    Profile("standard", "a few minutes on two cores", 1536, 32, experiments=True, variants_on=("attention", "attention-skip")),
     Profile("exhaustive", "hours: a hundred times standard", 204800, None, everywhere=True, experiments=True),
 )
 

@@ -36,6 +36,9 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
 
 def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     """The exit status, and the sentence that goes with it."""
+    if witness.facts["at_output"]:
+        said = "outside its bound" if witness.facts["verdict"] == Verdict.VIOLATED else "inside its bound"
+        return INCOMPLETE, f"It is of the block's output, where it was {said}, and which needs the block; its first dense layer reads no context."
     bits = "both sides come out bit for bit" if found.reproduces else "the sides come out otherwise than recorded"
     recorded = str(witness.facts["verdict"])
     outside = found.certificate is not None and not found.certificate.inside

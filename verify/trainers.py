@@ -23,6 +23,11 @@ class Training:
         if self._begun:
             self._told(0)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the pool's processes are at work on it."""
+        return self._begun > 0
+
     def results(self) -> Iterator[tuple[Block, TrainedBlock | BlockNotTrained]]:
         """Each block as it was trained or cached, in the order given; one that has not learned comes with its failure in its place.
 

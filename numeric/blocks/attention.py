@@ -49,13 +49,13 @@ def _with_residual(recipe: Recipe) -> ContextualBlock:
 
 
 BLOCKS = (
-    Block("attention", "Softmax attention, ReLU network", _plain, Recipe(), homogeneous=True, cancels=True),
-    Block("attention-skip", "Softmax attention, ReLU network, skip connection", _with_skip, Recipe(), homogeneous=True, cancels=True),
+    Block("attention", "Softmax attention, ReLU network", _plain, Recipe(steps=800), homogeneous=True, cancels=True),
+    Block("attention-skip", "Softmax attention, ReLU network, skip connection", _with_skip, Recipe(steps=800), homogeneous=True, cancels=True),
     Block(
         "attention-one-head",
         "Softmax attention with one head, ReLU network",
         _plain,
-        Recipe(heads=1, steps=600, required_loss=0.25),
+        Recipe(heads=1, steps=400, required_loss=0.25),
         homogeneous=True,
         cancels=True,
     ),
@@ -63,7 +63,8 @@ BLOCKS = (
         "attention-residual",
         "Softmax attention with its residual, ReLU network",
         _with_residual,
-        Recipe(heads=4, steps=2500, required_loss=0.03),
+        Recipe(heads=4, steps=2500, learning_rate=8e-3, required_loss=0.03),
+        blunt=("fp8-e5m2",),
         homogeneous=True,
         cancels=True,
     ),

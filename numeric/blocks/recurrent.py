@@ -39,5 +39,5 @@ def _gru(recipe: Recipe) -> ContextualBlock:
 
 BLOCKS = (
     Block("rnn", "Recurrent layer (ReLU), ReLU network", _rnn, Recipe(learning_rate=2e-3, steps=1000), homogeneous=True, longest=1024),
-    Block("gru", "Gated recurrent unit, ReLU network", _gru, Recipe(steps=500), longest=1024),
+    Block("gru", "Gated recurrent unit, ReLU network", _gru, Recipe(steps=450), longest=1024),
 )

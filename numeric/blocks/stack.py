@@ -80,9 +80,9 @@ BLOCKS = (
         "pre-ln-stack",
         "Ten Pre-LN blocks: causal softmax attention, LayerNorm, GELU networks",
         _build,
-        Recipe(examples=16, heads=4, hidden=64, batch=64, steps=300, learning_rate=2e-3, required_loss=0.25),
+        Recipe(examples=10, heads=4, hidden=64, batch=64, steps=200, learning_rate=2e-3, required_loss=0.25),
         claims=("stack", "generation"),
         normalises=True,
-        longest=256,
+        longest=128,
     ),
 )

@@ -53,4 +53,4 @@ def _build(recipe: Recipe) -> ContextualBlock:
     return ContextualBlock(SelectiveStateSpace(recipe.width), relu_network(recipe), "0", input_width=recipe.width)
 
 
-BLOCKS = (Block("selective-ssm", "Selective state-space layer (Mamba), ReLU network", _build, Recipe(steps=800), longest=1024),)
+BLOCKS = (Block("selective-ssm", "Selective state-space layer (Mamba), ReLU network", _build, Recipe(steps=500, learning_rate=8e-3), longest=1024),)

@@ -1,0 +1,74 @@
+"""The machine asked about each mode of a plan, at the shapes of its blocks: in the pool's processes if they have nothing else to do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from numeric.assumptions import ASSUMPTIONS, LIBRARY
+from numeric.contextual_block import ContextualBlock
+from numeric.elementary_probe import probe_elementary
+from numeric.modes import modes_named
+from numeric.module_rules import assumes_a_library
+from numeric.probe import Answer, Probed
+from numeric.refinements import TITLES, refinements_named
+from numeric.shapes import asked_shapes
+from reports.record import Bounds, Probe, Refinement
+from verify.jobs import probe_mode
+from verify.plan import Plan
+from verify.workers import Workers
+
+Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What it answered."""
+
+    probed: dict[str, Probed]
+    """The error models, by the mode's id."""
+    answers: list[Probe]
+    bounds: Bounds | None
+    """What bounds rest on; None where nothing was asked."""
+
+
+class Probing:
+    """Questions on their way."""
+
+    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers | None, *, step: Step) -> None:
+        """Without blocks nothing is asked. pool: asks; without one, or one without processes, this process does, when the answers are wanted."""
+        self._plan, self._blocks, self._step = plan, blocks, step
+        self._shapes, self._left_out = asked_shapes(blocks), refinements_named(plan.without)
+        self._modes = modes_named(plan.formats) if blocks else []
+        self._pool = pool if pool is not None and pool.apart else None
+        if self._pool is not None:
+            for index, mode in enumerate(self._modes):
+                self._pool.submit(index, probe_mode, mode, self._shapes, plan.device, self._left_out)
+
+    def results(self) -> Machine:
+        """Every answer, in the order of the modes. Raises UnsupportedNumerics."""
+        found: dict[int, Probed] = {}
+        for index, outcome in self._outcomes():
+            if isinstance(outcome, Exception):
+                raise outcome
+            found[index] = outcome
+            self._step("probe the machine", len(found), len(self._modes))
+        rows = [found[index] for index in range(len(self._modes))]
+        answers = [_row(answer) for row in rows for answer in row.answers]
+        assumed = any(assumes_a_library(block.network) for block in self._blocks)
+        if assumed:
+            widths = tuple(sorted({p for p, _ in self._shapes["shapes"]}))
+            for storage in dict.fromkeys(mode.activations for mode in self._modes):
+                answers += [_row(answer) for answer in probe_elementary(storage, self._plan.device, widths=widths)]
+        refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
+        bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
+        return Machine({row.mode.id: row for row in rows}, answers, bounds)
+
+    def _outcomes(self) -> Iterator[tuple[int, Probed | Exception]]:
+        if self._pool is not None:
+            yield from self._pool.results()
+            return
+        for index, mode in enumerate(self._modes):
+            yield index, probe_mode(mode, self._shapes, self._plan.device, self._left_out)
+
+
+def _row(answer: Answer) -> Probe:
+    return Probe(id=answer.id, question=answer.question, answer=answer.answer)
