@@ -239,7 +239,11 @@ def _as_they_are(block: ContextualBlock, outputs: OutputLayers, variant: Variant
 
 def _tensors(patched: Patched) -> dict[str, Tensor]:
     """The parameters of the patched pass, case by case."""
-    return {name: x.value.squeeze(-1) if name.endswith(".bias") else x.value for name, x in patched.parameters.items()}
+    found = {}
+    for name, x in patched.parameters.items():
+        value = x.value.expand(len(x.hazards.overflow), -1, -1)
+        found[name] = value.squeeze(-1) if name.endswith(".bias") else value
+    return found
 
 
 def _adapters(patched: Patched) -> dict[str, Factors]:

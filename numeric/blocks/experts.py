@@ -48,7 +48,7 @@ BLOCKS = (
         "mixture-of-experts",
         "Pre-LN: softmax attention, RMSNorm, two of four GELU experts",
         _build,
-        Recipe(heads=4, hidden=32, steps=400, required_loss=0.25),
+        Recipe(heads=4, hidden=32, steps=400),
         blunt=("subset/fp16",),
         normalises=True,
     ),

@@ -30,7 +30,7 @@ from symbolic.verdict import Verdict
 
 CASES = 320
 BLOCKS = ["attention", "attention-skip"]
-HOSTILE_ON = ["attention", "attention-skip", "attention-one-head", "linear-attention", "gru", "selective-ssm"]
+HOSTILE_ON = ["attention", "attention-skip", "attention-one-head", "linear-attention", "gru", "selective-ssm", "pre-ln-gated", "mixture-of-experts"]
 """Blocks on which the hostile scenarios are tested; a standard run measures them on all."""
 COMBINATIONS = {
     (row.id, mode.id, scenario.id, variant): makes_no_sense(row, row.build(row.recipe), mode, scenario, variant)

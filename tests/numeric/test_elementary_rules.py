@@ -24,6 +24,7 @@ from numeric.activations import GELU_LIPSCHITZ, GELU_TANH_LIPSCHITZ, SILU_LIPSCH
 from numeric.elementary_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error
 from numeric.elementary_probe import module_truth, plain_numerics, probe_elementary
 from numeric.formats import NATIVE, Format, format_named
+from numeric.meeting import LargestOnly, Product, WeightedSum
 from numeric.module_rules import RULES, rule_for
 from numeric.numerics import Numerics
 from numeric.probe import UnsupportedNumerics
@@ -579,12 +580,13 @@ def test_the_table_has_one_row_for_each_function_device_and_format() -> None:
 
 def test_a_module_without_a_rule_has_none() -> None:
     assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3), nn.Identity()))
+    assert all(rule_for(made) is not None for made in (Product(), LargestOnly(1), WeightedSum()))
     assert rule_for(nn.Dropout().eval()) is not None
     assert rule_for(nn.Dropout()) is None, "in training it is no function"
     assert rule_for(nn.Tanh()) is None
     assert rule_for(nn.LayerNorm((3, 4))) is None
     assert rule_for(nn.Softmax(dim=0)) is None
-    assert len(RULES) == 8
+    assert len(RULES) == 11
 
 
 def test_a_root_or_an_exponential_out_of_range_is_foretold() -> None:

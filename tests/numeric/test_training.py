@@ -165,7 +165,8 @@ def test_an_unknown_block_names_the_near_miss() -> None:
 
 def test_the_blocks_of_the_registry_have_learned(blocks: dict[str, TrainedBlock]) -> None:
     for result in blocks.values():
-        # One head learns the task far less well than eight; a network that knows the query, better.
-        asked = {"attention-one-head": 0.25, "attention-residual": 0.03}.get(result.block.id, 0.06)
+        # One head learns the task far less well than eight, and a network that reads N(x) alone does not know the query's length; one that
+        # knows the query learns it better.
+        asked = {"attention-one-head": 0.25, "parallel": 0.25, "attention-residual": 0.03}.get(result.block.id, 0.06)
         assert result.validation_loss <= result.block.recipe.required_loss <= asked
         assert result.validation_loss < result.zero_loss / 4

@@ -82,7 +82,7 @@ def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -
 
 def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/recipe.py", "    steps: int = 1500", "    steps: int = 3")
+    plant(code, "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--cases", "512", "--out", str(tmp_path / "run"), "--json",
         code=code, cwd=code, cache=tmp_path / "cache",
@@ -157,7 +157,7 @@ def test_training_is_the_same_each_time(retrained: tuple[Answer, Path], tmp_path
 def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     """Of a block that asks for little, and so is soon trained: what is tried is to keep it."""
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/recipe.py", "    steps: int = 1500", "    steps: int = 3")
+    plant(code, "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
     plant(code, "numeric/recipe.py", "    required_loss: float = 0.06", "    required_loss: float = 60.0")
     (tmp_path / "file").write_text("in the way")
     answer = verify("train", "attention", "--json", code=code, cwd=code, cache=tmp_path / "file" / "cache")
