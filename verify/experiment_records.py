@@ -45,8 +45,8 @@ DYNAMICS_FORMATS = ("fp64", "fp32")
 
 IDENTITIES = ("moved", "factored", "descended", "telescoped")
 """Of the implicit dynamics."""
-SEARCHED_FORMATS = ("fp32", "bf16")
-"""The formats in which the search for the worst context is part of a run."""
+SEARCHED = ((PAPERS, "fp32"), (PAPERS, "bf16"), ("gru", "fp32"))
+"""Blocks and formats in which the search for the worst context is part of a run; the last is one where random contexts leave much of the bound."""
 
 SEARCHED_CASES = 12 * BATCH
 """Its budget, a few seconds; ``verify adversary`` takes a larger one."""
@@ -83,9 +83,9 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
             yield Experiment("static_patch", name, static_patch, (found.alone(),))
         if is_stack(found.model.block):
             yield Experiment("stacks", name, stack, (found.alone(),))
-    for name in SEARCHED_FORMATS:
-        if PAPERS in learned and name in probed:
-            yield Experiment("adversarial", PAPERS, adversarial, (learned[PAPERS].alone(), probed[name], plan.seed))
+    for name, mode in SEARCHED:
+        if name in learned and mode in probed:
+            yield Experiment("adversarial", name, adversarial, (learned[name].alone(), probed[mode], plan.seed))
 
 
 def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
