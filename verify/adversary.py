@@ -23,9 +23,12 @@ from reports.experiment_rows import AdversarialRecord
 from reports.terminal import searches
 from symbolic.errors import CallError
 from verify.commands import print_json
-from verify.experiment_records import PAPERS, SEARCHED_FORMATS, adversarial_record
+from verify.experiment_records import PAPERS, adversarial_record
 from verify.progress import ProgressBars
 from verify.status import FAILED, HELD, INCOMPLETE
+
+FORMATS = ("fp32", "bf16")
+"""In which a search is made unless others are asked for."""
 
 WITNESSES = Path("runs") / "adversarial"
 
@@ -49,7 +52,7 @@ def search_contexts(
 ) -> int:
     """Search and print. Returns 1 if a case lies outside its bound, 3 if a search that was asked for was not made, else 0."""
     use_one_thread()
-    chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or SEARCHED_FORMATS))))
+    chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or FORMATS))))
     (order,) = variants_named([variant])
     where, folder = device_named(device), _folder(WITNESSES if out is None else out)
     rows: list[tuple[AdversarialRecord, Path | None]] = []

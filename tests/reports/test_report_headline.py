@@ -4,6 +4,7 @@ import pytest
 import report_samples as samples
 
 from reports.agreement import cases_missing
+from reports.findings import doubts
 from reports.headline import CASES_MISSING, Standing, headline
 from reports.page import write_report
 from reports.record import Counts, Kernel
@@ -201,3 +202,12 @@ def test_a_skipped_claim_is_told():
     words = told(claims=[samples.claim(verdict=Verdict.SKIPPED, reason="not asked for", mutants=[])])
     assert "Claim theorem-2.2 skipped: not asked for." in words
     assert "proved" not in words
+
+
+def test_balls_do_not_blame_the_bound_of_a_cell_with_a_violated_case() -> None:
+    """A wrong update explains why its side lies outside its radius; a cell without a violated case has nothing else to explain it."""
+    certified = {"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False}
+    wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=2.0, counts=Counts(holds=1, violated=1), cases=2, certified=certified)
+    assert not any("ball arithmetic" in line for line in doubts(samples.record(cells=[wrong])))
+    alone = samples.cell(verdict=Verdict.VIOLATED, certified=certified)
+    assert any("ball arithmetic" in line for line in doubts(samples.record(cells=[alone])))
