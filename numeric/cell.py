@@ -4,7 +4,7 @@ import copy
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ CERTIFIED = 64
 """Cases of a cell whose sides are compared with balls, unless all are."""
 
 WRONG_UPDATE = "(WΔA)zᵀ/‖z‖²: A(C,x) where A(C∖Y,x) belongs"
-WRONG_OUTPUT_UPDATE = "δhᵀ/‖h‖² with h as it comes into its activation, not as it leaves it"
+WRONG_OUTPUT_UPDATE = "δhᵀ/‖h‖² with h as it comes into its activation, not as it leaves it; or none"
 """Of a parallel block, whose first layer takes no update."""
 
 
@@ -179,7 +179,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     while done < cell.cases:
         drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, BATCH, generator)
         sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
-        judged.append(judge(sides))
+        judged.append(_strict(judge(sides), sides, cell))
         if len(certificates) < BY_FORMULA:
             certificates.extend(_certify_worst(cell, W, b, sides, judged[-1]))
         wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
@@ -192,6 +192,15 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         if progress:
             progress(min(done, cell.cases))
     return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
+
+
+def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:
+    """On a CPU the patched pass finds A(C∖Y,x) bit for bit, unless it computes with what was patched, which no claim allows: such a case is violated."""
+    if cell.scenario.attend is not None or cell.probed.device != "cpu":
+        return judged
+    moved = (torch.nan_to_num(sides.again) != torch.nan_to_num(sides.a)).any(-1).numpy() & (judged.reason == "")
+    ratio, verdict = np.where(moved, np.inf, judged.ratio), np.where(moved, Verdict.VIOLATED.value, judged.verdict).astype(object)
+    return replace(judged, ratio=ratio, verdict=verdict)
 
 
 def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -> list[Certificate]:

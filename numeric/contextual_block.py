@@ -44,6 +44,8 @@ class ContextualBlock(nn.Module):
         super().__init__()
         if skip and norm is not None:
             raise UnusableBlock("skip is Definition A.1's, which has no norm; a Pre-LN block is given by its norm alone, and its contextual layer returns v.")
+        if norm is not None and not isinstance(norm, nn.Module):
+            raise UnusableBlock(f"the norm is a {type(norm).__name__}; give it as an nn.Module.")
         if parallel and norm is None:
             raise UnusableBlock("a parallel block reads N(x): give its norm, nn.Identity() if it has none.")
         self.contextual = contextual

@@ -18,7 +18,7 @@ from numeric.meeting import WeightedSum
 from numeric.probe import Probed
 from numeric.rounding import Rounded, exact, stored, widened
 from numeric.tensors import in_storage
-from numeric.wiring import Call
+from numeric.wiring import INPUT, Call
 from symbolic import formulas
 
 
@@ -35,7 +35,15 @@ class OutputLayers:
 
 
 def output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
-    """Which parameters take δ. Raises UnusableBlock where there are none."""
+    """Which parameters take δ. Raises UnusableBlock where there are none, or a first layer would have to."""
+    found = _output_layers(block, calls)
+    both = {found.bias, *(call.name for call in found.matrices)} & set(block.first_layers)
+    if both:
+        raise UnusableBlock(f'"{both.pop()}" is a first dense layer, and the last one that would take what the stream lacks: the claims are of two layers.')
+    return found
+
+
+def _output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
     last = calls[-1]
     module = block.network.get_submodule(last.name)
     if isinstance(module, nn.Linear) and module.bias is not None:
@@ -85,13 +93,18 @@ def wrong_output_patch(
 ) -> dict[str, Tensor]:
     """The planted wrong one, of a block whose first layer takes nothing: h as it came into its activation, and not as it left it; of numbers alone.
 
-    change: (cases, d_out, 1); values: (cases, width), by module. Where a bias takes δ it is left out.
+    change: (cases, d_out, 1); values: (cases, width), by module. Where a bias takes δ, or there is no activation, it is left out.
     """
     wrong = {name: x.expand(len(change), *x.shape) for name, x in unchanged(block, layers).items()}
     made_from = {call.name: call.reads[0] for call in calls}
     with torch.no_grad(), probed.update.running():
         for call in layers.matrices:
-            h = values[made_from[call.reads[0]]].to(change.dtype).unsqueeze(-1)
+            name = made_from[call.reads[0]]
+            while name != INPUT and torch.equal(values[name], values[call.reads[0]]):  # behind what hands on what it was given
+                name = made_from[name]
+            if name == INPUT or values[name].shape != values[call.reads[0]].shape:
+                continue
+            h = values[name].to(change.dtype).unsqueeze(-1)
             matrix = _parameter(block, call.name, "weight").to(change.dtype)
             patched = formulas.patched_weight(matrix, formulas.output_update(change, h))
             wrong[f"network.{call.name}.weight"] = in_storage(patched, probed.mode.weights)

@@ -113,6 +113,9 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
     block = block.eval().requires_grad_(False)
+    for name, module in (("block", block), ("norm", block.norm)):
+        if module is not None and (module._forward_hooks or module._forward_pre_hooks):
+            raise UnusableBlock(f"the {name} has a forward hook, which may change what it computes; remove it.")
     if not isinstance(block.contextual, nn.Module):
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():
@@ -181,10 +184,14 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
     """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
     before, at_first = parameter.clone(), (block.contextual(context, query), block.read(context, query))
-    parameter.mul_(-2.0)
-    now = block.contextual(context, query), block.read(context, query)
+    other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0)).to(before)  # of another size, sign and direction
+    used = False
+    for changed in (-2.0 * before, other, torch.zeros_like(before)):
+        parameter.copy_(changed)
+        now = block.contextual(context, query), block.read(context, query)
+        used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
     parameter.copy_(before)
-    if not all(torch.equal(x, y) for x, y in zip(at_first, now, strict=True)):
+    if used:
         raise UnusableBlock(f"the contextual layer computes with {words}: an update of it would change more than the claim says.")
 
 

@@ -322,3 +322,17 @@ def test_the_outputs_are_those_of_the_tokens_that_are_left(block: str, blocks: d
         assert torch.equal(found.prefix[:, 1].squeeze(-1), module.contextual(context[:, :1], query))
     assert torch.equal(found.prefix[:, 0], found.suffix[:, 4])
     assert torch.equal(found.prefix[:, 4], found.suffix[:, 0])
+
+
+def test_the_outputs_are_of_the_tokens_that_were_read_and_of_those_that_are_left(blocks: dict[str, TrainedBlock]) -> None:
+    """The identities hold for any vectors, so what ties these to the paper's is told here: A(c₁..cᵢ,x) and A(cᵢ₊₁..cₙ,x), as the block itself reads them."""
+    trained = blocks["pre-ln"]
+    context, query = trained.model.tokens(3, torch.Generator().manual_seed(1))
+    block = trained.model.block
+    assert block.norm is not None
+    found = contextual_outputs(block, context, query)
+    n = context.shape[1]
+    for i in (0, 1, 7, n):
+        read, left = (part if part.shape[1] else None for part in (context[:, :i], context[:, i:]))
+        assert torch.equal(found.prefix[:, i, :, 0], block.norm(block.contextual(read, query)))
+        assert torch.equal(found.suffix[:, i, :, 0], block.norm(block.contextual(left, query)))

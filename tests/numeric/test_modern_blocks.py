@@ -1,6 +1,8 @@
 """Blocks that carry their stream past the network: they are what they are called after, and what else than ΔW they need is tested at the output."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import torch
@@ -10,12 +12,14 @@ from torch import Tensor, nn
 from numeric.block import all_blocks
 from numeric.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.contextual_block import ContextualBlock, UnusableBlock
+from numeric.judging import judge
 from numeric.numerics import Numerics
-from numeric.output_patch import output_layers
+from numeric.output_patch import output_layers, output_patch
 from numeric.probe import Probed
+from numeric.rounding import Rounded, exact, hazards
 from numeric.scenario import claim_of, scenarios_named
 from numeric.scenarios.random import SCENARIO
-from numeric.sides import in_format
+from numeric.sides import in_format, measure_sides
 from numeric.training import TrainedBlock
 from numeric.variants import VARIANTS
 from numeric.wiring import wiring
@@ -110,12 +114,45 @@ def test_a_bias_update_that_is_left_out_is_seen(
     assert measured(blocks[block_id], machine["fp32"]).verdict is Verdict.VIOLATED
 
 
-@pytest.mark.parametrize("block_id", MATRIX)
-def test_h_is_not_taken_for_known_exactly(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The output matrix is patched by an h with a radius; a bound that forgot the radius of the gates, of GELU and the like would be smaller."""
-    found = measured(blocks[block_id], machine["fp32"])
-    assert found.verdict is Verdict.HOLDS
-    assert float(found.judged.output_ratio.max()) > 0
+@pytest.mark.parametrize("of_gates", [False, True])
+def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """Against exact rationals, at both ends of a radius of 1/8: W_o + (δ/Σγ)hᵀ/‖h‖², entry by entry; far more than roundings lie between."""
+    block, probed = block_in_format(blocks["mixture-of-experts"], machine["fp64"]), machine["fp64"]
+    layers, found = output_layers(block, wiring(block)), hazards(1)
+    assert layers.gates is not None
+    generator = torch.Generator().manual_seed(2)
+
+    def column(rows: int, radius: float) -> Rounded:
+        value = torch.rand((1, rows, 1), generator=generator, dtype=torch.float64) + 0.5
+        return exact(value, probed.layer, found, radius=torch.full_like(value, radius))
+
+    h, gates, change = column(32, 0.0 if of_gates else 0.125), column(4, 0.125 if of_gates else 0.0), column(32, 0.0)
+    values = {call.reads[0]: h for call in layers.matrices} | {layers.gates: gates}
+    patch = output_patch(block, layers, change, values, probed)
+    name = "network.experts.1.2.weight"
+    W = block.get_parameter(name)
+    value, radius = patch[name].value[0], patch[name].radius.dense(32, 32)[0]
+    for share in (-1, 1):
+        off = Fraction(share, 8)
+        true_h = [Fraction(x) + (0 if of_gates else off) for x in h.value.flatten().tolist()]
+        total = sum(Fraction(x) + (off if of_gates else 0) for x in gates.value.flatten().tolist())
+        for i, j in ((0, 0), (7, 30), (31, 5)):
+            true = Fraction(float(W[i, j])) + Fraction(float(change.value[0, i, 0])) / total * true_h[j] / sum(x * x for x in true_h)
+            apart = abs(Fraction(float(value[i, j])) - true)
+            assert Fraction(2) ** -30 < apart <= Fraction(float(radius[i, j]))
+
+
+def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    """The resolution of a carrying block is not better than bound over |δ| at its output."""
+    block, probed = block_in_format(blocks["pre-ln"], machine["bf16"]), machine["bf16"]
+    drawn = SCENARIO.draw(blocks["pre-ln"], probed.mode.range, 64, torch.Generator().manual_seed(3))
+    sides = measure_sides(block, in_format(block, drawn, probed), VARIANTS[0], probed)
+    bound, lacks = (sides.left.output_radius + sides.right.output_radius).amax(-1), sides.output_effect
+    assert lacks is not None
+    at_output = (bound / lacks.amax(-1)).numpy()
+    assert bool((judge(sides).resolution >= at_output * (1 - 2.0**-40)).all())
+    alone = judge(replace(sides, output_effect=100 * lacks)).resolution
+    assert bool((alone < judge(sides).resolution).any()), "were it not asked of the output, this would change nothing"
 
 
 def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:

@@ -94,6 +94,52 @@ class Reshuffling(nn.Module):
         return v - v.mean(dim=0)
 
 
+class Centred(nn.Module):
+    """Changes what it was given in place; the tensor is the same, its numbers are not."""
+
+    def __init__(self, *, data: bool = False) -> None:
+        super().__init__()
+        self.layers, self.data = network(), data
+
+    def forward(self, v: Tensor) -> Tensor:
+        changed = v.data if self.data else v
+        changed -= changed.mean(dim=-1, keepdim=True)
+        return self.layers(v)
+
+
+class ByName(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.act = nn.Linear(D, D), nn.ReLU()
+
+    def forward(self, v: Tensor) -> Tensor:
+        return self.act(input=self.first(v))
+
+
+class Direction(Average):
+    """Uses W, but neither its size nor its sign; in a list, which torch does not look into."""
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.hidden = [layer]
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        mean, W = super().forward(context, query), self.hidden[0].weight
+        cosine = (mean @ W.mT).square().sum(-1, keepdim=True) / (W.square().sum() * mean.square().sum(-1, keepdim=True))
+        return mean * (1 + cosine)
+
+
+def reaching_for_its_direction() -> ContextualBlock:
+    layers = network()
+    return block(Direction(layers[0]), layers)
+
+
+def hooked_block() -> ContextualBlock:
+    made = block()
+    made.register_forward_hook(lambda module, inputs, output: output + 1)
+    return made
+
+
 EXPERTS = ["router", "one.0", "other.0"]
 
 
@@ -223,6 +269,16 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a network that changes": (lambda: block(net=Moving(), first="first"), "which of them run depends on the numbers"),
     "a norm of another width": (lambda: block(norm=nn.Linear(D, D + 1)), r"the network is given \(8, 5\); its first dense layer takes \(8, 4\)"),
     "a norm that fails": (lambda: block(norm=nn.LayerNorm(D + 1)), "the norm fails on what the contextual layer returned"),
+    "what it is given, changed in place": (lambda: block(net=Centred(), first="layers.0"), "is changed in place afterwards"),
+    "the same behind torch's back": (lambda: block(net=Centred(data=True), first="layers.0"), "is changed in place afterwards"),
+    "an activation in place": (
+        lambda: block(net=nn.Sequential(nn.Linear(D, M), nn.ReLU(inplace=True), nn.Linear(M, D))),
+        '"0" of the network returned is changed',
+    ),
+    "inputs by name": (lambda: block(net=ByName(), first="first"), '"act" of the network is given its input by name'),
+    "a layer that uses the direction of W": (reaching_for_its_direction, "computes with the first layer's weight"),
+    "a hook on the block": (hooked_block, "the block has a forward hook"),
+    "one layer that is first and last": (lambda: block(net=nn.Sequential(nn.Linear(D, D)), norm=nn.LayerNorm(D)), '"0" is a first dense layer, and the last'),
     "an output matrix that is tied": (tied_output, "is tied to another weight"),
     "a norm that uses the output matrix": (norm_with_the_output_matrix, 'computes with "network.2.weight"'),
     "a norm that mixes cases": (lambda: block(norm=Reshuffling()), "mixes cases"),
@@ -258,6 +314,24 @@ def test_what_the_claims_do_not_apply_to_is_refused(what: str) -> None:
 def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
     """The control of the refusals."""
     assert measured("formula", made).verdict is Verdict.HOLDS
+
+
+def test_a_norm_that_is_a_function_is_refused() -> None:
+    with pytest.raises(UnusableBlock, match=r"give it as an nn\.Module"):
+        block(norm=lambda v: v)
+
+
+def test_a_use_of_w_that_was_overlooked_is_violated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patched pass then finds another A(C∖Y,x), and nothing forgives it."""
+    monkeypatch.setattr("numeric.own_block._refuse_use_of", lambda *arguments: None)
+    found = measured("formula", reaching_for_its_direction())
+    assert found.verdict is Verdict.VIOLATED
+    assert found.counts[Verdict.VIOLATED] == 128
+
+
+def test_a_parallel_block_with_dropout_has_a_planted_wrong_update() -> None:
+    layers = nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Dropout(), nn.Linear(M, D, bias=False))
+    assert measured("formula", block(net=layers, norm=nn.LayerNorm(D), parallel=True)).wrong_caught > 64
 
 
 @pytest.mark.parametrize(("bias", "homogeneous"), [(False, True), (True, False)])
