@@ -64,7 +64,6 @@ BLOCKS = (
         "Softmax attention with its residual, ReLU network",
         _with_residual,
         Recipe(heads=4, steps=2500, learning_rate=8e-3, required_loss=0.03),
-        blunt=("fp8-e5m2",),
         homogeneous=True,
         cancels=True,
     ),

@@ -141,7 +141,10 @@ def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(
 
 
 def test_a_second_pass_that_finds_another_a_is_predicted(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The query of every patched pass but the first is moved by one part in 2^16: what that moves is known, and behind f_θ it is bounded."""
+    """The query of every patched pass but the first is moved by one part in 2^16: what that moves is known, and behind f_θ it is bounded.
+
+    So it is where kernels may differ from one pass to the next. On a CPU they do not, and the same is a violation.
+    """
     still = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
     calls = iter(range(10**6))
 
@@ -150,6 +153,10 @@ def test_a_second_pass_that_finds_another_a_is_predicted(blocks: dict[str, Train
         return passes.patched_forward(block, kept, query * nudge, patch, *rest)
 
     monkeypatch.setattr(sides, "patched_forward", moved)
+    strict = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    assert strict.counts[Verdict.VIOLATED] == CASES
+    calls = iter(range(10**6))
+    monkeypatch.setattr(cells, "_strict", lambda judged, *_: judged)
     found = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
     assert found.counts[Verdict.VIOLATED] == 0
     assert not still.judged.moved.any()
