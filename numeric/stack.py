@@ -110,7 +110,7 @@ def _replay(blocks: Sequence[ContextualBlock], whole: list[Tensor], kept: Tensor
     rest = [None] * len(blocks) if kept is None else _streams(blocks, kept)
 
     def last(put: Patch, at: list[Tensor] | None = None) -> float:
-        return float(_apart(_replayed(blocks, whole, rest, query, put, at)[-1], goal[-1]).min())
+        return float(relative_difference(_replayed(blocks, whole, rest, query, put, at)[-1], goal[-1]).min())
 
     middle = len(blocks) // 2
     unpatched = _run(blocks, rest, query)
@@ -119,7 +119,7 @@ def _replay(blocks: Sequence[ContextualBlock], whole: list[Tensor], kept: Tensor
         "Δb′ left out of one block": last(lambda block, v, v_rest: (_no_bias if block is blocks[middle] else patch)(block, v, v_rest)),
         "patches made at the stream of the unpatched stack": last(patch, unpatched),
     }
-    apart = tuple(float(_apart(s, t).max()) for s, t in zip(_replayed(blocks, whole, rest, query, patch)[1:], goal[1:], strict=True))
+    apart = tuple(float(relative_difference(s, t).max()) for s, t in zip(_replayed(blocks, whole, rest, query, patch)[1:], goal[1:], strict=True))
     return Replay(0 if kept is None else kept.shape[1], apart, planted)
 
 
@@ -142,7 +142,7 @@ def generations(trained: TrainedBlock) -> Generation:
             return first.setdefault(id(block), patch(block, v, v_rest))
 
         _, stale = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, once))
-    apart = max(float(_apart(s, t).max()) for s, t in zip(found, with_prompt, strict=True))
+    apart = max(float(relative_difference(s, t).max()) for s, t in zip(found, with_prompt, strict=True))
     distinct = sum(len(set(row)) for row in chosen.tolist()) / len(chosen)
     same, planted = (int((each == chosen).all(-1).sum()) for each in (again, stale))
     return Generation(GENERATED, same, len(chosen), distinct, apart, planted)
@@ -211,11 +211,11 @@ def _replayed(
     for place, block in enumerate(blocks):
         at = streams[-1] if made_at is None else made_at[place]
         v, v_rest = block.contextual(whole[place], at), block.contextual(rest[place], at)
-        streams.append(_patched(block, rest[place], streams[-1], put(block, v, v_rest)))
+        streams.append(run_patched(block, rest[place], streams[-1], put(block, v, v_rest)))
     return streams
 
 
-def _patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+def run_patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """The block's own forward pass, with its own parameters for each prompt."""
 
     def one(own: dict[str, Tensor], context: Tensor | None, x: Tensor) -> Tensor:
@@ -228,6 +228,6 @@ def _patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parameter
     return found
 
 
-def _apart(found: Tensor, goal: Tensor) -> Tensor:
+def relative_difference(found: Tensor, goal: Tensor) -> Tensor:
     """‖found - goal‖∞ / ‖goal‖∞ of each prompt."""
     return (found - goal).abs().amax(-1) / goal.abs().amax(-1)

@@ -193,6 +193,17 @@ class AdversarialRecord(Row):
         return self.best is not None and (self.random is None or self.best > self.random)
 
 
+class PostNormRecord(Row):
+    """The claim `norm-scale` on trained weights behind which a norm is put, in fp64. Measured; the limit is that of the stacks."""
+
+    block: str
+    prompts: int
+    limit: Real
+    apart: Real = Field(description="Difference of the patched block's output from that with the prompt, over the output: the largest of the prompts.")
+    smallest: Real = Field(description="The smallest entry, in magnitude, of what the norm makes before it scales.")
+    planted: dict[str, Real] = Field(description="Wrong patches, and that difference: the least of the prompts.")
+
+
 class Experiments(Row):
     """The paper's figures, as far as the run made them, and what it did not draw."""
 
@@ -202,5 +213,6 @@ class Experiments(Row):
     dynamics: list[DynamicsRecord] = []
     static_patch: list[StaticPatchRecord] = []
     stacks: list[StackRecord] = []
+    post_norm: PostNormRecord | None = None
     adversarial: list[AdversarialRecord] = []
     broken: list[NotMeasured] = []

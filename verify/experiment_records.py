@@ -10,6 +10,7 @@ from numeric.adversarial import Best, Budget, Found, bench, search
 from numeric.cell import Cell
 from numeric.experiments import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.implicit_dynamics import Identity, implicit_dynamics
+from numeric.post_norm import post_norm
 from numeric.probe import BATCH, Probed
 from numeric.simplest import Simplest, in_words, made_simple
 from numeric.stack import PROMPTS, STRAYED, generations, is_stack, replays
@@ -28,6 +29,7 @@ from reports.experiment_rows import (
     Figure3,
     IdentityRecord,
     LayerRecord,
+    PostNormRecord,
     ReplayRecord,
     StackRecord,
     StaticPatchRecord,
@@ -45,6 +47,9 @@ DYNAMICS_FORMATS = ("fp64", "fp32")
 
 IDENTITIES = ("moved", "factored", "descended", "telescoped")
 """Of the implicit dynamics."""
+POST_NORM_ON = "pre-ln"
+"""The block behind whose network a norm is put."""
+
 SEARCHED = ((PAPERS, "fp32"), (PAPERS, "bf16"), ("gru", "fp32"))
 """Blocks and formats in which the search for the worst context is part of a run; the last is one where random contexts leave much of the bound."""
 
@@ -83,6 +88,8 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
             yield Experiment("static_patch", name, static_patch, (found.alone(),))
         if is_stack(found.model.block):
             yield Experiment("stacks", name, stack, (found.alone(),))
+    if POST_NORM_ON in learned:
+        yield Experiment("post_norm", POST_NORM_ON, with_post_norm, (learned[POST_NORM_ON].alone(),))
     for name, mode in SEARCHED:
         if name in learned and mode in probed:
             yield Experiment("adversarial", name, adversarial, (learned[name].alone(), probed[mode], plan.seed))
@@ -237,6 +244,12 @@ def adversarial_record(cell: Cell, found: Found, simple: Simplest | None, seed: 
 def _ratio(best: Best) -> float | None:
     """None if no case counted."""
     return None if best.tokens is None else best.ratio
+
+
+def with_post_norm(trained: TrainedBlock) -> PostNormRecord:
+    """The scale of a norm behind the network takes what the stream lacks."""
+    found = post_norm(trained)
+    return PostNormRecord(block=trained.block.id, prompts=PROMPTS, limit=STRAYED, apart=found.apart, smallest=found.smallest, planted=found.planted)
 
 
 def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:

@@ -34,8 +34,8 @@ def test_the_blocks_one_after_the_other_are_the_stack(trained_stack: TrainedBloc
     whole = stack._streams(blocks, context)
     with torch.no_grad():
         found, expected = stack._run(blocks, whole, query)[-1], trained_stack.model.block.double()(context, query)
-    assert float(stack._apart(found, expected).max()) <= STRAYED
-    assert float(stack._apart(found, expected.roll(1, 0)).min()) > 1e6 * STRAYED
+    assert float(stack.relative_difference(found, expected).max()) <= STRAYED
+    assert float(stack.relative_difference(found, expected.roll(1, 0)).min()) > 1e6 * STRAYED
 
 
 def test_a_patched_block_is_its_own_forward_pass(trained_stack: TrainedBlock) -> None:
@@ -44,7 +44,7 @@ def test_a_patched_block_is_its_own_forward_pass(trained_stack: TrainedBlock) ->
     block = blocks[3]
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         v, rest = block.contextual(context, query), block.contextual(None, query)
-        together = stack._patched(block, None, query, stack.patch(block, v, rest))
+        together = stack.run_patched(block, None, query, stack.patch(block, v, rest))
         for case in range(3):
             z, a = block.norm(v[case]), block.norm(rest[case])
             W = block.first.weight + torch.outer(block.first.weight @ (z - a), a) / a.square().sum()
