@@ -76,16 +76,21 @@ SKIPPED = {
 
 @pytest.mark.parametrize("reason", sorted(SKIPPED))
 def test_what_is_skipped_could_not_have_held(reason: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
-    """Not violated, but blunt: one at least of what a reason skips has a bound as wide as what it should show."""
+    """Not violated, but blunt: one at least of what a reason skips has, in one of three draws, a bound as wide as what it should show."""
     cells = [a_cell(blocks[block_id], machine[name], variants_named([variant])[0], scenario) for block_id, name, scenario, variant in SKIPPED[reason]]
     if reason == ONE_DTYPE:
         for cell in cells:
             with pytest.raises(ValueError, match="dtype"):
                 measure_cell(cell, 0)
         return
-    found = [measure_cell(cell, 0) for cell in cells]
-    assert all(cell.counts[Verdict.VIOLATED] == 0 for cell in found)
-    assert Verdict.VACUOUS in [cell.verdict for cell in found]
+    verdicts: set[Verdict] = set()
+    for seed in range(3):
+        found = [measure_cell(cell, seed) for cell in cells]
+        assert all(cell.counts[Verdict.VIOLATED] == 0 for cell in found)
+        verdicts |= {cell.verdict for cell in found}
+        if Verdict.VACUOUS in verdicts:
+            return
+    pytest.fail(f"what is skipped held in every draw: {verdicts}")
 
 
 WRONG = {
