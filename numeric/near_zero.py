@@ -68,7 +68,9 @@ class Attended:
     def __init__(self, subject: Subject, block: ContextualBlock, probed: Probed, seed: int) -> None:
         """block: in the format."""
         self.block, self.probed = block, probed
-        self._subject, self._seed = subject, seed
+        self._subject = subject
+        self._tokens = subject.model.tokens(CASES, torch.Generator().manual_seed(seed))
+        self._unrounded = copy.deepcopy(subject.model.block).double()
         self._known: dict[int, tuple[Tensor, Tensor]] = {}
         self._operands: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -85,23 +87,18 @@ class Attended:
         if exponent not in self._operands:
             z, a = (attended.double() for attended in self.at(exponent))
             with torch.no_grad():
-                unrounded = copy.deepcopy(self._subject.model.block).double().contextual(None, self._prompts(exponent).query)
+                unrounded = self._unrounded.contextual(None, self._prompts(exponent).query)
             v = formulas.context_vector(z, a) @ self.block.first_weight.double().mT
             self._operands[exponent] = v, unrounded.to(z.device) * 2.0**-exponent
         return self._operands[exponent]
 
     def _prompts(self, exponent: int) -> Cases:
         """CASES cases; the same prompts at every level."""
-        return at_norm(self._subject, torch.full((CASES,), float(exponent), dtype=torch.float64), torch.Generator().manual_seed(self._seed))
+        return at_norm(self._subject, *self._tokens, torch.full((CASES,), float(exponent), dtype=torch.float64))
 
 
-def sweep(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> Sweep:
-    """Measure at evenly spaced distances, then halve the interval in which the first failure lies.  block: in the format."""
-    return sweep_of(Attended(subject, block, probed, seed), variant)
-
-
-def sweep_of(attended: Attended, variant: Variant) -> Sweep:
-    """The same, of what may be known already from another variant's."""
+def sweep(attended: Attended, variant: Variant) -> Sweep:
+    """Measure at evenly spaced distances, then halve the interval in which the first failure lies."""
     lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
     coarse = sorted({round(x) for x in torch.linspace(0, lowest, LEVELS).tolist()}, reverse=True)
     levels = {e: _level(attended, variant, e) for e in coarse}

@@ -116,12 +116,14 @@ def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probe
 
 
 def patched_forward(
-    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapters: dict[str, Factors] | None = None
-) -> Pass:
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapters: dict[str, Factors] | None = None,
+    carried: Tensor | None = None,
+) -> Pass:  # fmt: skip
     """The block's forward pass with its own parameters for each case.
 
     kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
     adapters: by the first layer's name, v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what it computes.
+    carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
     """
 
     def one(
@@ -137,7 +139,7 @@ def patched_forward(
 
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query) as handed:
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
         dims = (0 if patch else None, None if kept is None else 0, 0, 0 if adapters else None, None if handed is None else 0)
         heard, output = vmap(one, in_dims=dims)(patch, kept, query, adapters or {}, handed)
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
@@ -153,19 +155,19 @@ class _Handed(nn.Module):
 
 
 @contextmanager
-def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> Iterator[Tensor | None]:
+def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None) -> Iterator[Tensor | None]:
     """Nothing if vmap can run the contextual layer; else what the layer computes for the whole batch, handed on to each case while this lasts.
 
-    PyTorch's recurrent layers are kernels for which vmap has no rule. Yields (cases, d) or None.
+    PyTorch's recurrent layers are kernels for which vmap has no rule.  carried: what the layer computed, if that is known. Yields (cases, d) or None.
     """
     if block.batches is None:
         block.batches = _has_batching_rules(block, kept, query)
-    if block.batches:
+    if block.batches and carried is None:
         yield None
         return
     layer, block.contextual = block.contextual, _Handed()
     try:
-        yield layer(kept, query)
+        yield layer(kept, query) if carried is None else carried
     finally:
         block.contextual = layer
 

@@ -153,7 +153,7 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
         moved, of_moved = (x.squeeze(-1) for x in (predicted.value, predicted.radius.dense(*predicted.value.shape[-2:])))
         right_side = replace(right_side, first_layer_radius=widen(of_moved + at_again.squeeze(-1), 1))
 
-    wrong = _planted(block, calls, outputs, patched, change, delta.value, z.value, left, variant, cases, probed)
+    wrong = _planted(block, calls, outputs, patched, change, delta.value, z.value, left, right, variant, cases, probed)
     wrong_side = Side(wrong.first(block).double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
     effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
     lacks = (left.carried.double() - stream.double()).abs()
@@ -175,7 +175,7 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
 
 def _planted(
     block: ContextualBlock, calls: tuple[Call, ...], outputs: OutputLayers, patched: Patched, change: Rounded, delta: Tensor, z: Tensor, left: Pass,
-    variant: Variant, cases: Cases, probed: Probed,
+    right: Pass, variant: Variant, cases: Cases, probed: Probed,
 ) -> Pass:  # fmt: skip
     """The patched pass with a wrong update, as well scaled as the right one: A(C,x) in it for A(C∖Y,x), a mistake seen in the wild."""
     parameters, adapters = _tensors(patched), None
@@ -184,7 +184,7 @@ def _planted(
     else:
         mistaken, adapters = _mistaken(block, delta, z, variant, probed)
         parameters |= mistaken
-    return patched_forward(block, cases.kept, cases.query, parameters, probed, adapters)
+    return patched_forward(block, cases.kept, cases.query, parameters, probed, adapters, carried=right.carried)
 
 
 def _moved(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:

@@ -76,7 +76,7 @@ class Run:
         self.models: list[ModelRecord] = []
         self.cells: dict[int, CellRecord] = {}
         """By the place in the plan; and so the rest."""
-        self.near_zero: dict[int, NearZeroSweep] = {}
+        self.near_zero: dict[int, list[NearZeroSweep]] = {}
         self.not_swept: list[NotSwept] = []
         self.not_measured: list[NotMeasured] = []
         self.experiments = Experiments()
@@ -101,7 +101,7 @@ class Run:
             errata=list(self._errata()),
             models=self.models,
             cells=[self.cells[key] for key in sorted(self.cells)],
-            near_zero=[self.near_zero[key] for key in sorted(self.near_zero)],
+            near_zero=[row for key in sorted(self.near_zero) for row in self.near_zero[key]],
             not_swept=self.not_swept,
             not_measured=self.not_measured,
             experiments=self.experiments,
@@ -176,7 +176,7 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         for key, cell in found.cells.items():
             pool.submit(key, measure, cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, state.plan.profile.certified, state.plan.seed)
         for key, sweep in found.sweeps.items():
-            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variant, state.plan.seed)
+            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, state.plan.seed)
         total = len(made) + len(found.cells) + len(found.sweeps)
         saved = time.monotonic()
         for done, (key, outcome) in enumerate(pool.results(), start=1):
@@ -227,10 +227,11 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outc
         state.gradient_factors[key] = outcome.gradient_factor
 
 
-def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: NearZeroSweep | Exception) -> None:
-    """The sweep's row; one that broke is told as that, and makes the run incomplete."""
+def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
+    """The sweeps' rows; those that broke are told as that, and make the run incomplete."""
     if isinstance(outcome, Exception):
-        state.not_swept.append(NotSwept(block=sweep.subject.block.id, format=sweep.machine.mode.id, variant=sweep.variant, reason=_words(outcome)))
+        block, mode = sweep.subject.block.id, sweep.machine.mode.id
+        state.not_swept += [NotSwept(block=block, format=mode, variant=variant, reason=_words(outcome)) for variant in sweep.variants]
         return
     state.near_zero[key] = outcome
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from numeric.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.modes import Mode
-from numeric.near_zero import sweep
+from numeric.near_zero import Attended, sweep
 from numeric.probe import Probed, probe
 from numeric.refinements import Refinement
 from numeric.scenario import scenarios_named
@@ -49,7 +49,7 @@ def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[
     return probe(mode, **shapes, device=device).without(left_out)
 
 
-def sweep_near_zero(subject: Subject, probed: Probed, variant: str, seed: int) -> NearZeroSweep:
-    """Measure one variant in one mode from ‖a‖ = 1 down to 0."""
-    found = sweep(subject, block_in_format(subject, probed), subject.variant(variant), probed, seed_of(seed, subject.block.id, "near zero sweep"))
-    return cell_records.sweep_record(subject, variant, probed, found)
+def sweep_near_zero(subject: Subject, probed: Probed, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:
+    """Measure each variant in one mode from ‖a‖ = 1 down to 0, on the same operands."""
+    attended = Attended(subject, block_in_format(subject, probed), probed, seed_of(seed, subject.block.id, "near zero sweep"))
+    return [cell_records.sweep_record(subject, name, probed, sweep(attended, subject.variant(name))) for name in variants]

@@ -37,11 +37,11 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSweep:
-    """A sweep towards a = 0."""
+    """Sweeps towards a = 0, one a variant, on the same operands."""
 
     subject: Subject
     machine: Probed
-    variant: str
+    variants: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -83,13 +83,17 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             assert machine is not None
             cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
             found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
+    for (name, block), mode in product(blocks.items(), modes_named(plan.formats)):
+        machine = probed.get(mode.id)
+        if isinstance(block, BlockNotTrained) or machine is None or not _has_near_zero(plan, block.block, mode):
+            continue
         place += 1
-        if not isinstance(block, BlockNotTrained) and machine is not None and _has_near_zero(plan, block.block, mode):
-            impossible = cannot_run(block.model.block, mode)
-            if impossible is None:
-                found.sweeps[place] = PlannedSweep(block, machine, variant)
-            else:
-                found.not_measured.append(NotMeasured(block=name, what=f"the sweep of {variant} towards a = 0 in {mode.id}", reason=impossible))
+        impossible = cannot_run(block.model.block, mode)
+        if impossible is None:
+            found.sweeps[place] = PlannedSweep(block, machine, _variants(plan, name))
+        else:
+            what = f"sweeps towards a = 0 in {mode.id}"
+            found.not_measured.append(NotMeasured(block=name, what=what, reason=impossible))
     return found
 
 

@@ -19,10 +19,9 @@ LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""
 
 
-def at_norm(subject: Subject, exponents: Tensor, generator: torch.Generator) -> Cases:
-    """Cases whose ‖A(x)‖ is about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0. The layer is homogeneous in the query."""
+def at_norm(subject: Subject, context: Tensor, query: Tensor, exponents: Tensor) -> Cases:
+    """The prompts with ‖A(x)‖ of about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0. The layer is homogeneous in the query."""
     assert subject.block.homogeneous
-    context, query = subject.model.tokens(len(exponents), generator)
     norm = subject.model.block.contextual(None, query).double().norm(dim=-1)
     scale = torch.exp2(exponents - norm.log2().round())
     # A subnormal power of two times an fp64 number is rounded once, here; the query is exact from here on.
@@ -37,7 +36,7 @@ def exponents_of(storage: Format, cases: int) -> Tensor:
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
-    return at_norm(subject, exponents_of(storage, cases), generator)
+    return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))
 
 
 def _refuses(block: Block, mode: Mode) -> str | None:

@@ -18,7 +18,7 @@ from numeric.combination import cannot_run, makes_no_sense
 from numeric.formats import format_named
 from numeric.judging import judge
 from numeric.modes import MODES, modes_named
-from numeric.near_zero import Attended, sweep_of
+from numeric.near_zero import Attended, sweep
 from numeric.probe import Probed, probe
 from numeric.scenario import all_scenarios, scenarios_named
 from numeric.shapes import asked_shapes
@@ -153,9 +153,9 @@ def test_a_second_pass_that_finds_another_a_is_predicted(blocks: dict[str, Train
     still = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
     calls = iter(range(10**6))
 
-    def moved(block, kept, query, patch, *rest):
+    def moved(block, kept, query, patch, *rest, **handed):
         nudge = 1.0 if next(calls) % 3 == 0 else 1 + 2.0**-16
-        return passes.patched_forward(block, kept, query * nudge, patch, *rest)
+        return passes.patched_forward(block, kept, query * nudge, patch, *rest, **handed)
 
     monkeypatch.setattr(sides, "patched_forward", moved)
     strict = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
@@ -205,7 +205,7 @@ def attended(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> Cal
 
 @pytest.mark.parametrize(("block_id", "name", "variant"), SWEPT, ids=lambda part: getattr(part, "id", part))
 def test_the_near_zero_radius_is_as_predicted(variant: Variant, name: str, block_id: str, attended: Callable[[str, str], Attended]) -> None:
-    found = sweep_of(attended(block_id, name), variant)
+    found = sweep(attended(block_id, name), variant)
     assert 0.5 <= found.measured_radius / found.predicted_radius <= 2
     assert found.levels[0].refused == 0
     assert found.levels[-1].refused == 1

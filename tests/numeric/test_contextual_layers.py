@@ -84,10 +84,15 @@ def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: 
 def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     weight = block.first.weight.detach().expand(CASES, -1, -1)
-    patches = ({f"network.{block.first_layers[0]}.weight": factor * weight} for factor in (1, 2))
+    patches = [{f"network.{block.first_layers[0]}.weight": factor * weight} for factor in (1, 2)]
     one, other = (patched_forward(block, None, cases.query, patch, machine[name]) for patch in patches)
     assert torch.equal(one.attended, other.attended)
     assert not torch.equal(one.output, other.output)
+    # Handed on, what the layer found gives the same pass; another vector gives another.
+    again, elsewhere = (patched_forward(block, None, cases.query, patches[1], machine[name], carried=found) for found in (one.carried, 2 * one.carried))
+    assert torch.equal(again.attended, other.attended)
+    assert torch.equal(again.output, other.output)
+    assert not torch.equal(elsewhere.output, other.output)
     # It is the layer's own, up to the rounding of another kernel; a layer that vmap cannot run is run for the whole batch.
     own = forward(block, None, cases.query, machine[name])
     assert apart(one.attended.double(), own.attended.double()) < 64 * machine[name].mode.activations.unit_roundoff

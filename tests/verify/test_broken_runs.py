@@ -53,7 +53,12 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
 
 def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/scenarios/near_zero.py", "    return at_norm(subject, exponents_of(storage, cases), generator)", "    raise MemoryError('no room')")
+    plant(
+        code,
+        "numeric/scenarios/near_zero.py",
+        "    return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))",
+        "    raise MemoryError('no room')",
+    )
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512",
         "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
