@@ -58,7 +58,7 @@ _STANDING_GLYPHS = {
     Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
 }
 
-_TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_report(folder: Path) -> Path:
@@ -89,7 +89,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "inside": cases_inside(record),
         "headline": _headline(record, folder),
         "sections": SECTIONS,
-        "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "grid": cells,
         "gaps": any(not squares for block in cells.blocks for row in block.rows for squares in row.squares),
         "detailed": _detailed(cells),
@@ -114,7 +114,7 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "words": WORDS,
         "verdict_words": VERDICTS,
     }
-    return share_styles(_environment().get_template("page.html.j2").render(values))
+    return share_styles(environment().get_template("page.html.j2").render(values))
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:
@@ -154,9 +154,10 @@ class _Unindented(FileSystemLoader):
         return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE), path, unchanged
 
 
-def _environment() -> Environment:
-    environment = Environment(loader=_Unindented(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
+def environment() -> Environment:
+    """Templates, and the filters that write numbers."""
+    found = Environment(loader=_Unindented(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    found.filters.update(
         count=numbers.count,
         counted=numbers.counted,
         real=_raised(numbers.real),
@@ -171,7 +172,7 @@ def _environment() -> Environment:
         statement=statement,
         matrix=matrix,
     )
-    return environment
+    return found
 
 
 def _detailed(cells: Grid) -> set[str]:

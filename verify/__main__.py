@@ -199,6 +199,45 @@ def report(
 
 
 @app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="A run's folder.")],
+    after: Annotated[Path, typer.Argument(help="Another's, of any age.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the comparison as an HTML page, too.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Compare two runs: what appeared, vanished, changed its verdict, or moved further than another seed would move it."""
+    from verify.comparing import compare as compare_runs
+
+    return compare_runs(before, after, out=out, as_json=as_json)
+
+
+@app.command()
+def baseline(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    out: Annotated[Path, typer.Option("--out", help="The baseline's file; one that is there is replaced, and its reasons are kept.", show_default=False)],
+    reason: Annotated[str, typer.Option("--reason", help="Why this run is what others are to be held to.", show_default=False)],
+    as_json: AsJson = False,
+) -> int:
+    """Keep what a run found, small and sorted, as what later runs are held to."""
+    from verify.comparing import keep
+
+    return keep(run, out, reason, as_json=as_json)
+
+
+@app.command()
+def gate(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    baseline: Annotated[Path, typer.Option("--baseline", help="A file that `verify baseline` wrote.", show_default=False)],
+    strict: Annotated[bool, typer.Option("--strict", help="What is new, other or better fails, too, until it is accepted.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Hold a run to a baseline: 1 if anything is worse, missing, or beyond its margin; 3 if nothing was compared."""
+    from verify.comparing import gate as hold
+
+    return hold(run, baseline, strict=strict, as_json=as_json)
+
+
+@app.command()
 def replay(
     witness: Annotated[Path, typer.Argument(help="A file out of a run's folder witnesses/.")],
     device: Device = "auto",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from symbolic.verdict import Verdict
 
 if TYPE_CHECKING:
+    from reports.differences import Compared
     from reports.record import RunRecord
 
 HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -25,3 +26,20 @@ def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     verdicts = [claim.verdict for claim in record.claims] + [cell.verdict for cell in record.cells]
     complete = all(verdict in (Verdict.HOLDS, Verdict.SKIPPED) for verdict in verdicts)
     return HELD if complete and standing is Standing.HELD else INCOMPLETE
+
+
+def gate_status(found: "Compared", *, strict: bool) -> int:
+    """3 if nothing was compared; 1 if something is worse than in the baseline, or no longer the failure that it knows; 3 if what it has did not run.
+
+    strict: what is new, other or better without having been accepted is 1, too.
+    """
+    from reports.differences import Standing
+
+    failing = [Standing.REGRESSION, Standing.STALE]
+    if strict:
+        failing += [Standing.NEW, Standing.CHANGED, Standing.BETTER]
+    if found.nothing:
+        return INCOMPLETE
+    if found.of(*failing):
+        return FAILED
+    return INCOMPLETE if not found.finished or found.of(Standing.NOT_RUN) else HELD

@@ -1,0 +1,123 @@
+"""A comparison of two runs, told: as a sentence, on a terminal, as JSON, and as a page."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.differences import Compared, Standing
+from reports.numbers import count, counted, joined
+from reports.page import TEMPLATES, environment
+from reports.record import RunRecord
+from reports.runs import replacing
+
+TOLD = 40
+"""Lines on a terminal for each standing; the page and ``--json`` have all."""
+
+_COLOURS = {
+    Standing.REGRESSION: "bold red",
+    Standing.STALE: "bold red",
+    Standing.NOT_RUN: "yellow",
+    Standing.NEW: "cyan",
+    Standing.CHANGED: "cyan",
+    Standing.BETTER: "blue",
+}
+"""Never the only sign: the word stands beside each."""
+
+_ONE = {
+    Standing.REGRESSION: ("is a regression", "are regressions"),
+    Standing.STALE: ("is a known failure no more", "are known failures no more"),
+    Standing.NOT_RUN: ("did not run", "did not run"),
+    Standing.NEW: ("is new", "are new"),
+    Standing.CHANGED: ("has another verdict", "have another verdict"),
+    Standing.BETTER: ("is better", "are better"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two, in words."""
+
+    name: str
+    """A run's id, or a baseline's file."""
+    about: str
+
+
+def about(record: RunRecord) -> str:
+    """A run in a few words."""
+    where = f"{record.environment.device}, torch {record.environment.torch}"
+    return f"{record.run.profile}, seed {record.run.seed}, {record.run.started}, {where}" + ("" if record.run.finished else "; not finished")
+
+
+def sentence(found: Compared) -> str:
+    """What came out, in one sentence."""
+    if found.nothing:
+        return "Nothing was compared: no claim, erratum, cell or sweep stands on both sides."
+    what = joined([counted(number, kind, "errata" if kind == "erratum" else None) for kind, number in found.compared.items() if number])
+    if not found.differences:
+        return f"Nothing differs beyond what another seed may show: {what} compared."
+    parts = []
+    for standing in Standing:
+        number = len(found.of(standing))
+        if number:
+            parts.append(f"{count(number)} {_ONE[standing][number > 1]}")
+    return f"{joined(parts)}; {what} compared."
+
+
+def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
+    """The sentence, every difference in a line, and what was not compared."""
+    grave = bool(found.of(Standing.REGRESSION, Standing.STALE))
+    parts: list[RenderableType] = [
+        Text.assemble((f"{after.name}", "bold"), f" ({after.about}) against ", (before.name, "bold"), f" ({before.about})"),
+        Text(sentence(found), style="bold red" if grave else "bold yellow" if found.nothing else "bold"),
+    ]
+    for standing in Standing:
+        rows = found.of(standing)
+        if rows:
+            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+            table.add_column(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing], no_wrap=True)
+            table.add_column(Text(""), overflow="fold")
+            for row in rows[:TOLD]:
+                table.add_row(Text(row.kind), Text.assemble((row.id, "bold"), f"  {row.what}"))
+            parts += [Text(), table]
+            if len(rows) > TOLD:
+                parts.append(Text(f"… and {counted(len(rows) - TOLD, 'line')} more; --json and the page have all", style="dim"))
+    return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
+
+
+def as_data(found: Compared, before: Side, after: Side) -> Mapping[str, object]:
+    """For ``--json``."""
+    return {
+        "before": asdict(before),
+        "after": asdict(after),
+        "sentence": sentence(found),
+        "finished": found.finished,
+        "compared": dict(found.compared),
+        "differences": [{**asdict(row), "standing": row.standing.value} for row in found.differences],
+        "not_compared": list(found.limits),
+    }
+
+
+def write_comparison(found: Compared, before: Side, after: Side, path: Path) -> Path:
+    """One HTML file that needs nothing else; returns its path."""
+    grave = found.of(Standing.REGRESSION, Standing.STALE)
+    text = (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+            before=before,
+            after=after,
+            sentence=sentence(found),
+            tone="violated" if grave else "nothing" if found.nothing else "held",
+            groups=[(standing.value, rows) for standing in Standing if (rows := found.of(standing))],
+            limits=found.limits,
+        )
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path

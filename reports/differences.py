@@ -1,0 +1,271 @@
+"""What a run shows otherwise than a baseline: what is worse, missing, new, better, or moved beyond its margin.
+
+    verdict      graver than it was; a known failure that is none any more is *stale*, and must be taken out of the baseline
+    worst        error ÷ bound larger than another seed would show (``prediction.worst_limit``)
+    tightness    the median of bound ÷ error outside what another seed would show, on either side: above it the bound is wider or the
+                 error smaller, below it the error is larger or the bound has lost a term (``prediction.median_interval``)
+    refused      more cases than another seed would have refused (``prediction.count_limit``)
+    bound        on the same operands (one seed, one machine, the same weights) another bound; there nothing is left to chance
+
+A NaN lies inside no margin. On another machine, or with another torch, kernels add in another order: verdicts and the worst ratios are
+compared then, and nothing else; the same if the record's schema was another. Times are never compared.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from reports.baseline import (
+    Baseline,
+    CellLine,
+    ClaimLine,
+    SweepLine,
+    cell_key,
+    judged_cases,
+    origin_of,
+    same_schema,
+    sweep_key,
+)
+from reports.numbers import count, counted, joined, ratio, real
+from reports.record import CellRecord, ClaimRecord, ErratumRecord, NearZeroSweep, RunRecord
+from symbolic.verdict import Verdict
+
+REORDERED = 2.0**-33
+"""A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""
+
+KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT)
+
+UNCHECKED = (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
+
+GRAVEST_FIRST: tuple[tuple[Verdict, ...], ...] = ((Verdict.VIOLATED,), (Verdict.ERROR, Verdict.TIMEOUT), UNCHECKED, (Verdict.HOLDS,))
+"""Of one rank none is better than another: nothing was checked."""
+
+RADII_APART = 2.0
+"""A measured radius is within this factor of the predicted one, or the prediction is wrong (Design, near zero)."""
+
+
+class Standing(Enum):
+    """What a difference means to a gate. The gravest first."""
+
+    REGRESSION = "regression"
+    STALE = "stale known failure"
+    NOT_RUN = "not run"
+    NEW = "new, not accepted"
+    CHANGED = "other, not accepted"
+    BETTER = "better"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is otherwise."""
+
+    standing: Standing
+    kind: str
+    """claim, erratum, cell or sweep."""
+    id: str
+    what: str
+    """In words, with what was and what is."""
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A run held to a baseline."""
+
+    differences: tuple[Difference, ...]
+    """The gravest first."""
+    compared: Mapping[str, int]
+    """How many of each kind stood on both sides."""
+    limits: tuple[str, ...]
+    """What was not compared, and why."""
+    finished: bool
+    """Whether the run was."""
+
+    def of(self, *standings: Standing) -> list[Difference]:
+        """Those of some standings."""
+        return [found for found in self.differences if found.standing in standings]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing on both sides."""
+        return not any(self.compared.values())
+
+
+def differences(baseline: Baseline, record: RunRecord) -> Compared:
+    """Hold a run to a baseline."""
+    here, there = origin_of(record), baseline.origin
+    other_machine = sorted(name for name in here.machine.keys() | there.machine.keys() if here.machine.get(name) != there.machine.get(name))
+    alike = not other_machine and same_schema(baseline)
+    finished = record.run.finished is not None
+    gone = Standing.REGRESSION if finished else Standing.NOT_RUN
+    cells = {cell_key(cell): cell for cell in record.cells}
+    fewer = [key for key, cell in cells.items() if alike and key in baseline.cells and not _as_many(baseline.cells[key], cell)]
+
+    def of_cell(key: str, line: CellLine, cell: CellRecord) -> Iterator[Difference]:
+        paired = alike and here.seed == there.seed and cell.block in here.recipes and here.recipes.get(cell.block) == there.recipes.get(cell.block)
+        yield from _cell(key, line, cell, margins=alike and key not in fewer, paired=paired and key not in fewer)
+
+    sides = (
+        ("claim", baseline.claims, {claim.id: claim for claim in record.claims}, _claim, _verdict_of),
+        ("erratum", baseline.errata, {str(erratum.number): erratum for erratum in record.errata}, _erratum, _shown),
+        ("cell", baseline.cells, cells, of_cell, _verdict_of),
+        ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, _sweep, lambda _: "measured"),
+    )
+    found: list[Difference] = []
+    compared = {}
+    for kind, before, after, judge, word in sides:
+        rows, number = _matched(kind, before, after, judge, word, gone)  # type: ignore[arg-type]  # each kind with its own rows
+        found += rows
+        compared[kind] = number
+    order = list(Standing)
+    found.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", _gravity(each.after)))
+    return Compared(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer)), finished)
+
+
+B = TypeVar("B")
+A = TypeVar("A")
+
+
+def _matched(
+    kind: str, before: Mapping[str, B], after: Mapping[str, A], judge: Callable[[str, B, A], Iterable[Difference]], word: Callable[[B | A], str], gone: Standing
+) -> tuple[list[Difference], int]:
+    """The differences of one kind, and how many stood on both sides."""
+    found = [Difference(gone, kind, key, "missing from the run", word(row), "missing") for key, row in before.items() if key not in after]
+    found += [Difference(Standing.NEW, kind, key, "not in the baseline", "missing", word(row)) for key, row in after.items() if key not in before]
+    both = [key for key in after if key in before]
+    for key in both:
+        found += judge(key, before[key], after[key])
+    return found, len(both)
+
+
+def _verdict(kind: str, key: str, before: Verdict, after: Verdict, reason: str | None) -> Iterator[Difference]:
+    """Graver, stale, or better."""
+    was, now = (next(rank for rank, verdicts in enumerate(GRAVEST_FIRST) if verdict in verdicts) for verdict in (before, after))
+    if now == was and before is not after:
+        yield Difference(Standing.CHANGED, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
+    elif now < was:
+        yield Difference(Standing.REGRESSION, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
+    elif now > was:
+        stale = before in KNOWN_FAILURES
+        what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
+        yield Difference(Standing.STALE if stale else Standing.BETTER, kind, key, what, before.value, after.value)
+
+
+def _claim(key: str, line: ClaimLine, claim: ClaimRecord) -> Iterator[Difference]:
+    yield from _verdict("claim", key, line.verdict, claim.verdict, claim.reason)
+    if claim.scope != line.scope and claim.verdict is line.verdict:
+        yield Difference(Standing.REGRESSION, "claim", key, f"shown for {claim.scope}, was {line.scope}", line.scope, claim.scope)
+    refuted = {mutant.id for mutant in claim.mutants if mutant.verdict is Verdict.VIOLATED}
+    for name in sorted(set(line.refuted) - refuted):
+        known = any(mutant.id == name for mutant in claim.mutants)
+        yield Difference(Standing.REGRESSION, "claim", key, f"the false variant {name} is {'not refuted' if known else 'missing'}", "refuted", "not refuted")
+    for name in sorted({mutant.id for mutant in claim.mutants} - set(line.refuted)):
+        if name in refuted:
+            yield Difference(Standing.NEW, "claim", key, f"the false variant {name} is refuted, and not in the baseline", "missing", "refuted")
+
+
+def _erratum(key: str, shown: bool, erratum: ErratumRecord) -> Iterator[Difference]:
+    if shown and not erratum.shown:
+        yield Difference(Standing.REGRESSION, "erratum", key, "not shown any more: refuted as printed and proved as corrected", "shown", "not shown")
+    elif erratum.shown and not shown:
+        yield Difference(Standing.STALE, "erratum", key, "known as not shown, now shown; take it into the baseline", "not shown", "shown")
+
+
+def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: bool) -> Iterator[Difference]:
+    """margins: whether medians and refusals may be compared; paired: whether the operands are the same."""
+    yield from _verdict("cell", key, line.verdict, cell.verdict, cell.reason)
+
+    def worse(what: str, before: str, after: str) -> Difference:
+        return Difference(Standing.REGRESSION, "cell", key, what, before, after)
+
+    worst = cell.worst_ratio
+    if worst is not None and line.worst_limit is not None and not worst <= line.worst_limit:
+        was, now, limit = ratio(line.worst), ratio(worst), ratio(line.worst_limit)
+        yield worse(f"worst error ÷ bound {now}, was {was}; another seed stays within {limit}", was, now)
+    if line.judged and not judged_cases(cell):
+        if cell.verdict is line.verdict:
+            yield worse("no case was judged", count(line.judged), "0")
+        return
+    if margins and cell.tightness is not None and line.tightness_low is not None and line.tightness_high is not None:
+        middle = cell.tightness.median
+        if not line.tightness_low <= middle <= line.tightness_high:
+            side = "smaller: errors have grown, or the bound has lost a term" if middle < line.tightness_low else "larger: the bound has grown"
+            was, now = real(line.tightness), real(middle)
+            limits = f"{real(line.tightness_low)} to {real(line.tightness_high)}"
+            yield worse(f"bound ÷ error, median {now}, was {was}; another seed stays within {limits}; {side}", was, now)
+    refused = cell.counts.inconclusive
+    if margins and line.refused_limit is not None and refused > line.refused_limit:
+        was, now = count(line.refused), count(refused)
+        yield worse(f"{counted(refused, 'case')} refused, {was} before; another seed stays within {count(line.refused_limit)}", was, now)
+    if paired and line.resolution is not None and cell.resolution is not None and _changed(line.resolution, cell.resolution):
+        was, now = real(line.resolution, 6), real(cell.resolution, 6)
+        which = "sharper" if cell.resolution < line.resolution else "wider"
+        yield worse(f"the bound is {which} on the same operands: bound ÷ effect, median {now}, was {was}", was, now)
+
+
+def _changed(before: float, after: float) -> bool:
+    """Whether a bound is another one, and not the same added in another order."""
+    if before == after:
+        return False
+    return not abs(after - before) <= REORDERED * abs(before)
+
+
+def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep) -> Iterator[Difference]:
+    if _as_predicted(line.measured, line.predicted) and not _as_predicted(sweep.measured_radius, sweep.predicted_radius):
+        was, now = (
+            f"{real(measured)} of {real(predicted)}"
+            for measured, predicted in ((line.measured, line.predicted), (sweep.measured_radius, sweep.predicted_radius))
+        )
+        yield Difference(Standing.REGRESSION, "sweep", key, f"the measured radius is not the predicted one within a factor of {RADII_APART:g}: {now}", was, now)
+
+
+def _as_predicted(measured: float, predicted: float) -> bool:
+    if math.isnan(measured) or math.isnan(predicted):
+        return False
+    return measured == predicted or predicted / RADII_APART <= measured <= predicted * RADII_APART
+
+
+def _as_many(line: CellLine, cell: CellRecord) -> bool:
+    """Whether the run's cell has as many cases as the margins are made for."""
+    return line.judged + line.refused == judged_cases(cell) + cell.counts.inconclusive
+
+
+def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], fewer: list[str]) -> Iterator[str]:
+    """What was not compared, and known failures that fail as they did, in words."""
+    known = [key for rows in (baseline.claims, baseline.cells) for key, line in rows.items() if line.verdict in KNOWN_FAILURES]
+    if known:
+        yield f"{counted(len(known), 'known failure')} in the baseline: {joined(known)}."
+    if record.run.finished is None:
+        yield "The run is not finished: what it lacks may still have come."
+    if not same_schema(baseline):
+        yield (
+            f"The baseline was made from a record of schema {baseline.origin.schema_version}, this one is of {record.schema_version}: "
+            "verdicts and the worst ratios are compared, and nothing else."
+        )
+    elif other_machine:
+        plain = [name for name in other_machine if not name.startswith("probe ")]
+        probes = len(other_machine) - len(plain)
+        told = joined([*plain, *([f"{counted(probes, 'answer')} to probes"] if probes else [])])
+        yield f"The baseline is from elsewhere (another {told}): verdicts and the worst ratios are compared, and nothing else."
+    if fewer:
+        yield f"{counted(len(fewer), 'cell')} of another number of cases than the baseline's, of which only the verdict and the worst ratio are compared."
+    if baseline.cells and not baseline.has_margins:
+        yield "The cases that the baseline was made from were not at hand, so there are no margins: verdicts are compared, and nothing else."
+    yield "Times are not compared."
+
+
+def _verdict_of(row: ClaimLine | ClaimRecord | CellLine | CellRecord) -> str:
+    return row.verdict.value
+
+
+def _shown(row: bool | ErratumRecord) -> str:
+    return "shown" if (row if isinstance(row, bool) else row.shown) else "not shown"
+
+
+def _gravity(word: str) -> int:
+    """The place of a verdict's word, the gravest first; other words after all."""
+    names = [verdict.value for verdicts in GRAVEST_FIRST for verdict in verdicts]
+    return names.index(word) if word in names else len(names)

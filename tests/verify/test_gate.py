@@ -1,0 +1,290 @@
+"""The gate: what each situation exits with. Nothing worse 0, worse 1, a wrong call 2, nothing compared or not all run 3."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gate_samples as drawn
+import pytest
+import report_samples as samples
+from calling import called
+
+from reports.record import RunRecord
+from reports.runs import load_run, write_run
+from symbolic.verdict import Verdict
+
+Change = Callable[[RunRecord], RunRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A run beside its baseline."""
+
+    status: int
+    change: Change = lambda record: record
+    """Of the run."""
+    before: Change = lambda record: record
+    """Of the run that the baseline is made from."""
+    seed: int = 7
+    """The run's; the baseline's is 7."""
+    cells: Mapping[tuple[str, str], Mapping[str, float]] | None = None
+    size: int = drawn.SIZE
+    strict: bool = False
+    said: str = ""
+    """What the answer says."""
+    edit: Callable[[str], str] = field(default=lambda text: text)
+    """Of the baseline's text."""
+
+
+def cell(number: int, **changes: object) -> Change:
+    """One of the run's cells changed."""
+
+    def change(record: RunRecord) -> RunRecord:
+        rows = list(record.cells)
+        rows[number] = rows[number].model_copy(update=changes)
+        return record.model_copy(update={"cells": rows})
+
+    return change
+
+
+def whole(**changes: object) -> Change:
+    """Parts of the record changed."""
+    return lambda record: record.model_copy(update=changes)
+
+
+def info(**changes: object) -> Change:
+    return lambda record: record.model_copy(update={"run": record.run.model_copy(update=changes)})
+
+
+def both(*changes: Change) -> Change:
+    def change(record: RunRecord) -> RunRecord:
+        for one in changes:
+            record = one(record)
+        return record
+
+    return change
+
+
+def scaled(**factors: float) -> dict[tuple[str, str], Mapping[str, float]]:
+    """Every cell with a defect."""
+    return dict.fromkeys(drawn.CELLS, factors)
+
+
+ELSEWHERE = whole(environment=samples.environment(processor="another"))
+OTHER_TORCH = whole(environment=samples.environment(torch="2.6.0"))
+RENAMED = whole(claims=[samples.claim(), samples.claim(id="new-one")])
+UNPROVED = whole(claims=[samples.claim(verdict=Verdict.ERROR, reason="it broke")])
+UNREFUTED = whole(claims=[samples.claim(mutants=[samples.mutant(), samples.mutant(id="z-for-a", verdict=Verdict.HOLDS, counterexample=None)])])
+ONE_MUTANT = whole(claims=[samples.claim(mutants=[samples.mutant()])])
+LAST_GONE: Change = lambda record: record.model_copy(update={"cells": record.cells[:-1]})  # noqa: E731  # one of a table
+VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
+NAN = float("nan")
+
+SITUATIONS = {
+    "the same": Situation(0, said="Nothing differs"),
+    "another seed": Situation(0, seed=8, said="Nothing differs"),
+    "better: a cell that was vacuous holds": Situation(0, before=cell(0, verdict=Verdict.VACUOUS), said="better"),
+    "better, strictly": Situation(1, before=cell(0, verdict=Verdict.VACUOUS), strict=True),
+    "a cell violated": Situation(1, VIOLATED, said="HOLDS became VIOLATED"),
+    "a cell vacuous": Situation(1, cell(1, verdict=Verdict.VACUOUS), said="HOLDS became VACUOUS"),
+    "a cell skipped": Situation(1, cell(1, verdict=Verdict.SKIPPED, reason="why"), said="HOLDS became SKIPPED: why"),
+    "a cell broke": Situation(1, cell(2, verdict=Verdict.ERROR, reason="killed"), said="killed"),
+    "a cell ran out of time": Situation(1, cell(2, verdict=Verdict.TIMEOUT), said="TIMEOUT"),
+    "a cell missing": Situation(1, LAST_GONE, said="missing from the run"),
+    "a claim missing": Situation(1, whole(claims=[]), said="missing from the run"),
+    "an erratum missing": Situation(1, whole(errata=[]), said="missing from the run"),
+    "a sweep missing": Situation(1, whole(near_zero=[]), said="missing from the run"),
+    "a claim broke": Situation(1, UNPROVED, said="HOLDS became ERROR: it broke"),
+    "a claim for fewer sizes": Situation(1, whole(claims=[samples.claim(scope="n ≤ 4")]), said="shown for n ≤ 4, was all sizes"),
+    "a false variant not refuted": Situation(1, UNREFUTED, said="z-for-a is not refuted"),
+    "a false variant missing": Situation(1, ONE_MUTANT, said="z-for-a is missing"),
+    "a false variant more": Situation(0, before=ONE_MUTANT, said="not in the baseline"),
+    "an erratum not shown": Situation(1, whole(errata=[samples.erratum(proved=False)]), said="not shown any more"),
+    "a sweep not as predicted": Situation(1, whole(near_zero=[samples.sweep(measured_radius=2.0**-60)]), said="not the predicted one"),
+    "a new claim": Situation(0, RENAMED, said="not in the baseline"),
+    "a new claim, strictly": Situation(1, RENAMED, strict=True),
+    "a new cell": Situation(0, before=LAST_GONE, said="not in the baseline"),
+    "a new cell, strictly": Situation(1, before=LAST_GONE, strict=True),
+    "a known failure": Situation(0, VIOLATED, before=VIOLATED, said="1 known failure in the baseline"),
+    "a stale known failure": Situation(1, before=VIOLATED, said="take it out of the baseline"),
+    "a known failure, graver": Situation(1, VIOLATED, before=cell(0, verdict=Verdict.ERROR), said="ERROR became VIOLATED"),
+    "skipped became inconclusive": Situation(0, cell(0, verdict=Verdict.INCONCLUSIVE), before=cell(0, verdict=Verdict.SKIPPED), said="other, not accepted"),
+    "skipped became inconclusive, strictly": Situation(1, cell(0, verdict=Verdict.INCONCLUSIVE), before=cell(0, verdict=Verdict.SKIPPED), strict=True),
+    "one case near its bound": Situation(1, cell(0, worst_ratio=0.99), seed=8, said="another seed stays within"),
+    "errors a fifth larger": Situation(1, seed=8, cells=scaled(errors=1.2), said="errors have grown"),
+    "a bound a fifth smaller": Situation(1, seed=8, cells=scaled(bounds=0.8), said="the bound has lost a term"),
+    "a bound a fifth larger": Situation(1, seed=8, cells=scaled(bounds=1.25), said="the bound has grown"),
+    "a bound a millionth smaller, on the same operands": Situation(1, cells=scaled(bounds=1 - 1e-6), said="sharper on the same operands"),
+    "a bound a millionth larger, on the same operands": Situation(1, cells=scaled(bounds=1 + 1e-6), said="wider on the same operands"),
+    "a bound a millionth smaller, with another seed": Situation(0, seed=8, cells=scaled(bounds=1 - 1e-6), said="Nothing differs"),
+    "a bound added in another order": Situation(0, cells=scaled(bounds=1 - 2.0**-40), said="Nothing differs"),
+    "the same operands, other weights": Situation(0, whole(models=[samples.model(recipe="other")]), cells=scaled(bounds=1 - 1e-6)),
+    "twice as many refused": Situation(1, seed=8, cells=scaled(refused=0.5), said="another seed stays within"),
+    "fewer cases": Situation(0, seed=8, size=256, said="of another number of cases"),
+    "a NaN for the worst ratio": Situation(1, cell(0, worst_ratio=NAN), said="NaN"),
+    "a NaN for the tightness": Situation(1, cell(0, tightness=samples.Quantiles(p10=NAN, median=NAN, p90=NAN)), said="NaN"),
+    "a NaN for the bound": Situation(1, cell(0, resolution=NAN), said="NaN"),
+    "another machine": Situation(0, ELSEWHERE, seed=8, said="another processor"),
+    "another machine, errors a fifth larger": Situation(0, ELSEWHERE, seed=8, cells=scaled(errors=1.2), said="verdicts and the worst ratios are compared"),
+    "another machine, a cell violated": Situation(1, both(ELSEWHERE, VIOLATED), said="HOLDS became VIOLATED"),
+    "another machine, one case near its bound": Situation(1, both(ELSEWHERE, cell(0, worst_ratio=0.99)), said="another seed stays within"),
+    "another torch": Situation(0, OTHER_TORCH, cells=scaled(bounds=1 - 1e-6), said="another torch"),
+    "another schema": Situation(0, cells=scaled(bounds=0.8), edit=lambda text: text.replace('"schema_version": 1', '"schema_version": 0'), said="of schema 0"),
+    "an empty run": Situation(3, whole(claims=[], cells=[], errata=[], near_zero=[]), said="Nothing was compared"),
+    "an empty unfinished run": Situation(3, both(whole(claims=[], cells=[], errata=[], near_zero=[]), info(finished=None)), said="Nothing was compared"),
+    "an unfinished run": Situation(3, both(LAST_GONE, info(finished=None)), said="not finished"),
+    "an unfinished run with all there": Situation(3, info(finished=None), said="not finished"),
+    "an unfinished run with a violated cell": Situation(1, both(LAST_GONE, VIOLATED, info(finished=None)), said="HOLDS became VIOLATED"),
+    "nothing in common": Situation(
+        3,
+        both(whole(claims=[], errata=[], near_zero=[]), cell(0, block="b", id="theorem-2.2/b/fp32/formula/random")),
+        before=whole(cells=[], errata=[], near_zero=[]),
+        edit=lambda text: text.replace('"theorem-2.2": {"verdict"', '"theorem-9": {"verdict"'),
+        said="missing from the run",
+    ),
+    "a damaged baseline": Situation(2, edit=lambda text: text[: len(text) // 2], said="is not a baseline"),
+    "a baseline of another kind": Situation(2, edit=lambda _: '{"name": "package"}', said="baseline_version None"),
+    "a baseline with a word for a number": Situation(2, edit=lambda text: text.replace('"judged": 1024', '"judged": "many"', 1), said="is not a baseline"),
+}
+
+
+def held(situation: Situation, folder: Path) -> tuple[Path, Path]:
+    """A run and a baseline on disk."""
+    first, second, kept = folder / "before", folder / "after", folder / "baseline.json"
+    write_run(situation.before(drawn.run_of(7, first)), first)
+    assert called("baseline", str(first), "--out", str(kept), "--reason", "a first one").status == 0
+    kept.write_text(situation.edit(kept.read_text()))
+    write_run(situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size)), second)
+    return second, kept
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_situation_exits_as_it_should(name: str, tmp_path: Path) -> None:
+    situation = SITUATIONS[name]
+    run, kept = held(situation, tmp_path)
+    answer = called("gate", str(run), "--baseline", str(kept), *(["--strict"] if situation.strict else []), "--json")
+    assert answer.status == situation.status, answer.out + answer.err
+    if answer.status == 2:
+        assert answer.out == ""
+        assert answer.err.count("\n") == 1
+        assert situation.said in answer.err
+        return
+    told = json.loads(answer.out)
+    assert told["exit_status"] == answer.status
+    words = json.dumps(told, ensure_ascii=False)
+    assert situation.said in words
+    terminal = called("gate", str(run), "--baseline", str(kept), *(["--strict"] if situation.strict else []))
+    assert terminal.status == answer.status
+    assert told["sentence"] in " ".join(terminal.out.split())
+
+
+def test_there_are_enough_situations() -> None:
+    assert len(SITUATIONS) >= 25
+    assert {situation.status for situation in SITUATIONS.values()} == {0, 1, 2, 3}
+
+
+def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -> None:
+    from reports.baseline import baseline_of
+    from reports.differences import differences
+
+    runs = [(drawn.run_of(seed, tmp_path / str(seed)), tmp_path / str(seed)) for seed in range(10)]
+    found = [differences(baseline_of(*one), other[0]).differences for one in runs for other in runs]
+    assert len(found) == 100
+    assert found == [()] * 100
+
+
+@pytest.mark.parametrize("missing", ["run", "baseline"])
+def test_what_is_not_there_is_a_wrong_call(missing: str, tmp_path: Path) -> None:
+    run, kept = held(SITUATIONS["the same"], tmp_path)
+    (run / "run.json" if missing == "run" else kept).unlink()
+    answer = called("gate", str(run), "--baseline", str(kept))
+    assert answer.status == 2
+    assert answer.out == ""
+    assert answer.err.count("\n") == 1
+
+
+def test_a_damaged_run_is_a_wrong_call(tmp_path: Path) -> None:
+    run, kept = held(SITUATIONS["the same"], tmp_path)
+    (run / "run.json").write_text((run / "run.json").read_text()[:-100])
+    answer = called("gate", str(run), "--baseline", str(kept))
+    assert answer.status == 2
+    assert "is not JSON" in answer.err
+
+
+def baseline(*words: Any, cwd: Path) -> tuple[int, str]:
+    answer = called("baseline", *map(str, words), cwd=cwd)
+    return answer.status, answer.err
+
+
+def test_a_baseline_keeps_the_reasons_of_those_before_it(tmp_path: Path) -> None:
+    drawn.run_of(7, tmp_path / "one")
+    drawn.run_of(8, tmp_path / "two")
+    kept = tmp_path / "kept.json"
+    assert baseline(tmp_path / "one", "--out", kept, "--reason", "the first", cwd=tmp_path) == (0, "")
+    assert baseline(tmp_path / "two", "--out", kept, "--reason", "a sharper\n bound", cwd=tmp_path) == (0, "")
+    told = json.loads(kept.read_text())
+    assert [row["reason"] for row in told["accepted"]] == ["the first", "a sharper bound"]
+    assert [row["run"] for row in told["accepted"]] == ["run-7", "run-8"]
+
+
+def test_a_baseline_has_one_line_a_row_in_order(tmp_path: Path) -> None:
+    drawn.run_of(7, tmp_path / "one")
+    kept = tmp_path / "kept.json"
+    assert baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)[0] == 0
+    told = json.loads(kept.read_text())
+    lines = kept.read_text().splitlines()
+    for kind in ("claims", "cells", "sweeps", "errata"):
+        assert list(told[kind]) == sorted(told[kind])
+        for key in told[kind]:
+            assert sum(line.lstrip().startswith(f'"{key}": ') for line in lines) == 1
+    assert len(kept.read_text()) < 8192
+
+
+def test_what_can_be_no_baseline_is_refused(tmp_path: Path) -> None:
+    """A run that is not finished, one without anything in it, one without its cases, no reason, a file that is something else."""
+    record = drawn.run_of(7, tmp_path / "one")
+    kept = tmp_path / "kept.json"
+    refusals = {
+        "not finished": info(finished=None)(record),
+        "no claim and no cell": whole(claims=[], cells=[])(record),
+    }
+    for said, changed in refusals.items():
+        write_run(changed, tmp_path / "one")
+        status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
+        assert (status, said in told) == (2, True)
+    write_run(record, tmp_path / "one")
+    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "  ", cwd=tmp_path)
+    assert (status, "needs a reason" in told) == (2, True)
+    kept.write_text("[]")
+    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
+    assert (status, "is not a baseline" in told) == (2, True)
+    assert kept.read_text() == "[]", "what was there was not written over"
+    kept.unlink()
+    (tmp_path / "one" / "cases.parquet").unlink()
+    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
+    assert (status, "cases.parquet" in told) == (2, True)
+    assert not kept.exists()
+
+
+def test_two_runs_are_compared_on_a_terminal_and_as_a_page(tmp_path: Path) -> None:
+    drawn.run_of(7, tmp_path / "one")
+    write_run(VIOLATED(drawn.run_of(8, tmp_path / "two")), tmp_path / "two")
+    answer = called("compare", str(tmp_path / "one"), str(tmp_path / "two"), "--out", str(tmp_path / "page.html"))
+    assert answer.status == 0
+    assert "HOLDS became VIOLATED" in answer.out
+    page = (tmp_path / "page.html").read_text()
+    assert "HOLDS became VIOLATED" in page
+    assert "<script" not in page
+    same = called("compare", str(tmp_path / "one"), str(tmp_path / "one"))
+    assert "Nothing differs" in same.out
+    assert load_run(tmp_path / "one").run.id == "run-7"
+
+
+def test_runs_with_nothing_in_common_are_not_compared(tmp_path: Path) -> None:
+    write_run(whole(claims=[], errata=[], near_zero=[])(drawn.run_of(7, tmp_path / "one", cells={("fp32", "random"): {}})), tmp_path / "one")
+    write_run(whole(claims=[], errata=[], near_zero=[])(drawn.run_of(7, tmp_path / "two", cells={("bf16", "random"): {}})), tmp_path / "two")
+    answer = called("compare", str(tmp_path / "one"), str(tmp_path / "two"))
+    assert answer.status == 3
+    assert "Nothing was compared" in answer.out

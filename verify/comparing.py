@@ -1,0 +1,64 @@
+"""Two runs compared, a run kept as a baseline, a run held to one."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from verify.commands import print_json
+from verify.status import HELD, INCOMPLETE, gate_status
+
+
+def keep(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
+    """Keep a run as a baseline. Returns 0."""
+    from reports.baseline import keep_baseline
+    from reports.runs import load_run
+
+    found = keep_baseline(load_run(run), run, out, reason)
+    if as_json:
+        print_json({"baseline": str(out), "accepted": [row.model_dump() for row in found.accepted]})
+    else:
+        known = [key for rows in (found.claims, found.cells) for key, line in rows.items() if line.verdict.value in ("VIOLATED", "ERROR", "TIMEOUT")]
+        print(f"{out}: {len(found.claims)} claims, {len(found.errata)} errata, {len(found.cells)} cells, {len(found.sweeps)} sweeps")
+        for key in known:
+            print(f"kept as a known failure: {key}")
+    return HELD
+
+
+def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
+    """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
+    from reports.baseline import load_baseline
+    from reports.comparison import Side, about, as_data, on_terminal
+    from reports.differences import differences
+    from reports.runs import load_run
+
+    kept, record = load_baseline(baseline), load_run(run)
+    found = differences(kept, record)
+    status = gate_status(found, strict=strict)
+    before = Side(str(baseline), f"{kept.accepted[-1].reason}; run {kept.origin.run}" if kept.accepted else f"run {kept.origin.run}")
+    after = Side(record.run.id, about(record))
+    if as_json:
+        print_json({**as_data(found, before, after), "strict": strict, "exit_status": status})
+    else:
+        Console().print(on_terminal(found, before, after))
+    return status
+
+
+def compare(before: Path, after: Path, *, out: Path | None, as_json: bool) -> int:
+    """Compare two runs. Returns 0, or 3 if nothing stands on both sides."""
+    from reports.baseline import baseline_of
+    from reports.comparison import Side, about, as_data, on_terminal, write_comparison
+    from reports.differences import differences
+    from reports.runs import load_run
+
+    first, second = load_run(before), load_run(after)
+    found = differences(baseline_of(first, before), second)
+    one, other = (Side(record.run.id, about(record)) for record in (first, second))
+    if out is not None:
+        write_comparison(found, one, other, out)
+    if as_json:
+        print_json(as_data(found, one, other))
+    else:
+        Console().print(on_terminal(found, one, other))
+        if out is not None:
+            print(out)
+    return INCOMPLETE if found.nothing else HELD
