@@ -59,6 +59,8 @@ class Scenario:
     """The modes in which a profile measures it that has not hours, by the first variant alone; None for all of everything."""
     at_most: int | None = None
     """Cases in a cell, where drawing them takes long."""
+    independent: bool = True
+    """Whether each case is drawn by itself; where cases have a draw in common, their spread is not that of another seed's."""
 
 
 NATIVE_FORMATS = ("fp64", "fp32", "bf16", "fp16")

@@ -185,6 +185,9 @@ def _margins(record: RunRecord, folder: Path) -> Iterator[tuple[str, dict[str, f
     for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "reason"]):
         if cell not in rows:
             continue
+        if not rows[cell].independent:
+            yield cell, {"worst_limit": max(1.0, rows[cell].worst_ratio or 0.0)}
+            continue
         judged = words(table, "reason") == ""
         error, bound, ratio, output = (table[name].to_numpy()[judged] for name in ("error", "bound", "ratio", "output_ratio"))
         if not len(error):

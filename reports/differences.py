@@ -42,8 +42,8 @@ UNCHECKED = (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
 GRAVEST_FIRST: tuple[tuple[Verdict, ...], ...] = ((Verdict.VIOLATED,), (Verdict.ERROR, Verdict.TIMEOUT), UNCHECKED, (Verdict.HOLDS,))
 """Of one rank none is better than another: nothing was checked."""
 
-RADII_APART = 2.0
-"""A measured radius is within this factor of the predicted one, or the prediction is wrong (Design, near zero)."""
+A_LEVEL = 2.0
+"""From one distance to the next: a radius is known to a power of two. Range limits say where a case may fail, so chance lets it fail later, and not earlier."""
 
 
 class Standing(Enum):
@@ -104,15 +104,21 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
     cells = {cell_key(cell): cell for cell in record.cells}
     fewer = [key for key, cell in cells.items() if alike and key in baseline.cells and not _as_many(baseline.cells[key], cell)]
 
+    def paired(block: str) -> bool:
+        """Whether both had the same operands."""
+        return alike and here.seed == there.seed and block in here.recipes and here.recipes[block] == there.recipes.get(block)
+
     def of_cell(key: str, line: CellLine, cell: CellRecord) -> Iterator[Difference]:
-        paired = alike and here.seed == there.seed and cell.block in here.recipes and here.recipes.get(cell.block) == there.recipes.get(cell.block)
-        yield from _cell(key, line, cell, margins=alike and key not in fewer, paired=paired and key not in fewer)
+        yield from _cell(key, line, cell, margins=alike and key not in fewer, paired=paired(cell.block) and key not in fewer)
+
+    def of_sweep(key: str, line: SweepLine, sweep: NearZeroSweep) -> Iterator[Difference]:
+        yield from _sweep(key, line, sweep, paired=paired(sweep.block))
 
     sides = (
         ("claim", baseline.claims, {claim.id: claim for claim in record.claims}, _claim, _verdict_of),
         ("erratum", baseline.errata, {str(erratum.number): erratum for erratum in record.errata}, _erratum, _shown),
         ("cell", baseline.cells, cells, of_cell, _verdict_of),
-        ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, _sweep, lambda _: "measured"),
+        ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, of_sweep, lambda _: "measured"),
     )
     found: list[Difference] = []
     compared = {}
@@ -122,7 +128,7 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
         compared[kind] = number
     order = list(Standing)
     found.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", _gravity(each.after)))
-    return Compared(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer)), finished)
+    return Compared(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
 
 
 B = TypeVar("B")
@@ -213,19 +219,21 @@ def _changed(before: float, after: float) -> bool:
     return not abs(after - before) <= REORDERED * abs(before)
 
 
-def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep) -> Iterator[Difference]:
-    if _as_predicted(line.measured, line.predicted) and not _as_predicted(sweep.measured_radius, sweep.predicted_radius):
-        was, now = (
-            f"{real(measured)} of {real(predicted)}"
-            for measured, predicted in ((line.measured, line.predicted), (sweep.measured_radius, sweep.predicted_radius))
-        )
-        yield Difference(Standing.REGRESSION, "sweep", key, f"the measured radius is not the predicted one within a factor of {RADII_APART:g}: {now}", was, now)
+def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bool) -> Iterator[Difference]:
+    was, now = (f"{real(measured)}, {real(predicted)} predicted" for measured, predicted in ((line.measured, line.predicted), _radii(sweep)))
+    if paired and (line.measured, line.predicted) != _radii(sweep) and was != now:
+        yield Difference(Standing.REGRESSION, "sweep", key, f"another radius on the same operands: {now}, was {was}", was, now)
+    elif _in_time(line.measured, line.predicted) and not _in_time(*_radii(sweep)):
+        yield Difference(Standing.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)
 
 
-def _as_predicted(measured: float, predicted: float) -> bool:
-    if math.isnan(measured) or math.isnan(predicted):
-        return False
-    return measured == predicted or predicted / RADII_APART <= measured <= predicted * RADII_APART
+def _radii(sweep: NearZeroSweep) -> tuple[float, float]:
+    return sweep.measured_radius, sweep.predicted_radius
+
+
+def _in_time(measured: float, predicted: float) -> bool:
+    """Whether nothing failed earlier than it was foretold; a sweep in which nothing failed has a NaN for a radius."""
+    return math.isnan(measured) or measured <= A_LEVEL * predicted
 
 
 def _as_many(line: CellLine, cell: CellRecord) -> bool:
@@ -233,7 +241,7 @@ def _as_many(line: CellLine, cell: CellRecord) -> bool:
     return line.judged + line.refused == judged_cases(cell) + cell.counts.inconclusive
 
 
-def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], fewer: list[str]) -> Iterator[str]:
+def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], fewer: list[str], *, alike: bool) -> Iterator[str]:
     """What was not compared, and known failures that fail as they did, in words."""
     known = [key for rows in (baseline.claims, baseline.cells) for key, line in rows.items() if line.verdict in KNOWN_FAILURES]
     if known:
@@ -252,6 +260,9 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], few
         yield f"The baseline is from elsewhere (another {told}): verdicts and the worst ratios are compared, and nothing else."
     if fewer:
         yield f"{counted(len(fewer), 'cell')} of another number of cases than the baseline's, of which only the verdict and the worst ratio are compared."
+    together = sum(not cell.independent for cell in record.cells if cell_key(cell) in baseline.cells)
+    if together and alike:
+        yield f"{counted(together, 'cell')} of cases with draws in common, which hide another seed's spread: medians are compared on the same operands alone."
     if baseline.cells and not baseline.has_margins:
         yield "The cases that the baseline was made from were not at hand, so there are no margins: verdicts are compared, and nothing else."
     yield "Times are not compared."

@@ -217,6 +217,9 @@ class CellRecord(Row):
     certified: Certified | None = None
     well_inside: Ranged | None = None
     recomputed: Recomputed | None = None
+    independent: bool = Field(
+        default=True, description="Whether each case was drawn by itself. Where they have draws in common, their spread is not that of another seed's."
+    )
     seconds: float = 0.0
     witness: str | None = None
 

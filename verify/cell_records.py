@@ -101,6 +101,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         mutant_caught=found.wrong_caught,
         certified=_certified(found),
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
+        independent=cell.scenario.independent,
         seconds=seconds,
         **measured,
     )

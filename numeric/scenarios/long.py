@@ -23,4 +23,4 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     return Cases(context.repeat_interleave(OF_ONE_CONTEXT, dim=0)[:cases], None, query)
 
 
-SCENARIO = Scenario("long", "Contexts of up to 4,096 tokens, Y = C", "corollary-2.3.1", _draw, usual=("fp32",), at_most=512)
+SCENARIO = Scenario("long", "Contexts of up to 4,096 tokens, Y = C", "corollary-2.3.1", _draw, usual=("fp32",), at_most=512, independent=False)

@@ -31,8 +31,9 @@ LEVELS = 16
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
     context, query = drawn(subject, cases, generator)
     half = context[:, : context.shape[1] // 2]
-    order = torch.randperm(2 * half.shape[1], generator=generator)  # so that no sum cancels term by term
-    kept = torch.cat([half, -half], dim=1)[:, order]
+    mirrored = torch.cat([half, -half], dim=1)
+    order = torch.rand(mirrored.shape[:2], generator=generator).argsort(-1).unsqueeze(-1)  # so that no sum cancels term by term
+    kept = mirrored.gather(1, order.expand_as(mirrored))
     levels = torch.linspace(0, storage.significand_bits, LEVELS, dtype=torch.float64).round()
     scale = torch.exp2(-levels[torch.arange(cases) % LEVELS])
     return Cases(torch.cat([kept, context], dim=1), kept, query * scale.unsqueeze(-1))

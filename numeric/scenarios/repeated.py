@@ -30,4 +30,6 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     return part_removed(context.gather(1, which.expand(-1, -1, width)), query, generator)
 
 
-SCENARIO = Scenario("repeated", "Four tokens over and over, some copies removed", "theorem-2.2", _draw, refuses=_refuses, usual=("fp64", "fp32"))
+SCENARIO = Scenario(
+    "repeated", "Four tokens over and over, some copies removed", "theorem-2.2", _draw, refuses=_refuses, usual=("fp64", "fp32"), independent=False
+)

@@ -15,4 +15,6 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     return part_removed(*drawn(subject, cases, generator), generator)
 
 
-SCENARIO = Scenario("subset", "Y at random positions, from one token to all", "theorem-2.2", _draw, refuses=refuses_blunt_formats, usual=PART_RESOLVED)
+SCENARIO = Scenario(
+    "subset", "Y at random positions, from one token to all", "theorem-2.2", _draw, refuses=refuses_blunt_formats, usual=PART_RESOLVED, independent=False
+)
