@@ -238,6 +238,18 @@ def gate(
 
 
 @app.command()
+def history(
+    runs: Annotated[Path, typer.Argument(help="A folder of runs.")] = Path("runs"),
+    out: Annotated[Path | None, typer.Option("--out", help="The page. [default: history.html in that folder]", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Tell the runs of a folder: each cell's numbers over the runs, and with which run each change appeared."""
+    from verify.comparing import tell_history
+
+    return tell_history(runs, out=out, as_json=as_json)
+
+
+@app.command()
 def replay(
     witness: Annotated[Path, typer.Argument(help="A file out of a run's folder witnesses/.")],
     device: Device = "auto",

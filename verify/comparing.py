@@ -62,3 +62,18 @@ def compare(before: Path, after: Path, *, out: Path | None, as_json: bool) -> in
         if out is not None:
             print(out)
     return INCOMPLETE if found.nothing else HELD
+
+
+def tell_history(runs: Path, *, out: Path | None, as_json: bool) -> int:
+    """Tell the runs of a folder. Returns 0, or 3 if one could not be read."""
+    from reports.history import history
+    from reports.history_told import as_data, on_terminal, write_history
+
+    found = history(runs)
+    page = write_history(found, runs / "history.html" if out is None else out)
+    if as_json:
+        print_json(as_data(found))
+    else:
+        Console().print(on_terminal(found))
+        print(page)
+    return INCOMPLETE if found.unreadable else HELD
