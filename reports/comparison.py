@@ -28,13 +28,13 @@ _COLOURS = {
 }
 """Never the only sign: the word stands beside each."""
 
-_ONE = {
-    Standing.REGRESSION: ("is a regression", "are regressions"),
-    Standing.STALE: ("is a known failure no more", "are known failures no more"),
-    Standing.NOT_RUN: ("did not run", "did not run"),
-    Standing.NEW: ("is new", "are new"),
-    Standing.CHANGED: ("has another verdict", "have another verdict"),
-    Standing.BETTER: ("is better", "are better"),
+_NOUNS = {
+    Standing.REGRESSION: ("regression", None),
+    Standing.STALE: ("stale known failure", None),
+    Standing.NOT_RUN: ("that did not run", "that did not run"),
+    Standing.NEW: ("new", "new"),
+    Standing.CHANGED: ("of another verdict", "of another verdict"),
+    Standing.BETTER: ("better", "better"),
 }
 
 
@@ -64,7 +64,7 @@ def sentence(found: Compared) -> str:
     for standing in Standing:
         number = len(found.of(standing))
         if number:
-            parts.append(f"{count(number)} {_ONE[standing][number > 1]}")
+            parts.append(counted(number, *_NOUNS[standing]))
     return f"{joined(parts)}; {what} compared."
 
 
