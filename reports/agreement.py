@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
-from reports.cases import read_cells, words
+from reports.cases import coded, read_cells
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -16,7 +16,7 @@ def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
 
     Empty if the folder holds no cases at all: a record may travel without them.
     """
-    found = {cell: _tallied(words(table, "verdict")) for cell, table in read_cells(folder, ["verdict"])}
+    found = {cell: _tallied(table) for cell, table in read_cells(folder, ["verdict"])}
     return [cell.id for cell in record.cells if _counted(cell) != found.get(cell.id, Counter())] if found else []
 
 
@@ -25,9 +25,10 @@ def cases_missing(record: RunRecord, folder: Path) -> bool:
     return any(_counted(cell) for cell in record.cells) and not any(True for _ in read_cells(folder, ["verdict"]))
 
 
-def _tallied(verdicts: NDArray[np.object_]) -> Counter[str]:
-    names, numbers = np.unique(verdicts.astype(str), return_counts=True)
-    return Counter({str(name): int(number) for name, number in zip(names, numbers, strict=True)})
+def _tallied(table: pa.Table) -> Counter[str]:
+    codes, words = coded(table, "verdict")
+    numbers = np.bincount(codes, minlength=len(words))
+    return Counter({word: int(number) for word, number in zip(words, numbers, strict=True) if number})
 
 
 def _counted(cell: CellRecord) -> Counter[str]:

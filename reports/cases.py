@@ -127,9 +127,7 @@ def read_cells(folder: Path, columns: Sequence[str] | None = None) -> Iterator[t
     places: dict[str, tuple[Path, int]] = {}
     for path in ([merged] if merged.exists() else []) + _parts(folder):  # a cell's own file is never older than the merged one
         with _reader(path) as file:
-            for group in range(file.num_row_groups):
-                if file.metadata.row_group(group).num_rows:
-                    places[file.read_row_group(group, columns=["cell"])["cell"][0].as_py()] = (path, group)
+            places |= {_cell_of(file, group): (path, group) for group in range(file.num_row_groups) if file.metadata.row_group(group).num_rows}
     with contextlib.ExitStack() as opened:
         whole = opened.enter_context(_reader(merged)) if any(path == merged for path, _ in places.values()) else None
         for cell in sorted(places, key=_part_name):  # an order that does not depend on which cell was finished first
@@ -142,10 +140,18 @@ def read_cells(folder: Path, columns: Sequence[str] | None = None) -> Iterator[t
                     yield cell, file.read_row_group(group, columns=wanted)
 
 
-def words(table: pa.Table, name: str) -> NDArray[np.object_]:
-    """A column of words."""
-    chunks = [np.asarray(chunk.dictionary.to_pylist(), dtype=object)[chunk.indices.to_numpy()] for chunk in table[name].chunks]
-    return np.concatenate(chunks) if chunks else np.empty(0, dtype=object)
+def coded(table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
+    """A column of words as (place of each row's word in a list, that list): ten million words are as many small numbers."""
+    column = table[name].unify_dictionaries().combine_chunks()
+    return column.indices.to_numpy(), column.dictionary.to_pylist()
+
+
+def _cell_of(file: pq.ParquetFile, group: int) -> str:
+    """The cell of a row group; its statistics say it without the rows being read, unless they were left out for a very long name."""
+    column = file.metadata.row_group(group).column(0)
+    assert column.path_in_schema == "cell"
+    told = column.statistics
+    return told.min if told is not None and told.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.cases import read_cells, words
+from reports.cases import coded, read_cells
 from reports.numbers import counted, real, two_to
 from reports.record import RunRecord
 from reports.squares import Run, Squares
@@ -52,27 +53,55 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Points:
-    error: NDArray[np.float64]
-    bound: NDArray[np.float64]
+class _Cases:
+    """What a panel needs of the judged cases of one cell, 24 bytes a case at most."""
+
+    tightness: NDArray[np.float64]
     expected: NDArray[np.float64]
-    ratio: NDArray[np.float64]
-    violated: NDArray[np.bool_]
+    """Expected bound over error."""
+    drawn: NDArray[np.float32]
+    """(2, cases): log₂ of bound and of error, of those that hold or are vacuous and can be shown."""
+    crosses: NDArray[np.float32]
+    """The same of those that are violated."""
     refused: int
+    violated: int
+    exact: int
+    not_finite: int
+    worst_ratio: float
 
 
 def panels(record: RunRecord, folder: Path) -> list[Panel]:
     """One panel for each format that has cases in the folder, in the record's order."""
     formats = {cell.id: cell.format for cell in record.cells}
-    collected: dict[str, list[_Points]] = {name: [] for name in formats.values()}
+    collected: dict[str, list[_Cases]] = {name: [] for name in formats.values()}
     for cell, table in read_cells(folder, ("error", "bound", "expected", "ratio", "verdict")):
         if cell in formats:  # a cell that was in flight when the run stopped may have cases and no row
-            verdict = words(table, "verdict")
-            judged = np.isin(verdict, _JUDGED)
-            error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
-            refused = int(np.count_nonzero(verdict == Verdict.INCONCLUSIVE.value))
-            collected[formats[cell]].append(_Points(error, bound, expected, ratio, verdict[judged] == Verdict.VIOLATED.value, refused))
-    return [_panel(name, parts, index, _exceeded(record, name)) for index, (name, parts) in enumerate(collected.items()) if parts]
+            collected[formats[cell]].append(_of_cell(table))
+    names = [name for name, parts in collected.items() if parts]
+    return [_panel(name, collected.pop(name), index, _exceeded(record, name)) for index, name in enumerate(names)]
+
+
+def _of_cell(table: pa.Table) -> _Cases:
+    codes, words = coded(table, "verdict")
+    judged = np.isin(codes, [place for place, word in enumerate(words) if word in _JUDGED])
+    error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
+    violated = np.isin(codes, [place for place, word in enumerate(words) if word == Verdict.VIOLATED.value])[judged]
+    finite = np.isfinite(error) & np.isfinite(bound)
+    shown = finite & (error > 0) & (bound > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tightness, expected_tightness = (np.where(error == 0, np.inf, above / error) for above in (bound, expected))
+        places = np.log2(np.stack([bound, error])).astype(np.float32)
+    return _Cases(
+        tightness=tightness,
+        expected=expected_tightness,
+        drawn=places[:, shown & ~violated],
+        crosses=places[:, shown & violated],
+        refused=sum(int(np.count_nonzero(codes == place)) for place, word in enumerate(words) if word == Verdict.INCONCLUSIVE.value),
+        violated=int(violated.sum()),
+        exact=int(np.count_nonzero(error == 0)),
+        not_finite=int(np.count_nonzero(~finite)),
+        worst_ratio=float(ratio.max()) if len(ratio) else -np.inf,
+    )
 
 
 def _exceeded(record: RunRecord, name: str) -> tuple[int, int, float] | None:
@@ -83,52 +112,55 @@ def _exceeded(record: RunRecord, name: str) -> tuple[int, int, float] | None:
     return sum(e.exceeded for e in found), sum(e.cases for e in found), sum(e.cases * e.failure_probability for e in found)
 
 
-def _panel(name: str, parts: list[_Points], index: int, exceeded: tuple[int, int, float] | None) -> Panel:
-    names = ("error", "bound", "expected", "ratio", "violated")
-    error, bound, expected, ratio, violated = (np.concatenate([getattr(part, field) for part in parts]) for field in names)
-    finite = np.isfinite(error) & np.isfinite(bound)
-    drawn = finite & (error > 0) & (bound > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tightness, expected_tightness = (np.where(error == 0, np.inf, above / error) for above in (bound, expected))
-    quantiles = np.quantile(tightness, (0.1, 0.5, 0.9), method="higher") if len(tightness) else None
+def _panel(name: str, parts: list[_Cases], index: int, exceeded: tuple[int, int, float] | None) -> Panel:
+    tightness, expected = (np.concatenate([getattr(part, field) for part in parts]) for field in ("tightness", "expected"))
+    drawn, crosses = (np.concatenate([getattr(part, field) for part in parts], axis=1) for field in ("drawn", "crosses"))
+    judged = len(tightness)
+    quantiles = np.quantile(tightness, (0.1, 0.5, 0.9), method="higher", overwrite_input=True) if judged else None
     return Panel(
         format=name,
-        judged=len(error),
+        judged=judged,
         refused=sum(part.refused for part in parts),
-        violated=int(violated.sum()),
-        exact=int(np.count_nonzero(error == 0)),
-        not_finite=int(np.count_nonzero(~finite)),
+        violated=sum(part.violated for part in parts),
+        exact=sum(part.exact for part in parts),
+        not_finite=sum(part.not_finite for part in parts),
         tightness=None if quantiles is None else (float(quantiles[0]), float(quantiles[1]), float(quantiles[2])),
-        expected=float(np.quantile(expected_tightness, 0.5, method="higher")) if len(error) else None,
+        expected=float(np.quantile(expected, 0.5, method="higher", overwrite_input=True)) if judged else None,
         exceeded=exceeded,
-        worst_ratio=float(ratio.max()) if len(ratio) else None,  # NaN wins, as it should
-        picture=_picture(name, np.log2(bound[drawn]), np.log2(error[drawn]), violated[drawn], index) if drawn.any() else None,
+        worst_ratio=float(np.max([part.worst_ratio for part in parts])) if judged else None,  # NaN wins, as it should
+        picture=_picture(name, drawn, crosses, index) if drawn.size or crosses.size else None,
     )
 
 
-def _picture(name: str, bound: NDArray[np.float64], error: NDArray[np.float64], violated: NDArray[np.bool_], index: int) -> Markup:
+def _picture(name: str, drawn: NDArray[np.float32], crosses: NDArray[np.float32], index: int) -> Markup:
+    """drawn, crosses: (2, cases), log₂ of bound and of error."""
+    (left, bottom), (right, top) = ([fold(part) for part in zip(*_extremes(drawn, crosses), strict=True)] for fold in (min, max))
     with house_style():
         figure = Figure(figsize=(3.1, 2.9), layout="constrained")
         axes = figure.add_subplot()
-        side = max(np.ptp(bound), np.ptp(error), 1.0) / _SQUARES
-        axes.set_xlim(bound.min() - 2 * side, bound.max() + 2 * side)
-        axes.set_ylim(error.min() - 2 * side, max(error.max(), bound.max()) + 2 * side)
+        side = max(right - left, top - bottom, 1.0) / _SQUARES
+        axes.set_xlim(left - 2 * side, right + 2 * side)
+        axes.set_ylim(bottom - 2 * side, max(top, right) + 2 * side)
         _guides(axes)
-        _density(axes, bound[~violated], error[~violated], side)
-        axes.plot(bound[violated][:VIOLATIONS_DRAWN], error[violated][:VIOLATIONS_DRAWN], "x", color=VIOLATED, markersize=5, markeredgewidth=1.4)
+        _density(axes, drawn, side)
+        axes.plot(*crosses[:, :VIOLATIONS_DRAWN], "x", color=VIOLATED, markersize=5, markeredgewidth=1.4)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda exponent, _: two_to(exponent)))
         axes.set_xlabel("bound")
         axes.set_ylabel("error")
-        crosses = int(violated.sum())
         return inline_svg(
             figure,
             f"density{index}",
-            f"{name}: error against bound for {counted(len(error), 'case')}, both logarithmic. "
-            f"Bounds from {real(2.0 ** bound.min())} to {real(2.0 ** bound.max())}, errors from {real(2.0 ** error.min())} to {real(2.0 ** error.max())}; "
-            f"{counted(crosses, 'violation')}.",
+            f"{name}: error against bound for {counted(drawn.shape[1] + crosses.shape[1], 'case')}, both logarithmic. "
+            f"Bounds from {real(2.0**left)} to {real(2.0**right)}, errors from {real(2.0**bottom)} to {real(2.0**top)}; "
+            f"{counted(crosses.shape[1], 'violation')}.",
         )
+
+
+def _extremes(*parts: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+    """Smallest and largest (bound, error) of each part that has any."""
+    return [fold(part.astype(np.float64), axis=1) for part in parts if part.size for fold in (np.min, np.max)]
 
 
 def _guides(axes: Axes) -> None:
@@ -150,20 +182,24 @@ def _guides(axes: Axes) -> None:
     axes.set_ylim(bottom, top)
 
 
-def _density(axes: Axes, bound: NDArray[np.float64], error: NDArray[np.float64], side: float) -> None:
+def _density(axes: Axes, drawn: NDArray[np.float32], side: float) -> None:
     """Squares shaded by the logarithm of their number of cases."""
-    if not len(bound):
+    if not drawn.size:
         return
-    squares, number = np.unique(np.stack([np.floor(bound / side), np.floor(error / side)], axis=1), axis=0, return_counts=True)
+    across, up = (np.floor(place / side).astype(np.int32) for place in drawn)
+    first, lowest, height = across.min(), up.min(), int(np.ptp(up)) + 1
+    number = np.bincount((across - first).astype(np.int64) * height + (up - lowest))
+    full = np.flatnonzero(number)  # by column, and then by row
+    squares = np.stack([full // height + first, full % height + lowest], axis=1)
     top = np.log(number.max()) or 1.0
-    shade = np.minimum((np.log(number) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
+    shade = np.minimum((np.log(number[full]) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
     for level, alpha in enumerate(_SHADES):
         of_shade = squares[shade == level]
         if len(of_shade):
             axes.add_patch(Squares(_runs(of_shade), side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
-def _runs(squares: NDArray[np.float64]) -> list[Run]:
+def _runs(squares: NDArray[np.int64]) -> list[Run]:
     """Squares that stand on one another, together.  squares: (n, 2) whole numbers, sorted by column and then by row."""
     column, row = squares.T
     breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1

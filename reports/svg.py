@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.numbers import LOWERED
@@ -76,7 +77,8 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     buffer = io.StringIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the page's font draws the text, not the one that measured it
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        # savefig() would draw everything once more beforehand, for outputs whose size is only known then
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # type: ignore[no-untyped-call]
     drawn = _parsed(buffer.getvalue())
     runs = {squares.get_gid(): squares for squares in figure.findobj(Squares)}
     for group in drawn.iter("g"):

@@ -302,13 +302,14 @@ def full_record(cases: int = 4096) -> RunRecord:
     )
 
 
-def cases_of(row: CellRecord, *, seed: int = 0) -> Cases:
+def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None) -> Cases:
     """Invented cases that agree with a cell's counts, in the order violated, inconclusive, vacuous, holds."""
     generator = np.random.default_rng(seed)
     counts = row.counts
     verdict = ["VIOLATED"] * counts.violated + ["INCONCLUSIVE"] * counts.inconclusive + ["VACUOUS"] * counts.vacuous + ["HOLDS"] * counts.holds
     size = len(verdict)
-    bound = 2.0 ** (FORMATS.get(row.format, -24) + 4 + generator.normal(0, 1.5, size))
+    exponent = FORMATS.get(row.format, -24) if unit_roundoff is None else unit_roundoff
+    bound = 2.0 ** (exponent + 4 + generator.normal(0, 1.5, size))
     error = bound * 2.0 ** (-5 + generator.normal(0, 1, size))
     error = np.minimum(error, 0.95 * bound)
     ratio = error / bound

@@ -1,0 +1,52 @@
+"""A run of ten million cases has its report in 20 seconds, in 1 GiB of memory, in 3 MB."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from large_run import record_of, write_large_run
+
+MEASURE = """
+import json, resource, sys, time
+from pathlib import Path
+from reports.page import write_report
+started = time.perf_counter()
+page = write_report(Path(sys.argv[1]))
+seconds = time.perf_counter() - started
+print(json.dumps({"seconds": seconds, "kibibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "bytes": page.stat().st_size}))
+"""
+
+
+def measured(folder: Path, before: str = "") -> dict[str, float]:
+    """What a fresh process takes to write a folder's report; before: what it does first."""
+    done = subprocess.run([sys.executable, "-c", before + MEASURE, str(folder)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def within(found: dict[str, float], *, seconds: float, kibibytes: float, size: float) -> bool:
+    return found["seconds"] < seconds and found["kibibytes"] < kibibytes and found["bytes"] < size
+
+
+@pytest.mark.soak
+def test_ten_million_cases(tmp_path):
+    """On ru_maxrss: Linux counts it in KiB, for the process that rendered and nothing else."""
+    found = measured(write_large_run(record_of(10_000_000), tmp_path))
+    print(found)
+    assert within(found, seconds=20, kibibytes=2**20, size=3_000_000)
+
+
+def test_a_report_that_takes_too_much_memory_is_seen(tmp_path):
+    """A process that holds half a gigabyte of its own is measured with it."""
+    folder = write_large_run(record_of(24_000, blocks=1, scenarios=2), tmp_path)
+    plain, fat = measured(folder), measured(folder, "held = bytearray(2**29)\nfor place in range(0, 2**29, 4096): held[place] = 1\n")
+    assert fat["kibibytes"] > plain["kibibytes"] + 2**18
+    assert not within(fat, seconds=600, kibibytes=2**19, size=3_000_000)
+    assert within(plain, seconds=600, kibibytes=2**19, size=3_000_000)
+
+
+def test_a_picture_has_no_mark_for_each_case(tmp_path):
+    """Ten times the cases of the same cells make the page hardly larger: every count has a digit more."""
+    small, large = (measured(write_large_run(record_of(cases, blocks=1, scenarios=2), tmp_path / str(cases))) for cases in (24_000, 240_000))
+    assert large["bytes"] < 1.1 * small["bytes"]
