@@ -1,4 +1,8 @@
-"""The words of a report, for a reader who has not met them."""
+"""The words of a report, for a reader who has not met them, and links from where they stand to what they mean."""
+
+import re
+
+from markupsafe import Markup
 
 WORDS = (
     ("error", "How far the two sides of the claim came out apart on the machine: |W′a + b − (Wz + b)|, the largest entry. Measured."),
@@ -31,3 +35,14 @@ VERDICTS = {
     "ERROR": "The check itself broke; nothing is known.",
     "TIMEOUT": "The check did not finish in its time; nothing is known.",
 }
+
+
+def word_anchor(word: str) -> str:
+    """Identifier of a word's entry on the page."""
+    return "word-" + re.sub("[^a-z0-9]+", "-", word.replace("÷", "over")).strip("-")
+
+
+def term(word: str, shown: str | None = None) -> Markup:
+    """A word of the glossary as a link to its meaning; shown: the form in which it stands here."""
+    assert word in dict(WORDS), f"{word!r} is no word of the glossary"
+    return Markup('<a href="#{}">{}</a>').format(word_anchor(word), shown or word)

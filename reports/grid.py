@@ -1,12 +1,14 @@
 """The grid of cells: a row for each block, scenario and variant, a column for each format."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TypeVar
 
 from reports.findings import noticed_nothing, over_its_bound, wrong_update_missed
-from reports.numbers import ratio, share
+from reports.numbers import counted, ratio, share, words
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -34,7 +36,7 @@ class Square:
 
     cell: CellRecord
     anchor: str
-    """Identifier of its detail on the page."""
+    """Identifier of its row on the page: the cell's own, so that a link to it holds for other runs too."""
     verdict: Verdict
     """The gravest word that the cell's own figures allow, which may be graver than the one it was given."""
     figure: str
@@ -43,8 +45,24 @@ class Square:
     """What became of the cases that neither hold nor are violated, as shares of all."""
     bar: int
     """Length of its bar in percent: the logarithm of the worst ratio, 100 at 1 and over."""
+    claimed: bool
+    """Whether its name says the claim, since cells of its block measure several."""
     warning: str
     """What speaks against the cell although it says HOLDS; empty if nothing does."""
+
+    @property
+    def name(self) -> str:
+        """The parts of its id that a reader tells cells apart by."""
+        cell = self.cell
+        return " · ".join((cell.block, cell.scenario, cell.variant, cell.numerics, *([cell.claim] if self.claimed else [])))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What speaks against it, why it is not judged, and why cases of it were refused."""
+        cell = self.cell
+        refused = "; ".join(f"{words(reason)} ({counted(number, 'case')})" for reason, number in cell.reasons.items())
+        reason = cell.reason if cell.reason and not (cell.reasons and self.verdict is Verdict.HOLDS) else ""
+        return tuple(part for part in (self.warning, reason, refused) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,11 @@ class Grid:
 
 def grid(record: RunRecord) -> Grid:
     """Arrange a record's cells, keeping the order in which it names blocks, scenarios and formats."""
-    squares = tuple(square(cell, f"cell-{number}") for number, cell in enumerate(record.cells, start=1))
+    anchors = unique(f"cell-{cell.id}" for cell in record.cells)
+    measured: dict[str, set[str]] = {}
+    for cell in record.cells:
+        measured.setdefault(cell.block, set()).add(cell.claim)
+    squares = tuple(square(cell, anchor, claimed=len(measured[cell.block]) > 1) for cell, anchor in zip(record.cells, anchors, strict=True))
     formats = _distinct(cell.format for cell in record.cells)
     several_devices = len({cell.device for cell in record.cells}) > 1
     blocks = []
@@ -98,7 +120,7 @@ def grid(record: RunRecord) -> Grid:
     return Grid(formats, tuple(blocks), squares)
 
 
-def square(cell: CellRecord, anchor: str = "") -> Square:
+def square(cell: CellRecord, anchor: str = "", *, claimed: bool = False) -> Square:
     """One cell, ready to be shown."""
     verdict = Verdict.VIOLATED if over_its_bound(cell) else Verdict.VACUOUS if noticed_nothing(cell) else cell.verdict
     unjudged = ((Verdict.INCONCLUSIVE, cell.counts.inconclusive), (Verdict.VACUOUS, cell.counts.vacuous))
@@ -116,8 +138,30 @@ def square(cell: CellRecord, anchor: str = "") -> Square:
         figure=ratio(cell.worst_ratio) if measured else verdict.value.lower(),
         shares=tuple((verdict, share(number, cell.cases)) for verdict, number in unjudged if number),
         bar=_bar(cell.worst_ratio) if measured else 0,
-        warning="; ".join(words for words, wrong in warnings if wrong),
+        claimed=claimed,
+        warning="; ".join(warning for warning, wrong in warnings if wrong),
     )
+
+
+def gravest(squares: Iterable[Square]) -> list[Square]:
+    """What failed or is doubtful first, then by the worst ratio; what was refused or skipped, and so has none, last."""
+
+    def order(item: Square) -> tuple[bool, int, float]:
+        measured = item.cell.worst_ratio is not None
+        failed = bool(item.warning) or (item.verdict is not Verdict.HOLDS and (measured or item.verdict in (Verdict.ERROR, Verdict.TIMEOUT)))
+        ratio = item.cell.worst_ratio if item.cell.worst_ratio is not None else -math.inf
+        return not failed, WORST_FIRST.index(item.verdict) if failed or not measured else 0, -math.inf if math.isnan(ratio) else -ratio
+
+    return sorted(squares, key=order)
+
+
+def unique(identifiers: Iterable[str]) -> list[str]:
+    """The same as identifiers of a page, which may hold no space, and in links nothing but ASCII; two that come out equal are numbered."""
+    found: dict[str, None] = {}
+    for identifier in identifiers:
+        safe = re.sub(r"[^A-Za-z0-9._/+-]", "_", identifier)
+        found[next(name for name in chain([safe], (f"{safe}_{number}" for number in count(2))) if name not in found)] = None
+    return list(found)
 
 
 def _bar(worst: float | None) -> int:

@@ -38,6 +38,21 @@ def real(number: float | None, digits: int = 3) -> str:
     return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−")
 
 
+def exponential(number: float | None) -> str:
+    """A number as computers write it, 2.22e-16, with two figures in the exponent if they are enough: in a column the points stand above each other."""
+    if number is None:
+        return "–"
+    return _not_finite(number) or f"{number:.2e}"
+
+
+def fixed(number: float | None, places: int) -> str:
+    """A number with so many places behind its point, for a column; with more where it would look like a 0 or a 1 that it is not."""
+    if number is None or not math.isfinite(number):
+        return real(number)
+    text = f"{number:,.{places}f}"
+    return ratio(number) if number not in (0, 1) and float(text.replace(",", "")) in (0, 1) else text.replace("-", "−")
+
+
 def ratio(number: float | None) -> str:
     """Error over bound, with as many digits as it takes not to be mistaken for 1."""
     if number is None or not math.isfinite(number) or number == 1:
@@ -63,6 +78,11 @@ def power_of_two(number: float) -> str:
     if special or number <= 0:
         return special or real(number)
     return two_to(math.log2(number))
+
+
+def binary_exponent(number: float) -> str:
+    """The power to which 2 is the number, to a tenth: −52.0 for the unit roundoff of float64, with its sign as a minus."""
+    return f"{math.log2(number):.1f}".replace("-", "−") if 0 < number < math.inf else "–"
 
 
 def two_to(exponent: float) -> str:

@@ -1,10 +1,14 @@
 """The report: one HTML file that needs nothing else, from a run's record and its cases.
 
-A page carries no script and forbids itself every request, so a name in a record can be nothing but text.
+A page forbids itself every request and every script but its own, which it names by its hash; so a name in a record can be
+nothing but text.
 """
 
+import base64
+import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +18,19 @@ from markupsafe import Markup, escape
 
 from reports import numbers
 from reports.agreement import cases_missing, disagreeing_cells
+from reports.decimal_columns import align_columns
 from reports.dynamics_table import dynamics_table
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.experiment_rows import Experiments, StaticPatchRecord
-from reports.glossary import VERDICTS, WORDS
-from reports.grid import GLYPHS, WORST_FIRST, Grid, grid
+from reports.glossary import VERDICTS, WORDS, term, word_anchor
+from reports.grid import GLYPHS, Grid, gravest, grid, unique
 from reports.headline import Headline, Standing, cases_inside, headline
 from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
+from reports.overview import WORST_CELLS, checked, left_out
 from reports.paper_figures import paper_pictures
+from reports.picture_tables import dynamics_points, paper_tables, static_points, training_losses
 from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
 from reports.shared_styles import share_styles
@@ -31,20 +38,21 @@ from reports.static_patch_figure import static_picture
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
-DETAILED_CELLS = 64
-"""Cells beyond these many have no detail on the page, so that its size stays bounded; the gravest come first."""
+DETAILED_CELLS = 4096
+"""Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (
+    ("overview", "Overview"),
     ("claims", "Claims"),
     ("errata", "Errata"),
     ("grid", "Grid"),
-    ("density", "Error against bound"),
+    ("density", "Cases"),
     ("near-zero", "Near zero"),
-    ("figures", "Figures"),
+    ("adversarial", "Worst contexts"),
     ("dynamics", "Dynamics"),
     ("static", "One update"),
     ("stacks", "Stacks"),
-    ("adversarial", "Worst contexts"),
+    ("figures", "Figures"),
     ("blocks", "Blocks"),
     ("run", "The run"),
     ("words", "Words"),
@@ -61,35 +69,45 @@ _STANDING_GLYPHS = {
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, *, since_baseline: Markup | None = None) -> Path:
     """Render the run in a folder into ``report/index.html`` inside it; returns that file's path.
 
-    Raises NotARun or DamagedRun.
+    since_baseline: as for ``render``. Raises NotARun or DamagedRun.
     """
     page = folder / "report" / "index.html"
-    text = render(load_run(folder), folder)
+    text = render(load_run(folder), folder, since_baseline=since_baseline)
     with replacing(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return page
 
 
-def render(record: RunRecord, folder: Path | None = None) -> str:
+def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Markup | None = None) -> str:
     """The page as HTML.
 
     folder: where the run's cases are; without it, or if it holds none, the page has no picture of them.
+    since_baseline: what changed since a baseline, as a few lines of HTML for the overview; without it the overview has no such part.
     Raises DamagedRun if the cases cannot be read.
     """
     cells = grid(record)
     formats = list(dict.fromkeys(sweep.format for sweep in record.near_zero))
     sweeps = sorted(record.near_zero, key=lambda sweep: formats.index(sweep.format))  # a format's blocks side by side
+    dynamics = dynamics_table(record.experiments)
     totals = record.totals  # counted from the rows each time that it is asked for
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     values: dict[str, Any] = {
         "record": record,
         "totals": totals,
         "inside": cases_inside(record),
         "headline": _headline(record, folder),
+        "checked": checked(record),
+        "left_out": left_out(record),
+        "worst_cells": gravest(cells.squares)[:WORST_CELLS],
+        "since_baseline": since_baseline,
         "sections": SECTIONS,
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "script": Markup(script),
+        "script_hash": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+        "claim_anchors": unique(f"claim-{claim.id}" for claim in record.claims),
         "grid": cells,
         "gaps": any(not squares for block in cells.blocks for row in block.rows for squares in row.squares),
         "detailed": _detailed(cells),
@@ -107,14 +125,19 @@ def render(record: RunRecord, folder: Path | None = None) -> str:
         "limits": _limits(sweeps),
         "sweep_pictures": list(_sweep_pictures(sweeps)),
         "paper": paper_pictures(record.experiments),
+        "paper_tables": paper_tables(record.experiments),
         **_of_figures(record.experiments),
-        "dynamics": dynamics_table(record.experiments),
+        "dynamics": dynamics,
+        "dynamics_points": dynamics_points(dynamics.drawn) if dynamics.drawn else None,
         **_of_static_patches(record.experiments.static_patch),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
+        "training_losses": training_losses(record.models),
+        "mutants": Counter(cell.mutant for cell in record.cells if cell.mutant and cell.mutant_verdict),
+        "expected": [cell.expected for cell in record.cells if cell.expected],
         "words": WORDS,
         "verdict_words": VERDICTS,
     }
-    return share_styles(environment().get_template("page.html.j2").render(values))
+    return align_columns(share_styles(environment().get_template("page.html.j2").render(values)))
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:
@@ -134,6 +157,7 @@ def _of_static_patches(found: Sequence[StaticPatchRecord]) -> dict[str, Any]:
     by_block = [(f"{row.block}, of {row.trials}", [f"{point.refused} at K = {point.queries}" for point in row.points if point.refused]) for row in found]
     return {
         "static_picture": static_picture(found[0]) if found else None,
+        "static_points": static_points(found[0]) if found else None,
         "static_refused": [f"{block}: {', '.join(refused)}" for block, refused in by_block if refused],
         "static_distance": max((point.distance for row in found for point in row.points if point.distance is not None), default=None),
     }
@@ -163,10 +187,15 @@ def environment() -> Environment:
         real=_raised(numbers.real),
         ratio=_raised(numbers.ratio),
         power_of_two=_raised(numbers.power_of_two),
+        exponential=numbers.exponential,
+        fixed=numbers.fixed,
+        binary_exponent=numbers.binary_exponent,
         seconds=numbers.seconds,
         words=numbers.words,
         two_to=_raised(numbers.two_to),
         raised=_raised(lambda text: text.replace("-", "−")),
+        term=term,
+        word_anchor=word_anchor,
         mathml=mathml,
         prose=prose,
         statement=statement,
@@ -176,8 +205,7 @@ def environment() -> Environment:
 
 
 def _detailed(cells: Grid) -> set[str]:
-    gravest = sorted(cells.squares, key=lambda square: (not square.warning, WORST_FIRST.index(square.verdict), -square.bar))
-    return {square.anchor for square in gravest[:DETAILED_CELLS]}
+    return {square.anchor for square in gravest(cells.squares)[:DETAILED_CELLS]}
 
 
 def _sweep_pictures(sweeps: Sequence[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:

@@ -22,6 +22,7 @@ def paper_pictures(found: Experiments) -> dict[str, Markup | None]:
         "close_up": _close_up(found.figure_1) if found.figure_1 else None,
         "difference": _difference(found.figure_1) if found.figure_1 else None,
         "steps": _steps(found.layers) if found.layers else None,
+        "steps_narrow": _steps(found.layers, narrow=True) if found.layers else None,
         "finetuning": _finetuning(found.figure_3) if found.figure_3 else None,
     }
 
@@ -84,10 +85,13 @@ def _difference(figure_1: Figure1) -> Markup:
         return inline_svg(figure, "figure1c", f"The difference of the two losses at each checkpoint is at most {real(largest, 2)} of its bound.")
 
 
-def _steps(layers: Sequence[LayerRecord]) -> Markup:
-    """After i = 2, as in the paper; layers whose steps vanish in one colour, the others in another, each named at its end."""
+def _steps(layers: Sequence[LayerRecord], *, narrow: bool = False) -> Markup:
+    """After i = 2, as in the paper; layers whose steps vanish in one colour, the others in another, each named at its end.
+
+    narrow: as tall and as narrow as a telephone, on which the letters of the wide one would be half as large.
+    """
     with house_style():
-        figure = Figure(figsize=(9.5, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.2, 4.6) if narrow else (9.5, 3.6), layout="constrained")
         axes = figure.add_subplot()
         axes.set_xlabel("i, tokens consumed")
         axes.set_ylabel("mean ‖ΔW at i + 1 less ΔW at i‖₂")
@@ -99,15 +103,16 @@ def _steps(layers: Sequence[LayerRecord]) -> Markup:
             colour = INCONCLUSIVE if layer.vanishes_at is None else HOLDS
             at, mean, error = zip(*points, strict=True)
             axes.plot(at, mean, color=colour, linewidth=1.1)
-            axes.fill_between(
-                at, [m - e for m, e in zip(mean, error, strict=True)], [m + e for m, e in zip(mean, error, strict=True)], color=colour, alpha=0.15
-            )
+            if not narrow:
+                _band(axes, at, mean, error, colour)
             ends.append((mean[-1], layer.block, colour))
         _logarithmic(axes)
         axes.set_xlim(right=layers[0].steps[-1][0])
         _named_ends(axes, ends)
         vanishing = ", ".join(layer.block for layer in layers if layer.vanishes_at is not None)
-        return inline_svg(figure, "figure2", f"Steps of the update by the number of tokens. They vanish for {vanishing or 'no layer'}.")
+        return inline_svg(
+            figure, "figure2n" if narrow else "figure2", f"Steps of the update by the number of tokens. They vanish for {vanishing or 'no layer'}."
+        )
 
 
 def _band(axes: Axes, at: Sequence[int], mean: Sequence[float], error: Sequence[float], colour: str) -> None:

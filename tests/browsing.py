@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 QUIET = [
@@ -39,6 +40,25 @@ class Visit:
     def overflow(self) -> int:
         """How many pixels the page is wider than its window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    def grave_findings(self, within: str | None = None) -> list[str]:
+        """What axe-core finds on the page, or in a part of it, and calls serious or critical."""
+        found = Axe().run(self.page, within).response["violations"]
+        return [f"{rule['id']}: {node['html']}" for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
+
+    def clipped(self) -> list[str]:
+        """Labels of the tables and formulas that are wider than the place they have."""
+        return self.page.eval_on_selector_all(
+            ".wrap, .math",
+            "all => all.filter(box => box.clientWidth > 0 && box.scrollWidth > box.clientWidth + 1).map(box => box.ariaLabel ?? box.className)",
+        )
+
+    def smallest_letters(self) -> float:
+        """Height of the smallest letters in the pictures that are shown, in pixels of the window."""
+        size = "text => { const { c, d } = text.getScreenCTM(); return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(c, d); }"
+        shown = "all.filter(text => text.getClientRects().length)"
+        sizes = self.page.eval_on_selector_all("figure svg text", f"all => {shown}.map({size})")
+        return min(sizes)
 
     def open_everything(self) -> None:
         self.page.evaluate("document.querySelectorAll('details').forEach(element => { element.open = true })")

@@ -23,14 +23,14 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
     """Opens a file; closes what it opened."""
     opened: list[Page] = []
 
-    def open_file(path: Path, *, width: int = 1440, scheme: str = "light") -> Visit:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def open_file(path: Path, *, width: int = 1440, scheme: str = "light", at: str = "", scripted: bool = True) -> Visit:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripted)
         opened.append(page)
         visit = Visit(page, [], [])
         page.on("console", lambda message: visit.problems.append(message.text))
         page.on("pageerror", lambda error: visit.problems.append(str(error)))
         page.on("request", lambda request: visit.requests.append(request.url))
-        page.goto(path.as_uri(), wait_until="load")
+        page.goto(path.as_uri() + at, wait_until="load")
         return visit
 
     yield open_file

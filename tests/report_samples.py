@@ -6,7 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from reports.cases import Cases, CasesWriter
-from reports.experiment_rows import DynamicsInFormat, DynamicsRecord, IdentityRecord, StaticPatchRecord, StaticPointRecord
+from reports.experiment_rows import (
+    CheckpointRecord,
+    DynamicsInFormat,
+    DynamicsRecord,
+    Experiments,
+    Figure1,
+    Figure3,
+    IdentityRecord,
+    LayerRecord,
+    StaticPatchRecord,
+    StaticPointRecord,
+)
 from reports.record import (
     CellRecord,
     Certified,
@@ -219,6 +230,26 @@ def static_patch(**changes: object) -> StaticPatchRecord:
             "points": [point(1, 0.75), point(2, 0.375), point(4, 0.1875, refused=3)],
             **changes,
         }
+    )
+
+
+def experiments() -> Experiments:
+    """Every experiment that the page draws, small."""
+    checkpoints = [
+        CheckpointRecord(step=step, training_loss=1 / (1 + step), with_context=0.5, patched=0.5, difference=1e-9, bound=1e-6, planted=0.9)
+        for step in range(0, 400, 20)
+    ]
+    layers = [
+        LayerRecord(block=name, loss=0.05, trials=4, steps=[(i, scale / i, 0.01) for i in range(1, 50)], norm=2.0, alignment=0.5, vanishes_at=at)
+        for name, scale, at in (("attention", 1.0, 20), ("gru", 2.0, None), ("attention-residual", 0.5, 30))
+    ]
+    falling = [(i, 1 / (1 + i), 0.02) for i in range(50)]
+    return Experiments(
+        figure_1=Figure1(block="attention", format="fp32", prompts=16, checkpoints=checkpoints),
+        layers=layers,
+        figure_3=Figure3(block="attention", trials=4, rate=0.01, finetuned=falling, patched=falling),
+        dynamics=[dynamics()],
+        static_patch=[static_patch()],
     )
 
 
