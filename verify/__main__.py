@@ -6,12 +6,13 @@ command that needs them, so that ``verify --help`` is quick.
 """
 
 import contextlib
+import os
 import signal
 import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -294,6 +295,8 @@ def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" =
 
 
 def _print_record(record: "RunRecord", folder: Path, as_json: bool) -> None:
+    """The closing table or, on stdout alone, the record; to GitHub Actions also what failed."""
+    _annotate(record, folder, sys.stderr if as_json else sys.stdout)
     if as_json:
         sys.stdout.write(record.model_dump_json(indent=1) + "\n")
         return
@@ -302,6 +305,17 @@ def _print_record(record: "RunRecord", folder: Path, as_json: bool) -> None:
     from reports.terminal import closing
 
     Console().print(closing(record, folder / "report" / "index.html"))
+
+
+def _annotate(record: "RunRecord", folder: Path, stream: TextIO) -> None:
+    """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from reports.agreement import disagreeing_cells
+    from reports.annotations import annotations
+
+    for line in annotations(record, disagreeing_cells(record, folder)):
+        print(line, file=stream)
 
 
 def _say_in_one_line(error: Any) -> None:

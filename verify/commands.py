@@ -88,17 +88,19 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
 
 
 def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
-    """Render the report of a run's folder and print its path. Returns 0."""
+    """Render the report of a run's folder, and what a CI reads of it, and print the report's path. Returns 0."""
     from reports.agreement import cases_missing
+    from reports.for_ci import write_for_ci
     from reports.headline import CASES_MISSING
     from reports.page import write_report
     from reports.runs import load_run
 
     path = write_report(folder)
+    junit, summary = write_for_ci(folder)
     if cases_missing(load_run(folder), folder):
         print(f"warning: {CASES_MISSING}", file=sys.stderr)
     if as_json:
-        print_json({"report": str(path)})
+        print_json({"report": str(path), "junit": str(junit), "summary": str(summary)})
     else:
         print(path)
     if open_it:

@@ -19,6 +19,7 @@ from numeric.training import BlockNotTrained, TrainedBlock
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
 from reports.experiment_rows import Experiments
+from reports.for_ci import write_for_ci
 from reports.page import write_report
 from reports.record import (
     Bounds,
@@ -141,11 +142,13 @@ def run(plan: Plan, folder: Path, run_id: str, ui: Ui, own: OwnBlock | None = No
     except KeyboardInterrupt:
         write_run(state.record(status=INTERRUPTED), folder)
         write_report(folder)
+        write_for_ci(folder)
         raise
     record = state.record(finished=now())
     record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, folder)))
     write_run(record, folder)
     write_report(folder)
+    write_for_ci(folder)
     return record
 
 

@@ -1,0 +1,69 @@
+"""Names that try to be markup, a run whose every text is one, and a run in which every kind of row comes to every kind of end."""
+
+import report_samples as samples
+
+from reports.experiment_rows import AdversarialRecord, Experiments
+from reports.record import Counts, Formula, NotSwept, RunRecord
+from reports.row import NotMeasured
+from symbolic.verdict import Verdict
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = '"><img src=x onerror=alert(1)>'
+MARKDOWN = "[alert(1)](javascript:alert(1)) **bold** `code` | cell | ~~gone~~\n\n# heading\n- item\r\n::error::alert(1)"
+CONTROLS = "bell\x07 null\x00 escape\x1b[31m end\x85 separator\u2028 turned\u202e \ufffe alert(1)"
+CDATA = "]]><testcase name='alert(1)'/><!-- & &amp; %0A::error::"
+
+EVIL = (SCRIPT, IMAGE, MARKDOWN, CONTROLS, CDATA)
+
+
+def hostile_record(evil: str) -> RunRecord:
+    """A violated run in which every name, reason, path and command is the same text."""
+    formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
+    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": Counts(holds=6, violated=3), "witness": f"witnesses/{evil}"}
+    return samples.record(
+        run=samples.run_info(command=evil, id=evil, profile=evil, started=evil, exit_status=1),
+        environment=samples.environment(processor=evil, versions={evil: evil}, torch=evil, commit=evil, device=evil),
+        claims=[
+            samples.claim(id=evil, title=evil, source=evil, statement=formula, hypotheses=[formula], mutants=[samples.mutant(id=evil, description=evil)]),
+            samples.claim(id=f"{evil} broke", verdict=Verdict.ERROR, reason=evil),
+        ],
+        errata=[samples.erratum(title=evil, where=evil, wording=evil, correction=evil, proved=False, claim=evil)],
+        models=[samples.model(block=evil, recipe=evil, validation_loss=9.0)],
+        cells=[
+            samples.cell(claim=evil, block=evil, format=evil, numerics=evil, variant=evil, scenario=evil, reason=evil, mutant=evil, device=evil, **violated),
+            samples.cell(block=evil, scenario="vacuous", verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
+        ],
+        near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],
+        not_swept=[NotSwept(block=evil, format=evil, variant="broke", reason=evil)],
+        not_measured=[NotMeasured(block=evil, what=evil, reason=evil)],
+        experiments=Experiments(
+            dynamics=[samples.dynamics(evil)], adversarial=[search(block=evil, simplest=evil)], broken=[NotMeasured(block=evil, what=evil, reason=evil)]
+        ),
+    )
+
+
+def search(**changes: object) -> AdversarialRecord:
+    fields = {"block": "attention", "format": "fp32", "variant": "formula", "seed": 0, "evaluations": 512, "random": 0.5, "ascent": 0.75, "evolution": None}
+    return AdversarialRecord(**{**fields, "violated": 0, "simplest": None, "simplest_ratio": None, "seconds": 1.0, **changes})
+
+
+VERDICTS = {
+    "holds": (Verdict.HOLDS, {}),
+    "violated": (Verdict.VIOLATED, {"counts": Counts(holds=4095, violated=1), "worst_ratio": 7.0, "witness": "witnesses/it's one.safetensors"}),
+    "vacuous": (Verdict.VACUOUS, {"counts": Counts(vacuous=4096), "resolution": 2.0}),
+    "inconclusive": (Verdict.INCONCLUSIVE, {"counts": Counts(inconclusive=4096), "reason": "all refused", "worst_ratio": None}),
+    "skipped": (Verdict.SKIPPED, {"counts": Counts(), "cases": 0, "reason": "it makes no sense", "worst_ratio": None}),
+    "error": (Verdict.ERROR, {"counts": Counts(), "cases": 0, "reason": "MemoryError: no room", "worst_ratio": None}),
+    "timeout": (Verdict.TIMEOUT, {"counts": Counts(), "cases": 0, "worst_ratio": None}),
+    "planted-missed": (Verdict.HOLDS, {"mutant_verdict": Verdict.HOLDS, "mutant_caught": 0}),
+    "nan": (Verdict.HOLDS, {"worst_ratio": float("nan")}),
+    "miscounted": (Verdict.HOLDS, {"counts": Counts(holds=4000)}),
+    "over": (Verdict.HOLDS, {"worst_ratio": 1.5}),
+}
+"""By the scenario's name: a cell's verdict, and what else its row needs or contradicts."""
+
+
+def record_of_all_ends() -> RunRecord:
+    """One cell for each of VERDICTS."""
+    cells = [samples.cell(scenario=name, verdict=verdict, **fields) for name, (verdict, fields) in VERDICTS.items()]
+    return samples.record(run=samples.run_info(exit_status=1), cells=cells)

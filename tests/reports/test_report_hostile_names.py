@@ -1,0 +1,46 @@
+"""A name is text in the page, as a browser that parsed it says."""
+
+import hostile
+import pytest
+import report_samples as samples
+
+from reports import page
+
+pytestmark = pytest.mark.browser
+
+FOUND = """() => {
+    const all = [...document.querySelectorAll('*')];
+    return {
+        scripts: all.filter(element => ['script', 'img', 'iframe', 'object', 'embed', 'link', 'base', 'form'].includes(element.localName)).length,
+        handlers: all.filter(element => element.getAttributeNames().some(name => name.startsWith('on'))).length,
+        addresses: all.filter(element => ['href', 'src', 'action', 'xlink:href'].some(name => !(element.getAttribute(name) ?? '#').startsWith('#'))).length,
+        text: document.body.textContent,
+    }
+}"""
+
+
+def found(visit, folder, evil):
+    samples.write_folder(hostile.hostile_record(evil), folder, with_cases=[])
+    seen = visit(page.write_report(folder))
+    return seen.page.evaluate(FOUND)
+
+
+@pytest.mark.parametrize("evil", [hostile.SCRIPT, hostile.IMAGE])
+def test_a_name_is_text_in_the_page(visit, tmp_path, evil):
+    seen = found(visit, tmp_path, evil)
+    assert (seen["scripts"], seen["handlers"], seen["addresses"]) == (0, 0, 0)
+    assert seen["text"].count(evil) > 15
+
+
+@pytest.mark.parametrize("evil", [hostile.SCRIPT, hostile.IMAGE])
+def test_without_its_escaping_the_same_reading_finds_elements(visit, tmp_path, evil, monkeypatch):
+    """The planted negative of the test above."""
+    escaping = page._environment
+
+    def unescaped():
+        environment = escaping()
+        environment.autoescape = False
+        return environment
+
+    monkeypatch.setattr(page, "_environment", unescaped)
+    assert found(visit, tmp_path, evil)["scripts"] > 0

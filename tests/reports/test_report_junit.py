@@ -1,0 +1,189 @@
+"""JUnit: it obeys the format, an independent reader counts what the record counts, and nothing without a verdict is a pass."""
+
+import io
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import hostile
+import junitparser
+import pytest
+import report_samples as samples
+import xmlschema
+
+from reports.for_ci import write_for_ci
+from reports.headline import Standing, headline
+from reports.junit import JUNIT_FILE, junit
+from reports.record import Counts, NearZeroLevel, RunRecord
+from symbolic.verdict import Verdict
+
+SCHEMA = Path(__file__).with_name("data") / "junit.xsd"
+
+
+@pytest.fixture(scope="module")
+def schema() -> xmlschema.XMLSchema:
+    return xmlschema.XMLSchema(SCHEMA)
+
+
+def results(run: RunRecord) -> dict[str, str]:
+    """What an independent reader takes each cell for, by its scenario."""
+    found = {}
+    for suite in junitparser.JUnitXml.fromstring(junit(run)):
+        for case in suite:
+            kinds = {junitparser.Failure: "failure", junitparser.Error: "error", junitparser.Skipped: "skipped"}
+            (kind,) = [kinds[type(each)] for each in case.result] or ["pass"]
+            found[f"{case.classname} {case.name.rsplit('/', 1)[-1]}"] = kind
+    return found
+
+
+EXPECTED = {
+    "holds": "pass",
+    "violated": "failure",
+    "vacuous": "skipped",
+    "inconclusive": "skipped",
+    "skipped": "skipped",
+    "error": "error",
+    "timeout": "error",
+    "planted-missed": "failure",
+    "nan": "failure",
+    "miscounted": "failure",
+    "over": "failure",
+}
+
+
+def test_every_end_of_a_cell_is_the_result_that_it_should_be():
+    found = results(hostile.record_of_all_ends())
+    assert {name: found[f"cells.attention {name}"] for name in hostile.VERDICTS} == EXPECTED
+    assert found["run verdict"] == "failure"
+
+
+@pytest.mark.parametrize("verdict", [each for each in Verdict if each is not Verdict.HOLDS])
+def test_no_verdict_but_holds_is_a_pass(verdict):
+    """Of a claim too; and the planted negative: the same claim with HOLDS passes."""
+    assert results(samples.record(claims=[samples.claim(verdict=verdict, reason="why")]))["claims theorem-2.2"] != "pass"
+    assert results(samples.record(claims=[samples.claim(verdict=Verdict.HOLDS)]))["claims theorem-2.2"] == "pass"
+
+
+def test_what_was_not_judged_says_which_word_and_why():
+    root = ElementTree.fromstring(junit(hostile.record_of_all_ends()))
+    messages = {case.get("name").rsplit("/", 1)[-1]: case.find("skipped").get("message") for case in root.iter("testcase") if case.find("skipped") is not None}
+    assert messages == {
+        "vacuous": "VACUOUS: the bound could not have noticed a wrong update.",
+        "inconclusive": "INCONCLUSIVE: all refused.",
+        "skipped": "SKIPPED: it makes no sense.",
+    }
+
+
+def test_a_violated_cell_says_by_how_much_and_how_to_run_it_again():
+    root = ElementTree.fromstring(junit(hostile.record_of_all_ends()))
+    (case,) = [case for case in root.iter("testcase") if case.get("name").endswith("/violated")]
+    said = case.find("failure")
+    assert said.get("type") == "VIOLATED"
+    assert "Error ÷ bound: 7.0" in said.get("message")
+    assert said.text.endswith("""In the run's folder: verify replay 'witnesses/it'"'"'s one.safetensors'""")
+    assert {"worst_ratio = 7.0", "tightness_median = 60.0", "cases_violated = 1"} <= set(case.find("system-out").text.splitlines())
+    assert case.get("time") == "0.800"
+
+
+@pytest.mark.parametrize(
+    ("changed", "row"),
+    [
+        ({"claims": [samples.claim(mutants=[samples.mutant(verdict=Verdict.HOLDS, counterexample=None)])]}, "mutants.theorem-2.2 no-normalisation"),
+        ({"claims": [samples.claim(mutants=[])]}, "claims theorem-2.2"),
+        ({"errata": [samples.erratum(proved=False)]}, "errata 1. Eq. (15) is off by one"),
+        ({"models": [samples.model(validation_loss=0.5)]}, "trained blocks attention"),
+        (
+            {"near_zero": [samples.sweep(levels=[NearZeroLevel(norm=0.5, error=2.0, error_median=1.0, bound=1.0, refused=0.0, cases=8)])]},
+            "near-zero sweeps.attention formula",
+        ),
+        ({"experiments": {"dynamics": [samples.dynamics(literal=0.5)]}}, "experiments.attention implicit dynamics in fp32"),
+        ({"experiments": {"dynamics": [samples.dynamics(moved=samples.identity(worst=1.5))]}}, "experiments.attention implicit dynamics in fp32"),
+        ({"experiments": {"dynamics": [samples.dynamics(prompts=0, refused=4)]}}, "experiments.attention implicit dynamics in fp32"),
+        ({"experiments": {"adversarial": [hostile.search(violated=1)]}}, "experiments.attention formula"),
+        ({"experiments": {"adversarial": [hostile.search(random=None, ascent=None)]}}, "experiments.attention formula"),
+    ],
+)
+def test_a_part_that_failed_its_test_is_no_pass(changed, row):
+    """And the same part of a sound run passes."""
+    sound = samples.record(errata=[samples.erratum()], experiments={"dynamics": [samples.dynamics()], "adversarial": [hostile.search()]})
+    assert set(results(sound).values()) == {"pass"}
+    assert results(samples.record(**changed))[row] in ("failure", "error", "skipped")
+
+
+@pytest.mark.parametrize("cut", [{"finished": None, "exit_status": 130}, {"finished": None, "exit_status": None}, {"exit_status": 3}])
+def test_a_run_that_did_not_finish_or_is_incomplete_has_an_error(cut):
+    assert results(samples.record(run=samples.run_info(**cut)))["run verdict"] == "error"
+    assert results(samples.empty_record())["run verdict"] == "error"
+
+
+def test_the_first_test_passes_only_where_the_headline_says_that_everything_held():
+    for run in (samples.record(), samples.full_record(64), hostile.record_of_all_ends(), samples.record(cells=[samples.cell(counts=Counts(holds=1))])):
+        assert (results(run)["run verdict"] == "pass") is (headline(run).standing is Standing.HELD)
+    root = ElementTree.fromstring(junit(samples.record(), ["another/cell"]))
+    assert root.find("testsuite/testcase/failure").get("type") == "DISTRUSTED"
+
+
+def test_it_obeys_the_format_and_its_counts_are_its_rows(schema):
+    for run in (samples.record(), samples.empty_record(), samples.full_record(64), hostile.record_of_all_ends()):
+        text = junit(run)
+        schema.validate(io.BytesIO(text))
+        root = ElementTree.fromstring(text)
+        for part in (root, *root.iter("testsuite")):
+            assert int(part.get("tests")) == len(list(part.iter("testcase")))
+            assert int(part.get("failures")) == len(list(part.iter("failure")))
+            assert int(part.get("errors")) == len(list(part.iter("error")))
+        read = junitparser.JUnitXml.fromstring(text)
+        read.update_statistics()
+        assert (read.tests, read.failures, read.errors) == tuple(int(root.get(name)) for name in ("tests", "failures", "errors"))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('time="0.800"', 'time="soon"'),
+        ('tests="1"', 'tests="one"'),
+        ("<testcase ", '<testcase status="run" '),
+        ("</properties>", "</properties><system-out/>"),
+        ("<failure ", '<skipped message="both"/><failure '),
+    ],
+)
+def test_a_file_that_breaks_the_format_is_refused(schema, right, wrong):
+    text = junit(hostile.record_of_all_ends()).decode()
+    assert right in text
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        schema.validate(io.BytesIO(text.replace(right, wrong).encode()))
+
+
+@pytest.mark.parametrize("evil", hostile.EVIL)
+def test_a_name_is_text_whatever_it_holds(schema, evil):
+    text = junit(hostile.hostile_record(evil))
+    schema.validate(io.BytesIO(text))
+    root = ElementTree.fromstring(text)
+    assert {element.tag for element in root.iter()} == {
+        "testsuites", "testsuite", "properties", "property", "testcase", "failure", "error", "skipped", "system-out",
+    }  # fmt: skip
+    shown = [value for element in root.iter() for value in (*element.attrib.values(), element.text or "")]
+    assert sum("alert(1)" in value or "::error::" in value for value in shown) > 30
+    assert not [value for value in shown if any(ord(letter) < 32 and letter != "\n" for letter in value)]
+
+
+def test_an_unescaped_control_character_would_be_no_xml():
+    """The planted negative of the test above: what ElementTree writes of such a name by itself cannot be read again."""
+    element = ElementTree.Element("testcase", name=hostile.CONTROLS)
+    with pytest.raises(ElementTree.ParseError):
+        ElementTree.fromstring(ElementTree.tostring(element))
+
+
+def test_half_a_surrogate_pair_is_written_out():
+    from reports.printable import printable
+
+    assert printable("a\ud800b\tc") == r"a\ud800b\tc"
+
+
+def test_seven_hundred_cells_take_less_than_a_second(tmp_path):
+    rows = [samples.cell(scenario=f"s{number}", seconds=0.1) for number in range(700)]
+    folder = samples.write_folder(samples.record(cells=rows), tmp_path, with_cases=rows[:1])
+    began = time.process_time()
+    write_for_ci(folder)
+    assert time.process_time() - began < 1.0
+    assert len(list(ElementTree.parse(folder / JUNIT_FILE).iter("testcase"))) > 700
