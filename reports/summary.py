@@ -34,10 +34,12 @@ _GLYPHS = {
 def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False, limit: int = LIMIT) -> str:
     """The page.  disagreeing, cases_missing: as for ``headline``; limit: its bytes in UTF-8 at most."""
     said = headline(record, disagreeing, cases_missing=cases_missing)
-    rows = outcomes(record, disagreeing)
+    rows = outcomes(record)
     grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE) and row.kind != "run"]
     page = _Page(limit)
-    page.add(f"# {_GLYPHS[said.standing]} {markdown(said.sentence)}", "", *(f"- {markdown(line)}" for line in said.failures), "", _of_run(record), "")
+    page.add(f"# {_GLYPHS[said.standing]} {markdown(said.sentence)}", "")
+    page.add_rows((f"- {markdown(line)}" for line in said.failures), "of what else failed")
+    page.add(_of_run(record), "")
     page.add("## What was checked", "", "| | passed | failed | broke | not judged |", "|---|--:|--:|--:|--:|", *_counts(rows), "")
     page.add(*_nearest(record))
     if grave:

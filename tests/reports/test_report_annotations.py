@@ -51,6 +51,17 @@ def test_cells_that_were_skipped_for_a_reason_are_no_warning():
     assert read[1][2].startswith("VACUOUS")
 
 
+def test_what_has_a_meaning_in_a_command_arrives_as_it_was_written():
+    name = "a,b:c=d%0Ae%25f, title=g"
+    (_, line) = annotations(samples.record(claims=[samples.claim(id=name, verdict=Verdict.ERROR, reason=name)], cells=[]))
+    assert as_github_reads(line) == ("error", {"title": f"claims: {name}"}, f"ERROR: {name}.")
+
+
+def test_cases_that_disagree_are_an_error():
+    (line,) = annotations(samples.record(), ["a/cell"])
+    assert "Not to be trusted" in as_github_reads(line)[2]
+
+
 @pytest.mark.parametrize("evil", hostile.EVIL)
 def test_no_name_ends_a_command_or_begins_another(evil):
     lines = annotations(hostile.hostile_record(evil))

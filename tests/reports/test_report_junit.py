@@ -14,6 +14,7 @@ import xmlschema
 from reports.for_ci import write_for_ci
 from reports.headline import Standing, headline
 from reports.junit import JUNIT_FILE, junit
+from reports.outcomes import Came, gravest_first, outcomes
 from reports.record import Counts, NearZeroLevel, RunRecord
 from symbolic.verdict import Verdict
 
@@ -108,6 +109,78 @@ def test_a_part_that_failed_its_test_is_no_pass(changed, row):
     sound = samples.record(errata=[samples.erratum()], experiments={"dynamics": [samples.dynamics()], "adversarial": [hostile.search()]})
     assert set(results(sound).values()) == {"pass"}
     assert results(samples.record(**changed))[row] in ("failure", "error", "skipped")
+
+
+INFINITE = float("inf")
+
+
+def test_a_sweep_whose_every_distance_was_refused_is_no_pass():
+    level = {"norm": 0.5, "error": 0.25, "error_median": 0.1, "bound": 0.5, "refused": 0.0, "cases": 8}
+    found = []
+    for changed in ({}, {"error": INFINITE, "bound": INFINITE, "refused": 1.0}):
+        sweep = samples.sweep(levels=[NearZeroLevel(**{**level, **changed})])
+        found.append(results(samples.record(near_zero=[sweep]))["near-zero sweeps.attention formula"])
+    assert found == ["pass", "skipped"]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "pass"), (49, "pass"), (50, "skipped")])
+def test_an_identity_whose_bound_shows_nothing_after_any_token_is_no_pass(number, expected):
+    row = samples.dynamics(factored=samples.identity(vacuous=list(range(1, number + 1))))
+    assert results(samples.record(experiments={"dynamics": [row]}))["experiments.attention implicit dynamics in fp32"] == expected
+
+
+def only_cell(**changes: object) -> ElementTree.Element:
+    root = ElementTree.fromstring(junit(samples.record(cells=[samples.cell(**changes)])))
+    (case,) = [case for case in root.iter("testcase") if case.get("classname") == "cells.attention"]
+    return case
+
+
+def test_a_cell_that_says_holds_against_its_figures_is_told_to_say_so():
+    contradiction = "The cell says HOLDS, which its figures contradict."
+    assert contradiction in only_cell(worst_ratio=1.5).find("failure").get("message")
+    violated = only_cell(worst_ratio=1.5, verdict=Verdict.VIOLATED, counts=Counts(holds=4095, violated=1))
+    assert "contradict" not in violated.find("failure").get("message")
+
+
+@pytest.mark.parametrize(("variant", "told"), [("formula", True), ("own", False)])
+def test_a_witness_that_only_its_own_file_can_run_has_no_replay_line(variant, told):
+    violated = {"verdict": Verdict.VIOLATED, "counts": Counts(holds=4095, violated=1), "witness": "witnesses/w.safetensors"}
+    assert ("verify replay witnesses/w.safetensors" in only_cell(variant=variant, **violated).find("failure").text) is told
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.8, "0.800"), (4321.5, "4321.500"), (INFINITE, "0.000"), (float("nan"), "0.000"), (-1.0, "0.000")])
+def test_a_time_is_a_number_of_seconds(seconds, told):
+    assert only_cell(seconds=seconds).get("time") == told
+
+
+def test_what_was_trained_in_another_run_took_no_time_in_this_one():
+    root = ElementTree.fromstring(junit(samples.record(models=[samples.model(), samples.model(block="cached", cached=True)])))
+    assert [case.get("time") for case in root.iter("testcase") if case.get("classname") == "trained blocks"] == ["4.200", "0.000"]
+
+
+@pytest.mark.parametrize("order", [(0.5, float("nan")), (float("nan"), 0.5)])
+def test_a_ratio_that_is_no_number_is_the_worst_of_its_suite(order):
+    cells = [samples.cell(scenario=f"s{place}", worst_ratio=ratio) for place, ratio in enumerate(order)]
+    root = ElementTree.fromstring(junit(samples.record(cells=cells)))
+    (suite,) = [suite for suite in root.iter("testsuite") if suite.get("name") == "cells: attention"]
+    properties = {each.get("name"): each.get("value") for each in suite.iter("property")}
+    assert (properties["worst_ratio"], properties["tightness_median_least"]) == ("nan", "60.0")
+
+
+def test_what_passed_is_not_among_the_gravest():
+    found = gravest_first(outcomes(hostile.record_of_all_ends()))
+    assert {row.came for row in found} == {Came.FAILED, Came.BROKE, Came.NOT_JUDGED}
+    assert [row.came for row in found] == sorted((row.came for row in found), key=list(Came).index)
+
+
+def test_cases_on_disk_that_disagree_are_told_in_both_files(tmp_path):
+    run = samples.record(cells=[samples.cell(cases=8, counts=Counts(holds=8), mutant_caught=8)])
+    agreeing, other = samples.write_folder(run, tmp_path / "a"), [samples.cell(cases=8, counts=Counts(holds=7, inconclusive=1))]
+    disagreeing = samples.write_folder(run, tmp_path / "b", with_cases=other)
+    for folder, failures, said in ((agreeing, "0", "Everything that was checked held"), (disagreeing, "1", "Not to be trusted")):
+        one, two = write_for_ci(folder)
+        assert ElementTree.parse(one).getroot().get("failures") == failures
+        assert said in two.read_text(encoding="utf-8").splitlines()[0]
 
 
 @pytest.mark.parametrize("cut", [{"finished": None, "exit_status": 130}, {"finished": None, "exit_status": None}, {"exit_status": 3}])

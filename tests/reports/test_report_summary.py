@@ -8,7 +8,7 @@ import pytest
 import report_samples as samples
 from markdown_it import MarkdownIt
 
-from reports.printable import printable
+from reports.printable import markdown, printable
 from reports.record import Counts
 from reports.summary import LIMIT, summary
 from symbolic.verdict import Verdict
@@ -80,6 +80,35 @@ def test_a_run_that_did_not_finish_says_so():
 def test_missing_cases_are_told():
     assert "The cases themselves are not in the run's folder" in summary(samples.record(), cases_missing=True)
     assert "The cases themselves" not in summary(samples.record())
+
+
+ESCAPED = {
+    "theorem-2.2/attention/fp32": "theorem-2.2/attention/fp32",
+    "<b>&amp;": "&lt;b&gt;&amp;amp;",
+    "a|b": r"a\|b",
+    "back\\slash": r"back\\slash",
+    "`code` near_zero *x* [a](b) ~c~ $d$ @me #1": r"\`code\` near\_zero \*x\* \[a\](b) \~c\~ \$d\$ \@me \#1",
+    "- item": r"\- item",
+    "1. item": r"1\. item",
+    "12) item": r"12\) item",
+    "https://a.b www.c.d": r"https\://a.b www\.c.d",
+    " two\nlines ": r"two\\nlines",
+}
+
+
+@pytest.mark.parametrize("text", ESCAPED)
+def test_a_text_is_escaped_as_by_hand(text):
+    assert markdown(text) == ESCAPED[text]
+    assert re.sub(r"\s+", " ", Read(markdown(text)).text).strip() == printable(text.strip())
+
+
+def test_a_ratio_that_is_no_number_is_nearest_of_all():
+    run = samples.record(cells=[samples.cell(scenario=name, worst_ratio=worst) for name, worst in {"a": 0.3, "b": float("nan"), "c": 0.5}.items()])
+    assert re.findall(r"/(\w) \| (\S+)", summary(run).split("nearest to their bounds")[1].split("## ")[0]) == [("b", "NaN"), ("c", "0.50"), ("a", "0.30")]
+
+
+def test_cases_that_disagree_are_the_verdict():
+    assert summary(samples.record(), ["a/cell"]).startswith("# ! Not to be trusted")
 
 
 @pytest.mark.parametrize("evil", hostile.EVIL)
