@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from reports.cases import read_cells, words
+from reports.cases import coded, read_cells
 from reports.prediction import count_limit, median_interval, worst_limit
 from reports.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
 from reports.row import Real, Row
@@ -188,7 +188,8 @@ def _margins(record: RunRecord, folder: Path) -> Iterator[tuple[str, dict[str, f
         if not rows[cell].independent:
             yield cell, {"worst_limit": max(1.0, rows[cell].worst_ratio or 0.0)}
             continue
-        judged = words(table, "reason") == ""
+        places, reasons = coded(table, "reason")
+        judged = places == reasons.index("") if "" in reasons else np.zeros(len(places), dtype=bool)
         error, bound, ratio, output = (table[name].to_numpy()[judged] for name in ("error", "bound", "ratio", "output_ratio"))
         if not len(error):
             continue

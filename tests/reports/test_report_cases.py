@@ -66,7 +66,7 @@ def test_no_cases_are_no_cells(tmp_path):
 def test_a_kill_loses_no_finished_cell(tmp_path):
     program = f"""
 import os, sys
-sys.path[:0] = {[os.path.dirname(__file__)]!r}
+sys.path[:0] = {[os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))]!r}
 from pathlib import Path
 import test_report_cases as tests
 with tests.CasesWriter(Path({str(tmp_path)!r})) as writer:
