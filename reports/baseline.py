@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from reports.cases import coded, read_cells
+from reports.outcomes import Came, outcomes
 from reports.prediction import count_limit, median_interval, worst_limit
 from reports.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
 from reports.row import Real, Row
@@ -27,6 +28,9 @@ BASELINE_VERSION = 1
 
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
+
+OTHERS = ("trained blocks", "experiments")
+"""Kinds of ``outcomes`` whose rows have no numbers here."""
 
 DIGITS = 6
 """Of a margin in the file; it is rounded outwards."""
@@ -105,6 +109,7 @@ class Baseline(Row):
     errata: dict[str, bool] = Field(description="By number: whether the printed statement was refuted and the corrected one proved.")
     cells: dict[str, CellLine]
     sweeps: dict[str, SweepLine]
+    others: dict[str, Came] = Field(description="Trained blocks and experiments: what they came to.")
 
     @property
     def has_margins(self) -> bool:
@@ -120,6 +125,11 @@ def cell_key(cell: CellRecord) -> str:
 def sweep_key(sweep: NearZeroSweep) -> str:
     """A sweep's name."""
     return "/".join((sweep.block, sweep.format, sweep.variant))
+
+
+def others_of(record: RunRecord) -> dict[str, tuple[Came, str]]:
+    """What the trained blocks and the experiments came to, with the reason, by name."""
+    return {f"{row.kind}/{row.title}": (row.came, row.reason) for row in outcomes(record) if row.kind in OTHERS}
 
 
 def origin_of(record: RunRecord) -> Origin:
@@ -155,6 +165,7 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
         errata={str(erratum.number): erratum.shown for erratum in record.errata},
         cells={key: _line(cell, margins.get(cell.id, {})) for key, cell in sorted(cells.items())},
         sweeps={sweep_key(sweep): SweepLine(measured=sweep.measured_radius, predicted=sweep.predicted_radius) for sweep in record.near_zero},
+        others={key: came for key, (came, _) in others_of(record).items()},
     )
 
 

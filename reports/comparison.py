@@ -28,6 +28,9 @@ _COLOURS = {
 }
 """Never the only sign: the word stands beside each."""
 
+KINDS = {"erratum": ("erratum", "errata"), "other": ("block or experiment", "blocks and experiments")}
+"""Nouns of the kinds whose own name is none."""
+
 _NOUNS = {
     Standing.REGRESSION: ("regression", None),
     Standing.STALE: ("stale known failure", None),
@@ -56,8 +59,8 @@ def about(record: RunRecord) -> str:
 def sentence(found: Compared) -> str:
     """What came out, in one sentence."""
     if found.nothing:
-        return "Nothing was compared: no claim, erratum, cell or sweep stands on both sides."
-    what = joined([counted(number, kind, "errata" if kind == "erratum" else None) for kind, number in found.compared.items() if number])
+        return "Nothing was compared: no claim, erratum, cell, sweep, block or experiment stands on both sides."
+    what = joined([counted(number, *KINDS.get(kind, (kind, None))) for kind, number in found.compared.items() if number])
     if not found.differences:
         return f"Nothing differs beyond what another seed may show: {what} compared."
     parts = []

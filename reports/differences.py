@@ -25,10 +25,12 @@ from reports.baseline import (
     cell_key,
     judged_cases,
     origin_of,
+    others_of,
     same_schema,
     sweep_key,
 )
 from reports.numbers import count, counted, joined, ratio, real
+from reports.outcomes import Came
 from reports.record import CellRecord, ClaimRecord, ErratumRecord, NearZeroSweep, RunRecord
 from symbolic.verdict import Verdict
 
@@ -63,7 +65,7 @@ class Difference:
 
     standing: Standing
     kind: str
-    """claim, erratum, cell or sweep."""
+    """claim, erratum, cell, sweep, or other: a trained block or an experiment."""
     id: str
     what: str
     """In words, with what was and what is."""
@@ -119,6 +121,7 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
         ("erratum", baseline.errata, {str(erratum.number): erratum for erratum in record.errata}, _erratum, _shown),
         ("cell", baseline.cells, cells, of_cell, _verdict_of),
         ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, of_sweep, lambda _: "measured"),
+        ("other", baseline.others, others_of(record), _other, lambda row: (row if isinstance(row, Came) else row[0]).value),
     )
     found: list[Difference] = []
     compared = {}
@@ -234,6 +237,17 @@ def _radii(sweep: NearZeroSweep) -> tuple[float, float]:
 def _in_time(measured: float, predicted: float) -> bool:
     """Whether nothing failed earlier than it was foretold; a sweep in which nothing failed has a NaN for a radius."""
     return math.isnan(measured) or measured <= A_LEVEL * predicted
+
+
+def _other(key: str, before: Came, found: tuple[Came, str]) -> Iterator[Difference]:
+    after, reason = found
+    was, now = (list(Came).index(came) for came in (before, after))
+    if now < was:
+        yield Difference(Standing.REGRESSION, "other", key, f"{before.value} became {after.value}: {reason}", before.value, after.value)
+    elif now > was:
+        stale = before in (Came.FAILED, Came.BROKE)
+        what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
+        yield Difference(Standing.STALE if stale else Standing.BETTER, "other", key, what, before.value, after.value)
 
 
 def _as_many(line: CellLine, cell: CellRecord) -> bool:

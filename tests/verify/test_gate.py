@@ -11,7 +11,9 @@ import pytest
 import report_samples as samples
 from calling import called
 
+from reports.experiment_rows import Experiments
 from reports.record import RunRecord
+from reports.row import NotMeasured
 from reports.runs import load_run, write_run
 from symbolic.verdict import Verdict
 
@@ -80,6 +82,7 @@ UNREFUTED = whole(claims=[samples.claim(mutants=[samples.mutant(), samples.mutan
 ONE_MUTANT = whole(claims=[samples.claim(mutants=[samples.mutant()])])
 LAST_GONE: Change = lambda record: record.model_copy(update={"cells": record.cells[:-1]})  # noqa: E731  # one of a table
 TOGETHER = both(*(cell(number, independent=False) for number in range(len(drawn.CELLS))))
+BROKEN = NotMeasured(block="attention", what="dynamics", reason="it broke")
 VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
 NAN = float("nan")
 
@@ -108,6 +111,11 @@ SITUATIONS = {
     "a sweep that fails later": Situation(0, whole(near_zero=[samples.sweep(measured_radius=2.0**-74)]), seed=8, said="Nothing differs"),
     "draws in common, another seed": Situation(0, TOGETHER, before=TOGETHER, seed=8, cells=scaled(errors=1.2), said="draws in common"),
     "draws in common, the same operands": Situation(1, TOGETHER, before=TOGETHER, cells=scaled(bounds=0.99), said="sharper on the same operands"),
+    "a block missing": Situation(1, whole(models=[]), seed=8, said="trained blocks/attention"),
+    "a block that has not learned": Situation(1, whole(models=[samples.model(validation_loss=0.5)]), said="passed became broke"),
+    "an experiment that broke": Situation(
+        1, whole(experiments=Experiments(broken=[BROKEN])), before=whole(experiments=Experiments(dynamics=[samples.dynamics()])), said="missing from the run"
+    ),
     "a new claim": Situation(0, RENAMED, said="not in the baseline"),
     "a new claim, strictly": Situation(1, RENAMED, strict=True),
     "a new cell": Situation(0, before=LAST_GONE, said="not in the baseline"),
@@ -137,15 +145,17 @@ SITUATIONS = {
     "another machine, one case near its bound": Situation(1, both(ELSEWHERE, cell(0, worst_ratio=0.99)), said="another seed stays within"),
     "another torch": Situation(0, OTHER_TORCH, cells=scaled(bounds=1 - 1e-6), said="another torch"),
     "another schema": Situation(0, cells=scaled(bounds=0.8), edit=lambda text: text.replace('"schema_version": 1', '"schema_version": 0'), said="of schema 0"),
-    "an empty run": Situation(3, whole(claims=[], cells=[], errata=[], near_zero=[]), said="Nothing was compared"),
-    "an empty unfinished run": Situation(3, both(whole(claims=[], cells=[], errata=[], near_zero=[]), info(finished=None)), said="Nothing was compared"),
+    "an empty run": Situation(3, whole(claims=[], cells=[], errata=[], near_zero=[], models=[]), said="Nothing was compared"),
+    "an empty unfinished run": Situation(
+        3, both(whole(claims=[], cells=[], errata=[], near_zero=[], models=[]), info(finished=None)), said="Nothing was compared"
+    ),
     "an unfinished run": Situation(3, both(LAST_GONE, info(finished=None)), said="not finished"),
     "an unfinished run with all there": Situation(3, info(finished=None), said="not finished"),
     "an unfinished run with a violated cell": Situation(1, both(LAST_GONE, VIOLATED, info(finished=None)), said="HOLDS became VIOLATED"),
     "nothing in common": Situation(
         3,
-        both(whole(claims=[], errata=[], near_zero=[]), cell(0, block="b", id="theorem-2.2/b/fp32/formula/random")),
-        before=whole(cells=[], errata=[], near_zero=[]),
+        both(whole(claims=[], errata=[], near_zero=[], models=[]), cell(0, block="b", id="theorem-2.2/b/fp32/formula/random")),
+        before=whole(cells=[], errata=[], near_zero=[], models=[]),
         edit=lambda text: text.replace('"theorem-2.2": {"verdict"', '"theorem-9": {"verdict"'),
         said="missing from the run",
     ),
@@ -297,8 +307,8 @@ def test_two_runs_are_compared_on_a_terminal_and_as_a_page(tmp_path: Path) -> No
 
 
 def test_runs_with_nothing_in_common_are_not_compared(tmp_path: Path) -> None:
-    write_run(whole(claims=[], errata=[], near_zero=[])(drawn.run_of(7, tmp_path / "one", cells={("fp32", "random"): {}})), tmp_path / "one")
-    write_run(whole(claims=[], errata=[], near_zero=[])(drawn.run_of(7, tmp_path / "two", cells={("bf16", "random"): {}})), tmp_path / "two")
+    write_run(whole(claims=[], errata=[], near_zero=[], models=[])(drawn.run_of(7, tmp_path / "one", cells={("fp32", "random"): {}})), tmp_path / "one")
+    write_run(whole(claims=[], errata=[], near_zero=[], models=[])(drawn.run_of(7, tmp_path / "two", cells={("bf16", "random"): {}})), tmp_path / "two")
     answer = called("compare", str(tmp_path / "one"), str(tmp_path / "two"))
     assert answer.status == 3
     assert "Nothing was compared" in answer.out
