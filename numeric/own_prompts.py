@@ -203,7 +203,7 @@ def _verdict(found: Measurement, prompts: int) -> tuple[Verdict, str]:
     if counts[Verdict.VIOLATED]:
         return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
     if found.verdict is Verdict.VIOLATED:
-        return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius"
+        return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
     if counts[Verdict.INCONCLUSIVE]:
         reasons = Counter(str(reason) for reason in found.judged.reason[found.judged.reason != ""])
         told = ", ".join(f"{name} ({number})" for name, number in reasons.most_common())
