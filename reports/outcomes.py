@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from reports.dynamics_findings import dynamics_not_shown
 from reports.experiment_rows import AdversarialRecord, DynamicsInFormat, DynamicsRecord, Experiments
-from reports.findings import NOT_RUN, breaks, doubts, over_its_bound, violations
+from reports.findings import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
 from reports.headline import Standing, headline
 from reports.numbers import counted, joined, ratio
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
@@ -81,7 +81,7 @@ def outcomes(record: RunRecord, disagreeing: Sequence[str] = ()) -> list[Outcome
         *_mutants(record),
         *_errata(record),
         *_models(record),
-        *(_cell(record, row) for row in record.cells),
+        *(_cell(record, row, disagreeing) for row in record.cells),
         *(_sweep(row) for row in record.near_zero),
         *(Outcome("near-zero sweeps", row.block, f"{row.format}/{row.variant}", Came.BROKE, "ERROR", row.reason) for row in record.not_swept),
         *_experiments(record),
@@ -114,14 +114,14 @@ def _whole_run(record: RunRecord, disagreeing: Sequence[str]) -> Outcome:
 
 
 def _alone(record: RunRecord, **rows: object) -> RunRecord:
-    """The record with nothing but some rows."""
-    nothing = {"claims": [], "errata": [], "models": [], "cells": [], "near_zero": [], "not_swept": [], "not_measured": [], "experiments": Experiments()}
+    """The record with nothing but some rows: whatever else a record may hold is as in one that holds nothing."""
+    nothing = {name: field.get_default(call_default_factory=True) for name, field in RunRecord.model_fields.items() if not field.is_required()}
     return record.model_copy(update={**nothing, **rows})
 
 
-def _judged(alone: RunRecord, verdict: Verdict, reason: str | None) -> tuple[Came, str, str]:
+def _judged(alone: RunRecord, verdict: Verdict, reason: str | None, disagreeing: Sequence[str] = ()) -> tuple[Came, str, str]:
     """What rows that stand alone came to, by what judges a whole run."""
-    for word, found in ((Verdict.VIOLATED.value, [*violations(alone)]), (DISTRUSTED, [*doubts(alone)])):
+    for word, found in ((Verdict.VIOLATED.value, [*violations(alone)]), (DISTRUSTED, [*doubts(alone), *mismatch(disagreeing)])):
         if found:
             return Came.FAILED, word, _sentence(joined(found) + (f"; {reason}" if reason else ""))
     if verdict is Verdict.HOLDS:
@@ -165,8 +165,8 @@ def _models(record: RunRecord) -> Iterator[Outcome]:
         yield Outcome("trained blocks", "", row.block, came, word, _sentence(joined(found)) if found else "", 0.0 if row.cached else row.seconds, figures)
 
 
-def _cell(record: RunRecord, row: CellRecord) -> Outcome:
-    came, word, reason = _judged(_alone(record, cells=[row]), row.verdict, row.reason)
+def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Outcome:
+    came, word, reason = _judged(_alone(record, cells=[row]), row.verdict, row.reason, [row.id] if row.id in disagreeing else [])
     if came is Came.FAILED and row.verdict is not Verdict.VIOLATED and over_its_bound(row):
         reason = f"{reason} The cell says {row.verdict.value}, which its figures contradict."
     figures = {

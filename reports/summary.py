@@ -34,7 +34,7 @@ _GLYPHS = {
 def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False, limit: int = LIMIT) -> str:
     """The page.  disagreeing, cases_missing: as for ``headline``; limit: its bytes in UTF-8 at most."""
     said = headline(record, disagreeing, cases_missing=cases_missing)
-    rows = outcomes(record)
+    rows = outcomes(record, disagreeing)
     grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE) and row.kind != "run"]
     page = _Page(limit)
     page.add(f"# {_GLYPHS[said.standing]} {markdown(said.sentence)}", "")

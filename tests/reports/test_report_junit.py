@@ -177,10 +177,12 @@ def test_cases_on_disk_that_disagree_are_told_in_both_files(tmp_path):
     run = samples.record(cells=[samples.cell(cases=8, counts=Counts(holds=8), mutant_caught=8)])
     agreeing, other = samples.write_folder(run, tmp_path / "a"), [samples.cell(cases=8, counts=Counts(holds=7, inconclusive=1))]
     disagreeing = samples.write_folder(run, tmp_path / "b", with_cases=other)
-    for folder, failures, said in ((agreeing, "0", "Everything that was checked held"), (disagreeing, "1", "Not to be trusted")):
+    for folder, failures, said in ((agreeing, [], "Everything that was checked held"), (disagreeing, ["run", "cells.attention"], "Not to be trusted")):
         one, two = write_for_ci(folder)
-        assert ElementTree.parse(one).getroot().get("failures") == failures
-        assert said in two.read_text(encoding="utf-8").splitlines()[0]
+        assert [case.get("classname") for case in ElementTree.parse(one).iter("testcase") if case.find("failure") is not None] == failures
+        text = two.read_text(encoding="utf-8")
+        assert said in text.splitlines()[0]
+        assert text.count("| cells: ") == (1 if failures else 0)
 
 
 @pytest.mark.parametrize("cut", [{"finished": None, "exit_status": 130}, {"finished": None, "exit_status": None}, {"exit_status": 3}])
