@@ -32,8 +32,7 @@ def test_a_name_is_text_in_the_page(visit, tmp_path, evil):
     assert seen["text"].count(evil) > 15
 
 
-@pytest.mark.parametrize("evil", [hostile.SCRIPT, hostile.IMAGE])
-def test_without_its_escaping_the_same_reading_finds_elements(visit, tmp_path, evil, monkeypatch):
+def test_without_its_escaping_the_same_reading_finds_elements(visit, tmp_path, monkeypatch):
     """The planted negative of the test above."""
     escaping = page.environment
 
@@ -43,4 +42,4 @@ def test_without_its_escaping_the_same_reading_finds_elements(visit, tmp_path, e
         return environment
 
     monkeypatch.setattr(page, "environment", unescaped)
-    assert found(visit, tmp_path, evil)["scripts"] > 0
+    assert found(visit, tmp_path, hostile.SCRIPT + hostile.IMAGE)["scripts"] > 1

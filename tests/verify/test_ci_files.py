@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from calling import called, verify
+from calling import called
 
 from reports.junit import JUNIT_FILE
 from reports.record import RunRecord
@@ -20,7 +20,7 @@ SMALL = ("--block", "attention", "--format", "fp32", "--scenario", "random", "--
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"
-    answer = verify("stress", *SMALL, "--out", str(out), "--json")
+    answer = called("stress", *SMALL, "--out", str(out), "--json")
     assert answer.status == 0, answer.err
     assert json.loads(answer.out)["run"]["exit_status"] == 0
     return out
