@@ -8,6 +8,9 @@ from numeric.modes import Mode
 from numeric.scenario import Scenario
 from numeric.variants import Variant
 
+OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}
+"""Modules whose kernels refuse weights of another dtype than what they read."""
+
 
 def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: Scenario, variant: Variant) -> str | None:
     """Why a block is not measured so; None if it is.  module: the block as it was built.
@@ -35,10 +38,9 @@ def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: 
 
 def cannot_run(module: ContextualBlock, mode: Mode) -> str | None:
     """Why a block does not run in a mode at all, be it in a cell or in a sweep; None if it does."""
-    if mode.weights != mode.activations and mode.inputs is None and _takes_one_dtype(module):
-        return "PyTorch's recurrent layers take weights and inputs of one dtype"
+    if mode.weights == mode.activations or mode.inputs is not None:
+        return None
+    for kind, named in OF_ONE_DTYPE.items():
+        if any(isinstance(part, kind) for part in module.modules()):
+            return f"PyTorch's {named} weights and inputs of one dtype"
     return None
-
-
-def _takes_one_dtype(module: ContextualBlock) -> bool:
-    return any(isinstance(part, nn.RNNBase) for part in module.modules())
