@@ -12,8 +12,11 @@
 
   // Numbers as the page writes them: 1,005,056; 2.22 × 10<sup>−16</sup>; 2.22e-16; 2<sup>−52</sup>; 33 %; 1 min 5 s; ∞. Words are no number.
   function numberOf(element) {
-    const copy = element.cloneNode(true);
-    all("sup", copy).forEach(power => power.replaceWith("^" + power.textContent));
+    let copy = element;
+    if (element.firstElementChild) {
+      copy = element.cloneNode(true);
+      all("sup", copy).forEach(power => power.replaceWith("^" + power.textContent));
+    }
     const written = text(copy).replace(/[,\u2007\u2008]/g, "").replace(/−/g, "-").trim();
     if (/^-?∞/.test(written)) return written[0] === "-" ? -Infinity : Infinity;
     const minutes = /^(\d+) min (\d+) s$/.exec(written);
