@@ -155,9 +155,15 @@
   const rows = document.querySelector(".cells tbody");
   rows?.addEventListener("click", event => {
     const row = event.target.closest("tr[id]");
-    if (!row || event.target.closest("td:last-child")) return; // that one is to be selected
+    if (!row || event.target.closest("a, td:last-child")) return; // a link goes its own way, and the command is to be selected
     if (opened?.previousSibling === row) close();
     else location.hash === `#${row.id}` ? reveal() : (location.hash = row.id);
+  });
+
+  document.getElementById("cells")?.addEventListener("toggle", event => {
+    for (const { id, cells: [name] } of event.target.querySelectorAll("tr[id]")) {
+      if (!name.querySelector("a")) name.replaceChildren(made("a", { href: `#${id}` }, ...name.childNodes));
+    }
   });
 
   // A link, or the address itself, may lead to what is folded or filtered away.

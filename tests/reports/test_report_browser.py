@@ -243,6 +243,17 @@ def test_an_address_opens_its_cell_with_the_command_that_replays_it(report, visi
     assert seen.problems == []
 
 
+def test_a_row_of_figures_is_opened_with_the_keyboard(report, visit):
+    seen = visit(report, at="#cells")
+    seen.page.locator(f'[id="{CELL}"] th a').focus()
+    seen.page.keyboard.press("Enter")
+    seen.page.locator(".sheet").get_by_role("button", name="copy").wait_for(timeout=5000)
+    assert seen.page.evaluate("document.activeElement.id") == CELL, "the focus goes where the reader is led"
+    seen.page.keyboard.press("Tab")
+    seen.page.keyboard.press("Tab")
+    assert seen.page.evaluate("document.activeElement.closest('.sheet') !== null"), "the command comes next"
+
+
 def test_an_address_finds_a_cell_that_a_search_has_hidden(report, visit):
     seen = visit(report, at="#cells")
     seen.page.get_by_role("searchbox", name="Search cell by cell").fill("fp64")
