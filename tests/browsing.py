@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 QUIET = [
@@ -43,6 +42,8 @@ class Visit:
 
     def grave_findings(self, within: str | None = None) -> list[str]:
         """What axe-core finds on the page, or in a part of it, and calls serious or critical."""
+        from axe_playwright_python.sync_playwright import Axe  # half a megabyte of script, which most tests do without
+
         found = Axe().run(self.page, within).response["violations"]
         return [f"{rule['id']}: {node['html']}" for rule in found if rule["impact"] in ("serious", "critical") for node in rule["nodes"]]
 

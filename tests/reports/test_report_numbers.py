@@ -62,3 +62,35 @@ def test_a_reason_in_words(name, text):
 def test_counts_and_durations():
     assert [numbers.counted(number, "cell") for number in (0, 1, 131_072)] == ["0 cells", "1 cell", "131,072 cells"]
     assert [numbers.seconds(duration) for duration in (0.042, 12.34, 250.0)] == ["0.042 s", "12.3 s", "4 min 10 s"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(2.0**-52, "2.22e-16"), (1.0, "1.00e+00"), (-3.5e120, "-3.50e+120"), (0.0, "0.00e+00"), (float("inf"), "∞"), (float("nan"), "NaN"), (None, "–")],
+)
+def test_numbers_as_computers_write_them(number, text):
+    assert numbers.exponential(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "places", "text"),
+    [(0.25, 3, "0.250"), (1234.56, 1, "1,234.6"), (1.0, 3, "1.000"), (0.0, 3, "0.000"), (-0.5, 1, "−0.5"), (float("inf"), 1, "∞"), (None, 1, "–")],
+)
+def test_numbers_of_one_column(number, places, text):
+    assert numbers.fixed(number, places) == text
+
+
+@pytest.mark.parametrize(("number", "places"), [(0.99996, 3), (1.00004, 3), (0.00004, 3), (1.04, 1), (0.04, 1)])
+def test_a_column_makes_no_number_look_like_a_0_or_a_1(number, places):
+    """Rounded to the column's places, as f-strings do, each of these would."""
+    assert float(f"{number:.{places}f}") in (0, 1)
+    shown = numbers.fixed(number, places).replace(" × 10⁻⁵", "e-5")
+    assert float(shown) not in (0, 1)
+    assert (float(shown) < 1) is (number < 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(2.0**-52, "−52.0"), (1.0, "0.0"), (3.0, "1.6"), (5e-324, "−1074.0"), (0.0, "–"), (float("inf"), "–"), (float("nan"), "–")]
+)
+def test_powers_of_two_are_told_by_their_exponent(number, text):
+    assert numbers.binary_exponent(number) == text
