@@ -4,11 +4,12 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain
+from itertools import count as counting
 from typing import TypeVar
 
 from reports.findings import noticed_nothing, over_its_bound, wrong_update_missed
-from reports.numbers import counted, ratio, share, words
+from reports.numbers import count, counted, ratio, real, share, words
 from reports.record import CellRecord, RunRecord
 from symbolic.verdict import Verdict
 
@@ -58,11 +59,20 @@ class Square:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What speaks against it, why it is not judged, and why cases of it were refused."""
-        cell = self.cell
-        refused = "; ".join(f"{words(reason)} ({counted(number, 'case')})" for reason, number in cell.reasons.items())
-        reason = cell.reason if cell.reason and not (cell.reasons and self.verdict is Verdict.HOLDS) else ""
-        return tuple(part for part in (self.warning, reason, refused) if part)
+        """What speaks against it, why it or cases of it are not judged, and what its figures do not say."""
+        cell, sample, again = self.cell, self.cell.certified, self.cell.recomputed
+        told = (
+            self.warning,
+            cell.reason if not (cell.reasons and self.verdict is Verdict.HOLDS) else "",
+            *(f"{words(reason)} ({counted(number, 'case')})" for reason, number in cell.reasons.items()),
+            "worst at the output" if cell.worst_site == "output" else "",
+            f"A(C∖Y,x) came out different in {counted(again.cases, 'case')} and moved the layer by {real(again.moved.max)} at most; "
+            f"left out, that would be noticed in {count(again.noticed)}"
+            if again
+            else "",
+            f"mpmath agrees with the balls in {sample.seconded} of {sample.by_formula} alone" if sample and sample.seconded != sample.by_formula else "",
+        )
+        return tuple(part for part in told if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ def unique(identifiers: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for identifier in identifiers:
         safe = re.sub(r"[^A-Za-z0-9._/+-]", "_", identifier)
-        found[next(name for name in chain([safe], (f"{safe}_{number}" for number in count(2))) if name not in found)] = None
+        found[next(name for name in chain([safe], (f"{safe}_{number}" for number in counting(2))) if name not in found)] = None
     return list(found)
 
 

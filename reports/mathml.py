@@ -15,9 +15,6 @@ from reports.record import Formula
 
 FENCES = ("(", ")", "[", "]", "{", "}")
 
-TALL = {"msup", "msubsup", "mover", "munder", "munderover", "mfrac", "msqrt", "mroot", "mtable"}
-"""Elements that may be taller than a parenthesis, which would stretch beside them."""
-
 ROWS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
 """Elements whose children are a row, whether or not they say so (MathML Core, inferred ``<mrow>``)."""
 
@@ -58,8 +55,8 @@ def _slim(tree: Element) -> None:
     """Leave out what an HTML parser and its operator dictionary supply anyway; a page holds hundreds of formulas.
 
     MathML Core: the elements are in the MathML namespace by themselves; parentheses and brackets are fences that stretch, whose
-    form follows from their place at either end of a row; where nothing is taller than they are, nothing stretches; a row of one element
-    is that element; and what stands in ``<math>``, or in any other element that takes one argument, is a row by itself.
+    form follows from their place at either end of a row; a row of one element is that element; and what stands in ``<math>``, or in
+    any other element that takes one argument, is a row by itself.
     """
     tree.attrib.pop("xmlns", None)
     if tree.get("display") == "inline":
@@ -67,10 +64,6 @@ def _slim(tree: Element) -> None:
     for element in tree.iter():
         if element.tag == "mo" and element.text in FENCES and element.get("stretchy") == "true":
             element.attrib.clear()
-        if element.tag in ("mrow", *ROWS) and not any(inner.tag in TALL for inner in element.iter()):
-            for child in element:
-                if child.tag == "mo" and child.text in (*FENCES, "‖"):
-                    child.attrib.pop("stretchy", None)
         for index, child in enumerate(element):
             while child.tag == "mrow" and len(child) == 1 and not child.attrib:
                 child = child[0]

@@ -99,3 +99,17 @@ def test_a_word_leads_to_its_meaning_and_an_unknown_one_is_a_bug():
     assert term("bound", "bounds") == '<a href="#word-bound">bounds</a>'
     with pytest.raises(AssertionError, match="no word of the glossary"):
         term("hunch")
+
+
+def test_the_notes_of_a_cell_are_told_one_by_one():
+    again = {"cases": 3, "moved": {"max": 0.5, "median": 0.25}, "noticed": 2}
+    certified = {"cases": 4, "by_formula": 4, "seconded": 3, "left": 0.0, "right": 0.0, "inside": True}
+    full = samples.cell(reason="half is refused", reasons={"NormUnderflow": 2}, worst_site="output", recomputed=again, certified=certified)
+    assert square(full).notes == (
+        "norm underflow (2 cases)",
+        "worst at the output",
+        "A(C∖Y,x) came out different in 3 cases and moved the layer by 0.500 at most; left out, that would be noticed in 2",
+        "mpmath agrees with the balls in 3 of 4 alone",
+    )
+    assert square(samples.cell()).notes == ()
+    assert square(samples.cell(verdict=Verdict.ERROR, reason="a kernel raised", **UNMEASURED)).notes == ("a kernel raised",)
