@@ -8,7 +8,9 @@ the cells' own files, and for other cells ``cases.parquet``, hold everything tha
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,20 +92,12 @@ class CasesWriter:
     def __enter__(self) -> Self:
         return self
 
-    def append(self, cell: str, cases: Cases) -> None:
-        """Write one cell's cases; they survive anything that happens afterwards."""
-        table = pa.table(
-            {
-                "cell": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(cases), np.int32)), pa.array([cell])),
-                "case": pa.array(np.arange(len(cases), dtype=np.int32)),
-                **{name: pa.array(getattr(cases, name)) for name in _REALS},  # from_pandas stays off: NaN is a value here, not a gap
-                "verdict": pa.array([str(word) for word in cases.verdict], pa.string()).dictionary_encode(),
-                "reason": pa.array(list(cases.reason), pa.string()).dictionary_encode(),
-            },
-            schema=SCHEMA,
-        )
+    def append(self, cell: str, cases: Cases) -> str:
+        """Write one cell's cases; they survive anything that happens afterwards. Returns their ``digest``."""
+        table = as_table(cell, cases)
         with replacing(self._folder / PARTS_FOLDER / _part_name(cell)) as temporary, _writer(temporary) as file:
             file.write_table(table, row_group_size=max(1, len(cases)))
+        return digest(table)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         parts = _parts(self._folder)
@@ -117,6 +111,20 @@ class CasesWriter:
                 (self._folder / PARTS_FOLDER).rmdir()
 
 
+def as_table(cell: str, cases: Cases) -> pa.Table:
+    """One cell's cases as rows."""
+    return pa.table(
+        {
+            "cell": pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(cases), np.int32)), pa.array([cell])),
+            "case": pa.array(np.arange(len(cases), dtype=np.int32)),
+            **{name: pa.array(getattr(cases, name)) for name in _REALS},  # from_pandas stays off: NaN is a value here, not a gap
+            "verdict": pa.array([str(word) for word in cases.verdict], pa.string()).dictionary_encode(),
+            "reason": pa.array(list(cases.reason), pa.string()).dictionary_encode(),
+        },
+        schema=SCHEMA,
+    )
+
+
 def read_cells(folder: Path, columns: Sequence[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
     """Each cell's id and its rows, from the files of single cells and, for the cells that have none, from ``cases.parquet``.
 
@@ -125,7 +133,7 @@ def read_cells(folder: Path, columns: Sequence[str] | None = None) -> Iterator[t
     wanted = None if columns is None else list(dict.fromkeys(("cell", *columns)))
     merged = folder / CASES_FILE
     places: dict[str, tuple[Path, int]] = {}
-    for path in ([merged] if merged.exists() else []) + _parts(folder):  # a cell's own file is never older than the merged one
+    for path in _files(folder):
         with _reader(path) as file:
             places |= {_cell_of(file, group): (path, group) for group in range(file.num_row_groups) if file.metadata.row_group(group).num_rows}
     with contextlib.ExitStack() as opened:
@@ -154,6 +162,37 @@ def _cell_of(file: pq.ParquetFile, group: int) -> str:
     return told.min if told is not None and told.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
 
 
+def digest(table: pa.Table) -> str:
+    """SHA-256 of one cell's rows: of every bit of every column, however they are laid out in a file."""
+    found = hashlib.sha256(table["case"].to_numpy().tobytes())
+    for name in _REALS:
+        found.update(table[name].to_numpy().tobytes())
+    for name in ("cell", "verdict", "reason"):
+        found.update(json.dumps([name, *table[name].to_pylist()]).encode())
+    return found.hexdigest()
+
+
+def keep_only(folder: Path, wanted: Mapping[str, str]) -> set[str]:
+    """Reduce the cases in a folder to those of the cells wanted, as far as they are there as they were written; returns these cells' ids.
+
+    wanted: by the cell's id, the ``digest`` of its rows. A file that cannot be read is removed, with the cells in it.
+    """
+    for path in _files(folder):
+        try:
+            with _reader(path) as file:
+                file.read()
+        except DamagedRun:
+            path.unlink()
+    sound = {cell for cell, table in read_cells(folder) if wanted.get(cell) == digest(table)}
+    with replacing(folder / CASES_FILE) as temporary, _writer(temporary) as file:
+        for cell, table in read_cells(folder):
+            if cell in sound:
+                file.write_table(table, row_group_size=len(table))
+    if (folder / PARTS_FOLDER).exists():
+        shutil.rmtree(folder / PARTS_FOLDER)
+    return sound
+
+
 @contextlib.contextmanager
 def _reader(path: Path) -> Iterator[pq.ParquetFile]:
     try:
@@ -172,6 +211,12 @@ def _writer(path: Path) -> pq.ParquetWriter:
 
 def _part_name(cell: str) -> str:
     return hashlib.sha256(cell.encode()).hexdigest()[:24] + ".parquet"  # an id has slashes, and may have anything else
+
+
+def _files(folder: Path) -> list[Path]:
+    """All that hold cases; a cell's own file, which is never older than the merged one, comes behind it."""
+    merged = folder / CASES_FILE
+    return ([merged] if merged.exists() else []) + _parts(folder)
 
 
 def _parts(folder: Path) -> list[Path]:

@@ -216,3 +216,4 @@ class Experiments(Row):
     post_norm: PostNormRecord | None = None
     adversarial: list[AdversarialRecord] = []
     broken: list[NotMeasured] = []
+    out_of_time: list[NotMeasured] = []

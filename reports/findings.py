@@ -123,11 +123,16 @@ def not_run(record: RunRecord) -> Iterable[str]:
 
 def breaks(record: RunRecord) -> Iterable[str]:
     """Other parts of a run that it could not do."""
-    if record.not_swept:
-        first = record.not_swept[0]
-        yield f"{counted(len(record.not_swept), 'near-zero sweep')} broke ({first.block}, {first.format}, {first.variant}: {first.reason})"
+    for verdict, did in NOT_RUN.items():
+        sweeps = [row for row in record.not_swept if row.verdict is verdict]
+        if sweeps:
+            first = sweeps[0]
+            yield f"{counted(len(sweeps), 'near-zero sweep')} {did} ({first.block}, {first.format}, {first.variant}: {first.reason})"
     for row in record.experiments.broken:
         yield f"{row.what} broke ({row.block}: {row.reason})"
+    for reason in dict.fromkeys(row.reason for row in record.experiments.out_of_time):
+        rows = [row for row in record.experiments.out_of_time if row.reason == reason]
+        yield f"{joined([f'{row.what} ({row.block})' for row in rows])} ran out of time ({reason})"
     untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
     if untrained:
         yield f"{joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reports.findings import breaks, doubts, mismatch, not_run, violations
-from reports.numbers import counted, joined
+from reports.numbers import count, counted, joined
 from reports.record import RunRecord
 from reports.unchecked import unchecked
 from symbolic.verdict import Verdict
@@ -76,6 +76,15 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
         nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
         return Headline(Standing.NOTHING, f"{nothing}.", (), open_points)
     return Headline(Standing.HELD, f"Everything that was checked held: {shown}.", (), open_points)
+
+
+def taken_up(record: RunRecord) -> str | None:
+    """That the run was cut off and resumed, if it was: its parts were found by several processes."""
+    times = record.run.resumed
+    if not times:
+        return None
+    often = {1: "once", 2: "twice"}.get(times, f"{count(times)} times")
+    return f"This run was cut off and taken up again {often}; what was finished by then was kept, and checked to be as it was written."
 
 
 def cases_inside(record: RunRecord) -> int:

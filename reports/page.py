@@ -24,7 +24,7 @@ from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.experiment_rows import Experiments, StaticPatchRecord
 from reports.glossary import VERDICTS, WORDS, term, word_anchor
 from reports.grid import GLYPHS, Grid, gravest, grid, unique
-from reports.headline import Headline, Standing, cases_inside, headline
+from reports.headline import Headline, Standing, cases_inside, headline, taken_up
 from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
@@ -103,6 +103,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "left_out": left_out(record),
         "worst_cells": gravest(cells.squares)[:WORST_CELLS],
         "since_baseline": since_baseline,
+        "taken_up": taken_up(record),
         "sections": SECTIONS,
         "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "script": Markup(script),

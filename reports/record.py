@@ -257,12 +257,13 @@ class NearZeroSweep(Row):
 
 
 class NotSwept(Row):
-    """A sweep that was planned and broke."""
+    """A sweep that was planned and broke, or for which the time did not suffice."""
 
     block: str
     format: str
     variant: str
     reason: str
+    verdict: Literal[Verdict.ERROR, Verdict.TIMEOUT] = Verdict.ERROR
 
 
 class Probe(Row):
@@ -313,6 +314,7 @@ class RunInfo(Row):
     seed: int
     command: str = Field(description="The command that repeats the run.")
     exit_status: int | None
+    resumed: int = Field(default=0, description="How often it was taken up again after it had been cut off; what was finished by then was kept.")
 
 
 class Totals(Row):

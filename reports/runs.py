@@ -22,6 +22,8 @@ from symbolic.errors import CallError
 RUN_FILE = "run.json"
 CASES_FILE = "cases.parquet"
 WITNESSES_FOLDER = "witnesses"
+UNFINISHED = ".part"
+"""How the name of a file ends that is being written."""
 
 
 class NotARun(CallError):
@@ -77,11 +79,17 @@ def write_witness(content: bytes, cell: str, folder: Path) -> str:
     return name
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote has left in its run's folder."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        path.unlink()
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` to write to; it takes the place of ``path`` if the block succeeds, else it vanishes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     os.close(descriptor)
     temporary = Path(name)
     try:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reports.experiment_rows import AdversarialRecord
 from reports.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.headline import Standing, headline
+from reports.headline import Standing, headline, taken_up
 from reports.numbers import count, counted, ratio, real, seconds
 from reports.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
 from symbolic.verdict import Verdict
@@ -39,6 +39,9 @@ def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
     """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report."""
     verdict = headline(record)
     parts: list[RenderableType] = []
+    again = taken_up(record)
+    if again is not None:
+        parts += [Text(again, style="dim"), Text()]
     if record.cells:
         parts += [_folded_grid(record), Text()]
     parts.append(Text(verdict.sentence, style=_STANDING_COLOURS.get(verdict.standing, "bold")))

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import report_samples as samples
 
-from reports.cases import SCHEMA, Cases, CasesWriter, read_cells
+from reports.cases import SCHEMA, Cases, CasesWriter, as_table, digest, keep_only, read_cells
 from reports.runs import DamagedRun
 
 ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), -np.nan]).view(np.float64)
@@ -54,6 +54,40 @@ def test_only_the_wanted_columns_are_read(tmp_path):
         writer.append("one", odd_cases())
     ((_, table),) = read_cells(tmp_path, ["ratio"])
     assert table.column_names == ["cell", "ratio"]
+
+
+def test_only_what_is_as_it_was_written_is_kept(tmp_path):
+    """Of cells in the merged file and in files of their own: what has another digest, cannot be read, or was not asked for is gone."""
+    with CasesWriter(tmp_path) as writer:
+        written = {name: writer.append(name, odd_cases(name)) for name in ("merged", "other digest", "not asked for")}
+    writer = CasesWriter(tmp_path)
+    written |= {name: writer.append(name, odd_cases(name)) for name in ("apart", "damaged")}  # and it was killed before they were merged
+    part = next(path for path in (tmp_path / "cases").iterdir() if b"damaged" in path.read_bytes())
+    part.write_bytes(part.read_bytes()[:-9])
+    wanted = {**written, "other digest": written["apart"]}
+    del wanted["not asked for"]
+    assert keep_only(tmp_path, wanted) == {"merged", "apart"}
+    assert {name: digest(table) for name, table in read_cells(tmp_path)} == {name: written[name] for name in ("merged", "apart")}
+    assert [path.name for path in tmp_path.iterdir()] == ["cases.parquet"]
+
+
+def test_a_digest_is_of_every_bit_and_word():
+    """Of a zero's sign and a NaN's too; and a word that moves from one row to the next is another content."""
+    cases = odd_cases()
+    tables = []
+    for changed in (
+        cases,
+        *(
+            dataclasses.replace(cases, **{name: -getattr(cases, name)})
+            for name in ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
+        ),
+        dataclasses.replace(cases, verdict=["VIOLATED", *cases.verdict[1:]]),
+        dataclasses.replace(cases, reason=list(cases.reason)[::-1]),
+    ):
+        tables.append(digest(as_table("one", changed)))
+    tables.append(digest(as_table("two", cases)))
+    assert len(set(tables)) == len(tables) == 11
+    assert digest(as_table("one", odd_cases())) == tables[0]
 
 
 def test_no_cases_are_no_cells(tmp_path):

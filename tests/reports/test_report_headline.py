@@ -1,13 +1,19 @@
 """The one sentence on top: every situation has its own, and none claims more than was checked."""
 
+import io
+
 import pytest
 import report_samples as samples
+from rich.console import Console
 
 from reports.agreement import cases_missing
+from reports.experiment_rows import Experiments
 from reports.findings import doubts
-from reports.headline import CASES_MISSING, Standing, headline
-from reports.page import write_report
-from reports.record import Counts, Kernel
+from reports.headline import CASES_MISSING, Standing, headline, taken_up
+from reports.page import render, write_report
+from reports.record import Counts, Kernel, NotSwept
+from reports.row import NotMeasured
+from reports.terminal import closing
 from symbolic.verdict import Verdict
 
 HELD = "Everything that was checked held"
@@ -31,6 +37,36 @@ def test_all_held():
 def test_one_of_each_is_in_the_singular():
     cell = samples.cell(cases=1, counts=Counts(holds=1))
     assert headline(samples.record(cells=[cell])).sentence == f"{HELD}: 1 claim proved for all sizes and 1 case inside its bound."
+
+
+def test_what_ran_out_of_time_is_told_apart_from_what_broke():
+    rows = [
+        NotSwept(block="rnn", format="fp16", variant="scaled", reason=verdict.value.lower(), verdict=verdict) for verdict in (Verdict.ERROR, Verdict.TIMEOUT)
+    ]
+    experiments = Experiments(out_of_time=[NotMeasured(block=block, what="layers", reason="not begun") for block in ("rnn", "gru")])
+    verdict = headline(samples.record(not_swept=rows, experiments=experiments))
+    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.sentence.startswith(
+        "Incomplete: 1 near-zero sweep broke (rnn, fp16, scaled: error), 1 near-zero sweep ran out of time (rnn, fp16, scaled: timeout) "
+        "and layers (rnn) and layers (gru) ran out of time (not begun); of the rest, "
+    )
+
+
+@pytest.mark.parametrize(("times", "said"), [(1, "once"), (2, "twice"), (7, "7 times")])
+def test_a_resumed_run_says_so_at_the_top_of_the_page_and_of_the_terminal(times: int, said: str):
+    resumed = samples.record(run=samples.run_info(resumed=times))
+    sentence = f"This run was cut off and taken up again {said}; what was finished by then was kept, and checked to be as it was written."
+    assert taken_up(resumed) == sentence
+    assert sentence in render(resumed).split("</header>")[0]
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console.print(closing(resumed))
+    assert console.file.getvalue().startswith(sentence)
+
+
+def test_a_run_that_was_not_cut_off_says_nothing_of_it():
+    """The planted negative of the test above."""
+    assert taken_up(samples.record()) is None
+    assert "taken up again" not in render(samples.record())
 
 
 def test_nothing_was_checked():
