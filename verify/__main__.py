@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numeric.own_block import OwnBlock
     from reports.record import RunRecord
     from verify.plan import Plan
+    from verify.store import Start
 
 app = typer.Typer(
     name="verify",
@@ -43,26 +44,43 @@ Variants = Annotated[list[str] | None, typer.Option("--variant", help="Only this
 Scenarios = Annotated[list[str] | None, typer.Option("--scenario", help="Only this scenario; may be repeated.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Processes that measure at once. [default: all cores]", show_default=False)]
 Without = Annotated[list[str] | None, typer.Option("--without", help="Bounds without this refinement, to compare; may be repeated.")]
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Go on with the run in this folder, which says what was asked; only --jobs and --json stand beside it."),
+]
+CellSeconds = Annotated[
+    float | None,
+    typer.Option("--cell-seconds", min=0.001, help="A cell, sweep or experiment that takes longer is TIMEOUT. [default: by the profile, if several jobs]"),
+]
+RunSeconds = Annotated[float | None, typer.Option("--run-seconds", min=0.001, help="What is not done after so many seconds is TIMEOUT.")]
 CaseCount = Annotated[int | None, typer.Option("--cases", min=1, max=2**30, help="Cases in each cell, instead of the profile's.")]
 
 
 @app.command("all")
 def all_(
+    context: typer.Context,
     profile: ProfileName = "standard",
     out: Out = None,
     device: Device = "auto",
     seed: Seed = 0,
     jobs: Jobs = None,
+    cell_seconds: CellSeconds = None,
+    run_seconds: RunSeconds = None,
+    resume: Resume = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove every claim, train and stress every block, and write a report."""
+    if resume is not None:
+        return _resume(context, resume, jobs, as_json)
     from verify.plan import make_plan
 
-    return _run(make_plan("all", profile=profile, seed=seed, device=device, jobs=jobs), out, as_json)
+    plan = make_plan("all", profile=profile, seed=seed, device=device, jobs=jobs, cell_seconds=cell_seconds, run_seconds=run_seconds)
+    return _run(plan, out, as_json)
 
 
 @app.command()
 def stress(
+    context: typer.Context,
     block: Blocks = None,
     format: Formats = None,
     scenario: Scenarios = None,
@@ -74,9 +92,14 @@ def stress(
     device: Device = "auto",
     seed: Seed = 0,
     jobs: Jobs = None,
+    cell_seconds: CellSeconds = None,
+    run_seconds: RunSeconds = None,
+    resume: Resume = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure trained blocks against their rounding bounds, without the proofs."""
+    if resume is not None:
+        return _resume(context, resume, jobs, as_json)
     from verify.plan import make_plan
 
     plan = make_plan(
@@ -92,6 +115,8 @@ def stress(
         cases=cases,
         jobs=jobs,
         without=without,
+        cell_seconds=cell_seconds,
+        run_seconds=run_seconds,
     )
     return _run(plan, out, as_json)
 
@@ -271,24 +296,48 @@ def doctor(device: Device = "auto", as_json: AsJson = False) -> int:
 
 
 def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" = None) -> int:
-    """Run a plan, print its closing table or its record, return its exit status."""
+    """Run a plan in a new folder."""
+    from verify.store import new_run
+
+    with new_run(plan, out) as start:
+        return _carry_out(start, as_json, own)
+
+
+def _resume(context: typer.Context, folder: Path, jobs: int | None, as_json: bool) -> int:
+    """Go on with the run in a folder. Raises CannotResume if the call asks for something beside it."""
+    from verify.resuming import refuse_beside, resumed_run
+
+    refuse_beside([name for name in context.params if _is_given(context, name)])
+    with resumed_run(folder, str(context.command.name), jobs) as start:
+        for said in start.told:
+            print(f"warning: {said}", file=sys.stderr)
+        return _carry_out(start, as_json)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> int:
+    """Do what is to be done, print the closing table or the record, return the exit status."""
     from reports.runs import load_run
+    from verify.disk import DiskFull
     from verify.engine import run
     from verify.progress import ProgressBars
-    from verify.store import make_run_folder, new_run_id
 
-    run_id = new_run_id()
-    folder = make_run_folder(out, run_id)
     try:
         # What a user's own code prints is no part of the answer.
         with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr) if own else contextlib.nullcontext():
-            record = run(plan, folder, run_id, ui, own)
-    except KeyboardInterrupt:
-        print(f"interrupted; what was finished is in {folder}", file=sys.stderr)
+            record = run(start, ui, own)
+    except (KeyboardInterrupt, DiskFull) as error:
+        print(error if isinstance(error, DiskFull) else f"interrupted; what was finished is in {start.folder}", file=sys.stderr)
         if as_json:
-            _print_record(load_run(folder), folder, as_json)
+            _print_record(load_run(start.folder), start.folder, as_json)
+        if isinstance(error, DiskFull):
+            return INCOMPLETE
         raise
-    _print_record(record, folder, as_json)
+    _print_record(record, start.folder, as_json)
     status = record.run.exit_status
     assert status is not None
     return status

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from reports.record import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
+from symbolic.claim import Claim
 from symbolic.claim import Counterexample as StoredCounterexample
 from symbolic.errata import Erratum
-from symbolic.prover import MutantOutcome, Proof
+from symbolic.prover import NOT_SHOWN, MutantOutcome, Proof
 from symbolic.verdict import Verdict
 
 
@@ -25,6 +26,23 @@ def claim_record(proof: Proof) -> ClaimRecord:
         steps=[Step(expression=Formula(text=s.text, latex=s.latex), rule=s.rule, hypothesis=s.hypothesis) for s in proof.steps],
         mutants=[_mutant(outcome) for outcome in proof.mutants],
         seconds=proof.seconds,
+    )
+
+
+def unproved_claim(claim: Claim, reason: str) -> ClaimRecord:
+    """A claim for which there was no time."""
+    return ClaimRecord(
+        id=claim.id,
+        title=claim.title,
+        source=claim.source,
+        hypotheses=[Formula(text=h.text, latex=h.latex) for h in claim.hypotheses],
+        statement=Formula(text=claim.statement.text, latex=claim.statement.latex),
+        verdict=Verdict.TIMEOUT,
+        reason=reason,
+        scope=NOT_SHOWN,
+        steps=[],
+        mutants=[],
+        seconds=0.0,
     )
 
 

@@ -1,12 +1,12 @@
 """Runs a plan: trains and probes, then measures in other processes while this one proves, and writes each result as it comes.
 
-A run that is interrupted leaves what is finished on disk, with ``finished`` null. A cell that breaks is an ERROR and
-the others go on. Rows stand in the order of the plan, whatever was finished first.
+A run that is cut off leaves what is finished on disk, with ``finished`` null, and can be resumed; whatever happens, it has a
+report that says how it stands. A cell that breaks is an ERROR, one that takes too long a TIMEOUT, and the others go on. Rows
+stand in the order of the plan, whatever was finished first.
 """
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from numeric.balls import check_reference
@@ -18,44 +18,33 @@ from numeric.subject import Subject
 from numeric.training import BlockNotTrained, TrainedBlock
 from reports.agreement import disagreeing_cells
 from reports.cases import CasesWriter
-from reports.experiment_rows import Experiments
 from reports.for_ci import write_for_ci
 from reports.page import write_report
-from reports.record import (
-    Bounds,
-    CellRecord,
-    ClaimRecord,
-    Environment,
-    ErratumRecord,
-    ModelRecord,
-    NearZeroSweep,
-    NotSwept,
-    RunInfo,
-    RunRecord,
-)
-from reports.row import NotMeasured
-from reports.runs import write_run, write_witness
-from symbolic.errata import load_errata
+from reports.record import NearZeroSweep, NotSwept, RunRecord
+from reports.runs import write_run
+from symbolic.errors import CallError
 from symbolic.prover import prove
 from symbolic.registry import load_claims
-from symbolic.verdict import Verdict
 from verify import cell_records, claim_records
-from verify.environment import describe_environment
-from verify.experiment_records import experiments, left_out, steps_that_stay, with_outcome, write_data
+from verify.disk import told_if_full
+from verify.experiment_records import experiments, left_out, never_begun, write_data
+from verify.failures import failure_of
 from verify.jobs import CellFound, measure, sweep_near_zero
+from verify.journal import Journal
 from verify.measurements import PlannedCell, PlannedSweep, planned
-from verify.plan import Plan
-from verify.probing import Probing
-from verify.status import INTERRUPTED, exit_status
-from verify.store import now
-from verify.trainers import Training
+from verify.probing import Machine, Probing
+from verify.resuming import CannotResume
+from verify.state import Run
+from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
+from verify.store import JOURNAL_FILE, Start, now
+from verify.trainers import NoTimeToTrain, Training
 from verify.workers import Workers
-
-FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
-"""The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
+
+
+TIME_OVER = "the run's time was over before it was put to the prover"
 
 
 class Ui(Protocol):
@@ -65,180 +54,155 @@ class Ui(Protocol):
         """So much of a part of the run is done."""
 
 
-class Run:
-    """A run in progress: the rows found so far, and the folder that they are kept in."""
-
-    def __init__(self, plan: Plan, folder: Path, run_id: str) -> None:
-        self.plan, self.folder, self.run_id = plan, folder, run_id
-        self.started = now()
-        self.environment: Environment = describe_environment(plan.device, [])
-        self.bounds: Bounds | None = None
-        self.claims: list[ClaimRecord] = []
-        self.models: list[ModelRecord] = []
-        self.cells: dict[int, CellRecord] = {}
-        """By the place in the plan; and so the rest."""
-        self.near_zero: dict[int, list[NearZeroSweep]] = {}
-        self.not_swept: list[NotSwept] = []
-        self.not_measured: list[NotMeasured] = []
-        self.experiments = Experiments()
-        self.gradient_factors: dict[int, str] = {}
-
-    def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
-        """The record as it stands."""
-        info = RunInfo(
-            id=self.run_id,
-            started=self.started,
-            finished=finished,
-            profile=self.plan.profile.id,
-            seed=self.plan.seed,
-            command=self.plan.command,
-            exit_status=status,
-        )
-        return RunRecord(
-            run=info,
-            environment=self.environment,
-            bounds=self.bounds,
-            claims=self.claims,
-            errata=list(self._errata()),
-            models=self.models,
-            cells=[self.cells[key] for key in sorted(self.cells)],
-            near_zero=[row for key in sorted(self.near_zero) for row in self.near_zero[key]],
-            not_swept=self.not_swept,
-            not_measured=self.not_measured,
-            experiments=self.experiments,
-        )
-
-    def _errata(self) -> Iterator[ErratumRecord]:
-        """Errata from the proofs of this run, with what was measured so far."""
-        proved = {claim.id: claim for claim in self.claims}
-        first = min(self.gradient_factors, default=None)
-        measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
-        staying = steps_that_stay(self.experiments.layers)
-        if staying is not None:
-            measured[NO_CONSEQUENCE] = staying
-        for erratum in load_errata():
-            row = claim_records.erratum_record(erratum, proved, measured.get(erratum.number))
-            if row is not None:
-                yield row
-
-    def save(self) -> None:
-        """Write the record as it stands."""
-        write_run(self.record(), self.folder)
-
-
-def run(plan: Plan, folder: Path, run_id: str, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
-    """Run the whole plan into the folder. Raises KeyboardInterrupt after everything finished is on disk.
+def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
+    """Run the whole plan into its folder, or what is left of it.
 
     own: a user's block, which is measured in place of the plan's.
+    Raises KeyboardInterrupt after everything finished is on disk; DiskFull; CannotResume.
     """
     use_one_thread()
     check_reference()
-    state = Run(plan, folder, run_id)
-    state.save()
-    (folder / ".claimed").unlink(missing_ok=True)
-    try:
-        with CasesWriter(folder) as cases:
-            _work(state, cases, ui, own)
-    except KeyboardInterrupt:
-        write_run(state.record(status=INTERRUPTED), folder)
-        write_report(folder)
-        write_for_ci(folder)
-        raise
-    record = state.record(finished=now())
-    record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, folder)))
-    write_run(record, folder)
-    write_report(folder)
-    write_for_ci(folder)
+    with told_if_full(start), Journal(start.folder / JOURNAL_FILE) as journal:
+        state = Run(start, journal)
+        try:
+            with CasesWriter(start.folder) as cases:
+                _work(state, cases, ui, own)
+        except CannotResume:
+            raise  # nothing was written: another call may still go on with it
+        except BaseException as error:
+            state.save(status=_status(error))
+            write_report(start.folder)
+            write_for_ci(start.folder)
+            raise
+        record = state.record(finished=now())
+        record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, start.folder)))
+        write_run(record, start.folder)
+        write_report(start.folder)
+        write_for_ci(start.folder)
+    # As long as it is there the run can be resumed, if only to write its report.
+    (start.folder / JOURNAL_FILE).unlink()
     return record
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of a run that ends with an exception."""
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
 
 
 def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
     registry = blocks_named(state.plan.blocks) if own is None else []
     modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
-    with Workers(state.plan.jobs) as pool:
+    with Workers(state.plan.jobs, apart=state.plan.apart, seconds=state.plan.run_seconds) as pool:
         training = Training(registry, pool, step=ui.step)
         # What needs no trained block is done while they train; where all are cached, the pool's processes probe meanwhile.
-        probing = Probing(state.plan, modules, None if training.begun else pool, step=ui.step)
-        _prove(state, ui)
-        if training.begun:
-            machine = probing.results()
-        trained = dict(_trained_blocks(state, training))
-        if not training.begun:
-            machine = probing.results()
-        probed, state.bounds = machine.probed, machine.bounds
-        state.environment = state.environment.model_copy(update={"probes": machine.answers})
+        probing = Probing(state.plan, modules, pool, busy=training.begun, step=ui.step)
+        if not state.resumes:
+            _prove(state, pool, ui)
+        machine, trained = _prepared(state, training, probing)
+        state.go_on()
+        if state.resumes:
+            _prove(state, pool, ui)  # not before it is sure that the run is the same
         blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
         if own is not None:
             blocks[own.block.id] = own
-        found = planned(state.plan, blocks, probed)
-        state.cells.update(found.settled)
-        state.not_measured += [*found.not_measured, *left_out(state.plan, trained)]
-        made = {-number: row for number, row in enumerate(experiments(state.plan, trained, probed), start=1)}
-        for key, experiment in made.items():
-            pool.submit(key, experiment.make, *experiment.arguments)
-        for key, cell in found.cells.items():
-            pool.submit(key, measure, cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, state.plan.profile.certified, state.plan.seed)
-        for key, sweep in found.sweeps.items():
-            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, state.plan.seed)
-        total = len(made) + len(found.cells) + len(found.sweeps)
-        saved = time.monotonic()
-        for done, (key, outcome) in enumerate(pool.results(), start=1):
-            if key in made:
-                state.experiments = with_outcome(state.experiments, made[key], outcome, state.plan.blocks)
-            elif key in found.cells:
-                _keep_cell(state, cases, key, found.cells[key], outcome)
-            else:
-                _keep_sweep(state, key, found.sweeps[key], outcome)
-            ui.step("measure", done, total)
-            if time.monotonic() - saved > SAVED_EVERY:
-                state.save()
-                saved = time.monotonic()
+        _measure(state, cases, pool, ui, machine, trained, blocks)
     write_data(state.experiments, state.folder)
 
 
-def _prove(state: Run, ui: Ui) -> None:
+def _prepared(state: Run, training: Training, probing: Probing) -> tuple[Machine, dict[str, TrainedBlock | BlockNotTrained]]:
+    """What everything measured depends on. Raises CannotResume if it is not as it was."""
+    machine = probing.results() if training.begun else None
+    trained = dict(_trained_blocks(state, training))
+    machine = machine or probing.results()
+    state.keep_machine(machine)
+    return machine, trained
+
+
+def _measure(
+    state: Run,
+    cases: CasesWriter,
+    pool: Workers,
+    ui: Ui,
+    machine: Machine,
+    trained: dict[str, TrainedBlock | BlockNotTrained],
+    blocks: dict[str, Subject | BlockNotTrained],
+) -> None:
+    plan, kept = state.plan, state.kept
+    found = planned(plan, blocks, machine.probed)
+    state.cells.update(found.settled)
+    state.not_swept.update(found.not_swept)
+    state.not_measured += [*found.not_measured, *left_out(plan, trained)]
+    if plan.experiments and not (machine.complete and not any(isinstance(found, NoTimeToTrain) for found in trained.values())):
+        state.experiments = never_begun(state.experiments)
+    made = {-number: row for number, row in enumerate(experiments(plan, trained, machine.probed), start=1)}
+    for key, experiment in made.items():
+        if experiment.name in kept.experiments:
+            state.take_experiment(experiment, kept.experiments[experiment.name])
+        else:
+            pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
+    for key, cell in found.cells.items():
+        if cell.name in kept.cells:
+            state.take_cell(key, kept.cells[cell.name])
+        else:
+            what = cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, plan.profile.certified, plan.seed
+            pool.submit(key, measure, *what, seconds=plan.cell_seconds)
+    for key, sweep in found.sweeps.items():
+        if sweep.name in kept.sweeps:
+            state.near_zero[key] = kept.sweeps[sweep.name]
+        else:
+            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.seed, seconds=plan.cell_seconds)
+    total = len(made) + len(found.cells) + len(found.sweeps)
+    saved = time.monotonic()
+    for done, (key, outcome) in enumerate(pool.results(), start=total - pool.pending + 1):
+        if key in made:
+            experiment = made[key]
+            state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
+        elif key in found.cells:
+            _keep_cell(state, cases, key, found.cells[key], outcome)
+        else:
+            _keep_sweep(state, key, found.sweeps[key], outcome)
+        ui.step("measure", done, total)
+        if time.monotonic() - saved > SAVED_EVERY:
+            state.save()
+            saved = time.monotonic()
+
+
+def _prove(state: Run, pool: Workers, ui: Ui) -> None:
+    """Prove what is not proved yet, as long as there is time."""
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
         ui.step("prove", index, len(claims))
-        state.claims.append(claim_records.claim_record(prove(claim)))
+        if claim.id in state.kept.claims:
+            state.keep_claim(state.kept.claims[claim.id])
+        else:
+            state.keep_claim(claim_records.unproved_claim(claim, TIME_OVER) if pool.over else claim_records.claim_record(prove(claim)))
     if claims:
         ui.step("prove", len(claims), len(claims))
-    state.save()
+        state.save()
 
 
 def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
     for block, found in training.results():
         if isinstance(found, TrainedBlock):
-            state.models.append(cell_records.model_record(found))
-            state.save()
+            state.keep_model(found)
         yield block.id, found
 
 
 def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
-    """The cell's row; a cell that broke is an ERROR, with the reason, and not the end of the run."""
-    if isinstance(outcome, Exception):
-        claim, machine = claim_of(cell.scenario, cell.subject.model.block), cell.machine
-        state.cells[key] = cell_records.unmeasured_cell(
-            claim, cell.subject.block.id, machine.mode, machine, cell.variant, cell.scenario.id, Verdict.ERROR, _words(outcome)
-        )
+    """The cell's row; a cell that failed has one too, with the reason, and is not the end of the run."""
+    if not isinstance(outcome, Exception):
+        state.keep_cell(key, cell.name, outcome, cases)
         return
-    cases.append(outcome.row.id, outcome.cases)
-    state.cells[key] = outcome.row
-    if outcome.witness is not None:
-        state.cells[key] = outcome.row.model_copy(update={"witness": write_witness(outcome.witness, outcome.row.id, state.folder)})
-    if outcome.gradient_factor is not None:
-        state.gradient_factors[key] = outcome.gradient_factor
+    failure = failure_of(outcome, cell.name, state.folder)
+    claim, block, machine = claim_of(cell.scenario, cell.subject.model.block), cell.subject.block.id, cell.machine
+    state.cells[key] = cell_records.unmeasured_cell(claim, block, machine.mode, machine, cell.variant, cell.scenario.id, failure.verdict, failure.reason)
 
 
 def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
-    """The sweeps' rows; those that broke are told as that, and make the run incomplete."""
-    if isinstance(outcome, Exception):
-        block, mode = sweep.subject.block.id, sweep.machine.mode.id
-        state.not_swept += [NotSwept(block=block, format=mode, variant=variant, reason=_words(outcome)) for variant in sweep.variants]
+    """The sweeps' rows; those that failed are told as that, and make the run incomplete."""
+    if not isinstance(outcome, Exception):
+        state.keep_sweeps(key, sweep.name, outcome)
         return
-    state.near_zero[key] = outcome
-
-
-def _words(error: Exception) -> str:
-    """An exception in one line."""
-    return f"{type(error).__name__}: {error}".split("\n")[0]
+    failure = failure_of(outcome, f"sweep/{sweep.name}", state.folder)
+    block, mode = sweep.subject.block.id, sweep.machine.mode.id
+    state.not_swept[key] = [NotSwept(block=block, format=mode, variant=v, reason=failure.reason, verdict=failure.verdict) for v in sweep.variants]

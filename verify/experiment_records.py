@@ -36,6 +36,8 @@ from reports.experiment_rows import (
     StaticPointRecord,
 )
 from reports.row import NotMeasured, Row
+from symbolic.verdict import Verdict
+from verify.failures import Failure
 from verify.plan import Plan
 
 PAPERS = "attention"
@@ -66,6 +68,13 @@ class Experiment:
     block: str
     make: Callable[..., Row]
     arguments: tuple[Any, ...]
+    format: str = ""
+    """Where there are several of one block."""
+
+    @property
+    def name(self) -> str:
+        """It alone in a run has this name."""
+        return "/".join(filter(None, (self.field, self.block, self.format)))
 
 
 def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained], probed: Mapping[str, Probed]) -> Iterator[Experiment]:
@@ -92,7 +101,7 @@ def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained
         yield Experiment("post_norm", POST_NORM_ON, with_post_norm, (learned[POST_NORM_ON].alone(),))
     for name, mode in SEARCHED:
         if name in learned and mode in probed:
-            yield Experiment("adversarial", name, adversarial, (learned[name].alone(), probed[mode], plan.seed))
+            yield Experiment("adversarial", name, adversarial, (learned[name].alone(), probed[mode], plan.seed), mode)
 
 
 def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
@@ -104,15 +113,21 @@ def left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) 
             yield NotMeasured(block=name, what="static patches", reason="what its stream lacks differs from query to query, and one matrix is not enough")
 
 
-def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Exception, blocks: Sequence[str]) -> Experiments:
-    """The record with one row more, those of a list in the order of the blocks; an experiment that broke is told as that, and makes the run incomplete."""
-    if isinstance(outcome, Exception):
-        reason = f"{type(outcome).__name__}: {outcome}".split("\n")[0]
-        broken = NotMeasured(block=experiment.block, what=experiment.field.replace("_", " "), reason=reason)
-        return found.model_copy(update={"broken": [*found.broken, broken]})
+def with_outcome(found: Experiments, experiment: Experiment, outcome: Row | Failure, blocks: Sequence[str]) -> Experiments:
+    """The record with one row more, those of a list in the order of the blocks; an experiment that failed is told as that, and makes the run incomplete."""
+    if isinstance(outcome, Failure):
+        where = "out_of_time" if outcome.verdict is Verdict.TIMEOUT else "broken"
+        told = NotMeasured(block=experiment.block, what=experiment.field.replace("_", " "), reason=outcome.reason)
+        return found.model_copy(update={where: sorted([*getattr(found, where), told], key=lambda each: (each.what, each.block, each.reason))})
     before = getattr(found, experiment.field)
     row = sorted([*before, outcome], key=lambda each: (blocks.index(each.block), getattr(each, "format", ""))) if isinstance(before, list) else outcome
     return found.model_copy(update={experiment.field: row})
+
+
+def never_begun(found: Experiments) -> Experiments:
+    """The record where blocks or answers of the machine are missing, since the time was over."""
+    told = NotMeasured(block="blocks", what="experiments", reason="the run's time was over before every block was trained and the machine was asked")
+    return found.model_copy(update={"out_of_time": [*found.out_of_time, told]})
 
 
 def figure_1(trained: TrainedBlock, probed: Probed) -> Figure1:

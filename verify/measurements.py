@@ -11,16 +11,18 @@ from numeric.probe import Probed
 from numeric.scenario import Scenario, claim_of, scenarios_named
 from numeric.subject import Subject
 from numeric.training import BlockNotTrained
-from reports.record import CellRecord
+from reports.record import CellRecord, NotSwept
 from reports.row import NotMeasured
 from symbolic.verdict import Verdict
 from verify import cell_records
 from verify.plan import Plan
+from verify.trainers import NoTimeToTrain
 
 NEAR_ZERO = "near_zero"
 """The scenario that brings the sweeps with it."""
 
 USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
+NOT_ASKED = "the run's time was over before the machine was asked how it computes"
 OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
 
 
@@ -34,6 +36,11 @@ class PlannedCell:
     scenario: Scenario
     cases: int
 
+    @property
+    def name(self) -> str:
+        """It alone in a run has this name."""
+        return f"{self.subject.block.id}/{self.machine.mode.id}/{self.variant}/{self.scenario.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedSweep:
@@ -43,6 +50,11 @@ class PlannedSweep:
     machine: Probed
     variants: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """They alone in a run have this name."""
+        return f"{self.subject.block.id}/{self.machine.mode.id}"
+
 
 @dataclass(slots=True)
 class Measurements:
@@ -51,7 +63,9 @@ class Measurements:
     cells: dict[int, PlannedCell] = field(default_factory=dict)
     sweeps: dict[int, PlannedSweep] = field(default_factory=dict)
     settled: dict[int, CellRecord] = field(default_factory=dict)
-    """Cells that are not measured: skipped, or of a block that has not learned."""
+    """Cells that are not measured: skipped, of a block that has not learned, or without the time for it."""
+    not_swept: dict[int, list[NotSwept]] = field(default_factory=dict)
+    """Sweeps without the time for it."""
     not_measured: list[NotMeasured] = field(default_factory=list)
 
 
@@ -69,8 +83,8 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
                 continue
             if isinstance(block, BlockNotTrained):
                 place += 1
-                said = f"{type(block).__name__}: {block}"
-                found.settled[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, Verdict.ERROR, said)
+                said = str(block) if isinstance(block, NoTimeToTrain) else f"{type(block).__name__}: {block}"
+                found.settled[place] = cell_records.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, _why(block), said)
                 continue
             if scenario.refuses(block.block, mode) is not None:
                 continue
@@ -80,21 +94,31 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
                 claim = claim_of(scenario, block.model.block)
                 found.settled[place] = cell_records.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
                 continue
-            assert machine is not None
+            if machine is None:
+                claim = claim_of(scenario, block.model.block)
+                found.settled[place] = cell_records.unmeasured_cell(claim, name, mode, None, variant, scenario.id, Verdict.TIMEOUT, NOT_ASKED)
+                continue
             cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
             found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
     for (name, block), mode in product(blocks.items(), modes_named(plan.formats)):
         machine = probed.get(mode.id)
-        if isinstance(block, BlockNotTrained) or machine is None or not _has_near_zero(plan, block.block, mode):
+        if isinstance(block, BlockNotTrained) or not _has_near_zero(plan, block.block, mode):
             continue
         place += 1
         impossible = cannot_run(block.model.block, mode)
-        if impossible is None:
+        if impossible is None and machine is None:
+            variants = _variants(plan, name)
+            found.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=NOT_ASKED, verdict=Verdict.TIMEOUT) for v in variants]
+        elif impossible is None and machine is not None:
             found.sweeps[place] = PlannedSweep(block, machine, _variants(plan, name))
         else:
             what = f"sweeps towards a = 0 in {mode.id}"
             found.not_measured.append(NotMeasured(block=name, what=what, reason=impossible))
     return found
+
+
+def _why(failure: BlockNotTrained) -> Verdict:
+    return Verdict.TIMEOUT if isinstance(failure, NoTimeToTrain) else Verdict.ERROR
 
 
 def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:

@@ -39,6 +39,20 @@ class Plan:
     """Whether the paper's figures are made, of all blocks in the plan."""
     without: tuple[str, ...] = ()
     """Refinements that the bounds do without, to compare."""
+    cell_seconds: float | None = None
+    """Seconds that each cell, sweep or experiment may take; None: without a limit."""
+    run_seconds: float | None = None
+    """Seconds that the run may take, counted anew when it is resumed; None: without a limit."""
+
+    @property
+    def verb(self) -> str:
+        """The command of ``verify`` that made it."""
+        return shlex.split(self.command)[1]
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is measured in processes of their own, which can be stopped."""
+        return self.jobs > 1 or self.cell_seconds is not None or self.run_seconds is not None
 
 
 def make_plan(
@@ -55,6 +69,8 @@ def make_plan(
     cases: int | None = None,
     jobs: int | None = None,
     without: Sequence[str] | None = None,
+    cell_seconds: float | None = None,
+    run_seconds: float | None = None,
     own: "OwnBlock | None" = None,
     target: str = "",
 ) -> Plan:
@@ -90,6 +106,10 @@ def make_plan(
             words += [f"--{option}", name]
     if cases is not None:
         words += ["--cases", str(cases)]
+    for option, seconds in (("--cell-seconds", cell_seconds), ("--run-seconds", run_seconds)):
+        if seconds is not None:
+            words += [option, f"{seconds:g}"]
+    jobs = 1 if own is not None else (os.cpu_count() or 1) if jobs is None else jobs  # a user's file cannot be sent to another process
     return Plan(
         shlex.join(words),
         row,
@@ -101,9 +121,16 @@ def make_plan(
         chosen["variant"],
         chosen["scenario"],
         row.cases if cases is None else cases,
-        1 if own is not None else (os.cpu_count() or 1) if jobs is None else jobs,  # a user's file cannot be sent to another process
+        jobs,
         row.variants_on if variants is None else None,
         row.everywhere or formats is not None,
         row.experiments and verb == "all",
         left_out,
+        _usual_cell_seconds(row, cases, jobs) if cell_seconds is None else cell_seconds,
+        run_seconds,
     )
+
+
+def _usual_cell_seconds(profile: Profile, cases: int | None, jobs: int) -> float | None:
+    """The profile's limit, longer for more cases. None with one job, which is done in this process, and that cannot stop itself."""
+    return None if jobs == 1 else profile.cell_seconds * max(1.0, (cases or 0) / profile.cases)

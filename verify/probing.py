@@ -14,7 +14,7 @@ from numeric.shapes import asked_shapes
 from reports.record import Bounds, Probe, Refinement
 from verify.jobs import probe_mode
 from verify.plan import Plan
-from verify.workers import Workers
+from verify.workers import OutOfTime, Workers
 
 Step = Callable[[str, int, int], None]
 
@@ -24,8 +24,10 @@ class Machine:
     """What it answered."""
 
     probed: dict[str, Probed]
-    """The error models, by the mode's id."""
+    """The error models, by the mode's id; without those for which the run's time did not suffice."""
     answers: list[Probe]
+    complete: bool
+    """Whether every question was put."""
     bounds: Bounds | None
     """What bounds rest on; None where nothing was asked."""
 
@@ -33,13 +35,13 @@ class Machine:
 class Probing:
     """Questions on their way."""
 
-    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers | None, *, step: Step) -> None:
-        """Without blocks nothing is asked. pool: asks; without one, or one without processes, this process does, when the answers are wanted."""
+    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: Step) -> None:
+        """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
         self._plan, self._blocks, self._step = plan, blocks, step
         self._shapes, self._left_out = asked_shapes(blocks), refinements_named(plan.without)
         self._modes = modes_named(plan.formats) if blocks else []
-        self._pool = pool if pool is not None and pool.apart else None
-        if self._pool is not None:
+        self._pool, self._asks = pool, pool.apart and not busy
+        if self._asks:
             for index, mode in enumerate(self._modes):
                 self._pool.submit(index, probe_mode, mode, self._shapes, plan.device, self._left_out)
 
@@ -47,26 +49,31 @@ class Probing:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics."""
         found: dict[int, Probed] = {}
         for index, outcome in self._outcomes():
+            if isinstance(outcome, OutOfTime):
+                continue
             if isinstance(outcome, Exception):
                 raise outcome
             found[index] = outcome
             self._step("probe the machine", len(found), len(self._modes))
-        rows = [found[index] for index in range(len(self._modes))]
+        rows = [found[index] for index in sorted(found)]
+        complete = len(rows) == len(self._modes)
         answers = [_row(answer) for row in rows for answer in row.answers]
         assumed = any(assumes_a_library(block.network) for block in self._blocks)
-        if assumed:
+        if assumed and complete:  # else the time is over, and little will be measured
             widths = tuple(sorted({p for p, _ in self._shapes["shapes"]}))
             for storage in dict.fromkeys(mode.activations for mode in self._modes):
                 answers += [_row(answer) for answer in probe_elementary(storage, self._plan.device, widths=widths)]
         refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
         bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
-        return Machine({row.mode.id: row for row in rows}, answers, bounds)
+        return Machine({row.mode.id: row for row in rows}, answers, complete, bounds)
 
     def _outcomes(self) -> Iterator[tuple[int, Probed | Exception]]:
-        if self._pool is not None:
+        if self._asks:
             yield from self._pool.results()
             return
         for index, mode in enumerate(self._modes):
+            if self._pool.over:
+                return
             yield index, probe_mode(mode, self._shapes, self._plan.device, self._left_out)
 
 

@@ -19,6 +19,8 @@ class Profile:
     """Cases in each cell."""
     certified: int | None
     """Cases in each cell whose sides are compared with balls; None for all."""
+    cell_seconds: float
+    """Seconds that a cell, a sweep or an experiment may take unless a limit is given: a hundred times what they take, for what hangs."""
     formats: tuple[str, ...] | None = None
     """The modes that are measured unless others are asked for; None for all."""
     blocks: tuple[str, ...] | None = None
@@ -39,12 +41,13 @@ PROFILES = (
         "a minute on two cores",
         2048,
         16,
+        600.0,
         ("fp64", "fp32", "bf16", "fp16"),
         ("attention", "attention-skip"),
         ("random", "near_zero", "recompute", "subset"),
     ),
-    Profile("standard", "a few minutes on two cores", 1536, 32, experiments=True, variants_on=("attention", "attention-skip")),
-    Profile("exhaustive", "hours: a hundred times standard", 204800, None, everywhere=True, experiments=True),
+    Profile("standard", "a few minutes on two cores", 1536, 32, 1800.0, experiments=True, variants_on=("attention", "attention-skip")),
+    Profile("exhaustive", "hours: a hundred times standard", 204800, None, 86400.0, everywhere=True, experiments=True),
 )
 
 

@@ -1,15 +1,51 @@
-"""The folder of a run: made once, never written over."""
+"""The folder of a run: made once, never written over, and worked in by one process at a time.
 
-import os
+The process that works in it holds a lock on a file in it, which the system takes away when the process ends, however it ends.
+
+    CallError                 the call was wrong
+    ├── UnusableFolder        the output folder cannot take a run
+    └── RunInUse              another process works in it
+"""
+
+import contextlib
 import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symbolic.errors import CallError
+
+if TYPE_CHECKING:
+    from verify.kept import Kept
+    from verify.plan import Plan
+
+JOURNAL_FILE = "journal.jsonl"
+LOCK_FILE = ".lock"
 
 
 class UnusableFolder(CallError):
     """The output folder cannot take a run."""
+
+
+class RunInUse(CallError):
+    """Another process works in the run's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run that may begin, or go on: the folder is this process's own."""
+
+    plan: "Plan"
+    folder: Path
+    run_id: str
+    started: str
+    """The first start; UTC, ISO 8601."""
+    kept: "Kept | None" = None
+    """What is finished, in a run that is resumed."""
+    told: tuple[str, ...] = ()
+    """What was found wrong in the folder, in words."""
 
 
 def new_run_id() -> str:
@@ -22,23 +58,43 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def make_run_folder(out: Path | None, run_id: str) -> Path:
-    """The new run's folder: ``out`` itself, or ``runs/<id>``. Raises UnusableFolder."""
+@contextlib.contextmanager
+def new_run(plan: "Plan", out: Path | None) -> Iterator[Start]:
+    """A new run in a folder of its own: ``out`` itself, or ``runs/<id>``. Raises UnusableFolder, RunInUse."""
+    run_id = new_run_id()
     folder = Path("runs") / run_id if out is None else out
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_occupied(folder)
+            stack.enter_context(held(folder))
+            _refuse_occupied(folder)  # a run that was not yet here when we looked may have come and gone since
+        except OSError as error:
+            raise UnusableFolder(f"cannot make a run folder at {folder} ({error.strerror}); give another with --out.") from error
+        yield Start(plan, folder, run_id, now())
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder as this process's own. Raises RunInUse."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_FILE)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        occupied = sorted(path.name for path in folder.iterdir())
-    except OSError as error:
-        raise UnusableFolder(f"cannot make a run folder at {folder} ({error.strerror}); give another with --out.") from error
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RunInUse(f"another process is working in {folder}; wait until it ends, or give another folder with --out.") from error
+    try:
+        yield
+    finally:
+        (folder / LOCK_FILE).unlink(missing_ok=True)  # while it is held: who waits for this file sees that it has no name any more
+        lock.release()
+
+
+def _refuse_occupied(folder: Path) -> None:
+    occupied = sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE)
+    if JOURNAL_FILE in occupied:
+        raise UnusableFolder(f"{folder} holds another run, which has not ended; go on with it with --resume {folder}, or give a new folder with --out.")
     if occupied:
-        held = "another run" if "run.json" in occupied else f"other files ({', '.join(occupied[:3])}{', ...' if len(occupied) > 3 else ''})"
-        raise UnusableFolder(f"{folder} holds {held}, which is not overwritten; give an empty or a new folder with --out.")
-    claimed = folder / ".claimed"
-    try:
-        # Whoever creates this file first owns the folder; a second run that looked at the same moment is refused.
-        os.close(os.open(claimed, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError as error:
-        raise UnusableFolder(f"another run is starting in {folder}; give another with --out.") from error
-    except OSError as error:
-        raise UnusableFolder(f"cannot write to {folder} ({error.strerror}); give another with --out.") from error
-    return folder
+        held_ = "another run" if "run.json" in occupied else f"other files ({', '.join(occupied[:3])}{', ...' if len(occupied) > 3 else ''})"
+        raise UnusableFolder(f"{folder} holds {held_}, which is not overwritten; give an empty or a new folder with --out.")

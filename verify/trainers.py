@@ -4,9 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from numeric.block import Block
 from numeric.training import BlockNotTrained, TrainedBlock, is_cached, trained
-from verify.workers import Workers
+from verify.workers import OutOfTime, Workers
 
 Step = Callable[[str, int, int], None]
+
+
+class NoTimeToTrain(BlockNotTrained):
+    """The run's time was over before the block was trained."""
 
 
 class Training:
@@ -35,20 +39,31 @@ class Training:
         """
         found: dict[int, TrainedBlock | BlockNotTrained] = {}
         for index, outcome in self._pool.results() if self._begun else ():
-            if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained):
+            if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained | OutOfTime):
                 raise outcome
-            found[index] = outcome
+            found[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
             self._told(len(found))
         for index, block in enumerate(self._blocks):
             if index not in found:
                 try:
-                    found[index] = trained(block, progress=self._step, retrain=self._again)
+                    self._pool.refuse_if_over()
+                    found[index] = trained(block, progress=self._stepped, retrain=self._again)
                 except BlockNotTrained as failure:
                     found[index] = failure
+                except OutOfTime:
+                    found[index] = _no_time(block)
             yield block, found[index]
+
+    def _stepped(self, label: str, done: int, total: int) -> None:
+        self._pool.refuse_if_over()
+        self._step(label, done, total)
 
     def _told(self, done: int) -> None:
         self._step(f"train {self._begun} blocks", done, self._begun)
+
+
+def _no_time(block: Block) -> NoTimeToTrain:
+    return NoTimeToTrain(f"the run's time was over before the block {block.id} was trained")
 
 
 def _train(block: Block, again: bool) -> TrainedBlock:

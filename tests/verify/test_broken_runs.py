@@ -71,7 +71,7 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
 
 def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
-    plant(code, "verify/jobs.py", '    """Measure one variant in one mode from ‖a‖ = 1 down to 0."""', "    import os\n\n    os._exit(9)")
+    plant(code, "verify/jobs.py", "    attended = Attended(", "    import os\n\n    os._exit(9)\n    attended = Attended(")
     answer = verify(
         "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512", "--jobs", "2",
         "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
@@ -82,6 +82,7 @@ def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -
     assert {cell["verdict"] for cell in record["cells"]} == {"HOLDS"}
     (broken,) = record["not_swept"]
     assert "ended with exit code 9" in broken["reason"]
+    assert broken["verdict"] == "ERROR"
     assert "1 near-zero sweep broke" in (tmp_path / "run" / "report" / "index.html").read_text()
 
 
@@ -178,4 +179,6 @@ def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["run"]["finished"] is None
+    run = json.loads((tmp_path / "run" / "run.json").read_text())["run"]
+    assert (run["finished"], run["exit_status"]) == (None, 3)
+    assert "The run did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()

@@ -13,6 +13,7 @@ from reports.experiment_rows import Experiments
 from reports.row import NotMeasured
 from verify import experiment_records
 from verify.experiment_records import IDENTITIES, Experiment, dynamics, with_outcome, write_data
+from verify.failures import failure_of
 
 TRAINED: Any = SimpleNamespace(block=SimpleNamespace(id="gru"))
 FORMATS: Any = [SimpleNamespace(mode=SimpleNamespace(id=name)) for name in ("fp64", "fp32")]
@@ -51,7 +52,8 @@ def test_rows_keep_the_blocks_order_and_what_broke_is_told(row: Any) -> None:
     other = row.model_copy(update={"block": "attention"})
     found = with_outcome(with_outcome(Experiments(), job, row, ["attention", "gru"]), job, other, ["attention", "gru"])
     assert [each.block for each in found.dynamics] == ["attention", "gru"]
-    broken = with_outcome(found, job, ValueError("every prompt met a limit\nmore"), ["attention", "gru"])
+    failure = failure_of(ValueError("every prompt met a limit\nmore"), job.name, Path())
+    broken = with_outcome(found, job, failure, ["attention", "gru"])
     assert broken.broken == [NotMeasured(block="gru", what="dynamics", reason="ValueError: every prompt met a limit")]
 
 

@@ -1,0 +1,25 @@
+"""A disk without room ends a run in order: what is finished stays whole, and the run can be resumed."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from verify.store import Start
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(Exception):
+    """There is no room for what is to be written next."""
+
+
+@contextlib.contextmanager
+def told_if_full(start: Start) -> Iterator[None]:
+    """Raise DiskFull in place of the system's error, with what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        what_next = f"make room, and go on with `verify {start.plan.verb} --resume {start.folder}`"
+        raise DiskFull(f"the disk with {start.folder} is full; what was finished is whole: {what_next}.") from error

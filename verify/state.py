@@ -1,0 +1,184 @@
+"""A run in progress: the rows found so far, and the journal that keeps each of them as it comes.
+
+The journal is what a later start goes on from; ``run.json`` tells readers the same, and is written now and then.
+"""
+
+from collections.abc import Iterator
+
+from numeric.training import TrainedBlock
+from numeric.weights import weights_digest
+from reports.cases import CasesWriter
+from reports.experiment_rows import Experiments
+from reports.findings import NOT_RUN
+from reports.record import (
+    Bounds,
+    CellRecord,
+    ClaimRecord,
+    Environment,
+    ErratumRecord,
+    ModelRecord,
+    NearZeroSweep,
+    NotSwept,
+    RunInfo,
+    RunRecord,
+)
+from reports.row import NotMeasured, Row
+from reports.runs import write_run, write_witness
+from symbolic.errata import load_errata
+from symbolic.verdict import Verdict
+from verify import cell_records, claim_records
+from verify.environment import code_digest, describe_environment
+from verify.experiment_records import Experiment, steps_that_stay, with_outcome
+from verify.failures import Failure
+from verify.jobs import CellFound
+from verify.journal import Journal
+from verify.kept import (
+    Header,
+    Kept,
+    KeptCell,
+    cell_entry,
+    claim_entry,
+    digest,
+    experiment_entry,
+    header_entry,
+    model_entry,
+    probes_entry,
+    resumed_entry,
+    sweeps_entry,
+)
+from verify.probing import Machine
+from verify.resuming import refuse_other_answers, refuse_other_weights
+from verify.store import Start, now
+
+FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
+"""The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
+
+
+class Run:
+    """Rows by their place in the plan, whatever was finished first; and what of them an earlier start has left."""
+
+    def __init__(self, start: Start, journal: Journal) -> None:
+        self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
+        self.resumes = start.kept is not None
+        self.kept = start.kept or Kept()
+        self.environment: Environment = describe_environment(self.plan.device, [])
+        self.bounds: Bounds | None = None
+        self.claims: list[ClaimRecord] = []
+        self.models: list[ModelRecord] = []
+        self.cells: dict[int, CellRecord] = {}
+        self.near_zero: dict[int, list[NearZeroSweep]] = {}
+        self.not_swept: dict[int, list[NotSwept]] = {}
+        self.not_measured: list[NotMeasured] = []
+        self.experiments = Experiments()
+        self.gradient_factors: dict[int, str] = {}
+        self._journal = journal
+        if not self.resumes:
+            journal.append(header_entry(Header(self.run_id, self.started, self.plan, code_digest(), self.environment)))
+            self.save()
+
+    def keep_claim(self, row: ClaimRecord) -> None:
+        """A claim that was put to the prover."""
+        self.claims.append(row)
+        if row.id not in self.kept.claims and row.verdict not in NOT_RUN:
+            self._journal.append(claim_entry(row))
+
+    def keep_model(self, trained: TrainedBlock) -> None:
+        """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
+        name, weights = trained.block.id, weights_digest(trained.model)
+        refuse_other_weights(self.kept.models, name, weights)
+        if name in self.kept.models:
+            self.models.append(self.kept.models[name].row)
+            return
+        row = cell_records.model_record(trained)
+        self.models.append(row)
+        self._journal.append(model_entry(row, weights))
+
+    def keep_machine(self, machine: Machine) -> None:
+        """What the machine answered. Raises CannotResume if it answered otherwise before."""
+        self.bounds, self.environment = machine.bounds, self.environment.model_copy(update={"probes": machine.answers})
+        if not machine.complete:
+            return
+        refuse_other_answers(self.kept.probes, machine.answers)
+        if self.kept.probes is None:
+            self._journal.append(probes_entry(machine.answers))
+
+    def go_on(self) -> None:
+        """What the run depends on was found as it was: from here on it counts as resumed."""
+        if self.resumes:
+            self.kept.resumed += 1
+            self._journal.append(resumed_entry(now()))
+        self.save()
+
+    def keep_cell(self, key: int, name: str, found: CellFound, cases: CasesWriter) -> None:
+        """A measured cell: its cases and its witness first, so that its line in the journal vouches for them."""
+        row, witness = found.row, None
+        rows = cases.append(row.id, found.cases)
+        if found.witness is not None:
+            row, witness = row.model_copy(update={"witness": write_witness(found.witness, row.id, self.folder)}), digest(found.witness)
+        kept = KeptCell(row, found.gradient_factor, rows, witness)
+        self._journal.append(cell_entry(name, kept))
+        self.take_cell(key, kept)
+
+    def take_cell(self, key: int, kept: KeptCell) -> None:
+        """A cell whose cases are on disk."""
+        self.cells[key] = kept.row
+        if kept.gradient_factor is not None:
+            self.gradient_factors[key] = kept.gradient_factor
+
+    def keep_sweeps(self, key: int, name: str, rows: list[NearZeroSweep]) -> None:
+        """The sweeps of one block in one format."""
+        self._journal.append(sweeps_entry(name, rows))
+        self.near_zero[key] = rows
+
+    def keep_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
+        """An experiment's row, or what came in its place."""
+        if isinstance(outcome, Row):
+            self._journal.append(experiment_entry(experiment.name, experiment.field, outcome))
+        self.take_experiment(experiment, outcome)
+
+    def take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
+        """The same, of what needs no keeping."""
+        self.experiments = with_outcome(self.experiments, experiment, outcome, self.plan.blocks)
+
+    def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
+        """The record as it stands."""
+        info = RunInfo(
+            id=self.run_id,
+            started=self.started,
+            finished=finished,
+            profile=self.plan.profile.id,
+            seed=self.plan.seed,
+            command=self.plan.command,
+            exit_status=status,
+            resumed=self.kept.resumed,
+        )
+        return RunRecord(
+            run=info,
+            environment=self.environment,
+            bounds=self.bounds,
+            claims=self.claims,
+            errata=list(self._errata()),
+            models=self.models,
+            cells=[self.cells[key] for key in sorted(self.cells)],
+            near_zero=[row for key in sorted(self.near_zero) for row in self.near_zero[key]],
+            not_swept=[row for key in sorted(self.not_swept) for row in self.not_swept[key]],
+            not_measured=self.not_measured,
+            experiments=self.experiments,
+        )
+
+    def _errata(self) -> Iterator[ErratumRecord]:
+        """Errata from the proofs of this run, with what was measured so far."""
+        proved = {claim.id: claim for claim in self.claims if claim.verdict is not Verdict.TIMEOUT}
+        first = min(self.gradient_factors, default=None)
+        measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
+        staying = steps_that_stay(self.experiments.layers)
+        if staying is not None:
+            measured[NO_CONSEQUENCE] = staying
+        for erratum in load_errata():
+            row = claim_records.erratum_record(erratum, proved, measured.get(erratum.number))
+            if row is not None:
+                yield row
+
+    def save(self, *, status: int | None = None) -> None:
+        """Write the record as it stands."""
+        write_run(self.record(status=status), self.folder)
