@@ -331,7 +331,9 @@ def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> 
         with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr) if own else contextlib.nullcontext():
             record = run(start, ui, own)
     except (KeyboardInterrupt, DiskFull) as error:
-        print(error if isinstance(error, DiskFull) else f"interrupted; what was finished is in {start.folder}", file=sys.stderr)
+        print(
+            error if isinstance(error, DiskFull) else f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on.", file=sys.stderr
+        )
         if as_json:
             _print_record(load_run(start.folder), start.folder, as_json)
         if isinstance(error, DiskFull):

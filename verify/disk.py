@@ -21,5 +21,4 @@ def told_if_full(start: Start) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        what_next = f"make room, and go on with `verify {start.plan.verb} --resume {start.folder}`"
-        raise DiskFull(f"the disk with {start.folder} is full; what was finished is whole: {what_next}.") from error
+        raise DiskFull(f"the disk with {start.folder} is full; what was finished there is whole: make room, and then `{start.to_go_on}`.") from error

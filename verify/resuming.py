@@ -20,9 +20,7 @@ from symbolic.errors import CallError
 from verify.environment import code_digest, describe_environment
 from verify.journal import Lines, read_journal
 from verify.kept import Header, Kept, KeptCell, KeptModel, digest, read_header, read_kept
-from verify.store import JOURNAL_FILE, RunInUse, Start, held
-
-RESUMABLE = ("all", "stress")
+from verify.store import JOURNAL_FILE, RESUMABLE, RunInUse, Start, held
 
 BESIDE = ("resume", "jobs", "as_json")
 """Parameters of a call that change nothing of what is found."""

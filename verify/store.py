@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
 
+RESUMABLE = ("all", "stress")
+"""Commands whose runs can be resumed; a block of one's own is in a file that may have changed."""
+
 
 class UnusableFolder(CallError):
     """The output folder cannot take a run."""
@@ -46,6 +49,11 @@ class Start:
     """What is finished, in a run that is resumed."""
     told: tuple[str, ...] = ()
     """What was found wrong in the folder, in words."""
+
+    @property
+    def to_go_on(self) -> str:
+        """What to call when it was cut off."""
+        return f"verify {self.plan.verb} --resume {self.folder}" if self.plan.verb in RESUMABLE else self.plan.command
 
 
 def new_run_id() -> str:

@@ -3,8 +3,8 @@
     python killing.py      reads calls on stdin, one a line as JSON, and answers each with a line
 
 It imports everything once and then forks: it has no threads, so that is safe. A child counts its moments: the calls of ``fsync``,
-which stand before and after all that is put on disk. At the one that is asked for it is killed, as by ``kill -9``, or from
-there on the disk is full.
+which stand before and after all that is put on disk. At the one that is asked for it is killed, as by ``kill -9``, or
+interrupted, as by Ctrl-C, or from there on the disk is full.
 """
 
 import errno
@@ -49,8 +49,9 @@ class Verify:
         self._process.wait(timeout=60)
         pipe(self._process.stdout).close()
 
-    def __call__(self, *words: str | Path, killed_at: int | None = None, full_at: int | None = None) -> Told:
-        call = {"words": [str(word) for word in words], "killed_at": killed_at, "full_at": full_at, "folder": str(self._folder)}
+    def __call__(self, *words: str | Path, killed_at: int | None = None, full_at: int | None = None, interrupted_at: int | None = None) -> Told:
+        at = {"killed_at": killed_at, "full_at": full_at, "interrupted_at": interrupted_at}
+        call = {"words": [str(word) for word in words], "folder": str(self._folder), **at}
         pipe(self._process.stdin).write(json.dumps(call) + "\n")
         pipe(self._process.stdin).flush()
         return Told(**json.loads(pipe(self._process.stdout).readline()))
@@ -84,6 +85,8 @@ def _run(call: dict[str, Any], out: Path, err: Path, moments: Path) -> None:
         if call["full_at"] is not None and came_to >= call["full_at"]:
             raise OSError(errno.ENOSPC, "No space left on device")
         came_to += 1
+        if came_to - 1 == call["interrupted_at"]:
+            raise KeyboardInterrupt
         synchronise(descriptor)
 
     os.fsync = counted
