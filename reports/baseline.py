@@ -26,6 +26,9 @@ from symbolic.verdict import Verdict
 
 BASELINE_VERSION = 1
 
+BASELINE_FILE = "baseline.json"
+"""In a run's folder: what the run was held to."""
+
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
 

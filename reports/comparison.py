@@ -6,14 +6,17 @@ from pathlib import Path
 
 from markupsafe import Markup
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from reports.differences import Compared, Standing
+from reports.baseline import Baseline
+from reports.differences import Compared, Standing, differences
 from reports.numbers import count, counted, joined
-from reports.page import TEMPLATES, environment
 from reports.record import RunRecord
 from reports.runs import replacing
+from reports.templating import environment, style
+
+IN_OVERVIEW = 5
+"""Differences that the overview of a report names."""
 
 TOLD = 40
 """Lines on a terminal for each standing; the page and ``--json`` have all."""
@@ -71,6 +74,21 @@ def sentence(found: Compared) -> str:
     return f"{joined(parts)}; {what} compared."
 
 
+def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
+    """What a run shows otherwise than a baseline, in a few lines for the overview of its report."""
+    found = differences(kept, record)
+    lines = [Markup("<li><span class=id>{}</span> {}</li>").format(row.id, row.what) for row in found.differences[:IN_OVERVIEW]]
+    if len(found.differences) > IN_OVERVIEW:
+        lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(found.differences) - IN_OVERVIEW)))
+    reason = f", kept as: {kept.accepted[-1].reason}" if kept.accepted else ""
+    parts = [
+        Markup("<p>{}</p>").format(sentence(found)),
+        Markup("<ul>{}</ul>").format(Markup("").join(lines)) if lines else Markup(""),
+        Markup('<p class="mute">The baseline is run {}{}. {}</p>').format(kept.origin.run, reason, " ".join(found.limits)),
+    ]
+    return Markup("").join(parts)
+
+
 def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
     """The sentence, every difference in a line, and what was not compared."""
     grave = bool(found.of(Standing.REGRESSION, Standing.STALE))
@@ -81,12 +99,8 @@ def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
     for standing in Standing:
         rows = found.of(standing)
         if rows:
-            table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
-            table.add_column(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing], no_wrap=True)
-            table.add_column(Text(""), overflow="fold")
-            for row in rows[:TOLD]:
-                table.add_row(Text(row.kind), Text.assemble((row.id, "bold"), f"  {row.what}"))
-            parts += [Text(), table]
+            parts += [Text(), Text(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing])]
+            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:TOLD]]
             if len(rows) > TOLD:
                 parts.append(Text(f"… and {counted(len(rows) - TOLD, 'line')} more; --json and the page have all", style="dim"))
     return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
@@ -112,7 +126,7 @@ def write_comparison(found: Compared, before: Side, after: Side, path: Path) -> 
         environment()
         .get_template("comparison.html.j2")
         .render(
-            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+            style=style(),
             before=before,
             after=after,
             sentence=sentence(found),

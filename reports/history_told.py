@@ -12,8 +12,8 @@ from rich.text import Text
 from reports.differences import Standing
 from reports.history import Entry, History, Track, sparkline
 from reports.numbers import count, counted, ratio
-from reports.page import TEMPLATES, environment
 from reports.runs import replacing
+from reports.templating import environment, style
 
 TOLD = 12
 """Changes of a run on a terminal; the page and ``--json`` have all."""
@@ -92,7 +92,7 @@ def write_history(found: History, path: Path) -> Path:
         environment()
         .get_template("history.html.j2")
         .render(
-            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+            style=style(),
             entries=found.entries,
             changed=_changed,
             tracks=[(track, _last(track), {name: _line(track, name) for name in ("worst", "tightness", "seconds")}) for track in found.tracks],

@@ -7,25 +7,23 @@ nothing but text.
 import base64
 import hashlib
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from reports import numbers
 from reports.agreement import cases_missing, disagreeing_cells
+from reports.baseline import BASELINE_FILE, load_baseline
+from reports.comparison import since_baseline
 from reports.decimal_columns import align_columns
 from reports.dynamics_table import dynamics_table
 from reports.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.experiment_rows import Experiments, StaticPatchRecord
-from reports.glossary import VERDICTS, WORDS, term, word_anchor
+from reports.glossary import VERDICTS, WORDS
 from reports.grid import GLYPHS, Grid, gravest, grid, unique
 from reports.headline import Headline, Standing, cases_inside, headline, taken_up
-from reports.mathml import mathml, matrix, prose, statement
 from reports.near_zero_figure import sweep_picture
 from reports.near_zero_table import radii_table
 from reports.overview import WORST_CELLS, checked, left_out
@@ -35,6 +33,7 @@ from reports.record import NearZeroSweep, RunRecord
 from reports.runs import load_run, replacing
 from reports.shared_styles import share_styles
 from reports.static_patch_figure import static_picture
+from reports.templating import TEMPLATES, environment, style
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
@@ -66,18 +65,17 @@ _STANDING_GLYPHS = {
     Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
 }
 
-TEMPLATES = Path(__file__).with_name("templates")
 
-
-def write_report(folder: Path, *, since_baseline: Markup | None = None) -> Path:
+def write_report(folder: Path) -> Path:
     """Render the run in a folder into ``report/index.html`` inside it; returns that file's path.
 
-    since_baseline: as for ``render``. Raises NotARun or DamagedRun.
+    If the folder holds a baseline that the run was held to, the overview says what changed. Raises NotARun, DamagedRun or NotABaseline.
     """
-    page = folder / "report" / "index.html"
-    text = render(load_run(folder), folder, since_baseline=since_baseline)
+    page, kept = folder / "report" / "index.html", folder / BASELINE_FILE
+    record = load_run(folder)
+    since = since_baseline(load_baseline(kept), record) if kept.exists() else None
     with replacing(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(render(record, folder, since_baseline=since), encoding="utf-8")
     return page
 
 
@@ -105,7 +103,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "since_baseline": since_baseline,
         "taken_up": taken_up(record),
         "sections": SECTIONS,
-        "style": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "style": style(),
         "script": Markup(script),
         "script_hash": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         "claim_anchors": unique(f"claim-{claim.id}" for claim in record.claims),
@@ -171,40 +169,6 @@ def _headline(record: RunRecord, folder: Path | None) -> Headline:
     return headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder))
 
 
-class _Unindented(FileSystemLoader):
-    """The templates without their indentation, which is for who reads them: what they are filled with keeps its own."""
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
-        source, path, unchanged = super().get_source(environment, template)
-        return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE), path, unchanged
-
-
-def environment() -> Environment:
-    """Templates, and the filters that write numbers."""
-    found = Environment(loader=_Unindented(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters.update(
-        count=numbers.count,
-        counted=numbers.counted,
-        real=_raised(numbers.real),
-        ratio=_raised(numbers.ratio),
-        power_of_two=_raised(numbers.power_of_two),
-        exponential=numbers.exponential,
-        fixed=numbers.fixed,
-        binary_exponent=numbers.binary_exponent,
-        seconds=numbers.seconds,
-        words=numbers.words,
-        two_to=_raised(numbers.two_to),
-        raised=_raised(lambda text: text.replace("-", "−")),
-        term=term,
-        word_anchor=word_anchor,
-        mathml=mathml,
-        prose=prose,
-        statement=statement,
-        matrix=matrix,
-    )
-    return found
-
-
 def _detailed(cells: Grid) -> set[str]:
     return {square.anchor for square in gravest(cells.squares)[:DETAILED_CELLS]}
 
@@ -237,14 +201,3 @@ def _limits(sweeps: Iterable[NearZeroSweep]) -> dict[str, list[str]]:
         if sweep.format not in formats:
             formats.append(sweep.format)
     return {reason: [f"{variant} in {', '.join(formats)}" for variant, formats in of.items()] for reason, of in found.items()}
-
-
-def _raised(format_number: Callable[..., str]) -> Callable[..., Markup]:
-    """The same numbers with their exponents as <sup>: the superscript characters of most fonts are small and uneven."""
-
-    def formatted(*arguments: object) -> Markup:
-        parts = re.split(r"(?<=\d)([⁻⁰¹²³⁴⁵⁶⁷⁸⁹][⁻⁰¹²³⁴⁵⁶⁷⁸⁹·]*)", format_number(*arguments))
-        pieces = [Markup("<sup>{}</sup>").format(part.translate(numbers.LOWERED)) if index % 2 else escape(part) for index, part in enumerate(parts)]
-        return Markup("").join(pieces)
-
-    return formatted

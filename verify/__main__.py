@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from symbolic.errors import CallError
-from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL
+from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL, graver
 
 if TYPE_CHECKING:
     from numeric.own_block import OwnBlock
@@ -53,6 +53,9 @@ CellSeconds = Annotated[
     typer.Option("--cell-seconds", min=0.001, help="A cell, sweep or experiment that takes longer is TIMEOUT. [default: by the profile, if several jobs]"),
 ]
 RunSeconds = Annotated[float | None, typer.Option("--run-seconds", min=0.001, help="What is not done after so many seconds is TIMEOUT.")]
+BaselineFile = Annotated[
+    Path | None, typer.Option("--baseline", help="Hold the run to a file that `verify baseline` wrote: exit 1 if it is worse.", show_default=False)
+]
 CaseCount = Annotated[int | None, typer.Option("--cases", min=1, max=2**30, help="Cases in each cell, instead of the profile's.")]
 
 
@@ -66,6 +69,7 @@ def all_(
     jobs: Jobs = None,
     cell_seconds: CellSeconds = None,
     run_seconds: RunSeconds = None,
+    baseline: BaselineFile = None,
     resume: Resume = None,
     as_json: AsJson = False,
 ) -> int:
@@ -75,7 +79,7 @@ def all_(
     from verify.plan import make_plan
 
     plan = make_plan("all", profile=profile, seed=seed, device=device, jobs=jobs, cell_seconds=cell_seconds, run_seconds=run_seconds)
-    return _run(plan, out, as_json)
+    return _run(plan, out, as_json, baseline=baseline)
 
 
 @app.command()
@@ -94,6 +98,7 @@ def stress(
     jobs: Jobs = None,
     cell_seconds: CellSeconds = None,
     run_seconds: RunSeconds = None,
+    baseline: BaselineFile = None,
     resume: Resume = None,
     as_json: AsJson = False,
 ) -> int:
@@ -118,7 +123,7 @@ def stress(
         cell_seconds=cell_seconds,
         run_seconds=run_seconds,
     )
-    return _run(plan, out, as_json)
+    return _run(plan, out, as_json, baseline=baseline)
 
 
 @app.command()
@@ -295,11 +300,17 @@ def doctor(device: Device = "auto", as_json: AsJson = False) -> int:
     return examine(device=device, as_json=as_json)
 
 
-def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" = None) -> int:
-    """Run a plan in a new folder."""
+def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" = None, *, baseline: Path | None = None) -> int:
+    """Run a plan in a new folder. Raises NotABaseline before that."""
     from verify.store import new_run
 
+    if baseline is not None:
+        from reports.baseline import BASELINE_FILE, load_baseline
+
+        load_baseline(baseline)
     with new_run(plan, out) as start:
+        if baseline is not None:
+            (start.folder / BASELINE_FILE).write_bytes(baseline.read_bytes())  # a run that is resumed is held to it, too
         return _carry_out(start, as_json, own)
 
 
@@ -342,6 +353,12 @@ def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> 
     _print_record(record, start.folder, as_json)
     status = record.run.exit_status
     assert status is not None
+    from reports.baseline import BASELINE_FILE
+
+    if (start.folder / BASELINE_FILE).exists():
+        from verify.comparing import held_to
+
+        return graver(status, held_to(record, start.folder / BASELINE_FILE, as_json=as_json))
     return status
 
 

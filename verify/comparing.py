@@ -1,11 +1,15 @@
 """Two runs compared, a run kept as a baseline, a run held to one."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from verify.commands import print_json
 from verify.status import HELD, INCOMPLETE, gate_status
+
+if TYPE_CHECKING:
+    from reports.record import RunRecord
 
 
 def keep(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
@@ -41,6 +45,19 @@ def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
     else:
         Console().print(on_terminal(found, before, after))
     return status
+
+
+def held_to(record: "RunRecord", baseline: Path, *, as_json: bool) -> int:
+    """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
+    from reports.baseline import load_baseline
+    from reports.comparison import Side, about, on_terminal
+    from reports.differences import differences
+
+    kept = load_baseline(baseline)
+    found = differences(kept, record)
+    before = Side("the baseline", f"{kept.accepted[-1].reason}; run {kept.origin.run}" if kept.accepted else f"run {kept.origin.run}")
+    Console(stderr=as_json).print(on_terminal(found, before, Side(record.run.id, about(record))))
+    return gate_status(found, strict=False)
 
 
 def compare(before: Path, after: Path, *, out: Path | None, as_json: bool) -> int:

@@ -28,6 +28,12 @@ def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     return HELD if complete and standing is Standing.HELD else INCOMPLETE
 
 
+def graver(one: int, other: int) -> int:
+    """Of two statuses: what failed before what is incomplete, and that before what held."""
+    order = (FAILED, INCOMPLETE, HELD)
+    return min(one, other, key=order.index)
+
+
 def gate_status(found: "Compared", *, strict: bool) -> int:
     """3 if nothing was compared; 1 if something is worse than in the baseline, or no longer the failure that it knows; 3 if what it has did not run.
 

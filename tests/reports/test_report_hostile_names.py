@@ -4,7 +4,7 @@ import hostile
 import pytest
 import report_samples as samples
 
-from reports import page
+from reports import page, templating
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ FOUND = """own => {
 def found(visit, folder, evil):
     samples.write_folder(hostile.hostile_record(evil), folder, with_cases=[])
     seen = visit(page.write_report(folder))
-    return seen.page.evaluate(FOUND, (page.TEMPLATES / "page.js").read_text().strip())  # the page's own script aside
+    return seen.page.evaluate(FOUND, (templating.TEMPLATES / "page.js").read_text().strip())  # the page's own script aside
 
 
 @pytest.mark.parametrize("evil", [hostile.SCRIPT, hostile.IMAGE])

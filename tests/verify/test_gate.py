@@ -9,13 +9,14 @@ from typing import Any
 import gate_samples as drawn
 import pytest
 import report_samples as samples
-from calling import called
+from calling import called, verify
 
 from reports.experiment_rows import Experiments
 from reports.record import RunRecord
 from reports.row import NotMeasured
 from reports.runs import load_run, write_run
 from symbolic.verdict import Verdict
+from verify.status import graver
 
 Change = Callable[[RunRecord], RunRecord]
 
@@ -312,3 +313,32 @@ def test_runs_with_nothing_in_common_are_not_compared(tmp_path: Path) -> None:
     answer = called("compare", str(tmp_path / "one"), str(tmp_path / "two"))
     assert answer.status == 3
     assert "Nothing was compared" in answer.out
+
+
+def test_a_run_is_held_to_a_baseline_at_its_end(tmp_path: Path) -> None:
+    """It says so on the terminal and in the overview of its report; a cell that the baseline has and the run has not fails it."""
+    words = ["stress", "--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--jobs", "1"]
+    kept = tmp_path / "kept.json"
+    assert verify(*words, "--out", str(tmp_path / "one")).status == 0
+    assert baseline(tmp_path / "one", "--out", kept, "--reason", "a reason to be read", cwd=tmp_path)[0] == 0
+    answer = verify(*words, "--seed", "1", "--baseline", str(kept), "--out", str(tmp_path / "two"))
+    assert answer.status == 0
+    assert "Nothing differs" in answer.out
+    page = (tmp_path / "two" / "report" / "index.html").read_text()
+    assert "Changed since the baseline" in page
+    assert "a reason to be read" in page
+    told = json.loads(kept.read_text())
+    (line,) = told["cells"].values()
+    kept.write_text(json.dumps({**told, "cells": {**told["cells"], "theorem-2.2/attention/fp32/formula/subset": line}}))
+    answer = verify(*words, "--seed", "1", "--baseline", str(kept), "--out", str(tmp_path / "three"), "--json")
+    assert answer.status == 1
+    assert json.loads(answer.out)["run"]["exit_status"] == 0, "the run's own status is its own"
+    assert "missing from the run" in answer.err
+    answer = called(*words, "--baseline", str(tmp_path / "none.json"), "--out", str(tmp_path / "four"))
+    assert answer.status == 2
+    assert not (tmp_path / "four").exists()
+
+
+@pytest.mark.parametrize(("one", "other", "both"), [(0, 0, 0), (0, 3, 3), (3, 0, 3), (3, 1, 1), (1, 3, 1), (1, 0, 1)])
+def test_the_graver_of_two_statuses_counts(one: int, other: int, both: int) -> None:
+    assert graver(one, other) == both
