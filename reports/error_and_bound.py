@@ -4,7 +4,7 @@ The axes are logarithmic to base 2. On the diagonal the error is its bound; para
 times the error. A case is counted in a square of the panel, so that the picture is no larger for more cases.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reports.cases import coded, read_cells
 from reports.numbers import counted, real, two_to
+from reports.quantiles import Quantiles
 from reports.record import RunRecord
 from reports.squares import Run, Squares
 from reports.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
@@ -52,56 +53,105 @@ class Panel:
     picture: Markup | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Cases:
-    """What a panel needs of the judged cases of one cell, 24 bytes a case at most."""
+@dataclass(slots=True)
+class _Tally:
+    """What a panel needs of a format's cases, added up cell by cell: a run may have more of them than fit into memory."""
 
-    tightness: NDArray[np.float64]
-    expected: NDArray[np.float64]
-    """Expected bound over error."""
-    drawn: NDArray[np.float32]
-    """(2, cases): log₂ of bound and of error, of those that hold or are vacuous and can be shown."""
-    crosses: NDArray[np.float32]
-    """The same of those that are violated."""
-    refused: int
-    violated: int
-    exact: int
-    not_finite: int
-    worst_ratio: float
+    tightness: Quantiles = field(default_factory=Quantiles)
+    expected: Quantiles = field(default_factory=Quantiles)
+    """Of expected bound over error."""
+    judged: int = 0
+    refused: int = 0
+    violated: int = 0
+    exact: int = 0
+    not_finite: int = 0
+    worst_ratio: float = -np.inf
+    least: NDArray[np.float64] = field(default_factory=lambda: np.full(2, np.inf))
+    most: NDArray[np.float64] = field(default_factory=lambda: np.full(2, -np.inf))
+    """log₂ of bound and of error: the smallest and the largest of the cases that can be drawn."""
+    drawn: int = 0
+    """How many those are, without the violated ones."""
+    crosses: int = 0
+    """How many of them are violated."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Cases of one cell as places in the picture: (2, cases), log₂ of bound and of error."""
+
+    points: NDArray[np.float64]
+    crosses: NDArray[np.float64]
 
 
 def panels(record: RunRecord, folder: Path) -> list[Panel]:
-    """One panel for each format that has cases in the folder, in the record's order."""
+    """One panel for each format that has cases in the folder, in the record's order.
+
+    The cases are read twice, for how finely they are to be counted follows from where they lie.
+    """
     formats = {cell.id: cell.format for cell in record.cells}
-    collected: dict[str, list[_Cases]] = {name: [] for name in formats.values()}
+    tallies: dict[str, _Tally] = {}
     for cell, table in read_cells(folder, ("error", "bound", "expected", "ratio", "verdict")):
         if cell in formats:  # a cell that was in flight when the run stopped may have cases and no row
-            collected[formats[cell]].append(_of_cell(table))
-    names = [name for name, parts in collected.items() if parts]
-    return [_panel(name, collected.pop(name), index, _exceeded(record, name)) for index, name in enumerate(names)]
+            _add(tallies.setdefault(formats[cell], _Tally()), table)
+    lattices = {name: _Lattice(tally) for name, tally in tallies.items() if tally.drawn or tally.crosses}
+    for cell, table in read_cells(folder, ("error", "bound", "verdict")):
+        if formats.get(cell) in lattices:
+            lattices[formats[cell]].add(_places(table))
+    names = [name for name in dict.fromkeys(formats.values()) if name in tallies]
+    return [_panel(name, tallies[name], lattices.get(name), index, _exceeded(record, name)) for index, name in enumerate(names)]
 
 
-def _of_cell(table: pa.Table) -> _Cases:
+def _verdicts(table: pa.Table, *wanted: str) -> NDArray[np.bool_]:
     codes, words = coded(table, "verdict")
-    judged = np.isin(codes, [place for place, word in enumerate(words) if word in _JUDGED])
+    return np.isin(codes, [place for place, word in enumerate(words) if word in wanted])
+
+
+def _add(tally: _Tally, table: pa.Table) -> None:
+    judged = _verdicts(table, *_JUDGED)
     error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
-    violated = np.isin(codes, [place for place, word in enumerate(words) if word == Verdict.VIOLATED.value])[judged]
-    finite = np.isfinite(error) & np.isfinite(bound)
-    shown = finite & (error > 0) & (bound > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        tightness, expected_tightness = (np.where(error == 0, np.inf, above / error) for above in (bound, expected))
-        places = np.log2(np.stack([bound, error])).astype(np.float32)
-    return _Cases(
-        tightness=tightness,
-        expected=expected_tightness,
-        drawn=places[:, shown & ~violated],
-        crosses=places[:, shown & violated],
-        refused=sum(int(np.count_nonzero(codes == place)) for place, word in enumerate(words) if word == Verdict.INCONCLUSIVE.value),
-        violated=int(violated.sum()),
-        exact=int(np.count_nonzero(error == 0)),
-        not_finite=int(np.count_nonzero(~finite)),
-        worst_ratio=float(ratio.max()) if len(ratio) else -np.inf,
-    )
+        tally.tightness.add(np.where(error == 0, np.inf, bound / error))
+        tally.expected.add(np.where(error == 0, np.inf, expected / error))
+    tally.judged += len(error)
+    tally.refused += int(_verdicts(table, Verdict.INCONCLUSIVE.value).sum())
+    tally.violated += int(_verdicts(table, Verdict.VIOLATED.value).sum())
+    tally.exact += int(np.count_nonzero(error == 0))
+    tally.not_finite += int(np.count_nonzero(~(np.isfinite(error) & np.isfinite(bound))))
+    tally.worst_ratio = float(np.max(ratio, initial=tally.worst_ratio))  # NaN wins, as it should
+    places = _places(table)
+    tally.drawn += places.points.shape[1]
+    tally.crosses += places.crosses.shape[1]
+    for part in (places.points, places.crosses):
+        tally.least = np.minimum(tally.least, part.min(axis=1, initial=np.inf))
+        tally.most = np.maximum(tally.most, part.max(axis=1, initial=-np.inf))
+
+
+def _places(table: pa.Table) -> _Drawn:
+    error, bound = (table[name].to_numpy() for name in ("error", "bound"))
+    shown = _verdicts(table, *_JUDGED) & np.isfinite(error) & np.isfinite(bound) & (error > 0) & (bound > 0)
+    violated = _verdicts(table, Verdict.VIOLATED.value)
+    return _Drawn(*(np.log2(np.stack([bound[kept], error[kept]])) for kept in (shown & ~violated, shown & violated)))
+
+
+class _Lattice:
+    """Squares of a panel, and how many cases lie in each."""
+
+    def __init__(self, tally: _Tally) -> None:
+        self.side = float(max(*(tally.most - tally.least), 1.0)) / _SQUARES
+        self.first = np.floor(tally.least / self.side).astype(np.int64)
+        self.shape = tuple(np.floor(tally.most / self.side).astype(np.int64) - self.first + 1)
+        self.counts = np.zeros(self.shape, np.int64)
+        self.crosses = np.empty((2, 0))
+
+    def add(self, cases: _Drawn) -> None:
+        across, up = np.floor(cases.points / self.side).astype(np.int64) - self.first[:, None]
+        self.counts += np.bincount(across * self.shape[1] + up, minlength=self.counts.size).reshape(self.shape)
+        self.crosses = np.concatenate([self.crosses, cases.crosses[:, : VIOLATIONS_DRAWN - self.crosses.shape[1]]], axis=1)
+
+    def full(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The squares that hold cases, (n, 2) by column and then by row, and how many each holds."""
+        squares = np.argwhere(self.counts)
+        return squares + self.first, self.counts[tuple(squares.T)]
 
 
 def _exceeded(record: RunRecord, name: str) -> tuple[int, int, float] | None:
@@ -112,38 +162,34 @@ def _exceeded(record: RunRecord, name: str) -> tuple[int, int, float] | None:
     return sum(e.exceeded for e in found), sum(e.cases for e in found), sum(e.cases * e.failure_probability for e in found)
 
 
-def _panel(name: str, parts: list[_Cases], index: int, exceeded: tuple[int, int, float] | None) -> Panel:
-    tightness, expected = (np.concatenate([getattr(part, field) for part in parts]) for field in ("tightness", "expected"))
-    drawn, crosses = (np.concatenate([getattr(part, field) for part in parts], axis=1) for field in ("drawn", "crosses"))
-    judged = len(tightness)
-    quantiles = np.quantile(tightness, (0.1, 0.5, 0.9), method="higher", overwrite_input=True) if judged else None
+def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, exceeded: tuple[int, int, float] | None) -> Panel:
+    tenth, half, most = tally.tightness.at((0.1, 0.5, 0.9))
     return Panel(
         format=name,
-        judged=judged,
-        refused=sum(part.refused for part in parts),
-        violated=sum(part.violated for part in parts),
-        exact=sum(part.exact for part in parts),
-        not_finite=sum(part.not_finite for part in parts),
-        tightness=None if quantiles is None else (float(quantiles[0]), float(quantiles[1]), float(quantiles[2])),
-        expected=float(np.quantile(expected, 0.5, method="higher", overwrite_input=True)) if judged else None,
+        judged=tally.judged,
+        refused=tally.refused,
+        violated=tally.violated,
+        exact=tally.exact,
+        not_finite=tally.not_finite,
+        tightness=(tenth, half, most) if tally.judged else None,
+        expected=tally.expected.at((0.5,))[0] if tally.judged else None,
         exceeded=exceeded,
-        worst_ratio=float(np.max([part.worst_ratio for part in parts])) if judged else None,  # NaN wins, as it should
-        picture=_picture(name, drawn, crosses, index) if drawn.size or crosses.size else None,
+        worst_ratio=tally.worst_ratio if tally.judged else None,
+        picture=_picture(name, tally, lattice, index) if lattice is not None else None,
     )
 
 
-def _picture(name: str, drawn: NDArray[np.float32], crosses: NDArray[np.float32], index: int) -> Markup:
-    """drawn, crosses: (2, cases), log₂ of bound and of error."""
-    (left, bottom), (right, top) = ([fold(part) for part in zip(*_extremes(drawn, crosses), strict=True)] for fold in (min, max))
+def _picture(name: str, tally: _Tally, lattice: _Lattice, index: int) -> Markup:
+    (left, bottom), (right, top) = tally.least.tolist(), tally.most.tolist()
     with house_style():
         figure = Figure(figsize=(3.1, 2.9), layout="constrained")
         axes = figure.add_subplot()
-        side = max(right - left, top - bottom, 1.0) / _SQUARES
+        side = lattice.side
         axes.set_xlim(left - 2 * side, right + 2 * side)
         axes.set_ylim(bottom - 2 * side, max(top, right) + 2 * side)
         _guides(axes)
-        _density(axes, drawn, side)
-        axes.plot(*crosses[:, :VIOLATIONS_DRAWN], "x", color=VIOLATED, markersize=5, markeredgewidth=1.4)
+        _density(axes, lattice)
+        axes.plot(*lattice.crosses, "x", color=VIOLATED, markersize=5, markeredgewidth=1.4)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True))
             axis.set_major_formatter(FuncFormatter(lambda exponent, _: two_to(exponent)))
@@ -152,15 +198,10 @@ def _picture(name: str, drawn: NDArray[np.float32], crosses: NDArray[np.float32]
         return inline_svg(
             figure,
             f"density{index}",
-            f"{name}: error against bound for {counted(drawn.shape[1] + crosses.shape[1], 'case')}, both logarithmic. "
+            f"{name}: error against bound for {counted(tally.drawn + tally.crosses, 'case')}, both logarithmic. "
             f"Bounds from {real(2.0**left)} to {real(2.0**right)}, errors from {real(2.0**bottom)} to {real(2.0**top)}; "
-            f"{counted(crosses.shape[1], 'violation')}.",
+            f"{counted(tally.crosses, 'violation')}.",
         )
-
-
-def _extremes(*parts: NDArray[np.float32]) -> list[NDArray[np.float64]]:
-    """Smallest and largest (bound, error) of each part that has any."""
-    return [fold(part.astype(np.float64), axis=1) for part in parts if part.size for fold in (np.min, np.max)]
 
 
 def _guides(axes: Axes) -> None:
@@ -182,21 +223,17 @@ def _guides(axes: Axes) -> None:
     axes.set_ylim(bottom, top)
 
 
-def _density(axes: Axes, drawn: NDArray[np.float32], side: float) -> None:
+def _density(axes: Axes, lattice: _Lattice) -> None:
     """Squares shaded by the logarithm of their number of cases."""
-    if not drawn.size:
+    squares, number = lattice.full()
+    if not len(number):
         return
-    across, up = (np.floor(place / side).astype(np.int32) for place in drawn)
-    first, lowest, height = across.min(), up.min(), int(np.ptp(up)) + 1
-    number = np.bincount((across - first).astype(np.int64) * height + (up - lowest))
-    full = np.flatnonzero(number)  # by column, and then by row
-    squares = np.stack([full // height + first, full % height + lowest], axis=1)
     top = np.log(number.max()) or 1.0
-    shade = np.minimum((np.log(number[full]) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
+    shade = np.minimum((np.log(number) / top * len(_SHADES)).astype(int), len(_SHADES) - 1)
     for level, alpha in enumerate(_SHADES):
         of_shade = squares[shade == level]
         if len(of_shade):
-            axes.add_patch(Squares(_runs(of_shade), side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
+            axes.add_patch(Squares(_runs(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
 def _runs(squares: NDArray[np.int64]) -> list[Run]:

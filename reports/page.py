@@ -37,7 +37,7 @@ from reports.templating import TEMPLATES, environment, style
 from reports.training_figure import training_picture
 from symbolic.verdict import Verdict
 
-DETAILED_CELLS = 4096
+DETAILED_CELLS = 2000
 """Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (
