@@ -332,7 +332,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
-    from reports.runs import load_run
+    from reports.runs import RUN_FILE, load_run
     from verify.disk import DiskFull
     from verify.engine import run
     from verify.progress import ProgressBars
@@ -342,10 +342,9 @@ def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> 
         with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr) if own else contextlib.nullcontext():
             record = run(start, ui, own)
     except (KeyboardInterrupt, DiskFull) as error:
-        print(
-            error if isinstance(error, DiskFull) else f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on.", file=sys.stderr
-        )
-        if as_json:
+        interrupted = f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on."
+        print(error if isinstance(error, DiskFull) else interrupted, file=sys.stderr)
+        if as_json and (start.folder / RUN_FILE).exists():
             _print_record(load_run(start.folder), start.folder, as_json)
         if isinstance(error, DiskFull):
             return INCOMPLETE

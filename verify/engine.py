@@ -30,11 +30,10 @@ from verify.disk import told_if_full
 from verify.experiment_records import experiments, left_out, never_begun, write_data
 from verify.failures import failure_of
 from verify.jobs import CellFound, measure, sweep_near_zero
-from verify.journal import Journal
 from verify.measurements import PlannedCell, PlannedSweep, planned
 from verify.probing import Machine, Probing
 from verify.resuming import CannotResume
-from verify.state import Run
+from verify.state import Run, opened_journal
 from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
 from verify.store import JOURNAL_FILE, Start, now
 from verify.trainers import NoTimeToTrain, Training
@@ -62,7 +61,7 @@ def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
     """
     use_one_thread()
     check_reference()
-    with told_if_full(start), Journal(start.folder / JOURNAL_FILE) as journal:
+    with told_if_full(start), opened_journal(start) as journal:
         state = Run(start, journal)
         try:
             with CasesWriter(start.folder) as cases:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from reports.runs import replacing
+
 Entry = dict[str, Any]
 """Plain JSON; ``what`` says of which kind."""
 
@@ -44,14 +46,20 @@ def read_journal(path: Path) -> Lines:
     return Lines(tuple(entries), tuple(damaged), rest != b"")
 
 
+def begin_journal(path: Path, first: Entry) -> None:
+    """Begin a journal; it is there with its whole first line or not at all. Raises OSError."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(_line(first))
+
+
 class Journal:
-    """A journal that is written: ``with Journal(path) as journal: journal.append({"what": …})``."""
+    """A journal that is gone on with: ``with Journal(path) as journal: journal.append({"what": …})``."""
 
     def __init__(self, path: Path) -> None:
-        """Begin a journal, or go on with one: a last line that breaks off is taken away."""
-        self._file = path.open("a+b", buffering=0)
-        self._file.seek(0)
+        """Open it; a last line that breaks off is taken away."""
+        self._file = path.open("r+b", buffering=0)
         self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        self._file.seek(0, os.SEEK_END)
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +69,7 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         """Add a line; it is on disk when this returns. Raises OSError, and leaves the journal as it was then."""
-        line = json.dumps({"sha256": _checksum(entry), "entry": entry}, allow_nan=False).encode() + b"\n"
-        before = os.fstat(self._file.fileno()).st_size
+        line, before = _line(entry), self._file.tell()
         try:
             written = 0
             while written < len(line):  # a disk that is nearly full takes a part
@@ -70,7 +77,12 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError:
             self._file.truncate(before)
+            self._file.seek(before)
             raise
+
+
+def _line(entry: Entry) -> bytes:
+    return json.dumps({"sha256": _checksum(entry), "entry": entry}, allow_nan=False).encode() + b"\n"
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -31,7 +31,7 @@ from verify.environment import code_digest, describe_environment
 from verify.experiment_records import Experiment, steps_that_stay, with_outcome
 from verify.failures import Failure
 from verify.jobs import CellFound
-from verify.journal import Journal
+from verify.journal import Journal, begin_journal
 from verify.kept import (
     Header,
     Kept,
@@ -48,10 +48,19 @@ from verify.kept import (
 )
 from verify.probing import Machine
 from verify.resuming import refuse_other_answers, refuse_other_weights
-from verify.store import Start, now
+from verify.store import JOURNAL_FILE, Start, now
 
 FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
 """The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
+
+
+def opened_journal(start: Start) -> Journal:
+    """The journal of a run, begun with what the run is if it is new. Raises OSError."""
+    path = start.folder / JOURNAL_FILE
+    if start.kept is None:
+        environment = describe_environment(start.plan.device, [])
+        begin_journal(path, header_entry(Header(start.run_id, start.started, start.plan, code_digest(), environment)))
+    return Journal(path)
 
 
 class Run:
@@ -73,7 +82,6 @@ class Run:
         self.gradient_factors: dict[int, str] = {}
         self._journal = journal
         if not self.resumes:
-            journal.append(header_entry(Header(self.run_id, self.started, self.plan, code_digest(), self.environment)))
             self.save()
 
     def keep_claim(self, row: ClaimRecord) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports.runs import UNFINISHED, remove_unfinished
 from symbolic.errors import CallError
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Start:
     @property
     def to_go_on(self) -> str:
         """What to call when it was cut off."""
-        return f"verify {self.plan.verb} --resume {self.folder}" if self.plan.verb in RESUMABLE else self.plan.command
+        resumable = self.plan.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
+        return f"verify {self.plan.verb} --resume {self.folder}" if resumable else self.plan.command
 
 
 def new_run_id() -> str:
@@ -77,6 +79,7 @@ def new_run(plan: "Plan", out: Path | None) -> Iterator[Start]:
             _refuse_occupied(folder)
             stack.enter_context(held(folder))
             _refuse_occupied(folder)  # a run that was not yet here when we looked may have come and gone since
+            remove_unfinished(folder)
         except OSError as error:
             raise UnusableFolder(f"cannot make a run folder at {folder} ({error.strerror}); give another with --out.") from error
         yield Start(plan, folder, run_id, now())
@@ -100,7 +103,8 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _refuse_occupied(folder: Path) -> None:
-    occupied = sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE)
+    """Raise UnusableFolder if it holds more than what a run leaves that was killed before it had begun."""
+    occupied = sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE and not path.match(f".{JOURNAL_FILE}.*{UNFINISHED}"))
     if JOURNAL_FILE in occupied:
         raise UnusableFolder(f"{folder} holds another run, which has not ended; go on with it with --resume {folder}, or give a new folder with --out.")
     if occupied:

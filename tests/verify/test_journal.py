@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verify.journal import Journal, read_journal
+from verify.journal import Journal, begin_journal, read_journal
 
 ENTRIES = [{"what": "run", "id": "é\n1"}, {"what": "cell", "row": {"ratio": 0.1, "worst": "Infinity", "none": None}}, {"what": "resumed", "at": ""}]
 
@@ -16,8 +16,9 @@ ENTRIES = [{"what": "run", "id": "é\n1"}, {"what": "cell", "row": {"ratio": 0.1
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    begin_journal(path, ENTRIES[0])
     with Journal(path) as journal:
-        for entry in ENTRIES:
+        for entry in ENTRIES[1:]:
             journal.append(entry)
     return path.read_bytes()
 
