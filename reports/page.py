@@ -74,8 +74,9 @@ def write_report(folder: Path) -> Path:
     page, kept = folder / "report" / "index.html", folder / BASELINE_FILE
     record = load_run(folder)
     since = since_baseline(load_baseline(kept), record) if kept.exists() else None
+    text = render(record, folder, since_baseline=since)
     with replacing(page) as temporary:
-        temporary.write_text(render(record, folder, since_baseline=since), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return page
 
 
