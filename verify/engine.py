@@ -27,12 +27,11 @@ from symbolic.prover import prove
 from symbolic.registry import load_claims
 from verify import cell_records, claim_records
 from verify.disk import told_if_full
-from verify.experiment_records import experiments, left_out, never_begun, write_data
+from verify.experiment_records import Experiment, experiments, left_out, never_begun, write_data
 from verify.failures import failure_of
 from verify.jobs import CellFound, measure, sweep_near_zero
-from verify.measurements import PlannedCell, PlannedSweep, planned
+from verify.measurements import Measurements, PlannedCell, PlannedSweep, planned
 from verify.probing import Machine, Probing
-from verify.resuming import CannotResume
 from verify.state import Run, opened_journal
 from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
 from verify.store import JOURNAL_FILE, Start, now
@@ -66,12 +65,11 @@ def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
         try:
             with CasesWriter(start.folder) as cases:
                 _work(state, cases, ui, own)
-        except CannotResume:
-            raise  # nothing was written: another call may still go on with it
         except BaseException as error:
-            state.save(status=_status(error))
-            write_report(start.folder)
-            write_for_ci(start.folder)
+            if state.goes_on:  # else its folder stays as it was
+                state.save(status=_status(error))
+                write_report(start.folder)
+                write_for_ci(start.folder)
             raise
         record = state.record(finished=now())
         record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, start.folder)))
@@ -98,13 +96,22 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         if not state.resumes:
             _prove(state, pool, ui)
         machine, trained = _prepared(state, training, probing)
-        state.go_on()
-        if state.resumes:
-            _prove(state, pool, ui)  # not before it is sure that the run is the same
         blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
         if own is not None:
             blocks[own.block.id] = own
-        _measure(state, cases, pool, ui, machine, trained, blocks)
+        found = planned(state.plan, blocks, machine.probed)
+        made = {-number: row for number, row in enumerate(experiments(state.plan, trained, machine.probed), start=1)}
+        state.cells.update(found.settled)
+        state.not_swept.update(found.not_swept)
+        state.not_measured += [*found.not_measured, *left_out(state.plan, trained)]
+        if state.plan.experiments and not (machine.complete and not any(isinstance(block, NoTimeToTrain) for block in trained.values())):
+            state.experiments = never_begun(state.experiments)
+        if state.resumes:
+            state.go_on(found, made)
+            _prove(state, pool, ui)  # not before it is sure that the run is the same
+        else:
+            state.save()
+        _measure(state, cases, pool, ui, found, made)
     write_data(state.experiments, state.folder)
 
 
@@ -117,42 +124,19 @@ def _prepared(state: Run, training: Training, probing: Probing) -> tuple[Machine
     return machine, trained
 
 
-def _measure(
-    state: Run,
-    cases: CasesWriter,
-    pool: Workers,
-    ui: Ui,
-    machine: Machine,
-    trained: dict[str, TrainedBlock | BlockNotTrained],
-    blocks: dict[str, Subject | BlockNotTrained],
-) -> None:
-    plan, kept = state.plan, state.kept
-    found = planned(plan, blocks, machine.probed)
-    state.cells.update(found.settled)
-    state.not_swept.update(found.not_swept)
-    state.not_measured += [*found.not_measured, *left_out(plan, trained)]
-    if plan.experiments and not (machine.complete and not any(isinstance(found, NoTimeToTrain) for found in trained.values())):
-        state.experiments = never_begun(state.experiments)
-    made = {-number: row for number, row in enumerate(experiments(plan, trained, machine.probed), start=1)}
+def _measure(state: Run, cases: CasesWriter, pool: Workers, ui: Ui, found: Measurements, made: dict[int, Experiment]) -> None:
+    """Measure all that is there."""
+    plan = state.plan
     for key, experiment in made.items():
-        if experiment.name in kept.experiments:
-            state.take_experiment(experiment, kept.experiments[experiment.name])
-        else:
-            pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
+        pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
     for key, cell in found.cells.items():
-        if cell.name in kept.cells:
-            state.take_cell(key, kept.cells[cell.name])
-        else:
-            what = cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, plan.profile.certified, plan.seed
-            pool.submit(key, measure, *what, seconds=plan.cell_seconds)
+        what = cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, plan.profile.certified, plan.seed
+        pool.submit(key, measure, *what, seconds=plan.cell_seconds)
     for key, sweep in found.sweeps.items():
-        if sweep.name in kept.sweeps:
-            state.near_zero[key] = kept.sweeps[sweep.name]
-        else:
-            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.seed, seconds=plan.cell_seconds)
+        pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.seed, seconds=plan.cell_seconds)
     total = len(made) + len(found.cells) + len(found.sweeps)
     saved = time.monotonic()
-    for done, (key, outcome) in enumerate(pool.results(), start=total - pool.pending + 1):
+    for done, (key, outcome) in enumerate(pool.results(), start=1):
         if key in made:
             experiment = made[key]
             state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
@@ -171,9 +155,7 @@ def _prove(state: Run, pool: Workers, ui: Ui) -> None:
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
         ui.step("prove", index, len(claims))
-        if claim.id in state.kept.claims:
-            state.keep_claim(state.kept.claims[claim.id])
-        else:
+        if claim.id not in state.claims:
             state.keep_claim(claim_records.unproved_claim(claim, TIME_OVER) if pool.over else claim_records.claim_record(prove(claim)))
     if claims:
         ui.step("prove", len(claims), len(claims))

@@ -46,6 +46,7 @@ from verify.kept import (
     resumed_entry,
     sweeps_entry,
 )
+from verify.measurements import Measurements
 from verify.probing import Machine
 from verify.resuming import refuse_other_answers, refuse_other_weights
 from verify.store import JOURNAL_FILE, Start, now
@@ -70,9 +71,12 @@ class Run:
         self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
         self.resumes = start.kept is not None
         self.kept = start.kept or Kept()
+        self.resumed = self.kept.resumed
         self.environment: Environment = describe_environment(self.plan.device, [])
         self.bounds: Bounds | None = None
-        self.claims: list[ClaimRecord] = []
+        self.goes_on = not self.resumes
+        """Whether it is sure that the run is the same as before."""
+        self.claims: dict[str, ClaimRecord] = {}
         self.models: list[ModelRecord] = []
         self.cells: dict[int, CellRecord] = {}
         self.near_zero: dict[int, list[NearZeroSweep]] = {}
@@ -86,8 +90,8 @@ class Run:
 
     def keep_claim(self, row: ClaimRecord) -> None:
         """A claim that was put to the prover."""
-        self.claims.append(row)
-        if row.id not in self.kept.claims and row.verdict not in NOT_RUN:
+        self.claims[row.id] = row
+        if row.verdict not in NOT_RUN:
             self._journal.append(claim_entry(row))
 
     def keep_model(self, trained: TrainedBlock) -> None:
@@ -110,11 +114,34 @@ class Run:
         if self.kept.probes is None:
             self._journal.append(probes_entry(machine.answers))
 
-    def go_on(self) -> None:
-        """What the run depends on was found as it was: from here on it counts as resumed."""
-        if self.resumes:
-            self.kept.resumed += 1
-            self._journal.append(resumed_entry(now()))
+    def go_on(self, found: Measurements, made: dict[int, Experiment]) -> None:
+        """What the run depends on was found as it was: take over what was finished of what is planned, and take it out of the plan."""
+        self.claims.update(self.kept.claims)
+        for key, cell in list(found.cells.items()):
+            if cell.name in self.kept.cells:
+                self._take_cell(key, self.kept.cells[cell.name])
+                del found.cells[key]
+        # Where this start had no time to train or to ask the machine, what an earlier one measured stands all the same.
+        for key, row in found.settled.items():
+            name = "/".join((row.block, row.format, row.variant, row.scenario))
+            if name in self.kept.cells:
+                self._take_cell(key, self.kept.cells[name])
+        for key, rows in found.not_swept.items():
+            name = f"{rows[0].block}/{rows[0].format}"
+            if name in self.kept.sweeps:
+                self.near_zero[key] = self.kept.sweeps[name]
+                del self.not_swept[key]
+        for key, sweep in list(found.sweeps.items()):
+            if sweep.name in self.kept.sweeps:
+                self.near_zero[key] = self.kept.sweeps[sweep.name]
+                del found.sweeps[key]
+        for key, experiment in list(made.items()):
+            if experiment.name in self.kept.experiments:
+                self._take_experiment(experiment, self.kept.experiments[experiment.name])
+                del made[key]
+        self.goes_on = True
+        self.resumed += 1
+        self._journal.append(resumed_entry(now()))
         self.save()
 
     def keep_cell(self, key: int, name: str, found: CellFound, cases: CasesWriter) -> None:
@@ -125,9 +152,9 @@ class Run:
             row, witness = row.model_copy(update={"witness": write_witness(found.witness, row.id, self.folder)}), digest(found.witness)
         kept = KeptCell(row, found.gradient_factor, rows, witness)
         self._journal.append(cell_entry(name, kept))
-        self.take_cell(key, kept)
+        self._take_cell(key, kept)
 
-    def take_cell(self, key: int, kept: KeptCell) -> None:
+    def _take_cell(self, key: int, kept: KeptCell) -> None:
         """A cell whose cases are on disk."""
         self.cells[key] = kept.row
         if kept.gradient_factor is not None:
@@ -142,9 +169,9 @@ class Run:
         """An experiment's row, or what came in its place."""
         if isinstance(outcome, Row):
             self._journal.append(experiment_entry(experiment.name, experiment.field, outcome))
-        self.take_experiment(experiment, outcome)
+        self._take_experiment(experiment, outcome)
 
-    def take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
+    def _take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
         """The same, of what needs no keeping."""
         self.experiments = with_outcome(self.experiments, experiment, outcome, self.plan.blocks)
 
@@ -158,13 +185,13 @@ class Run:
             seed=self.plan.seed,
             command=self.plan.command,
             exit_status=status,
-            resumed=self.kept.resumed,
+            resumed=self.resumed,
         )
         return RunRecord(
             run=info,
             environment=self.environment,
             bounds=self.bounds,
-            claims=self.claims,
+            claims=[self.claims[name] for name in self.plan.claims if name in self.claims],
             errata=list(self._errata()),
             models=self.models,
             cells=[self.cells[key] for key in sorted(self.cells)],
@@ -176,7 +203,7 @@ class Run:
 
     def _errata(self) -> Iterator[ErratumRecord]:
         """Errata from the proofs of this run, with what was measured so far."""
-        proved = {claim.id: claim for claim in self.claims if claim.verdict is not Verdict.TIMEOUT}
+        proved = {name: claim for name, claim in self.claims.items() if claim.verdict is not Verdict.TIMEOUT}
         first = min(self.gradient_factors, default=None)
         measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
         staying = steps_that_stay(self.experiments.layers)

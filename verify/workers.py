@@ -106,11 +106,6 @@ class Workers:
         return self._pool is not None
 
     @property
-    def pending(self) -> int:
-        """How much was submitted and is not yet told of."""
-        return len(self._waiting) + len(self._running)
-
-    @property
     def over(self) -> bool:
         """Whether the pool's time is over."""
         return self._until is not None and time.monotonic() >= self._until

@@ -98,14 +98,14 @@ def killed_and_resumed(call: Verify, undisturbed: tuple[Path, int], moment: int,
     assert told.status == -signal.SIGKILL
     assert told.moments == moment
     had_begun = (folder / JOURNAL_FILE).exists()
-    cells = sum(entry["what"] == "cell" for entry in read_journal(folder / JOURNAL_FILE).entries) if had_begun else 0
+    entries = read_journal(folder / JOURNAL_FILE).entries if had_begun else ()
+    written = {path: path.stat().st_mtime_ns for path in (folder / entry["row"]["witness"] for entry in entries if entry["what"] == "cell")}
     told = finish(call, folder)
     assert told.status == 0, told.err
     assert comparable(folder) == comparable(undisturbed[0])
     assert resumed_count(folder) == (1 if had_begun else 0)
     if had_begun:
-        # What is finished is not done again: each cell has at least three files put on disk, each twice.
-        assert told.moments <= undisturbed[1] - 6 * cells
+        assert {path: path.stat().st_mtime_ns for path in written} == written  # what is finished is not done again
         assert "taken up again once" in told.out
         assert "taken up again once" in (folder / "report" / "index.html").read_text()
 
@@ -123,12 +123,12 @@ def test_a_run_killed_at_every_moment_resumes_to_the_same_record(call: Verify, u
 
 
 def test_a_run_killed_again_and_again_gets_there(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
-    """No start lives for longer than half of the run, and still it ends: each goes on where the last one was."""
+    """No start lives for much longer than half of the run, and still it ends: each goes on where the last one was."""
     folder = tmp_path / "run"
-    half = undisturbed[1] // 2
-    assert call(*SMALL, "--out", folder, killed_at=half).status == -signal.SIGKILL
+    moment = undisturbed[1] // 2 + 2
+    assert call(*SMALL, "--out", folder, killed_at=moment).status == -signal.SIGKILL
     kills = 1
-    while (told := call("stress", "--resume", folder, killed_at=half)).status == -signal.SIGKILL:
+    while (told := call("stress", "--resume", folder, killed_at=moment)).status == -signal.SIGKILL:
         kills += 1
         assert kills < 10
     assert told.status == 0, told.err
@@ -251,6 +251,20 @@ def test_another_run_is_not_resumed(what: str, change: Callable[[Record], None],
     assert said in told.err
     assert told.err.count("\n") == 1
     assert [(folder / name).read_bytes() for name in (JOURNAL_FILE, "run.json")] == before
+
+
+def test_what_was_measured_stands_although_the_time_is_over(call: Verify, cut_off: Path, tmp_path: Path) -> None:
+    """A start that has no time even to ask the machine adds nothing, and takes nothing away."""
+    folder = tmp_path / "run"
+    shutil.copytree(cut_off, folder)
+    changed(folder, "run", lambda entry: entry["plan"].update(run_seconds=0.001))
+    told = call("stress", "--resume", folder)
+    assert told.status == 3, told.err
+    before, after = (json.loads((path / "run.json").read_text())["cells"] for path in (cut_off, folder))
+    assert sorted(cell["verdict"] for cell in after) == ["HOLDS", "TIMEOUT"]
+    assert [cell["cases"] for cell in after if cell["verdict"] == "HOLDS"] == [64]
+    assert all(cell in after for cell in before)
+    assert "Incomplete: 1 cell ran out of time; of the rest, 64 cases inside their bounds." in (folder / "report" / "index.html").read_text()
 
 
 def test_damage_is_told_and_what_it_told_of_is_done_again(call: Verify, undisturbed: tuple[Path, int], cut_off: Path, tmp_path: Path) -> None:
