@@ -8,6 +8,7 @@ interrupted, as by Ctrl-C, or from there on the disk is full.
 """
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -105,6 +106,8 @@ def _run(call: dict[str, Any], out: Path, err: Path, moments: Path) -> None:
 
 
 if __name__ == "__main__":
+    for module in ("verify.__main__", "verify.engine"):  # and with them everything heavy
+        importlib.import_module(module)
     for line in sys.stdin:
         found = _answer(json.loads(line))
         print(json.dumps({"status": found.status, "out": found.out, "err": found.err, "moments": found.moments}), flush=True)
