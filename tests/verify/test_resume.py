@@ -58,7 +58,7 @@ def cut_off(call: Verify, undisturbed: tuple[Path, int], tmp_path_factory: pytes
 
 
 def comparable(folder: Path) -> tuple[Record, dict[str, str]]:
-    """The record without what belongs to one run alone, and the other files' contents; the report has the run's id and times in it."""
+    """The record without what belongs to one run alone, and the other files' contents; what is told of the run has its id and times in it."""
     record = json.loads((folder / "run.json").read_text())
     for key in ("id", "started", "finished", "resumed"):
         del record["run"][key]
@@ -71,7 +71,7 @@ def comparable(folder: Path) -> tuple[Record, dict[str, str]]:
 
 def _content(path: Path) -> str:
     content = path.read_bytes()
-    if path.name in ("run.json", "index.html"):
+    if path.name in ("run.json", "index.html", "junit.xml", "summary.md"):
         return ""
     if path.suffix == ".safetensors":  # its header is JSON, in an order that is another in each process
         end = 8 + int.from_bytes(content[:8], "little")
