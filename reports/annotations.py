@@ -16,15 +16,21 @@ from reports.record import RunRecord
 MOST = 10
 
 
-def annotations(record: RunRecord, disagreeing: Sequence[str] = ()) -> list[str]:
-    """At most ten lines, none for a run in which everything held.  disagreeing: as for ``headline``."""
+def annotations(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequence[Outcome] = ()) -> list[str]:
+    """At most ten lines, none for a run in which everything held.  disagreeing, against: as for ``junit``."""
+    worse = annotations_of(against)
     if headline(record, disagreeing).standing is Standing.HELD:
-        return []
+        return worse
     whole, *rows = outcomes(record, disagreeing)
     grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE)]
     # What was asked for and came to no verdict makes a run incomplete; what was left out with a reason does not.
     blunt = [row for row in gravest_first(rows) if row.came is Came.NOT_JUDGED and row.word != "SKIPPED"]
-    return [_command("error", whole), *(_command("error", row) for row in grave), *(_command("warning", row) for row in blunt)][:MOST]
+    return [_command("error", whole), *(_command("error", row) for row in grave), *worse, *(_command("warning", row) for row in blunt)][:MOST]
+
+
+def annotations_of(rows: Sequence[Outcome]) -> list[str]:
+    """Of some rows, those that failed or broke; ten at most."""
+    return [_command("error", row) for row in rows if row.came in (Came.FAILED, Came.BROKE)][:MOST]
 
 
 def _command(level: str, row: Outcome) -> str:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from reports.agreement import disagreeing_cells
 from reports.cases import coded, read_cells
 from reports.outcomes import Came, outcomes
 from reports.prediction import count_limit, median_interval, worst_limit
 from reports.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
 from reports.row import Real, Row
-from reports.runs import replacing
+from reports.runs import DamagedRun, replacing
 from symbolic.errors import CallError
 from symbolic.verdict import Verdict
 
@@ -66,7 +67,8 @@ class Origin(Row):
     profile: str
     seed: int
     schema_version: int = Field(description="Of the run's record.")
-    machine: dict[str, str] = Field(description="What decides how numbers come out, bit by bit: processor, torch, device, ...; and the answers of the probes.")
+    machine: dict[str, str] = Field(description="What decides how numbers come out, bit by bit: processor, torch, device, blas, threads.")
+    probes: dict[str, str] = Field(description="Hash of what the machine answered, by the question. It names the shapes of the run's blocks, too.")
     recipes: dict[str, str] = Field(description="Hash of everything that determines a block's weights, by the block.")
 
 
@@ -90,6 +92,12 @@ class CellLine(Row):
     tightness_low: Real | None = Field(default=None, description="Below this the median of another seed does not lie.")
     tightness_high: Real | None = Field(default=None, description="Nor above this.")
     refused_limit: int | None = Field(default=None, description="More cases of another seed are not refused.")
+    violated: int = Field(default=0, description="Cases outside their bounds, in a known failure.")
+    violated_limit: int = Field(default=0, description="More cases of another seed are not.")
+    blind: int = Field(default=0, description="Holding cases that the bound at the block's output does not test.")
+    blind_limit: int = Field(default=0, description="More cases of another seed it leaves untested not.")
+    certified: int = Field(default=0, description="Cases whose sides were compared with balls.")
+    output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
     resolution: Real | None = Field(
         default=None, description="Rigorous: median of the bound over the update's effect; the same to the last bits if nothing but the seed is the same."
     )
@@ -139,13 +147,13 @@ def origin_of(record: RunRecord) -> Origin:
     """Where a run comes from."""
     env = record.environment
     machine = {name: str(getattr(env, name)) for name in ("device", "processor", "torch", "blas", "threads")}
-    machine |= {f"probe {probe.id}": hashlib.sha256(probe.answer.encode()).hexdigest()[:12] for probe in env.probes}
     return Origin(
         run=record.run.id,
         profile=record.run.profile,
         seed=record.run.seed,
         schema_version=record.schema_version,
         machine=machine,
+        probes={probe.id: hashlib.sha256(probe.answer.encode()).hexdigest()[:12] for probe in env.probes},
         recipes={model.block: model.recipe for model in record.models},
     )
 
@@ -155,8 +163,10 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
 
     folder: where its cases are; without it, or where it holds none, cells have no margins. Raises DamagedRun if they cannot be read.
     """
-    cells = {cell_key(cell): cell for cell in record.cells}
-    margins = {} if folder is None else dict(_margins(record, folder))
+    cells = by_name(record)
+    # Of each cell: two ends of an interval, a worst case, and how many are refused, violated or untested at the output.
+    chance = CHANCE / (6 * max(len(cells), 1))
+    margins = {} if folder is None else dict(_margins(record, folder, chance))
     accepted = Accepted(date=record.run.finished or record.run.started, run=record.run.id, reason=reason)
     return Baseline(
         accepted=[*before, accepted],
@@ -166,7 +176,7 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
             for claim in record.claims
         },
         errata={str(erratum.number): erratum.shown for erratum in record.errata},
-        cells={key: _line(cell, margins.get(cell.id, {})) for key, cell in sorted(cells.items())},
+        cells={key: _line(cell, margins.get(cell.id, {}), chance) for key, cell in sorted(cells.items())},
         sweeps={sweep_key(sweep): SweepLine(measured=sweep.measured_radius, predicted=sweep.predicted_radius) for sweep in record.near_zero},
         others={key: came for key, (came, _) in others_of(record).items()},
     )
@@ -177,25 +187,40 @@ def judged_cases(cell: CellRecord) -> int:
     return cell.counts.holds + cell.counts.violated + cell.counts.vacuous
 
 
-def _line(cell: CellRecord, margins: Mapping[str, float | int]) -> CellLine:
+def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -> CellLine:
     worst = None if cell.worst_ratio is None else _short(cell.worst_ratio)
-    if worst is not None and "worst_limit" in margins and worst > margins["worst_limit"]:
-        margins = {**margins, "worst_limit": worst}  # what a record knows and its cases on disk do not
+    if worst is not None and worst > 1 and "worst_limit" in margins:
+        margins = {**margins, "worst_limit": math.inf}  # how far a known failure strays says nothing of how far another seed would
     return CellLine(
         verdict=cell.verdict,
         judged=judged_cases(cell),
         refused=cell.counts.inconclusive,
         worst=worst,
         tightness=None if cell.tightness is None else _short(cell.tightness.median),
+        violated=cell.counts.violated,
+        violated_limit=count_limit(cell.counts.violated, judged_cases(cell), judged_cases(cell), chance) if cell.counts.violated else 0,
+        blind=cell.output_blind,
+        blind_limit=count_limit(cell.output_blind, cell.counts.holds, cell.counts.holds, chance) if cell.independent else cell.counts.holds,
+        certified=0 if cell.certified is None else cell.certified.cases,
+        output_resolution=cell.output_resolution,
         resolution=cell.resolution,
         **margins,
     )
 
 
-def _margins(record: RunRecord, folder: Path) -> Iterator[tuple[str, dict[str, float | int]]]:
+def by_name(record: RunRecord) -> dict[str, CellRecord]:
+    """The cells by their names. Raises DamagedRun if two have one name."""
+    found: dict[str, CellRecord] = {}
+    for cell in record.cells:
+        if cell_key(cell) in found:
+            raise DamagedRun(f"the run {record.run.id} holds two cells named {cell_key(cell)}; run the suite again into another folder.")
+        found[cell_key(cell)] = cell
+    return found
+
+
+def _margins(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, float | int]]]:
     """By the cell's id, what another seed may show."""
     rows = {cell.id: cell for cell in record.cells if judged_cases(cell)}
-    chance = CHANCE / (4 * max(len(rows), 1))  # two ends of an interval, a worst case, a number of refusals
     for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "reason"]):
         if cell not in rows:
             continue
@@ -258,6 +283,10 @@ def keep_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
     found = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
     if not (found.claims or found.cells):
         raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
+    strangers = disagreeing_cells(record, folder)
+    if strangers:
+        told = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
+        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({told}); restore cases.parquet from a copy, or run the suite again.")
     if found.cells and not found.has_margins and any(line.judged for line in found.cells.values()):
         raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
     with replacing(out) as temporary:

@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.baseline import Baseline
-from reports.differences import Compared, Standing, differences
+from reports.differences import FAILING, UNACCEPTED, Compared, Standing, differences
 from reports.numbers import count, counted, joined
+from reports.outcomes import Came, Outcome
 from reports.record import RunRecord
 from reports.runs import replacing
 from reports.templating import environment, style
@@ -82,11 +83,19 @@ def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
         lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(found.differences) - IN_OVERVIEW)))
     reason = f", kept as: {kept.accepted[-1].reason}" if kept.accepted else ""
     parts = [
-        Markup("<p>{}</p>").format(sentence(found)),
+        Markup('<p class="{}">{}</p>').format("tone violated" if found.of(*FAILING) else "tone nothing" if found.nothing else "", sentence(found)),
         Markup("<ul>{}</ul>").format(Markup("").join(lines)) if lines else Markup(""),
         Markup('<p class="mute">The baseline is run {}{}. {}</p>').format(kept.origin.run, reason, " ".join(found.limits)),
     ]
     return Markup("").join(parts)
+
+
+def as_outcomes(found: Compared, *, strict: bool = False) -> list[Outcome]:
+    """What a gate says, as rows for a CI: the whole first, then each regression."""
+    failing = found.of(*FAILING, *(UNACCEPTED if strict else ()))
+    came, word = (Came.FAILED, "REGRESSION") if failing else (Came.BROKE, "INCOMPLETE") if found.nothing or not found.finished else (Came.PASSED, "")
+    whole = Outcome("baseline", "", "held to the baseline", came, word, sentence(found))
+    return [whole, *(Outcome("baseline", row.kind, row.id, Came.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
 
 
 def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:

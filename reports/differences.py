@@ -22,6 +22,7 @@ from reports.baseline import (
     CellLine,
     ClaimLine,
     SweepLine,
+    by_name,
     cell_key,
     judged_cases,
     origin_of,
@@ -38,6 +39,9 @@ REORDERED = 2.0**-33
 """A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""
 
 KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT)
+
+FAILING_WORDS = (*(verdict.value for verdict in KNOWN_FAILURES), Came.FAILED.value, Came.BROKE.value, "not shown")
+"""What a row that no baseline knows may not be."""
 
 UNCHECKED = (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
 
@@ -57,6 +61,10 @@ class Standing(Enum):
     NEW = "new, not accepted"
     CHANGED = "other, not accepted"
     BETTER = "better"
+
+
+FAILING = (Standing.REGRESSION, Standing.STALE)
+UNACCEPTED = (Standing.NEW, Standing.CHANGED, Standing.BETTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +107,11 @@ class Compared:
 def differences(baseline: Baseline, record: RunRecord) -> Compared:
     """Hold a run to a baseline."""
     here, there = origin_of(record), baseline.origin
-    asked = here.machine.keys() & there.machine.keys()  # a run of fewer formats asks fewer questions
-    other_machine = sorted(name for name in asked if here.machine[name] != there.machine[name])
+    other_machine = sorted(name for name in here.machine if here.machine[name] != there.machine.get(name))
     alike = not other_machine and same_schema(baseline)
     finished = record.run.finished is not None
     gone = Standing.REGRESSION if finished else Standing.NOT_RUN
-    cells = {cell_key(cell): cell for cell in record.cells}
+    cells = by_name(record)
     fewer = [key for key, cell in cells.items() if alike and key in baseline.cells and not _as_many(baseline.cells[key], cell)]
 
     def paired(block: str) -> bool:
@@ -144,7 +151,11 @@ def _matched(
 ) -> tuple[list[Difference], int]:
     """The differences of one kind, and how many stood on both sides."""
     found = [Difference(gone, kind, key, "missing from the run", word(row), "missing") for key, row in before.items() if key not in after]
-    found += [Difference(Standing.NEW, kind, key, "not in the baseline", "missing", word(row)) for key, row in after.items() if key not in before]
+    for key, row in after.items():
+        if key not in before:
+            failing = word(row) in FAILING_WORDS
+            standing = Standing.REGRESSION if failing else Standing.NEW
+            found.append(Difference(standing, kind, key, f"not in the baseline{', and ' + word(row) if failing else ''}", "missing", word(row)))
     both = [key for key in after if key in before]
     for key in both:
         found += judge(key, before[key], after[key])
@@ -191,14 +202,27 @@ def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: 
     def worse(what: str, before: str, after: str) -> Difference:
         return Difference(Standing.REGRESSION, "cell", key, what, before, after)
 
+    judged = judged_cases(cell)
+    known = {"worst error ÷ bound": (line.worst, cell.worst_ratio), "bound ÷ effect": (line.resolution, cell.resolution)}
+    known["bound ÷ error"] = line.tightness, None if cell.tightness is None else cell.tightness.median
+    for name, (known_as, found_as) in known.items():
+        if judged and known_as is not None and found_as is None:
+            yield worse(f"no {name} any more", real(known_as), "missing")
     worst = cell.worst_ratio
-    if worst is not None and line.worst_limit is not None and not worst <= line.worst_limit:
+    as_many = judged + cell.counts.inconclusive <= line.judged + line.refused  # a limit is made for so many; more of them go further
+    if as_many and worst is not None and line.worst_limit is not None and not worst <= line.worst_limit:
         was, now, limit = ratio(line.worst), ratio(worst), ratio(line.worst_limit)
         yield worse(f"worst error ÷ bound {now}, was {was}; another seed stays within {limit}", was, now)
-    if line.judged and not judged_cases(cell):
+    if line.judged and not judged:
         if cell.verdict is line.verdict:
             yield worse("no case was judged", count(line.judged), "0")
         return
+    if judged + cell.counts.inconclusive < line.judged + line.refused:
+        was, now = count(line.judged + line.refused), count(judged + cell.counts.inconclusive)
+        yield Difference(Standing.CHANGED, "cell", key, f"{now} cases, {was} before: fewer show less", was, now)
+    certified = 0 if cell.certified is None else cell.certified.cases
+    if certified < min(line.certified, judged):
+        yield worse(f"{counted(certified, 'case')} compared with balls, {count(line.certified)} before", count(line.certified), count(certified))
     if margins and cell.tightness is not None and line.tightness_low is not None and line.tightness_high is not None:
         middle = cell.tightness.median
         if not line.tightness_low <= middle <= line.tightness_high:
@@ -207,13 +231,28 @@ def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: 
             limits = f"{real(line.tightness_low)} to {real(line.tightness_high)}"
             yield worse(f"bound ÷ error, median {now}, was {was}; another seed stays within {limits}; {side}", was, now)
     refused = cell.counts.inconclusive
-    if margins and line.refused_limit is not None and refused > line.refused_limit:
-        was, now = count(line.refused), count(refused)
-        yield worse(f"{counted(refused, 'case')} refused, {was} before; another seed stays within {count(line.refused_limit)}", was, now)
-    if paired and line.resolution is not None and cell.resolution is not None and _changed(line.resolution, cell.resolution):
-        was, now = real(line.resolution, 6), real(cell.resolution, 6)
-        which = "sharper" if cell.resolution < line.resolution else "wider"
-        yield worse(f"the bound is {which} on the same operands: bound ÷ effect, median {now}, was {was}", was, now)
+    numbers = {
+        "refused": (line.refused, refused, line.refused_limit),
+        "outside the bound": (line.violated, cell.counts.violated, line.violated_limit if line.violated else None),
+        "untested at the block's output": (line.blind, cell.output_blind, line.blind_limit),
+    }
+    for name, (had, has, most) in numbers.items():
+        if paired and had != has:
+            yield worse(f"{counted(has, 'case')} {name}, {count(had)} before, on the same operands", count(had), count(has))
+        elif margins and most is not None and has > most:
+            yield worse(f"{counted(has, 'case')} {name}, {count(had)} before; another seed stays within {count(most)}", count(had), count(has))
+    sites = {"": (line.resolution, cell.resolution), " at the block's output": (line.output_resolution, cell.output_resolution)}
+    for site, (old, new) in sites.items():
+        if paired and old is not None and new is not None and _changed(old, new):
+            yield worse(f"another bound{site} on the same operands: bound ÷ effect, median, is {_by(old, new)}", real(old), real(new))
+
+
+def _by(before: float, after: float) -> str:
+    """How two numbers differ, in words; digits would hide a small difference."""
+    share = (after - before) / before if before else math.nan
+    if math.isnan(share):
+        return f"{real(after)}, was {real(before)}"
+    return f"{real(abs(share))} of itself {'smaller' if share < 0 else 'larger'} than {real(before)}"
 
 
 def _changed(before: float, after: float) -> bool:
@@ -269,10 +308,16 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], few
             "verdicts and the worst ratios are compared, and nothing else."
         )
     elif other_machine:
-        plain = [name for name in other_machine if not name.startswith("probe ")]
-        probes = len(other_machine) - len(plain)
-        told = joined([*plain, *([f"{counted(probes, 'answer')} to probes"] if probes else [])])
-        yield f"The baseline is from elsewhere (another {told}): verdicts and the worst ratios are compared, and nothing else."
+        yield f"The baseline is from elsewhere (another {joined(other_machine)}): verdicts and the worst ratios are compared, and nothing else."
+    answers = origin_of(record).probes
+    otherwise = [name for name, answer in answers.items() if baseline.origin.probes.get(name, answer) != answer]
+    if otherwise and not other_machine:
+        yield (
+            f"The same machine gave {counted(len(otherwise), 'other answer')} to probes ({joined(otherwise[:3])}{' ...' if len(otherwise) > 3 else ''}): "
+            "blocks of other shapes were asked about, or the probes have changed. All is compared as if they had not."
+        )
+    if record.run.profile != baseline.origin.profile:
+        yield f"The baseline is of the profile {baseline.origin.profile}, this run of {record.run.profile}."
     if fewer:
         yield f"{counted(len(fewer), 'cell')} of another number of cases than the baseline's, of which only the verdict and the worst ratio are compared."
     together = sum(not cell.independent for cell in record.cells if cell_key(cell) in baseline.cells)
@@ -280,7 +325,7 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], few
         yield f"{counted(together, 'cell')} of cases with draws in common, which hide another seed's spread: medians are compared on the same operands alone."
     if baseline.cells and not baseline.has_margins:
         yield "The cases that the baseline was made from were not at hand, so there are no margins: verdicts are compared, and nothing else."
-    yield "Times are not compared."
+    yield "Of blocks and experiments it is compared what they came to, not their numbers; times are not compared."
 
 
 def _verdict_of(row: ClaimLine | ClaimRecord | CellLine | CellRecord) -> str:

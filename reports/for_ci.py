@@ -3,18 +3,30 @@
 from pathlib import Path
 
 from reports.agreement import cases_missing, disagreeing_cells
+from reports.baseline import BASELINE_FILE, load_baseline
+from reports.comparison import as_outcomes
+from reports.differences import differences
 from reports.junit import JUNIT_FILE, junit
+from reports.outcomes import Outcome
+from reports.record import RunRecord
 from reports.runs import load_run, replacing
 from reports.summary import SUMMARY_FILE, summary
+
+
+def against_baseline(record: RunRecord, folder: Path) -> list[Outcome]:
+    """What came of holding the run to the baseline in its folder; nothing if there is none.  Raises NotABaseline."""
+    kept = folder / BASELINE_FILE
+    return as_outcomes(differences(load_baseline(kept), record)) if kept.exists() else []
 
 
 def write_for_ci(folder: Path) -> tuple[Path, Path]:
     """Write both files of the run in a folder; returns their paths, JUnit's first.  Raises NotARun, DamagedRun."""
     record = load_run(folder)
     disagreeing = disagreeing_cells(record, folder)
+    against = against_baseline(record, folder)
     contents = {
-        JUNIT_FILE: junit(record, disagreeing),
-        SUMMARY_FILE: summary(record, disagreeing, cases_missing=cases_missing(record, folder)).encode(),
+        JUNIT_FILE: junit(record, disagreeing, against=against),
+        SUMMARY_FILE: summary(record, disagreeing, cases_missing=cases_missing(record, folder), against=against).encode(),
     }
     for name, content in contents.items():
         with replacing(folder / name) as temporary:

@@ -23,11 +23,11 @@ def on_terminal(found: History) -> RenderableType:
     """Runs, a line each; then what appeared with each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for name in ("run", "started", "profile", "seed", "cells", "worst", "changes"):
-        table.add_column(Text(name), no_wrap=name != "changes", justify="right" if name in ("seed", "cells", "worst", "changes") else "left")
+        table.add_column(Text(name), no_wrap=True, justify="right" if name in ("seed", "cells", "worst", "changes") else "left")
     for entry in found.entries:
         run, totals = entry.record.run, entry.record.totals
         table.add_row(
-            Text(entry.folder), Text(run.started), Text(run.profile), Text(str(run.seed)), count(len(entry.record.cells)),
+            Text(entry.folder), Text(run.started[:16]), Text(run.profile), Text(str(run.seed)), count(len(entry.record.cells)),
             ratio(totals.worst_ratio), Text(_changed(entry)),
         )  # fmt: skip
     parts: list[RenderableType] = [table]
@@ -46,7 +46,7 @@ def on_terminal(found: History) -> RenderableType:
 
 def _changed(entry: Entry) -> str:
     if entry.changes is None:
-        return "first of its kind"
+        return "first"
     return "nothing compared" if entry.changes.nothing else count(len(entry.changes.differences))
 
 

@@ -25,10 +25,10 @@ BY_BLOCK = "cells"
 """The kind of row that has a suite for each block."""
 
 
-def junit(record: RunRecord, disagreeing: Sequence[str] = ()) -> bytes:
-    """The file's content, UTF-8.  disagreeing: as for ``headline``."""
+def junit(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequence[Outcome] = ()) -> bytes:
+    """The file's content, UTF-8.  disagreeing: as for ``headline``; against: what came of holding the run to a baseline."""
     suites: dict[str, list[Outcome]] = {}
-    for row in outcomes(record, disagreeing):
+    for row in [*outcomes(record, disagreeing), *against]:
         suites.setdefault(f"{row.kind}: {row.of}" if row.kind == BY_BLOCK else row.kind, []).append(row)
     root = ElementTree.Element("testsuites", {"name": "icl-verify", **_numbers([row for rows in suites.values() for row in rows])})
     for name, rows in suites.items():

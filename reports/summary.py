@@ -31,12 +31,14 @@ _GLYPHS = {
 }
 
 
-def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False, limit: int = LIMIT) -> str:
-    """The page.  disagreeing, cases_missing: as for ``headline``; limit: its bytes in UTF-8 at most."""
+def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False, against: Sequence[Outcome] = (), limit: int = LIMIT) -> str:
+    """The page.  disagreeing, cases_missing: as for ``headline``; against: as for ``junit``; limit: its bytes in UTF-8 at most."""
     said = headline(record, disagreeing, cases_missing=cases_missing)
-    rows = outcomes(record, disagreeing)
+    rows = [*outcomes(record, disagreeing), *against]
     grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE) and row.kind != "run"]
     page = _Page(limit)
+    if against:
+        page.add(f"**Held to the baseline: {markdown(against[0].reason)}**", "")
     page.add(f"# {_GLYPHS[said.standing]} {markdown(said.sentence)}", "")
     page.add_rows((f"- {markdown(line)}" for line in said.failures), "of what else failed")
     page.add(_of_run(record), "")

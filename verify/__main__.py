@@ -380,8 +380,9 @@ def _annotate(record: "RunRecord", folder: Path, stream: TextIO) -> None:
         return
     from reports.agreement import disagreeing_cells
     from reports.annotations import annotations
+    from reports.for_ci import against_baseline
 
-    for line in annotations(record, disagreeing_cells(record, folder)):
+    for line in annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)):
         print(line, file=stream)
 
 

@@ -1,5 +1,7 @@
 """Two runs compared, a run kept as a baseline, a run held to one."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +32,9 @@ def keep(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
 
 def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
     """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
+    from reports.annotations import annotations_of
     from reports.baseline import load_baseline
-    from reports.comparison import Side, about, as_data, on_terminal
+    from reports.comparison import Side, about, as_data, as_outcomes, on_terminal
     from reports.differences import differences
     from reports.runs import load_run
 
@@ -40,6 +43,9 @@ def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
     status = gate_status(found, strict=strict)
     before = Side(str(baseline), f"{kept.accepted[-1].reason}; run {kept.origin.run}" if kept.accepted else f"run {kept.origin.run}")
     after = Side(record.run.id, about(record))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotations_of(as_outcomes(found, strict=strict)):
+            print(line, file=sys.stderr if as_json else sys.stdout)
     if as_json:
         print_json({**as_data(found, before, after), "strict": strict, "exit_status": status})
     else:

@@ -39,13 +39,10 @@ def gate_status(found: "Compared", *, strict: bool) -> int:
 
     strict: what is new, other or better without having been accepted is 1, too.
     """
-    from reports.differences import Standing
+    from reports.differences import FAILING, UNACCEPTED, Standing
 
-    failing = [Standing.REGRESSION, Standing.STALE]
-    if strict:
-        failing += [Standing.NEW, Standing.CHANGED, Standing.BETTER]
     if found.nothing:
         return INCOMPLETE
-    if found.of(*failing):
+    if found.of(*FAILING, *(UNACCEPTED if strict else ())):
         return FAILED
     return INCOMPLETE if not found.finished or found.of(Standing.NOT_RUN) else HELD

@@ -12,7 +12,7 @@ import report_samples as samples
 from calling import called, verify
 
 from reports.experiment_rows import Experiments
-from reports.record import RunRecord
+from reports.record import Counts, Probe, RunRecord
 from reports.row import NotMeasured
 from reports.runs import load_run, write_run
 from symbolic.verdict import Verdict
@@ -33,6 +33,8 @@ class Situation:
     seed: int = 7
     """The run's; the baseline's is 7."""
     cells: Mapping[tuple[str, str], Mapping[str, float]] | None = None
+    before_cells: Mapping[tuple[str, str], Mapping[str, float]] | None = None
+    """The same of the run that the baseline is made from."""
     size: int = drawn.SIZE
     strict: bool = False
     said: str = ""
@@ -84,6 +86,9 @@ ONE_MUTANT = whole(claims=[samples.claim(mutants=[samples.mutant()])])
 LAST_GONE: Change = lambda record: record.model_copy(update={"cells": record.cells[:-1]})  # noqa: E731  # one of a table
 TOGETHER = both(*(cell(number, independent=False) for number in range(len(drawn.CELLS))))
 BROKEN = NotMeasured(block="attention", what="dynamics", reason="it broke")
+FIRST_GONE: Change = lambda record: record.model_copy(update={"cells": record.cells[1:]})  # noqa: E731  # one of a table
+OTHER_ANSWERS = whole(environment=samples.environment(probes=[Probe(id="fma", question="?", answer="no")]))
+ONE_MORE = Counts(holds=700, inconclusive=324)
 VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
 NAN = float("nan")
 
@@ -111,12 +116,25 @@ SITUATIONS = {
     "a sweep that fails too early": Situation(1, whole(near_zero=[samples.sweep(measured_radius=2.0**-70)]), seed=8, said="earlier than range limits allow"),
     "a sweep that fails later": Situation(0, whole(near_zero=[samples.sweep(measured_radius=2.0**-74)]), seed=8, said="Nothing differs"),
     "draws in common, another seed": Situation(0, TOGETHER, before=TOGETHER, seed=8, cells=scaled(errors=1.2), said="draws in common"),
-    "draws in common, the same operands": Situation(1, TOGETHER, before=TOGETHER, cells=scaled(bounds=0.99), said="sharper on the same operands"),
+    "draws in common, the same operands": Situation(1, TOGETHER, before=TOGETHER, cells=scaled(bounds=0.99), said="smaller than"),
     "a block missing": Situation(1, whole(models=[]), seed=8, said="trained blocks/attention"),
     "a block that has not learned": Situation(1, whole(models=[samples.model(validation_loss=0.5)]), said="passed became broke"),
     "an experiment that broke": Situation(
         1, whole(experiments=Experiments(broken=[BROKEN])), before=whole(experiments=Experiments(dynamics=[samples.dynamics()])), said="missing from the run"
     ),
+    "another bound at the output": Situation(1, cell(0, output_resolution=0.02), before=cell(0, output_resolution=0.01), said="at the block's output"),
+    "the output untested": Situation(1, cell(0, output_blind=500), seed=8, said="untested at the block's output"),
+    "one case more refused on the same operands": Situation(1, cell(1, counts=ONE_MORE), said="on the same operands"),
+    "a cell that says nothing of its worst case": Situation(1, cell(0, worst_ratio=None), seed=8, said="no worst error ÷ bound any more"),
+    "a cell that no reference saw": Situation(1, cell(0, certified=None), seed=8, said="0 cases compared with balls, 16 before"),
+    "a new cell that is violated": Situation(1, VIOLATED, before=FIRST_GONE, said="not in the baseline, and VIOLATED"),
+    "a known failure with another seed": Situation(0, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.0), said="known failures"),
+    "more cases of a known failure": Situation(1, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.6), said="outside the bound"),
+    "probes that answer otherwise on one machine": Situation(1, OTHER_ANSWERS, seed=8, cells=scaled(errors=1.2), said="other answer"),
+    "fewer cases, strictly": Situation(1, seed=8, size=256, strict=True, said="fewer show less"),
+    "more cases": Situation(0, cell(0, worst_ratio=0.99), seed=8, size=2048),
+    "another profile": Situation(0, info(profile="standard"), seed=8, said="of the profile quick"),
+    "a bound a billionth smaller, on the same operands": Situation(1, cells=scaled(bounds=1 - 2.0**-30), said="smaller than"),
     "a new claim": Situation(0, RENAMED, said="not in the baseline"),
     "a new claim, strictly": Situation(1, RENAMED, strict=True),
     "a new cell": Situation(0, before=LAST_GONE, said="not in the baseline"),
@@ -130,8 +148,8 @@ SITUATIONS = {
     "errors a fifth larger": Situation(1, seed=8, cells=scaled(errors=1.2), said="errors have grown"),
     "a bound a fifth smaller": Situation(1, seed=8, cells=scaled(bounds=0.8), said="the bound has lost a term"),
     "a bound a fifth larger": Situation(1, seed=8, cells=scaled(bounds=1.25), said="the bound has grown"),
-    "a bound a millionth smaller, on the same operands": Situation(1, cells=scaled(bounds=1 - 1e-6), said="sharper on the same operands"),
-    "a bound a millionth larger, on the same operands": Situation(1, cells=scaled(bounds=1 + 1e-6), said="wider on the same operands"),
+    "a bound a millionth smaller, on the same operands": Situation(1, cells=scaled(bounds=1 - 1e-6), said="smaller than"),
+    "a bound a millionth larger, on the same operands": Situation(1, cells=scaled(bounds=1 + 1e-6), said="larger than"),
     "a bound a millionth smaller, with another seed": Situation(0, seed=8, cells=scaled(bounds=1 - 1e-6), said="Nothing differs"),
     "a bound added in another order": Situation(0, cells=scaled(bounds=1 - 2.0**-40), said="Nothing differs"),
     "the same operands, other weights": Situation(0, whole(models=[samples.model(recipe="other")]), cells=scaled(bounds=1 - 1e-6)),
@@ -169,7 +187,7 @@ SITUATIONS = {
 def held(situation: Situation, folder: Path) -> tuple[Path, Path]:
     """A run and a baseline on disk."""
     first, second, kept = folder / "before", folder / "after", folder / "baseline.json"
-    write_run(situation.before(drawn.run_of(7, first)), first)
+    write_run(situation.before(drawn.run_of(7, first, cells=situation.before_cells)), first)
     assert called("baseline", str(first), "--out", str(kept), "--reason", "a first one").status == 0
     kept.write_text(situation.edit(kept.read_text()))
     write_run(situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size)), second)
@@ -290,6 +308,10 @@ def test_what_can_be_no_baseline_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one" / "cases.parquet").unlink()
     status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
     assert (status, "cases.parquet" in told) == (2, True)
+    drawn.run_of(7, tmp_path / "two", size=256)
+    (tmp_path / "two" / "cases.parquet").rename(tmp_path / "one" / "cases.parquet")
+    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
+    assert (status, "are not those that its record counts" in told) == (2, True)
     assert not kept.exists()
 
 
