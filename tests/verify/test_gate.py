@@ -356,6 +356,10 @@ def test_a_run_is_held_to_a_baseline_at_its_end(tmp_path: Path) -> None:
     assert answer.status == 1
     assert json.loads(answer.out)["run"]["exit_status"] == 0, "the run's own status is its own"
     assert "missing from the run" in answer.err
+    assert "1 regression" in (tmp_path / "three" / "summary.md").read_text()
+    assert "missing from the run" in (tmp_path / "three" / "junit.xml").read_text()
+    assert "Held to the baseline" in (tmp_path / "two" / "summary.md").read_text()
+    assert "regression" not in (tmp_path / "two" / "junit.xml").read_text()
     answer = called(*words, "--baseline", str(tmp_path / "none.json"), "--out", str(tmp_path / "four"))
     assert answer.status == 2
     assert not (tmp_path / "four").exists()
@@ -364,3 +368,13 @@ def test_a_run_is_held_to_a_baseline_at_its_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("one", "other", "both"), [(0, 0, 0), (0, 3, 3), (3, 0, 3), (3, 1, 1), (1, 3, 1), (1, 0, 1)])
 def test_the_graver_of_two_statuses_counts(one: int, other: int, both: int) -> None:
     assert graver(one, other) == both
+
+
+def test_github_is_told_of_regressions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, kept = held(SITUATIONS["a cell violated"], tmp_path)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    said = called("gate", str(run), "--baseline", str(kept)).out
+    assert sum(line.startswith("::error title=baseline%3A cell/") for line in said.splitlines()) == 2, "its verdict, and its worst case"
+    json.loads(called("gate", str(run), "--baseline", str(kept), "--json").out)
+    run, kept = held(SITUATIONS["the same"], tmp_path / "same")
+    assert "::error" not in called("gate", str(run), "--baseline", str(kept)).out
