@@ -124,15 +124,18 @@ def ran(name: str, folder: Path, status: int = 0, **inputs: str) -> tuple[int, l
 
 
 def test_inputs_reach_the_command_as_they_are(tmp_path: Path) -> None:
-    status, calls, folder = ran("Verify", tmp_path, profile="quick", seed=HOSTILE, out=HOSTILE)
-    assert (status, calls) == (0, [[["all", "--profile=quick", f"--seed={HOSTILE}", f"--out={HOSTILE}"], f"{tmp_path}/icl-verify-cache"]])
+    words = ["all", "--profile=quick", f"--seed={HOSTILE}", f"--out={HOSTILE}"]
+    status, calls, folder = ran("Verify", tmp_path, profile="quick", seed=HOSTILE, out=HOSTILE, baseline="")
+    assert (status, calls) == (0, [[words, f"{tmp_path}/icl-verify-cache"]])
+    status, calls, folder = ran("Verify", tmp_path, profile="quick", seed=HOSTILE, out=HOSTILE, baseline=HOSTILE)
+    assert (status, calls[-1][0]) == (0, [*words, f"--baseline={HOSTILE}"])
     status, calls, folder = ran("Compare with the baseline", tmp_path, out="--help", baseline=HOSTILE)
     assert (status, calls[-1][0]) == (0, ["gate", f"--baseline={HOSTILE}", "--", "--help"])
     assert not (folder / "planted").exists()
 
 
 def test_the_exit_status_is_the_steps_own_and_an_output(tmp_path: Path) -> None:
-    status, _, folder = ran("Verify", tmp_path, status=3, profile="quick", seed="0", out="run")
+    status, _, folder = ran("Verify", tmp_path, status=3, profile="quick", seed="0", out="run", baseline="")
     assert status == 3
     assert (folder / "output").read_text() == "status=3\n"
 
