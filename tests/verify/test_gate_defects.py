@@ -112,7 +112,8 @@ def test_a_small_defect_of_the_update_fails_in_every_format(baselines: dict[int,
         assert all(any("errors have grown" in what for what in found[name]) for name in FORMATS), found
 
 
-@pytest.mark.parametrize("term", [pytest.param(term, marks=[] if index == 4 else pytest.mark.soak) for index, term in enumerate(TERMS)])
+@pytest.mark.soak
+@pytest.mark.parametrize("term", TERMS)
 def test_an_error_model_that_lost_a_term_fails(term: str, baselines: dict[int, Path], tmp_path: Path) -> None:
     code = scratch_copy(tmp_path)
     plant(code, *TERMS[term])
