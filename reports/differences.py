@@ -319,7 +319,7 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], few
     if record.run.profile != baseline.origin.profile:
         yield f"The baseline is of the profile {baseline.origin.profile}, this run of {record.run.profile}."
     if fewer:
-        yield f"{counted(len(fewer), 'cell')} of another number of cases than the baseline's, of which only the verdict and the worst ratio are compared."
+        yield f"{counted(len(fewer), 'cell')} of another number of cases: the verdict is compared and, unless they are more, the worst ratio."
     together = sum(not cell.independent for cell in record.cells if cell_key(cell) in baseline.cells)
     if together and alike:
         yield f"{counted(together, 'cell')} of cases with draws in common, which hide another seed's spread: medians are compared on the same operands alone."
