@@ -200,7 +200,7 @@ def _ask_module(module: nn.Module, width: int, storage: Format, device: str, see
     with torch.no_grad():
         value = module(x)
     result = rule(module, exact(x.unsqueeze(-1), numerics, found), value.unsqueeze(-1))
-    radii = result.radius.dense(width, 1).squeeze(-1).cpu()
+    radii = result.entry_radius.squeeze(-1).cpu()
     kind = type(module).__name__ + (" (tanh)" if isinstance(module, nn.GELU) and module.approximate == "tanh" else "")
     worst = 0.0
     excused = (found.overflow | found.underflow).tolist()

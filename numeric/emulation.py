@@ -51,7 +51,7 @@ class CastOperands(TorchFunctionMode):
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         if getattr(func, "__name__", "") not in PRODUCTS:
-            return func(*args, **kwargs)
+            return _in_one_dtype(func, args, kwargs)
         return func(*(x.to(self.dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in args), **kwargs)
 
 
@@ -94,4 +94,13 @@ class WideWeights(TorchFunctionMode):
         if getattr(func, "__name__", "") == "linear" and args[0].dtype != args[1].dtype:
             x, *rest = args
             return func(x.to(rest[0].dtype), *rest, **kwargs).to(x.dtype)
+        return _in_one_dtype(func, args, kwargs)
+
+
+def _in_one_dtype(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The call; a LayerNorm's input and weights brought to one dtype first, for CUDA has no kernel for two, as the CPU has: to the weights', and back."""
+    weight = kwargs.get("weight")
+    if func is not F.layer_norm or weight is None or args[0].dtype == weight.dtype or args[0].device.type != "cuda":
         return func(*args, **kwargs)
+    x, *rest = args
+    return func(x.to(weight.dtype), *rest, **kwargs).to(x.dtype)

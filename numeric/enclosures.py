@@ -74,7 +74,7 @@ def flushed_below(x: Rounded, function: str | None = None) -> float:
 def input_radius(x: Rounded, flushed: float | None = None) -> Tensor:
     """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a small one for zero."""
     flushed = flushed_below(x) if flushed is None else flushed
-    radius = x.radius.dense(*x.value.shape[-2:])
+    radius = x.entry_radius
     if flushed:
         size = magnitude(x)
         radius = widen(radius + torch.where(size < flushed, size, torch.zeros_like(size)), 1)

@@ -104,15 +104,15 @@ class Envelope:
             total = total.to(part.device) + widen(part.amax((-2, -1), keepdim=True).double() * by, 1)
         return widen(total, self._terms)
 
-    def dense(self, p: int, q: int) -> Tensor:
-        """The whole (cases, p, q) tensor, rounded up: for vectors, and for tests of matrices."""
-        total = torch.zeros((1, p, q), dtype=torch.float64)
+    def dense(self, p: int, q: int, *, on: torch.device | str = "cpu") -> Tensor:
+        """The whole (cases, p, q) tensor, rounded up: for vectors, and for tests of matrices.  on: where the zeros of an envelope without parts are."""
+        total = torch.zeros((1, p, q), dtype=torch.float64, device=on)
         for col, row in self.outers:
-            total = total.to(col.device) + widen(col * row, 1)
+            total = total + widen(col * row, 1)
         for part in self.parts:
-            total = total.to(part.device) + part
+            total = total + part
         for part, by in self.weighted:
-            total = total.to(part.device) + widen(part.double() * by, 1)
+            total = total + widen(part.double() * by, 1)
         return widen(total, self._terms)
 
     @property

@@ -147,10 +147,9 @@ class Expected:
             return other
         return exactly(torch.full((1, 1, 1), other, dtype=torch_dtype(self.numerics.storage), device=_device(self)), self.numerics, self.given)
 
-    def _operand(self) -> "Expected":
-        """As a product reads it: rounded to the operands' format, the same each time."""
+    def _operand(self, n: Numerics) -> "Expected":
+        """As a product of that arithmetic reads it: rounded to the operands' format, the same each time."""
         assert self.known is None, "an error that is known is carried no further than the layer's output"
-        n = self.numerics
         if n.operands is None:
             return self
         if self.value is None:
@@ -165,8 +164,8 @@ class Expected:
 
     def _outer(self, other: "Expected") -> "Expected":
         """A column times a row: one rounding an entry."""
-        n = self.numerics
-        x, y = self._operand(), other._operand()
+        n = self._outer_arithmetic(other)
+        x, y = self._operand(n), other._operand(n)
         assert x.value is not None
         assert y.value is not None
         col, row = x.value.double(), y.value.double().mT
@@ -176,12 +175,17 @@ class Expected:
         if OUTER_PRODUCT in n.flushing:
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(col[..., :1, :], lost))
-        return Expected(None, near, terms, own, n, self.given)
+        return Expected(None, near, terms, own, self.numerics, self.given)
+
+    def _outer_arithmetic(self, other: "Expected") -> Numerics:
+        assert self.value is not None
+        assert other.value is not None
+        return self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-2])
 
     def _multiplied(self, scalar: "Expected") -> "Expected":
         """A column times a number a case."""
-        n = self.numerics
-        x, y = self._operand(), scalar._operand()
+        n = self._outer_arithmetic(scalar)
+        x, y = self._operand(n), scalar._operand(n)
         assert x.value is not None
         assert y.value is not None
         assert self.value is not None
@@ -192,7 +196,7 @@ class Expected:
         terms = tuple(replace(term, follows=term.follows.scaled(by)) for term in x.terms)
         terms += tuple(Term(term.source, _outer_map(col, term.follows)) for term in y.terms)
         fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
-        return column(value, n, self.given, terms, fresh)
+        return column(value, self.numerics, self.given, terms, fresh)
 
     def _product(self, other: "Expected") -> "Expected":
         """A matrix times a column, or a row times a column."""
@@ -270,15 +274,15 @@ def largest_entry(x: Expected) -> Expected:
 
 def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Expected:
     """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
-    n = weight.numerics
     assert x.value is not None
+    n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
     if bias is None:
         terms, fresh = _product_errors(weight, x, value, kernel, None)
-        return replace(column(value, n, weight.given, terms, fresh), known=weight.roundings.known(x.value.double()))
+        return replace(column(value, weight.numerics, weight.given, terms, fresh), known=weight.roundings.known(x.value.double()))
     assert bias.value is not None
     offset = bias
     if n.bias_is_an_operand:
-        offset = bias._operand()
+        offset = bias._operand(n)
     summed = None if apart else bias.value
     product = value if not apart else (value.double() - bias.value.double())
     terms, fresh = _product_errors(weight, x, product, kernel, summed)
@@ -286,7 +290,7 @@ def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Ten
         fresh = torch.hypot(fresh, UNIFORM * rounding_error(value, n))
     if kernel in n.flushing:
         fresh = torch.hypot(fresh, subnormal_part(bias.value.double().abs(), n))
-    found = column(value, n, weight.given, (*terms, *offset.terms), fresh)
+    found = column(value, weight.numerics, weight.given, (*terms, *offset.terms), fresh)
     return replace(found, known=weight.roundings.known(x.value.double()))
 
 
@@ -295,8 +299,9 @@ def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: 
 
     value: (cases, p, 1), for its shape and the size of the result; bias: (p, 1), if it is one of the terms.
     """
-    n = X.numerics
-    left, right = X._operand(), y._operand()
+    assert y.value is not None
+    n = X.numerics.of(kernel, value.shape[-2], y.value.shape[-2])
+    left, right = X._operand(n), y._operand(n)
     assert right.value is not None
     columns = right.value.double()
     size = columns.abs()

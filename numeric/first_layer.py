@@ -48,7 +48,7 @@ class FirstLayer:
         found = self.found if len(columns) == len(self.found.overflow) else hazards(len(columns), self.probed.device)
         weight, bias, column = (exact(each, n, found) for each in (W if shared else matrices, self.b, columns))
         apart = n.bias_rounded_apart if shared else n.patched_bias_rounded_apart
-        radius = dense_layer(weight, bias, column, value, kernel.name, apart=apart).radius.dense(*value.shape[-2:])
+        radius = dense_layer(weight, bias, column, value, kernel.name, apart=apart).entry_radius
         return Enclosed(*(each.unflatten(0, x.shape[:2]) for each in (value.double(), radius)))
 
     def compared(self, path: Path, x: Tensor, whole: Tensor) -> Compared:

@@ -62,4 +62,4 @@ def weighted_sum(module: nn.Module, gates: Rounded, *terms_and_value: Rounded | 
 
 def _entry(x: Rounded, k: int) -> Rounded:
     """One entry of a column, as one number a case."""
-    return finished(x.value[..., k : k + 1, :], x.radius.dense(*x.value.shape[-2:])[..., k : k + 1, :].expand(len(x.value), 1, 1), x)
+    return finished(x.value[..., k : k + 1, :], x.entry_radius[..., k : k + 1, :].expand(len(x.value), 1, 1), x)

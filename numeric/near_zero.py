@@ -139,7 +139,7 @@ def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
     effect = target.abs().amax((-2, -1))
     error = torch.nan_to_num((product.value.double() - target).abs(), nan=math.inf, posinf=math.inf).amax((-2, -1)) / effect
     refused = found.underflow | (found.overflow & torch.isinf(error)) | (a.value == 0).all(-2).squeeze(-1)
-    bound = torch.where(refused, math.inf, product.radius.dense(target.shape[-2], 1).amax((-2, -1)) / effect)
+    bound = torch.where(refused, math.inf, product.entry_radius.amax((-2, -1)) / effect)
     return Level(
         exponent,
         float(error.max()),

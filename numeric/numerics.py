@@ -6,7 +6,7 @@ flag or a manual. Every field that makes the model weaker makes the bound wider.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from numeric.formats import Format
 from numeric.refinements import REFINEMENTS, Refinement
@@ -36,6 +36,8 @@ class Numerics:
     """Whether a partial sum may be cut off instead of rounded to nearest."""
     operands: Format | None = None
     """The format to which a matrix product first rounds its operands, if they are not of it already."""
+    whole: frozenset[tuple[str, int, int]] = frozenset()
+    """Products that take their operands as they are all the same, by the kernel's name and (p, k): a GPU has no such kernel at every shape."""
     bias_is_an_operand: bool = False
     """Whether a dense layer rounds its bias so too."""
     matrices: Format | None = None
@@ -85,6 +87,10 @@ class Numerics:
         if self.opmath != self.storage:
             eta += self.opmath.half_subnormal
         return eta + (self.storage.smallest_normal if self.elementwise_flushes else 0.0)
+
+    def of(self, kernel: str, rows: int, columns: int) -> "Numerics":
+        """The arithmetic of a kernel at a shape: without a rounding of operands where it takes them whole."""
+        return replace(self, operands=None, bias_is_an_operand=False) if (kernel, rows, columns) in self.whole else self
 
     def order(self, kernel: str, rows: int, columns: int) -> Order | None:
         """The order in which a kernel sums at a shape, if it is known and may be used."""

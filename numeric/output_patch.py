@@ -124,7 +124,7 @@ def _parameter(block: ContextualBlock, layer: str, name: str) -> Tensor:
 
 def _where(chosen: Tensor, x: Rounded, other: float) -> Rounded:
     """x in the chosen cases, a number without an error in the others.  chosen: (cases, 1, 1); x: a column."""
-    radius = torch.where(chosen, x.radius.dense(*x.value.shape[-2:]), 0.0)
+    radius = torch.where(chosen, x.entry_radius, 0.0)
     return exact(torch.where(chosen, x.value, other), x.numerics, x.hazards, radius=radius)
 
 

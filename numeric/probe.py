@@ -17,7 +17,7 @@ in the report.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -145,7 +145,8 @@ def _model(
     storage = benches[0].results
     opmath = opmath_of(storage)
     matrices = next((mode.weights for bench in benches if bench.matrix != torch_dtype(storage)), None)
-    shortened = _names(bench for bench in benches if _shortens(bench, operands))
+    whole = [bench for bench in benches if operands is not None and _takes_whole(bench)]
+    shortened = _names(bench for bench in benches if bench not in whole and _shortens(bench, operands))
     if shortened:
         raise UnsupportedNumerics(
             f"on {device} {label or storage.name} products are computed from shortened operands by: {shortened}. There is no error model for that; "
@@ -161,12 +162,15 @@ def _model(
     layers = [bench for bench in benches if bench.kernel.bias]
     apart = any(_bias_apart(bench, opmath) for bench in layers if not bench.kernel.patched)
     patched_apart = any(_bias_apart(bench, opmath) for bench in layers if bench.kernel.patched)
-    orders, unknown = _orders(benches, operands, apart=apart, patched_apart=patched_apart)
+    orders, unknown = _orders(benches, operands, whole, apart=apart, patched_apart=patched_apart)
+    taken_whole = {(bench.kernel.name, bench.rows, bench.columns) for bench in whole}
+    if operands is not None:
+        taken_whole |= {(OUTER_PRODUCT, p, k) for p, k in outer if _outer_takes_whole(storage, p, k, running, device)}
     # A sum that was confirmed in its order was rounded to nearest; of the others it is asked.
     truncating = _names(bench for bench in unknown if _truncates(bench, probing, accumulation))
     numerics = Numerics(
         storage, accumulation, opmath, frozenset(flushing), elementwise, apart, patched_apart, device,
-        truncates=bool(truncating), operands=operands, bias_is_an_operand=mode.bias_is_an_operand, matrices=matrices,
+        truncates=bool(truncating), operands=operands, whole=frozenset(taken_whole), bias_is_an_operand=mode.bias_is_an_operand, matrices=matrices,
         orders=orders, running=running, label=label,
     )  # fmt: skip
     said = label or storage.name
@@ -194,7 +198,7 @@ def _model(
         Answer(f"{said}/rounding", f"Are partial sums of {said} products rounded to nearest?", _rounding_words(truncating, unknown, probing, accumulation)),
     ]
     if operands is not None:
-        answers.append(Answer(f"{said}/operands", f"Are the operands of {said} products rounded to {operands.name} first?", "yes, to nearest"))
+        answers.append(Answer(f"{said}/operands", f"Are the operands of {said} products rounded to {operands.name} first?", _operand_words(numerics.whole)))
     if layers:
         answers += [
             Answer(f"{said}/bias", f"Does a dense layer round Wx to {storage.name} before it adds the bias?", _bias_words(storage, opmath, apart)),
@@ -202,6 +206,12 @@ def _model(
             Answer(f"{said}/batch", "Has a dense layer's result for one case the same bits alone and among many?", _batch_words(layers)),
         ]
     return numerics, answers
+
+
+def _operand_words(whole: Collection[tuple[str, int, int]]) -> str:
+    """In words, and which products take them as they are."""
+    taken = ", ".join(f"{kernel} {p}x{k}" for kernel, p, k in sorted(whole))
+    return f"yes, to nearest, but taken as they are by: {taken}" if taken else "yes, to nearest"
 
 
 def _rounding_words(truncating: str, unknown: Sequence[Bench], operands: Format, accumulation: Format) -> str:
@@ -216,13 +226,15 @@ def _names(benches: Iterable[Bench]) -> str:
     return ", ".join(dict.fromkeys(bench.kernel.name for bench in benches))
 
 
-def _orders(benches: list[Bench], operands: Format | None, *, apart: bool, patched_apart: bool) -> tuple[dict[tuple[str, int, int], Order], list[Bench]]:
+def _orders(
+    benches: list[Bench], operands: Format | None, whole: Sequence[Bench], *, apart: bool, patched_apart: bool
+) -> tuple[dict[tuple[str, int, int], Order], list[Bench]]:
     """The orders that are known, by kernel and shape, and the kernels of which none is."""
     known: dict[tuple[str, int, int], Order] = {}
     unknown = []
     for bench in benches:
         bias = bench.kernel.bias and not (patched_apart if bench.kernel.patched else apart)
-        order = revealed(bench, bias=bias, operands=operands)
+        order = revealed(bench, bias=bias, operands=None if bench in whole else operands)
         if order is None:
             unknown.append(bench)
         else:
@@ -284,6 +296,30 @@ def _truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
         rows.scatter_(-1, places[..., place : place + 1], value)
     got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), _no_bias(bench))
     return bool((got < 1.5 * step).any())
+
+
+def _takes_whole(bench: Bench) -> bool:
+    """Whether the last bit of an operand of the storage counts, in a mode that rounds operands to a shorter format."""
+    if bench.matrix != torch_dtype(bench.results):
+        return False
+    last = 1.0 + 2 * bench.results.unit_roundoff
+    one = torch.zeros((CASES, bench.columns, 1), dtype=torch.float64)
+    one[:, 0] = 1.0
+    X = torch.full((1, bench.rows, bench.columns), last, dtype=torch.float64)
+    return bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)
+
+
+def _outer_takes_whole(storage: Format, p: int, k: int, running: Context, device: str) -> bool:
+    """The same of the batched product of a column and a row."""
+    for left, right in ((1.0 + 2 * storage.unit_roundoff, 1.0), (1.0, 1.0 + 2 * storage.unit_roundoff)):
+        column, row = (
+            torch.full(shape, x, dtype=torch.float64).to(device, torch_dtype(storage)) for shape, x in (((BATCH, p, 1), left), ((BATCH, 1, k), right))
+        )
+        with running():
+            found = outer_product(column, row)
+        if bool((found.double() != left * right).any()):
+            return False
+    return True
 
 
 def _shortens(bench: Bench, operands: Format | None) -> bool:

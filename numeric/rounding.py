@@ -75,6 +75,11 @@ class Rounded:
     """What the value is close to, for partial sums; None for a matrix of which nothing short is known."""
 
     @property
+    def entry_radius(self) -> Tensor:
+        """The radius of each entry: (cases or 1, p, q) float64, on the value's device."""
+        return self.radius.dense(*self.value.shape[-2:], on=self.value.device)
+
+    @property
     def mT(self) -> "Rounded":
         """The transpose."""
         form = None if self.form is None else self.form.mT
@@ -100,7 +105,7 @@ class Rounded:
     def __truediv__(self, other: "Rounded | float") -> "Rounded":
         other = self._lifted(other)
         n = self.numerics
-        size, spread = _magnitude(other), other.radius.dense(1, 1)
+        size, spread = _magnitude(other), other.entry_radius
         low = (size - spread) * (1.0 - 2.0**-50)  # rounded down: two operations of float64
         singular = ~(low > (n.storage.smallest_normal if n.elementwise_flushes else 0.0))
         # A denominator that overflowed is told as that, by foretell_overflow and not_finite.
@@ -127,12 +132,12 @@ class Rounded:
 
     def _outer(self, other: "Rounded") -> "Rounded":
         """A column times a row: one rounding an entry, and the sum has one term."""
-        n = self.numerics
+        n = self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-1])
         with n.running():
             value = self.value @ other.value
         u = n.elementwise_roundoff
         x, y = _magnitude(self), _magnitude(other)
-        rx, ry = self.radius.dense(x.shape[-2], 1), other.radius.dense(1, y.shape[-1])
+        rx, ry = self.entry_radius, other.entry_radius
         lost = n.elementwise_underflow
         flushes = OUTER_PRODUCT in n.flushing
         if flushes:  # the product in the accumulator, and the result in storage
@@ -177,7 +182,7 @@ class Rounded:
             foretell_overflow(self.hazards, magnitude.largest(), self.numerics.storage)
         if min(value.shape[-2:]) == 1:
             self.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
-            radius = Envelope(parts=(radius.dense(*value.shape[-2:]),))
+            radius = Envelope(parts=(radius.dense(*value.shape[-2:], on=value.device),))
             magnitude, form = Envelope(parts=(value.double().abs(),)), Form(value.double())
         assert magnitude is not None
         return Rounded(value, radius, magnitude, self.numerics, self.hazards, form)
@@ -214,7 +219,7 @@ def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
     lost = fine if numerics.refines(Refinement.FIRST_PLACE) and value.dim() == 3 else coarse
     form = None if x.form is None else Form(x.form.shared, x.form.outers, x.form.slack + coarse)
     kept = Rounded(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
-    return computed(value, kept.radius.dense(*value.shape[-2:]), kept) if min(value.shape[-2:]) == 1 else kept
+    return computed(value, kept.entry_radius, kept) if min(value.shape[-2:]) == 1 else kept
 
 
 def widened(x: Rounded, numerics: Numerics) -> Rounded:
@@ -239,12 +244,12 @@ def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1), or None; x, value: (cases, k, 1) and (cases, p, 1).
     kernel: the name under which the order of its sum is known. apart: whether Wx is rounded to storage before b is added.
     """
-    n = weight.numerics
+    n = weight.numerics.of(kernel, *weight.value.shape[-2:])
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     if bias is None:
         return computed(value, product_radius(weight, x, value, kernel), x)
     size, offset = value.double().abs(), bias.value.double().abs()
-    inherited = bias.radius.dense(size.shape[-2], 1)
+    inherited = bias.entry_radius
     if n.operands is not None and n.bias_is_an_operand:
         inherited = widen(inherited + operand_error(bias.value, n), 1)
         offset = widen(offset * (1.0 + n.operands.unit_roundoff), 2)
@@ -277,9 +282,9 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
 
     value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it.
     """
-    n = X.numerics
     rows, k = value.shape[-2], X.value.shape[-1]
-    size, spread = _magnitude(y), y.radius.dense(y.value.shape[-2], 1)
+    n = X.numerics.of(kernel, rows, k)
+    size, spread = _magnitude(y), y.entry_radius
     absolute = X.magnitude.apply(size)
     column = y.value.double()
     inherited = X.radius.apply(widen(size + spread, 1))

@@ -146,11 +146,9 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     moved = torch.zeros_like(left_side.first_layer)
     W = exact(block.first_weight.detach(), update, found)
     if bool((epsilon != 0).any()):
-        at_again = torch.cat(
-            [_first_layer(block, name, again, right, patched, probed).radius.dense(right.layers[name].shape[-1], 1) for name in block.first_layers], -2
-        )
+        at_again = torch.cat([_first_layer(block, name, again, right, patched, probed).entry_radius for name in block.first_layers], -2)
         predicted = _moved(W, z, a, epsilon)
-        moved, of_moved = (x.squeeze(-1) for x in (predicted.value, predicted.radius.dense(*predicted.value.shape[-2:])))
+        moved, of_moved = (x.squeeze(-1) for x in (predicted.value, predicted.entry_radius))
         right_side = replace(right_side, first_layer_radius=widen(of_moved + at_again.squeeze(-1), 1))
 
     wrong = _planted(block, calls, outputs, patched, change, delta.value, z.value, left, right, variant, cases, probed)
@@ -163,7 +161,7 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     share = 1.0 if outputs.gates is None else left.layers[outputs.gates].double().sum(-1, keepdim=True)
     for call in outputs.matrices:
         read = values[call.reads[0]]
-        h, spread = read.value.double(), read.radius.dense(*read.value.shape[-2:])
+        h, spread = read.value.double(), read.entry_radius
         known = KNOWN * spread.norm(dim=(-2, -1)) <= h.norm(dim=(-2, -1))
         inside = inside & known & well_inside(lacks / share, h.squeeze(-1), FORMED, probed)
     inside = inside & ~found.undecided
@@ -197,7 +195,7 @@ def _moved(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
     # What cannot be told (a denominator that underflowed, an overflow) bounds nothing.
     known = torch.isfinite(moved.value) & ~(found.underflow | found.not_finite).reshape(-1, 1, 1)
     value = torch.where(none | ~known, 0.0, moved.value)
-    radius = torch.where(none, 0.0, torch.where(known, moved.radius.dense(*value.shape[-2:]), torch.inf))
+    radius = torch.where(none, 0.0, torch.where(known, moved.radius.dense(*value.shape[-2:], on=value.device), torch.inf))
     return computed(value, radius, moved)
 
 
@@ -288,9 +286,9 @@ def _side(
         assert torch.equal(torch.nan_to_num(value.value.squeeze(-1)), torch.nan_to_num(measured.output)), "the block adds in another order than the formula"
     side = Side(
         measured.first(block).double(),
-        torch.cat([values[name].radius.dense(values[name].value.shape[-2], 1) for name in block.first_layers], dim=-2).squeeze(-1),
+        torch.cat([values[name].entry_radius for name in block.first_layers], dim=-2).squeeze(-1),
         measured.output.double(),
-        value.radius.dense(measured.output.shape[-1], 1).squeeze(-1),
+        value.entry_radius.squeeze(-1),
     )
     return side, values
 

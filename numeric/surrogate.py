@@ -113,7 +113,7 @@ def _sum(n: Numerics, kernel: str, rows: int, columns: int, leaves: int, unit: f
     accumulator = n.accumulation.unit_roundoff / unit
     stored = 0.0 if n.accumulation == n.storage else n.storage.unit_roundoff / unit
     fused = known and order is not None and order.fused
-    return _Sum(_nodes(order if known else None, leaves), accumulator, not (fused or n.product_is_exact), stored)
+    return _Sum(_nodes(order if known else None, leaves).to(n.device), accumulator, not (fused or n.product_is_exact), stored)
 
 
 def _nodes(order: Order | None, leaves: int) -> Tensor:

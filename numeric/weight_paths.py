@@ -72,7 +72,7 @@ class Path:
     def strayed_by_step(self) -> Tensor:
         """λₖ entry by entry: (prompts, n, m, d)."""
         prompts, m, d = len(self.weights), *self.weights.shape[-2:]
-        return self.strayed.dense(m, d).expand(prompts * (self.weights.shape[1] - 1), m, d).unflatten(0, (prompts, -1))
+        return self.strayed.dense(m, d, on=self.weights.device).expand(prompts * (self.weights.shape[1] - 1), m, d).unflatten(0, (prompts, -1))
 
     def carried(self, columns: Tensor) -> Tensor:
         """Σ_{k≤i} λₖ|xₖ|, the sum of (2).  columns: (prompts, n, d, 1), xₖ. Returns (prompts, n, m, 1)."""
@@ -129,7 +129,7 @@ def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n
         assert torch.equal(torch.nan_to_num(one.value), torch.nan_to_num(weights[:, k + 1])), "a step was made in two ways"
         for name in ("overflow", "underflow", "not_finite"):
             getattr(found, name).unflatten(0, (len(weights), -1))[:, k] |= getattr(own, name)
-        radii.append(one.radius.dense(*first.shape).expand_as(one.value))
+        radii.append(one.entry_radius.expand_as(one.value))
     return Path(weights, Envelope(parts=(torch.stack(radii, dim=1).flatten(0, 1),)))
 
 
@@ -140,7 +140,7 @@ def by_the_sum(W: Tensor, outputs: Outputs, n: Numerics, found: Hazards) -> Encl
     S = exact(sums.weights[:, 1:].flatten(0, 1), n, found, radius=radius.flatten(0, 1))
     a = exact(outputs.alone.flatten(0, 1), n, found)
     weights = formulas.gradient_step(exact(W, n, found), S, a)
-    dense = weights.radius.dense(*W.shape)
+    dense = weights.entry_radius
     return Enclosed(*(x.double().unflatten(0, (len(radius), -1)) for x in (weights.value, dense)))
 
 
@@ -172,7 +172,7 @@ def _factors(outputs: Outputs, n: Numerics, found: Hazards) -> tuple[Tensor, Ten
     one = exact(torch.eye(d, dtype=a.value.dtype, device=a.value.device), n, found)
     factor = formulas.token_factor(one, formulas.context_vector(before, a), a)
     prompts = len(outputs.suffix)
-    return factor.value.unflatten(0, (prompts, -1)), factor.radius.dense(d, d).expand_as(factor.value).unflatten(0, (prompts, -1))
+    return factor.value.unflatten(0, (prompts, -1)), factor.entry_radius.expand_as(factor.value).unflatten(0, (prompts, -1))
 
 
 def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], found: Hazards) -> Tensor:

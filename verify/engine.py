@@ -99,7 +99,7 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
         blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
         if own is not None:
             blocks[own.block.id] = own
-        found = planned(state.plan, blocks, machine.probed)
+        found = planned(state.plan, blocks, machine.probed, machine.refused)
         made = {-number: row for number, row in enumerate(experiments(state.plan, trained, machine.probed), start=1)}
         state.cells.update(found.settled)
         state.not_swept.update(found.not_swept)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Literal
 
 from numeric.block import Block
 from numeric.combination import cannot_run, makes_no_sense
@@ -69,8 +70,8 @@ class Measurements:
     not_measured: list[NotMeasured] = field(default_factory=list)
 
 
-def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, Probed]) -> Measurements:
-    """What the plan has measured on these blocks.  probed: by the mode's id."""
+def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, Probed], refused: Mapping[str, str]) -> Measurements:
+    """What the plan has measured on these blocks.  probed: by the mode's id; refused: why there is no error model of a mode, likewise."""
     found = Measurements()
     found.not_measured += _left_out(plan, blocks)
     place = 0
@@ -96,7 +97,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
                 continue
             if machine is None:
                 claim = claim_of(scenario, block.model.block)
-                found.settled[place] = cell_records.unmeasured_cell(claim, name, mode, None, variant, scenario.id, Verdict.TIMEOUT, NOT_ASKED)
+                found.settled[place] = cell_records.unmeasured_cell(claim, name, mode, None, variant, scenario.id, *_unasked(mode, refused))
                 continue
             cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
             found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
@@ -108,13 +109,19 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
         impossible = cannot_run(block.model.block, mode)
         if impossible is None and machine is None:
             variants = _variants(plan, name)
-            found.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=NOT_ASKED, verdict=Verdict.TIMEOUT) for v in variants]
+            verdict, reason = _unasked(mode, refused)
+            found.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=reason, verdict=verdict) for v in variants]
         elif impossible is None and machine is not None:
             found.sweeps[place] = PlannedSweep(block, machine, _variants(plan, name))
         else:
             what = f"sweeps towards a = 0 in {mode.id}"
             found.not_measured.append(NotMeasured(block=name, what=what, reason=impossible))
     return found
+
+
+def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ERROR, Verdict.TIMEOUT], str]:
+    """Why there is nothing known of how the machine computes in a mode."""
+    return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NOT_ASKED)
 
 
 def _why(failure: BlockNotTrained) -> Verdict:

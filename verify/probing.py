@@ -8,7 +8,7 @@ from numeric.contextual_block import ContextualBlock
 from numeric.elementary_probe import probe_elementary
 from numeric.modes import modes_named
 from numeric.module_rules import assumes_a_library
-from numeric.probe import Answer, Probed
+from numeric.probe import Answer, Probed, UnsupportedNumerics
 from numeric.refinements import TITLES, refinements_named
 from numeric.shapes import asked_shapes
 from reports.record import Bounds, Probe, Refinement
@@ -24,7 +24,9 @@ class Machine:
     """What it answered."""
 
     probed: dict[str, Probed]
-    """The error models, by the mode's id; without those for which the run's time did not suffice."""
+    """The error models, by the mode's id; without those for which the run's time did not suffice, and the refused."""
+    refused: dict[str, str]
+    """Why there is no error model of how this machine computes in a mode, by its id."""
     answers: list[Probe]
     complete: bool
     """Whether every question was put."""
@@ -46,17 +48,23 @@ class Probing:
                 self._pool.submit(index, probe_mode, mode, self._shapes, plan.device, self._left_out)
 
     def results(self) -> Machine:
-        """Every answer, in the order of the modes. Raises UnsupportedNumerics."""
+        """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
         found: dict[int, Probed] = {}
+        refused: dict[int, UnsupportedNumerics] = {}
         for index, outcome in self._outcomes():
             if isinstance(outcome, OutOfTime):
                 continue
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, UnsupportedNumerics):
+                refused[index] = outcome
+            elif isinstance(outcome, Exception):
                 raise outcome
-            found[index] = outcome
-            self._step("probe the machine", len(found), len(self._modes))
+            else:
+                found[index] = outcome
+            self._step("probe the machine", len(found) + len(refused), len(self._modes))
+        if refused and len(refused) == len(self._modes):
+            raise refused[min(refused)]
         rows = [found[index] for index in sorted(found)]
-        complete = len(rows) == len(self._modes)
+        complete = len(rows) + len(refused) == len(self._modes)
         answers = [_row(answer) for row in rows for answer in row.answers]
         assumed = any(assumes_a_library(block.network) for block in self._blocks)
         if assumed and complete:  # else the time is over, and little will be measured
@@ -65,7 +73,8 @@ class Probing:
                 answers += [_row(answer) for answer in probe_elementary(storage, self._plan.device, widths=widths)]
         refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
         bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
-        return Machine({row.mode.id: row for row in rows}, answers, complete, bounds)
+        reasons = {self._modes[index].id: str(refused[index]) for index in sorted(refused)}
+        return Machine({row.mode.id: row for row in rows}, reasons, answers, complete, bounds)
 
     def _outcomes(self) -> Iterator[tuple[int, Probed | Exception]]:
         if self._asks:
@@ -74,7 +83,11 @@ class Probing:
         for index, mode in enumerate(self._modes):
             if self._pool.over:
                 return
-            yield index, probe_mode(mode, self._shapes, self._plan.device, self._left_out)
+            try:
+                outcome: Probed | Exception = probe_mode(mode, self._shapes, self._plan.device, self._left_out)
+            except UnsupportedNumerics as error:
+                outcome = error
+            yield index, outcome
 
 
 def _row(answer: Answer) -> Probe:

@@ -19,7 +19,7 @@ from numeric.envelope import Envelope
 from numeric.partial_sums import PartialSums
 
 CONSTANTS = {"unit_roundoff", "half_subnormal", "smallest_normal", "elementwise_roundoff", "elementwise_underflow", "sum_roundoff", "largest"}
-INHERITED = {"radius", "magnitude", "slack"}
+INHERITED = {"radius", "entry_radius", "magnitude", "slack"}
 ERRORS = {
     "gamma", "rounding_error", "entrywise_rounding", "sum_error", "operand_error", "operand_error_of_matrix", "subnormal_part", "first_place",
     "product_radius", "partial_sums", "_flushed_operands", "_sum_error_in_order",

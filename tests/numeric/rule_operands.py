@@ -122,7 +122,7 @@ def an_overflow_is_foretold(desk: Desk) -> Iterator[bool]:
 # Outer products and quotients.
 
 
-@of("__matmul__", "_outer", "_made", "mT")
+@of("__matmul__", "_outer", "_made", "mT", "entry_radius")
 def outer_products(desk: Desk) -> Iterator[bool]:
     left, right = desk.factors
     yield desk.kept(desk.column(left, 1.0) @ desk.column(right, 1.0).mT, exactly(left, right))

@@ -93,7 +93,7 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
     def forgetful(*operands, **options):
         result = dense_layer(*operands, **options)
         n = result.numerics
-        radius = result.radius.dense(*result.value.shape[-2:]) - n.storage.unit_roundoff * result.value.double().abs()
+        radius = result.entry_radius - n.storage.unit_roundoff * result.value.double().abs()
         return computed(result.value, radius.clamp_min(0.0), result)
 
     monkeypatch.setattr(sides, "dense_layer", forgetful)

@@ -48,7 +48,7 @@ class Desk:
 def attained(result: Rounded, truth: Fraction) -> bool:
     """Whether the error is inside the radius, and would be outside half of it."""
     error = abs(Fraction(result.value.double().flatten()[0].item()) - truth)
-    radius = Fraction(result.radius.dense(*result.value.shape[-2:]).flatten()[0].item())
+    radius = Fraction(result.entry_radius.flatten()[0].item())
     return radius / 2 < error <= radius
 
 

@@ -41,6 +41,13 @@ COMBINATIONS = {
     if "cpu" in mode.runs_on and scenario.refuses(row, mode) is None
     if scenario.usual is None or (mode.id in scenario.usual and variant is VARIANTS[0] and row.id in HOSTILE_ON)
 }
+ON_A_GPU = [
+    (row.id, mode.id)
+    for row in all_blocks()
+    for mode in MODES
+    if "cuda" in mode.runs_on
+    if makes_no_sense(row, row.build(row.recipe), mode, scenarios_named(["random"])[0], VARIANTS[0]) is None
+]
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
 
@@ -234,6 +241,19 @@ def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock])
         pytest.skip("no CUDA GPU on this machine")
     probed = probe(modes_named([name])[0], **asked_shapes([blocks["attention"].model.block]), device="cuda")
     assert measure_cell(a_cell(blocks["attention"], probed), 0).verdict is Verdict.HOLDS
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("block_id", "name"), ON_A_GPU)
+def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: dict[str, TrainedBlock]) -> None:
+    """Whether a bound is narrow enough to notice a wrong update is asked of ``attention`` above, and by a run."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU on this machine")
+    probed = probe(modes_named([name])[0], **asked_shapes([blocks[block_id].model.block]), device="cuda")
+    found = measure_cell(a_cell(blocks[block_id], probed), 0)
+    assert found.counts[Verdict.VIOLATED] == 0
+    assert found.counts[Verdict.HOLDS] > 0
+    assert not found.contradicted
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)

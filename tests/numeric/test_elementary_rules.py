@@ -206,7 +206,7 @@ class Outcome:
 
 def outcome(rule: str, drawn: Batch, numerics: Numerics, seed: int, *, radius: Tensor | None = None) -> Outcome:
     result, found, truth = asked(rule, drawn, numerics, seed, radius=radius)
-    radii = result.radius.dense(*result.value.shape[-2:]).squeeze(-1).tolist()
+    radii = result.entry_radius.squeeze(-1).tolist()
     values = result.value.double().squeeze(-1).tolist()
     excused = (found.overflow | found.underflow).tolist()
     compared, violations, worst = 0, [], 0.0

@@ -38,7 +38,7 @@ def first(x: Tensor) -> Fraction:
 
 
 def radius_of(x: Rounded) -> Tensor:
-    return x.radius.dense(*x.value.shape[-2:])
+    return x.entry_radius
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)

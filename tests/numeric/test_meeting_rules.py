@@ -31,7 +31,7 @@ def column(x: list[float], radius: float, n: Numerics, found: object = None) -> 
 
 def inside(found: Rounded, true: list[Fraction]) -> bool:
     """An infinite radius says nothing, and holds."""
-    radii = found.radius.dense(*found.value.shape[-2:]).flatten().tolist()
+    radii = found.entry_radius.flatten().tolist()
     rows = zip(found.value.double().flatten().tolist(), true, radii, strict=True)
     return all(radius == float("inf") or abs(Fraction(value) - t) <= Fraction(radius) for value, t, radius in rows)
 

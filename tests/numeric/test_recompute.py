@@ -42,7 +42,7 @@ def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, Trai
     assert bool((found.again != found.a).any())
     W, z, a = (exact(x, probed.update, hazards(64)) for x in (block.first.weight.detach(), found.z.unsqueeze(-1), found.a.unsqueeze(-1)))
     predicted = sides._moved(W, z, a, (found.again.double() - found.a.double()).unsqueeze(-1))
-    radius = predicted.radius.dense(*predicted.value.shape[-2:])
+    radius = predicted.entry_radius
     W_ball = ball(W.value.double().tolist())
     noticed = 0
     saved, ctx.prec = ctx.prec, BITS
@@ -82,7 +82,7 @@ def test_a_prediction_that_is_left_out_is_a_violation(
 
     def left_out(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
         moved = true(W, z, a, epsilon)
-        return computed(torch.zeros_like(moved.value), moved.radius.dense(*moved.value.shape[-2:]), moved)
+        return computed(torch.zeros_like(moved.value), moved.entry_radius, moved)
 
     monkeypatch.setattr(sides, "_moved", left_out)
     wrong = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
@@ -152,7 +152,7 @@ def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
 
     def doubtful(*given):
         found = predicted(*given)
-        return computed(found.value, found.radius.dense(*found.value.shape[-2:]) + 1.0, found)
+        return computed(found.value, found.entry_radius + 1.0, found)
 
     monkeypatch.setattr(sides, "_moved", doubtful)
     assert bool((radius() >= plain + 1.0).all())

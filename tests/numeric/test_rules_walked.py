@@ -58,7 +58,7 @@ SPARED = (
     Spared("foretell_overflow.largest#1", ("fp64",), IDLE, "2Ω is an infinity, and below one lies no infinity"),
     Spared("_outer.smallest_normal#1 product_radius.smallest_normal#1", ("fp16",), IDLE, "no product of two fp16 numbers is subnormal in fp32"),
     Spared("_sum.elementwise_roundoff#1", EVERY, IDLE, "a sum below Ω is rounded to at most Ω"),
-    Spared("largest_entry.radius#1 product_radius.radius#3", EVERY, REMOVED, "it is only asked whether it is zero"),
+    Spared("largest_entry.radius#1 product_radius.radius#2", EVERY, REMOVED, "it is only asked whether it is zero"),
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.magnitude#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.gamma#1 largest_product.sum_roundoff#1 largest_product.half_subnormal#1", EVERY, IDLE, ACROSS),
@@ -80,7 +80,7 @@ SPARED = (
     Spared("product_radius.magnitude#3 product_radius.magnitude#4 product_radius.magnitude#5", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("product_radius.unit_roundoff#1 product_radius.unit_roundoff#2 product_radius.half_subnormal#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("stored.magnitude#1 stored.magnitude#2 stored.magnitude#3 stored.half_subnormal#1 stored.unit_roundoff#1", SHORT, UNREACHED, NARROWER),
-    Spared("stored.unit_roundoff#2 stored.first_place#1 stored.slack#1 stored.radius#1 stored.radius#2", SHORT, UNREACHED, NARROWER),
+    Spared("stored.unit_roundoff#2 stored.first_place#1 stored.slack#1 stored.radius#1 stored.entry_radius#1", SHORT, UNREACHED, NARROWER),
 )
 
 

@@ -65,8 +65,11 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
     )  # fmt: skip
     assert answer.status == 3
     verdicts = {cell["scenario"]: (cell["verdict"], cell["reason"]) for cell in json.loads(answer.out)["cells"]}
-    assert verdicts["near_zero"] == ("ERROR", "MemoryError: no room")
+    assert verdicts["near_zero"] == ("ERROR", "MemoryError: no room; its traceback is in crashes/")
     assert verdicts["random"][0] == "HOLDS"
+    (log,) = (tmp_path / "run" / "crashes").iterdir()
+    assert log.name == "attention_fp32_formula_near_zero.txt"
+    assert "raise MemoryError('no room')" in log.read_text()
 
 
 def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ def test_the_dynamics_of_a_block_are_one_row(row: Any) -> None:
     assert first.telescoped.resolution == 2.0
 
 
-def test_rows_keep_the_blocks_order_and_what_broke_is_told(row: Any) -> None:
+def test_rows_keep_the_blocks_order_and_what_broke_is_told(row: Any, tmp_path: Path) -> None:
     job = Experiment("dynamics", "gru", dynamics, ())
     other = row.model_copy(update={"block": "attention"})
     found = with_outcome(with_outcome(Experiments(), job, row, ["attention", "gru"]), job, other, ["attention", "gru"])
     assert [each.block for each in found.dynamics] == ["attention", "gru"]
-    failure = failure_of(ValueError("every prompt met a limit\nmore"), job.name, Path())
+    failure = failure_of(ValueError("every prompt met a limit\nmore"), job.name, tmp_path)
     broken = with_outcome(found, job, failure, ["attention", "gru"])
-    assert broken.broken == [NotMeasured(block="gru", what="dynamics", reason="ValueError: every prompt met a limit")]
+    assert broken.broken == [NotMeasured(block="gru", what="dynamics", reason="ValueError: every prompt met a limit; its traceback is in crashes/")]
 
 
 def test_their_data_are_a_row_for_each_point(row: Any, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from calling import environment, verify
 from filelock import FileLock
 from killing import Told, Verify
 
+from reports.runs import RUN_FILE, load_run
 from verify.journal import Journal, begin_journal, read_journal
 from verify.store import JOURNAL_FILE, LOCK_FILE
 
@@ -328,7 +329,7 @@ def test_two_processes_in_one_folder_are_refused(call: Verify, cut_off: Path, tm
     assert told.err.startswith("RunInUse: ")
 
 
-def killed_from_outside(out: Path, words: tuple[str, ...], seconds: float) -> bool:
+def killed_from_outside(words: tuple[str, ...], seconds: float) -> bool:
     """Start it, kill it when its time is over; whether it was killed before it ended by itself."""
     process = subprocess.Popen([sys.executable, "-m", "verify", *words], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -358,18 +359,31 @@ def test_with_processes_of_its_own_it_is_the_same(call: Verify, undisturbed: tup
     assert comparable(folder) == comparable(undisturbed[0])
 
 
+def has_ended(folder: Path) -> bool:
+    """Whether nothing is left to do in it: a process can be killed after that, too, on its way out."""
+    return (folder / RUN_FILE).exists() and load_run(folder).run.finished is not None and not (folder / JOURNAL_FILE).exists()
+
+
 @pytest.mark.soak
 def test_a_quick_run_killed_twenty_times(tmp_path: Path) -> None:
-    """Each time later into its life, and then left alone: the record of an undisturbed run."""
+    """At twenty random moments of its life, and now and then at a second one: the record of an undisturbed run."""
     words = ("all", "--profile", "quick", "--device", "cpu")
     began = time.monotonic()
     assert verify(*words, "--out", str(tmp_path / "whole")).status == 0
     takes = time.monotonic() - began
-    for number in range(20):
-        folder, kills = tmp_path / str(number), 0
-        chance = random.Random(number)
-        while killed_from_outside(folder, ("all", "--resume", str(folder)) if kills else (*words, "--out", str(folder)), chance.uniform(0.1, 1.1) * takes):
-            kills += (folder / JOURNAL_FILE).exists()
-        assert comparable(folder) == comparable(tmp_path / "whole")
+    chance, cut_off, begun = random.Random(20), 0, 0
+    while cut_off < 20:
+        folder, kills = tmp_path / str(begun), 0
+        begun += 1
+        again = words
+        while killed_from_outside((*again, "--out", str(folder)) if again is words else again, takes * chance.uniform(0.05, 1.5 if kills else 1.0)):
+            if has_ended(folder):
+                break
+            kills += 1
+            again = ("all", "--resume", str(folder)) if (folder / JOURNAL_FILE).exists() else words
+        cut_off += kills > 0
+        print(f"run {begun}: cut off {kills} times, resumed {resumed_count(folder)} times")
         assert resumed_count(folder) <= kills
+        assert comparable(folder) == comparable(tmp_path / "whole")
         shutil.rmtree(folder)
+    assert begun < 40

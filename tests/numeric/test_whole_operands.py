@@ -1,0 +1,88 @@
+"""A GPU that rounds the operands of some products to tf32 and takes those of others as they are, as NVIDIA's Hopper does, emulated."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from numeric import modes
+from numeric.cell import Cell, block_in_format, measure_cell
+from numeric.emulation import RoundedOperands
+from numeric.formats import format_named
+from numeric.judging import judge
+from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT
+from numeric.probe import Probed, UnsupportedNumerics, probe
+from numeric.scenario import scenarios_named
+from numeric.shapes import asked_shapes
+from numeric.sides import in_format, measure_sides
+from numeric.training import TrainedBlock
+from numeric.variants import VARIANTS, Variant
+from symbolic.verdict import Verdict
+
+TF32 = format_named("tf32")
+WHOLE = {PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT}
+"""What an H100 and an H200 took whole, with torch 2.11."""
+
+
+class Hopper(RoundedOperands):
+    """Only a dense layer whose weight is one for all cases rounds its operands."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") != "linear" or torch._C._functorch.is_batchedtensor(args[1]):
+            return func(*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class Cut(RoundedOperands):
+    """Every product cuts its operands off."""
+
+    def _rounded(self, x: Any) -> Any:
+        return (x.view(torch.int32) & -(1 << 13)).view(torch.float32) if isinstance(x, Tensor) and x.dtype == torch.float32 else x
+
+
+def asked(block: TrainedBlock, monkeypatch: pytest.MonkeyPatch, machine: type[RoundedOperands] = Hopper) -> Probed:
+    monkeypatch.setattr(modes, "RoundedOperands", machine)
+    return probe(modes.modes_named(["tf32"])[0], **asked_shapes([block.model.block]))
+
+
+@pytest.fixture
+def hopper(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> Probed:
+    return asked(blocks["attention-skip"], monkeypatch)
+
+
+def test_the_probe_tells_them_apart(hopper: Probed) -> None:
+    assert {kernel for kernel, _, _ in hopper.layer.whole} == WHOLE
+    (answer,) = (row.answer for row in hopper.answers if row.id == "tf32/operands")
+    assert answer.startswith("yes, to nearest, but taken as they are by: batched product")
+    assert hopper.layer.of(PATCHED_WEIGHT, 128, 32).operands is None
+    assert hopper.layer.of(DENSE, 128, 32).operands == TF32
+
+
+@pytest.mark.parametrize("scenario", ["random", "near_zero", "recompute", "huge"])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+    """In no case an error above its bound; every certificate, from balls, agrees."""
+    subject = blocks["attention-skip"]
+    found = measure_cell(Cell(subject, block_in_format(subject, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
+    assert found.verdict is Verdict.HOLDS
+    assert found.certificates
+    assert all(row.inside for row in found.compared)
+
+
+def test_the_bound_is_not_that_of_rounded_operands(hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+    """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
+    subject, (scenario,) = blocks["attention-skip"], scenarios_named(["random"])
+    block = block_in_format(subject, hopper)
+    cases = in_format(block, scenario.draw(subject, hopper.mode.range, 64, torch.Generator().manual_seed(1)), hopper)
+    everywhere = dataclasses.replace(hopper.layer, whole=frozenset())
+    wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)
+    bound, planted = (judge(measure_sides(block, cases, VARIANTS[0], machine)).bound for machine in (hopper, wide))
+    assert (planted > 1.5 * bound).all()
+
+
+def test_a_product_that_cuts_its_operands_off_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
+        asked(blocks["attention-skip"], monkeypatch, Cut)
