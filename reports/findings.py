@@ -112,6 +112,14 @@ def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
         yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
+def blunt(record: RunRecord) -> Iterable[str]:
+    """How many cells ran and told nothing: a bound that a wrong update would satisfy, too, or no case that could be judged."""
+    for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
+        number = sum(cell.verdict is verdict for cell in record.cells)
+        if number:
+            yield f"{counted(number, 'cell')} {'is' if number == 1 else 'are'} {verdict.value.lower()}"
+
+
 def not_run(record: RunRecord) -> Iterable[str]:
     """How many claims and cells broke or ran out of time; their reasons are among what was not checked."""
     for verdict, did in NOT_RUN.items():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reports.findings import breaks, doubts, mismatch, not_run, violations
+from reports.findings import blunt, breaks, doubts, mismatch, not_run, violations
 from reports.numbers import count, counted, joined
 from reports.record import RunRecord
 from reports.unchecked import unchecked
@@ -26,8 +26,8 @@ class Standing(StrEnum):
     """A claim is refuted, or a case lies outside its bound."""
     DISTRUSTED = "distrusted"
     """A check failed its own test: it would not have noticed something false."""
-    UNFINISHED = "unfinished"
-    """The run did not end, or parts of it broke."""
+    INCOMPLETE = "incomplete"
+    """The run did not end, parts of it broke, or a cell told nothing."""
     NOTHING = "nothing"
     """Nothing was established."""
     HELD = "held"
@@ -65,13 +65,16 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
         return Headline(Standing.DISTRUSTED, f"{lead}: {joined(doubted)}.", tuple(broken), open_points)
     if unfinished:
         so_far = f"so far {shown}" if shown else "nothing was checked so far"
-        return Headline(Standing.UNFINISHED, f"The run did not finish: {so_far}.", tuple(broken), open_points)
+        return Headline(Standing.INCOMPLETE, f"The run did not finish: {so_far}.", tuple(broken), open_points)
     if missing or broken:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
-        return Headline(Standing.UNFINISHED, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
+        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
+    told_nothing = [*blunt(record)]
+    if told_nothing and shown:
+        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
     if record.run.exit_status not in (0, None):
         sentence = f"Incomplete, with exit status {record.run.exit_status}: {shown or 'nothing was established'}."
-        return Headline(Standing.UNFINISHED, sentence, (), open_points)
+        return Headline(Standing.INCOMPLETE, sentence, (), open_points)
     if not shown:
         nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
         return Headline(Standing.NOTHING, f"{nothing}.", (), open_points)

@@ -106,7 +106,7 @@ def _whole_run(record: RunRecord, disagreeing: Sequence[str]) -> Outcome:
     came, word = {
         Standing.VIOLATED: (Came.FAILED, Verdict.VIOLATED.value),
         Standing.DISTRUSTED: (Came.FAILED, DISTRUSTED),
-        Standing.UNFINISHED: (Came.BROKE, Verdict.ERROR.value),
+        Standing.INCOMPLETE: (Came.BROKE, Verdict.ERROR.value),
         Standing.NOTHING: (Came.BROKE, Verdict.SKIPPED.value),
         Standing.HELD: (Came.PASSED, ""),
     }[said.standing]

@@ -26,7 +26,7 @@ _GLYPHS = {
     Standing.HELD: GLYPHS[Verdict.HOLDS],
     Standing.VIOLATED: GLYPHS[Verdict.VIOLATED],
     Standing.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    Standing.UNFINISHED: GLYPHS[Verdict.TIMEOUT],
+    Standing.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
     Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
 }
 

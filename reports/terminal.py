@@ -29,7 +29,7 @@ _COLOURS = {
 }
 """Never the only sign: a glyph or the word itself stands beside each."""
 
-_STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold red", Standing.UNFINISHED: "bold yellow"}
+_STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold red", Standing.INCOMPLETE: "bold yellow"}
 
 ABREAST = 5
 """Scenarios that stand side by side on a terminal."""

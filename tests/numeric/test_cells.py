@@ -244,6 +244,7 @@ def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock])
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:RNN module weights are not part of single contiguous chunk")  # it costs memory, no digit
 @pytest.mark.parametrize(("block_id", "name"), ON_A_GPU)
 def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: dict[str, TrainedBlock]) -> None:
     """Whether a bound is narrow enough to notice a wrong update is asked of ``attention`` above, and by a run."""

@@ -45,7 +45,7 @@ def test_what_ran_out_of_time_is_told_apart_from_what_broke():
     ]
     experiments = Experiments(out_of_time=[NotMeasured(block=block, what="layers", reason="not begun") for block in ("rnn", "gru")])
     verdict = headline(samples.record(not_swept=rows, experiments=experiments))
-    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.standing is Standing.INCOMPLETE
     assert verdict.sentence.startswith(
         "Incomplete: 1 near-zero sweep broke (rnn, fp16, scaled: error), 1 near-zero sweep ran out of time (rnn, fp16, scaled: timeout) "
         "and layers (rnn) and layers (gru) ran out of time (not begun); of the rest, "
@@ -146,7 +146,7 @@ def test_a_check_that_fails_its_own_test_is_not_trusted(changes, words):
 
 def test_an_interrupted_run_says_so_first():
     verdict = headline(samples.record(run=samples.run_info(finished=None, exit_status=130)))
-    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.standing is Standing.INCOMPLETE
     assert verdict.sentence == "The run did not finish: so far 1 claim proved for all sizes and 4,096 cases inside their bounds."
     assert headline(samples.empty_record(run=samples.run_info(finished=None))).sentence == "The run did not finish: nothing was checked so far."
 
@@ -163,7 +163,7 @@ def test_an_interrupted_run_says_so_first():
 )
 def test_what_broke_makes_the_run_incomplete(changes, words):
     verdict = headline(samples.record(**changes))
-    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.standing is Standing.INCOMPLETE
     assert verdict.sentence.startswith("Incomplete: ")
     assert words in verdict.sentence
     assert "of the rest" in verdict.sentence
@@ -171,14 +171,14 @@ def test_what_broke_makes_the_run_incomplete(changes, words):
 
 def test_an_exit_status_that_the_rows_do_not_explain_is_told():
     verdict = headline(samples.record(run=samples.run_info(exit_status=3)))
-    assert verdict.standing is Standing.UNFINISHED
+    assert verdict.standing is Standing.INCOMPLETE
     assert verdict.sentence == "Incomplete, with exit status 3: 1 claim proved for all sizes and 4,096 cases inside their bounds."
 
 
 def test_cases_of_a_cell_that_does_not_hold_are_not_counted():
     vacuous = samples.cell(block="wide", verdict=Verdict.VACUOUS, counts=Counts(holds=96, vacuous=4000))
     verdict = headline(samples.record(claims=[], cells=[samples.cell(), vacuous]))
-    assert verdict.sentence == f"{HELD}: 4,096 cases inside their bounds."
+    assert verdict.sentence == "Incomplete: 1 cell is vacuous; of the rest, 4,096 cases inside their bounds."
     assert "96 cases inside their bounds in cells that do not hold as a whole, and so not counted." in verdict.unchecked
 
 
