@@ -55,8 +55,15 @@ def a_cell(trained: TrainedBlock, probed: Probed, variant: Variant = VARIANTS[0]
     return Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named([scenario])[0], cases)
 
 
+def is_daily(block_id: str, name: str, scenario: str = "random") -> bool:
+    """What is tested each time; the rest is a soak, for a run of the profile standard measures all of it, on more cases."""
+    return block_id == "attention" or name == "fp32" or (name == "bf16" and scenario == "random")
+
+
 @pytest.mark.parametrize(
-    ("block_id", "name", "scenario", "variant"), [key for key in COMBINATIONS if COMBINATIONS[key] is None], ids=lambda part: getattr(part, "id", part)
+    ("block_id", "name", "scenario", "variant"),
+    [pytest.param(*key, marks=[] if is_daily(*key[:3]) else pytest.mark.soak) for key in COMBINATIONS if COMBINATIONS[key] is None],
+    ids=lambda part: getattr(part, "id", part),
 )
 def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
     found = measure_cell(a_cell(blocks[block_id], machine[name], variant, scenario), 0)
@@ -195,7 +202,7 @@ def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock
 
 
 SWEPT = [
-    (row.id, mode.id, variant)
+    pytest.param(row.id, mode.id, variant, marks=[] if is_daily(row.id, mode.id) else pytest.mark.soak)
     for row in all_blocks()
     if row.homogeneous
     for mode in MODES
