@@ -166,7 +166,10 @@
     }
   });
 
-  // A link, or the address itself, may lead to what is folded or filtered away.
+  // A link, or the address itself, may lead to what is folded or filtered away, or to nothing.
+  const lost = made("p", { className: "lost" });
+  lost.setAttribute("role", "status");
+  document.querySelector("main")?.prepend(lost);
   function reveal() {
     let name = location.hash.slice(1);
     try {
@@ -175,6 +178,7 @@
       if (!(error instanceof URIError)) throw error;
     }
     const target = name && document.getElementById(name);
+    lost.textContent = !name || target ? "" : `Nothing on this page has the address #${name}: it is of another run, or its cell was not measured in this one.`;
     if (!target) return;
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     for (const fold of all(":scope > .more > details:first-child", target)) fold.open = true;

@@ -263,6 +263,14 @@ def test_an_address_finds_a_cell_that_a_search_has_hidden(report, visit):
     row.wait_for(state="visible", timeout=5000)
 
 
+def test_an_address_that_leads_nowhere_is_told(report, visit):
+    seen = visit(report, at="#cell-<img src=x onerror=alert(1)>")
+    assert seen.page.get_by_role("status").filter(has_text="Nothing on this page has the address #cell-<img src=x onerror=alert(1)>").is_visible()
+    seen.page.evaluate("location.hash = 'claims'")
+    assert seen.page.locator(".lost").is_hidden()
+    assert seen.problems == []
+
+
 def test_an_address_opens_its_claim(report, visit):
     seen = visit(report, at="#claim-remark-2.4")
     claim = seen.page.locator('[id="claim-remark-2.4"]')
