@@ -37,7 +37,7 @@
     const data = rows.filter(item => !item.group);
     for (const item of data) {
       const group = groups.get(item.home);
-      const words = all(".square", item.row).map(square => square.className);
+      const words = all(".square", item.row).map(square => `${square.className} ${grid ? said(head(table)[square.closest("td").cellIndex]) : ""}`); // and its format
       item.block = group ? group.row.querySelector("b, th").firstChild.textContent.trim() : "";
       item.words = [text(item.row), group ? text(group.row) : "", ...words].join(" ").toLowerCase();
     }

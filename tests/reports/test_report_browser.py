@@ -191,6 +191,18 @@ def test_the_grid_is_searched_with_the_keyboard_and_says_how_many_rows_are_shown
     assert seen.problems == []
 
 
+def test_the_grid_is_searched_for_a_format(report, visit):
+    """Rows that have a cell in it; the format's name stands in the head of its column alone."""
+    seen = visit(report)
+    heads = seen.page.locator(".grid thead th").all_inner_texts()
+    for name in ("fp64", "bf16"):
+        place = next(index for index, head in enumerate(heads) if head.split()[0] == name)
+        having = seen.page.locator(f".grid tbody tr:has(td:nth-child({place + 1}) .square)").count()
+        seen.page.get_by_role("searchbox", name="Search grid").fill(name)
+        assert seen.page.locator(".tools output").first.inner_text() == f"{having} of 10 rows"
+        assert 0 < having < 10
+
+
 def test_the_grid_is_sorted_by_a_format_and_back(report, visit):
     seen = visit(report)
     before = rows_shown(seen, ".grid")
