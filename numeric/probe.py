@@ -335,8 +335,10 @@ def _shortens(bench: Bench, operands: Format | None) -> bool:
     if operands is None or bench.matrix != torch.float32:
         return False
     above = 1.0 + 1.25 * kept.unit_roundoff
-    found = bench.run(repeated(torch.full_like(X, above), bench.matrices), one.repeat(bench.batch // CASES, 1, 1), _no_bias(bench))
-    return bool((found != last).any())
+    sides = [(torch.full_like(X, above), one)]
+    if torch_dtype(bench.results) == torch.float32:
+        sides.append((torch.ones_like(X), one * above))
+    return any(bool((bench.run(repeated(x, bench.matrices), repeated(y, bench.batch), _no_bias(bench)) != last).any()) for x, y in sides)
 
 
 def _product_flushes(bench: Bench, operands: Format, accumulation: Format) -> bool:

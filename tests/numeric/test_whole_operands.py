@@ -10,7 +10,7 @@ from torch import Tensor
 
 from numeric import modes
 from numeric.cell import Cell, block_in_format, measure_cell
-from numeric.emulation import RoundedOperands
+from numeric.emulation import PRODUCTS, RoundedOperands
 from numeric.formats import format_named
 from numeric.judging import judge
 from numeric.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT
@@ -81,6 +81,32 @@ def test_the_bound_is_not_that_of_rounded_operands(hopper: Probed, blocks: dict[
     wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)
     bound, planted = (judge(measure_sides(block, cases, VARIANTS[0], machine)).bound for machine in (hopper, wide))
     assert (planted > 1.5 * bound).all()
+
+
+class OneSided(RoundedOperands):
+    """A product that rounds its first operand and takes the second as it is; of a dense layer, the input and the weight."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") not in PRODUCTS:
+            return func(*args, **(kwargs or {}))
+        return func(self._rounded(args[0]), *args[1:], **(kwargs or {}))
+
+
+class OtherSided(RoundedOperands):
+    """The other way round."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") not in PRODUCTS:
+            return func(*args, **(kwargs or {}))
+        return func(args[0], self._rounded(args[1]), *args[2:], **(kwargs or {}))
+
+
+@pytest.mark.parametrize("machine", [OneSided, OtherSided])
+def test_a_product_that_takes_one_operand_whole_has_no_model(
+    machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product, shared product, inner product, dense layer"):
+        asked(blocks["attention-skip"], monkeypatch, machine)
 
 
 def test_a_product_that_cuts_its_operands_off_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
