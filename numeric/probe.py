@@ -145,7 +145,7 @@ def _model(
     storage = benches[0].results
     opmath = opmath_of(storage)
     matrices = next((mode.weights for bench in benches if bench.matrix != torch_dtype(storage)), None)
-    whole = [bench for bench in benches if operands is not None and _takes_whole(bench)]
+    whole = [bench for bench in benches if operands is not None and _takes_whole(bench, operands)]
     shortened = _names(bench for bench in benches if bench not in whole and _shortens(bench, operands))
     if shortened:
         raise UnsupportedNumerics(
@@ -165,7 +165,7 @@ def _model(
     orders, unknown = _orders(benches, operands, whole, apart=apart, patched_apart=patched_apart)
     taken_whole = {(bench.kernel.name, bench.rows, bench.columns) for bench in whole}
     if operands is not None:
-        taken_whole |= {(OUTER_PRODUCT, p, k) for p, k in outer if _outer_takes_whole(storage, p, k, running, device)}
+        taken_whole |= {(OUTER_PRODUCT, p, k) for p, k in outer if _outer_takes_whole(storage, operands, p, k, running, device)}
     # A sum that was confirmed in its order was rounded to nearest; of the others it is asked.
     truncating = _names(bench for bench in unknown if _truncates(bench, probing, accumulation))
     numerics = Numerics(
@@ -298,19 +298,28 @@ def _truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
     return bool((got < 1.5 * step).any())
 
 
-def _takes_whole(bench: Bench) -> bool:
-    """Whether the last bit of an operand of the storage counts, in a mode that rounds operands to a shorter format."""
-    if bench.matrix != torch_dtype(bench.results):
+def _one_in_each_column(bench: Bench) -> Tensor:
+    """Unit vectors, each column's in turn.  Returns (some, k, 1), no more than the batch."""
+    cases = min(bench.batch, max(CASES, bench.columns))
+    one = torch.zeros((cases, bench.columns, 1), dtype=torch.float64)
+    one[torch.arange(cases), torch.arange(cases) % bench.columns, 0] = 1.0
+    return one
+
+
+def _takes_whole(bench: Bench, operands: Format) -> bool:
+    """Whether the last bit of an operand of the storage counts, in whatever column, in a mode that rounds operands to a shorter format."""
+    if bench.matrix != torch_dtype(bench.results) or bench.results.significand_bits <= operands.significand_bits:
         return False
     last = 1.0 + 2 * bench.results.unit_roundoff
-    one = torch.zeros((CASES, bench.columns, 1), dtype=torch.float64)
-    one[:, 0] = 1.0
+    one = _one_in_each_column(bench)
     X = torch.full((1, bench.rows, bench.columns), last, dtype=torch.float64)
     return bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)
 
 
-def _outer_takes_whole(storage: Format, p: int, k: int, running: Context, device: str) -> bool:
+def _outer_takes_whole(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
     """The same of the batched product of a column and a row."""
+    if storage.significand_bits <= operands.significand_bits:
+        return False
     for left, right in ((1.0 + 2 * storage.unit_roundoff, 1.0), (1.0, 1.0 + 2 * storage.unit_roundoff)):
         column, row = (
             torch.full(shape, x, dtype=torch.float64).to(device, torch_dtype(storage)) for shape, x in (((BATCH, p, 1), left), ((BATCH, 1, k), right))
@@ -327,8 +336,7 @@ def _shortens(bench: Bench, operands: Format | None) -> bool:
     p, k = bench.rows, bench.columns
     kept = operands or bench.results
     last = 1.0 + 2 * kept.unit_roundoff
-    one = torch.zeros((CASES, k, 1), dtype=torch.float64)
-    one[:, 0] = 1.0
+    one = _one_in_each_column(bench)
     X = torch.full((1, p, k), last, dtype=torch.float64)
     if not (bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)):
         return True

@@ -7,6 +7,7 @@ cases themselves and never typed in. A file is sorted and keeps the reasons of t
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -209,7 +210,15 @@ def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -
 
 
 def by_name(record: RunRecord) -> dict[str, CellRecord]:
-    """The cells by their names. Raises DamagedRun if two have one name."""
+    """The cells by their names. Raises DamagedRun if two have one name, or two claims, errata or sweeps."""
+    for kind, names in (
+        ("claims", [claim.id for claim in record.claims]),
+        ("errata", [str(erratum.number) for erratum in record.errata]),
+        ("sweeps", [sweep_key(sweep) for sweep in record.near_zero]),
+    ):
+        twice = next((name for name, times in Counter(names).items() if times > 1), None)
+        if twice is not None:
+            raise DamagedRun(f"the run {record.run.id} holds two {kind} named {twice}; run the suite again into another folder.")
     found: dict[str, CellRecord] = {}
     for cell in record.cells:
         if cell_key(cell) in found:

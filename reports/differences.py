@@ -30,6 +30,7 @@ from reports.baseline import (
     same_schema,
     sweep_key,
 )
+from reports.findings import doubts, over_its_bound
 from reports.numbers import count, counted, joined, ratio, real
 from reports.outcomes import Came
 from reports.record import CellRecord, ClaimRecord, ErratumRecord, NearZeroSweep, RunRecord
@@ -73,7 +74,7 @@ class Difference:
 
     standing: Standing
     kind: str
-    """claim, erratum, cell, sweep, or other: a trained block or an experiment."""
+    """claim, erratum, cell, sweep, run, or other: a trained block or an experiment."""
     id: str
     what: str
     """In words, with what was and what is."""
@@ -137,9 +138,27 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
         rows, number = _matched(kind, before, after, judge, word, gone)  # type: ignore[arg-type]  # each kind with its own rows
         found += rows
         compared[kind] = number
+    found += _against_itself(record, baseline)
     order = list(Standing)
     found.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", _gravity(each.after)))
     return Compared(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
+
+
+def _against_itself(record: RunRecord, baseline: Baseline) -> Iterator[Difference]:
+    """What makes the run's own checks doubtful, or did not run, and stands in no row that is compared. No baseline accepts it."""
+    for words in doubts(record):
+        yield Difference(Standing.REGRESSION, "run", record.run.id, f"not to be trusted: {words}", "", "distrusted")
+    for cell in record.cells:
+        if over_its_bound(cell) and cell.verdict is not Verdict.VIOLATED:
+            what = f"called {cell.verdict.value}, and its figures tell of a violation"
+            yield Difference(Standing.REGRESSION, "cell", cell_key(cell), what, "", Verdict.VIOLATED.value)
+        elif cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None:
+            yield Difference(
+                Standing.REGRESSION, "cell", cell_key(cell), "no wrong update was planted, so nothing shows that one would be noticed", "", "distrusted"
+            )
+    for row in record.not_swept:
+        if (key := "/".join((row.block, row.format, row.variant))) not in baseline.sweeps:
+            yield Difference(Standing.NOT_RUN, "sweep", key, f"it did not run: {row.reason}", "missing", row.verdict.value)
 
 
 B = TypeVar("B")
@@ -264,7 +283,9 @@ def _changed(before: float, after: float) -> bool:
 
 def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bool) -> Iterator[Difference]:
     was, now = (f"{real(measured)}, {real(predicted)} predicted" for measured, predicted in ((line.measured, line.predicted), _radii(sweep)))
-    if paired and (line.measured, line.predicted) != _radii(sweep) and was != now:
+    if math.isnan(sweep.measured_radius) and not math.isnan(line.measured):
+        yield Difference(Standing.CHANGED, "sweep", key, f"nothing failed any more, so there is no radius; it was {was}", was, now)
+    elif paired and (line.measured, line.predicted) != _radii(sweep) and was != now:
         yield Difference(Standing.REGRESSION, "sweep", key, f"another radius on the same operands: {now}, was {was}", was, now)
     elif _in_time(line.measured, line.predicted) and not _in_time(*_radii(sweep)):
         yield Difference(Standing.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)

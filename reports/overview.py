@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reports.headline import cases_inside
 from reports.numbers import count, counted, ratio
 from reports.record import RunRecord
 from symbolic.verdict import Verdict
@@ -37,7 +38,7 @@ def checked(record: RunRecord) -> list[Line]:
     totals, found = record.totals, record.experiments
     mutants = f"; {count(totals.mutants_refuted)} of {counted(totals.mutants, 'false variant')} refuted" if totals.mutants else "; no false variant tried"
     planted = f"; a planted wrong update noticed in {count(totals.wrong_updates_caught)} of {count(totals.wrong_updates)}" if totals.wrong_updates else ""
-    judged = f"{count(totals.holds)} inside their bounds, {count(totals.violated)} violated"
+    judged = f"{count(cases_inside(record))} inside their bounds, {count(totals.violated)} violated"
     searched = max((row.worst for row in found.adversarial if row.worst is not None), default=None)
     shown = sum(erratum.shown for erratum in record.errata)
     lines = (

@@ -179,6 +179,7 @@
     }
     const target = name && document.getElementById(name);
     lost.textContent = !name || target ? "" : `Nothing on this page has the address #${name}: it is of another run, or its cell was not measured in this one.`;
+    if (lost.textContent) lost.scrollIntoView({ block: "center", behavior: "instant" });
     if (!target) return;
     for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     for (const fold of all(":scope > .more > details:first-child", target)) fold.open = true;

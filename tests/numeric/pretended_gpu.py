@@ -121,7 +121,7 @@ class _Calls(TorchFunctionMode):
             func(*args)
             self._as(args[1], args[0])
             return None
-        if func is Tensor.numpy and is_there(args[0]):
+        if func in (Tensor.numpy, Tensor.__array__) and is_there(args[0]):
             raise OtherDevice("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.")
         if func is F.layer_norm and is_there(args[0]) and kwargs["weight"] is not None and args[0].dtype != kwargs["weight"].dtype:
             raise OtherDevice(f"expected scalar type {args[0].dtype} but found {kwargs['weight'].dtype}")
@@ -135,6 +135,8 @@ class _Calls(TorchFunctionMode):
             found = func(*args, **{**kwargs, "device": "cpu"})
             _put_there(found)
             return found
+        if kwargs.get("generator") is not None and any(isinstance(x, Tensor) and is_there(x) for x in args):
+            raise OtherDevice("Expected a 'cuda' device type for generator but found 'cpu'")
         self._operations.makes_there = func is F.scaled_dot_product_attention and is_there(args[0])  # it makes its causal mask itself
         try:
             return func(*args, **kwargs)

@@ -6,6 +6,7 @@ What a GPU computes is another matter; tests marked ``gpu`` ask a real one.
 import dataclasses
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 from pretended_gpu import OtherDevice, PretendedGpu, is_there
@@ -62,6 +63,10 @@ def test_it_refuses_what_a_gpu_refuses() -> None:
         torch.func.vmap(lambda x: x @ here)(there.expand(2, 3))
     with pytest.raises(OtherDevice, match="numpy"):
         there.numpy()
+    with pytest.raises(OtherDevice, match="numpy"):
+        np.asarray(there)
+    with pytest.raises(OtherDevice, match="generator"):
+        there.normal_(generator=torch.Generator())
     with pytest.raises(OtherDevice, match="generator"):
         torch.randn(3, generator=torch.Generator(), device="cuda")
 

@@ -101,6 +101,60 @@ class OtherSided(RoundedOperands):
         return func(args[0], self._rounded(args[1]), *args[2:], **(kwargs or {}))
 
 
+class OuterToo(Hopper):
+    """As Hopper, but the product of a column and a row rounds one of them."""
+
+    side = 0
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") in ("matmul", "__matmul__") and args[0].shape[-1] == 1:
+            return func(*(self._rounded(x) if place == self.side else x for place, x in enumerate(args)), **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class OuterTooOtherSide(OuterToo):
+    """The other of them."""
+
+    side = 1
+
+
+@pytest.mark.parametrize("machine", [OuterToo, OuterTooOtherSide])
+def test_an_outer_product_that_rounds_is_not_called_whole(
+    machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {kernel for kernel, _, _ in asked(blocks["attention-skip"], monkeypatch, machine).layer.whole} == WHOLE - {OUTER_PRODUCT}
+
+
+class LaterColumns(RoundedOperands):
+    """Every product takes the first column of its left operand whole, and the first row of its right one, and rounds the others."""
+
+    def _rounded(self, x: Any) -> Any:
+        if not isinstance(x, Tensor) or x.dim() < 2:
+            return super()._rounded(x)
+        rounded = super()._rounded(x)
+        return torch.cat([x[..., :1], rounded[..., 1:]], dim=-1) if x.shape[-1] > 1 else torch.cat([x[..., :1, :], rounded[..., 1:, :]], dim=-2)
+
+
+def test_a_product_that_takes_one_column_whole_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
+        asked(blocks["attention-skip"], monkeypatch, LaterColumns)
+
+
+def test_only_the_shapes_that_were_asked_about_are_whole(hopper: Probed) -> None:
+    assert hopper.layer.of(PATCHED_WEIGHT, 127, 32).operands == TF32
+
+
+def test_autocast_takes_nothing_whole(machine: dict[str, Probed]) -> None:
+    """Its operands are of the storage's format, which has no bit more: a column of fp32 is rounded all the same."""
+    assert machine["bf16-autocast"].layer.operands is not None
+    assert machine["bf16-autocast"].layer.whole == frozenset()
+
+
+def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: Probed, machine: dict[str, Probed]) -> None:
+    for name in (PRODUCT, PATCHED_WEIGHT):
+        assert hopper.layer.orders[name, 128, 32] == machine["fp32"].layer.orders[name, 128, 32]
+
+
 @pytest.mark.parametrize("machine", [OneSided, OtherSided])
 def test_a_product_that_takes_one_operand_whole_has_no_model(
     machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,7 @@
 """Experiments as rows of the record, and their data as CSV: each number goes where its name says."""
 
 import csv
+import errno
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from numeric.implicit_dynamics import Dynamics, Identity, Point
 from reports.experiment_rows import Experiments
 from reports.row import NotMeasured
-from verify import experiment_records
+from verify import experiment_records, failures
 from verify.experiment_records import IDENTITIES, Experiment, dynamics, with_outcome, write_data
 from verify.failures import failure_of
 
@@ -55,6 +56,26 @@ def test_rows_keep_the_blocks_order_and_what_broke_is_told(row: Any, tmp_path: P
     failure = failure_of(ValueError("every prompt met a limit\nmore"), job.name, tmp_path)
     broken = with_outcome(found, job, failure, ["attention", "gru"])
     assert broken.broken == [NotMeasured(block="gru", what="dynamics", reason="ValueError: every prompt met a limit; its traceback is in crashes/")]
+
+
+def test_a_failure_is_told_whatever_its_words_and_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a surrogate pair, as Python makes of a byte in a path; a long name with signs that no file may have; and a folder that cannot be made."""
+    found = failure_of(ValueError("caf\udce9"), "../" + 90 * "é\0/", tmp_path)
+    assert found.reason == "ValueError: caf\\udce9; its traceback is in crashes/"
+    (log,) = (tmp_path / "crashes").iterdir()
+    assert "ValueError: caf\\udce9" in log.read_text()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(failures, "CRASHES_FOLDER", "file/below")
+    assert failure_of(ValueError("no"), "a", tmp_path).reason.startswith("ValueError: no; its traceback could not be written (")
+
+
+def test_a_full_disk_is_still_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(failures, "_write_crash", full)
+    with pytest.raises(OSError, match="no room"):
+        failure_of(ValueError("no"), "a", tmp_path)
 
 
 def test_their_data_are_a_row_for_each_point(row: Any, tmp_path: Path) -> None:

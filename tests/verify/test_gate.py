@@ -12,7 +12,7 @@ import report_samples as samples
 from calling import called, verify
 
 from reports.experiment_rows import Experiments
-from reports.record import Counts, Probe, RunRecord
+from reports.record import Certified, Counts, NotSwept, Probe, RunRecord
 from reports.row import NotMeasured
 from reports.runs import load_run, write_run
 from symbolic.verdict import Verdict
@@ -90,6 +90,8 @@ FIRST_GONE: Change = lambda record: record.model_copy(update={"cells": record.ce
 OTHER_ANSWERS = whole(environment=samples.environment(probes=[Probe(id="fma", question="?", answer="no")]))
 ONE_MORE = Counts(holds=700, inconclusive=324)
 VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
+CONTRADICTED = Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=False)
+NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
 NAN = float("nan")
 
 SITUATIONS = {
@@ -127,6 +129,20 @@ SITUATIONS = {
     "one case more refused on the same operands": Situation(1, cell(1, counts=ONE_MORE), said="on the same operands"),
     "a cell that says nothing of its worst case": Situation(1, cell(0, worst_ratio=None), seed=8, said="no worst error ÷ bound any more"),
     "a cell that no reference saw": Situation(1, cell(0, certified=None), seed=8, said="0 cases compared with balls, 16 before"),
+    "a cell that balls contradict": Situation(1, cell(0, certified=CONTRADICTED), seed=8, said="a bound that ball arithmetic contradicts"),
+    "a cell that balls contradict, known or not": Situation(
+        1, cell(0, certified=CONTRADICTED), before=cell(0, certified=CONTRADICTED), said="not to be trusted"
+    ),
+    "a planted wrong update passes": Situation(1, cell(0, mutant_verdict=Verdict.HOLDS, mutant_caught=0), said="let a planted wrong update pass"),
+    "no wrong update planted": Situation(1, cell(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="no wrong update was planted"),
+    "a cell that holds and counts a violation": Situation(
+        1, cell(0, counts=Counts(holds=701, violated=1, inconclusive=322)), seed=8, said="figures tell of a violation"
+    ),
+    "a new false variant that is not refuted": Situation(1, UNREFUTED, before=ONE_MUTANT, said="not refuted, so the prover may accept anything"),
+    "a sweep that no baseline knows did not run": Situation(3, whole(not_swept=[NEVER_SWEPT]), said="it did not run: it broke"),
+    "a sweep in which nothing failed": Situation(0, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, said="nothing failed any more"),
+    "a sweep in which nothing failed, strictly": Situation(1, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, strict=True),
+    "two claims of one name": Situation(2, whole(claims=[samples.claim(verdict=Verdict.VIOLATED), samples.claim()]), said="holds two claims named"),
     "a new cell that is violated": Situation(1, VIOLATED, before=FIRST_GONE, said="not in the baseline, and VIOLATED"),
     "a known failure with another seed": Situation(0, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.0), said="known failures"),
     "more cases of a known failure": Situation(1, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.6), said="outside the bound"),
