@@ -30,6 +30,9 @@ from symbolic.verdict import Verdict
 ONLY_THERE = ("tf32", "bf16-autocast")
 """Modes that torch itself switches on, on a real GPU."""
 
+UNLIKE = ("griffin", "gru", "mixture-of-experts", "parallel", "pre-ln-stack", "selective-ssm")
+"""Blocks of which each has modules that no other has."""
+
 RUN = [mode.id for mode in MODES if "cuda" in mode.runs_on and mode.id not in ONLY_THERE and not mode.id.endswith("-reduced")]
 
 
@@ -88,7 +91,7 @@ def test_modes_are_measured(mode: str, blocks: dict[str, TrainedBlock]) -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-@pytest.mark.parametrize("block", [row.id for row in all_blocks() if row.id != "attention"])
+@pytest.mark.parametrize("block", [pytest.param(row.id, marks=[] if row.id in UNLIKE else pytest.mark.soak) for row in all_blocks()])
 def test_every_block_is_measured(block: str, blocks: dict[str, TrainedBlock]) -> None:
     assert cannot_run(blocks[block].model.block, modes_named(["fp32"])[0]) is None
     assert measure_cell(cell(blocks[block], "fp32"), 0).verdict is Verdict.HOLDS
