@@ -49,7 +49,7 @@ class Block:
         module = inspect.getmodule(self.build)
         assert module is not None
         trained_by = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in TRAINED_BY]
-        return fingerprint(self.id, self.recipe, inspect.getsource(module), *trained_by, torch.__version__)
+        return fingerprint(self.id, self.recipe, [inspect.getsource(module), *trained_by], torch.__version__)
 
 
 def all_blocks() -> list[Block]:

@@ -1,7 +1,9 @@
 """How a block is trained: every choice that determines its weights, and nothing else."""
 
+import ast
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -34,7 +36,20 @@ class Recipe:
         return self.dimension + 1
 
 
-def fingerprint(block_id: str, recipe: Recipe, *sources: str) -> str:
-    """A hash of everything that determines the trained weights.  sources: the texts of the code that builds and trains the block, its libraries' versions."""
+def fingerprint(block_id: str, recipe: Recipe, sources: Sequence[str], torch_version: str) -> str:
+    """A hash of everything that determines the trained weights.  sources: the texts of the modules that build and train the block.
+
+    Import statements and docstrings do not count: a module that moves, or is described in other words, trains the same weights.
+    """
     recipe_text = json.dumps(asdict(recipe), sort_keys=True)
-    return hashlib.sha256("\0".join([block_id, recipe_text, *sources]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join([block_id, recipe_text, *map(executed, sources), torch_version]).encode()).hexdigest()[:16]
+
+
+def executed(source: str) -> str:
+    """A Python source without its import statements, docstrings and blank lines."""
+    dropped: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if is_text or isinstance(node, ast.Import | ast.ImportFrom):
+            dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return "\n".join(line for number, line in enumerate(source.splitlines(), start=1) if number not in dropped and line.strip())

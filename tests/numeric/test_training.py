@@ -123,7 +123,7 @@ def test_the_loss_of_a_cached_block_is_measured_again(folder: Path) -> None:
 @pytest.mark.parametrize("name", TRAINED_BY)
 def test_the_code_that_trains_is_in_the_fingerprint(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before, read = short().fingerprint, Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda self, **options: read(self, **options) + ("# other" if self.name == name else ""))
+    monkeypatch.setattr(Path, "read_text", lambda self, **options: read(self, **options) + ("\nOTHER = 1" if self.name == name else ""))
     assert short().fingerprint != before
 
 
@@ -148,14 +148,34 @@ def test_a_weight_that_is_not_finite_is_refused(bad: float, folder: Path) -> Non
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Recipe)])
 def test_every_choice_of_a_recipe_is_in_the_fingerprint(field: str) -> None:
     changed = dataclasses.replace(SHORT, **{field: getattr(SHORT, field) + 1})
-    assert fingerprint("b", changed, "source") != fingerprint("b", SHORT, "source")
-    assert fingerprint("b", dataclasses.replace(SHORT), "source") == fingerprint("b", SHORT, "source")
+    assert fingerprint("b", changed, ["x = 1"], "2.0") != fingerprint("b", SHORT, ["x = 1"], "2.0")
+    assert fingerprint("b", dataclasses.replace(SHORT), ["x = 1"], "2.0") == fingerprint("b", SHORT, ["x = 1"], "2.0")
 
 
 def test_the_source_and_the_name_are_in_the_fingerprint() -> None:
-    prints = {fingerprint("b", SHORT, "source"), fingerprint("b", SHORT, "source "), fingerprint("c", SHORT, "source")}
-    assert len(prints) == 3
+    prints = {fingerprint(name, SHORT, [source], torch) for name, source, torch in [("b", "x = 1", "2"), ("b", "x = 2", "2"), ("c", "x = 1", "2"), ("b", "x = 1", "3")]}
+    assert len(prints) == 4
     assert len({block.fingerprint for block in all_blocks()}) == len(all_blocks())
+
+
+CODE = """
+def rate(x):
+    return 2 * x
+"""
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        '"""What it is."""\nimport torch\nfrom numeric.a import (\n    b,\n    c,\n)\n' + CODE,
+        CODE.replace("    return", '    """In other words."""\n    from numeric import a\n\n    return'),
+    ],
+)
+def test_a_module_that_moves_trains_the_same_weights(moved: str) -> None:
+    """Import statements and docstrings do not count; everything else does."""
+    assert fingerprint("b", SHORT, [moved], "2") == fingerprint("b", SHORT, [CODE], "2")
+    assert fingerprint("b", SHORT, [moved.replace("2 * x", "3 * x")], "2") != fingerprint("b", SHORT, [CODE], "2")
+    assert fingerprint("b", SHORT, [CODE + "print(1)"], "2") != fingerprint("b", SHORT, [CODE], "2")
 
 
 def test_an_unknown_block_names_the_near_miss() -> None:
