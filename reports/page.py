@@ -14,28 +14,28 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.agreement import cases_missing, disagreeing_cells
-from reports.baseline import BASELINE_FILE, load_baseline
-from reports.comparison import since_baseline
-from reports.decimal_columns import align_columns
-from reports.dynamics_table import dynamics_table
-from reports.error_and_bound import VIOLATIONS_DRAWN, panels
-from reports.experiment_rows import Experiments, StaticPatchRecord
-from reports.glossary import VERDICTS, WORDS
-from reports.grid import GLYPHS, Grid, gravest, grid, unique
-from reports.headline import Headline, Standing, cases_inside, headline, taken_up
-from reports.near_zero_figure import sweep_picture
-from reports.near_zero_table import radii_table
-from reports.overview import WORST_CELLS, checked, left_out
-from reports.paper_figures import paper_pictures
-from reports.picture_tables import dynamics_points, paper_tables, static_points, training_losses
-from reports.record import NearZeroSweep, RunRecord
-from reports.runs import load_run, replacing
-from reports.shared_styles import share_styles
-from reports.static_patch_figure import static_picture
-from reports.templating import TEMPLATES, environment, style
-from reports.training_figure import training_picture
-from symbolic.verdict import Verdict
+from reports.comparison.baseline import BASELINE_FILE, load_baseline
+from reports.comparison.rendering import since_baseline
+from reports.figures.data_tables import dynamics_points, paper_tables, static_points, training_losses
+from reports.figures.dynamics_table import dynamics_table
+from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
+from reports.figures.many_queries_figure import static_picture
+from reports.figures.near_zero_figure import sweep_picture
+from reports.figures.near_zero_table import radii_table
+from reports.figures.paper_figures import paper_pictures
+from reports.figures.training_figure import training_picture
+from reports.findings.grid import GLYPHS, Grid, gravest, grid, unique
+from reports.findings.headline import Headline, Standing, cases_inside, headline, taken_up
+from reports.findings.overview import WORST_CELLS, checked, left_out
+from reports.html.decimal_columns import align_columns
+from reports.html.glossary import VERDICTS, WORDS
+from reports.html.shared_styles import share_styles
+from reports.html.templating import TEMPLATES, environment, style
+from reports.record.agreement import cases_missing, disagreeing_cells
+from reports.record.experiments import Experiments, StaticPatchRecord
+from reports.record.record import NearZeroSweep, RunRecord
+from reports.record.run_folder import load_run, replacing
+from symbolic.vocabulary.verdict import Verdict
 
 DETAILED_CELLS = 2000
 """Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""

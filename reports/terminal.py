@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.experiment_rows import AdversarialRecord
-from reports.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.headline import Standing, headline, taken_up
-from reports.numbers import count, counted, ratio, real, seconds
-from reports.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
-from symbolic.verdict import Verdict
+from reports.findings.grid import GLYPHS, WORST_FIRST, Square, grid
+from reports.findings.headline import Standing, headline, taken_up
+from reports.record.experiments import AdversarialRecord
+from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
+from reports.text.numbers import count, counted, ratio, real, seconds
+from symbolic.vocabulary.verdict import Verdict
 
 _COLOURS = {
     Verdict.HOLDS: "blue",

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from symbolic.families import Family
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.families import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 Side = Callable[[Values], Any]
 """One side of a statement, for values of any arithmetic."""

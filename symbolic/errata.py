@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symbolic.claim import Counterexample, Formula
-from symbolic.registry import load_claims
+from symbolic.claims import load_claims
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def load_errata() -> list[Erratum]:
 def settle(erratum: Erratum, *, measured: str | None = None) -> SettledErratum:
     """Refute the literal reading and prove the correction, with the formulas as they are now. Imports SymPy."""
     from symbolic.prover import prove, refute
-    from symbolic.verdict import Verdict
+    from symbolic.vocabulary.verdict import Verdict
 
     (claim,) = load_claims([erratum.claim])
     mutant = next(mutant for mutant in claim.mutants if mutant.id == erratum.mutant)

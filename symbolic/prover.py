@@ -13,16 +13,17 @@ from functools import partial
 from itertools import chain, islice, product
 from types import SimpleNamespace
 
-from symbolic import formulas, instances, points, search
-from symbolic.assumptions import StepFails
+from symbolic import formulas
 from symbolic.claim import Claim, Counterexample, Formula, Function, Matrix, Mutant, Problem, Step, listed
-from symbolic.derivation import Derivation
-from symbolic.errors import MissingHypothesis, ShapeMismatch
-from symbolic.exact import Irrational, Undefined
-from symbolic.families import Family, member
-from symbolic.terms import Application, Symbol
-from symbolic.values import TERMS, Values
-from symbolic.verdict import Verdict
+from symbolic.counterexamples import instances, points, search
+from symbolic.derivation.assumption import StepFails
+from symbolic.derivation.derivation import Derivation
+from symbolic.exact.rationals import Irrational, Undefined
+from symbolic.statements.values import TERMS, Values
+from symbolic.terms.families import Family, member
+from symbolic.terms.term import Application, Symbol
+from symbolic.vocabulary.errors import MissingHypothesis, ShapeMismatch
+from symbolic.vocabulary.verdict import Verdict
 
 NOT_SHOWN = "not shown"
 INSTANCES = 12

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import QUIET, Visit, chromium
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browsing import QUIET, Visit, chromium
 
 
 @pytest.fixture(scope="session")

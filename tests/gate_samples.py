@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import report_samples as samples
 from numpy.typing import NDArray
 
-from reports.cases import Cases, CasesWriter
-from reports.record import CellRecord, Counts, Quantiles, RunRecord, Spread
-from reports.runs import write_run
-from symbolic.verdict import Verdict
+from reports.record.cases_table import Cases, CasesWriter
+from reports.record.record import CellRecord, Counts, Quantiles, RunRecord, Spread
+from reports.record.run_folder import write_run
+from symbolic.vocabulary.verdict import Verdict
+from tests import report_samples as samples
 
 SIZE = 1024
 CELLS = (("fp32", "random"), ("fp32", "near_zero"), ("bf16", "random"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reports.cases import Cases, CasesWriter
-from reports.experiment_rows import (
+from reports.record.cases_table import Cases, CasesWriter
+from reports.record.experiments import (
     CheckpointRecord,
     DynamicsInFormat,
     DynamicsRecord,
@@ -18,7 +18,7 @@ from reports.experiment_rows import (
     StaticPatchRecord,
     StaticPointRecord,
 )
-from reports.record import (
+from reports.record.record import (
     CellRecord,
     Certified,
     ClaimRecord,
@@ -39,8 +39,8 @@ from reports.record import (
     Spread,
     Step,
 )
-from reports.runs import write_run
-from symbolic.verdict import Verdict
+from reports.record.run_folder import write_run
+from symbolic.vocabulary.verdict import Verdict
 
 INFINITY, NAN = float("inf"), float("nan")
 

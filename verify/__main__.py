@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from symbolic.errors import CallError
-from verify.status import INCOMPLETE, INTERRUPTED, WRONG_CALL, graver
+from symbolic.vocabulary.errors import CallError
+from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, graver
 
 if TYPE_CHECKING:
-    from numeric.own_block import OwnBlock
-    from reports.record import RunRecord
-    from verify.plan import Plan
-    from verify.store import Start
+    from numeric.user_blocks.admission import OwnBlock
+    from reports.record.record import RunRecord
+    from verify.plan.plan import Plan
+    from verify.run_folder.run_folder import Start
 
 app = typer.Typer(
     name="verify",
@@ -76,7 +76,7 @@ def all_(
     """Prove every claim, train and stress every block, and write a report."""
     if resume is not None:
         return _resume(context, resume, jobs, as_json)
-    from verify.plan import make_plan
+    from verify.plan.plan import make_plan
 
     plan = make_plan("all", profile=profile, seed=seed, device=device, jobs=jobs, cell_seconds=cell_seconds, run_seconds=run_seconds)
     return _run(plan, out, as_json, baseline=baseline)
@@ -105,7 +105,7 @@ def stress(
     """Measure trained blocks against their rounding bounds, without the proofs."""
     if resume is not None:
         return _resume(context, resume, jobs, as_json)
-    from verify.plan import make_plan
+    from verify.plan.plan import make_plan
 
     plan = make_plan(
         "stress",
@@ -141,8 +141,8 @@ def check(
     as_json: AsJson = False,
 ) -> int:
     """Measure a block of your own, with your own update of its weight if the file has one (docs/own_blocks.md)."""
-    from verify.own_files import load_own
-    from verify.plan import make_plan
+    from verify.plan.plan import make_plan
+    from verify.plan.user_file import load_own
 
     own = load_own(target)
     plan = make_plan(
@@ -176,7 +176,7 @@ def adversary(
     as_json: AsJson = False,
 ) -> int:
     """Search for the context that brings the error nearest to its bound, or beyond: of the paper's block in fp32 and bf16, unless others are named."""
-    from verify.adversary import search_contexts
+    from verify.commands.adversary import search_contexts
 
     return search_contexts(block, format, variant, evaluations=evaluations, seconds=seconds, fresh=fresh, out=out, device=device, seed=seed, as_json=as_json)
 
@@ -189,7 +189,7 @@ def prove(
     as_json: AsJson = False,
 ) -> int:
     """Prove the claims for all sizes, and refute their mutants."""
-    from verify.commands import prove_claims
+    from verify.commands.prove import prove_claims
 
     return prove_claims(claims or None, steps=steps, n=n, as_json=as_json)
 
@@ -201,7 +201,7 @@ def train(
     as_json: AsJson = False,
 ) -> int:
     """Train blocks on the paper's task, and keep them in the cache."""
-    from verify.commands import train_blocks
+    from verify.commands.prove import train_blocks
 
     return train_blocks(blocks or None, again=again, as_json=as_json)
 
@@ -212,7 +212,7 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List what there is."""
-    from verify.commands import list_kind
+    from verify.commands.prove import list_kind
 
     return list_kind(kind, as_json=as_json)
 
@@ -224,7 +224,7 @@ def report(
     as_json: AsJson = False,
 ) -> int:
     """Render a run's report again from its record."""
-    from verify.commands import render_report
+    from verify.commands.prove import render_report
 
     return render_report(run, open_it=open_, as_json=as_json)
 
@@ -237,7 +237,7 @@ def compare(
     as_json: AsJson = False,
 ) -> int:
     """Compare two runs: what appeared, vanished, changed its verdict, or moved further than another seed would move it."""
-    from verify.comparing import compare as compare_runs
+    from verify.commands.compare import compare as compare_runs
 
     return compare_runs(before, after, out=out, as_json=as_json)
 
@@ -250,7 +250,7 @@ def baseline(
     as_json: AsJson = False,
 ) -> int:
     """Keep what a run found, small and sorted, as what later runs are held to."""
-    from verify.comparing import keep
+    from verify.commands.compare import keep
 
     return keep(run, out, reason, as_json=as_json)
 
@@ -263,7 +263,7 @@ def gate(
     as_json: AsJson = False,
 ) -> int:
     """Hold a run to a baseline: 1 if anything is worse, missing, or beyond its margin; 3 if nothing was compared."""
-    from verify.comparing import gate as hold
+    from verify.commands.compare import gate as hold
 
     return hold(run, baseline, strict=strict, as_json=as_json)
 
@@ -275,7 +275,7 @@ def history(
     as_json: AsJson = False,
 ) -> int:
     """Tell the runs of a folder: each cell's numbers over the runs, and with which run each change appeared."""
-    from verify.comparing import tell_history
+    from verify.commands.compare import tell_history
 
     return tell_history(runs, out=out, as_json=as_json)
 
@@ -287,7 +287,7 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Run one kept case again, without its block: both sides, the reference, the bound, and whether it comes out bit for bit."""
-    from verify.replaying import replay_witness
+    from verify.commands.replay import replay_witness
 
     return replay_witness(witness, device=device, as_json=as_json)
 
@@ -295,17 +295,17 @@ def replay(
 @app.command()
 def doctor(device: Device = "auto", as_json: AsJson = False) -> int:
     """Ask this machine how it computes, and the reference whether it can be trusted."""
-    from verify.commands import examine
+    from verify.commands.prove import examine
 
     return examine(device=device, as_json=as_json)
 
 
 def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" = None, *, baseline: Path | None = None) -> int:
     """Run a plan in a new folder. Raises NotABaseline before that."""
-    from verify.store import new_run
+    from verify.run_folder.run_folder import new_run
 
     if baseline is not None:
-        from reports.baseline import BASELINE_FILE, load_baseline
+        from reports.comparison.baseline import BASELINE_FILE, load_baseline
 
         load_baseline(baseline)
     with new_run(plan, out) as start:
@@ -316,7 +316,7 @@ def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" =
 
 def _resume(context: typer.Context, folder: Path, jobs: int | None, as_json: bool) -> int:
     """Go on with the run in a folder. Raises CannotResume if the call asks for something beside it."""
-    from verify.resuming import refuse_beside, resumed_run
+    from verify.run_folder.resuming import refuse_beside, resumed_run
 
     refuse_beside([name for name in context.params if _is_given(context, name)])
     with resumed_run(folder, str(context.command.name), jobs) as start:
@@ -332,10 +332,10 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
-    from reports.runs import RUN_FILE, load_run
-    from verify.disk import DiskFull
-    from verify.engine import run
+    from reports.record.run_folder import RUN_FILE, load_run
+    from verify.engine.run import run
     from verify.progress import ProgressBars
+    from verify.run_folder.disk_full import DiskFull
 
     try:
         # What a user's own code prints is no part of the answer.
@@ -352,10 +352,10 @@ def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> 
     _print_record(record, start.folder, as_json)
     status = record.run.exit_status
     assert status is not None
-    from reports.baseline import BASELINE_FILE
+    from reports.comparison.baseline import BASELINE_FILE
 
     if (start.folder / BASELINE_FILE).exists():
-        from verify.comparing import held_to
+        from verify.commands.compare import held_to
 
         return graver(status, held_to(record, start.folder / BASELINE_FILE, as_json=as_json))
     return status
@@ -378,9 +378,9 @@ def _annotate(record: "RunRecord", folder: Path, stream: TextIO) -> None:
     """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    from reports.agreement import disagreeing_cells
-    from reports.annotations import annotations
-    from reports.for_ci import against_baseline
+    from reports.ci.annotations import annotations
+    from reports.ci.files import against_baseline
+    from reports.record.agreement import disagreeing_cells
 
     for line in annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)):
         print(line, file=stream)

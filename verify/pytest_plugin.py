@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from numeric.own_prompts import Machine, Transfer
+    from numeric.user_blocks.prompts import Machine, Transfer
 
 ALL = "all"
 """In place of a format: every one that a CPU has."""
@@ -27,7 +27,7 @@ USUAL = "quick"
 @pytest.fixture(scope="session")
 def _icl_verify_machine() -> "Machine":
     """What the machine answered to its probes in this session."""
-    from numeric.own_prompts import Machine
+    from numeric.user_blocks.prompts import Machine
 
     return Machine()
 
@@ -45,8 +45,8 @@ def context_transfer(request: pytest.FixtureRequest, tmp_path: Path) -> "Callabl
         block: object, context: Any, query: Any, *, format: str | Sequence[str] | None = None, variant: str | None = None, update: Any = None
     ) -> "list[Transfer]":
         __tracebackhide__ = True
-        from numeric.own_prompts import transfers
-        from symbolic.errors import CallError
+        from numeric.user_blocks.prompts import transfers
+        from symbolic.vocabulary.errors import CallError
 
         machine = request.getfixturevalue("_icl_verify_machine")
         refused = ""
@@ -65,7 +65,7 @@ def context_transfer(request: pytest.FixtureRequest, tmp_path: Path) -> "Callabl
 
 
 def _formats(given: str | Sequence[str] | None) -> Sequence[str] | None:
-    from verify.profiles import profile_named
+    from verify.plan.profiles import profile_named
 
     if given is None:
         return profile_named(USUAL).formats
@@ -112,7 +112,7 @@ def _side(row: "Transfer") -> str:
 
 
 def _replay(row: "Transfer", path: Path) -> str:
-    from numeric.own_block import OWN
+    from numeric.user_blocks.admission import OWN
 
     if row.variant == OWN:
         return "none: the update is known to this test alone"

@@ -1,1 +1,1 @@
-"""One file a block: the folder is the registry."""
+"""The registry of blocks: one file a family."""

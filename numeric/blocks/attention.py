@@ -11,10 +11,10 @@ network knows the query, and learns to do better.
 from torch import Tensor
 from torch.nn import functional as F
 
-from numeric.block import Block
-from numeric.block_parts import AttentionWeights, relu_network, sequence
-from numeric.contextual_block import ContextualBlock
-from numeric.recipe import Recipe
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.layers import AttentionWeights, relu_network, sequence
+from numeric.architecture.recipe import Recipe
 
 
 class SoftmaxAttention(AttentionWeights):

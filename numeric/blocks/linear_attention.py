@@ -6,10 +6,10 @@ each token (claim ``linear-attention``). Without a context A(sx) = s³A(x), but 
 
 from torch import Tensor
 
-from numeric.block import Block
-from numeric.block_parts import AttentionWeights, relu_network, sequence
-from numeric.contextual_block import ContextualBlock
-from numeric.recipe import Recipe
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.layers import AttentionWeights, relu_network, sequence
+from numeric.architecture.recipe import Recipe
 
 
 class LinearAttention(AttentionWeights):

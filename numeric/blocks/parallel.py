@@ -6,10 +6,10 @@ The network reads the query's own stream, so no context reaches its first layer,
 
 from torch import nn
 
-from numeric.block import Block
-from numeric.block_parts import PreNormAttention
-from numeric.contextual_block import ContextualBlock
-from numeric.recipe import Recipe
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.layers import PreNormAttention
+from numeric.architecture.recipe import Recipe
 
 
 def _build(recipe: Recipe) -> ContextualBlock:

@@ -10,10 +10,10 @@ of W. Without a context A(x) does not go to zero with x: N₁(x) has one length,
 
 from torch import nn
 
-from numeric.block import Block
-from numeric.block_parts import GatedNetwork, PreNormAttention, unscaled_rms_norm
-from numeric.contextual_block import ContextualBlock
-from numeric.recipe import Recipe
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.layers import GatedNetwork, PreNormAttention, unscaled_rms_norm
+from numeric.architecture.recipe import Recipe
 
 
 def _layer_norm(recipe: Recipe) -> ContextualBlock:

@@ -2,17 +2,17 @@
 
 Block i has the streams of all tokens before it: v_t = s_t + attention(N₁(s_1), ..., N₁(s_t)), s_t ← v_t + W′GELU(W N₂(v_t) + b) + b′. A token sees
 itself and those before it, so what the context contributes to a block does not depend on the query. The claim ``stack`` patches every block, in
-order (``numeric/stack.py``); the grid tests the last one behind a contextual layer that is nine blocks deep.
+order (``numeric/experiments/patched_stack.py``); the grid tests the last one behind a contextual layer that is nine blocks deep.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from numeric.block import Block
-from numeric.block_parts import PreNormAttention, heads_together, sequence
-from numeric.contextual_block import ContextualBlock
-from numeric.recipe import Recipe
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.layers import PreNormAttention, heads_together, sequence
+from numeric.architecture.recipe import Recipe
 
 DEPTH = 10
 

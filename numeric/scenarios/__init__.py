@@ -1,1 +1,1 @@
-"""One file a scenario: the folder is the registry."""
+"""The registry of scenarios: one file a family of contexts."""

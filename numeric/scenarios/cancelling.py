@@ -8,9 +8,9 @@ How far each goes differs from case to case, so that a batch holds every stage. 
 import torch
 from torch import Tensor
 
-from numeric.formats import Format
-from numeric.scenario import Cases, Scenario, drawn, refuses_blunt_formats
-from numeric.subject import Subject
+from numeric.cells.scenario import Cases, Scenario, drawn, refuses_blunt_formats
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 STEPS = 40
 RATE = 0.05

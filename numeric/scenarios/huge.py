@@ -6,9 +6,9 @@ be wrong without a warning.
 
 import torch
 
-from numeric.formats import Format
-from numeric.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
-from numeric.subject import Subject
+from numeric.cells.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 LEVELS = 16
 """Scales, evenly spaced in the exponent from 1 up to where an entry passes the largest number."""

@@ -6,9 +6,9 @@ What grows is the number of summands of an average, or of steps of a recurrence.
 import torch
 from torch import Tensor
 
-from numeric.formats import Format
-from numeric.scenario import Cases, Scenario, drawn
-from numeric.subject import Subject
+from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 OF_ONE_CONTEXT = 64
 """Cases that share a context, each with a query of its own: drawing a context for each would take longer than measuring."""

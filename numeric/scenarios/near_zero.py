@@ -9,11 +9,11 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.block import Block
-from numeric.formats import Format
-from numeric.modes import Mode
-from numeric.scenario import Cases, Scenario
-from numeric.subject import Subject
+from numeric.architecture.block import Block
+from numeric.cells.scenario import Cases, Scenario
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
+from numeric.formats.mode import Mode
 
 LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""

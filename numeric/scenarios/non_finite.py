@@ -8,9 +8,9 @@ import math
 
 import torch
 
-from numeric.formats import Format
-from numeric.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
-from numeric.subject import Subject
+from numeric.cells.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 PLANTED = (math.nan, math.inf, -math.inf)
 

@@ -2,9 +2,9 @@
 
 import torch
 
-from numeric.formats import Format
-from numeric.scenario import Cases, Scenario, drawn
-from numeric.subject import Subject
+from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:

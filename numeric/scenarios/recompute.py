@@ -11,14 +11,14 @@ zero with the query, which is scaled down in steps, while the tokens and with th
 import torch
 from torch import Tensor
 
-from numeric.block import Block
-from numeric.contextual_block import ContextualBlock
-from numeric.formats import Format
-from numeric.modes import Mode
-from numeric.passes import attend
-from numeric.probe import Probed
-from numeric.scenario import Cases, Scenario, drawn
-from numeric.subject import Subject
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
+from numeric.formats.mode import Mode
+from numeric.machine.probe import Probed
+from numeric.sides.passes import attend
 
 SERVED = 7
 """Cases that the update's â is computed for at once: the size of a small service's batch, and no power of two."""

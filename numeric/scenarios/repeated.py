@@ -5,11 +5,11 @@ C∖Y means positions, not values: as sets, the context would lose every copy or
 
 import torch
 
-from numeric.block import Block
-from numeric.formats import Format
-from numeric.modes import Mode
-from numeric.scenario import Cases, Scenario, drawn, part_removed
-from numeric.subject import Subject
+from numeric.architecture.block import Block
+from numeric.cells.scenario import Cases, Scenario, drawn, part_removed
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
+from numeric.formats.mode import Mode
 
 DISTINCT = 4
 """Different tokens in a context, at most."""

@@ -6,9 +6,9 @@ to all of them alike; which ones, for each case.
 
 import torch
 
-from numeric.formats import Format
-from numeric.scenario import PART_RESOLVED, Cases, Scenario, drawn, part_removed, refuses_blunt_formats
-from numeric.subject import Subject
+from numeric.cells.scenario import PART_RESOLVED, Cases, Scenario, drawn, part_removed, refuses_blunt_formats
+from numeric.cells.subject import Subject
+from numeric.formats.format import Format
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:

@@ -1,6 +1,38 @@
-"""One file a claim, or a family of claims: the folder is the registry, and a new file is found by being there.
+"""The registry of claims is the folder ``symbolic/claims``: one file a claim or a family of claims.
 
-A file defines ``ORDER`` (its place in lists) and ``CLAIM`` or ``CLAIMS``. A claim's two sides are functions of one ``Values`` and take every
-formula of the paper from ``v.formulas``, never by import, so that what is proved is the formula as it is at that moment and a mutant can replace
-it. Its proof is a function that writes lines on a ``Derivation``. Nothing here imports SymPy: a list of claims costs no more than reading these files.
+A file defines ``CLAIM`` or ``CLAIMS``; it is found by being there. Claims are listed in the order of their files' ``ORDER``, that of the paper,
+and then of their names.
 """
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+
+from symbolic.claim import Claim
+from symbolic.vocabulary.errors import UnknownClaim, unknown
+
+
+def claim_ids() -> list[str]:
+    """The ids of all claims."""
+    return list(_all())
+
+
+def load_claims(ids: Sequence[str] | None = None) -> list[Claim]:
+    """The claims with these ids, in this order; all of them without ids. Raises UnknownClaim."""
+    known = _all()
+    for name in ids or ():
+        if name not in known:
+            raise UnknownClaim(unknown("claim", name, list(known)))
+    return [known[name] for name in (known if ids is None else ids)]
+
+
+@cache
+def _all() -> dict[str, Claim]:
+    modules = [importlib.import_module(f"symbolic.claims.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    claims: dict[str, Claim] = {}
+    for module in sorted(modules, key=lambda module: (module.ORDER, module.__name__)):
+        for claim in getattr(module, "CLAIMS", ()) or (module.CLAIM,):
+            assert claim.id not in claims, f"two claims are called {claim.id}"
+            claims[claim.id] = claim
+    return claims

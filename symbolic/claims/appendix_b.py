@@ -13,11 +13,11 @@ Source: Corollary B.0.1, Eqs. (27)-(35). The paper does not state the hypotheses
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.families import Family
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.families import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 9
 

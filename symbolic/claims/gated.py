@@ -11,11 +11,11 @@ Source: beyond the paper: Eq. (1) for the networks of Shazeer, "GLU variants imp
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.terms import unfold
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.term import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 20
 

@@ -7,10 +7,10 @@ Source: not in the paper; a caution about the words "gradient descent" in Propos
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 18
 

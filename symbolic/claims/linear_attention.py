@@ -11,11 +11,11 @@ Source: Eq. (1) for this layer; the sum of outer products is what von Oswald et 
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.families import Family
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.families import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 17
 

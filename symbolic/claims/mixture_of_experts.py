@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
 from symbolic.claims.bias_free_output import FED, change
-from symbolic.families import Family, subscript
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.families import Family, subscript
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 24
 CHOSEN = r"\operatorname{chosen}"

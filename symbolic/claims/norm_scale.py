@@ -6,7 +6,7 @@ patch makes the same without Y, and δ = v - v′,
     v′ + (m + Δm) ⊙ N̂(W′g_θ((W + ΔW)N(v′) + b)) = v + m ⊙ ĥ,    Δm = δ ⊘ ĥ,
 
 ⊙ and ⊘ entry by entry, for any streams v and v′, any N, N̂ and g_θ and all sizes, if N(v′) ≠ 0 and no entry of ĥ is zero. In the proof x ⊙ y is diag(y)x
-and x ⊘ y is diag(y)⁻¹x, for matrices of which nothing is known but that diag(ĥ)diag(ĥ)⁻¹ = 1 (``symbolic.entrywise``).
+and x ⊘ y is diag(y)⁻¹x, for matrices of which nothing is known but that diag(ĥ)diag(ĥ)⁻¹ = 1 (``symbolic.algebra.entrywise``).
 Source: beyond the paper: Theorem A.2 for blocks that normalise what the network adds.
 """
 
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
 from symbolic.claims.bias_free_output import FED, change, update
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 22
 

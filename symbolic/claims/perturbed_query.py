@@ -10,11 +10,11 @@ Source: not in the paper; it is what another batch size or another kernel does t
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.terms import unfold
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.term import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 16
 

@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 15
 

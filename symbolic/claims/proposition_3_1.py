@@ -11,10 +11,10 @@ Source: Section 3, Eqs. (10)-(20). Eq. (15) as printed has W_i = W_{i-1} - h∇L
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 4
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Matrix, Mutant
 from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss, slope
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 5
 

@@ -19,11 +19,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.families import Family
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.families import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 25
 

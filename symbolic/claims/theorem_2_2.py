@@ -10,11 +10,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.terms import unfold
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.term import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 1
 EPSILON = Fraction(1, 10**8)

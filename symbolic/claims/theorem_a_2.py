@@ -9,11 +9,11 @@ Source: Theorem A.2, Eqs. (23)-(26).
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.terms import unfold
-from symbolic.values import Values
+from symbolic.statements.values import Values
+from symbolic.terms.term import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 8
 

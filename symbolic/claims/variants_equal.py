@@ -10,10 +10,10 @@ factored form never holds ΔW. At x = a its scalar is 1, so there it tests less 
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.values import Values
+from symbolic.statements.values import Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
+    from symbolic.derivation.derivation import Derivation
 
 ORDER = 30
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from numeric.block import all_blocks
-from numeric.machine import use_one_thread
-from numeric.modes import MODES
-from numeric.numerics import Numerics
-from numeric.probe import Probed, probe
-from numeric.shapes import asked_shapes
-from numeric.training import TrainedBlock, trained
+from numeric.architecture.block import all_blocks
+from numeric.architecture.shapes import asked_shapes
+from numeric.formats.mode import MODES
+from numeric.machine.device import use_one_thread
+from numeric.machine.error_model import Numerics
+from numeric.machine.probe import Probed, probe
+from numeric.training.train import TrainedBlock, trained
 
 use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
 

@@ -1,11 +1,10 @@
 """Names that try to be markup, a run whose every text is one, and a run in which every kind of row comes to every kind of end."""
 
-import report_samples as samples
-
-from reports.experiment_rows import AdversarialRecord, Experiments
-from reports.record import Counts, Formula, NotSwept, RunRecord
-from reports.row import NotMeasured
-from symbolic.verdict import Verdict
+from reports.record.experiments import AdversarialRecord, Experiments
+from reports.record.record import Counts, Formula, NotSwept, RunRecord
+from reports.record.row import NotMeasured
+from symbolic.vocabulary.verdict import Verdict
+from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import report_samples as samples
 
-from reports.cases import SCHEMA
-from reports.record import Counts, RunRecord
-from reports.runs import write_run
+from reports.record.cases_table import SCHEMA
+from reports.record.record import Counts, RunRecord
+from reports.record.run_folder import write_run
+from tests import report_samples as samples
 
 FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11, "tf32": -11, "fp32-ftz": -24, "bf16-reduced": -8, "fp16-reduced": -11,
            "bf16-autocast": -8, "bf16-fp32-weights": -8, "fp8-e4m3": -4, "fp8-e5m2": -3}  # fmt: skip
@@ -38,7 +38,7 @@ def record_of(cases: int, *, blocks: int = len(BLOCKS), scenarios: int = len(SCE
 
 
 def write_large_run(run: RunRecord, folder: Path) -> Path:
-    """The record and its cases, each cell a row group as ``reports.cases`` writes them; drawn once for each format and size."""
+    """The record and its cases, each cell a row group as ``reports.record.cases_table`` writes them; drawn once for each format and size."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn: dict[tuple[str, int], dict[str, pa.Array]] = {}
     with pq.ParquetWriter(folder / "cases.parquet", SCHEMA, compression="zstd", use_dictionary=["cell", "verdict", "reason"]) as file:

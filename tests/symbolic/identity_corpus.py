@@ -11,10 +11,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from symbolic_strategies import SHAPES, SYMBOLS, shapes, terms, worth
 
-from symbolic.exact import Exact
-from symbolic.terms import Application, Constant, Difference, Identity, Product, Quotient, Scaled, Sum, Symbol, Term, Trace, Transposed
+from symbolic.exact.rationals import Exact
+from symbolic.terms.term import Application, Constant, Difference, Identity, Product, Quotient, Scaled, Sum, Symbol, Term, Trace, Transposed
+from tests.symbolic.symbolic_strategies import SHAPES, SYMBOLS, shapes, terms, worth
 
 Pair = tuple[Term, Term]
 SIZES = {"d": 3, "m": 2}

@@ -6,23 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from symbolic.exact import Exact
-from symbolic.terms import (
-    Application,
-    Constant,
-    Defined,
-    Difference,
-    Identity,
-    Product,
-    Quotient,
-    Scaled,
-    Sum,
-    Symbol,
-    Term,
-    Trace,
-    Transposed,
-    Zero,
-)
+from symbolic.exact.rationals import Exact
+from symbolic.terms.term import Application, Constant, Defined, Difference, Identity, Product, Quotient, Scaled, Sum, Symbol, Term, Trace, Transposed, Zero
 
 SHAPES = {
     "W": ("m", "d"),

@@ -1,14 +1,14 @@
 """The prover distrusted: it proves none of 250 false identities and all of 250 true ones; two broken provers are caught by the same corpus."""
 
 import pytest
-from identity_corpus import POINTS, SIZES, children, collected, false_pairs, rebuilt, true_pairs
-from symbolic_strategies import SYMBOLS, worth
 
-from symbolic.algebra import Algebra, squares
-from symbolic.errors import MissingHypothesis
-from symbolic.normal_form import letter
-from symbolic.rewriting import rule_of
-from symbolic.terms import Application
+from symbolic.algebra.equality import Algebra, squares
+from symbolic.algebra.normal_form import letter
+from symbolic.algebra.rewriting import rule_of
+from symbolic.terms.term import Application
+from symbolic.vocabulary.errors import MissingHypothesis
+from tests.symbolic.identity_corpus import POINTS, SIZES, children, collected, false_pairs, rebuilt, true_pairs
+from tests.symbolic.symbolic_strategies import SYMBOLS, worth
 
 COUNT = 250
 ALGEBRA = Algebra(squares([letter("x", ("d", "1"))]))

@@ -5,10 +5,10 @@ import time
 import pytest
 
 import symbolic.claims
-from symbolic import prover, registry
-from symbolic.errors import CallError, UnknownClaim, unknown
-from symbolic.registry import claim_ids, load_claims
-from symbolic.verdict import Verdict
+from symbolic import claims, prover
+from symbolic.claims import claim_ids, load_claims
+from symbolic.vocabulary.errors import CallError, UnknownClaim, unknown
+from symbolic.vocabulary.verdict import Verdict
 
 
 def test_ids_are_those_of_the_claims_in_the_papers_order():
@@ -38,7 +38,7 @@ def test_without_a_near_miss_the_nearest_names_are_no_question():
 
 def test_listing_ids_loads_no_sympy_and_is_fast():
     """``verify --help`` and ``verify list`` must not pay for SymPy."""
-    script = "import sys; from symbolic.registry import claim_ids; claim_ids(); assert 'sympy' not in sys.modules"
+    script = "import sys; from symbolic.claims import claim_ids; claim_ids(); assert 'sympy' not in sys.modules"
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", script], check=True)
     assert time.perf_counter() - begin < 5  # 0.1 s when the machine is idle
@@ -59,10 +59,10 @@ def test_a_new_file_is_a_new_claim(tmp_path, monkeypatch):
     """Nothing else is edited: the folder is the registry."""
     (tmp_path / "double_transpose.py").write_text(NEW_CLAIM, encoding="utf-8")
     monkeypatch.setattr(symbolic.claims, "__path__", [*symbolic.claims.__path__, str(tmp_path)])
-    registry._all.cache_clear()
+    claims._all.cache_clear()
     try:
         assert claim_ids()[0] == "double-transpose"
         assert prover.prove(load_claims(["double-transpose"])[0]).verdict is Verdict.HOLDS
     finally:
-        registry._all.cache_clear()
+        claims._all.cache_clear()
         sys.modules.pop("symbolic.claims.double_transpose", None)

@@ -1,6 +1,6 @@
 """Many small runs of ``verify``, some of which die at a moment of one's choice, without two seconds of imports for each.
 
-    python killing.py      reads calls on stdin, one a line as JSON, and answers each with a line
+    python -m tests.verify.killing      reads calls on stdin, one a line as JSON, and answers each with a line
 
 It imports everything once and then forks: it has no threads, so that is safe. A child counts its moments: the calls of ``fsync``,
 which stand before and after all that is put on disk. At the one that is asked for it is killed, as by ``kill -9``, or
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from calling import environment
+from tests.verify.calling import environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Verify:
 
     def __init__(self, folder: Path, code: Path | None = None) -> None:
         self._folder = folder
-        words = [sys.executable, str(Path(__file__).resolve())]
+        words = [sys.executable, "-m", "tests.verify.killing"]
         places = {"PYTHONPATH": os.pathsep.join([*([str(code)] if code else []), environment()["PYTHONPATH"]])}
         self._process = subprocess.Popen(words, env={**environment(), **places}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
 
@@ -106,7 +106,7 @@ def _run(call: dict[str, Any], out: Path, err: Path, moments: Path) -> None:
 
 
 if __name__ == "__main__":
-    for module in ("verify.__main__", "verify.engine"):  # and with them everything heavy
+    for module in ("verify.__main__", "verify.engine.run"):  # and with them everything heavy
         importlib.import_module(module)
     for line in sys.stdin:
         found = _answer(json.loads(line))

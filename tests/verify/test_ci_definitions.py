@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import ROOT, called
 from ruamel.yaml import YAML
+
+from tests.verify.calling import ROOT, called
 
 ACTION, WORKFLOW, HOOKS, GUIDE = ROOT / "action.yml", ROOT / ".github" / "workflows" / "verify.yml", ROOT / ".pre-commit-hooks.yaml", ROOT / "docs" / "ci.md"
 
@@ -176,10 +177,10 @@ def test_the_guide_uses_inputs_that_there_are_and_the_gate_is_still_run() -> Non
 
 
 def test_the_guide_tells_every_exit_status() -> None:
-    from verify import status
+    from verify import exit_status
 
     told = {int(number) for number in re.findall(r"^\| (\d+) \|", GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)}
-    assert told == {status.HELD, status.FAILED, status.WRONG_CALL, status.INCOMPLETE, status.INTERRUPTED}
+    assert told == {exit_status.HELD, exit_status.FAILED, exit_status.WRONG_CALL, exit_status.INCOMPLETE, exit_status.INTERRUPTED}
 
 
 def test_each_hook_runs_a_command_that_there_is() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from calling import called
 
-from reports.junit import JUNIT_FILE
-from reports.record import RunRecord
-from reports.runs import load_run, write_run
-from reports.summary import SUMMARY_FILE
-from symbolic.verdict import Verdict
+from reports.ci.junit import JUNIT_FILE
+from reports.ci.markdown_summary import SUMMARY_FILE
+from reports.record.record import RunRecord
+from reports.record.run_folder import load_run, write_run
+from symbolic.vocabulary.verdict import Verdict
+from tests.verify.calling import called
 from verify.__main__ import _annotate, _print_record
 
 SMALL = ("--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--device", "cpu", "--jobs", "1")
@@ -40,12 +40,12 @@ def test_a_run_leaves_both_files_and_they_can_be_rendered_again(folder: Path) ->
 
 
 def test_both_files_are_written_where_ctrl_c_ends_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from verify import engine
+    from verify.engine import run
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engine, "_work", interrupted)
+    monkeypatch.setattr(run, "_work", interrupted)
     answer = called("stress", *SMALL, "--out", str(tmp_path / "run"))
     assert answer.status == 130
     root = ElementTree.parse(tmp_path / "run" / JUNIT_FILE)

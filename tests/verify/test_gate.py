@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gate_samples as drawn
 import pytest
-import report_samples as samples
-from calling import called, verify
 
-from reports.experiment_rows import Experiments
-from reports.record import Certified, Counts, NotSwept, Probe, RunRecord
-from reports.row import NotMeasured
-from reports.runs import load_run, write_run
-from symbolic.verdict import Verdict
-from verify.status import graver
+from reports.record.experiments import Experiments
+from reports.record.record import Certified, Counts, NotSwept, Probe, RunRecord
+from reports.record.row import NotMeasured
+from reports.record.run_folder import load_run, write_run
+from symbolic.vocabulary.verdict import Verdict
+from tests import gate_samples as drawn
+from tests import report_samples as samples
+from tests.verify.calling import called, verify
+from verify.exit_status import graver
 
 Change = Callable[[RunRecord], RunRecord]
 
@@ -245,8 +245,8 @@ def test_there_are_enough_situations() -> None:
 
 
 def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -> None:
-    from reports.baseline import baseline_of
-    from reports.differences import differences
+    from reports.comparison.baseline import baseline_of
+    from reports.comparison.differences import differences
 
     runs = [(drawn.run_of(seed, tmp_path / str(seed)), tmp_path / str(seed)) for seed in range(10)]
     found = [differences(baseline_of(*one), other[0]).differences for one in runs for other in runs]

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from calling import Answer, called, once, plant, scratch_copy, verify
+
+from tests.verify.calling import Answer, called, once, plant, scratch_copy, verify
 
 FORMATS = ("bf16", "fp16", "fp32")
 CELLS = ["--block", "attention", *(word for name in FORMATS for word in ("--format", name)), "--variant", "formula", "--cases", "1024"]
 
 IN_THE_UPDATE = (
-    "numeric/sides.py",
+    "numeric/sides/sides.py",
     "            weight = formulas.patched_weight(W, variant.update(W, delta, a))\n            patched.parameters",
     """            from dataclasses import replace
             update = variant.update(W, delta, a)
@@ -23,7 +24,7 @@ IN_THE_UPDATE = (
             patched.parameters""",
 )
 
-RULES = "numeric/rounding.py"
+RULES = "numeric/arithmetics/value_and_radius.py"
 
 TERMS = {
     "the rounding of a result to storage": (

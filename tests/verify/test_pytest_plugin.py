@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from calling import ROOT, called, environment
 
-from numeric.contextual_block import ContextualBlock
-from numeric.own_prompts import transfers
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.user_blocks.prompts import transfers
+from tests.verify.calling import ROOT, called, environment
 
 pytest_plugins = ["pytester"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from reports.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
-from symbolic.verdict import Verdict
-from verify.status import FAILED, HELD, INCOMPLETE, exit_status
+from reports.record.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
+from symbolic.vocabulary.verdict import Verdict
+from verify.exit_status import FAILED, HELD, INCOMPLETE, exit_status
 
 F = Formula(text="a", latex="a")
 NUMBERS = Counterexample(sizes={"d": 1}, values={"a": [["1"]]}, left=[["1"]], right=[["2"]])

@@ -1,0 +1,1 @@
+"""What a block is: a contextual layer, a network, their wiring, and the block's form."""

@@ -1,0 +1,391 @@
+"""The value-and-variance arithmetic: how large a rounding error is to be expected. It is shown, and never judges.
+
+**Model.** The rounding errors of single operations are independent of one another and uniform on [-c, c], c = u·ufp(z) the
+largest error of rounding to nearest (``rounding.rounding_error``); so each has zero mean and variance c²/3. Real rounding
+errors are neither random nor independent: that is why this is no bound that a verdict may use. Higham and Mary, "A new
+approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41 (2019), and "Sharper probabilistic backward
+error analysis for basic linear algebra kernels with random data", 42 (2020), for independent errors with zero mean; Ipsen
+and Zhou, "Probabilistic error analysis for inner products", SIAM J. Matrix Anal. Appl. 41 (2020), for martingales and
+Azuma's inequality; Connolly, Higham and Mary, "Stochastic rounding and its probabilistic backward error analysis", SIAM J.
+Sci. Comput. 43 (2021), in which the hypotheses are theorems, with errors up to twice as large.
+
+**Propagation** is to first order, about the computed values: what is dropped is of relative size O(n u). Errors that many
+entries have in common are carried as linear maps of one source (``sensitivities.py``): those of v̂_i and ŝ go through the
+whole row i of Û and add up along it before they are squared; the roundings of the entries of Û and Ŵ′ are each entry's own
+(``entry_roundings.py``):
+
+    v̂ = fl(Wδ̂)        W ε_δ + ε_v                                    ε_v, ε_δ, ε_s: sources of m, d and 1 errors
+    Û = fl(v̂âᵀ/ŝ)     (W ε_δ + ε_v - v̂ ε_s/ŝ) âᵀ/ŝ                   and u|v̂_i â_j/ŝ|/√3 an entry, twice
+    Ŵ′ = fl(W + Û)     the same                                       and u|Ŵ′_ij|/√3 an entry
+    fl(Ŵ′â + b)        W ε_δ + ε_v - v̂ ε_s/ŝ                          and √Σ_j(σ_ij â_j)², and the sum's own
+
+**Sums.** A node t of the summation tree errs by at most u|s_t|, so Σ_t u² s_t²/3 is added; where the order is not known,
+that of one term after the other is *assumed*, beginning with the bias (for terms of both signs, blocks have smaller partial sums).
+An accumulator wider than the storage gets 2n u_acc² (Σ|x_k y_k|)²/3 instead, which holds in any order and is small beside
+what storing the result costs. Products that are rounded apart add Σ u²(x_k y_k)²/3.
+
+**Bound.** A variable that is uniform on [-c, c] is strictly sub-Gaussian: its variance c²/3 is a variance proxy, E exp(tX) ≤
+exp(t²c²/6). *Proof.* E exp(tX) = sinh(tc)/(tc) = Σ_k (tc)^2k/(2k+1)!, exp(t²c²/6) = Σ_k (tc)^2k/(6^k k!), and (2k+1)! ≥ 6^k k!,
+for (2k+3)(2k+2) ≥ 6(k+1). (Marchal and Arbel, "On the sub-Gaussianity of the Beta and Dirichlet distributions", Electron.
+Commun. Probab. 22 (2017), where it is Beta(1, 1).) So Σ_k c_k ε_k has proxy σ² = Σ_k c_k² Var ε_k, and P(|e_i| > λσ_i) ≤ 2
+exp(-λ²/2); over m entries the probability that one of them exceeds λσ_i is at most 2m exp(-λ²/2).
+
+**Absorbed entries.** Where |Û_ij| ≤ u·ufp(W_ij) the sum W_ij + Û_ij is W_ij again, so its error is -Û_ij, which is not random: over a
+row these add up to a part of v̂_i that is lost (stagnation; Croci, Fasi, Higham, Mary and Mikaitis, "Stochastic rounding:
+implementation, error analysis and applications", R. Soc. Open Sci. 9 (2022)). They are added up as they are, into a *known*
+error κ_i, and the bound is |κ_i| + λσ_i.
+
+What is not uniform with zero mean enters with the square of its largest size for a variance (Hoeffding's proxy): sums that are
+cut off, numbers that are flushed to zero, and an â that came out otherwise in the patched pass. Not in the model: that W and
+W + ΔW, rounded as operands to a narrower format, err alike where ΔW is small; and that products below the smallest normal
+number, of one column with many entries, err alike.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics.entry_roundings import Roundings, absorbing
+from numeric.arithmetics.partial_sums import Form, root_of_squares
+from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, Term, gathered, halves
+from numeric.arithmetics.value_and_radius import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
+from numeric.formats.format import Format
+from numeric.formats.storage import round_to, torch_dtype
+from numeric.machine.error_model import Numerics
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
+from numeric.machine.summation_order import ADD, PUSH, Order
+
+UNIFORM = 1.0 / math.sqrt(3.0)
+"""Standard deviation of a uniform error over its largest size."""
+
+FAILURE_PROBABILITY = 2.0**-10
+"""Of a case: one in a thousand, so that a cell of some thousand cases could show that it is exceeded too often."""
+
+
+def deviations_allowed(entries: int) -> float:
+    """λ with 2·entries·exp(-λ²/2) = FAILURE_PROBABILITY: the bound is so many standard deviations."""
+    return math.sqrt(2.0 * math.log(2.0 * entries / FAILURE_PROBABILITY))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What came first, by which the same rounding of the same operand is known again; it holds the tensors, so that their ids stay theirs."""
+
+    operands: dict[tuple[int, str], tuple[Tensor, Source]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A batch of computed matrices, with the errors that are to be expected in them."""
+
+    value: Tensor | None
+    """A column, (cases, n, 1), or a matrix that all cases share, (p, q), in the storage format; of a case's own matrix only ``near`` is kept."""
+    near: LinearMap
+    """The value in float64, of a case's own matrix to within its roundings."""
+    terms: tuple[Term, ...]
+    roundings: Roundings
+    numerics: Numerics
+    given: Given = field(repr=False)
+    turned: bool = False
+    """Whether it is a row: the column stands for its transpose."""
+    known: Tensor | None = field(default=None, repr=False)
+    """κ, of a dense layer's output: (cases, p, 1)."""
+
+    @property
+    def mT(self) -> "Expected":
+        """The transpose; of a column, for formulas transpose nothing else."""
+        assert self._column
+        return replace(self, turned=not self.turned)
+
+    def __matmul__(self, other: "Expected") -> "Expected":
+        if self._column and not self.turned:
+            return self._outer(other) if other.turned else self._multiplied(other)
+        return self._product(other)
+
+    def __add__(self, other: "Expected | float") -> "Expected":
+        return self._sum(self._lifted(other), 1.0)
+
+    def __sub__(self, other: "Expected | float") -> "Expected":
+        return self._sum(self._lifted(other), -1.0)
+
+    def __truediv__(self, other: "Expected | float") -> "Expected":
+        n = self.numerics
+        other = self._lifted(other)
+        assert other.value is not None
+        assert other._is_scalar
+        by = other.value.double()
+        by = torch.where(by == 0, 1.0, by)  # a case with a singular denominator is refused; the one keeps its numbers from spoiling the batch
+        if self._column:
+            assert self.value is not None
+            with n.running():
+                value = self.value / other.value
+            terms = tuple(replace(term, follows=term.follows.divided(by)) for term in self.terms)
+            sensitive = tuple(Term(term.source, _outer_map(value.double(), term.follows.divided(-by))) for term in other.terms)
+            fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
+            return column(value, n, self.given, (*terms, *sensitive), fresh)
+        near = self.near.divided(by)
+        assert not near.shared
+        first, second = halves(by)
+        terms = tuple(replace(term, follows=term.follows.scaled(1.0 / first), right=_right(term) / second) for term in self.terms)
+        sensitive = tuple(Term(term.source, _outer_map(col, term.follows.divided(-by)), row) for term in other.terms for col, row in near.outers)
+        own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(by, _lost(n)))
+        return replace(self, near=near, terms=(*terms, *sensitive), roundings=self.roundings.divided(by).plus(own))
+
+    @property
+    def _column(self) -> bool:
+        return self.value is not None and self.value.dim() == 3
+
+    @property
+    def _is_scalar(self) -> bool:
+        return self._column and self.value is not None and self.value.shape[-2] == 1
+
+    def _lifted(self, other: "Expected | float") -> "Expected":
+        """A real constant as the machine holds it, without the error of storing it."""
+        if isinstance(other, Expected):
+            return other
+        return exactly(torch.full((1, 1, 1), other, dtype=torch_dtype(self.numerics.storage), device=_device(self)), self.numerics, self.given)
+
+    def _operand(self, n: Numerics) -> "Expected":
+        """As a product of that arithmetic reads it: rounded to the operands' format, the same each time."""
+        assert self.known is None, "an error that is known is carried no further than the layer's output"
+        if n.operands is None:
+            return self
+        if self.value is None:
+            return replace(self, roundings=self.roundings.plus(Roundings(((UNIFORM * n.operands.unit_roundoff, self.near),))))
+        key = (id(self.value), n.operands.name)
+        if key not in self.given.operands:
+            self.given.operands[key] = (self.value, Source(UNIFORM * operand_error(self.value, n)))
+        source = self.given.operands[key][1]
+        if not self._column:
+            return replace(self, terms=(*self.terms, Term(source, _identity(self.value))))
+        return replace(self, terms=gathered((*self.terms, Term(source, _identity(self.value)))))
+
+    def _outer(self, other: "Expected") -> "Expected":
+        """A column times a row: one rounding an entry."""
+        n = self._outer_arithmetic(other)
+        x, y = self._operand(n), other._operand(n)
+        assert x.value is not None
+        assert y.value is not None
+        col, row = x.value.double(), y.value.double().mT
+        near = LinearMap(outers=((col, row),))
+        terms = tuple(replace(term, right=row) for term in x.terms) + tuple(replace(term, right=col.mT, turned=True) for term in y.terms)
+        lost = _lost(n)
+        if OUTER_PRODUCT in n.flushing:
+            lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
+        own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(col[..., :1, :], lost))
+        return Expected(None, near, terms, own, self.numerics, self.given)
+
+    def _outer_arithmetic(self, other: "Expected") -> Numerics:
+        assert self.value is not None
+        assert other.value is not None
+        return self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-2])
+
+    def _multiplied(self, scalar: "Expected") -> "Expected":
+        """A column times a number a case."""
+        n = self._outer_arithmetic(scalar)
+        x, y = self._operand(n), scalar._operand(n)
+        assert x.value is not None
+        assert y.value is not None
+        assert self.value is not None
+        assert scalar.value is not None
+        with n.running():
+            value = self.value @ scalar.value
+        col, by = x.value.double(), y.value.double()
+        terms = tuple(replace(term, follows=term.follows.scaled(by)) for term in x.terms)
+        terms += tuple(Term(term.source, _outer_map(col, term.follows)) for term in y.terms)
+        fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
+        return column(value, self.numerics, self.given, terms, fresh)
+
+    def _product(self, other: "Expected") -> "Expected":
+        """A matrix times a column, or a row times a column."""
+        assert self.value is not None
+        assert other.value is not None
+        with self.numerics.running():
+            value = (self.value.mT if self.turned else self.value) @ other.value
+        kernel = INNER_PRODUCT if self.turned else SHARED_PRODUCT if self.value.dim() == 2 else PRODUCT
+        terms, fresh = _product_errors(self, other, value, kernel, None)
+        return column(value, self.numerics, self.given, terms, fresh)
+
+    def _sum(self, other: "Expected", sign: float) -> "Expected":
+        n = self.numerics
+        assert self.known is None
+        assert other.known is None
+        lost = 3 * n.storage.smallest_normal if n.elementwise_flushes else 0.0
+        plus_or_minus = torch.full((1, 1, 1), sign, dtype=torch.float64, device=_device(self))
+        theirs = tuple(replace(term, follows=term.follows.scaled(plus_or_minus)) for term in other.terms)
+        if self._column:
+            assert self.value is not None
+            assert other.value is not None
+            with n.running():
+                value = self.value + other.value if sign > 0 else self.value - other.value
+            fresh = torch.hypot(UNIFORM * sum_error(self.value, other.value, value, n), torch.full_like(plus_or_minus, lost))
+            return column(value, n, self.given, (*self.terms, *theirs), fresh)
+        near = self.near.plus(other.near.scaled(plus_or_minus))
+        own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), absorbing(near, n.storage))
+        return Expected(None, near, (*self.terms, *theirs), self.roundings.plus(other.roundings).plus(own), n, self.given)
+
+
+def exactly(value: Tensor, numerics: Numerics, given: Given, *, wide: Tensor | None = None) -> Expected:
+    """A number that the machine was given.  value: (cases, n, 1), or (p, q) for all cases; wide: the same in float64, if it is at hand."""
+    wide = value.double() if wide is None else wide
+    one = torch.ones((1, 1, 1), dtype=torch.float64, device=value.device)
+    near = LinearMap(outers=((wide, one),)) if value.dim() == 3 else LinearMap(shared=((one, wide),))
+    return Expected(value, near, (), Roundings(), numerics, given)
+
+
+def column(value: Tensor, numerics: Numerics, given: Given, terms: tuple[Term, ...], fresh: Tensor) -> Expected:
+    """A column that the machine computed, with a source of its own.  fresh: (cases, n, 1), standard deviations."""
+    own = Term(Source(fresh.expand_as(value)), _identity(value))
+    return replace(exactly(value, numerics, given), terms=gathered((*terms, own)))
+
+
+def under(x: Expected, numerics: Numerics) -> Expected:
+    """x as it is, to be computed with in another arithmetic."""
+    return replace(x, numerics=numerics)
+
+
+def widened(x: Expected, numerics: Numerics) -> Expected:
+    """x in a wider arithmetic, which holds it exactly.  x: a column."""
+    assert x.value is not None
+    return replace(x, value=x.value.to(torch_dtype(numerics.storage)), numerics=numerics)
+
+
+def stored(x: Expected, target: Format, numerics: Numerics) -> Expected:
+    """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``rounding.stored``."""
+    dtype = torch_dtype(target)
+    if target.native and dtype == torch_dtype(x.numerics.storage):
+        return under(x, numerics)
+    u = UNIFORM * target.unit_roundoff
+    if x.value is None:
+        lost = torch.full((1, 1, 1), UNIFORM * target.half_subnormal, dtype=torch.float64, device=_device(x))
+        return replace(under(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, absorbing(x.near, target))))
+    value = x.value.to(dtype) if target.native else round_to(x.value, target)
+    return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
+
+
+def largest_entry(x: Expected) -> Expected:
+    """max|x| of each case, exact.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
+    assert not x.terms
+    assert x.value is not None
+    return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
+
+
+def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Expected:
+    """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
+    assert x.value is not None
+    n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
+    if bias is None:
+        terms, fresh = _product_errors(weight, x, value, kernel, None)
+        return replace(column(value, weight.numerics, weight.given, terms, fresh), known=weight.roundings.known(x.value.double()))
+    assert bias.value is not None
+    offset = bias
+    if n.bias_is_an_operand:
+        offset = bias._operand(n)
+    summed = None if apart else bias.value
+    product = value if not apart else (value.double() - bias.value.double())
+    terms, fresh = _product_errors(weight, x, product, kernel, summed)
+    if apart:
+        fresh = torch.hypot(fresh, UNIFORM * rounding_error(value, n))
+    if kernel in n.flushing:
+        fresh = torch.hypot(fresh, subnormal_part(bias.value.double().abs(), n))
+    found = column(value, weight.numerics, weight.given, (*terms, *offset.terms), fresh)
+    return replace(found, known=weight.roundings.known(x.value.double()))
+
+
+def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[Term, ...], Tensor]:
+    """The errors that a product inherits, and the standard deviation of those that it makes.
+
+    value: (cases, p, 1), for its shape and the size of the result; bias: (p, 1), if it is one of the terms.
+    """
+    assert y.value is not None
+    n = X.numerics.of(kernel, value.shape[-2], y.value.shape[-2])
+    left, right = X._operand(n), y._operand(n)
+    assert right.value is not None
+    columns = right.value.double()
+    size = columns.abs()
+    of = LinearMap(outers=((torch.ones_like(columns[..., :1, :]), left.near.outers[0][0].mT),)) if left.turned else left.near
+    terms = [Term(term.source, of.after(term.follows)) for term in right.terms if isinstance(term.follows, LinearMap)]
+    assert len(terms) == len(right.terms), "errors of a shared matrix meet one product, not two"
+    terms += [_applied(term, left, columns) for term in left.terms]
+    fresh = left.roundings.deviation(columns)
+    rows, k = value.shape[-2], columns.shape[-2]
+    offset = torch.zeros_like(value[..., :1, :1], dtype=torch.float64) if bias is None else bias.double().abs()
+    exact_products = n.product_is_exact
+    u = n.sum_roundoff
+    leaves = k + (bias is not None)
+    if n.truncates:
+        fresh = torch.hypot(fresh, gamma(leaves, u) * (_absolute(of, size) + offset))
+    elif n.accumulation.significand_bits > n.storage.significand_bits:
+        fresh = torch.hypot(fresh, UNIFORM * u * math.sqrt(2 * leaves) * (_absolute(of, size) + offset))
+    else:
+        order = n.order(kernel, rows, k)
+        if order is None or order.leaves != leaves:
+            order = one_after_the_other(k, bias=bias is not None)
+        exact_products = exact_products or (order.stored_strands and n.matrices is None)
+        form = Form(of.outers[0][1]) if left.turned else Form(of.shared[0][1] if of.shared else None, of.outers)
+        apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
+        sums = root_of_squares(form, columns, order, _absolute(of, size) + offset, bias=bias, exact_products=exact_products or apart)
+        inner = n.opmath.unit_roundoff if order.stored_strands else u
+        fresh = torch.hypot(fresh, UNIFORM * torch.hypot(inner * sums.accumulated, n.storage.unit_roundoff * sums.stored))
+        if apart:
+            fresh = torch.hypot(fresh, UNIFORM * inner * of.deviation(size))
+    lost = UNIFORM * math.sqrt(leaves) * n.accumulation.half_subnormal
+    if n.accumulation != n.storage:
+        fresh = torch.hypot(fresh, UNIFORM * rounding_error(value, n, once=True))
+        lost += UNIFORM * n.storage.half_subnormal
+    if kernel in n.flushing:
+        lost += 2 * leaves * n.accumulation.smallest_normal + n.storage.smallest_normal
+        fresh = torch.hypot(fresh, of.deviation(subnormal_part(size, n)))
+    return tuple(terms), torch.hypot(fresh, torch.full_like(fresh, lost))
+
+
+def _absolute(of: LinearMap, size: Tensor) -> Tensor:
+    """At least Σ_k |X_ik y_k|, by the triangle inequality.  size: |y|. Returns (cases, p, 1)."""
+    shared = tuple((scale.abs(), matrix.abs()) for scale, matrix in of.shared)
+    return LinearMap(None, shared, tuple((col.abs(), row.abs()) for col, row in of.outers)).of(size)
+
+
+def _applied(term: Term, X: Expected, y: Tensor) -> Term:
+    """What an error in a matrix, or in a row, makes of a column."""
+    one = torch.ones_like(y[..., :1, :])
+    if X.turned:  # a row: (L ε)ᵀ y
+        assert isinstance(term.follows, LinearMap)
+        return Term(term.source, LinearMap(outers=((one, term.follows.against(y)),)))
+    if term.turned:
+        assert isinstance(term.follows, LinearMap)
+        return Term(term.source, LinearMap(outers=((_right(term).mT, term.follows.against(y)),)))
+    if term.right is not None:
+        return Term(term.source, term.follows.scaled(term.right @ y))
+    return Term(term.source, Columns(y))  # the rounding of a matrix that all cases share
+
+
+def _outer_map(col: Tensor, follows: LinearMap | Columns) -> LinearMap:
+    """The column times the one row of the map."""
+    assert isinstance(follows, LinearMap)
+    return LinearMap(outers=((col, follows.against(torch.ones_like(col[..., :1, :]))),))
+
+
+def _right(term: Term) -> Tensor:
+    assert term.right is not None
+    return term.right
+
+
+def _identity(x: Tensor) -> LinearMap:
+    return LinearMap(identity=torch.ones((1, 1, 1), dtype=torch.float64, device=x.device))
+
+
+def one_after_the_other(terms: int, *, bias: bool) -> Order:
+    """The order of a plain loop that begins with the bias, so that every partial sum is as large as that makes it."""
+    leaves = [terms] * bias + list(range(terms))
+    return Order(((PUSH, leaves[0]), *((ADD, leaf) for leaf in leaves[1:])), len(leaves), len(leaves) - 1)
+
+
+def _lost(n: Numerics) -> float:
+    """Standard deviation of the underflow of an elementwise product or quotient."""
+    return n.elementwise_underflow if n.elementwise_flushes else UNIFORM * n.elementwise_underflow
+
+
+def _device(x: Expected) -> torch.device:
+    return x.value.device if x.value is not None else x.near.outers[0][0].device

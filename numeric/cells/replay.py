@@ -1,0 +1,147 @@
+"""A witness run again, without its block: the same operands through the same kernels, and the bound found anew on this machine.
+
+The block of the replay is a first dense layer behind a contextual layer that hands out the witness's vectors; all else is
+the measurement's own code. The case stands at its old place in a batch of the old size, among copies of itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.shapes import asked_shapes
+from numeric.arithmetics.balls import Certificate, ball, certify
+from numeric.cells.scenario import Cases
+from numeric.cells.witness import Witness
+from numeric.formats.mode import modes_named
+from numeric.machine.probe import probe
+from numeric.machine.refinements import refinements_named
+from numeric.sides.judging import judge
+from numeric.sides.sides import in_format, measure_sides
+from numeric.sides.variant import variants_named
+from numeric.user_blocks.admission import OWN
+from symbolic.vocabulary.errors import CallError
+
+
+class _Recorded(nn.Module):
+    """A contextual layer that computes nothing: the query holds A(C,x), A(C∖Y,x) and what the patched pass found for it, side by side."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        which = 0 if context is not None else 2
+        # A copy: a product of a slice may run by another kernel than one of a tensor of its own.
+        return query[..., which * self.width : (which + 1) * self.width].clone(memory_format=torch.contiguous_format)
+
+
+class _Beside(nn.Module):
+    """The first layers alone, side by side; the network's output is the last one's."""
+
+    def __init__(self, width: int, layers: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.rows = [int(layer["rows"]) for layer in layers]
+        for place, layer in enumerate(layers):
+            self.add_module(str(place), nn.Linear(width, int(layer["rows"]), bias=bool(layer["bias"])))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: list[Tensor] = [layer(x) for layer in self.children()]
+        return found[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came out, beside what the witness says."""
+
+    left: Tensor
+    """(m,) float64, as computed here."""
+    right: Tensor
+    bound: Tensor
+    """(m,) float64, as found here."""
+    moved: Tensor
+    """(m,) float64, by what the sides are predicted to differ."""
+    same_left: bool
+    """Whether the left side came out bit for bit as the witness has it."""
+    same_right: bool
+    ratio: float
+    """Largest error over bound, by the bound found here."""
+    recorded_ratio: float
+    """The same of the recorded sides, by the recorded bound."""
+    verdict: str
+    reason: str
+    numerics: str
+    certificate: Certificate | None
+    """None where ball arithmetic has nothing to say: no update exists, or a side is not finite."""
+
+    @property
+    def reproduces(self) -> bool:
+        """Whether both sides came out bit for bit."""
+        return self.same_left and self.same_right
+
+
+class NotReplayable(CallError):
+    """The witness does not hold what it takes."""
+
+
+def replay(witness: Witness, device: str = "cpu") -> Replayed:
+    """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ..."""
+    facts, kept = witness.facts, witness.tensors
+    if facts["variant"] == OWN:
+        raise NotReplayable(f"{facts['cell']}: only the file it came from knows that update; run `verify check` on it again.")
+    (mode,), (variant,) = modes_named([facts["format"]]), variants_named([facts["variant"]])
+    W, b, z, a = kept["W"], kept["b"], kept["z"], kept["a"]
+    again = kept.get("again", a)
+    d = W.shape[1]
+    network = _Beside(d, facts["layers"]).to(W.dtype)
+    network.requires_grad_(False)
+    block = ContextualBlock(_Recorded(d), network, [str(place) for place in range(len(network.rows))], input_width=3 * d).to(device)
+    for layer, rows, offsets in zip(block.firsts, W.split(network.rows), b.split(network.rows), strict=True):
+        layer.weight.copy_(rows)
+        if layer.bias is not None:
+            layer.bias.copy_(offsets)
+    probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts["without"]))
+    # A network of first layers alone has its output where they have their own, so both are judged alike.
+    query = torch.cat([z, a, again]).expand(int(facts["batch"]), -1).contiguous()
+    cases = in_format(block, Cases(query.unsqueeze(1), None, query), probed)
+    sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: drawn.query[..., d : 2 * d].contiguous())
+    place = int(facts["place"])
+    judged = judge(sides)
+    left, right = sides.left.first_layer[place].cpu(), sides.right.first_layer[place].cpu()
+    bound = (sides.left.first_layer_radius + sides.right.first_layer_radius)[place].cpu()
+    certificate = None
+    if bool((a != 0).any()) and all(bool(torch.isfinite(x).all()) for x in (z, a, again, left, right)):
+        radii = sides.left.first_layer_radius[place].tolist(), sides.right.first_layer_radius[place].tolist()
+        certificate = certify(
+            ball(W.double().tolist()), ball([[x] for x in b.double().tolist()]), z.double().tolist(), a.double().tolist(), variant,
+            left.tolist(), right.tolist(), *radii, again=again.double().tolist(), moved=sides.moved[place].tolist(),
+        )  # fmt: skip
+    return Replayed(
+        left=left,
+        right=right,
+        bound=bound,
+        moved=sides.moved[place].cpu(),
+        same_left=_same(left, kept["left"]),
+        same_right=_same(right, kept["right"]),
+        ratio=float(judged.ratio[place]),
+        recorded_ratio=recorded_ratio(witness),
+        verdict=str(judged.verdict[place]),
+        reason=str(judged.reason[place]),
+        numerics=probed.name,
+        certificate=certificate,
+    )
+
+
+def recorded_ratio(witness: Witness) -> float:
+    """Largest error over bound at the first dense layer, of what the witness holds."""
+    kept = witness.tensors
+    error = (kept["left"].double() - kept["right"].double() + kept["moved"]).abs()
+    ratio = torch.where(error == 0, 0.0, error / kept["bound"])
+    return float(torch.nan_to_num(ratio, nan=torch.inf).max())
+
+
+def _same(found: Tensor, kept: Tensor) -> bool:
+    """Bit for bit, but for which NaN a NaN is."""
+    return bool(torch.equal(torch.nan_to_num(found, nan=0.0), torch.nan_to_num(kept.double(), nan=0.0)) and torch.equal(found.isnan(), kept.isnan()))

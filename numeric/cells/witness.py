@@ -1,0 +1,145 @@
+"""One case, kept so that it can be run again anywhere: a safetensors file with its operands bit for bit.
+
+Tensors: ``W`` (m, d), ``b`` (m), ``z`` = A(C,x) (d), ``a`` = A(C∖Y,x) (d) and, where the patched pass computed another one,
+``again`` (d), in the formats they were computed with; ``left`` and ``right`` (m), the first dense layer's output as
+computed; ``bound`` (m) and ``moved`` (m) in float64; ``output_left``, ``output_right``, ``output_bound`` (d_out) float64.
+Metadata: one JSON object under ``witness``, and under ``sha256`` a checksum of it and of every tensor.
+
+A kernel may round a case otherwise alone than among many, so the size of the batch and the case's place in it are kept.
+"""
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from numeric.sides.judging import Judged
+from numeric.sides.sides import Sides
+from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary.verdict import Verdict
+
+SCHEMA_VERSION = 1
+
+FACTS = (
+    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "layers", "at_output", "without", "seed",
+    "case", "batch", "place", "verdict", "reason", "versions",
+)  # fmt: skip
+TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
+
+
+class DamagedWitness(CallError):
+    """The file is no witness, or not as it was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A case with its operands, what was computed, and where it came from."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """The content of its file."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
+        told = json.dumps(self.facts, sort_keys=True, ensure_ascii=False)
+        return save(tensors, metadata={"witness": told, "sha256": _checksum(told, tensors)})
+
+
+def worst_case(judged: Judged, cases: int) -> tuple[tuple[bool, float], int] | None:
+    """How grave the gravest of the first ``cases`` of a batch is, and its place: a violated one, else the judged one nearest to its bound, else any."""
+    if cases <= 0:
+        return None
+    ratio = np.nan_to_num(np.maximum(judged.ratio, judged.output_ratio)[:cases], nan=np.inf, posinf=np.inf)
+    violated, refused = judged.verdict[:cases] == Verdict.VIOLATED.value, judged.reason[:cases] != ""
+    grave = np.where(refused, -1.0, ratio)
+    place = max(range(cases), key=lambda case: (bool(violated[case]), float(grave[case])))
+    return (bool(violated[place]), float(grave[place])), place
+
+
+def make_witness(weight: Tensor, bias: Tensor, sides: Sides, judged: Judged, place: int, facts: dict[str, Any], dtype: torch.dtype) -> Witness:
+    """A case of a batch as a witness.
+
+    weight: (m, d); bias: (m,); facts: what is not found here; dtype: of the activations, which holds both sides exactly.
+    """
+    left, right = sides.left, sides.right
+    tensors = {
+        "W": weight,
+        "b": bias,
+        "z": sides.z[place],
+        "a": sides.a[place],
+        "left": left.first_layer[place].to(dtype),
+        "right": right.first_layer[place].to(dtype),
+        "bound": (left.first_layer_radius + right.first_layer_radius)[place],
+        "moved": sides.moved[place],
+        "output_left": left.output[place],
+        "output_right": right.output[place],
+        "output_bound": (left.output_radius + right.output_radius)[place],
+    }
+    if not torch.equal(torch.nan_to_num(sides.again[place]), torch.nan_to_num(sides.a[place])):
+        tensors["again"] = sides.again[place]
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "icl-verify": version("icl-verify")}
+    judged_as = {"verdict": str(judged.verdict[place]), "reason": str(judged.reason[place])}
+    return Witness(tensors, {"schema_version": SCHEMA_VERSION, **facts, "place": place, "batch": len(sides.z), **judged_as, "versions": versions})
+
+
+def read_witness(path: Path) -> Witness:
+    """The witness in a file. Raises DamagedWitness."""
+    remedy = "give a file that a run wrote into its folder witnesses/, unchanged."
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        told, checksum = metadata["witness"], metadata["sha256"]
+        facts = json.loads(told)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DamagedWitness(f"{path} is no witness, or breaks off ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}") from error
+    if _checksum(told, tensors) != checksum:
+        raise DamagedWitness(f"{path} was edited: its checksum is not that of its content; {remedy}")
+    missing = [name for name in TENSORS if name not in tensors] + [name for name in FACTS if not isinstance(facts, dict) or name not in facts]
+    if missing:
+        raise DamagedWitness(f"{path} lacks {', '.join(missing)}; {remedy}")
+    if facts["schema_version"] == SCHEMA_VERSION and not _fits(tensors, facts):
+        raise DamagedWitness(f"{path} holds tensors or facts that do not fit together; {remedy}")
+    if facts["schema_version"] != SCHEMA_VERSION:
+        raise DamagedWitness(f"{path} has schema_version {facts['schema_version']!r}, expected {SCHEMA_VERSION}; replay it with the version that wrote it.")
+    return Witness(tensors, facts)
+
+
+def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
+    """Whether shapes and dtypes are those of one case, and its place is in its batch."""
+    if tensors["W"].dim() != 2 or not all(x.dtype.is_floating_point for x in tensors.values()):
+        return False
+    m, d = tensors["W"].shape
+    outputs = tensors["output_left"].shape
+    shapes = {"W": (m, d), **dict.fromkeys(("b", "left", "right", "bound", "moved"), (m,)), **dict.fromkeys(("z", "a", "again"), (d,))}
+    shapes |= dict.fromkeys(("output_left", "output_right", "output_bound"), tuple(outputs))
+    one_dtype = [("W", "b"), ("z", "a"), ("left", "right")]
+    numbers = all(isinstance(facts[name], int) for name in ("batch", "place", "case", "seed"))
+    layers = facts["layers"] if isinstance(facts["layers"], list) else []
+    layers_fit = all(isinstance(layer, dict) and isinstance(layer.get("rows"), int) for layer in layers) and sum(layer["rows"] for layer in layers) == m
+    return (
+        len(outputs) == 1
+        and all(tuple(tensors[name].shape) == shape for name, shape in shapes.items() if name in tensors)
+        and all(tensors[first].dtype == tensors[second].dtype for first, second in one_dtype)
+        and numbers
+        and layers_fit
+        and isinstance(facts["without"], list)
+        and 0 <= facts["place"] < facts["batch"]
+    )
+
+
+def _checksum(told: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of the facts and of the tensors' names, dtypes, shapes and bits."""
+    digest = hashlib.sha256(told.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Measurements that are not cells: figures, sweeps, dynamics, stacks, one update for many queries."""

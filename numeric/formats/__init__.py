@@ -1,0 +1,1 @@
+"""Which numbers there are, and the ways of computing with them."""

@@ -1,0 +1,63 @@
+"""How a format's numbers lie in torch's tensors, and rounding to a format that has no tensors of its own."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from numeric.formats.format import Format
+
+
+def torch_dtype(storage: Format) -> torch.dtype:
+    """Torch's dtype of a format."""
+    dtype = getattr(torch, storage.dtype)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
+
+
+def round_to(x: Tensor, target: Format) -> Tensor:
+    """x rounded to nearest, ties to even, in the format; held in x's dtype, which has at least its range.
+
+    x: any shape, of fp32 or of a format that fp32 holds. What would pass Ω becomes infinite, or NaN in a format without an infinity.
+    """
+    wide = x.float()
+    shift = 24 - target.significand_bits
+    if shift <= 0:
+        return x
+    nearest = _Shortened.apply(wide, shift)  # type: ignore[no-untyped-call]
+    assert isinstance(nearest, Tensor)
+    if target.min_exponent > -126:
+        # Below the smallest normal number the spacing is constant: adding and subtracting a power of two rounds there.
+        anchor = target.smallest_subnormal * 2.0**23
+        subnormal = (wide.abs() + anchor) - anchor
+        nearest = torch.where(wide.abs() < target.smallest_normal, torch.copysign(subnormal, wide), nearest)
+    if target.max_exponent < 127:
+        beyond = torch.where(wide < 0, -torch.inf, torch.inf) if not target.reserved else torch.nan
+        nearest = torch.where(nearest.abs() > target.largest, beyond, nearest)
+    return torch.where(torch.isfinite(wide), nearest, wide).to(x.dtype)
+
+
+class _Shortened(torch.autograd.Function):
+    """A float32 number to nearest with fewer bits in its significand, ties to even: on the integer that its bits are.
+
+    It is a function of autograd for its rule under vmap: older versions of torch have none for ``view(dtype)``.
+    """
+
+    @staticmethod
+    def forward(wide: Tensor, shift: int) -> Tensor:
+        bits = wide.view(torch.int32)
+        half = (1 << (shift - 1)) - 1
+        return ((bits + half + ((bits >> shift) & 1)) & -(1 << shift)).view(torch.float32)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        ctx.mark_non_differentiable(output)
+
+    @staticmethod
+    def vmap(info: object, in_dims: tuple[int | None, None], wide: Tensor, shift: int) -> tuple[Any, int | None]:
+        return _Shortened.apply(wide, shift), in_dims[0]  # type: ignore[no-untyped-call]
+
+
+def in_storage(value: Tensor, target: Format) -> Tensor:
+    """Numbers rounded to a format, in the dtype that holds it; the tensor itself if it is of that format."""
+    return value.to(torch_dtype(target)) if target.native else round_to(value, target)

@@ -1,0 +1,1 @@
+"""How this machine computes, found by asking it: kernels, probes, summation orders, the error model."""

@@ -1,0 +1,110 @@
+"""Bounds of real functions, computed in float64 and rounded outward: what the rules for elementary functions are made of.
+
+float64's own exp and sqrt are library functions with a documented error of k ulps (``library_errors.py``), which the probe
+confirms; an exact y is then within 3⌈k⌉ numbers of the computed ŷ: ulp(y) ≤ 2 ulp(ŷ), for ŷ ≥ y/2, so 2k steps would do.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics.envelope import widen
+from numeric.arithmetics.value_and_radius import Rounded, first_place, rounding_error
+from numeric.machine.refinements import Refinement
+from numeric.rules.library_errors import elementary_error
+
+
+def up(x: Tensor) -> Tensor:
+    """The next float64 above: an upper bound of what one operation rounded."""
+    return torch.nextafter(x, torch.full_like(x, torch.inf))
+
+
+def down(x: Tensor) -> Tensor:
+    """The next float64 below."""
+    return torch.nextafter(x, torch.full_like(x, -torch.inf))
+
+
+def lowered(x: Tensor, operations: int) -> Tensor:
+    """A lower bound of what x ≥ 0 would be without the rounding of so many operations: the counterpart of ``widen``."""
+    return (x.contiguous().view(torch.int64) - 3 * operations).clamp_min(0).view(torch.float64)
+
+
+def exp_above(t: Tensor) -> Tensor:
+    """An upper bound of e^t.  t: float64."""
+    return widen(torch.exp(t), _steps("exp", t))
+
+
+def exp_below(t: Tensor) -> Tensor:
+    """A lower bound of e^t, not negative."""
+    return lowered(torch.exp(t), _steps("exp", t))
+
+
+def sqrt_above(x: Tensor) -> Tensor:
+    """An upper bound of √x."""
+    return widen(torch.sqrt(x), _steps("sqrt", x))
+
+
+def sqrt_below(x: Tensor) -> Tensor:
+    """A lower bound of √x, not negative."""
+    return lowered(torch.sqrt(x), _steps("sqrt", x))
+
+
+def _steps(function: str, x: Tensor) -> int:
+    return math.ceil(elementary_error(function, x.device.type, "fp64").ulps)
+
+
+def magnitude(x: Rounded) -> Tensor:
+    """|x̂| of a column, in float64."""
+    return x.value.double().abs()
+
+
+def flushed_below(x: Rounded, function: str | None = None) -> float:
+    """The number below which something may be taken for zero: 0 where nothing is.
+
+    function: the part of a kernel whose row says whether that kernel does so in its format of computation, whatever others do.
+    """
+    n = x.numerics
+    if n.elementwise_flushes:
+        return n.storage.smallest_normal
+    flushes = function is not None and elementary_error(function, n.device, n.storage.name).flushes
+    return n.opmath.smallest_normal if flushes else 0.0
+
+
+def input_radius(x: Rounded, flushed: float | None = None) -> Tensor:
+    """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a small one for zero."""
+    flushed = flushed_below(x) if flushed is None else flushed
+    radius = x.entry_radius
+    if flushed:
+        size = magnitude(x)
+        radius = widen(radius + torch.where(size < flushed, size, torch.zeros_like(size)), 1)
+    return radius.expand(x.value.shape)
+
+
+def storage_error(value: Tensor, x: Rounded, flushed: float = 0.0) -> Tensor:
+    """|ŷ - t| where a kernel rounded its last t to the storage: nothing where that is the format it computes in. float64."""
+    n = x.numerics
+    if n.opmath == n.storage:
+        return torch.full(value.shape, flushed, dtype=torch.float64, device=value.device)
+    return widen(rounding_error(value, n, once=True) + (n.storage.half_subnormal + flushed), 2)
+
+
+def underflow_unit(x: Rounded, flushed: float = 0.0) -> float:
+    """What one product or quotient inside a kernel loses by underflow; flushed operands are counted where they arose."""
+    return x.numerics.opmath.half_subnormal + flushed
+
+
+def function_error(function: str, value: Tensor, x: Rounded) -> Tensor:
+    """|ŷ - f(x̂)| of an elementary function whose error is k ulps in the format of computation, and one rounding to storage.
+
+    |t - y| ≤ k·ulp(y), and |y| ≤ (|t| + kη)/(1 - 2kv) from |t - y| ≤ k(2v|y| + η): the ulp is taken at that bound of |y|.
+    """
+    n = x.numerics
+    assumed = elementary_error(function, n.device, n.storage.name)
+    computing = n.storage if assumed.in_storage else n.opmath
+    k, v, eta = assumed.ulps, computing.unit_roundoff, computing.smallest_subnormal
+    stored = torch.zeros_like(value, dtype=torch.float64) if assumed.in_storage else storage_error(value, x, flushed_below(x))
+    largest = widen((value.double().abs() + stored + k * eta) / (1.0 - 2.0 * k * v), 4)
+    place = first_place(largest) if n.refines(Refinement.FIRST_PLACE) else largest
+    ulp = (place * (2.0 * v)).clamp_min(eta)
+    return widen(stored + (k * ulp + flushed_below(x, function)), 3)

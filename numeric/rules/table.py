@@ -1,0 +1,85 @@
+"""Which rule a module of a block's network has: one row each."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
+from numeric.arithmetics.value_and_radius import Rounded
+from numeric.rules.activations import GELU, GELU_TANH, SILU, gated
+from numeric.rules.elementary import finished
+from numeric.rules.enclosures import input_radius
+from numeric.rules.junctions import largest_only, product, weighted_sum
+from numeric.rules.normalisation import layer_norm, rms_norm, softmax
+
+Rule = Callable[..., Rounded]
+"""From the module, its inputs, each (cases, p, 1), and what it computed to the output with its radius."""
+
+
+def _relu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    """max(0, ·) rounds nothing and is 1-Lipschitz in each entry."""
+    return finished(value, input_radius(x), x)
+
+
+def _unchanged(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    """Hands on what it was given, as dropout does outside of training."""
+    return finished(value, input_radius(x), x)
+
+
+def _gelu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    assert isinstance(module, nn.GELU)
+    return gated(GELU if module.approximate == "none" else GELU_TANH, x, value)
+
+
+def _silu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    return gated(SILU, x, value)
+
+
+def _softmax(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    return softmax(x, value)
+
+
+def _layer_norm(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    assert isinstance(module, nn.LayerNorm)
+    return layer_norm(module, x, value)
+
+
+def _rms_norm(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+    assert isinstance(module, nn.RMSNorm)
+    return rms_norm(module, x, value)
+
+
+RULES: dict[type[nn.Module], Rule] = {
+    nn.ReLU: _relu,
+    nn.Identity: _unchanged,
+    nn.Dropout: _unchanged,
+    nn.GELU: _gelu,
+    nn.SiLU: _silu,
+    nn.Softmax: _softmax,
+    nn.LayerNorm: _layer_norm,
+    nn.RMSNorm: _rms_norm,
+    Product: product,
+    LargestOnly: largest_only,
+    WeightedSum: weighted_sum,
+}
+"""By the exact type: a subclass may compute something else."""
+
+
+EXACT = (nn.ReLU, nn.Identity, nn.Dropout, LargestOnly, Product, WeightedSum)
+"""Those that need no more of a library than IEEE arithmetic."""
+
+
+def assumes_a_library(network: nn.Module) -> bool:
+    """Whether a module of the network has a rule that rests on what a library promises of its functions, which has to be asked about then."""
+    return any(type(module) in RULES and type(module) not in EXACT for module in network.modules())
+
+
+def rule_for(module: nn.Module) -> Rule | None:
+    """The rule of a module, or None: where none is known, and where it works along more than the last axis."""
+    if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) != 1:
+        return None
+    if isinstance(module, nn.Softmax) and module.dim != -1:
+        return None
+    if isinstance(module, nn.Dropout) and module.training:
+        return None
+    return RULES.get(type(module))

@@ -1,0 +1,1 @@
+"""The search for the context that brings the error nearest to its bound."""

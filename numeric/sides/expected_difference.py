@@ -1,0 +1,83 @@
+"""The expected difference of both sides of a claim at the first dense layer, entry by entry.
+
+The formulas of the update run in the value-and-variance arithmetic (``value_and_variance.py``), on the vectors that the machine
+computed. What both sides have in common, such as one rounding of b to the operands' format, cancels before it is squared.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.arithmetics.sensitivities import Term, deviation, gathered
+from numeric.arithmetics.value_and_variance import Expected, Given, dense_layer, deviations_allowed, exactly, stored, under, widened
+from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.machine.probe import Probed
+from numeric.sides.passes import Pass
+from numeric.sides.variant import Variant
+from symbolic import formulas
+
+
+def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Tensor:
+    """|κ| + λσ of left + moved - right: exceeded in one of a case's entries with at most ``FAILURE_PROBABILITY``, in the model.
+
+    a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
+    """
+    found = [difference(name, block, left, right, a, variant, probed) for name in block.first_layers]
+    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in found], dim=-1)
+    bound = sigma * deviations_allowed(sigma.shape[-1])
+    known = [each.known for each in found if each.known is not None]
+    assert len(known) in (0, len(found))
+    if known:
+        bound = bound + torch.cat(known, dim=-2).squeeze(-1).abs()
+    return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The errors of left - right."""
+
+    terms: tuple[Term, ...]
+    """Source by source."""
+    known: Tensor | None
+    """The part that is no matter of chance: (cases, m, 1)."""
+
+
+def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Difference:
+    """The errors of left - right at one first layer.  The other arguments are those of ``expected_difference``."""
+    first, layer, given = block.network.get_submodule(name), probed.layer, Given()
+    assert isinstance(first, nn.Linear)
+    weight, bare = first.weight.detach(), first.bias is None
+    W = exactly(weight, layer, given)
+    b = None if first.bias is None else exactly(first.bias.detach().unsqueeze(-1), layer, given)
+    z, kept = (exactly(x.unsqueeze(-1), layer, given) for x in (left.attended, a))
+    ours = dense_layer(W, b, z, left.layers[name].unsqueeze(-1), BARE[DENSE] if bare else DENSE, apart=layer.bias_rounded_apart)
+
+    # What an â that came out otherwise moves is predicted, and taken away: it is no error of either side.
+    again = kept if torch.equal(right.attended, a) else exactly(right.attended.unsqueeze(-1), layer, given)
+    z, kept, wide = widened(z, probed.update), widened(kept, probed.update), under(W, probed.update)
+    delta = formulas.context_vector(z, kept)
+    if variant.factored:
+        theirs = _with_factors(W, b, wide @ delta, kept, again, probed)
+    else:
+        patched = stored(formulas.patched_weight(wide, variant.update(wide, delta, kept)), probed.mode.weights, layer)
+        kernel = BARE[PATCHED_WEIGHT] if bare else PATCHED_WEIGHT
+        theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_bias_rounded_apart)
+    minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
+    terms = gathered((*ours.terms, *(Term(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
+    return Difference(terms, None if theirs.known is None else -theirs.known)
+
+
+def _with_factors(W: Expected, b: Expected | None, v: Expected, a: Expected, x: Expected, probed: Probed) -> Expected:
+    """The first dense layer with a factored patch."""
+    n = probed.layer
+    added = formulas.factored_update(under(v, probed.adapter), under(a, probed.adapter), under(widened(x, probed.update), probed.adapter))
+    assert W.value is not None
+    assert x.value is not None
+    kernel = BARE[PATCHED_PASS] if b is None else PATCHED_PASS
+    offset = None if b is None or b.value is None else b.value.squeeze(-1)
+    with torch.no_grad(), n.running():
+        plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, offset)
+    value = dense_layer(W, b, x, plain, kernel, apart=n.patched_bias_rounded_apart)
+    return stored(widened(value, probed.update) + added, n.storage, n)

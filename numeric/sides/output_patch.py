@@ -1,0 +1,134 @@
+"""What a block that carries its stream v past the network needs beside ΔW, so that its output moves by δ = v - v′ too.
+
+    a last layer with a bias      b′ takes Δb′ = δ                                    claims ``theorem-a.2``, ``pre-ln``
+    a last layer without one      W_o takes δhᵀ/‖h‖², h what it multiplies             claims ``bias-free-output``, ``parallel``
+    a weighted sum of experts     each W_o takes (δ/Σγ)hᵀ/‖h‖²                         claim ``mixture-of-experts``
+
+h is taken from the pass with the context, where it was computed; over the reals the patched pass finds the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.junctions import WeightedSum
+from numeric.architecture.wiring import INPUT, Call
+from numeric.arithmetics.value_and_radius import Rounded, exact, stored, widened
+from numeric.formats.storage import in_storage
+from numeric.machine.probe import Probed
+from symbolic import formulas
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLayers:
+    """The last layers of a network, which take δ."""
+
+    bias: str | None
+    """The layer whose bias takes it, by name."""
+    matrices: tuple[Call, ...] = ()
+    """The layers whose matrices take it, if there is no bias."""
+    gates: str | None = None
+    """What weighs these, if they are experts."""
+
+
+def output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
+    """Which parameters take δ. Raises UnusableBlock where there are none, or a first layer would have to."""
+    found = _output_layers(block, calls)
+    both = {found.bias, *(call.name for call in found.matrices)} & set(block.first_layers)
+    if both:
+        raise UnusableBlock(f'"{both.pop()}" is a first dense layer, and the last one that would take what the stream lacks: the claims are of two layers.')
+    return found
+
+
+def _output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
+    last = calls[-1]
+    module = block.network.get_submodule(last.name)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        return OutputLayers(last.name)
+    if block.skip:
+        raise UnusableBlock(f'Definition A.1 ends in a dense layer with a bias b′; "{last.name}" of the network, a {type(module).__name__}, is none.')
+    if isinstance(module, nn.Linear):
+        return OutputLayers(None, (last,))
+    if isinstance(module, WeightedSum):
+        gates, *experts = last.reads
+        matrices = tuple(call for call in calls if call.name in experts)
+        if len(matrices) == len(experts) and all(isinstance(block.network.get_submodule(call.name), nn.Linear) for call in matrices):
+            return OutputLayers(None, matrices, gates)
+    raise UnusableBlock(
+        f'a block that carries its stream past the network ends in a dense layer, or in a weighted sum of such; "{last.name}" of the network, '
+        f"a {type(module).__name__}, is neither, and nothing takes what the stream lacks."
+    )
+
+
+def output_patch(block: ContextualBlock, layers: OutputLayers, change: Rounded, values: Mapping[str, Rounded], probed: Probed) -> dict[str, Rounded]:
+    """The parameters of the patched pass that take δ, by name in the block.
+
+    change: δ (cases, d_out, 1); values: what each module returned in the pass with the context, by name.
+    """
+    update, layer, found = probed.update, probed.layer, change.hazards
+    if layers.bias is not None:
+        b_prime = exact(_parameter(block, layers.bias, "bias").unsqueeze(-1), update, found)
+        return {f"network.{layers.bias}.bias": stored(formulas.bias_update(b_prime, change), probed.mode.update, layer)}
+    gates = None if layers.gates is None else widened(values[layers.gates], update)
+    target = change if gates is None else formulas.expert_target(change, _total(gates))
+    patch = {}
+    for place, call in enumerate(layers.matrices):
+        matrix = exact(_parameter(block, call.name, "weight"), update, found)
+        h = widened(values[call.reads[0]], update)
+        moved = target
+        if gates is not None:
+            # An expert that is not chosen is not patched: its target is 0, and what its h is does not matter.
+            chosen = gates.value[:, place : place + 1] != 0
+            moved, h = _where(chosen, target, 0.0), _where(chosen, h, 1.0)
+        patched = formulas.patched_weight(matrix, formulas.output_update(moved, h))
+        patch[f"network.{call.name}.weight"] = stored(patched, probed.mode.weights, layer)
+    return patch
+
+
+def wrong_output_patch(
+    block: ContextualBlock, calls: tuple[Call, ...], layers: OutputLayers, change: Tensor, values: Mapping[str, Tensor], probed: Probed
+) -> dict[str, Tensor]:
+    """The planted wrong one, of a block whose first layer takes nothing: h as it came into its activation, and not as it left it; of numbers alone.
+
+    change: (cases, d_out, 1); values: (cases, width), by module. Where a bias takes δ, or there is no activation, it is left out.
+    """
+    wrong = {name: x.expand(len(change), *x.shape) for name, x in unchanged(block, layers).items()}
+    made_from = {call.name: call.reads[0] for call in calls}
+    with torch.no_grad(), probed.update.running():
+        for call in layers.matrices:
+            name = made_from[call.reads[0]]
+            while name != INPUT and torch.equal(values[name], values[call.reads[0]]):  # behind what hands on what it was given
+                name = made_from[name]
+            if name == INPUT or values[name].shape != values[call.reads[0]].shape:
+                continue
+            h = values[name].to(change.dtype).unsqueeze(-1)
+            matrix = _parameter(block, call.name, "weight").to(change.dtype)
+            patched = formulas.patched_weight(matrix, formulas.output_update(change, h))
+            wrong[f"network.{call.name}.weight"] = in_storage(patched, probed.mode.weights)
+    return wrong
+
+
+def unchanged(block: ContextualBlock, layers: OutputLayers) -> dict[str, Tensor]:
+    """The same parameters as they are."""
+    if layers.bias is not None:
+        return {f"network.{layers.bias}.bias": _parameter(block, layers.bias, "bias")}
+    return {f"network.{call.name}.weight": _parameter(block, call.name, "weight") for call in layers.matrices}
+
+
+def _parameter(block: ContextualBlock, layer: str, name: str) -> Tensor:
+    return block.network.get_parameter(f"{layer}.{name}").detach()
+
+
+def _where(chosen: Tensor, x: Rounded, other: float) -> Rounded:
+    """x in the chosen cases, a number without an error in the others.  chosen: (cases, 1, 1); x: a column."""
+    radius = torch.where(chosen, x.entry_radius, 0.0)
+    return exact(torch.where(chosen, x.value, other), x.numerics, x.hazards, radius=radius)
+
+
+def _total(gates: Rounded) -> Rounded:
+    """Σγ.  gates: (cases, E, 1). Returns (cases, 1, 1)."""
+    ones = exact(torch.ones_like(gates.value), gates.numerics, gates.hazards)
+    return ones.mT @ gates

@@ -1,0 +1,194 @@
+"""The measured sides: the module's own forward passes, read by hooks.
+
+The left side is the block with its context. The right side is the same module, without the removed part of the context,
+with another first weight (and what else a claim has changed) put in its place by ``torch.func.functional_call``, one patch a case under
+``vmap``. Nothing of the block is written a second time.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.wiring import INPUT, leaves
+from numeric.formats.mode import Mode
+from numeric.formats.storage import round_to, torch_dtype
+from numeric.machine.probe import Probed
+from symbolic import formulas
+
+Adapter = Callable[[Tensor, Tensor], Tensor]
+"""What stands for a first layer's output, from its input and its output."""
+
+Factors = tuple[Tensor, Tensor]
+"""v and a of a patch that is added to what a first layer computes, v (aᵀx/‖a‖²)."""
+
+CARRIED = "the contextual layer"
+"""The name of its output among what is heard; no module has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one forward pass computed."""
+
+    attended: Tensor
+    """(cases, d): what the first dense layer received, the contextual layer's output or, in a block with a norm, what that made of it."""
+    carried: Tensor
+    """(cases, d): the contextual layer's output."""
+    layers: dict[str, Tensor]
+    """(cases, width): the output of each leaf of the network, by name."""
+    output: Tensor
+    """(cases, d_out): the block's output."""
+
+    def first(self, block: ContextualBlock) -> Tensor:
+        """(cases, m): the output of the first dense layer; of several, one after the other."""
+        return torch.cat([self.layers[name] for name in block.first_layers], dim=-1)
+
+
+@contextmanager
+def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
+    """Record the contextual layer's output, the network's input, and the output of each leaf of the network under its name.
+
+    adapters: by the name of a first layer.
+    """
+    heard: dict[str, Tensor] = {}
+    assert isinstance(block.contextual, nn.Module)
+    handles = [
+        block.contextual.register_forward_hook(lambda _, __, output: heard.__setitem__(CARRIED, output)),
+        block.network.register_forward_pre_hook(lambda _, inputs: heard.__setitem__(INPUT, inputs[0])),
+    ]
+    for name, adapter in adapters.items():
+        layer = block.network.get_submodule(name)
+        handles.append(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
+    for name, module in leaves(block.network):
+        handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
+    try:
+        yield heard
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
+    """What the contextual layer and the norm return is stored in the mode's activations, whatever a layer with parameters of its own made of it.
+
+    What the network reads is rounded to the mode's inputs.
+    """
+
+    def stored(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        return output.to(torch_dtype(mode.activations))
+
+    def read(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        output = output.to(torch_dtype(mode.activations))
+        return output if mode.inputs is None else round_to(output, mode.inputs)
+
+    assert isinstance(block.contextual, nn.Module)
+    handles = [block.contextual.register_forward_hook(read if block.norm is None else stored)]
+    if block.norm is not None:
+        handles.append(block.norm.register_forward_hook(read))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Tensor:
+    """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
+    assert block.norm is None
+    with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
+        found = block.contextual(context, query)
+    assert isinstance(found, Tensor)
+    return found
+
+
+def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Pass:
+    """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
+    with torch.no_grad(), _storing(block, probed.mode), _listening(block, {}) as heard, probed.mode.layer_context(probed.device)():
+        output = block(context, query)
+    return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
+
+
+def patched_forward(
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapters: dict[str, Factors] | None = None,
+    carried: Tensor | None = None,
+) -> Pass:  # fmt: skip
+    """The block's forward pass with its own parameters for each case.
+
+    kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
+    adapters: by the first layer's name, v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what it computes.
+    carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
+    """
+
+    def one(
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], found: Tensor | None
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        if found is not None:
+            assert isinstance(block.contextual, _Handed)
+            block.contextual.found = found.unsqueeze(0)
+        with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard:
+            context = None if context is None else context.unsqueeze(0)
+            output = functional_call(block, parameters, (context, x.unsqueeze(0)))
+        return {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)
+
+    # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
+    # find the same A(C∖Y,x), this one with and without the patch, use it.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
+        dims = (0 if patch else None, None if kept is None else 0, 0, 0 if adapters else None, None if handed is None else 0)
+        heard, output = vmap(one, in_dims=dims)(patch, kept, query, adapters or {}, handed)
+    return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
+
+
+class _Handed(nn.Module):
+    """Stands for a contextual layer that has run already, and hands on what it computed."""
+
+    found: Tensor
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return self.found
+
+
+@contextmanager
+def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None) -> Iterator[Tensor | None]:
+    """Nothing if vmap can run the contextual layer; else what the layer computes for the whole batch, handed on to each case while this lasts.
+
+    PyTorch's recurrent layers are kernels for which vmap has no rule.  carried: what the layer computed, if that is known. Yields (cases, d) or None.
+    """
+    if block.batches is None:
+        block.batches = _has_batching_rules(block, kept, query)
+    if block.batches and carried is None:
+        yield None
+        return
+    layer, block.contextual = block.contextual, _Handed()
+    try:
+        yield layer(kept, query) if carried is None else carried
+    finally:
+        block.contextual = layer
+
+
+def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
+    def one(context: Tensor | None, x: Tensor) -> Tensor:
+        found = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
+        assert isinstance(found, Tensor)
+        return found
+
+    try:
+        vmap(one, in_dims=(None if kept is None else 0, 0))(None if kept is None else kept[:2], query[:2])
+    except RuntimeError as error:
+        if "Batching rule not implemented" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _adapted(factors: Factors, inputs: Tensor, output: Tensor) -> Tensor:
+    """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
+    v, a = factors
+    added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)
+    return (output.to(v.dtype).mT + added).mT.to(output.dtype)

@@ -1,0 +1,67 @@
+"""Evaluation orders of the update: equal over the reals (claim ``variants-equal``), different where a range limit is met."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+from torch import Tensor
+
+from numeric.arithmetics import value_and_radius, value_and_variance
+from symbolic import formulas
+from symbolic.vocabulary.errors import CallError, unknown
+
+
+class UnknownVariant(CallError):
+    """No variant of that name."""
+
+
+@singledispatch
+def largest_entry(a: Any) -> Any:
+    """max|a| of each case, as a 1x1 value, in whatever arithmetic a is of."""
+    raise NotImplementedError(type(a))
+
+
+@largest_entry.register
+def _(a: Tensor) -> Tensor:
+    return a.abs().amax((-2, -1), keepdim=True)
+
+
+@largest_entry.register
+def _(a: value_and_radius.Rounded) -> value_and_radius.Rounded:
+    return value_and_radius.largest_entry(a)
+
+
+@largest_entry.register
+def _(a: value_and_variance.Expected) -> value_and_variance.Expected:
+    return value_and_variance.largest_entry(a)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A row of the table."""
+
+    id: str
+    title: str
+    update: Callable[[Any, Any, Any], Any]
+    """ΔW from W (m, d), ΔA (d, 1) and a (d, 1)."""
+    factored: bool = False
+    """Whether ΔW is never formed: the layer then keeps W and adds (WΔA)(aᵀx)/‖a‖² to what it computes from x."""
+
+
+VARIANTS = (
+    Variant("formula", "Eq. (1) as written: (W ΔA) aᵀ / ‖a‖²", lambda W, delta, a: formulas.rank_one_update(W, delta, a)),
+    Variant("scaled", "a divided by max|a| first", lambda W, delta, a: formulas.scaled_rank_one_update(W, delta, a, largest_entry(a))),
+    Variant("factored", "ΔW never formed: (W ΔA)(aᵀx)/‖a‖² is added to Wx + b", lambda W, delta, a: formulas.rank_one_update(W, delta, a), factored=True),
+)
+
+
+def variants_named(names: Sequence[str] | None = None) -> list[Variant]:
+    """The variants of these names, or all. Raises UnknownVariant."""
+    known = {variant.id: variant for variant in VARIANTS}
+    if names is None:
+        return list(known.values())
+    for name in names:
+        if name not in known:
+            raise UnknownVariant(unknown("variant", name, list(known)))
+    return [known[name] for name in names]

@@ -1,0 +1,1 @@
+"""A user's own block and prompts: admitted or refused, then measured."""

@@ -1,0 +1,279 @@
+"""A user's own block: taken in only if the claims could apply to it, and refused by name where it can be seen that they do not.
+
+A bound is carried from module to module, so what the modules compute has to be what the block computes. That is seen in one
+forward pass (``wiring.py``): every module receives the very tensors that others returned, once, and only the first dense layers
+receive what the contextual layer returned. A skip that nobody declared, a layer in front of the first one, a module that is used
+twice or a number that is added on the way breaks it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from numeric.architecture.block import Block
+from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.recipe import Recipe
+from numeric.architecture.wiring import INPUT, wiring
+from numeric.arithmetics.balls import Ball, ball
+from numeric.rules.table import RULES, rule_for
+from numeric.sides.output_patch import output_layers, unchanged
+from numeric.sides.variant import UnknownVariant, Variant, variants_named
+
+OWN = "own"
+"""The id of the variant that is the user's own update."""
+
+TOKENS = 50
+"""Tokens of a context, unless the user draws contexts: as many as in the paper's prompts."""
+
+TRIED = 8
+"""Cases of the forward pass in which a block is looked at."""
+
+Update = Callable[..., object]
+"""ΔW from W (m, d), ΔA (d, 1) and a (d, 1), by ``@``, ``+``, ``-``, ``/`` and ``.mT``."""
+DrawContexts = Callable[[int, torch.Generator], object]
+"""From how many, and a generator, a context (cases, n, d_in), or a pair of it and a query (cases, d_in)."""
+
+
+class OwnModel(nn.Module):
+    """A user's block with a source of tokens."""
+
+    def __init__(self, block: ContextualBlock, contexts: DrawContexts | None) -> None:
+        super().__init__()
+        self.block = block
+        self.contexts = contexts
+
+    def tokens(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Normal tokens, or what the user draws.  Raises UnusableBlock if that is of another shape, or not finite."""
+        dtype, width = self.block.first.weight.dtype, self.block.input_width
+        if self.contexts is None:
+            drawn = torch.randn((cases, TOKENS + 1, width), generator=generator)
+            return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
+        try:
+            found = self.contexts(cases, generator)
+        except Exception as error:
+            raise UnusableBlock(f"make_contexts({cases}, generator) fails: {_words(error)}") from error
+        context: Any
+        query: Any
+        context, query = found if isinstance(found, tuple) and len(found) == 2 else (found, torch.randn((cases, width), generator=generator))
+        for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
+            words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
+            if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
+                given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} of shape {given}; asked for is {words}.")
+            if not bool(torch.isfinite(x).all()):
+                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
+        if context.shape[1] == 0:
+            raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
+        return context.detach().to(dtype), query.detach().to(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnBlock:
+    """A user's block, ready to be measured."""
+
+    block: Block
+    model: OwnModel
+    update: Update | None = None
+    """The user's own ΔW, if there is one."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that are measured on it: its own first."""
+        return (*((OWN,) if self.update else ()), *(variant.id for variant in variants_named()))
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name. Raises UnknownVariant."""
+        if name == OWN and self.update is not None:
+            return Variant(OWN, "the user's own update", self.update)
+        if name == OWN:
+            raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')
+        return variants_named([name])[0]
+
+
+class _Called(nn.Module):
+    """A contextual layer that is a plain function."""
+
+    def __init__(self, function: Callable[[Tensor | None, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return self.function(context, query)
+
+
+def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
+    """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
+    if not isinstance(block, ContextualBlock):
+        raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
+    if not isinstance(block.input_width, int) or block.input_width < 1:
+        raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
+    if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
+        raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
+    block = block.eval().requires_grad_(False)
+    for name, module in (("block", block), ("norm", block.norm)):
+        if module is not None and (module._forward_hooks or module._forward_pre_hooks):
+            raise UnusableBlock(f"the {name} has a forward hook, which may change what it computes; remove it.")
+    if not isinstance(block.contextual, nn.Module):
+        block.contextual = _Called(block.contextual)
+    for parameter in block.parameters():
+        if parameter.is_meta:
+            raise UnusableBlock("a weight of the block is on the meta device, where it has no value.")
+        if not bool(torch.isfinite(parameter).all()):
+            raise UnusableBlock("a weight of the block is a NaN or an infinity.")
+    _refuse_first_layer(block)
+    model = OwnModel(block, contexts)
+    with torch.no_grad():
+        context, query = model.tokens(TRIED, torch.Generator().manual_seed(0))
+        _refuse_contextual_layer(block, context, query)
+        _refuse_network(block, context, query)
+        _refuse_skip(block, context, query)
+        if update is not None:
+            _refuse_update(block, context, query, update)
+        homogeneous = _is_homogeneous(block, query)
+    return OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update)
+
+
+def _refuse_first_layer(block: ContextualBlock) -> None:
+    for name, first in zip(block.first_layers, block.firsts, strict=True):
+        if not name:
+            raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
+        if type(first) is not nn.Linear:
+            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
+        place = first.weight.untyped_storage().data_ptr()
+        for other, parameter in block.named_parameters(remove_duplicate=False):
+            if other != f"network.{name}.weight" and parameter.untyped_storage().data_ptr() == place:
+                raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+
+
+def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    d = block.first.in_features
+
+    def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
+        try:
+            found = block.contextual(tokens, x)
+        except Exception as error:
+            raise UnusableBlock(f"the contextual layer fails on {words}: {_words(error)}") from error
+        if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(x) or (block.norm is None and found.shape[1] != d):
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        if not bool(torch.isfinite(found).all()):
+            raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
+        if block.norm is None:
+            return found
+        try:
+            return torch.cat([found, block.fed(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
+        except Exception as error:
+            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
+
+    with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
+    if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
+        raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
+    if torch.equal(with_context, without):
+        raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
+    for factor in (1.0, -3.0):  # the others in another order, and others altogether
+        changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
+        if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
+            raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+    for layer in block.firsts:
+        _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
+
+
+def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
+    before, at_first = parameter.clone(), (block.contextual(context, query), block.read(context, query))
+    other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0)).to(before)  # of another size, sign and direction
+    used = False
+    for changed in (-2.0 * before, other, torch.zeros_like(before)):
+        parameter.copy_(changed)
+        now = block.contextual(context, query), block.read(context, query)
+        used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
+    parameter.copy_(before)
+    if used:
+        raise UnusableBlock(f"the contextual layer computes with {words}: an update of it would change more than the claim says.")
+
+
+def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    for name, module in block.network.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise UnusableBlock(f'"{name}" of the network has a forward hook, which may change what it computes; remove it.')
+    given = block.read(context, query)
+    width = block.first.in_features
+    if not isinstance(given, Tensor) or given.shape != (len(query), width):
+        raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
+    try:
+        calls = wiring(block, given)
+    except UnusableBlock:
+        raise
+    except Exception as error:
+        raise UnusableBlock(f"the network fails on what it is given: {_words(error)}") from error
+    for call in calls:
+        module = block.network.get_submodule(call.name)
+        reads_input = INPUT in call.reads
+        if reads_input and call.name not in block.first_layers:
+            named = ", ".join(f'"{name}"' for name in block.first_layers)
+            if type(module) is nn.Linear:
+                raise UnusableBlock(f'"{call.name}" reads the network\'s input like {named}: then it is a first layer too, and first_layer takes a list.')
+            raise UnusableBlock(
+                f'"{call.name}" ({type(module).__name__}) stands between the network\'s input and its first dense layer {named}, or beside it; the claim '
+                "is of the layers that read A(C, x), so put it into the contextual layer, or give it as the norm of a Pre-LN block."
+            )
+        if not reads_input and call.name in block.first_layers:
+            raise UnusableBlock(
+                f'"{call.name}" does not read the network\'s input but what "{call.reads[0]}" returned, so it is no first dense layer: '
+                "the claim is of the layers that read A(C, x)."
+            )
+        if "forward" in vars(module) or (rule_for(module) is None and type(module) is not nn.Linear):
+            known = ", ".join(kind.__name__ for kind in RULES)
+            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear, {known}.')
+    if calls != wiring(block):
+        raise UnusableBlock("the network's modules are not called alike for every input: which of them run depends on the numbers.")
+
+
+def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
+    if not block.carries:
+        return
+    attended = block.contextual(context, query)
+    answer = block.network(block.fed(attended, query))
+    if block.skip and len({block.input_width, attended.shape[-1], answer.shape[-1]}) > 1:
+        widths = block.input_width, attended.shape[-1], answer.shape[-1]
+        raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")
+    if attended.shape != answer.shape:
+        raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
+    for name in unchanged(block, output_layers(block, wiring(block))):
+        parameter = block.get_parameter(name)
+        place = parameter.untyped_storage().data_ptr()
+        if any(other != name and each.untyped_storage().data_ptr() == place for other, each in block.named_parameters(remove_duplicate=False)):
+            raise UnusableBlock(f'"{name}", which takes what the stream lacks, is tied to another weight: its update would change more than the claim says.')
+        _refuse_use_of(parameter, f'"{name}"', block, context, query)
+
+
+def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:
+    """Over tensors and over balls, the plainest and the strictest of the arithmetics that it has to run in."""
+    z, a = (block.read(tokens, query).double().unsqueeze(-1) for tokens in (context, None))
+    W = block.first_weight.double()
+    over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
+    for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
+        try:
+            found = update(*operands)
+        except Exception as error:
+            raise UnusableBlock(
+                f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {_words(error)}. W is (m, d), the others (d, 1)."
+            ) from error
+        shape = tuple(found.shape[-2:]) if isinstance(found, Tensor) else (found.matrix.nrows(), found.matrix.ncols()) if isinstance(found, Ball) else None
+        if shape != tuple(W.shape):
+            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(found).__name__} over {words}; ΔW is {tuple(W.shape)}.")
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:
+    """Whether A(sx) = s A(x) without a context, as powers of two show exactly where nothing underflows."""
+    if block.norm is not None:
+        return False
+    at_one = block.contextual(None, query)
+    return all(torch.equal(block.contextual(None, query * scale), at_one * scale) for scale in (2.0**-20, 2.0**-7, 2.0**5))

@@ -1,0 +1,230 @@
+"""A user's block on prompts of the user's own: does each context act as the rank-one change of W, in each format?
+
+Every prompt is measured as a cell measures its cases, in batches of the size that the machine was asked about, among copies of the
+others. A prompt that is refused, or whose bound could not have noticed a wrong update, is told as that and is no prompt that holds.
+"""
+
+import copy
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from numeric.architecture.shapes import asked_shapes
+from numeric.arithmetics.balls import ball, check_reference, compare
+from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.cells.exclusions import makes_no_sense
+from numeric.cells.scenario import scenarios_named
+from numeric.cells.witness import Witness, worst_case
+from numeric.formats.mode import Mode, modes_named
+from numeric.machine.device import use_one_thread
+from numeric.machine.probe import Probed, probe
+from numeric.rules.library_probe import probe_elementary
+from numeric.rules.table import assumes_a_library
+from numeric.sides.variant import Variant
+from numeric.user_blocks.admission import OWN, OwnBlock, Update, own_block
+from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary.verdict import Verdict
+
+DEVICE = "cpu"
+
+WHOLE_CONTEXT = "random"
+"""The scenario that moves the whole of a drawn context into the weights."""
+
+
+class UnusablePrompts(CallError):
+    """The context or the query has the wrong form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the machine has answered so far, so that it is asked once."""
+
+    probed: dict[object, Probed] = field(default_factory=dict)
+    libraries: set[object] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Strayed:
+    """How far each side of a case is from the exact value at the first dense layer, by ball arithmetic: upper bounds of ‖·‖∞."""
+
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """All prompts in one format."""
+
+    format: str
+    variant: str
+    verdict: Verdict
+    """HOLDS only if every prompt does; SKIPPED if the combination makes no sense."""
+    reason: str
+    """Why not HOLDS; empty if it is."""
+    prompts: int
+    counts: dict[str, int] = field(default_factory=dict)
+    """Prompts by verdict."""
+    resolution: float = float("nan")
+    """Median over the judged prompts; see ``judging.py``."""
+    worst: int | None = None
+    """The gravest prompt: a violated one, else the judged one nearest to its bound."""
+    error: float = float("nan")
+    """Of that prompt, at the first dense layer: ‖left - right‖∞."""
+    bound: float = float("nan")
+    """The bound on it, ‖·‖∞."""
+    ratio: float = float("nan")
+    """Its largest error over bound, entry by entry, at the first dense layer."""
+    output_ratio: float = float("nan")
+    """The same at the block's output."""
+    strayed: Strayed | None = None
+    """None where a number is not finite."""
+    witness: Witness | None = None
+
+
+class _Prompts:
+    """The given prompts, over and over, as a source of contexts."""
+
+    def __init__(self, context: Tensor, query: Tensor) -> None:
+        self.context, self.query = context, query
+        self.next = 0
+
+    def __call__(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        rows = torch.arange(self.next, self.next + cases) % len(self.query)
+        self.next += cases
+        return self.context[rows], self.query[rows]
+
+
+def transfers(
+    block: object,
+    context: Tensor,
+    query: Tensor,
+    *,
+    formats: Sequence[str] | None = None,
+    variant: str | None = None,
+    update: Update | None = None,
+    name: str = "own",
+    machine: Machine | None = None,
+) -> list[Transfer]:
+    """Measure the prompts in each format; the user's block is left as it is, and what breaks in a format is an ERROR of that format.
+
+    context: (prompts, n, d_in), query: (prompts, d_in), or one prompt without that axis; formats: all of a CPU's if not given; variant: the
+    user's own update if there is one, else ``formula``; machine: what is known from before.
+    Raises UnusablePrompts, UnusableBlock, UnknownFormat, UnknownVariant, UnsupportedNumerics.
+    """
+    modes = [mode for mode in modes_named(formats) if DEVICE in mode.runs_on]
+    prompts = _Prompts(*_as_batch(context, query))
+    known = Machine() if machine is None else machine
+    with _as_a_run_computes(), torch.no_grad():
+        own = own_block(name, copy.deepcopy(block), contexts=prompts, update=update)
+        chosen = own.variant(variant or (OWN if update else "formula"))
+        return [_in_mode(own, prompts, mode, chosen, known) for mode in modes]
+
+
+def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, known: Machine) -> Transfer:
+    (scenario,) = scenarios_named([WHOLE_CONTEXT])
+    number = len(prompts.query)
+    refused = makes_no_sense(own.block, own.model.block, mode, scenario, variant)
+    if refused is not None:
+        return Transfer(mode.id, variant.id, Verdict.SKIPPED, refused, number)
+    probed = _asked(known, own, mode)
+    prompts.next = 0
+    try:
+        return _transfer(Cell(own, block_in_format(own, probed), probed, variant, scenario, number))
+    except CallError:
+        raise
+    except Exception as error:  # as in a run: a cell that breaks is told, and the others go on
+        return Transfer(mode.id, variant.id, Verdict.ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}", number)
+
+
+def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+    for words, x in (("context", context), ("query", query)):
+        if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
+            given = f"a tensor of {x.dtype}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise UnusablePrompts(f"the {words} is {given}; give a tensor of floating-point numbers.")
+    if context.dim() == 2 and query.dim() == 1:
+        context, query = context.unsqueeze(0), query.unsqueeze(0)
+    if context.dim() != 3 or query.dim() != 2 or len(context) != len(query) or len(query) == 0:
+        shapes = tuple(context.shape), tuple(query.shape)
+        raise UnusablePrompts(
+            f"context and query have shapes {shapes[0]} and {shapes[1]}; give (prompts, n, d_in) and (prompts, d_in), with a prompt at least."
+        )
+    return context.detach().to(DEVICE), query.detach().to(DEVICE)
+
+
+@contextmanager
+def _as_a_run_computes() -> Iterator[None]:
+    """On one thread, as the machine is asked, and without torch's remark that vmap is slow on some layer; the number of threads is put back."""
+    before = torch.get_num_threads()
+    check_reference()
+    use_one_thread()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _asked(known: Machine, own: OwnBlock, mode: Mode) -> Probed:
+    """The error models of a mode for this block's shapes."""
+    shapes = asked_shapes([own.model.block])
+    key = (mode.id, *shapes.values())
+    if key not in known.probed:
+        known.probed[key] = probe(mode, **shapes, device=DEVICE)
+    widths = tuple(sorted({rows for rows, _ in shapes["shapes"]}))
+    if assumes_a_library(own.model.block.network) and (mode.activations, widths) not in known.libraries:
+        probe_elementary(mode.activations, DEVICE, widths=widths)  # refuses a library that errs by more than is assumed
+        known.libraries.add((mode.activations, widths))
+    return known.probed[key]
+
+
+def _transfer(cell: Cell) -> Transfer:
+    found = measure_cell(cell, seed=0)
+    judged = found.judged
+    gravest = worst_case(judged, cell.cases)
+    assert gravest is not None
+    place = gravest[1]
+    verdict, reason = _verdict(found, cell.cases)
+    return Transfer(
+        cell.probed.mode.id, cell.variant.id, verdict, reason, cell.cases, dict(found.counts), found.resolution, place, float(judged.error[place]),
+        float(judged.bound[place]), float(judged.ratio[place]), float(judged.output_ratio[place]), _strayed(found.witness), found.witness,
+    )  # fmt: skip
+
+
+def _verdict(found: Measurement, prompts: int) -> tuple[Verdict, str]:
+    """A cell's verdict, and none of HOLDS while a single prompt does not hold."""
+    counts = found.counts
+    if counts[Verdict.VIOLATED]:
+        return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
+    if found.verdict is Verdict.VIOLATED:
+        return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
+    if counts[Verdict.INCONCLUSIVE]:
+        reasons = Counter(str(reason) for reason in found.judged.reason[found.judged.reason != ""])
+        told = ", ".join(f"{name} ({number})" for name, number in reasons.most_common())
+        first = int(np.flatnonzero(found.judged.reason != "")[0])
+        said = f"{counts[Verdict.INCONCLUSIVE]} of {prompts} prompts refused (prompt {first} for one, counted from 0), as their operands foretell: {told}"
+        return Verdict.INCONCLUSIVE, said
+    blunt = np.median(found.judged.resolution)
+    if counts[Verdict.VACUOUS] or found.verdict is not Verdict.HOLDS:
+        unseen = counts[Verdict.VACUOUS] or prompts - found.wrong_caught
+        return Verdict.VACUOUS, f"the bound could not have noticed a wrong update in {unseen} of {prompts} prompts (resolution {blunt:.3g}; below 1 it could)"
+    return Verdict.HOLDS, ""
+
+
+def _strayed(witness: Witness | None) -> Strayed | None:
+    """By how much each side of a witness is off."""
+    if witness is None:
+        return None
+    rows = {name: witness.tensors[name].double().cpu() for name in ("W", "b", "z", "left", "right", "moved")}
+    if not all(bool(torch.isfinite(x).all()) for x in rows.values()):
+        return None
+    z, left, right, moved = (rows[name].unsqueeze(0).tolist() for name in ("z", "left", "right", "moved"))
+    none = [[0.0] * len(rows["b"])]
+    found = compare(ball(rows["W"].tolist()), ball(rows["b"].unsqueeze(-1).tolist()), z, left, right, none, none, moved)
+    return Strayed(found.left, found.right)

@@ -1,0 +1,1 @@
+"""What a CI reads: junit.xml, summary.md, annotations."""

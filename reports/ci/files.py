@@ -1,0 +1,34 @@
+"""What a CI reads of a run: ``junit.xml`` and ``summary.md`` in its folder."""
+
+from pathlib import Path
+
+from reports.ci.junit import JUNIT_FILE, junit
+from reports.ci.markdown_summary import SUMMARY_FILE, summary
+from reports.comparison.baseline import BASELINE_FILE, load_baseline
+from reports.comparison.differences import differences
+from reports.comparison.rendering import as_outcomes
+from reports.findings.outcomes import Outcome
+from reports.record.agreement import cases_missing, disagreeing_cells
+from reports.record.record import RunRecord
+from reports.record.run_folder import load_run, replacing
+
+
+def against_baseline(record: RunRecord, folder: Path) -> list[Outcome]:
+    """What came of holding the run to the baseline in its folder; nothing if there is none.  Raises NotABaseline."""
+    kept = folder / BASELINE_FILE
+    return as_outcomes(differences(load_baseline(kept), record)) if kept.exists() else []
+
+
+def write_for_ci(folder: Path) -> tuple[Path, Path]:
+    """Write both files of the run in a folder; returns their paths, JUnit's first.  Raises NotARun, DamagedRun."""
+    record = load_run(folder)
+    disagreeing = disagreeing_cells(record, folder)
+    against = against_baseline(record, folder)
+    contents = {
+        JUNIT_FILE: junit(record, disagreeing, against=against),
+        SUMMARY_FILE: summary(record, disagreeing, cases_missing=cases_missing(record, folder), against=against).encode(),
+    }
+    for name, content in contents.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return folder / JUNIT_FILE, folder / SUMMARY_FILE

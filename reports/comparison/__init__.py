@@ -1,0 +1,1 @@
+"""Two runs, or many, held against each other: baseline, margins, differences, history."""

@@ -1,0 +1,344 @@
+"""What a run found, small enough to keep under version control: one line a claim, an erratum, a cell, a sweep.
+
+Beside each number of a cell stands what a run of the same code with another seed may show, by ``margins.py``; margins are taken from the
+cases themselves and never typed in. A file is sorted and keeps the reasons of those that it replaced, so a diff of it can be reviewed.
+"""
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from reports.comparison.margins import count_limit, median_interval, worst_limit
+from reports.findings.outcomes import Came, outcomes
+from reports.record.agreement import disagreeing_cells
+from reports.record.cases_table import coded, read_cells
+from reports.record.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
+from reports.record.row import Real, Row
+from reports.record.run_folder import DamagedRun, replacing
+from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary.verdict import Verdict
+
+BASELINE_VERSION = 1
+
+BASELINE_FILE = "baseline.json"
+"""In a run's folder: what the run was held to."""
+
+CHANCE = 2.0**-16
+"""That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
+
+OTHERS = ("trained blocks", "experiments")
+"""Kinds of ``outcomes`` whose rows have no numbers here."""
+
+DIGITS = 6
+"""Of a margin in the file; it is rounded outwards."""
+
+
+class NotABaseline(CallError):
+    """The file is no baseline, or cannot be trusted."""
+
+
+class UnusableReason(CallError):
+    """A baseline was to be kept without a reason that a reader could weigh."""
+
+
+class NothingToKeep(CallError):
+    """The run is not one that others could be measured by."""
+
+
+class Accepted(Row):
+    """Why a baseline was taken."""
+
+    date: str = Field(description="UTC, of the run's end.")
+    run: str
+    reason: str
+
+
+class Origin(Row):
+    """Where a baseline comes from; by this it is known what may be compared."""
+
+    run: str
+    profile: str
+    seed: int
+    schema_version: int = Field(description="Of the run's record.")
+    machine: dict[str, str] = Field(description="What decides how numbers come out, bit by bit: processor, torch, device, blas, threads.")
+    probes: dict[str, str] = Field(description="Hash of what the machine answered, by the question. It names the shapes of the run's blocks, too.")
+    recipes: dict[str, str] = Field(description="Hash of everything that determines a block's weights, by the block.")
+
+
+class ClaimLine(Row):
+    """A claim."""
+
+    verdict: Verdict
+    scope: str
+    refuted: list[str] = Field(description="The false variants that were refuted.")
+
+
+class CellLine(Row):
+    """A cell. Numbers are null where no case was judged, margins where no case is at hand."""
+
+    verdict: Verdict
+    judged: int = Field(description="Cases that were not refused.")
+    refused: int
+    worst: Real | None = Field(default=None, description="Measured: the largest error over bound.")
+    worst_limit: Real | None = Field(default=None, description="Probabilistic: what the largest one of another seed does not exceed.")
+    tightness: Real | None = Field(default=None, description="Median of bound over error.")
+    tightness_low: Real | None = Field(default=None, description="Below this the median of another seed does not lie.")
+    tightness_high: Real | None = Field(default=None, description="Nor above this.")
+    refused_limit: int | None = Field(default=None, description="More cases of another seed are not refused.")
+    violated: int = Field(default=0, description="Cases outside their bounds, in a known failure.")
+    violated_limit: int = Field(default=0, description="More cases of another seed are not.")
+    blind: int = Field(default=0, description="Holding cases that the bound at the block's output does not test.")
+    blind_limit: int = Field(default=0, description="More cases of another seed it leaves untested not.")
+    certified: int = Field(default=0, description="Cases whose sides were compared with balls.")
+    output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
+    resolution: Real | None = Field(
+        default=None, description="Rigorous: median of the bound over the update's effect; the same to the last bits if nothing but the seed is the same."
+    )
+
+
+class SweepLine(Row):
+    """A sweep towards a = 0."""
+
+    measured: Real
+    predicted: Real
+
+
+class Baseline(Row):
+    """What runs are held to."""
+
+    baseline_version: int = BASELINE_VERSION
+    accepted: list[Accepted] = Field(description="The newest last.")
+    origin: Origin
+    claims: dict[str, ClaimLine]
+    errata: dict[str, bool] = Field(description="By number: whether the printed statement was refuted and the corrected one proved.")
+    cells: dict[str, CellLine]
+    sweeps: dict[str, SweepLine]
+    others: dict[str, Came] = Field(description="Trained blocks and experiments: what they came to.")
+
+    @property
+    def has_margins(self) -> bool:
+        """Whether the run's cases were at hand."""
+        return any(line.worst_limit is not None for line in self.cells.values())
+
+
+def cell_key(cell: CellRecord) -> str:
+    """A cell's name on any machine: its numerics are left out, for they say what a probe of the machine answered."""
+    return "/".join((cell.claim, cell.block, cell.format, cell.variant, cell.scenario))
+
+
+def sweep_key(sweep: NearZeroSweep) -> str:
+    """A sweep's name."""
+    return "/".join((sweep.block, sweep.format, sweep.variant))
+
+
+def others_of(record: RunRecord) -> dict[str, tuple[Came, str]]:
+    """What the trained blocks and the experiments came to, with the reason, by name."""
+    return {f"{row.kind}/{row.title}": (row.came, row.reason) for row in outcomes(record) if row.kind in OTHERS}
+
+
+def origin_of(record: RunRecord) -> Origin:
+    """Where a run comes from."""
+    env = record.environment
+    machine = {name: str(getattr(env, name)) for name in ("device", "processor", "torch", "blas", "threads")}
+    return Origin(
+        run=record.run.id,
+        profile=record.run.profile,
+        seed=record.run.seed,
+        schema_version=record.schema_version,
+        machine=machine,
+        probes={probe.id: hashlib.sha256(probe.answer.encode()).hexdigest()[:12] for probe in env.probes},
+        recipes={model.block: model.recipe for model in record.models},
+    )
+
+
+def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", before: Sequence[Accepted] = ()) -> Baseline:
+    """A run as a baseline.
+
+    folder: where its cases are; without it, or where it holds none, cells have no margins. Raises DamagedRun if they cannot be read.
+    """
+    cells = by_name(record)
+    # Of each cell: two ends of an interval, a worst case, and how many are refused, violated or untested at the output.
+    chance = CHANCE / (6 * max(len(cells), 1))
+    margins = {} if folder is None else dict(_margins(record, folder, chance))
+    accepted = Accepted(date=record.run.finished or record.run.started, run=record.run.id, reason=reason)
+    return Baseline(
+        accepted=[*before, accepted],
+        origin=origin_of(record),
+        claims={
+            claim.id: ClaimLine(verdict=claim.verdict, scope=claim.scope, refuted=sorted(row.id for row in claim.mutants if row.verdict is Verdict.VIOLATED))
+            for claim in record.claims
+        },
+        errata={str(erratum.number): erratum.shown for erratum in record.errata},
+        cells={key: _line(cell, margins.get(cell.id, {}), chance) for key, cell in sorted(cells.items())},
+        sweeps={sweep_key(sweep): SweepLine(measured=sweep.measured_radius, predicted=sweep.predicted_radius) for sweep in record.near_zero},
+        others={key: came for key, (came, _) in others_of(record).items()},
+    )
+
+
+def judged_cases(cell: CellRecord) -> int:
+    """Cases that were not refused."""
+    return cell.counts.holds + cell.counts.violated + cell.counts.vacuous
+
+
+def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -> CellLine:
+    worst = None if cell.worst_ratio is None else _short(cell.worst_ratio)
+    if worst is not None and worst > 1 and "worst_limit" in margins:
+        margins = {**margins, "worst_limit": math.inf}  # how far a known failure strays says nothing of how far another seed would
+    return CellLine(
+        verdict=cell.verdict,
+        judged=judged_cases(cell),
+        refused=cell.counts.inconclusive,
+        worst=worst,
+        tightness=None if cell.tightness is None else _short(cell.tightness.median),
+        violated=cell.counts.violated,
+        violated_limit=count_limit(cell.counts.violated, judged_cases(cell), judged_cases(cell), chance) if cell.counts.violated else 0,
+        blind=cell.output_blind,
+        blind_limit=count_limit(cell.output_blind, cell.counts.holds, cell.counts.holds, chance) if cell.independent else cell.counts.holds,
+        certified=0 if cell.certified is None else cell.certified.cases,
+        output_resolution=cell.output_resolution,
+        resolution=cell.resolution,
+        **margins,
+    )
+
+
+def by_name(record: RunRecord) -> dict[str, CellRecord]:
+    """The cells by their names. Raises DamagedRun if two have one name, or two claims, errata or sweeps."""
+    for kind, names in (
+        ("claims", [claim.id for claim in record.claims]),
+        ("errata", [str(erratum.number) for erratum in record.errata]),
+        ("sweeps", [sweep_key(sweep) for sweep in record.near_zero]),
+    ):
+        twice = next((name for name, times in Counter(names).items() if times > 1), None)
+        if twice is not None:
+            raise DamagedRun(f"the run {record.run.id} holds two {kind} named {twice}; run the suite again into another folder.")
+    found: dict[str, CellRecord] = {}
+    for cell in record.cells:
+        if cell_key(cell) in found:
+            raise DamagedRun(f"the run {record.run.id} holds two cells named {cell_key(cell)}; run the suite again into another folder.")
+        found[cell_key(cell)] = cell
+    return found
+
+
+def _margins(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, float | int]]]:
+    """By the cell's id, what another seed may show."""
+    rows = {cell.id: cell for cell in record.cells if judged_cases(cell)}
+    for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "reason"]):
+        if cell not in rows:
+            continue
+        if not rows[cell].independent:
+            yield cell, {"worst_limit": max(1.0, rows[cell].worst_ratio or 0.0)}
+            continue
+        places, reasons = coded(table, "reason")
+        judged = places == reasons.index("") if "" in reasons else np.zeros(len(places), dtype=bool)
+        error, bound, ratio, output = (table[name].to_numpy()[judged] for name in ("error", "bound", "ratio", "output_ratio"))
+        if not len(error):
+            continue
+        refused = count_limit(int((~judged).sum()), len(judged), len(judged), chance)
+        fewest = max(1, len(judged) - refused)  # a fresh median of fewer cases is more spread; no fewer are judged, or that is a regression itself
+        low, high = median_interval(_tightness(bound, error), fewest, chance)
+        worst = np.fmax(ratio, output)
+        yield (
+            cell,
+            {
+                "worst_limit": _outwards(worst_limit(worst, len(error), chance), up=True) if np.isfinite(worst).all() else math.inf,
+                "tightness_low": _outwards(low, up=False),
+                "tightness_high": _outwards(high, up=True),
+                "refused_limit": refused,
+            },
+        )
+
+
+def _tightness(bound: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bound over error; infinite where the error is zero."""
+    found = np.full_like(bound, np.inf)
+    np.divide(bound, error, out=found, where=error > 0)
+    return found
+
+
+def _short(x: float) -> float:
+    """The number with few digits."""
+    return float(f"{x:.{DIGITS - 1}e}")
+
+
+def _outwards(x: float, *, up: bool) -> float:
+    """The number with few digits, not smaller if up, else not larger."""
+    if not math.isfinite(x) or x == 0:
+        return x
+    short = _short(x)
+    if (short < x) if up else (short > x):
+        step = 10.0 ** (math.floor(math.log10(abs(x))) - DIGITS + 1)
+        short = _short(short + (step if up else -step))
+    return short
+
+
+def keep_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Baseline:
+    """Write a run as a baseline, with the reasons of the one that it replaces.
+
+    Raises UnusableReason, NothingToKeep, NotABaseline if ``out`` holds something else, DamagedRun.
+    """
+    if not reason.strip():
+        raise UnusableReason("a baseline needs a reason that a reviewer can weigh; give one with --reason.")
+    if record.run.finished is None:
+        raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
+    before = load_baseline(out).accepted if out.exists() else []
+    found = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
+    if not (found.claims or found.cells):
+        raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
+    strangers = disagreeing_cells(record, folder)
+    if strangers:
+        told = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
+        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({told}); restore cases.parquet from a copy, or run the suite again.")
+    if found.cells and not found.has_margins and any(line.judged for line in found.cells.values()):
+        raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
+    with replacing(out) as temporary:
+        temporary.write_text(_as_text(found), encoding="utf-8")
+    return found
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read a baseline. Raises NotABaseline."""
+    remedy = "give a file that `verify baseline` wrote, or restore it from a copy."
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotABaseline(f"there is no file {path}; make one with `verify baseline RUN --out {path} --reason TEXT`.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotABaseline(f"{path} cannot be read ({error}); {remedy}") from error
+    try:
+        version = json.loads(text).get("baseline_version")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise NotABaseline(f"{path} is not a baseline ({error}); {remedy}") from error
+    if version != BASELINE_VERSION:
+        raise NotABaseline(f"{path} has baseline_version {version!r}, expected {BASELINE_VERSION}; make it again with `verify baseline`.")
+    try:
+        return Baseline.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise NotABaseline(f"{path} is not a baseline ({where}: {first['msg']}); {remedy}") from error
+
+
+def same_schema(baseline: Baseline) -> bool:
+    """Whether its numbers mean what those of today's records mean."""
+    return baseline.origin.schema_version == SCHEMA_VERSION
+
+
+def _as_text(baseline: Baseline) -> str:
+    """JSON with one line a row, sorted, so that a diff shows which rows changed."""
+    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_none=True)
+    parts = []
+    for name, value in data.items():
+        if isinstance(value, dict) and name != "origin":
+            rows = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(value[key], ensure_ascii=False)}" for key in sorted(value)]
+            parts.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }" if rows else f' "{name}": {{}}')
+        else:
+            parts.append(f' "{name}": ' + json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n "))
+    return "{\n" + ",\n".join(parts) + "\n}\n"

@@ -1,0 +1,149 @@
+"""A comparison of two runs, told: as a sentence, on a terminal, as JSON, and as a page."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from reports.comparison.baseline import Baseline
+from reports.comparison.differences import FAILING, UNACCEPTED, Compared, Standing, differences
+from reports.findings.outcomes import Came, Outcome
+from reports.html.templating import environment, style
+from reports.record.record import RunRecord
+from reports.record.run_folder import replacing
+from reports.text.numbers import count, counted, joined
+
+IN_OVERVIEW = 5
+"""Differences that the overview of a report names."""
+
+TOLD = 40
+"""Lines on a terminal for each standing; the page and ``--json`` have all."""
+
+_COLOURS = {
+    Standing.REGRESSION: "bold red",
+    Standing.STALE: "bold red",
+    Standing.NOT_RUN: "yellow",
+    Standing.NEW: "cyan",
+    Standing.CHANGED: "cyan",
+    Standing.BETTER: "blue",
+}
+"""Never the only sign: the word stands beside each."""
+
+KINDS = {"erratum": ("erratum", "errata"), "other": ("block or experiment", "blocks and experiments")}
+"""Nouns of the kinds whose own name is none."""
+
+_NOUNS = {
+    Standing.REGRESSION: ("regression", None),
+    Standing.STALE: ("stale known failure", None),
+    Standing.NOT_RUN: ("that did not run", "that did not run"),
+    Standing.NEW: ("new", "new"),
+    Standing.CHANGED: ("of another verdict", "of another verdict"),
+    Standing.BETTER: ("better", "better"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two, in words."""
+
+    name: str
+    """A run's id, or a baseline's file."""
+    about: str
+
+
+def about(record: RunRecord) -> str:
+    """A run in a few words."""
+    where = f"{record.environment.device}, torch {record.environment.torch}"
+    return f"{record.run.profile}, seed {record.run.seed}, {record.run.started}, {where}" + ("" if record.run.finished else "; not finished")
+
+
+def sentence(found: Compared) -> str:
+    """What came out, in one sentence."""
+    if found.nothing:
+        return "Nothing was compared: no claim, erratum, cell, sweep, block or experiment stands on both sides."
+    what = joined([counted(number, *KINDS.get(kind, (kind, None))) for kind, number in found.compared.items() if number])
+    if not found.differences:
+        return f"Nothing differs beyond what another seed may show: {what} compared."
+    parts = []
+    for standing in Standing:
+        number = len(found.of(standing))
+        if number:
+            parts.append(counted(number, *_NOUNS[standing]))
+    return f"{joined(parts)}; {what} compared."
+
+
+def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
+    """What a run shows otherwise than a baseline, in a few lines for the overview of its report."""
+    found = differences(kept, record)
+    lines = [Markup("<li><span class=id>{}</span> {}</li>").format(row.id, row.what) for row in found.differences[:IN_OVERVIEW]]
+    if len(found.differences) > IN_OVERVIEW:
+        lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(found.differences) - IN_OVERVIEW)))
+    reason = f", kept as: {kept.accepted[-1].reason}" if kept.accepted else ""
+    parts = [
+        Markup('<p class="{}">{}</p>').format("tone violated" if found.of(*FAILING) else "tone nothing" if found.nothing else "", sentence(found)),
+        Markup("<ul>{}</ul>").format(Markup("").join(lines)) if lines else Markup(""),
+        Markup('<p class="mute">The baseline is run {}{}. {}</p>').format(kept.origin.run, reason, " ".join(found.limits)),
+    ]
+    return Markup("").join(parts)
+
+
+def as_outcomes(found: Compared, *, strict: bool = False) -> list[Outcome]:
+    """What a gate says, as rows for a CI: the whole first, then each regression."""
+    failing = found.of(*FAILING, *(UNACCEPTED if strict else ()))
+    came, word = (Came.FAILED, "REGRESSION") if failing else (Came.BROKE, "INCOMPLETE") if found.nothing or not found.finished else (Came.PASSED, "")
+    whole = Outcome("baseline", "", "held to the baseline", came, word, sentence(found))
+    return [whole, *(Outcome("baseline", row.kind, row.id, Came.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
+
+
+def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
+    """The sentence, every difference in a line, and what was not compared."""
+    grave = bool(found.of(Standing.REGRESSION, Standing.STALE))
+    parts: list[RenderableType] = [
+        Text.assemble((f"{after.name}", "bold"), f" ({after.about}) against ", (before.name, "bold"), f" ({before.about})"),
+        Text(sentence(found), style="bold red" if grave else "bold yellow" if found.nothing else "bold"),
+    ]
+    for standing in Standing:
+        rows = found.of(standing)
+        if rows:
+            parts += [Text(), Text(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing])]
+            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:TOLD]]
+            if len(rows) > TOLD:
+                parts.append(Text(f"… and {counted(len(rows) - TOLD, 'line')} more; --json and the page have all", style="dim"))
+    return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
+
+
+def as_data(found: Compared, before: Side, after: Side) -> Mapping[str, object]:
+    """For ``--json``."""
+    return {
+        "before": asdict(before),
+        "after": asdict(after),
+        "sentence": sentence(found),
+        "finished": found.finished,
+        "compared": dict(found.compared),
+        "differences": [{**asdict(row), "standing": row.standing.value} for row in found.differences],
+        "not_compared": list(found.limits),
+    }
+
+
+def write_comparison(found: Compared, before: Side, after: Side, path: Path) -> Path:
+    """One HTML file that needs nothing else; returns its path."""
+    grave = found.of(Standing.REGRESSION, Standing.STALE)
+    text = (
+        environment()
+        .get_template("comparison.html.j2")
+        .render(
+            style=style(),
+            before=before,
+            after=after,
+            sentence=sentence(found),
+            tone="violated" if grave else "nothing" if found.nothing else "held",
+            groups=[(standing.value, rows) for standing in Standing if (rows := found.of(standing))],
+            limits=found.limits,
+        )
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,1 @@
+"""What a record amounts to, in words: violations, doubts, headline, outcomes, grid."""

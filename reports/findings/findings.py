@@ -1,0 +1,146 @@
+"""What went wrong in a run, in words: what is violated, what makes its checks doubtful, what broke."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
+from reports.findings.stacks import strayed_stacks, unnoticed_patches
+from reports.record.record import CellRecord, RunRecord
+from reports.text.numbers import count, counted, joined, ratio
+from symbolic.vocabulary.verdict import Verdict
+
+NOT_RUN = {Verdict.ERROR: "broke", Verdict.TIMEOUT: "ran out of time"}
+"""Verdicts on what was asked for and not done."""
+
+
+def noticed_nothing(cell: CellRecord) -> bool:
+    """Whether a cell says HOLDS although, by its own figures, it has no case in which a wrong update would have been noticed."""
+    sharp = cell.resolution is not None and cell.resolution < 1  # NaN is not
+    return cell.verdict is Verdict.HOLDS and not (sharp and cell.worst_ratio is not None and cell.counts.holds > 0)
+
+
+def over_its_bound(cell: CellRecord) -> bool:
+    """Whether a cell's verdict, counts or worst ratio tells of a violation."""
+    return cell.verdict is Verdict.VIOLATED or cell.counts.violated > 0 or (cell.worst_ratio is not None and cell.worst_ratio > 1)
+
+
+def wrong_update_missed(cell: CellRecord) -> bool:
+    """Whether a cell with judged cases let its planted wrong update pass."""
+    return cell.verdict is Verdict.HOLDS and cell.mutant_verdict is not None and cell.mutant_verdict is not Verdict.VIOLATED
+
+
+def miscounted(cell: CellRecord) -> bool:
+    """Whether a cell that was measured counts more or fewer verdicts than it has cases."""
+    return cell.verdict not in (*NOT_RUN, Verdict.SKIPPED) and sum(cell.counts.model_dump().values()) != cell.cases
+
+
+def contradicted(cell: CellRecord) -> bool:
+    """Whether balls found a side outside its radius although no case is violated: where one is, a wrong update explains both."""
+    return cell.certified is not None and not cell.certified.inside and cell.counts.violated == 0
+
+
+def violations(record: RunRecord) -> Iterable[str]:
+    """What is false, or lies outside its bound."""
+    for claim in record.claims:
+        if claim.verdict is Verdict.VIOLATED:
+            yield f"the claim {claim.id} is refuted"
+    cells = [cell for cell in record.cells if over_its_bound(cell)]
+    if cells:
+        cases = sum(cell.counts.violated for cell in cells)
+        ratios = [(cell.worst_ratio, cell.id) for cell in cells if cell.worst_ratio is not None and not math.isnan(cell.worst_ratio)]
+        what = f"{counted(cases, 'case')} in {counted(len(cells), 'cell')}" if cases else counted(len(cells), "cell")
+        where = f", the worst with an error of {ratio(max(ratios)[0])} times its bound in {max(ratios)[1]}" if ratios else ""
+        lie = "lies outside its bound" if (cases or len(cells)) == 1 else "lie outside their bounds"
+        yield f"{what} {lie}{where}"
+    yield from _figure_1(record)
+    yield from strayed_dynamics(record.experiments)
+    yield from strayed_stacks(record.experiments)
+    yield from _adversarial(record)
+
+
+def _figure_1(record: RunRecord) -> Iterable[str]:
+    """Checkpoints of Figure 1 at which the two losses differ by more than rounding can make of it."""
+    figure = record.experiments.figure_1
+    outside = [row.step for row in figure.checkpoints if not row.difference <= row.bound] if figure else []
+    if outside:
+        yield f"at {counted(len(outside), 'checkpoint')} of Figure 1 the two losses differ by more than their bound (step {outside[0]} for one)"
+
+
+def _adversarial(record: RunRecord) -> Iterable[str]:
+    """Searches that found a context outside its bound."""
+    for row in record.experiments.adversarial:
+        if row.violated or (row.worst is not None and not row.worst <= 1):
+            yield f"the search for the worst context found an error of {ratio(row.worst)} times its bound in {row.block}, {row.format}"
+
+
+def doubts(record: RunRecord) -> Iterable[str]:
+    """Checks that failed their own test, so that what they say of the rest means nothing."""
+    totals = record.totals
+    missed = totals.mutants - totals.mutants_refuted
+    if missed:
+        were = "was" if missed == 1 else "were"
+        yield f"{count(missed)} of {counted(totals.mutants, 'false statement')} {were} not refuted, so the prover may accept anything"
+    untried = [claim.id for claim in record.claims if claim.verdict is Verdict.HOLDS and not claim.mutants]
+    if untried:
+        yield f"the prover was tried on no false variant of {joined(untried)}"
+    figure = record.experiments.figure_1
+    unseen = [row.step for row in figure.checkpoints if not abs(row.with_context - row.planted) > row.bound] if figure else []
+    if unseen:
+        yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
+    yield from unnoticed_readings(record.experiments)
+    yield from unnoticed_patches(record.experiments)
+    failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
+    if failed:
+        yield f"the proof assistant's kernel did not accept {joined(failed)}"
+    for message, wrong in (
+        ("let a planted wrong update pass", [cell for cell in record.cells if wrong_update_missed(cell)]),
+        ("{has} an error over bound that is not a number", [cell for cell in record.cells if cell.worst_ratio != cell.worst_ratio]),
+        ("{is} called HOLDS without a case that could have noticed a wrong update", [cell for cell in record.cells if noticed_nothing(cell)]),
+        ("{has} counts that do not add up to the cases", [cell for cell in record.cells if miscounted(cell)]),
+        ("{has} a bound that ball arithmetic contradicts", [cell for cell in record.cells if contradicted(cell)]),
+    ):
+        if wrong:
+            verbs = {"has": "has", "is": "is"} if len(wrong) == 1 else {"has": "have", "is": "are"}
+            example = wrong[0].id if len(wrong) == 1 else f"{wrong[0].id} for one"
+            yield f"{counted(len(wrong), 'cell')} {message.format(**verbs)} ({example})"
+
+
+def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
+    """That cells have other cases on disk than the record counts, if any have."""
+    if disagreeing:
+        has, example = ("has", disagreeing[0]) if len(disagreeing) == 1 else ("have", f"{disagreeing[0]} for one")
+        yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
+
+
+def blunt(record: RunRecord) -> Iterable[str]:
+    """How many cells ran and told nothing: a bound that a wrong update would satisfy, too, or no case that could be judged."""
+    for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
+        number = sum(cell.verdict is verdict for cell in record.cells)
+        if number:
+            yield f"{counted(number, 'cell')} {'is' if number == 1 else 'are'} {verdict.value.lower()}"
+
+
+def not_run(record: RunRecord) -> Iterable[str]:
+    """How many claims and cells broke or ran out of time; their reasons are among what was not checked."""
+    for verdict, did in NOT_RUN.items():
+        for noun, rows in (("claim", record.claims), ("cell", record.cells)):
+            number = sum(row.verdict is verdict for row in rows)
+            if number:
+                yield f"{counted(number, noun)} {did}"
+
+
+def breaks(record: RunRecord) -> Iterable[str]:
+    """Other parts of a run that it could not do."""
+    for verdict, did in NOT_RUN.items():
+        sweeps = [row for row in record.not_swept if row.verdict is verdict]
+        if sweeps:
+            first = sweeps[0]
+            yield f"{counted(len(sweeps), 'near-zero sweep')} {did} ({first.block}, {first.format}, {first.variant}: {first.reason})"
+    for row in record.experiments.broken:
+        yield f"{row.what} broke ({row.block}: {row.reason})"
+    for reason in dict.fromkeys(row.reason for row in record.experiments.out_of_time):
+        rows = [row for row in record.experiments.out_of_time if row.reason == reason]
+        yield f"{joined([f'{row.what} ({row.block})' for row in rows])} ran out of time ({reason})"
+    untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
+    if untrained:
+        yield f"{joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"

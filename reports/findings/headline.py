@@ -1,0 +1,111 @@
+"""What a run may be said to have shown, in one sentence, and what it may not.
+
+The sentence is built from the rows alone and claims only what they carry. Cases are counted only in cells whose verdict
+is HOLDS, and not at all while one such cell could not have noticed a wrong update, or did not. Whatever else the record
+holds is told as a failure, as a reason for distrust, or as not checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reports.findings.findings import blunt, breaks, doubts, mismatch, not_run, violations
+from reports.findings.unchecked import unchecked
+from reports.record.record import RunRecord
+from reports.text.numbers import count, counted, joined
+from symbolic.vocabulary.verdict import Verdict
+
+ALL_SIZES = "all sizes"
+CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."
+
+
+class Standing(StrEnum):
+    """How a run stands, the gravest first."""
+
+    VIOLATED = "violated"
+    """A claim is refuted, or a case lies outside its bound."""
+    DISTRUSTED = "distrusted"
+    """A check failed its own test: it would not have noticed something false."""
+    INCOMPLETE = "incomplete"
+    """The run did not end, parts of it broke, or a cell told nothing."""
+    NOTHING = "nothing"
+    """Nothing was established."""
+    HELD = "held"
+    """Everything that was checked held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The verdict on a run."""
+
+    standing: Standing
+    sentence: str
+    """One sentence, which never claims more than was checked."""
+    failures: tuple[str, ...]
+    """What else failed and is neither in the sentence, which tells the gravest kind, nor among what was not checked."""
+    unchecked: tuple[str, ...]
+    """What was not checked, with counts and reasons."""
+
+
+def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False) -> Headline:
+    """The verdict on a run, from its rows.
+
+    disagreeing: cells whose cases on disk are not those that the record counts; cases_missing: none are on disk; see ``reports.record.agreement``.
+    """
+    violated, doubted = [*violations(record)], [*doubts(record), *mismatch(disagreeing)]
+    broken, missing = [*breaks(record)], [*not_run(record)]
+    open_points = (*unchecked(record), *([CASES_MISSING] if cases_missing else []))
+    shown = _shown(record)
+    unfinished = record.run.finished is None
+    if violated:
+        lead = "Violated, in a run that did not finish" if unfinished else "Violated"
+        return Headline(Standing.VIOLATED, f"{lead}: {joined(violated)}.", (*doubted, *broken), open_points)
+    if doubted:
+        lead = "Not to be trusted, and not finished" if unfinished else "Not to be trusted"
+        return Headline(Standing.DISTRUSTED, f"{lead}: {joined(doubted)}.", tuple(broken), open_points)
+    if unfinished:
+        so_far = f"so far {shown}" if shown else "nothing was checked so far"
+        return Headline(Standing.INCOMPLETE, f"The run did not finish: {so_far}.", tuple(broken), open_points)
+    if missing or broken:
+        rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
+        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
+    told_nothing = [*blunt(record)]
+    if told_nothing and shown:
+        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
+    if record.run.exit_status not in (0, None):
+        sentence = f"Incomplete, with exit status {record.run.exit_status}: {shown or 'nothing was established'}."
+        return Headline(Standing.INCOMPLETE, sentence, (), open_points)
+    if not shown:
+        nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
+        return Headline(Standing.NOTHING, f"{nothing}.", (), open_points)
+    return Headline(Standing.HELD, f"Everything that was checked held: {shown}.", (), open_points)
+
+
+def taken_up(record: RunRecord) -> str | None:
+    """That the run was cut off and resumed, if it was: its parts were found by several processes."""
+    times = record.run.resumed
+    if not times:
+        return None
+    often = {1: "once", 2: "twice"}.get(times, f"{count(times)} times")
+    return f"This run was cut off and taken up again {often}; what was finished by then was kept, and checked to be as it was written."
+
+
+def cases_inside(record: RunRecord) -> int:
+    """Cases inside their bounds, counted only in cells that hold as a whole."""
+    return sum(cell.counts.holds for cell in record.cells if cell.verdict is Verdict.HOLDS)
+
+
+def _shown(record: RunRecord) -> str:
+    """What was established, or nothing."""
+    proved = [claim for claim in record.claims if claim.verdict is Verdict.HOLDS]
+    general = sum(claim.scope.startswith(ALL_SIZES) for claim in proved)
+    inside = cases_inside(record)
+    return joined(
+        part
+        for number, part in (
+            (general, f"{counted(general, 'claim')} proved for all sizes"),
+            (len(proved) - general, f"{counted(len(proved) - general, 'claim')} shown for the sizes stated"),
+            (inside, f"{counted(inside, 'case')} inside {'its bound' if inside == 1 else 'their bounds'}"),
+        )
+        if number
+    )

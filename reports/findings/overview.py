@@ -1,0 +1,70 @@
+"""The first screen: what was checked, and how much was not, each line with the place on the page that shows it."""
+
+from dataclasses import dataclass
+
+from reports.findings.headline import cases_inside
+from reports.record.record import RunRecord
+from reports.text.numbers import count, counted, ratio
+from symbolic.vocabulary.verdict import Verdict
+
+WORST_CELLS = 3
+
+WORDS = {
+    Verdict.HOLDS: "hold",
+    Verdict.VIOLATED: "violated",
+    Verdict.VACUOUS: "vacuous",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.SKIPPED: "skipped",
+    Verdict.ERROR: "broke",
+    Verdict.TIMEOUT: "ran out of time",
+}
+"""What became of several claims or cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line."""
+
+    amount: str
+    """How many of what: "728 cells"."""
+    result: str
+    """What became of them; empty if the amount says it."""
+    section: str
+    """Identifier of the place that shows it."""
+
+
+def checked(record: RunRecord) -> list[Line]:
+    """What was put to the test and how it came out. What the run did not do at all has no line: it stands among what was not checked."""
+    totals, found = record.totals, record.experiments
+    mutants = f"; {count(totals.mutants_refuted)} of {counted(totals.mutants, 'false variant')} refuted" if totals.mutants else "; no false variant tried"
+    planted = f"; a planted wrong update noticed in {count(totals.wrong_updates_caught)} of {count(totals.wrong_updates)}" if totals.wrong_updates else ""
+    judged = f"{count(cases_inside(record))} inside their bounds, {count(totals.violated)} violated"
+    searched = max((row.worst for row in found.adversarial if row.worst is not None), default=None)
+    shown = sum(erratum.shown for erratum in record.errata)
+    lines = (
+        (len(record.claims), "claim", "claims", _by_verdict(totals.claims) + mutants, "claims"),
+        (len(record.errata), "erratum", "errata", f"{count(shown)} refuted as printed and proved as corrected", "errata"),
+        (len(record.cells), "cell", "cells", _by_verdict(totals.cells) + planted, "grid"),
+        (totals.cases, "case", "cases", judged, "density"),
+        (totals.certified, "case", "cases", "compared with ball arithmetic", "cells"),
+        (len(record.near_zero), "sweep", "sweeps", "towards a = 0", "near-zero"),
+        (len(found.adversarial), "search", "searches", f"for the worst context; error ÷ bound {ratio(searched)}", "adversarial"),
+        (len(found.dynamics), "block", "blocks", "token by token: the implicit dynamics", "dynamics"),
+        (len(record.models), "block", "blocks", "trained, or read from the cache", "blocks"),
+    )
+    return [Line(counted(number, noun, plural), result, section) for number, noun, plural, result, section in lines if number]
+
+
+def left_out(record: RunRecord) -> list[Line]:
+    """How much was not checked, by kind; the reasons stand further down, in full."""
+    totals = record.totals
+    kinds = [(len(record.not_measured), "combination", "not measured")]
+    for verdict in (Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED):
+        kinds += [(rows.get(verdict.value, 0), noun, WORDS[verdict]) for noun, rows in (("claim", totals.claims), ("cell", totals.cells))]
+    kinds += [(totals.inconclusive, "case", "refused, as their operands foretold"), (totals.vacuous, "case", "inside a bound too wide to tell")]
+    return [Line(counted(number, noun), result, "unchecked") for number, noun, result in kinds if number]
+
+
+def _by_verdict(numbers: dict[str, int]) -> str:
+    """673 hold, 55 skipped."""
+    return ", ".join(f"{count(numbers[verdict.value])} {WORDS[verdict]}" for verdict in Verdict if numbers.get(verdict.value))

@@ -1,0 +1,1 @@
+"""How a page is made: the templates' filters, formulas, glossary."""

@@ -1,0 +1,136 @@
+"""From terms to normal forms under hypotheses: here it is decided whether two terms are equal.
+
+An ``Algebra`` knows what is not zero and which equations hold. A term is read from the leaves up; after every operation the equations are applied, so
+that they reach into the arguments of opaque functions too, and equal arguments give the same letter (congruence).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from symbolic.algebra import entrywise
+from symbolic.algebra.gradient import gradient
+from symbolic.algebra.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, opaque_name, zero
+from symbolic.algebra.rewriting import Rule, rewrite
+from symbolic.algebra.words import Letter
+from symbolic.terms.term import (
+    Application,
+    Constant,
+    Defined,
+    Difference,
+    Gradient,
+    Identity,
+    Product,
+    Quotient,
+    Scaled,
+    Sum,
+    Symbol,
+    Term,
+    Trace,
+    Transposed,
+    Zero,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Algebra:
+    """What is known: scalars that are not zero, rules of calculation, and matrices that are not zero."""
+
+    known: Nonzero = NOTHING_KNOWN
+    rules: tuple[Rule, ...] = ()
+    nonzero: frozenset[Polynomial] = frozenset()
+    zeros: frozenset[Polynomial] = frozenset()
+    """What is known to be zero, up to a rational factor, without being a rule of calculation."""
+    divisors: frozenset[Polynomial] = frozenset()
+    """The columns known to have no zero entry: what may be divided by entry by entry."""
+
+    def normal_form(self, term: Term) -> Polynomial:
+        """The term as a polynomial in normal form. Raises MissingHypothesis if it divides by what may be zero."""
+        return rewrite(self._read(term), self.rules)
+
+    def equal(self, left: Term, right: Term) -> bool:
+        """Whether the two are equal for all matrices of all sizes that satisfy what is known."""
+        if left.shape != right.shape:
+            return False
+        return self.is_zero(rewrite(self.normal_form(left) - self.normal_form(right), self.rules))
+
+    def is_zero(self, polynomial: Polynomial) -> bool:
+        """Whether this is zero by normal form, or, up to a rational factor, one of the matrices known to be zero."""
+        return polynomial.is_zero() or monic(polynomial) in self.zeros
+
+    def is_nonzero(self, polynomial: Polynomial) -> bool:
+        """Whether this is, up to a rational factor, one of the matrices known not to be zero, or a number other than zero."""
+        if not polynomial.terms:
+            return False
+        scaled = monic(polynomial)
+        return scaled in self.nonzero or scaled == constant(Fraction(1))
+
+    def _read(self, term: Term) -> Polynomial:
+        match term:
+            case Symbol():
+                return rewrite(letter(term.name, term.shape, self.known), self.rules)
+            case Constant():
+                return constant(term.value, self.known)
+            case Identity():
+                return identity(term.size, self.known)
+            case Zero():
+                return zero(term.shape, self.known)
+            case Product():
+                return rewrite(self._read(term.left) @ self._read(term.right), self.rules)
+            case Sum():
+                return self._read(term.left) + self._read(term.right)
+            case Difference():
+                return self._read(term.left) - self._read(term.right)
+            case Scaled():
+                return self._read(term.scalar) * self._read(term.body)
+            case Quotient():
+                return self._read(term.body) / self._read(term.scalar)
+            case Transposed():
+                return self._read(term.body).mT
+            case Trace():
+                return rewrite(self._read(term.body).trace(), self.rules)
+            case Defined():
+                return self._read(term.body)
+            case Gradient():
+                loss = replace(self, rules=())._read(term.body)  # an equation that holds at a point must not be used before differentiating
+                slope = gradient(loss, term.variable.name, term.variable.shape)
+                if term.at == term.variable:
+                    return rewrite(slope, self.rules)
+                return rewrite(slope, [*self.rules, Rule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
+            case Application():
+                return rewrite(self._apply(term), self.rules)
+
+    def _apply(self, term: Application) -> Polynomial:
+        arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
+        if term.name in ("⊙", "⊘"):
+            x, y = arguments
+            return entrywise.product(x, y) if term.name == "⊙" else entrywise.quotient(x, y, self.divisors)
+        if term.name in ("rank", "nonzero"):
+            if self.is_zero(arguments[0]):
+                return zero(("1", "1"), self.known)
+            if term.name == "nonzero" and self.is_nonzero(arguments[0]):
+                return constant(Fraction(1), self.known)
+            arguments = [monic(arguments[0])]  # neither depends on a rational factor other than 0
+        return letter(opaque_name(term.name, arguments), term.shape, self.known)
+
+
+def monic(polynomial: Polynomial) -> Polynomial:
+    """The polynomial scaled so that its first coefficient is 1."""
+    return polynomial * (1 / polynomial.terms[0][1])
+
+
+def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
+    """What may be divided by because these matrices are not zero.
+
+    Over the reals tr(XᵀX) > 0, which for a column is aᵀa; so is its square root; and a 1x1 matrix is itself not zero.
+    """
+    found: set[Scalar | Polynomial] = set()
+    for x in polynomials:
+        square = (x.mT @ x).trace()
+        found.add(Scalar((Letter(opaque_name("sqrt", [square])),)))
+        for scalar in (square, x) if x.shape == ("1", "1") else (square,):
+            if len(scalar.terms) > 1:
+                found.add(monic(scalar))
+            for (scalars, _), _ in scalar.terms if len(scalar.terms) == 1 else ():
+                found.update(generator for generator, _ in scalars if isinstance(generator, Scalar))
+    return Nonzero(frozenset(found), frozenset(found))

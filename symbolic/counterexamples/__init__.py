@@ -1,0 +1,1 @@
+"""Where a false statement fails, and the check of that."""

@@ -1,0 +1,64 @@
+"""A claim about every n, evaluated at one n that somebody wants to see, over exact rationals.
+
+The proof is by induction and never looks at n; this does, and agrees: an illustration and an independent check, not a proof.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from symbolic import formulas
+from symbolic.claim import Claim, Problem, listed
+from symbolic.counterexamples.instances import settled
+from symbolic.counterexamples.points import NUMBERS, at_random
+from symbolic.exact.rationals import Irrational, Undefined
+from symbolic.vocabulary.errors import CallError
+
+SIZE = 2
+"""Every other size of the instance: the smallest at which matrices do not commute."""
+
+
+class NothingToShow(CallError):
+    """The claim is about no n, or no instance of that length satisfies its hypotheses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Both sides of a claim at one instance."""
+
+    claim: str
+    sizes: dict[str, int]
+    left: list[list[list[str]]]
+    """Each part of the left side, by rows; entries like "-3/2"."""
+    right: list[list[list[str]]]
+
+    @property
+    def agree(self) -> bool:
+        """Whether the sides are the same numbers."""
+        return self.left == self.right
+
+
+def show(claim: Claim, n: int) -> Shown:
+    """The claim at n tokens, at the first random instance that satisfies its hypotheses. Raises NothingToShow."""
+    if not claim.families:
+        raise NothingToShow(f'{claim.id} is about no number of tokens; --n is for claims of scope "all sizes, all n".')
+    if n < 1:
+        raise NothingToShow(f"n is a number of tokens, at least 1, not {n}.")
+    shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
+    free = {size for shape in shapes for size in shape if size != "1"}
+    sizes = dict.fromkeys(sorted(free | set(claim.sizes)), SIZE) | {"n": n}
+    problem = Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
+    # Numbers other than zero: of many vectors that must not vanish, one soon would.
+    for point in at_random(claim, sizes, NUMBERS[1:]):
+        try:
+            values = settled(problem, sizes, point)
+            if values is None:
+                continue
+            left, right = ([part.rows() for part in listed(side(values))] for side in (claim.left, claim.right))
+        except (Irrational, Undefined):
+            continue
+        return Shown(claim.id, sizes, _text(left), _text(right))
+    raise NothingToShow(f"no random instance of {claim.id} with n = {n} satisfies its hypotheses; try a smaller n.")
+
+
+def _text(parts: Sequence[Sequence[Sequence[object]]]) -> list[list[list[str]]]:
+    return [[[str(entry) for entry in row] for row in rows] for rows in parts]

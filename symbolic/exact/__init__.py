@@ -1,0 +1,1 @@
+"""The same formulas over exact rationals, and a second opinion that shares no line with them."""

@@ -1,0 +1,212 @@
+"""The values on which a statement is run: its symbols, its opaque functions, and what is not a formula of the paper.
+
+A claim's sides are functions of one ``Values``: ``v.W`` is the claim's symbol W, ``v.f`` its opaque function f, ``v.formulas`` the
+paper's formulas, taken from the module at the moment of proof. The same functions run on terms (to prove), on exact rationals (to
+search) and on plain fractions (to check again what was found); ``Kind`` is what an arithmetic must offer beside operators.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial, reduce
+from itertools import accumulate
+from math import factorial
+from operator import add
+from typing import Any
+
+from symbolic.exact.rationals import Exact, Irrational
+from symbolic.exact.second_opinion import Plain
+from symbolic.terms.families import LAST, START, STEP, Index, recursive_term, recursive_value
+from symbolic.terms.term import Application, Constant, Defined, Gradient, Identity, Shape, Symbol, Trace, Zero
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one arithmetic offers beside its operators; sizes are letters and ``sizes`` says what each is worth."""
+
+    define: Callable[[str, str, Any], Any]
+    number: Callable[[Fraction], Any]
+    identity: Callable[[str], Any]
+    zero: Callable[[Shape], Any]
+    trace: Callable[[Any], Any]
+    rank: Callable[[Any], Any]
+    nonzero: Callable[[Any], Any]
+    positive: Callable[[Any], Any]
+    gradient: Callable[[Callable[[Any], Any], Any, str, str], Any]
+    recursive: Callable[[str, str, Any, Callable[[], Any], Callable[[Any, Any], Any]], Any]
+    n: Any
+    """The number of tokens: an index on terms, an integer on numbers."""
+
+
+class Values:
+    """Symbols and functions by name, as attributes, and the operations of one arithmetic."""
+
+    def __init__(self, symbols: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], formulas: Any, kind: Kind) -> None:
+        self._named = {**symbols, **functions}
+        self.used: set[str] = set()
+        """The names that were asked for so far."""
+        self.formulas = formulas
+        self._kind = kind
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self._named[name]
+        except KeyError:
+            raise AttributeError(f"the claim declares no symbol or function {name!r}") from None
+        self.used.add(name)
+        return value
+
+    def define(self, text: str, latex: str, value: Any) -> Any:
+        """A name for a value: shown as the name from here on, worth the value."""
+        return self._kind.define(text, latex, value)
+
+    def number(self, value: int | Fraction) -> Any:
+        """A rational number, as a 1x1 value."""
+        return self._kind.number(Fraction(value))
+
+    def identity(self, size: str) -> Any:
+        """The identity matrix."""
+        return self._kind.identity(size)
+
+    def zero(self, rows: str, columns: str = "1") -> Any:
+        """The zero matrix."""
+        return self._kind.zero((rows, columns))
+
+    def trace(self, x: Any) -> Any:
+        """The trace, as a 1x1 value."""
+        return self._kind.trace(x)
+
+    def rank(self, x: Any) -> Any:
+        """The rank, as a 1x1 value."""
+        return self._kind.rank(x)
+
+    def nonzero(self, x: Any) -> Any:
+        """1 if x ≠ 0, else 0, as a 1x1 value: [x ≠ 0] in Iverson's brackets."""
+        return self._kind.nonzero(x)
+
+    def positive(self, x: Any) -> Any:
+        """1 if the 1x1 value is positive, else 0."""
+        return self._kind.positive(x)
+
+    def gradient(self, loss: Callable[[Any], Any], at: Any, text: str = "W", latex: str = "W") -> Any:
+        """∇L at a point. On numbers by central differences, which for a polynomial of degree 4 or less are exact; where they may not be, no value."""
+        return self._kind.gradient(loss, at, text, latex)
+
+    @property
+    def n(self) -> Any:
+        """The last index of the claim's sequences."""
+        return self._kind.n
+
+    @property
+    def start(self) -> Any:
+        """The index 0."""
+        return START if isinstance(self.n, Index) else 0
+
+    @property
+    def indices(self) -> list[Any]:
+        """1, ..., n; on terms the two that a proof by induction speaks of, i and n."""
+        return [STEP, LAST] if isinstance(self.n, Index) else list(range(1, self.n + 1))
+
+    def recursive(self, text: str, latex: str, index: Any, start: Callable[[], Any], step: Callable[[Any, Any], Any]) -> Any:
+        """The member at this index of the sequence that begins with start() and goes on by step(previous, index)."""
+        return self._kind.recursive(text, latex, index, start, step)
+
+    def before_each(self, text: str, latex: str, start: Callable[[], Any], step: Callable[[Any, Any], Any]) -> list[tuple[Any, Any]]:
+        """Each of ``indices`` with the member before it of that sequence: for what a hypothesis says of every step. On numbers in one pass."""
+        if isinstance(self.n, Index):
+            return [(index, self.recursive(text, latex, index - 1, start, step)) for index in self.indices]
+        members = accumulate(self.indices[:-1], step, initial=start())
+        return list(zip(self.indices, members, strict=True))
+
+
+TERMS = Kind(
+    define=Defined,
+    number=Constant,
+    identity=Identity,
+    zero=Zero,
+    trace=Trace,
+    rank=lambda x: Application("rank", (x,), ("1", "1"), "rank", r"\operatorname{rank}"),
+    nonzero=lambda x: Application("nonzero", (x,), ("1", "1"), "nonzero", r"\operatorname{nonzero}"),
+    positive=lambda x: Application("positive", (x,), ("1", "1"), "positive", r"\operatorname{positive}"),
+    gradient=lambda loss, at, text, latex: _slope_term(loss, at, text, latex),
+    recursive=recursive_term,
+    n=LAST,
+)
+
+
+def _slope_term(loss: Callable[[Any], Any], at: Any, text: str, latex: str) -> Gradient:
+    variable = Symbol(f"∂{text}", at.shape, text, latex)
+    return Gradient(loss(variable), variable, at)
+
+
+def _slope_number(loss: Callable[[Any], Any], at: Any, make: Callable[[list[list[int]]], Any]) -> Any:
+    rows, columns = at.shape
+    total = at - at
+    for i in range(rows):
+        for j in range(columns):
+            unit = make([[int((p, q) == (i, j)) for q in range(columns)] for p in range(rows)])
+            total = total + unit * _slope_along(partial(_moved, loss, at, unit))
+    return total
+
+
+def _moved(loss: Callable[[Any], Any], at: Any, unit: Any, steps: int) -> Any:
+    return loss(at + unit * steps)
+
+
+def _slope_along(along: Callable[[int], Any]) -> Any:
+    """The derivative at 0 of a polynomial of degree 4 or less.
+
+    Central differences of step 1 to K are exact to degree 2K if they are weighted by 2(-1)^(k+1) K!²/((K-k)!(K+k)!) (Fornberg, Math. Comp. 51,
+    1988). If those for K = 2 and K = 3 are not the same, the degree is higher.
+    """
+    differences = [(along(k) - along(-k)) / (2 * k) for k in (1, 2, 3)]
+    fourth, sixth = (reduce(add, (differences[k - 1] * weight for k, weight in enumerate(_weights(K), start=1))) for K in (2, 3))
+    if not (fourth - sixth).is_zero():
+        raise Irrational("the derivative of a polynomial of degree 5 or more")
+    return fourth
+
+
+def _weights(K: int) -> list[Fraction]:
+    return [Fraction(2 * (-1) ** (k + 1) * factorial(K) ** 2, factorial(K - k) * factorial(K + k)) for k in range(1, K + 1)]
+
+
+def exact_kind(sizes: Mapping[str, int]) -> Kind:
+    """The operations over exact rationals at these sizes."""
+    return Kind(
+        define=lambda text, latex, value: value,
+        number=lambda value: Exact.of([[value]]),
+        identity=lambda size: Exact.of(_identity(_size(size, sizes))),
+        zero=lambda shape: Exact.of([[0] * _size(shape[1], sizes) for _ in range(_size(shape[0], sizes))]),
+        trace=Exact.trace,
+        rank=Exact.rank,
+        nonzero=lambda x: Exact.of([[int(not x.is_zero())]]),
+        positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
+        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Exact.of),
+        recursive=recursive_value,
+        n=sizes.get("n"),
+    )
+
+
+def plain_kind(sizes: Mapping[str, int]) -> Kind:
+    """The operations of the second opinion at these sizes."""
+    return Kind(
+        define=lambda text, latex, value: value,
+        number=lambda value: Plain([[value]]),
+        identity=lambda size: Plain(_identity(_size(size, sizes))),
+        zero=lambda shape: Plain([[0] * _size(shape[1], sizes) for _ in range(_size(shape[0], sizes))]),
+        trace=Plain.trace,
+        rank=Plain.rank,
+        nonzero=lambda x: Plain([[int(not x.is_zero())]]),
+        positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
+        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Plain),
+        recursive=recursive_value,
+        n=sizes.get("n"),
+    )
+
+
+def _size(name: str, sizes: Mapping[str, int]) -> int:
+    return 1 if name == "1" else sizes[name]
+
+
+def _identity(n: int) -> list[list[int]]:
+    return [[int(i == j) for j in range(n)] for i in range(n)]

@@ -1,0 +1,1 @@
+"""What a formula looks like on symbols, and how it is printed."""

@@ -1,0 +1,96 @@
+"""The predicted radius, against one worked out by hand from the format's range; and the name of the limit that sets it.
+
+Where nothing flushes, the norm ŝ of d = 32 entries errs by up to 32·η_acc/2, and by η/2 more where the accumulator is wider
+than the storage; more than a tenth of ‖a‖² ≥ ρ²/2 (the queries are scaled by powers of two) is lost where ρ² < 20 times that.
+Rounded down to a power of two:
+
+    fp64    20·2^-1070 = 2^-1065.7    ρ = 2^-533          bf16    20·(2^-145 + 2^-134) = 2^-129.7    ρ = 2^-65
+    fp32    20·2^-145  = 2^-140.7     ρ = 2^-71           fp16    20·(2^-145 + 2^-25)  = 2^-20.7     ρ = 2^-11
+"""
+
+import dataclasses
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from numeric.cells.cell import block_in_format
+from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
+from numeric.formats.format import NATIVE, Format
+from numeric.machine.kernels import ALL
+from numeric.machine.probe import Probed
+from numeric.sides.range_limits import range_losses
+from numeric.sides.variant import VARIANTS, Variant, variants_named
+from numeric.training.train import TrainedBlock
+
+FORMULA, SCALED = variants_named(["formula", "scaled"])
+BY_HAND = {"fp64": -533, "fp32": -71, "bf16": -65, "fp16": -11}
+
+
+@pytest.fixture
+def keeping(machine: dict[str, Probed]) -> dict[str, Probed]:
+    """The machine's own error models, as far as it flushes nothing."""
+    return {row.name: flushing(machine[row.name], False) for row in NATIVE}
+
+
+def flushing(probed: Probed, flushes: bool) -> Probed:
+    """The machine's error models, made to flush or not."""
+    kernels = ALL if flushes else frozenset()
+    parts = {part: dataclasses.replace(getattr(probed, part), flushing=kernels, elementwise_flushes=False) for part in ("update", "layer")}
+    return dataclasses.replace(probed, **parts)
+
+
+def predicted(trained: TrainedBlock, variant: Variant, probed: Probed) -> tuple[float, str]:
+    """The predicted radius and the limit that sets it, of the first prompts."""
+    return predicted_radius(trained, block_in_format(trained, probed), variant, probed, 0)
+
+
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
+def test_the_formula_fails_where_its_norm_underflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+    numerics = keeping[row.name]
+    assert numerics.update.accumulation.name == ("fp64" if row.name == "fp64" else "fp32"), "the table above is for such an accumulator"
+    assert predicted(blocks["attention"], FORMULA, numerics) == (2.0 ** BY_HAND[row.name], "‖a‖² underflows")
+
+
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
+def test_the_scaled_form_fails_only_where_the_update_overflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+    """|ΔW| ≤ ‖v‖∞‖e‖∞/ρ: with ‖v‖∞‖e‖∞ between 2^-6 and 2^6 it passes Ω between Ω^-1·2^-6 and Ω^-1·2^6, if the format has such an a."""
+    radius, limit = predicted(blocks["attention"], SCALED, keeping[row.name])
+    assert limit == "ΔW overflows"
+    assert abs(math.log2(radius) + row.max_exponent + 1) <= 6
+    assert radius < 2.0 ** BY_HAND[row.name], "scaling first is what it is for"
+
+
+def test_where_products_flush_the_radius_is_no_smaller(blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+    for name in ("fp32", "fp16"):
+        numerics = keeping[name]
+        lossy = flushing(numerics, True)
+        for variant in VARIANTS:
+            assert predicted(blocks["attention"], variant, lossy)[0] >= predicted(blocks["attention"], variant, numerics)[0]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+def test_losses_grow_on_the_way_down(variant: Variant, keeping: dict[str, Probed]) -> None:
+    v, e = torch.ones((1, 3), dtype=torch.float64), torch.full((1, 4), 0.5, dtype=torch.float64)
+    for numerics in keeping.values():
+        for flushes in (False, True):
+            losses = [range_losses(v, e, torch.tensor([2.0**-k], dtype=torch.float64), variant, flushing(numerics, flushes)) for k in range(0, 1100, 11)]
+            for name in losses[0]:
+                assert all(float(above[name]) <= float(below[name]) for above, below in pairwise(losses)), name
+            assert max(float(loss) for loss in losses[0].values()) < 0.1
+            assert math.isinf(max(float(loss) for loss in losses[-1].values()))
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
+def test_nothing_is_refused_at_one_and_everything_at_the_end(
+    row: Format, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]
+) -> None:
+    trained, numerics = blocks["attention"], machine[row.name]
+    block = block_in_format(trained, numerics)
+    near = measure_level(trained, block, variant, numerics, 0, 4)
+    assert (near.refused, near.fails) == (0.0, False)
+    assert near.error <= near.bound < 1
+    far = measure_level(trained, block, variant, numerics, int(math.log2(row.smallest_subnormal)) - 2, 4)
+    assert (far.refused, far.fails) == (1.0, True)

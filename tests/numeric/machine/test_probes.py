@@ -1,0 +1,183 @@
+"""The probes answer on this machine, and each kind of lying kernel is found out."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from numeric.formats.emulation import BlockwiseSums
+from numeric.formats.format import NATIVE, Format, format_named
+from numeric.formats.mode import modes_named
+from numeric.formats.storage import torch_dtype
+from numeric.machine import kernels as kernel_table
+from numeric.machine import probe as probing
+from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
+from numeric.machine.probe import Probed, UnsupportedNumerics, probe
+
+SHAPES = ((8, 5),)
+Planted = Callable[[Tensor, Tensor], Tensor]
+
+
+def honest(X: Tensor, y: Tensor) -> Tensor:
+    """Exact products, summed in float64, rounded once."""
+    return (X.double() @ y.double()).to(X.dtype)
+
+
+def summed_in_storage(X: Tensor, y: Tensor) -> Tensor:
+    total = torch.zeros((*X.shape[:-1], 1), dtype=X.dtype)
+    for k in range(X.shape[-1]):
+        total = total + X[..., k : k + 1] * y[..., k : k + 1, :]
+    return total
+
+
+def cuts_off(X: Tensor, y: Tensor) -> Tensor:
+    """Partial sums in fp32, whose last bits are cut off, as tensor cores do."""
+    total = torch.zeros((*X.shape[:-1], 1), dtype=torch.float64)
+    for k in range(X.shape[-1]):
+        total = total + X[..., k : k + 1].double() * y[..., k : k + 1, :].double()
+        nearest = total.float()
+        inward = torch.nextafter(nearest, torch.zeros_like(nearest))
+        total = torch.where(nearest.double().abs() > total.abs(), inward, nearest).double()
+    return total.to(X.dtype)
+
+
+def flushes_operands(X: Tensor, y: Tensor) -> Tensor:
+    smallest = torch.finfo(X.dtype).smallest_normal
+    X, y = (torch.where(t.abs() < smallest, torch.zeros_like(t), t) for t in (X, y))
+    return honest(X, y)
+
+
+def flushes_results(X: Tensor, y: Tensor) -> Tensor:
+    result = honest(X, y)
+    return torch.where(result.abs() < torch.finfo(X.dtype).smallest_normal, torch.zeros_like(result), result)
+
+
+def shortens(X: Tensor, y: Tensor) -> Tensor:
+    """As tf32 does: fp32 operands lose their last 13 bits."""
+    if X.dtype != torch.float32:
+        return honest(X, y)
+    X, y = ((t.view(torch.int32) & ~0x1FFF).view(torch.float32) for t in (X, y))
+    return honest(X, y)
+
+
+def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every product is computed by the planted kernel."""
+    monkeypatch.setattr(probing, "outer_product", kernel)
+    honest_ones = kernels()
+    rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True, layer=False) for name, row in honest_ones.items()}
+    monkeypatch.setattr(probing, "kernels", lambda: rows)
+
+
+def asked(name: str, device: str = "cpu") -> Probed:
+    return probe(modes_named([name])[0], shapes=SHAPES, device=device)
+
+
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
+def test_the_machine_answers(row: Format) -> None:
+    numerics, answers = asked(row.name).layer, asked(row.name).answers
+    assert numerics.storage == row
+    assert numerics.accumulation.significand_bits >= row.significand_bits
+    questions = {"accumulation", "order", "product-subnormals", "elementwise-subnormals", "bias", "patched-bias", "batch"}
+    assert {answer.id.split("/")[1] for answer in answers} - {"rounding"} == questions
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_an_honest_kernel_is_believed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: what the tests below find is the lie."""
+    use(honest, monkeypatch)
+    numerics = asked(name).layer
+    assert numerics.accumulation.name == "fp32"
+    assert not numerics.flushing
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_a_sum_that_is_cut_off_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not probe(modes_named([name])[0], shapes=SHAPES).update.truncates
+    use(cuts_off, monkeypatch)
+    found = probe(modes_named([name])[0], shapes=SHAPES)
+    assert found.update.truncates
+    assert any(answer.id.endswith("/rounding") and answer.answer.startswith("cut off by") for answer in found.answers)
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_a_sum_in_storage_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(summed_in_storage, monkeypatch)
+    assert asked(name).layer.accumulation.name == name
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+@pytest.mark.parametrize("kernel", [flushes_operands, flushes_results])
+def test_flushed_subnormals_are_found(kernel: Planted, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(kernel, monkeypatch)
+    assert asked(name).layer.flushing
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
+def test_an_outer_product_that_flushes_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(honest, monkeypatch)
+    monkeypatch.setattr(probing, "outer_product", flushes_results)
+    numerics, answers = asked(name).layer, asked(name).answers
+    assert OUTER_PRODUCT in numerics.flushing
+    assert "flushed to zero by: outer product" in [answer.answer for answer in answers]
+
+
+def test_a_machine_that_flushes_fp64_is_refused() -> None:
+    """Radii are computed in fp64; one that underflows to zero would be too small."""
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush subnormal numbers")
+    try:
+        with pytest.raises(UnsupportedNumerics, match="in which radii are computed"):
+            asked("fp32")
+    finally:
+        torch.set_flush_denormal(False)
+    assert asked("fp32").layer.storage.name == "fp32"
+
+
+def test_shortened_operands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(shortens, monkeypatch)
+    with pytest.raises(UnsupportedNumerics, match="shortened operands"):
+        asked("fp32")
+
+
+@pytest.mark.parametrize("name", ["bf16", "fp16"])
+def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = torch.nn.functional.linear
+
+    def apart(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+        product = real(x, W)
+        return product if b is None else product + b
+
+    def once(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
+        product = x.double() @ W.double().mT
+        return (product if b is None else product + b.double()).to(x.dtype)
+
+    monkeypatch.setattr(kernel_table.F, "linear", apart)
+    numerics = asked(name).layer
+    assert numerics.bias_rounded_apart
+    assert numerics.patched_bias_rounded_apart
+    monkeypatch.setattr(kernel_table.F, "linear", once)
+    numerics = asked(name).layer
+    assert not numerics.bias_rounded_apart
+    assert not numerics.patched_bias_rounded_apart
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
+def test_a_gpu_answers(row: Format) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU on this machine")
+    numerics = asked(row.name, "cuda").layer
+    assert numerics.device == "cuda"
+
+
+@pytest.mark.parametrize(("name", "block", "k"), [("bf16", 384, 768), ("bf16", 512, 1024), ("bf16", 1536, 3072), ("fp16", 3072, 6144)])
+def test_sums_that_are_stored_after_long_blocks_are_found_out(name: str, block: int, k: int) -> None:
+    """More columns than the format has integers in a row: the entries that a stored sum would lose have to stand in every block."""
+    storage = format_named(name)
+    for kernel in (kernels()[PRODUCT], kernels()[DENSE]):
+        bench = Bench(kernel, 16, k, torch_dtype(storage), storage, 64, "cpu")
+        assert probing._accumulates_wide(bench, storage)
+        stored = dataclasses.replace(bench, running=lambda: BlockwiseSums(block))
+        assert not probing._accumulates_wide(stored, storage)

@@ -1,0 +1,52 @@
+"""Refinements: each makes bounds tighter somewhere, none makes one wider, and without any of them everything still holds."""
+
+import numpy as np
+import pytest
+
+from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
+from numeric.cells.scenario import scenarios_named
+from numeric.machine.probe import Probed
+from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
+from numeric.sides.variant import variants_named
+from numeric.training.train import TrainedBlock
+from symbolic.vocabulary.verdict import Verdict
+
+NATIVE = ["fp64", "fp32", "bf16", "fp16"]
+CASES = 512
+
+
+def measured(trained: TrainedBlock, probed: Probed) -> Measurement:
+    (variant,), (scenario,) = variants_named(["formula"]), scenarios_named(["random"])
+    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
+
+
+@pytest.fixture(scope="module")
+def full(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> dict[str, Measurement]:
+    return {name: measured(blocks["attention"], machine[name]) for name in NATIVE}
+
+
+def test_every_refinement_has_a_title() -> None:
+    assert set(TITLES) == REFINEMENTS
+
+
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("left_out", [*([row] for row in Refinement), list(Refinement)], ids=lambda rows: rows[0].value if len(rows) == 1 else "all")
+def test_bounds_are_no_tighter_without(
+    left_out: list[Refinement], name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], full: dict[str, Measurement]
+) -> None:
+    found = measured(blocks["attention"], machine[name].without(left_out))
+    assert found.verdict is Verdict.HOLDS
+    assert np.array_equal(found.judged.error, full[name].judged.error), "a refinement is of the bound, and changes nothing that is measured"
+    assert (found.judged.bound >= full[name].judged.bound).all()
+
+
+@pytest.mark.parametrize("row", Refinement)
+def test_each_is_worth_something(row: Refinement, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], full: dict[str, Measurement]) -> None:
+    wider = [np.median(measured(blocks["attention"], machine[name].without([row])).judged.bound / full[name].judged.bound) for name in NATIVE]
+    assert max(wider) > 1, f"{row} tightens no bound of {NATIVE}"
+
+
+def test_names() -> None:
+    assert refinements_named(["exact-products"]) == [Refinement.EXACT_PRODUCTS]
+    with pytest.raises(UnknownRefinement, match='did you mean "exact-products"'):
+        refinements_named(["exact-product"])

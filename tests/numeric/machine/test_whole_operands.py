@@ -1,0 +1,168 @@
+"""A GPU that rounds the operands of some products to tf32 and takes those of others as they are, as NVIDIA's Hopper does, emulated."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from numeric.architecture.shapes import asked_shapes
+from numeric.cells.cell import Cell, block_in_format, measure_cell
+from numeric.cells.scenario import scenarios_named
+from numeric.formats import mode
+from numeric.formats.emulation import PRODUCTS, RoundedOperands
+from numeric.formats.format import format_named
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT
+from numeric.machine.probe import Probed, UnsupportedNumerics, probe
+from numeric.sides.judging import judge
+from numeric.sides.sides import in_format, measure_sides
+from numeric.sides.variant import VARIANTS, Variant
+from numeric.training.train import TrainedBlock
+from symbolic.vocabulary.verdict import Verdict
+
+TF32 = format_named("tf32")
+WHOLE = {PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT}
+"""What an H100 and an H200 took whole, with torch 2.11."""
+
+
+class Hopper(RoundedOperands):
+    """Only a dense layer whose weight is one for all cases rounds its operands."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") != "linear" or torch._C._functorch.is_batchedtensor(args[1]):
+            return func(*args, **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class Cut(RoundedOperands):
+    """Every product cuts its operands off."""
+
+    def _rounded(self, x: Any) -> Any:
+        return (x.view(torch.int32) & -(1 << 13)).view(torch.float32) if isinstance(x, Tensor) and x.dtype == torch.float32 else x
+
+
+def asked(block: TrainedBlock, monkeypatch: pytest.MonkeyPatch, machine: type[RoundedOperands] = Hopper) -> Probed:
+    monkeypatch.setattr(mode, "RoundedOperands", machine)
+    return probe(mode.modes_named(["tf32"])[0], **asked_shapes([block.model.block]))
+
+
+@pytest.fixture
+def hopper(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> Probed:
+    return asked(blocks["attention-skip"], monkeypatch)
+
+
+def test_the_probe_tells_them_apart(hopper: Probed) -> None:
+    assert {kernel for kernel, _, _ in hopper.layer.whole} == WHOLE
+    (answer,) = (row.answer for row in hopper.answers if row.id == "tf32/operands")
+    assert answer.startswith("yes, to nearest, but taken as they are by: batched product")
+    assert hopper.layer.of(PATCHED_WEIGHT, 128, 32).operands is None
+    assert hopper.layer.of(DENSE, 128, 32).operands == TF32
+
+
+@pytest.mark.parametrize("scenario", ["random", "near_zero", pytest.param("recompute", marks=pytest.mark.soak), pytest.param("huge", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
+def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+    """In no case an error above its bound; every certificate, from balls, agrees."""
+    subject = blocks["attention-skip"]
+    found = measure_cell(Cell(subject, block_in_format(subject, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
+    assert found.verdict is Verdict.HOLDS
+    assert found.certificates
+    assert all(row.inside for row in found.compared)
+
+
+def test_the_bound_is_not_that_of_rounded_operands(hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+    """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
+    subject, (scenario,) = blocks["attention-skip"], scenarios_named(["random"])
+    block = block_in_format(subject, hopper)
+    cases = in_format(block, scenario.draw(subject, hopper.mode.range, 64, torch.Generator().manual_seed(1)), hopper)
+    everywhere = dataclasses.replace(hopper.layer, whole=frozenset())
+    wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)
+    bound, planted = (judge(measure_sides(block, cases, VARIANTS[0], machine)).bound for machine in (hopper, wide))
+    assert (planted > 1.5 * bound).all()
+
+
+class OneSided(RoundedOperands):
+    """A product that rounds its first operand and takes the second as it is; of a dense layer, the input and the weight."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") not in PRODUCTS:
+            return func(*args, **(kwargs or {}))
+        return func(self._rounded(args[0]), *args[1:], **(kwargs or {}))
+
+
+class OtherSided(RoundedOperands):
+    """The other way round."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") not in PRODUCTS:
+            return func(*args, **(kwargs or {}))
+        return func(args[0], self._rounded(args[1]), *args[2:], **(kwargs or {}))
+
+
+class OuterToo(Hopper):
+    """As Hopper, but the product of a column and a row rounds one of them."""
+
+    side = 0
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if getattr(func, "__name__", "") in ("matmul", "__matmul__") and args[0].shape[-1] == 1:
+            return func(*(self._rounded(x) if place == self.side else x for place, x in enumerate(args)), **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+class OuterTooOtherSide(OuterToo):
+    """The other of them."""
+
+    side = 1
+
+
+@pytest.mark.parametrize("machine", [OuterToo, OuterTooOtherSide])
+def test_an_outer_product_that_rounds_is_not_called_whole(
+    machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {kernel for kernel, _, _ in asked(blocks["attention-skip"], monkeypatch, machine).layer.whole} == WHOLE - {OUTER_PRODUCT}
+
+
+class LaterColumns(RoundedOperands):
+    """Every product takes the first column of its left operand whole, and the first row of its right one, and rounds the others."""
+
+    def _rounded(self, x: Any) -> Any:
+        if not isinstance(x, Tensor) or x.dim() < 2:
+            return super()._rounded(x)
+        rounded = super()._rounded(x)
+        return torch.cat([x[..., :1], rounded[..., 1:]], dim=-1) if x.shape[-1] > 1 else torch.cat([x[..., :1, :], rounded[..., 1:, :]], dim=-2)
+
+
+def test_a_product_that_takes_one_column_whole_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
+        asked(blocks["attention-skip"], monkeypatch, LaterColumns)
+
+
+def test_only_the_shapes_that_were_asked_about_are_whole(hopper: Probed) -> None:
+    assert hopper.layer.of(PATCHED_WEIGHT, 127, 32).operands == TF32
+
+
+def test_autocast_takes_nothing_whole(machine: dict[str, Probed]) -> None:
+    """Its operands are of the storage's format, which has no bit more: a column of fp32 is rounded all the same."""
+    assert machine["bf16-autocast"].layer.operands is not None
+    assert machine["bf16-autocast"].layer.whole == frozenset()
+
+
+def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: Probed, machine: dict[str, Probed]) -> None:
+    for name in (PRODUCT, PATCHED_WEIGHT):
+        assert hopper.layer.orders[name, 128, 32] == machine["fp32"].layer.orders[name, 128, 32]
+
+
+@pytest.mark.parametrize("machine", [OneSided, OtherSided])
+def test_a_product_that_takes_one_operand_whole_has_no_model(
+    machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product, shared product, inner product, dense layer"):
+        asked(blocks["attention-skip"], monkeypatch, machine)
+
+
+def test_a_product_that_cuts_its_operands_off_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
+        asked(blocks["attention-skip"], monkeypatch, Cut)

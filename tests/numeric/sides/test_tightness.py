@@ -1,0 +1,87 @@
+"""How near the rigorous bound comes to the error, at the output of the first dense layer: scenario random, variant formula."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY
+from numeric.cells.cell import Cell, block_in_format, measure_cell
+from numeric.cells.scenario import Cases, scenarios_named
+from numeric.formats.mode import modes_named
+from numeric.formats.storage import torch_dtype
+from numeric.machine import probe
+from numeric.machine.probe import Probed
+from numeric.sides.judging import Judged, judge
+from numeric.sides.sides import measure_sides
+from numeric.sides.variant import VARIANTS
+from numeric.training.train import TrainedBlock
+from symbolic.vocabulary.verdict import Verdict
+
+NARROW_LAYER = {"fp64": 30.0, "fp32": 30.0, "bf16": 8.0, "fp16": 8.0}
+"""Width 32 to 128: the median of ‖bound‖∞/‖error‖∞ is to be no larger."""
+
+WIDE_LAYER = {"fp32": 300.0, "bf16": 12.0, "fp16": 12.0}
+"""The same at width 768 to 3072."""
+
+EXPECTED = 6.0
+"""The same of the expected bound, at either width."""
+
+
+@pytest.mark.parametrize("name", NARROW_LAYER)
+@pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
+def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    trained, probed = blocks[block_id], machine[name]
+    found = measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
+    assert found.verdict is Verdict.HOLDS
+    assert 1 <= np.median(found.judged.bound / found.judged.error) <= NARROW_LAYER[name]
+
+
+class Handed(nn.Module):
+    """A contextual layer that hands on z, as its context, or a, as its query."""
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return query if context is None else context[:, 0]
+
+
+def joined(parts: list[Judged], name: str) -> NDArray[np.float64]:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", WIDE_LAYER)
+def test_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random W/√d, b, z and a; the kernels are probed with the few cases that are measured, which is what fits in memory."""
+    d, m, batch, batches = 768, 3072, 16, 2
+    monkeypatch.setattr(probe, "BATCH", batch)
+    monkeypatch.setattr(probe, "CASES", batch)
+    probed = probe.probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),))
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(torch_dtype(probed.mode.activations))
+
+    network = nn.Sequential(nn.Linear(d, m)).requires_grad_(False).to(torch_dtype(probed.mode.weights))
+    network[0].weight.copy_(draw(m, d) / math.sqrt(d))
+    network[0].bias.copy_(draw(m))
+    block = ContextualBlock(Handed(), network, "0", input_width=d)
+    judged = [judge(measure_sides(block, Cases(draw(batch, 1, d), None, draw(batch, d)), VARIANTS[0], probed)) for _ in range(batches)]
+    error = joined(judged, "error")
+    assert all(verdict == Verdict.HOLDS.value for part in judged for verdict in part.verdict)
+    assert 1 <= np.median(joined(judged, "bound") / error) <= WIDE_LAYER[name]
+    assert 1 <= np.median(joined(judged, "expected") / error) <= EXPECTED
+    assert (joined(judged, "expected_ratio") > 1).sum() <= allowed(len(error))
+
+
+def allowed(cases: int) -> int:
+    """The least k that a binomial count of exceedances exceeds with a probability of at most 2^-20."""
+    below = 0.0
+    for k in range(cases + 1):
+        below += math.comb(cases, k) * FAILURE_PROBABILITY**k * (1 - FAILURE_PROBABILITY) ** (cases - k)
+        if 1 - below <= 2.0**-20:
+            return k
+    return cases

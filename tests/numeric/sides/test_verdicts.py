@@ -1,0 +1,134 @@
+"""From numbers to a verdict: each word is earned, and a number that is not one is never a pass."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from numeric.arithmetics.value_and_radius import hazards
+from numeric.sides import judging
+from numeric.sides.judging import Reason, judge
+from numeric.sides.sides import Side, Sides
+from symbolic.vocabulary.verdict import Verdict
+
+
+def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> Side:
+    def column(x: float) -> torch.Tensor:
+        return torch.tensor([[x, 0.0]], dtype=torch.float64)
+
+    return Side(column(first), torch.full((1, 2), radius, dtype=torch.float64), column(output), torch.full((1, 2), output_radius, dtype=torch.float64))
+
+
+def sides(
+    left: Side,
+    right: Side,
+    *,
+    effect: float = 1.0,
+    a: float = 1.0,
+    z: float = 1.0,
+    overflow: bool = False,
+    underflow: bool = False,
+    lost: bool = False,
+    output_effect: float | None = None,
+    output_change: float = 1.0,
+    moved: float = 0.0,
+):
+    found = hazards(1)
+    found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
+    skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
+    wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
+    effects, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
+    both, move = torch.tensor([[a, a]]), torch.tensor([[moved, 0.0]], dtype=torch.float64)
+    inside = torch.ones(1, dtype=torch.bool)
+    return Sides(torch.tensor([[z, z]]), both, both, move, left, right, wrong, effects, changed, skipped, torch.ones_like(effects), inside, found)
+
+
+def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
+    judged = judge(sides(*args, **kwargs))  # type: ignore[arg-type]
+    return judged.verdict[0], judged.reason[0]
+
+
+def test_inside_a_sharp_bound_holds() -> None:
+    assert verdict(side(1.0, 0.1), side(1.15, 0.1)) == (Verdict.HOLDS, "")
+
+
+def test_outside_the_bound_is_violated() -> None:
+    assert verdict(side(1.0, 0.1), side(1.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+@pytest.mark.parametrize(("moved", "expected", "noticed"), [(0.5, Verdict.HOLDS, True), (0.25, Verdict.VIOLATED, True), (-0.5, Verdict.VIOLATED, True)])
+def test_what_is_predicted_to_move_is_taken_away(moved: float, expected: Verdict, noticed: bool) -> None:
+    judged = judge(sides(side(1.0, 0.05), side(1.5, 0.05), moved=moved))
+    assert judged.verdict[0] == expected
+    assert judged.moved.tolist() == [abs(moved)]
+    assert judged.move_noticed.tolist() == [noticed]
+    assert not judge(sides(side(1.0, 0.1), side(1.15, 0.1), moved=0.1)).move_noticed[0]
+
+
+def test_the_planted_wrong_update_is_judged_by_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that overlooks errors overlooks the planted one too, and the cell cannot hold."""
+    one = sides(side(1.0, 0.1), side(1.15, 0.1))
+    assert judge(one).wrong_noticed.tolist() == [True]
+    monkeypatch.setattr(judging, "_verdicts", lambda site, output, not_finite, resolution, reason: np.array([Verdict.HOLDS.value], dtype=object))
+    assert judge(one).wrong_noticed.tolist() == [False]
+
+
+def test_an_output_that_could_not_show_a_wrong_update_is_told() -> None:
+    """The verdict is the first layer's; what the output adds to it has a figure of its own."""
+    for change, expected in ((1.0, 0.2), (0.1, 2.0), (0.0, math.inf)):
+        judged = judge(sides(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.0, 0.1), output_change=change))
+        assert judged.output_resolution[0] == pytest.approx(expected)
+        assert judged.verdict[0] == Verdict.HOLDS
+
+
+def test_outside_the_bound_at_the_output_alone_is_violated() -> None:
+    assert verdict(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.25, 0.1)) == (Verdict.VIOLATED, "")
+
+
+def test_a_bound_as_wide_as_the_effect_is_vacuous() -> None:
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.2)[0] == Verdict.VACUOUS
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.0)[0] == Verdict.VACUOUS
+
+
+def test_no_error_and_no_bound_holds() -> None:
+    assert verdict(side(1.0, 0.0), side(1.0, 0.0)) == (Verdict.HOLDS, "")
+
+
+@pytest.mark.parametrize("radius", [math.inf, math.nan])
+def test_a_bound_that_is_not_finite_is_never_a_pass(radius: float) -> None:
+    assert verdict(side(1.0, radius), side(1.0, 0.1)) == (Verdict.VACUOUS, "")
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_result_that_is_not_finite_is_violated_unless_it_was_foretold(number: float) -> None:
+    assert verdict(side(1.0, 0.1), side(number, 0.1)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(number, math.inf)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1, number), side(1.0, 0.1)) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(number, 0.1), overflow=True) == (Verdict.INCONCLUSIVE, Reason.UPDATE_OVERFLOW)
+
+
+def test_an_infinity_that_a_later_step_hid_counts() -> None:
+    """x/∞ = 0 is finite; that ‖a‖² overflowed is remembered."""
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), lost=True) == (Verdict.VIOLATED, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), lost=True, overflow=True) == (Verdict.INCONCLUSIVE, Reason.UPDATE_OVERFLOW)
+
+
+def test_an_overflow_that_was_foretold_and_did_not_come_is_judged() -> None:
+    assert verdict(side(1.0, 0.1), side(1.15, 0.1), overflow=True) == (Verdict.HOLDS, "")
+    assert verdict(side(1.0, 0.1), side(1.25, 0.1), overflow=True) == (Verdict.VIOLATED, "")
+
+
+def test_what_is_refused_is_refused_by_name() -> None:
+    right = side(1.0, 0.1), side(1.0, 0.1)
+    assert verdict(*right, a=0.0) == (Verdict.INCONCLUSIVE, Reason.SINGULAR_UPDATE)
+    assert verdict(*right, underflow=True) == (Verdict.INCONCLUSIVE, Reason.NORM_UNDERFLOW)
+    assert verdict(*right, z=math.nan) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
+    assert verdict(*right, a=math.inf) == (Verdict.INCONCLUSIVE, Reason.NON_FINITE_INPUT)
+
+
+def test_with_a_skip_connection_the_output_must_be_sharp_too() -> None:
+    """The output's bound is 2: it could not show that Δb′, worth 2, was left out."""
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=2.1) == (Verdict.HOLDS, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=2.0) == (Verdict.VACUOUS, "")
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), output_effect=0.0) == (Verdict.VACUOUS, "")

@@ -1,0 +1,110 @@
+"""The implicit dynamics as they are told: on the page, in the headline, and in the exit status."""
+
+import pytest
+
+from reports.figures.dynamics_table import largest
+from reports.findings.headline import Standing, headline
+from reports.page import render
+from reports.record.experiments import DynamicsRecord, Experiments
+from reports.record.record import RunRecord
+from tests import report_samples as samples
+from tests.reports.test_page import IMAGE, SCRIPT, Tree
+from verify.exit_status import FAILED, HELD, exit_status
+
+MOST = 8192
+"""Bytes of the page that the section may take, for nine blocks in two formats."""
+
+
+def run_with(*rows: DynamicsRecord) -> RunRecord:
+    return samples.record(experiments=Experiments(dynamics=list(rows)))
+
+
+def in_two_formats(block: str) -> DynamicsRecord:
+    both = [samples.dynamics(format=name).formats[0] for name in ("fp64", "fp32")]
+    return DynamicsRecord(block=block, tokens=50, formats=both)
+
+
+def test_what_holds_is_told_with_its_figures():
+    page = render(run_with(samples.dynamics(), samples.dynamics("gru", literal=665.25, apart=0.41)))
+    tree = Tree(page)
+    for words in (
+        "both hold after every token, to within a rigorous bound; each of three wrong readings is off by at least 665 times the bound",
+        "the worst of fp32, of all tokens",
+        "gru 0.16 0.61 4 × 10 −4 665 3,814 30,546 0.41 0.0076",
+        "Median of 4 prompts",
+    ):
+        assert words in tree.text, words
+    assert 'aria-label="attention, all tokens moved: error 1.5 × 10⁻⁷, bound 1.4 × 10⁻⁵ in fp32."' in page
+    assert exit_status(run_with(samples.dynamics())) == HELD
+
+
+def test_each_place_is_the_worst_of_its_formats():
+    good, bad = samples.dynamics(format="fp64").formats[0], samples.dynamics(moved=samples.identity(worst=0.875), reversed=77.5).formats[0]
+    text = Tree(render(run_with(DynamicsRecord(block="gru", tokens=50, formats=[good, bad])))).text
+    assert "gru 0.88 0.61" in text
+    assert "8,044 78 30,546" in text
+
+
+@pytest.mark.parametrize("identity", ["moved", "factored", "descended", "telescoped"])
+@pytest.mark.parametrize("worst", [1.0000001, samples.INFINITY, samples.NAN])
+def test_an_identity_outside_its_bound_is_a_violation(identity, worst):
+    run = run_with(samples.dynamics(), samples.dynamics("gru", **{identity: samples.identity(worst=worst)}))
+    verdict = headline(run)
+    assert verdict.standing is Standing.VIOLATED
+    assert "1 identity of the implicit dynamics lies outside its bound (" in verdict.sentence
+    assert "of gru in fp32)" in verdict.sentence
+    assert exit_status(run) == FAILED
+    assert "both hold" not in Tree(render(run)).text
+
+
+def test_several_violations_are_counted_and_one_is_named():
+    wrong = samples.identity(worst=3.0)
+    verdict = headline(run_with(samples.dynamics(moved=wrong, factored=wrong, agree=2.0)))
+    assert verdict.sentence == "Violated: 3 identities of the implicit dynamics lie outside their bounds (Corollary B.0.1 of attention in fp32 for one)."
+
+
+@pytest.mark.parametrize("planted", ["literal", "reversed", "prefix"])
+@pytest.mark.parametrize("over", [1.0, 0.0, samples.NAN])
+def test_a_planted_reading_that_is_let_pass_makes_the_run_distrusted(planted, over):
+    run = run_with(samples.dynamics(**{planted: over}))
+    verdict = headline(run)
+    assert verdict.standing is Standing.DISTRUSTED
+    assert "the bounds of the implicit dynamics let 1 wrong reading pass (" in verdict.sentence
+    assert exit_status(run) == FAILED
+    assert "let 1 wrong reading pass" in Tree(render(run)).text
+
+
+def test_what_was_refused_and_what_shows_nothing_is_told():
+    vacuous = samples.identity(vacuous=[1, 2], resolution=samples.INFINITY)
+    verdict = headline(run_with(samples.dynamics(refused=1, prompts=3, moved=vacuous)))
+    assert verdict.standing is Standing.HELD
+    assert "Of the prompts for the implicit dynamics, 1 of 4 met a limit of the range or a zero, and were refused." in verdict.unchecked
+    assert "A bound of the implicit dynamics is as wide as what the tokens do, and so shows nothing, for attention in fp32 (2 steps)." in verdict.unchecked
+    assert not any("implicit dynamics" in line for line in headline(run_with(samples.dynamics())).unchecked)
+
+
+def test_a_run_without_them_says_so():
+    for run in (samples.record(), run_with(DynamicsRecord(block="gru", tokens=50, formats=[]))):
+        assert "The implicit dynamics were not measured in this run" in Tree(render(run)).text
+
+
+@pytest.mark.parametrize("evil", [SCRIPT, IMAGE])
+def test_a_name_stays_text(evil):
+    tree = Tree(render(run_with(samples.dynamics(evil, format=evil))))
+    assert not {"script", "img"} & set(tree.elements)
+    assert tree.text.count("alert(1)") >= 3
+
+
+def test_a_curve_that_cannot_be_drawn_leaves_the_others():
+    nothing = samples.identity(points=[(1, 0.0, samples.INFINITY, 0.0), (50, samples.NAN, 1e-5, 0.0)])
+    Tree(render(run_with(samples.dynamics(moved=nothing))))
+
+
+def test_nine_blocks_in_two_formats_stay_small():
+    rows = [in_two_formats(f"block-{i}") for i in range(9)]
+    assert len(render(run_with(*rows)).encode()) - len(render(samples.record()).encode()) < MOST
+
+
+def test_a_number_that_is_none_is_not_hidden_by_a_larger_one():
+    assert largest([1.0, 3.0, 2.0]) == 3.0
+    assert str(largest([1.0, samples.NAN, 2.0])) == "nan"

@@ -1,0 +1,36 @@
+"""An induction claim shown at one n: the two sides are computed apart, over exact rationals, and agree; a wrong formula shows."""
+
+import pytest
+
+from symbolic import formulas
+from symbolic.claims import load_claims
+from symbolic.counterexamples.one_instance import NothingToShow, show
+
+ABOUT_EVERY_N = [claim for claim in load_claims() if claim.families]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 30, 300])
+@pytest.mark.parametrize("claim", ABOUT_EVERY_N, ids=lambda claim: claim.id)
+def test_both_sides_agree_at_any_n(claim, n):
+    shown = show(claim, n)
+    assert shown.sizes["n"] == n
+    assert shown.agree
+    assert shown.left
+
+
+def test_a_wrong_update_is_seen_in_the_numbers(monkeypatch):
+    """The planted negative: without the division the recursion of Appendix B does not keep the output."""
+    (claim,) = load_claims(["corollary-b.0.1"])
+    monkeypatch.setattr(formulas, "rank_one_update", lambda W, delta, a: (W @ delta) @ a.mT)
+    assert not show(claim, 5).agree
+
+
+def test_a_claim_about_no_n_has_nothing_to_show():
+    (claim,) = load_claims(["theorem-2.2"])
+    with pytest.raises(NothingToShow, match="about no number of tokens"):
+        show(claim, 3)
+
+
+def test_no_tokens_at_all_are_refused():
+    with pytest.raises(NothingToShow, match="at least 1"):
+        show(ABOUT_EVERY_N[0], 0)

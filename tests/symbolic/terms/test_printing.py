@@ -1,0 +1,60 @@
+"""What a reader sees, by hand."""
+
+from fractions import Fraction
+
+import pytest
+from latex2mathml.converter import convert
+
+from symbolic.terms.printing import latex, text
+from symbolic.terms.term import Application, Constant, Defined, Gradient, Identity, Trace, Zero
+from tests.symbolic.symbolic_strategies import SYMBOLS
+
+W, V, A, x, y, s = (SYMBOLS[name] for name in "WVAxys")
+
+
+def f(argument):
+    return Application("f", (argument,), ("k", "1"), "f_θ", r"f_\theta")
+
+
+@pytest.mark.parametrize(
+    ("term", "shown", "in_latex"),
+    [
+        (W @ x, "W x", r"W\, x"),
+        ((W @ x) @ y.mT, "(W x) yᵀ", r"\left(W\, x\right)\, {y}^{\top}"),
+        (W @ (A @ x), "W (A x)", r"W\, \left(A\, x\right)"),
+        (W + V, "W + V", "W + V"),
+        (W - V - W, "W - V - W", "W - V - W"),
+        (W - (V + W), "W - (V + W)", "W - (V + W)"),
+        (W - (V - W), "W - (V - W)", "W - (V - W)"),
+        ((W + V) @ x, "(W + V) x", r"\left(W + V\right)\, x"),
+        (x / (x.mT @ x), "x / ‖x‖²", r"\frac{x}{\lVert x \rVert^{2}}"),
+        (x / (s @ s), "x / (s s)", r"\frac{x}{s\, s}"),
+        ((x + y) / s, "(x + y) / s", r"\frac{x + y}{s}"),
+        ((x + y).mT, "(x + y)ᵀ", r"\left(x + y\right)^{\top}"),
+        (-(x @ y.mT), "-x yᵀ", r"-x\, {y}^{\top}"),
+        (-(x + y), "-(x + y)", r"-\left(x + y\right)"),
+        (Fraction(1, 2) * x, "1/2 x", r"\frac{1}{2}\, x"),
+        ((s + 1) * x, "(s + 1) x", r"\left(s + 1\right)\, x"),
+        (x.norm(), "‖x‖", r"\lVert x \rVert"),
+        (s**0.5, "√(s)", r"\sqrt{s}"),
+        (Trace(A), "tr(A)", r"\operatorname{tr}\left(A\right)"),
+        (f(W @ x), "f_θ(W x)", r"f_\theta\left(W\, x\right)"),
+        (Application("nonzero", (x,), ("1", "1"), "nonzero", ""), "[x ≠ 0]", r"\left[x \neq 0\right]"),
+        (x * y, "x ⊙ y", r"x \odot y"),
+        (x / y + x, "x ⊘ y + x", r"x \oslash y + x"),
+        ((x + y) * (A @ y), "(x + y) ⊙ (A y)", r"\left(x + y\right) \odot \left(A\, y\right)"),
+        (A @ (x * y), "A (x ⊙ y)", r"A\, \left(x \odot y\right)"),
+        (x * y * y, "(x ⊙ y) ⊙ y", r"\left(x \odot y\right) \odot y"),
+        ((x * y).mT, "(x ⊙ y)ᵀ", r"\left(x \odot y\right)^{\top}"),
+        (Identity("d") @ x, "1 x", r"1\, x"),
+        (Zero(("d", "1")), "0", "0"),
+        (Constant(Fraction(-3)), "-3", "-3"),
+        (Defined("ΔW", r"\Delta W", W - V) @ x, "ΔW x", r"\Delta W\, x"),
+        (Gradient(Trace(A), A, A), "∇_A(tr(A))", r"\nabla_{A}\left(\operatorname{tr}\left(A\right)\right)"),
+        (Gradient(Trace(A), A, A + A), "∇_A(tr(A))|_{A = A + A}", r"\nabla_{A}\left(\operatorname{tr}\left(A\right)\right)\Big|_{A = A + A}"),
+    ],
+)
+def test_what_is_shown(term, shown, in_latex):
+    assert text(term) == shown
+    assert latex(term) == in_latex
+    assert convert(in_latex).startswith("<math")

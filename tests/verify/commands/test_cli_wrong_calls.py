@@ -1,0 +1,126 @@
+"""A wrong call exits with 2 and one line that says what was given and what is allowed; nothing is written over."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.verify.calling import called, verify
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["prove", "theorem-2.3"], "theorem-2.2"),
+        (["stress", "--block", "atention"], "attention"),
+        (["stress", "--format", "fp15"], "fp16"),
+        (["stress", "--scenario", "near-zero"], "near_zero"),
+        (["stress", "--variant", "formulae"], "formula"),
+        (["all", "--profile", "quik"], "quick"),
+        (["list", "blcoks"], "blocks"),
+        (["train", "attentoin"], "attention"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_near_miss(words: list[str], near: str, tmp_path: Path) -> None:
+    answer = called(*words, cwd=tmp_path)
+    assert answer.status == 2
+    assert answer.out == ""
+    assert f'did you mean "{near}"' in answer.err
+    assert answer.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_unlike_any_other_is_refused_without_a_guess(tmp_path: Path) -> None:
+    answer = verify("stress", "--format", "zzzzzz", cwd=tmp_path)
+    assert answer.status == 2
+    assert "did you mean" not in answer.err
+    assert "`verify list formats`" in answer.err
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA GPU")
+    answer = called("all", "--profile", "quick", "--device", "cuda", cwd=tmp_path)
+    assert answer.status == 2
+    assert "no CUDA GPU" in answer.err
+    assert "--device cpu" in answer.err
+
+
+def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
+    answer = called("stress", "--device", "tpu", cwd=tmp_path)
+    assert answer.status == 2
+    assert "auto, cpu, cuda" in answer.err
+
+
+def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    answer = verify("all", "--profil", "quick", cwd=tmp_path)
+    assert answer.status == 2
+    assert "--profil" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_no_cases_at_all_are_refused(tmp_path: Path) -> None:
+    answer = verify("stress", "--cases", "0", cwd=tmp_path)
+    assert answer.status == 2
+    assert len(answer.err.strip().splitlines()) == 1
+    assert "verify stress --help`" in answer.err
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "run.json").write_text("precious")
+    answer = called("stress", "--out", str(held), cwd=tmp_path)
+    assert answer.status == 2
+    assert "another run" in answer.err
+    assert (held / "run.json").read_text() == "precious"
+    assert [path.name for path in held.iterdir()] == ["run.json"]
+
+
+def test_a_folder_that_holds_other_files_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    answer = called("stress", "--out", str(tmp_path))
+    assert answer.status == 2
+    assert "thesis.tex" in answer.err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    answer = called("stress", "--out", str(tmp_path / "file" / "run"), cwd=tmp_path)
+    assert answer.status == 2
+    assert "--out" in answer.err
+
+
+def test_a_folder_without_a_run_has_no_report(tmp_path: Path) -> None:
+    answer = called("report", str(tmp_path))
+    assert answer.status == 2
+    assert answer.err.startswith("NotARun")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema_version": 1}', '{"schema_version": 99}', "[]"])
+def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    answer = called("report", str(tmp_path))
+    assert answer.status == 2
+    assert answer.err.startswith("DamagedRun")
+    assert (tmp_path / "run.json").read_text() == text
+
+
+def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
+    twice = [word for option, name in (("--block", "attention"), ("--format", "fp32"), ("--variant", "formula")) for word in (option, name) * 2]
+    answer = verify("stress", *twice, "--scenario", "random", "--cases", "1", "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "run"), "--json")
+    assert answer.status == 0
+    record = json.loads(answer.out)
+    assert len(record["cells"]) == 1
+    assert record["run"]["command"].count("--block") == 1
+    assert len(json.loads(verify("prove", "rank", "rank", "--json").out)["claims"]) == 1
+
+
+def test_an_unknown_refinement_is_refused(tmp_path: Path) -> None:
+    answer = called("stress", "--without", "exact-product", "--device", "cpu", "--out", str(tmp_path / "run"))
+    assert answer.status == 2
+    assert 'did you mean "exact-products"' in answer.err
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,86 @@
+"""``verify check``: the documented examples end as they say, and a file that returns nonsense is a wrong call."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.verify.calling import ROOT, called, verify
+
+EXAMPLES = ROOT / "docs" / "examples"
+FEW = ("--cases", "128", "--device", "cpu", "--json")
+
+
+@pytest.mark.parametrize("name", ["attention_block", "recurrent_block"])
+def test_an_example_that_is_right_holds(name: str, tmp_path: Path) -> None:
+    answer = verify("check", f"{EXAMPLES / name}.py:make_block", *FEW, "--out", str(tmp_path / "run"))
+    assert answer.status == 0, answer.err
+    record = json.loads(answer.out)
+    assert {cell["verdict"] for cell in record["cells"]} == {"HOLDS"}
+    assert record["totals"]["violated"] == 0
+    assert (tmp_path / "run" / "report" / "index.html").is_file()
+
+
+def test_a_faulty_patch_is_violated_and_the_formula_beside_it_holds(tmp_path: Path) -> None:
+    answer = verify("check", f"{EXAMPLES / 'faulty_patch.py'}:make_block", *FEW, "--out", str(tmp_path / "run"))
+    assert answer.status == 1, answer.err
+    verdicts: dict[str, set[str]] = {}
+    for cell in json.loads(answer.out)["cells"]:
+        verdicts.setdefault(cell["variant"], set()).add(cell["verdict"])
+    witness = next(path for path in (tmp_path / "run" / "witnesses").iterdir() if "own" in path.name)
+    again = verify("replay", str(witness))
+    assert again.status == 2
+    assert "only the file it came from knows that update" in again.err
+    assert verdicts == {"own": {"VIOLATED"}, "formula": {"HOLDS"}, "scaled": {"HOLDS"}, "factored": {"HOLDS"}}
+
+
+NONSENSE = {
+    "return 3": "returned a int, not a numeric.ContextualBlock",
+    "raise ValueError('no block today')": "make_block() fails: ValueError: no block today",
+    "import sys; sys.exit(0)": "make_block() fails: SystemExit: 0",
+}
+
+
+@pytest.mark.parametrize("body", NONSENSE)
+def test_a_file_that_returns_nonsense_is_a_wrong_call(body: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"def make_block():\n    {body}\n", encoding="utf-8")
+    answer = called("check", f"{path}:make_block", "--out", str(tmp_path / "run"))
+    assert answer.status == 2
+    assert NONSENSE[body] in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_a_file_prints_is_not_on_stdout_and_it_may_import_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text("from numeric import ContextualBlock\n", encoding="utf-8")
+    (tmp_path / "mine.py").write_text(
+        "import torch\nfrom torch import nn\nfrom neighbour import ContextualBlock\nprint('loading')\n"
+        "def layer(context, query):\n    print('called')\n    return query if context is None else query + context.sum(1)\n"
+        "def make_block():\n    print('making')\n    return ContextualBlock(layer, nn.Sequential(nn.Linear(3, 4)), '0', input_width=3)\n",
+        encoding="utf-8",
+    )
+    answer = verify("check", f"{tmp_path / 'mine.py'}:make_block", "--format", "fp32", "--scenario", "random", *FEW, "--out", str(tmp_path / "run"))
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)["totals"]["violated"] == 0
+    assert {"loading", "making", "called"} <= set(answer.err.split())
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("absent.py:make_block", "there is no file"),
+        ("mine.py", "names no function"),
+        ("mine.py:make_blok", 'has no function "make_blok"; it has make_block'),
+        ("broken.py:make_block", "cannot be imported: ZeroDivisionError"),
+        ("number.py:make_block", "is a int, not a function"),
+    ],
+)
+def test_a_wrong_target_is_named(target: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def make_block():\n    return 3\n", encoding="utf-8")
+    (tmp_path / "broken.py").write_text("1 / 0\n", encoding="utf-8")
+    (tmp_path / "number.py").write_text("make_block = 3\n", encoding="utf-8")
+    answer = called("check", target, cwd=tmp_path)
+    assert answer.status == 2
+    assert said in answer.err
+    assert len(answer.err.strip().splitlines()) == 1

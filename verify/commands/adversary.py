@@ -1,0 +1,136 @@
+"""``verify adversary``: the search for the worst context, beside as many random ones, and what came of it."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from numeric.architecture.block import blocks_named
+from numeric.architecture.shapes import asked_shapes
+from numeric.cells.exclusions import makes_no_sense
+from numeric.formats.mode import Mode, modes_named
+from numeric.machine.device import device_named, use_one_thread
+from numeric.machine.probe import UnsupportedNumerics, probe
+from numeric.search.readable_context import made_simple
+from numeric.search.saved_search import keep, kept
+from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
+from numeric.sides.variant import Variant, variants_named
+from numeric.training.train import BlockNotTrained, TrainedBlock, trained
+from reports.record.experiments import AdversarialRecord
+from reports.terminal import searches
+from symbolic.vocabulary.errors import CallError
+from verify.commands.prove import print_json
+from verify.exit_status import FAILED, HELD, INCOMPLETE
+from verify.progress import ProgressBars
+from verify.records.experiment_rows import PAPERS, adversarial_record
+
+FORMATS = ("fp32", "bf16")
+"""In which a search is made unless others are asked for."""
+
+WITNESSES = Path("runs") / "adversarial"
+
+
+class UnusableWitnessFolder(CallError):
+    """The folder cannot take a witness."""
+
+
+def search_contexts(
+    blocks: Sequence[str] | None,
+    formats: Sequence[str] | None,
+    variant: str,
+    *,
+    evaluations: int,
+    seconds: float,
+    fresh: bool,
+    out: Path | None,
+    device: str,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Search and print. Returns 1 if a case lies outside its bound, 3 if a search that was asked for was not made, else 0."""
+    use_one_thread()
+    chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or FORMATS))))
+    (order,) = variants_named([variant])
+    where, folder = device_named(device), _folder(WITNESSES if out is None else out)
+    rows: list[tuple[AdversarialRecord, Path | None]] = []
+    refused: list[str] = []
+    with ProgressBars() as ui:
+        for block, mode in chosen:
+            try:
+                subject = trained(block)
+                why = "not on this device" if where not in mode.runs_on else makes_no_sense(block, subject.model.block, mode, SEARCH, order)
+                if why is None:
+                    rows.append(_searched(subject, mode, order, Budget(evaluations, seconds), where, folder, ui, seed, fresh=fresh))
+            except (BlockNotTrained, UnsupportedNumerics) as error:
+                why = f"{type(error).__name__}: {error}"
+            if why is not None:
+                refused.append(f"{block.id} in {mode.id}: {why}")
+    if as_json:
+        print_json({"searches": [_as_plain(*row) for row in rows], "refused": refused})
+    else:
+        Console().print(searches([row for row, _ in rows]))
+        for line in _told(rows):
+            Console().print(Text(line, overflow="fold"))
+    for line in refused:
+        print(f"not searched: {line}", file=sys.stderr)
+    if any(row.violated for row, _ in rows):
+        return FAILED
+    return INCOMPLETE if refused or not rows else HELD
+
+
+def _searched(
+    subject: TrainedBlock, mode: Mode, variant: Variant, budget: Budget, device: str, folder: Path, ui: ProgressBars, seed: int, *, fresh: bool
+) -> tuple[AdversarialRecord, Path | None]:
+    """One search, its row, and its witness."""
+    module = subject.model.block
+    cell = bench(subject, variant, probe(mode, **asked_shapes([module]), device=device))
+    before = None if fresh else kept(cell)
+    earlier = 0 if before is None else before.evaluations
+    label = f"{subject.block.id} {mode.id}"
+
+    def tell(found: Found) -> None:
+        keep(found, cell)
+        ui.step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
+
+    found = search(cell, budget, seed, before=before, progress=tell)
+    row = adversarial_record(cell, found, made_simple(cell, found, seed), seed)
+    # A violation is kept whoever found it.
+    worst = found.random if found.random.ratio > max(1.0, found.best.ratio) else found.best
+    if worst.witness is None:
+        return row, None
+    path = folder / f"{subject.block.id}-{mode.id}-{variant.id}.safetensors"
+    path.write_bytes(worst.witness.to_bytes())
+    return row, path
+
+
+def _folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableWitnessFolder(f"cannot make the folder {folder} ({error.strerror}); give another with --out.") from error
+    return folder
+
+
+def _as_plain(row: AdversarialRecord, witness: Path | None) -> dict[str, object]:
+    derived = {"factor": row.factor, "limit": row.limit, "closed": row.closed}
+    return {**row.model_dump(mode="json"), **derived, "witness": None if witness is None else str(witness)}
+
+
+def _told(rows: Sequence[tuple[AdversarialRecord, Path | None]]) -> Iterator[str]:
+    """What the table has no room for."""
+    for row, witness in rows:
+        name = f"{row.block}, {row.format}"
+        if row.violated:
+            yield f"{name}: VIOLATED: {row.violated} of {2 * row.evaluations} cases lie outside their bounds"
+        elif not row.came_further:
+            yield f"{name}: the search came no further than random contexts"
+        elif row.limit is not None and row.limit < 2:
+            why = f"random contexts use up {row.random:.3g} of the bound, and a true bound is never passed"
+            yield f"{name}: twice as far cannot be, for {why}; of what they leave, {row.closed:.0%} was used up"
+        if row.simplest is not None:
+            yield f"{name}: a context to read, {row.simplest_ratio:.3g} of the bound: {row.simplest}"
+        if witness is not None:
+            yield f"{name}: `verify replay {witness}`"

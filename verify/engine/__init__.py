@@ -1,0 +1,1 @@
+"""Runs a plan: pool, jobs, state, failures."""

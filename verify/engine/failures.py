@@ -1,0 +1,57 @@
+"""What comes in the place of a result: that a part of the run broke, or ran out of time, in words and with its last words or its traceback."""
+
+import re
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reports.record.run_folder import replacing
+from symbolic.vocabulary.verdict import Verdict
+from verify.engine.processes import OutOfTime, WorkerDied
+from verify.run_folder.disk_full import NO_ROOM
+
+CRASHES_FOLDER = "crashes"
+
+LONGEST_NAME = 150
+"""Characters of a log's name; file systems hold 255 bytes, and a name on its way there has some more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no result."""
+
+    verdict: Literal[Verdict.ERROR, Verdict.TIMEOUT]
+    reason: str
+    """In one line."""
+
+
+def failure_of(error: Exception, name: str, folder: Path) -> Failure:
+    """The failure of the part of that name. What is known of one that broke is kept in the run's folder ``crashes/``."""
+    if isinstance(error, OutOfTime):
+        return Failure(Verdict.TIMEOUT, str(error))
+    said = _as_text(f"{type(error).__name__}: {error}".split("\n")[0])
+    if isinstance(error, WorkerDied):
+        log = _write_crash(f"{error}\nIts stderr, from the end:\n\n{error.last_lines or '(it wrote nothing)'}", name, folder)
+        return Failure(Verdict.ERROR, f"{said}; its log is {log}")
+    try:
+        _write_crash("".join(traceback.format_exception(error)), name, folder)
+    except OSError as failed:
+        if failed.errno in NO_ROOM:
+            raise
+        return Failure(Verdict.ERROR, f"{said}; its traceback could not be written ({failed.strerror})")
+    return Failure(Verdict.ERROR, f"{said}; its traceback is in {CRASHES_FOLDER}/")  # without the name: cells that broke alike are told of together
+
+
+def _write_crash(text: str, name: str, folder: Path) -> str:
+    """Returns the log's path in the folder."""
+    short = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:LONGEST_NAME]
+    path = f"{CRASHES_FOLDER}/{short}.txt"
+    with replacing(folder / path) as temporary:
+        temporary.write_text(_as_text(f"{name}\n{text}\n"), encoding="utf-8")
+    return path
+
+
+def _as_text(said: str) -> str:
+    """What UTF-8 can hold of it: half of a surrogate pair, as Python makes of a byte in a path, as an escape."""
+    return said.encode("utf-8", "backslashreplace").decode("utf-8")

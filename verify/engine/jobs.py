@@ -1,0 +1,55 @@
+"""The parts of a run that can be done in any order and in any process: a cell, and a sweep towards a = 0."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from numeric.architecture.shapes import AskedShapes
+from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
+from numeric.cells.scenario import scenarios_named
+from numeric.cells.subject import Subject
+from numeric.experiments.near_zero_sweep import Attended, sweep
+from numeric.formats.mode import Mode
+from numeric.machine.probe import Probed, probe
+from numeric.machine.refinements import Refinement
+from reports.record.cases_table import Cases
+from reports.record.record import CellRecord, NearZeroSweep
+from verify.records import cell_rows
+
+SECTION_3_SETTING = "corollary-2.3.1"
+"""The claim whose cells have the whole context moved into the weights, as in Section 3 of the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellFound:
+    """What a cell's measurement gave."""
+
+    row: CellRecord
+    cases: Cases
+    witness: bytes | None
+    """The content of its witness's file."""
+    gradient_factor: str | None
+    """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
+
+
+def measure(subject: Subject, probed: Probed, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
+    """Measure one cell."""
+    started = time.perf_counter()
+    (family,) = scenarios_named([scenario])
+    cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), family, cases, certified)
+    found = measure_cell(cell, seed)
+    shows = cell.claim == SECTION_3_SETTING and scenario == "random"
+    factor = cell_rows.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
+    witness = None if found.witness is None else found.witness.to_bytes()
+    return CellFound(cell_rows.cell_record(cell, found, time.perf_counter() - started), cell_rows.cases_table(found), witness, factor)
+
+
+def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> Probed:
+    """Ask the machine about a mode."""
+    return probe(mode, **shapes, device=device).without(left_out)
+
+
+def sweep_near_zero(subject: Subject, probed: Probed, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:
+    """Measure each variant in one mode from ‖a‖ = 1 down to 0, on the same operands."""
+    attended = Attended(subject, block_in_format(subject, probed), probed, seed_of(seed, subject.block.id, "near zero sweep"))
+    return [cell_rows.sweep_record(subject, name, probed, sweep(attended, subject.variant(name))) for name in variants]

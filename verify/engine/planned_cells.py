@@ -1,0 +1,166 @@
+"""What a plan has measured: which cells and sweeps, and what is left out, with the reason. Nothing is left out unsaid."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal
+
+from numeric.architecture.block import Block
+from numeric.cells.exclusions import cannot_run, makes_no_sense
+from numeric.cells.scenario import Scenario, claim_of, scenarios_named
+from numeric.cells.subject import Subject
+from numeric.formats.mode import Mode, modes_named
+from numeric.machine.probe import Probed
+from numeric.training.train import BlockNotTrained
+from reports.record.record import CellRecord, NotSwept
+from reports.record.row import NotMeasured
+from symbolic.vocabulary.verdict import Verdict
+from verify.engine.training_jobs import NoTimeToTrain
+from verify.plan.plan import Plan
+from verify.records import cell_rows
+
+NEAR_ZERO = "near_zero"
+"""The scenario that brings the sweeps with it."""
+
+USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
+NOT_ASKED = "the run's time was over before the machine was asked how it computes"
+OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """A cell that will be measured."""
+
+    subject: Subject
+    machine: Probed
+    variant: str
+    scenario: Scenario
+    cases: int
+
+    @property
+    def name(self) -> str:
+        """It alone in a run has this name."""
+        return f"{self.subject.block.id}/{self.machine.mode.id}/{self.variant}/{self.scenario.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSweep:
+    """Sweeps towards a = 0, one a variant, on the same operands."""
+
+    subject: Subject
+    machine: Probed
+    variants: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """They alone in a run have this name."""
+        return f"{self.subject.block.id}/{self.machine.mode.id}"
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Everything, by its place in the plan."""
+
+    cells: dict[int, PlannedCell] = field(default_factory=dict)
+    sweeps: dict[int, PlannedSweep] = field(default_factory=dict)
+    settled: dict[int, CellRecord] = field(default_factory=dict)
+    """Cells that are not measured: skipped, of a block that has not learned, or without the time for it."""
+    not_swept: dict[int, list[NotSwept]] = field(default_factory=dict)
+    """Sweeps without the time for it."""
+    not_measured: list[NotMeasured] = field(default_factory=list)
+
+
+def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, Probed], refused: Mapping[str, str]) -> Measurements:
+    """What the plan has measured on these blocks.  probed: by the mode's id; refused: why there is no error model of a mode, likewise."""
+    found = Measurements()
+    found.not_measured += _left_out(plan, blocks)
+    place = 0
+    for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
+        if variant not in _variants(plan, name):
+            continue
+        machine = probed.get(mode.id)
+        for scenario in scenarios_named(plan.scenarios):
+            if _is_unusual(plan, scenario, mode, variant):
+                continue
+            if isinstance(block, BlockNotTrained):
+                place += 1
+                said = str(block) if isinstance(block, NoTimeToTrain) else f"{type(block).__name__}: {block}"
+                found.settled[place] = cell_rows.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, _why(block), said)
+                continue
+            if scenario.refuses(block.block, mode) is not None:
+                continue
+            place += 1
+            reason = makes_no_sense(block.block, block.model.block, mode, scenario, block.variant(variant))
+            if reason is not None:
+                claim = claim_of(scenario, block.model.block)
+                found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
+                continue
+            if machine is None:
+                claim = claim_of(scenario, block.model.block)
+                found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, None, variant, scenario.id, *_unasked(mode, refused))
+                continue
+            cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
+            found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
+    for (name, block), mode in product(blocks.items(), modes_named(plan.formats)):
+        machine = probed.get(mode.id)
+        if isinstance(block, BlockNotTrained) or not _has_near_zero(plan, block.block, mode):
+            continue
+        place += 1
+        impossible = cannot_run(block.model.block, mode)
+        if impossible is None and machine is None:
+            variants = _variants(plan, name)
+            verdict, reason = _unasked(mode, refused)
+            found.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=reason, verdict=verdict) for v in variants]
+        elif impossible is None and machine is not None:
+            found.sweeps[place] = PlannedSweep(block, machine, _variants(plan, name))
+        else:
+            what = f"sweeps towards a = 0 in {mode.id}"
+            found.not_measured.append(NotMeasured(block=name, what=what, reason=impossible))
+    return found
+
+
+def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ERROR, Verdict.TIMEOUT], str]:
+    """Why there is nothing known of how the machine computes in a mode."""
+    return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NOT_ASKED)
+
+
+def _why(failure: BlockNotTrained) -> Verdict:
+    return Verdict.TIMEOUT if isinstance(failure, NoTimeToTrain) else Verdict.ERROR
+
+
+def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:
+    """Scenarios that make no sense on a block or are not usual, and variants that are measured on others."""
+    rows = [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)]
+    unusual = [scenario.id for scenario in scenarios_named(plan.scenarios) if any(_has_unusual(plan, scenario, block) for block in rows)]
+    for block in rows:
+        if unusual:
+            yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} beyond the usual formats and the first variant", reason=USUAL_ONLY)
+        for scenario in scenarios_named(plan.scenarios):
+            modes = modes_named(plan.formats)
+            reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
+            for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
+                where = [name for name, why in reasons.items() if why == reason]
+                what = f"scenario {scenario.id}" + ("" if len(where) == len(modes) else f" in {', '.join(where)}")
+                yield NotMeasured(block=block.id, what=what, reason=reason)
+    for name, variant in product(blocks, plan.variants):
+        if variant not in _variants(plan, name):
+            yield NotMeasured(block=name, what=f"variant {variant}", reason=OTHER_VARIANTS)
+
+
+def _variants(plan: Plan, block: str) -> tuple[str, ...]:
+    """The variants that are measured on a block."""
+    return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
+
+
+def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> bool:
+    """Whether a cell is left to a profile that has hours."""
+    return not plan.everywhere and scenario.usual is not None and (mode.id not in scenario.usual or variant != plan.variants[0])
+
+
+def _has_unusual(plan: Plan, scenario: Scenario, block: Block) -> bool:
+    combinations = product(modes_named(plan.formats), _variants(plan, block.id))
+    return any(_is_unusual(plan, scenario, mode, variant) and scenario.refuses(block, mode) is None for mode, variant in combinations)
+
+
+def _has_near_zero(plan: Plan, block: Block, mode: Mode) -> bool:
+    return any(scenario.id == NEAR_ZERO and scenario.refuses(block, mode) is None for scenario in scenarios_named(plan.scenarios))

@@ -1,0 +1,189 @@
+"""Runs a plan: trains and probes, then measures in other processes while this one proves, and writes each result as it comes.
+
+A run that is cut off leaves what is finished on disk, with ``finished`` null, and can be resumed; whatever happens, it has a
+report that says how it stands. A cell that breaks is an ERROR, one that takes too long a TIMEOUT, and the others go on. Rows
+stand in the order of the plan, whatever was finished first.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Protocol
+
+from numeric.architecture.block import blocks_named
+from numeric.arithmetics.balls import check_reference
+from numeric.cells.scenario import claim_of
+from numeric.cells.subject import Subject
+from numeric.machine.device import use_one_thread
+from numeric.training.train import BlockNotTrained, TrainedBlock
+from numeric.user_blocks.admission import OwnBlock
+from reports.ci.files import write_for_ci
+from reports.page import write_report
+from reports.record.agreement import disagreeing_cells
+from reports.record.cases_table import CasesWriter
+from reports.record.record import NearZeroSweep, NotSwept, RunRecord
+from reports.record.run_folder import write_run
+from symbolic.claims import load_claims
+from symbolic.prover import prove
+from symbolic.vocabulary.errors import CallError
+from verify.engine.failures import failure_of
+from verify.engine.jobs import CellFound, measure, sweep_near_zero
+from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned
+from verify.engine.probing_jobs import Machine, Probing
+from verify.engine.processes import Workers
+from verify.engine.run_state import Run, opened_journal
+from verify.engine.training_jobs import NoTimeToTrain, Training
+from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
+from verify.records import cell_rows, claim_rows
+from verify.records.experiment_rows import Experiment, experiments, left_out, never_begun, write_data
+from verify.run_folder.disk_full import told_if_full
+from verify.run_folder.run_folder import JOURNAL_FILE, Start, now
+
+SAVED_EVERY = 2.0
+"""Seconds from one time that the record is written to the next, while cells come in."""
+
+
+TIME_OVER = "the run's time was over before it was put to the prover"
+
+
+class Ui(Protocol):
+    """Where progress is shown."""
+
+    def step(self, label: str, done: int, total: int) -> None:
+        """So much of a part of the run is done."""
+
+
+def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
+    """Run the whole plan into its folder, or what is left of it.
+
+    own: a user's block, which is measured in place of the plan's.
+    Raises KeyboardInterrupt after everything finished is on disk; DiskFull; CannotResume.
+    """
+    use_one_thread()
+    check_reference()
+    with told_if_full(start), opened_journal(start) as journal:
+        state = Run(start, journal)
+        try:
+            with CasesWriter(start.folder) as cases:
+                _work(state, cases, ui, own)
+        except BaseException as error:
+            if state.goes_on:  # else its folder stays as it was
+                state.save(status=_status(error))
+                write_report(start.folder)
+                write_for_ci(start.folder)
+            raise
+        record = state.record(finished=now())
+        record = state.record(finished=record.run.finished, status=exit_status(record, disagreeing_cells(record, start.folder)))
+        write_run(record, start.folder)
+        write_report(start.folder)
+        write_for_ci(start.folder)
+    # As long as it is there the run can be resumed, if only to write its report.
+    (start.folder / JOURNAL_FILE).unlink()
+    return record
+
+
+def _status(error: BaseException) -> int:
+    """The exit status of a run that ends with an exception."""
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
+
+
+def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
+    registry = blocks_named(state.plan.blocks) if own is None else []
+    modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
+    with Workers(state.plan.jobs, apart=state.plan.apart, seconds=state.plan.run_seconds) as pool:
+        training = Training(registry, pool, step=ui.step)
+        # What needs no trained block is done while they train; where all are cached, the pool's processes probe meanwhile.
+        probing = Probing(state.plan, modules, pool, busy=training.begun, step=ui.step)
+        if not state.resumes:
+            _prove(state, pool, ui)
+        machine, trained = _prepared(state, training, probing)
+        blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
+        if own is not None:
+            blocks[own.block.id] = own
+        found = planned(state.plan, blocks, machine.probed, machine.refused)
+        made = {-number: row for number, row in enumerate(experiments(state.plan, trained, machine.probed), start=1)}
+        state.cells.update(found.settled)
+        state.not_swept.update(found.not_swept)
+        state.not_measured += [*found.not_measured, *left_out(state.plan, trained)]
+        if state.plan.experiments and not (machine.complete and not any(isinstance(block, NoTimeToTrain) for block in trained.values())):
+            state.experiments = never_begun(state.experiments)
+        if state.resumes:
+            state.go_on(found, made)
+            _prove(state, pool, ui)  # not before it is sure that the run is the same
+        else:
+            state.save()
+        _measure(state, cases, pool, ui, found, made)
+    write_data(state.experiments, state.folder)
+
+
+def _prepared(state: Run, training: Training, probing: Probing) -> tuple[Machine, dict[str, TrainedBlock | BlockNotTrained]]:
+    """What everything measured depends on. Raises CannotResume if it is not as it was."""
+    machine = probing.results() if training.begun else None
+    trained = dict(_trained_blocks(state, training))
+    machine = machine or probing.results()
+    state.keep_machine(machine)
+    return machine, trained
+
+
+def _measure(state: Run, cases: CasesWriter, pool: Workers, ui: Ui, found: Measurements, made: dict[int, Experiment]) -> None:
+    """Measure all that is there."""
+    plan = state.plan
+    for key, experiment in made.items():
+        pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
+    for key, cell in found.cells.items():
+        what = cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, plan.profile.certified, plan.seed
+        pool.submit(key, measure, *what, seconds=plan.cell_seconds)
+    for key, sweep in found.sweeps.items():
+        pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.seed, seconds=plan.cell_seconds)
+    total = len(made) + len(found.cells) + len(found.sweeps)
+    saved = time.monotonic()
+    for done, (key, outcome) in enumerate(pool.results(), start=1):
+        if key in made:
+            experiment = made[key]
+            state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
+        elif key in found.cells:
+            _keep_cell(state, cases, key, found.cells[key], outcome)
+        else:
+            _keep_sweep(state, key, found.sweeps[key], outcome)
+        ui.step("measure", done, total)
+        if time.monotonic() - saved > SAVED_EVERY:
+            state.save()
+            saved = time.monotonic()
+
+
+def _prove(state: Run, pool: Workers, ui: Ui) -> None:
+    """Prove what is not proved yet, as long as there is time."""
+    claims = load_claims(state.plan.claims) if state.plan.claims else []
+    for index, claim in enumerate(claims):
+        ui.step("prove", index, len(claims))
+        if claim.id not in state.claims:
+            state.keep_claim(claim_rows.unproved_claim(claim, TIME_OVER) if pool.over else claim_rows.claim_record(prove(claim)))
+    if claims:
+        ui.step("prove", len(claims), len(claims))
+        state.save()
+
+
+def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
+    for block, found in training.results():
+        if isinstance(found, TrainedBlock):
+            state.keep_model(found)
+        yield block.id, found
+
+
+def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
+    """The cell's row; a cell that failed has one too, with the reason, and is not the end of the run."""
+    if not isinstance(outcome, Exception):
+        state.keep_cell(key, cell.name, outcome, cases)
+        return
+    failure = failure_of(outcome, cell.name, state.folder)
+    claim, block, machine = claim_of(cell.scenario, cell.subject.model.block), cell.subject.block.id, cell.machine
+    state.cells[key] = cell_rows.unmeasured_cell(claim, block, machine.mode, machine, cell.variant, cell.scenario.id, failure.verdict, failure.reason)
+
+
+def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
+    """The sweeps' rows; those that failed are told as that, and make the run incomplete."""
+    if not isinstance(outcome, Exception):
+        state.keep_sweeps(key, sweep.name, outcome)
+        return
+    failure = failure_of(outcome, f"sweep/{sweep.name}", state.folder)
+    block, mode = sweep.subject.block.id, sweep.machine.mode.id
+    state.not_swept[key] = [NotSwept(block=block, format=mode, variant=v, reason=failure.reason, verdict=failure.verdict) for v in sweep.variants]

@@ -1,0 +1,208 @@
+"""A run in progress: the rows found so far, and the journal that keeps each of them as it comes.
+
+The journal is what a later start goes on from; ``run.json`` tells readers the same, and is written now and then.
+"""
+
+from collections.abc import Iterator
+
+from numeric.training.train import TrainedBlock
+from numeric.training.weights import weights_digest
+from reports.findings.findings import NOT_RUN
+from reports.record.cases_table import CasesWriter
+from reports.record.experiments import Experiments
+from reports.record.record import Bounds, CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, RunInfo, RunRecord
+from reports.record.row import NotMeasured, Row
+from reports.record.run_folder import write_run, write_witness
+from symbolic.errata import load_errata
+from symbolic.vocabulary.verdict import Verdict
+from verify.engine.failures import Failure
+from verify.engine.jobs import CellFound
+from verify.engine.planned_cells import Measurements
+from verify.engine.probing_jobs import Machine
+from verify.records import cell_rows, claim_rows
+from verify.records.experiment_rows import Experiment, steps_that_stay, with_outcome
+from verify.run_folder.environment import code_digest, describe_environment
+from verify.run_folder.journal import Journal, begin_journal
+from verify.run_folder.journal_entries import (
+    Header,
+    Kept,
+    KeptCell,
+    cell_entry,
+    claim_entry,
+    digest,
+    experiment_entry,
+    header_entry,
+    model_entry,
+    probes_entry,
+    resumed_entry,
+    sweeps_entry,
+)
+from verify.run_folder.resuming import refuse_other_answers, refuse_other_weights
+from verify.run_folder.run_folder import JOURNAL_FILE, Start, now
+
+FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
+"""The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
+
+
+def opened_journal(start: Start) -> Journal:
+    """The journal of a run, begun with what the run is if it is new. Raises OSError."""
+    path = start.folder / JOURNAL_FILE
+    if start.kept is None:
+        environment = describe_environment(start.plan.device, [])
+        begin_journal(path, header_entry(Header(start.run_id, start.started, start.plan, code_digest(), environment)))
+    return Journal(path)
+
+
+class Run:
+    """Rows by their place in the plan, whatever was finished first; and what of them an earlier start has left."""
+
+    def __init__(self, start: Start, journal: Journal) -> None:
+        self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
+        self.resumes = start.kept is not None
+        self.kept = start.kept or Kept()
+        self.resumed = self.kept.resumed
+        self.environment: Environment = describe_environment(self.plan.device, [])
+        self.bounds: Bounds | None = None
+        self.goes_on = not self.resumes
+        """Whether it is sure that the run is the same as before."""
+        self.claims: dict[str, ClaimRecord] = {}
+        self.models: list[ModelRecord] = []
+        self.cells: dict[int, CellRecord] = {}
+        self.near_zero: dict[int, list[NearZeroSweep]] = {}
+        self.not_swept: dict[int, list[NotSwept]] = {}
+        self.not_measured: list[NotMeasured] = []
+        self.experiments = Experiments()
+        self.gradient_factors: dict[int, str] = {}
+        self._journal = journal
+        if not self.resumes:
+            self.save()
+
+    def keep_claim(self, row: ClaimRecord) -> None:
+        """A claim that was put to the prover."""
+        self.claims[row.id] = row
+        if row.verdict not in NOT_RUN:
+            self._journal.append(claim_entry(row))
+
+    def keep_model(self, trained: TrainedBlock) -> None:
+        """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
+        name, weights = trained.block.id, weights_digest(trained.model)
+        refuse_other_weights(self.kept.models, name, weights)
+        if name in self.kept.models:
+            self.models.append(self.kept.models[name].row)
+            return
+        row = cell_rows.model_record(trained)
+        self.models.append(row)
+        self._journal.append(model_entry(row, weights))
+
+    def keep_machine(self, machine: Machine) -> None:
+        """What the machine answered. Raises CannotResume if it answered otherwise before."""
+        self.bounds, self.environment = machine.bounds, self.environment.model_copy(update={"probes": machine.answers})
+        if not machine.complete:
+            return
+        refuse_other_answers(self.kept.probes, machine.answers)
+        if self.kept.probes is None:
+            self._journal.append(probes_entry(machine.answers))
+
+    def go_on(self, found: Measurements, made: dict[int, Experiment]) -> None:
+        """What the run depends on was found as it was: take over what was finished of what is planned, and take it out of the plan."""
+        self.claims.update(self.kept.claims)
+        for key, cell in list(found.cells.items()):
+            if cell.name in self.kept.cells:
+                self._take_cell(key, self.kept.cells[cell.name])
+                del found.cells[key]
+        # Where this start had no time to train or to ask the machine, what an earlier one measured stands all the same.
+        for key, row in found.settled.items():
+            name = "/".join((row.block, row.format, row.variant, row.scenario))
+            if name in self.kept.cells:
+                self._take_cell(key, self.kept.cells[name])
+        for key, rows in found.not_swept.items():
+            name = f"{rows[0].block}/{rows[0].format}"
+            if name in self.kept.sweeps:
+                self.near_zero[key] = self.kept.sweeps[name]
+                del self.not_swept[key]
+        for key, sweep in list(found.sweeps.items()):
+            if sweep.name in self.kept.sweeps:
+                self.near_zero[key] = self.kept.sweeps[sweep.name]
+                del found.sweeps[key]
+        for key, experiment in list(made.items()):
+            if experiment.name in self.kept.experiments:
+                self._take_experiment(experiment, self.kept.experiments[experiment.name])
+                del made[key]
+        self.goes_on = True
+        self.resumed += 1
+        self._journal.append(resumed_entry(now()))
+        self.save()
+
+    def keep_cell(self, key: int, name: str, found: CellFound, cases: CasesWriter) -> None:
+        """A measured cell: its cases and its witness first, so that its line in the journal vouches for them."""
+        row, witness = found.row, None
+        rows = cases.append(row.id, found.cases)
+        if found.witness is not None:
+            row, witness = row.model_copy(update={"witness": write_witness(found.witness, row.id, self.folder)}), digest(found.witness)
+        kept = KeptCell(row, found.gradient_factor, rows, witness)
+        self._journal.append(cell_entry(name, kept))
+        self._take_cell(key, kept)
+
+    def _take_cell(self, key: int, kept: KeptCell) -> None:
+        """A cell whose cases are on disk."""
+        self.cells[key] = kept.row
+        if kept.gradient_factor is not None:
+            self.gradient_factors[key] = kept.gradient_factor
+
+    def keep_sweeps(self, key: int, name: str, rows: list[NearZeroSweep]) -> None:
+        """The sweeps of one block in one format."""
+        self._journal.append(sweeps_entry(name, rows))
+        self.near_zero[key] = rows
+
+    def keep_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
+        """An experiment's row, or what came in its place."""
+        if isinstance(outcome, Row):
+            self._journal.append(experiment_entry(experiment.name, experiment.field, outcome))
+        self._take_experiment(experiment, outcome)
+
+    def _take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
+        """The same, of what needs no keeping."""
+        self.experiments = with_outcome(self.experiments, experiment, outcome, self.plan.blocks)
+
+    def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
+        """The record as it stands."""
+        info = RunInfo(
+            id=self.run_id,
+            started=self.started,
+            finished=finished,
+            profile=self.plan.profile.id,
+            seed=self.plan.seed,
+            command=self.plan.command,
+            exit_status=status,
+            resumed=self.resumed,
+        )
+        return RunRecord(
+            run=info,
+            environment=self.environment,
+            bounds=self.bounds,
+            claims=[self.claims[name] for name in self.plan.claims if name in self.claims],
+            errata=list(self._errata()),
+            models=self.models,
+            cells=[self.cells[key] for key in sorted(self.cells)],
+            near_zero=[row for key in sorted(self.near_zero) for row in self.near_zero[key]],
+            not_swept=[row for key in sorted(self.not_swept) for row in self.not_swept[key]],
+            not_measured=self.not_measured,
+            experiments=self.experiments,
+        )
+
+    def _errata(self) -> Iterator[ErratumRecord]:
+        """Errata from the proofs of this run, with what was measured so far."""
+        proved = {name: claim for name, claim in self.claims.items() if claim.verdict is not Verdict.TIMEOUT}
+        first = min(self.gradient_factors, default=None)
+        measured = {} if first is None else {FACTOR_LEFT_OUT: self.gradient_factors[first]}
+        staying = steps_that_stay(self.experiments.layers)
+        if staying is not None:
+            measured[NO_CONSEQUENCE] = staying
+        for erratum in load_errata():
+            row = claim_rows.erratum_record(erratum, proved, measured.get(erratum.number))
+            if row is not None:
+                yield row
+
+    def save(self, *, status: int | None = None) -> None:
+        """Write the record as it stands."""
+        write_run(self.record(status=status), self.folder)

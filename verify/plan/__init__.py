@@ -1,0 +1,1 @@
+"""What was requested, settled before anything runs."""

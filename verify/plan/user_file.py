@@ -1,0 +1,70 @@
+"""A user's own file: ``my_file.py:make_block``, loaded and called."""
+
+import contextlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from symbolic.vocabulary.errors import CallError
+
+if TYPE_CHECKING:
+    from numeric.user_blocks.admission import OwnBlock
+
+
+class UnusableFile(CallError):
+    """The file cannot be loaded, or has no such function."""
+
+
+def load_own(target: str) -> "OwnBlock":
+    """The block that ``FILE:FUNCTION`` makes; with the file's ``make_contexts`` and ``update``, if it has them.  Raises UnusableFile, UnusableBlock."""
+    from numeric.user_blocks.admission import own_block
+
+    path, _, function = target.rpartition(":")
+    if not path or not function:
+        raise UnusableFile(f'"{target}" names no function; write my_file.py:make_block.')
+    with contextlib.redirect_stdout(sys.stderr):  # stdout may be for JSON alone
+        module = _loaded(Path(path))
+        made = _called(_function(module, function, path), function)
+        others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
+        return own_block(f"{Path(path).stem}:{function}", made, contexts=others["make_contexts"], update=others["update"])
+
+
+def _loaded(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UnusableFile(f"there is no file {path}.")
+    spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UnusableFile(f"{path} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script: the file may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise UnusableFile(f"{path} cannot be imported: {_words(error)}") from error
+    return module
+
+
+def _function(module: ModuleType, name: str, path: str) -> Any:
+    if not hasattr(module, name):
+        functions = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
+        raise UnusableFile(f'{path} has no function "{name}"; it has {", ".join(functions) or "none"}.')
+    found = getattr(module, name)
+    if not callable(found):
+        raise UnusableFile(f'"{name}" of {path} is a {type(found).__name__}, not a function.')
+    return found
+
+
+def _called(function: Any, name: str) -> object:
+    try:
+        return function()
+    except CallError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UnusableFile(f"{name}() fails: {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,183 @@
+"""From what was trained and measured to rows of the record."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numeric.arithmetics.balls import Certificate, Compared
+from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
+from numeric.cells.cell import Cell, Measurement
+from numeric.cells.subject import Subject
+from numeric.experiments.near_zero_sweep import CASES, Sweep
+from numeric.formats.mode import Mode
+from numeric.machine.probe import Probed
+from numeric.training.train import TrainedBlock
+from reports.record.cases_table import Cases
+from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
+from symbolic.vocabulary.verdict import Verdict
+
+
+def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
+    """‖A(x)‖² in words with figures, for the erratum on the equation of §4.3.  norms: ‖A(x)‖ of each prompt."""
+    low, middle, high = np.quantile(norms**2, [0.0, 0.5, 1.0])
+    found = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
+    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {found}; the printed equation takes it for 1"
+
+
+def model_record(trained: TrainedBlock) -> ModelRecord:
+    """A trained block."""
+    return ModelRecord(
+        block=trained.block.id,
+        recipe=trained.block.fingerprint,
+        parameters=trained.parameters,
+        steps=trained.block.recipe.steps,
+        validation_loss=trained.validation_loss,
+        zero_loss=trained.zero_loss,
+        required_loss=trained.block.recipe.required_loss,
+        losses=list(trained.losses),
+        seconds=trained.seconds,
+        cached=trained.cached,
+    )
+
+
+def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
+    """A measured cell."""
+    judged, mask = found.judged, found.was_judged
+    counts = found.counts
+    reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
+    measured: dict[str, object] = {}
+    if mask.any():
+        ratios = judged.ratio[mask], judged.output_ratio[mask]
+        worst = max(float(r.max()) for r in ratios)
+        measured = {
+            "error": _spread(judged.error[mask]),
+            "bound": _spread(judged.bound[mask]),
+            "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
+            "expected": Expected(
+                factor=deviations_allowed(len(cell.block.first_weight)),
+                failure_probability=FAILURE_PROBABILITY,
+                tightness_median=_quantiles(judged.expected[mask], judged.error[mask]).median,
+                exceeded=int((judged.expected_ratio[mask] > 1).sum()),
+                cases=int(mask.sum()),
+            ),
+            "worst_ratio": worst,
+            "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
+            "resolution": found.resolution,
+            "output_resolution": found.output_resolution,
+            "output_blind": found.output_blind,
+        }
+        if found.recomputed:
+            moved = judged.moved[mask]
+            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
+    return CellRecord(
+        id=cell.id,
+        claim=cell.claim,
+        block=cell.subject.block.id,
+        format=cell.probed.mode.id,
+        numerics=cell.probed.name,
+        variant=cell.variant.id,
+        scenario=cell.scenario.id,
+        device=cell.probed.device,
+        cases=len(judged.verdict),
+        verdict=found.verdict,
+        reason=_reason(found, reasons),
+        counts=Counts(
+            holds=counts[Verdict.HOLDS], violated=counts[Verdict.VIOLATED], vacuous=counts[Verdict.VACUOUS], inconclusive=counts[Verdict.INCONCLUSIVE]
+        ),
+        reasons=reasons,
+        mutant=cell.wrong_update,
+        mutant_verdict=found.wrong_verdict,
+        mutant_caught=found.wrong_caught,
+        certified=_certified(found),
+        well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
+        independent=cell.scenario.independent,
+        seconds=seconds,
+        **measured,
+    )
+
+
+def _certified(found: Measurement) -> Certified | None:
+    """What the reference said; None if it was asked of no case."""
+    both: list[Certificate | Compared] = [*found.certificates, *found.compared]
+    if not both:
+        return None
+    return Certified(
+        cases=sum(some.cases for some in found.compared),
+        by_formula=len(found.certificates),
+        seconded=sum(c.seconded for c in found.certificates),
+        left=max(c.left for c in both),
+        right=max(c.right for c in both),
+        inside=not found.contradicted,
+    )
+
+
+def unmeasured_cell(claim: str, block: str, mode: Mode, probed: Probed | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
+    """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
+    numerics = mode.id if probed is None else probed.name
+    return CellRecord(
+        id="/".join((claim, block, numerics, variant, scenario)),
+        claim=claim,
+        block=block,
+        format=mode.id,
+        numerics=numerics,
+        variant=variant,
+        scenario=scenario,
+        device="not asked" if probed is None else probed.device,
+        cases=0,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def cases_table(found: Measurement) -> Cases:
+    """The rows of a cell for ``cases.parquet``."""
+    j = found.judged
+    return Cases(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+
+
+def sweep_record(subject: Subject, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:
+    """A near-zero sweep."""
+    return NearZeroSweep(
+        block=subject.block.id,
+        format=probed.mode.id,
+        numerics=probed.name,
+        variant=variant,
+        predicted_radius=found.predicted_radius,
+        measured_radius=found.measured_radius,
+        predicted_by=found.predicted_by,
+        levels=[
+            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=CASES)
+            for level in found.levels
+        ],
+    )
+
+
+def _spread(x: NDArray[np.float64]) -> Spread:
+    return Spread(max=float(x.max()), median=float(np.median(x)))
+
+
+def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quantiles:
+    """Bound over error; infinite where the error is zero."""
+    tightness = np.full_like(bound, np.inf)
+    np.divide(bound, error, out=tightness, where=error > 0)
+    # The "lower" quantile is one of the values; interpolating between infinities would make a NaN.
+    low, middle, high = np.quantile(tightness, [0.1, 0.5, 0.9], method="lower")
+    return Quantiles(p10=float(low), median=float(middle), p90=float(high))
+
+
+def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
+    """In words, why the verdict is not HOLDS or what was refused."""
+    total, parts = len(found.judged.verdict), []
+    counts = found.counts
+    if counts[Verdict.VIOLATED]:
+        parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
+    if found.contradicted:
+        parts.append("a side lies outside its own radius, by the ball reference")
+    if found.wrong_verdict is Verdict.HOLDS:
+        parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
+    if found.recomputed and found.moves_noticed == 0:
+        parts.append("no case would have noticed that what the recomputed A(C∖Y,x) moves was left out")
+    if counts[Verdict.VACUOUS]:
+        parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")
+    if reasons:
+        parts.append("refused: " + ", ".join(f"{count} {name}" for name, count in reasons.items()))
+    return "; ".join(parts) or None

@@ -1,0 +1,1 @@
+"""A run on disk: its lock, its journal, how it is resumed, its environment."""

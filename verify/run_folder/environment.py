@@ -1,0 +1,65 @@
+"""Where a run runs: what a result may depend on, and what a reader needs to repeat it."""
+
+import hashlib
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from reports.record.record import Environment, Probe
+
+PACKAGES = ("torch", "sympy", "python-flint", "mpmath", "numpy", "safetensors", "pydantic", "pyarrow", "matplotlib", "jinja2")
+
+
+def describe_environment(device: str, probes: list[Probe]) -> Environment:
+    """The environment.  device: ``cpu`` or ``cuda``."""
+    from numeric.machine.device import describe
+
+    machine = describe(device)
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=_processor(),
+        torch=machine.torch,
+        device=machine.device,
+        blas=machine.blas,
+        threads=machine.threads,
+        commit=_commit(),
+        versions={name: version(name) for name in PACKAGES},
+        probes=probes,
+    )
+
+
+def code_digest() -> str:
+    """SHA-256 of the code that runs: every Python file of the four packages, by its path. It tells edited files apart, where a commit does not."""
+    here = Path(__file__).resolve().parents[2]
+    found = hashlib.sha256()
+    for path in sorted(path for package in ("verify", "reports", "numeric", "symbolic") for path in (here / package).rglob("*.py")):
+        found.update(f"{path.relative_to(here).as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where ``platform`` does not look."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _commit() -> str:
+    """The commit of the checkout that runs, with ``+changes`` if a file was edited or added; "unknown" outside a checkout."""
+    here = Path(__file__).resolve().parents[2]
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    top = git("rev-parse", "--show-toplevel")
+    commit = git("rev-parse", "HEAD") if top is not None and Path(top) == here else None
+    if commit is None:
+        return "unknown"
+    return commit + ("+changes" if git("status", "--porcelain") else "")

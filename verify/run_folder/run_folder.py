@@ -1,0 +1,112 @@
+"""The folder of a run: made once, never written over, and worked in by one process at a time.
+
+The process that works in it holds a lock on a file in it, which the system takes away when the process ends, however it ends.
+
+    CallError                 the call was wrong
+    ├── UnusableFolder        the output folder cannot take a run
+    └── RunInUse              another process works in it
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.record.run_folder import UNFINISHED, remove_unfinished
+from symbolic.vocabulary.errors import CallError
+
+if TYPE_CHECKING:
+    from verify.plan.plan import Plan
+    from verify.run_folder.journal_entries import Kept
+
+JOURNAL_FILE = "journal.jsonl"
+LOCK_FILE = ".lock"
+
+RESUMABLE = ("all", "stress")
+"""Commands whose runs can be resumed; a block of one's own is in a file that may have changed."""
+
+
+class UnusableFolder(CallError):
+    """The output folder cannot take a run."""
+
+
+class RunInUse(CallError):
+    """Another process works in the run's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A run that may begin, or go on: the folder is this process's own."""
+
+    plan: "Plan"
+    folder: Path
+    run_id: str
+    started: str
+    """The first start; UTC, ISO 8601."""
+    kept: "Kept | None" = None
+    """What is finished, in a run that is resumed."""
+    told: tuple[str, ...] = ()
+    """What was found wrong in the folder, in words."""
+
+    @property
+    def to_go_on(self) -> str:
+        """What to call when it was cut off."""
+        resumable = self.plan.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
+        return f"verify {self.plan.verb} --resume {self.folder}" if resumable else self.plan.command
+
+
+def new_run_id() -> str:
+    """The UTC time and six random digits, so that two runs of one second differ."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextlib.contextmanager
+def new_run(plan: "Plan", out: Path | None) -> Iterator[Start]:
+    """A new run in a folder of its own: ``out`` itself, or ``runs/<id>``. Raises UnusableFolder, RunInUse."""
+    run_id = new_run_id()
+    folder = Path("runs") / run_id if out is None else out
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_occupied(folder)
+            stack.enter_context(held(folder))
+            _refuse_occupied(folder)  # a run that was not yet here when we looked may have come and gone since
+            remove_unfinished(folder)
+        except OSError as error:
+            raise UnusableFolder(f"cannot make a run folder at {folder} ({error.strerror}); give another with --out.") from error
+        yield Start(plan, folder, run_id, now())
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The folder as this process's own. Raises RunInUse."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_FILE)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RunInUse(f"another process is working in {folder}; wait until it ends, or give another folder with --out.") from error
+    try:
+        yield
+    finally:
+        (folder / LOCK_FILE).unlink(missing_ok=True)  # while it is held: who waits for this file sees that it has no name any more
+        lock.release()
+
+
+def _refuse_occupied(folder: Path) -> None:
+    """Raise UnusableFolder if it holds more than what a run leaves that was killed before it had begun."""
+    occupied = sorted(path.name for path in folder.iterdir() if path.name != LOCK_FILE and not path.match(f".{JOURNAL_FILE}.*{UNFINISHED}"))
+    if JOURNAL_FILE in occupied:
+        raise UnusableFolder(f"{folder} holds another run, which has not ended; go on with it with --resume {folder}, or give a new folder with --out.")
+    if occupied:
+        held_ = "another run" if "run.json" in occupied else f"other files ({', '.join(occupied[:3])}{', ...' if len(occupied) > 3 else ''})"
+        raise UnusableFolder(f"{folder} holds {held_}, which is not overwritten; give an empty or a new folder with --out.")
