@@ -25,7 +25,7 @@ from reports.figures.near_zero_table import radii_table
 from reports.figures.paper_figures import paper_pictures
 from reports.figures.training_figure import training_picture
 from reports.findings.grid import GLYPHS, Grid, gravest, grid, unique
-from reports.findings.headline import Headline, Standing, cases_inside, headline, taken_up
+from reports.findings.headline import Headline, RunStanding, cases_inside, headline, taken_up
 from reports.findings.overview import WORST_CELLS, checked, left_out
 from reports.html.decimal_columns import align_columns
 from reports.html.glossary import VERDICTS, WORDS
@@ -45,7 +45,7 @@ SECTIONS = (
     ("claims", "Claims"),
     ("errata", "Errata"),
     ("grid", "Grid"),
-    ("density", "Cases"),
+    ("density", "CaseColumns"),
     ("near-zero", "Near zero"),
     ("adversarial", "Worst contexts"),
     ("dynamics", "Dynamics"),
@@ -58,11 +58,11 @@ SECTIONS = (
 )
 
 _STANDING_GLYPHS = {
-    Standing.HELD: GLYPHS[Verdict.HOLDS],
-    Standing.VIOLATED: GLYPHS[Verdict.VIOLATED],
-    Standing.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    Standing.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
-    Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
+    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
+    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
+    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
+    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
+    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
 }
 
 

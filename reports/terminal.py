@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.findings.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.findings.headline import Standing, headline, taken_up
+from reports.findings.headline import RunStanding, headline, taken_up
 from reports.record.experiments import AdversarialRecord
 from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
@@ -29,7 +29,7 @@ _COLOURS = {
 }
 """Never the only sign: a glyph or the word itself stands beside each."""
 
-_STANDING_COLOURS = {Standing.VIOLATED: "bold red", Standing.DISTRUSTED: "bold red", Standing.INCOMPLETE: "bold yellow"}
+_STANDING_COLOURS = {RunStanding.VIOLATED: "bold red", RunStanding.DISTRUSTED: "bold red", RunStanding.INCOMPLETE: "bold yellow"}
 
 ABREAST = 5
 """Scenarios that stand side by side on a terminal."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.record.cases_table import Cases, CasesWriter
+from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.record import CellRecord, Counts, Quantiles, RunRecord, Spread
 from reports.record.run_folder import write_run
 from symbolic.vocabulary.verdict import Verdict
@@ -16,7 +16,7 @@ SIZE = 1024
 CELLS = (("fp32", "random"), ("fp32", "near_zero"), ("bf16", "random"))
 
 
-def drawn(seed: int, name: str, scenario: str, *, errors: float = 1.0, bounds: float = 1.0, refused: float = 0.25, size: int = SIZE) -> Cases:
+def drawn(seed: int, name: str, scenario: str, *, errors: float = 1.0, bounds: float = 1.0, refused: float = 0.25, size: int = SIZE) -> CaseColumns:
     """Cases of one cell: the largest of 32 normal errors against bounds that differ from case to case.
 
     errors, bounds: factors on them, as a defect would put there; refused: the chance that a case near zero is refused.
@@ -26,7 +26,7 @@ def drawn(seed: int, name: str, scenario: str, *, errors: float = 1.0, bounds: f
     bound = 64 * scale * 2.0 ** draws.uniform(-1, 1, size) * bounds
     error = np.abs(draws.normal(0, 4 * scale, (size, 32))).max(1) * errors
     gone = draws.random(size) < (refused if scenario == "near_zero" else 0.0)
-    return Cases(
+    return CaseColumns(
         norm_a=np.ones(size),
         error=error,
         bound=bound,
@@ -39,7 +39,7 @@ def drawn(seed: int, name: str, scenario: str, *, errors: float = 1.0, bounds: f
     )
 
 
-def cell_of(cases: Cases, name: str, scenario: str, **changes: object) -> CellRecord:
+def cell_of(cases: CaseColumns, name: str, scenario: str, **changes: object) -> CellRecord:
     """The row that such cases make."""
     verdict = np.asarray(cases.verdict)
     judged = verdict != "INCONCLUSIVE"

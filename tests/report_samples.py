@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reports.record.cases_table import Cases, CasesWriter
+from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.experiments import (
     CheckpointRecord,
     DynamicsInFormat,
@@ -333,7 +333,7 @@ def full_record(cases: int = 4096) -> RunRecord:
     )
 
 
-def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None) -> Cases:
+def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None) -> CaseColumns:
     """Invented cases that agree with a cell's counts, in the order violated, inconclusive, vacuous, holds."""
     generator = np.random.default_rng(seed)
     counts = row.counts
@@ -350,7 +350,7 @@ def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None
     for column in (error, bound, ratio):
         column[refused] = NAN
     reasons = [reason for reason, number in row.reasons.items() for _ in range(number)]
-    return Cases(
+    return CaseColumns(
         norm_a=2.0 ** generator.normal(0, 2, size),
         error=error,
         bound=bound,

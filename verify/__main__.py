@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numeric.user_blocks.admission import OwnBlock
     from reports.record.record import RunRecord
     from verify.plan.plan import Plan
-    from verify.run_folder.run_folder import Start
+    from verify.run_folder.run_folder import OpenRun
 
 app = typer.Typer(
     name="verify",
@@ -250,9 +250,9 @@ def baseline(
     as_json: AsJson = False,
 ) -> int:
     """Keep what a run found, small and sorted, as what later runs are held to."""
-    from verify.commands.compare import keep
+    from verify.commands.compare import write_baseline
 
-    return keep(run, out, reason, as_json=as_json)
+    return write_baseline(run, out, reason, as_json=as_json)
 
 
 @app.command()
@@ -275,9 +275,9 @@ def history(
     as_json: AsJson = False,
 ) -> int:
     """Tell the runs of a folder: each cell's numbers over the runs, and with which run each change appeared."""
-    from verify.commands.compare import tell_history
+    from verify.commands.compare import show_history
 
-    return tell_history(runs, out=out, as_json=as_json)
+    return show_history(runs, out=out, as_json=as_json)
 
 
 @app.command()
@@ -330,7 +330,7 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> int:
+def _carry_out(start: "OpenRun", as_json: bool, own: "OwnBlock | None" = None) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
     from reports.record.run_folder import RUN_FILE, load_run
     from verify.engine.run import run
@@ -355,9 +355,9 @@ def _carry_out(start: "Start", as_json: bool, own: "OwnBlock | None" = None) -> 
     from reports.comparison.baseline import BASELINE_FILE
 
     if (start.folder / BASELINE_FILE).exists():
-        from verify.commands.compare import held_to
+        from verify.commands.compare import gate_against
 
-        return graver(status, held_to(record, start.folder / BASELINE_FILE, as_json=as_json))
+        return graver(status, gate_against(record, start.folder / BASELINE_FILE, as_json=as_json))
     return status
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from symbolic.vocabulary.verdict import Verdict
 
 if TYPE_CHECKING:
-    from reports.comparison.differences import Compared
+    from reports.comparison.differences import Comparison
     from reports.record.record import RunRecord
 
 HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -18,14 +18,14 @@ def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     The headline of the report is the judge, so that the page and the status cannot disagree. disagreeing: cells whose cases
     on disk are not those that the record counts (``reports.record.agreement``).
     """
-    from reports.findings.headline import Standing, headline
+    from reports.findings.headline import RunStanding, headline
 
     standing = headline(record, disagreeing).standing
-    if standing in (Standing.VIOLATED, Standing.DISTRUSTED):
+    if standing in (RunStanding.VIOLATED, RunStanding.DISTRUSTED):
         return FAILED
     verdicts = [claim.verdict for claim in record.claims] + [cell.verdict for cell in record.cells]
     complete = all(verdict in (Verdict.HOLDS, Verdict.SKIPPED) for verdict in verdicts)
-    return HELD if complete and standing is Standing.HELD else INCOMPLETE
+    return HELD if complete and standing is RunStanding.HELD else INCOMPLETE
 
 
 def graver(one: int, other: int) -> int:
@@ -34,15 +34,15 @@ def graver(one: int, other: int) -> int:
     return min(one, other, key=order.index)
 
 
-def gate_status(found: "Compared", *, strict: bool) -> int:
+def gate_status(found: "Comparison", *, strict: bool) -> int:
     """3 if nothing was compared; 1 if something is worse than in the baseline, or no longer the failure that it knows; 3 if what it has did not run.
 
     strict: what is new, other or better without having been accepted is 1, too.
     """
-    from reports.comparison.differences import FAILING, UNACCEPTED, Standing
+    from reports.comparison.differences import FAILING, UNACCEPTED, DifferenceKind
 
     if found.nothing:
         return INCOMPLETE
     if found.of(*FAILING, *(UNACCEPTED if strict else ())):
         return FAILED
-    return INCOMPLETE if not found.finished or found.of(Standing.NOT_RUN) else HELD
+    return INCOMPLETE if not found.finished or found.of(DifferenceKind.NOT_RUN) else HELD

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from numeric.user_blocks.prompts import Machine, Transfer
+    from numeric.user_blocks.prompts import ProbeCache, Transfer
 
 ALL = "all"
 """In place of a format: every one that a CPU has."""
@@ -25,11 +25,11 @@ USUAL = "quick"
 
 
 @pytest.fixture(scope="session")
-def _icl_verify_machine() -> "Machine":
+def _icl_verify_machine() -> "ProbeCache":
     """What the machine answered to its probes in this session."""
-    from numeric.user_blocks.prompts import Machine
+    from numeric.user_blocks.prompts import ProbeCache
 
-    return Machine()
+    return ProbeCache()
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ class Block:
     """Whether tokens and their negatives cancel in A(C, x) as the query goes to zero: softmax attention without biases."""
     longest: int = 4096
     """Tokens of a long context: fewer for a layer that reads them one after the other, or keeps a state of each."""
-    blunt: tuple[str, ...] = ()
-    """Formats, or scenarios in a format ("subset/fp16"), in which the bound is about as wide as what the context does to this block, as measured."""
+    too_coarse_in: tuple[tuple[str | None, str], ...] = ()
+    """(scenario, format), or (None, format) for every scenario: there the bound is about as wide as what the context does to this block, as measured."""
     claims: tuple[str, ...] = ()
     """Claims that apply to it for what its contextual layer is, beside those of every block of its form."""
     normalises: bool = False

@@ -65,7 +65,7 @@ class ContextualBlock(nn.Module):
             raise UnusableBlock("first_layer is a name, or a list of names that are all different.")
 
     @property
-    def firsts(self) -> list[nn.Linear]:
+    def first_linears(self) -> list[nn.Linear]:
         """The first dense layers, by name in the order they were given."""
         found = [self.network.get_submodule(name) for name in self.first_layers]
         return [layer for layer in found if isinstance(layer, nn.Linear)]
@@ -73,26 +73,26 @@ class ContextualBlock(nn.Module):
     @property
     def first(self) -> nn.Linear:
         """The first dense layer, or one of several."""
-        return self.firsts[0]
+        return self.first_linears[0]
 
     @property
     def first_weight(self) -> Tensor:
         """W, whose update the claims are of: (m, d); those of several first layers one above the other."""
-        weights: list[Tensor] = [layer.weight for layer in self.firsts]
+        weights: list[Tensor] = [layer.weight for layer in self.first_linears]
         return weights[0] if len(weights) == 1 else torch.cat(weights)
 
     @property
     def first_bias(self) -> Tensor:
         """b: (m,); zeros where there is none."""
-        biases: list[Tensor] = [layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in self.firsts]
+        biases: list[Tensor] = [layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias for layer in self.first_linears]
         return biases[0] if len(biases) == 1 else torch.cat(biases)
 
     @property
-    def carries(self) -> bool:
+    def has_stream(self) -> bool:
         """Whether the contextual layer's output reaches the block's output beside the network too, so that more than W has to be patched."""
         return self.skip or self.norm is not None
 
-    def fed(self, attended: Tensor, query: Tensor) -> Tensor:
+    def network_input(self, attended: Tensor, query: Tensor) -> Tensor:
         """What the network reads.  attended: (batch, d), of the contextual layer; query: (batch, d_in). Returns (batch, d)."""
         if self.norm is None:
             return attended
@@ -100,12 +100,12 @@ class ContextualBlock(nn.Module):
 
     def read(self, context: Tensor | None, query: Tensor) -> Tensor:
         """What the network reads for a context and a query: A(C, x) or N(A(C, x)), the z and a of the claims. Returns (batch, d)."""
-        return self.fed(self.contextual(context, query), query)
+        return self.network_input(self.contextual(context, query), query)
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         """T(context, query).  context: (batch, n, d_in) or None; query: (batch, d_in). Returns (batch, d_out)."""
         attended = self.contextual(context, query)
-        answer = self.network(self.fed(attended, query))
+        answer = self.network(self.network_input(attended, query))
         if self.skip:
             return formulas.skip_connection(query, attended, answer)
         return answer if self.norm is None else formulas.residual_connection(attended, answer)

@@ -28,8 +28,8 @@ def asked_shapes(blocks: Iterable[ContextualBlock]) -> AskedShapes:
     found: AskedShapes = {"shapes": (), "first": (), "bare": ()}
     for block in blocks:
         layers = [module for module in block.network.modules() if isinstance(module, nn.Linear)]
-        outputs = output_layers(block, wiring(block)).matrices if block.carries else ()
-        patched = [*block.firsts, *(layer for call in outputs if isinstance(layer := block.network.get_submodule(call.name), nn.Linear))]
+        outputs = output_layers(block, wiring(block)).matrices if block.has_stream else ()
+        patched = [*block.first_linears, *(layer for call in outputs if isinstance(layer := block.network.get_submodule(call.name), nn.Linear))]
         found = {
             "shapes": _more(found["shapes"], layers),
             "first": _more(found["first"], patched),

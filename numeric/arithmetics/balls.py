@@ -85,7 +85,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Agreement:
     """Many cases whose sides were compared with the exact one."""
 
     cases: int
@@ -105,7 +105,7 @@ def compare(
     left_radius: Sequence[Sequence[float]],
     right_radius: Sequence[Sequence[float]],
     moved: Sequence[Sequence[float]],
-) -> Compared:
+) -> Agreement:
     """Compare the sides of many cases with Wz + b, which both claim to be: by Theorem 2.2, and beside what â + ε moves, which ``certify`` asks too.
 
     W: (m, d); b: (m, 1); z: cases of d floats; the others: cases of m floats.
@@ -123,7 +123,7 @@ def compare(
             worst = [_max_above(w, e) for w, e in zip(worst, (errors, other_errors), strict=True)]
             radii = [*left_radius[case], *right_radius[case]]
             inside = inside and all(e <= r for e, r in zip(errors + other_errors, radii, strict=True))
-        return Compared(len(products), _float_above(worst[0]), _float_above(worst[1]), inside)
+        return Agreement(len(products), _float_above(worst[0]), _float_above(worst[1]), inside)
     finally:
         ctx.prec = saved
 

@@ -7,8 +7,8 @@ The radius of v aᵀ/s is itself a short sum of outer products, so a case costs 
 **Its own rounding cannot make it too small.** Every number here is a sum of products of nonnegative float64 numbers. For
 n operations float64 gives x̂ ≥ x(1 - γ_n) - n·2^-1075 (Higham, §3.1, Lemma 3.1; 2^-1075 for each product that underflows),
 hence x ≤ x̂(1 + 2n·2^-53) + n·2^-1074. Between two neighbours among the float64 numbers lie at least x̂·2^-53 and at least
-2^-1074, so the 3n-th number above x̂ is not below x. ``widen`` takes it, with n at least the number of operations since
-the last ``widen``: nonnegative floats are ordered as their bits are, so that is one exact addition of integers.
+2^-1074, so the 3n-th number above x̂ is not below x. ``outward`` takes it, with n at least the number of operations since
+the last ``outward``: nonnegative floats are ordered as their bits are, so that is one exact addition of integers.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROUNDOFF = 2.0**-52
 """Twice float64's unit roundoff."""
 
 
-def widen(x: Tensor, operations: int) -> Tensor:
+def outward(x: Tensor, operations: int) -> Tensor:
     """An upper bound of what x would be without float64's own rounding.
 
     x: float64, nonnegative and not -0, as sums and products of absolute values are.
@@ -61,9 +61,9 @@ class Envelope:
     def scaled(self, factor: Tensor | float) -> "Envelope":
         """The product with a nonnegative number a case.  factor: (cases, 1, 1) or a float."""
         return Envelope(
-            tuple((widen(col * factor, 1), row) for col, row in self.outers),
-            tuple(widen(part * factor, 1) for part in self.parts),
-            tuple((part, widen(by * factor, 1)) for part, by in self.weighted),
+            tuple((outward(col * factor, 1), row) for col, row in self.outers),
+            tuple(outward(part * factor, 1) for part in self.parts),
+            tuple((part, outward(by * factor, 1)) for part, by in self.weighted),
         )
 
     def divided(self, divisor: Tensor) -> "Envelope":
@@ -74,11 +74,11 @@ class Envelope:
         _, exponent = torch.frexp(divisor)
         first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
         second = divisor / first
-        rows = {id(row): widen(row / second, 1) for _, row in self.outers}  # what is one row stays one
+        rows = {id(row): outward(row / second, 1) for _, row in self.outers}  # what is one row stays one
         return Envelope(
-            tuple((widen(col / first, 1), rows[id(row)]) for col, row in self.outers),
-            tuple(widen(widen(part / first, 1) / second, 1) for part in self.parts),
-            tuple((part, widen(widen(by / first, 1) / second, 1)) for part, by in self.weighted),
+            tuple((outward(col / first, 1), rows[id(row)]) for col, row in self.outers),
+            tuple(outward(outward(part / first, 1) / second, 1) for part in self.parts),
+            tuple((part, outward(outward(by / first, 1) / second, 1)) for part, by in self.weighted),
         )
 
     def apply(self, x: Tensor) -> Tensor:
@@ -86,34 +86,34 @@ class Envelope:
         q = x.shape[-2]
         total = torch.zeros((1, 1, 1), dtype=torch.float64, device=x.device)
         for col, row in self.outers:
-            total = total + widen(col * widen((row.mT * x).sum(-2, keepdim=True), 2 * q), 1)
+            total = total + outward(col * outward((row.mT * x).sum(-2, keepdim=True), 2 * q), 1)
         for part in self.parts:
-            total = total + widen(_applied(part, x), 2 * q)
+            total = total + outward(_applied(part, x), 2 * q)
         for part, by in self.weighted:
-            total = total + widen(_applied_in_its_format(part, x) * by, 1)
-        return widen(total, self._terms)
+            total = total + outward(_applied_in_its_format(part, x) * by, 1)
+        return outward(total, self._terms)
 
     def largest(self) -> Tensor:
         """An upper bound of the largest entry of each case.  Returns (cases, 1, 1)."""
         total = torch.zeros((1, 1, 1), dtype=torch.float64)
         for col, row in self.outers:
-            total = total.to(col.device) + widen(col.amax((-2, -1), keepdim=True) * row.amax((-2, -1), keepdim=True), 1)
+            total = total.to(col.device) + outward(col.amax((-2, -1), keepdim=True) * row.amax((-2, -1), keepdim=True), 1)
         for part in self.parts:
             total = total.to(part.device) + part.amax((-2, -1), keepdim=True)
         for part, by in self.weighted:
-            total = total.to(part.device) + widen(part.amax((-2, -1), keepdim=True).double() * by, 1)
-        return widen(total, self._terms)
+            total = total.to(part.device) + outward(part.amax((-2, -1), keepdim=True).double() * by, 1)
+        return outward(total, self._terms)
 
     def dense(self, p: int, q: int, *, on: torch.device | str = "cpu") -> Tensor:
         """The whole (cases, p, q) tensor, rounded up: for vectors, and for tests of matrices.  on: where the zeros of an envelope without parts are."""
         total = torch.zeros((1, p, q), dtype=torch.float64, device=on)
         for col, row in self.outers:
-            total = total + widen(col * row, 1)
+            total = total + outward(col * row, 1)
         for part in self.parts:
             total = total + part
         for part, by in self.weighted:
-            total = total + widen(part.double() * by, 1)
-        return widen(total, self._terms)
+            total = total + outward(part.double() * by, 1)
+        return outward(total, self._terms)
 
     @property
     def _terms(self) -> int:
@@ -125,7 +125,7 @@ def _gathered(outers: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, 
     found: dict[int, tuple[Tensor, Tensor]] = {}
     for col, row in outers:
         before = found.get(id(row))
-        found[id(row)] = (col if before is None else widen(before[0] + col, 1), row)
+        found[id(row)] = (col if before is None else outward(before[0] + col, 1), row)
     return tuple(found.values())
 
 
@@ -134,7 +134,7 @@ def _summed(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     found: dict[torch.Size, Tensor] = {}
     for part in parts:
         before = found.get(part.shape)
-        found[part.shape] = part if before is None else widen(before + part, 1)
+        found[part.shape] = part if before is None else outward(before + part, 1)
     return tuple(found.values())
 
 
@@ -155,8 +155,8 @@ def _applied_in_its_format(part: Tensor, x: Tensor) -> Tensor:
     """
     q = x.shape[-2]
     if part.dtype == torch.float64:
-        return widen(part @ x, 2 * q)
+        return outward(part @ x, 2 * q)
     assert q <= 2**20
     above = (x.float().view(torch.int32) + 1).view(torch.float32)
     found = (part.float() @ above).double()
-    return widen((found + q * 2.0**-125) * (1.0 + (q + 1) * 2.0**-21), 2)
+    return outward((found + q * 2.0**-125) * (1.0 + (q + 1) * 2.0**-21), 2)

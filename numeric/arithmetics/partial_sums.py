@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, widen
+from numeric.arithmetics.envelope import Envelope, outward
 from numeric.arithmetics.sensitivities import power_of_two_above
 from numeric.machine.summation_order import ADD, MERGE, PUSH, Order
 
@@ -55,7 +55,7 @@ class Form:
         second = divisor / first
         outers = tuple((col / first, row / second) for col, row in self.outers)
         # Three roundings of float64, the last one of a product that nobody forms.
-        rounded = Envelope(outers=tuple((widen(col.abs() * 2.0**-50, 1), row.abs()) for col, row in outers))
+        rounded = Envelope(outers=tuple((outward(col.abs() * 2.0**-50, 1), row.abs()) for col, row in outers))
         return Form(None, outers, self.slack.divided(divisor.abs()) + lost + rounded)
 
 
@@ -76,11 +76,11 @@ def partial_sums(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias:
     exact_products: whether a single product is held without an error.
     """
     found = _walked(form, y, order, absolute, torch.abs, bias=bias, exact_products=exact_products)
-    # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``widen``.
+    # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``outward``.
     operations = (2 + 4 * len(form.outers)) * (y.shape[-2] + 2)
-    doubt = widen(absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + form.slack.apply(y.abs())
+    doubt = outward(absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + form.slack.apply(y.abs())
     above = found.nodes * doubt
-    return PartialSums(*(widen(part + above, found.nodes + 3) for part in (found.accumulated, found.stored)))
+    return PartialSums(*(outward(part + above, found.nodes + 3) for part in (found.accumulated, found.stored)))
 
 
 def root_of_squares(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias: Tensor | None, exact_products: bool) -> PartialSums:

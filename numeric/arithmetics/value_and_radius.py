@@ -1,6 +1,6 @@
 """The value-and-radius arithmetic: a running error analysis, batched in float64.
 
-A ``Rounded`` is a number that the machine holds together with a bound on its distance from the number that real
+A ``WithRadius`` is a number that the machine holds together with a bound on its distance from the number that real
 arithmetic would have reached:  |value - exact| ≤ radius, entry by entry. Run a plain formula over such values and the
 machine computes it in its own format, by its own kernels, while the radius is carried along; nobody transcribes an
 error bound by hand, and no term of second order is dropped.
@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, widen
+from numeric.arithmetics.envelope import Envelope, outward
 from numeric.arithmetics.partial_sums import Form, partial_sums
 from numeric.formats.format import Format
 from numeric.formats.storage import in_storage, round_to, torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import Order
@@ -60,7 +60,7 @@ def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
 
 
 @dataclass(frozen=True, slots=True)
-class Rounded:
+class WithRadius:
     """A batch of computed matrices, each with an error radius and an upper bound of its magnitude."""
 
     value: Tensor
@@ -69,7 +69,7 @@ class Rounded:
     """|value - exact| ≤ radius."""
     magnitude: Envelope
     """|value| ≤ magnitude; equal to |value| for vectors."""
-    numerics: Numerics
+    numerics: ErrorModel
     hazards: Hazards = field(repr=False)
     form: Form | None = field(default=None, repr=False)
     """What the value is close to, for partial sums; None for a matrix of which nothing short is known."""
@@ -80,29 +80,29 @@ class Rounded:
         return self.radius.dense(*self.value.shape[-2:], on=self.value.device)
 
     @property
-    def mT(self) -> "Rounded":
+    def mT(self) -> "WithRadius":
         """The transpose."""
         form = None if self.form is None else self.form.mT
-        return Rounded(self.value.mT, self.radius.mT, self.magnitude.mT, self.numerics, self.hazards, form)
+        return WithRadius(self.value.mT, self.radius.mT, self.magnitude.mT, self.numerics, self.hazards, form)
 
-    def __matmul__(self, other: "Rounded") -> "Rounded":
+    def __matmul__(self, other: "WithRadius") -> "WithRadius":
         if self.value.shape[-1] == 1:
             return self._outer(other)
         return self._product(other)
 
-    def __add__(self, other: "Rounded | float") -> "Rounded":
+    def __add__(self, other: "WithRadius | float") -> "WithRadius":
         other = self._lifted(other)
         with self.numerics.running():
             value = self.value + other.value
         return self._sum(other, value, 1.0)
 
-    def __sub__(self, other: "Rounded | float") -> "Rounded":
+    def __sub__(self, other: "WithRadius | float") -> "WithRadius":
         other = self._lifted(other)
         with self.numerics.running():
             value = self.value - other.value
         return self._sum(other, value, -1.0)
 
-    def __truediv__(self, other: "Rounded | float") -> "Rounded":
+    def __truediv__(self, other: "WithRadius | float") -> "WithRadius":
         other = self._lifted(other)
         n = self.numerics
         size, spread = _magnitude(other), other.entry_radius
@@ -116,21 +116,21 @@ class Rounded:
             value = self.value / other.value
         quotient = self.magnitude.divided(size)
         rounding = quotient.scaled(n.elementwise_roundoff) + Envelope(parts=(torch.full_like(low, n.elementwise_underflow),))
-        inherited = self.radius + self.magnitude.scaled(widen(spread / size, 1))
+        inherited = self.radius + self.magnitude.scaled(outward(spread / size, 1))
         if n.elementwise_flushes:
             inherited = inherited + Envelope(parts=(torch.full_like(low, n.storage.smallest_normal),))
         signed = torch.where(singular, 1.0, other.value.double())
         form = None if self.form is None else self.form.divided(signed, rounding)
         return self._made(value, inherited.divided(low) + rounding, quotient + rounding, form)
 
-    def _lifted(self, other: "Rounded | float") -> "Rounded":
+    def _lifted(self, other: "WithRadius | float") -> "WithRadius":
         """A real constant as the machine holds it; what it loses by being stored is its radius."""
-        if isinstance(other, Rounded):
+        if isinstance(other, WithRadius):
             return other
         stored = torch.full((1, 1), other, dtype=self.value.dtype, device=self.value.device)
-        return exact(stored, self.numerics, self.hazards, radius=widen((stored.double() - other).abs(), 1))
+        return exact(stored, self.numerics, self.hazards, radius=outward((stored.double() - other).abs(), 1))
 
-    def _outer(self, other: "Rounded") -> "Rounded":
+    def _outer(self, other: "WithRadius") -> "WithRadius":
         """A column times a row: one rounding an entry, and the sum has one term."""
         n = self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-1])
         with n.running():
@@ -142,18 +142,18 @@ class Rounded:
         flushes = OUTER_PRODUCT in n.flushing
         if flushes:  # the product in the accumulator, and the result in storage
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
-        rounding = Envelope(outers=((widen(x * u, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
+        rounding = Envelope(outers=((outward(x * u, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
         if flushes:
             rounding = rounding + Envelope(outers=((subnormal_part(x, n), y), (x, subnormal_part(y, n))))
         if n.operands is not None:
             ox, oy = (operand_error(part, n) for part in (self.value, other.value))
-            rounding = rounding + Envelope(outers=((ox, widen(y + oy, 1)), (x, oy)))
+            rounding = rounding + Envelope(outers=((ox, outward(y + oy, 1)), (x, oy)))
             foretell_overflow(self.hazards, torch.maximum(x.amax((-2, -1), keepdim=True), y.amax((-2, -1), keepdim=True)), n.operands)
-        radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry))) + rounding
+        radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry))) + rounding
         form = Form(None, ((self.value.double(), other.value.double()),), rounding)
         return self._made(value, radius, Envelope(outers=((x, y),)) + rounding, form)
 
-    def _product(self, other: "Rounded") -> "Rounded":
+    def _product(self, other: "WithRadius") -> "WithRadius":
         """A matrix times a column, or a row times a column."""
         with self.numerics.running():
             value = self.value @ other.value
@@ -161,14 +161,14 @@ class Rounded:
         radius = product_radius(self, other, value, kernel)
         return self._made(value, Envelope(parts=(radius,)), None, None)
 
-    def _sum(self, other: "Rounded", value: Tensor, sign: float) -> "Rounded":
+    def _sum(self, other: "WithRadius", value: Tensor, sign: float) -> "WithRadius":
         n = self.numerics
         lost = Envelope()
         if n.elementwise_flushes:
             lost = Envelope(parts=(torch.full((1, 1, 1), 3 * n.storage.smallest_normal, dtype=torch.float64, device=value.device),))
         if min(value.shape[-2:]) == 1:
             largest = (_magnitude(self) + _magnitude(other)).amax((-2, -1), keepdim=True)
-            foretell_overflow(self.hazards, widen(largest * (1.0 + n.elementwise_roundoff), 2), n.storage)
+            foretell_overflow(self.hazards, outward(largest * (1.0 + n.elementwise_roundoff), 2), n.storage)
             rounding = Envelope(parts=(sum_error(self.value, other.value, value, n),))
             return self._made(value, self.radius + other.radius + rounding + lost, None, None)
         magnitude = self.magnitude + other.magnitude
@@ -176,7 +176,7 @@ class Rounded:
         form = None if self.form is None or other.form is None else self.form.plus(other.form, sign, coarse)
         return self._made(value, self.radius + other.radius + entrywise_rounding(value, magnitude, n) + lost, magnitude + coarse, form)
 
-    def _made(self, value: Tensor, radius: Envelope, magnitude: Envelope | None, form: Form | None) -> "Rounded":
+    def _made(self, value: Tensor, radius: Envelope, magnitude: Envelope | None, form: Form | None) -> "WithRadius":
         """The result, after asking whether its magnitude could have passed Ω."""
         if magnitude is not None:
             foretell_overflow(self.hazards, magnitude.largest(), self.numerics.storage)
@@ -185,32 +185,32 @@ class Rounded:
             radius = Envelope(parts=(radius.dense(*value.shape[-2:], on=value.device),))
             magnitude, form = Envelope(parts=(value.double().abs(),)), Form(value.double())
         assert magnitude is not None
-        return Rounded(value, radius, magnitude, self.numerics, self.hazards, form)
+        return WithRadius(value, radius, magnitude, self.numerics, self.hazards, form)
 
 
-def exact(value: Tensor, numerics: Numerics, hazards: Hazards, *, radius: Tensor | None = None) -> Rounded:
+def exact(value: Tensor, numerics: ErrorModel, hazards: Hazards, *, radius: Tensor | None = None) -> WithRadius:
     """A number that the machine was given: its radius is zero unless one is stated.
 
     value: (cases, p, q) or (p, q), in the storage format. radius: float64, the same shape.
     """
     wide = value.double()
-    return Rounded(value, Envelope(parts=() if radius is None else (radius,)), Envelope(parts=(wide.abs(),)), numerics, hazards, Form(wide))
+    return WithRadius(value, Envelope(parts=() if radius is None else (radius,)), Envelope(parts=(wide.abs(),)), numerics, hazards, Form(wide))
 
 
-def computed(value: Tensor, radius: Tensor, like: Rounded) -> Rounded:
+def from_module(value: Tensor, radius: Tensor, like: WithRadius) -> WithRadius:
     """A column that a module computed, with the radius that a rule gave it.  value, radius: (cases, p, 1)."""
     wide = value.double()
-    return Rounded(value, Envelope(parts=(radius,)), Envelope(parts=(wide.abs(),)), like.numerics, like.hazards, Form(wide))
+    return WithRadius(value, Envelope(parts=(radius,)), Envelope(parts=(wide.abs(),)), like.numerics, like.hazards, Form(wide))
 
 
-def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
+def stored(x: WithRadius, target: Format, numerics: ErrorModel) -> WithRadius:
     """x as it is kept for another arithmetic: rounded to the target, if it is not of that format, and computed with in ``numerics``.
 
     target: the format of x's dtype, one that is held in that dtype, or a native one that is narrower.
     """
     value = in_storage(x.value, target)
     if value is x.value:
-        return under(x, numerics)
+        return in_arithmetic(x, numerics)
     foretell_overflow(x.hazards, x.magnitude.largest(), target)
     half = torch.full((1, 1, 1), target.half_subnormal, dtype=torch.float64, device=value.device)
     u = torch.full((1, 1, 1), target.unit_roundoff, dtype=torch.float64, device=value.device)
@@ -218,27 +218,27 @@ def stored(x: Rounded, target: Format, numerics: Numerics) -> Rounded:
     fine = Envelope(parts=(half,), weighted=((first_place(value), u),))
     lost = fine if numerics.refines(Refinement.FIRST_PLACE) and value.dim() == 3 else coarse
     form = None if x.form is None else Form(x.form.shared, x.form.outers, x.form.slack + coarse)
-    kept = Rounded(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
-    return computed(value, kept.entry_radius, kept) if min(value.shape[-2:]) == 1 else kept
+    kept = WithRadius(value, x.radius + lost, x.magnitude + coarse, numerics, x.hazards, form)
+    return from_module(value, kept.entry_radius, kept) if min(value.shape[-2:]) == 1 else kept
 
 
-def widened(x: Rounded, numerics: Numerics) -> Rounded:
+def cast_up(x: WithRadius, numerics: ErrorModel) -> WithRadius:
     """x in a wider arithmetic, which holds it exactly."""
-    return Rounded(x.value.to(torch_dtype(numerics.storage)), x.radius, x.magnitude, numerics, x.hazards, x.form)
+    return WithRadius(x.value.to(torch_dtype(numerics.storage)), x.radius, x.magnitude, numerics, x.hazards, x.form)
 
 
-def under(x: Rounded, numerics: Numerics) -> Rounded:
+def in_arithmetic(x: WithRadius, numerics: ErrorModel) -> WithRadius:
     """x as it is, to be computed with in another arithmetic."""
-    return Rounded(x.value, x.radius, x.magnitude, numerics, x.hazards, x.form)
+    return WithRadius(x.value, x.radius, x.magnitude, numerics, x.hazards, x.form)
 
 
-def largest_entry(x: Rounded) -> Rounded:
+def largest_entry(x: WithRadius) -> WithRadius:
     """max|x| of each case; exact, for a maximum rounds nothing.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
     assert x.radius.is_zero, "the scale of an inexact vector would need a radius"
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
 
-def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Rounded:
+def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithRadius:
     """The rule for fl(Wx + b), whose value a module has computed.
 
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1), or None; x, value: (cases, k, 1) and (cases, p, 1).
@@ -247,37 +247,37 @@ def dense_layer(weight: Rounded, bias: Rounded | None, x: Rounded, value: Tensor
     n = weight.numerics.of(kernel, *weight.value.shape[-2:])
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     if bias is None:
-        return computed(value, product_radius(weight, x, value, kernel), x)
+        return from_module(value, product_radius(weight, x, value, kernel), x)
     size, offset = value.double().abs(), bias.value.double().abs()
     inherited = bias.entry_radius
     if n.operands is not None and n.bias_is_an_operand:
-        inherited = widen(inherited + operand_error(bias.value, n), 1)
-        offset = widen(offset * (1.0 + n.operands.unit_roundoff), 2)
+        inherited = outward(inherited + operand_error(bias.value, n), 1)
+        offset = outward(offset * (1.0 + n.operands.unit_roundoff), 2)
     if kernel in n.flushing:
-        inherited = widen(inherited + subnormal_part(offset, n), 1)  # a bias that is read as zero
+        inherited = outward(inherited + subnormal_part(offset, n), 1)  # a bias that is read as zero
     if not apart:
         radius = product_radius(weight, x, value, kernel, bias=bias.value)
-        return computed(value, widen(radius + inherited, 2), x)
+        return from_module(value, outward(radius + inherited, 2), x)
     # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; nor is it larger than its terms can make it.
     u = n.elementwise_roundoff
-    product = torch.minimum(widen(size * (1.0 + u) + offset, 3), largest_product(weight, x))
+    product = torch.minimum(outward(size * (1.0 + u) + offset, 3), largest_product(weight, x))
     radius = product_radius(weight, x, product, kernel)
-    foretell_overflow(x.hazards, widen((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
+    foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
     # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
     lost = 3 * n.storage.smallest_normal if n.elementwise_flushes or kernel in n.flushing else 0.0
-    return computed(value, widen(radius + rounding_error(value, n) + inherited + lost, 4), x)
+    return from_module(value, outward(radius + rounding_error(value, n) + inherited + lost, 4), x)
 
 
-def largest_product(X: Rounded, y: Rounded) -> Tensor:
+def largest_product(X: WithRadius, y: WithRadius) -> Tensor:
     """No smaller than X̂ŷ as the accumulator holds it: Σ|x_k y_k|(1+γ_k), and what underflow adds.  Higham, §3.1. Returns (cases, p, 1) float64."""
     n, k = X.numerics, X.value.shape[-1]
     absolute = X.magnitude.apply(_magnitude(y))
     if n.operands is not None:
         return torch.full_like(absolute, torch.inf)  # operands that are rounded first may grow
-    return widen(absolute * (1.0 + gamma(k, n.sum_roundoff)) + k * n.accumulation.half_subnormal, 4)
+    return outward(absolute * (1.0 + gamma(k, n.sum_roundoff)) + k * n.accumulation.half_subnormal, 4)
 
 
-def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: Tensor | None = None) -> Tensor:
+def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, bias: Tensor | None = None) -> Tensor:
     """|fl(X̂ŷ + b) - (Xy + b)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1).
 
     value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it.
@@ -287,24 +287,24 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     size, spread = _magnitude(y), y.entry_radius
     absolute = X.magnitude.apply(size)
     column = y.value.double()
-    inherited = X.radius.apply(widen(size + spread, 1))
+    inherited = X.radius.apply(outward(size + spread, 1))
     if not y.radius.is_zero:
         inherited = inherited + X.magnitude.apply(spread)
     slack = Envelope()
     if n.operands is not None:
         own, from_y = operand_error_of_matrix(X, n), operand_error(y.value, n)
-        inherited = widen(inherited + own.apply(widen(size + from_y, 1)) + X.magnitude.apply(from_y), 2)
+        inherited = outward(inherited + own.apply(outward(size + from_y, 1)) + X.magnitude.apply(from_y), 2)
         # As rounded |x̃| ≤ |x|(1+u) + η/2, also where it is subnormal; the column is known as it is rounded.
         column = round_to(y.value, n.operands).double()
         rounded = column.abs()
-        entry = widen(rounded.sum((-2, -1), keepdim=True) * n.operands.half_subnormal, rounded.shape[-2] + 1)
-        absolute = widen(X.magnitude.apply(rounded) * (1.0 + n.operands.unit_roundoff) + entry, 3)
+        entry = outward(rounded.sum((-2, -1), keepdim=True) * n.operands.half_subnormal, rounded.shape[-2] + 1)
+        absolute = outward(X.magnitude.apply(rounded) * (1.0 + n.operands.unit_roundoff) + entry, 3)
         slack = own
         foretell_overflow(X.hazards, torch.maximum(X.magnitude.largest(), size.amax((-2, -1), keepdim=True)), n.operands)
     terms, products = k, absolute
     if bias is not None:
         # The bias, too, if it is rounded as an operand is.
-        absolute = widen(absolute + bias.double().abs() * (1.0 if n.operands is None else 1.0 + n.operands.unit_roundoff), 3)
+        absolute = outward(absolute + bias.double().abs() * (1.0 if n.operands is None else 1.0 + n.operands.unit_roundoff), 3)
         terms = k + 1
     exact_products = n.product_is_exact and n.refines(Refinement.EXACT_PRODUCTS)
     order = n.order(kernel, rows, k)
@@ -317,18 +317,18 @@ def product_radius(X: Rounded, y: Rounded, value: Tensor, kernel: str, *, bias: 
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
     lost = terms * n.accumulation.half_subnormal * growth
     if n.accumulation != n.storage:
-        rounding = widen(rounding + rounding_error(value, n, once=True), 2)
+        rounding = outward(rounding + rounding_error(value, n, once=True), 2)
         lost += n.storage.half_subnormal
     if kernel in n.flushing:
         lost += (2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal) * growth
         inherited = inherited + _flushed_operands(X, y, size)
-    foretell_overflow(X.hazards, widen(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)
+    foretell_overflow(X.hazards, outward(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)
     # An underflow early in the sum is a summand like any other, and the roundings after it make it grow with the rest.
-    return widen(inherited + rounding + lost, 9)
+    return outward(inherited + rounding + lost, 9)
 
 
 def _sum_error_in_order(
-    form: Form, column: Tensor, order: Order, absolute: Tensor, products: Tensor, bias: Tensor | None, n: Numerics, *, exact_products: bool
+    form: Form, column: Tensor, order: Order, absolute: Tensor, products: Tensor, bias: Tensor | None, n: ErrorModel, *, exact_products: bool
 ) -> Tensor:
     """Error of a sum whose order is known.  absolute, products: (cases, p, 1), the magnitudes of all its terms, and of those that are products."""
     exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
@@ -339,8 +339,8 @@ def _sum_error_in_order(
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:
         outer = n.storage.unit_roundoff
-        return widen((accumulated * inner + sums.stored * outer) * (growth * (1.0 + gamma(2 * order.strands, outer))), 6)
-    return widen(accumulated * inner * growth, 3)
+        return outward((accumulated * inner + sums.stored * outer) * (growth * (1.0 + gamma(2 * order.strands, outer))), 6)
+    return outward(accumulated * inner * growth, 3)
 
 
 def first_place(x: Tensor) -> Tensor:
@@ -350,17 +350,17 @@ def first_place(x: Tensor) -> Tensor:
     return (x.view(integer) & mask).view(x.dtype)
 
 
-def rounding_error(value: Tensor, n: Numerics, *, once: bool = False) -> Tensor:
+def rounding_error(value: Tensor, n: ErrorModel, *, once: bool = False) -> Tensor:
     """Error of an elementwise operation, given its result; with ``once``, of the rounding to storage alone.  float64."""
     size = value.double().abs()
     nearest = first_place(size) if n.refines(Refinement.FIRST_PLACE) else size
     error = nearest * n.storage.unit_roundoff
     if not once and n.opmath != n.storage:
         error = error + size * (2.0 * n.opmath.unit_roundoff)
-    return widen(error, 3)
+    return outward(error, 3)
 
 
-def entrywise_rounding(value: Tensor, magnitude: Envelope, n: Numerics) -> Envelope:
+def entrywise_rounding(value: Tensor, magnitude: Envelope, n: ErrorModel) -> Envelope:
     """The same for every entry of a matrix a case, as an envelope."""
     if not n.refines(Refinement.FIRST_PLACE) or value.dim() == 2:
         return magnitude.scaled(n.elementwise_roundoff)
@@ -369,7 +369,7 @@ def entrywise_rounding(value: Tensor, magnitude: Envelope, n: Numerics) -> Envel
     return rounding if n.opmath == n.storage else rounding + magnitude.scaled(2.0 * n.opmath.unit_roundoff)
 
 
-def sum_error(x: Tensor, y: Tensor, value: Tensor, n: Numerics) -> Tensor:
+def sum_error(x: Tensor, y: Tensor, value: Tensor, n: ErrorModel) -> Tensor:
     """Error of one addition or subtraction of two columns: none where the result is known to be a number of the format."""
     error = rounding_error(value, n)
     if not n.refines(Refinement.EXACT_DIFFERENCES) or not x.dtype == y.dtype == value.dtype:
@@ -380,15 +380,15 @@ def sum_error(x: Tensor, y: Tensor, value: Tensor, n: Numerics) -> Tensor:
     return torch.where(known, 0.0, error)
 
 
-def operand_error(x: Tensor, n: Numerics) -> Tensor:
+def operand_error(x: Tensor, n: ErrorModel) -> Tensor:
     """What a product's operand loses by being rounded to the operands' format; nothing if it is of it.  float64."""
     assert n.operands is not None
     size = x.double().abs()
-    lost = widen(size * n.operands.unit_roundoff + n.operands.half_subnormal, 2)
+    lost = outward(size * n.operands.unit_roundoff + n.operands.half_subnormal, 2)
     return torch.where(round_to(x, n.operands) == x, 0.0, lost)
 
 
-def operand_error_of_matrix(X: Rounded, n: Numerics) -> Envelope:
+def operand_error_of_matrix(X: WithRadius, n: ErrorModel) -> Envelope:
     """The same for a matrix."""
     assert n.operands is not None
     if X.value.dim() == 2 or X.form is None or X.value.shape[-2] == 1:
@@ -402,21 +402,21 @@ def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format) -> Non
     hazards.overflow |= ~(largest < storage.largest).reshape(-1)
 
 
-def _magnitude(x: Rounded) -> Tensor:
+def _magnitude(x: WithRadius) -> Tensor:
     """|x̂| of a vector or a scalar."""
     return x.value.double().abs()
 
 
-def subnormal_part(size: Tensor, n: Numerics) -> Tensor:
+def subnormal_part(size: Tensor, n: ErrorModel) -> Tensor:
     """The entries that a kernel which flushes would read as zero; zero elsewhere."""
     return torch.where(size < n.storage.smallest_normal, size, torch.zeros_like(size))
 
 
-def _flushed_operands(X: Rounded, y: Rounded, size: Tensor) -> Tensor:
+def _flushed_operands(X: WithRadius, y: WithRadius, size: Tensor) -> Tensor:
     """What is lost if subnormal entries of either operand are read as zero.
 
     |X| over subnormal ŷ_j, and λ|y| for the subnormal entries that X may hold.
     """
     from_y = X.magnitude.apply(subnormal_part(size, X.numerics))
-    from_x = widen(size.sum((-2, -1), keepdim=True) * X.numerics.storage.smallest_normal, size.shape[-2])
+    from_x = outward(size.sum((-2, -1), keepdim=True) * X.numerics.storage.smallest_normal, size.shape[-2])
     return from_y + from_x

@@ -53,7 +53,7 @@ from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, Term, 
 from numeric.arithmetics.value_and_radius import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
 from numeric.formats.format import Format
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.machine.summation_order import ADD, PUSH, Order
 
@@ -77,7 +77,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class WithVariance:
     """A batch of computed matrices, with the errors that are to be expected in them."""
 
     value: Tensor | None
@@ -86,7 +86,7 @@ class Expected:
     """The value in float64, of a case's own matrix to within its roundings."""
     terms: tuple[Term, ...]
     roundings: Roundings
-    numerics: Numerics
+    numerics: ErrorModel
     given: Given = field(repr=False)
     turned: bool = False
     """Whether it is a row: the column stands for its transpose."""
@@ -94,23 +94,23 @@ class Expected:
     """κ, of a dense layer's output: (cases, p, 1)."""
 
     @property
-    def mT(self) -> "Expected":
+    def mT(self) -> "WithVariance":
         """The transpose; of a column, for formulas transpose nothing else."""
         assert self._column
         return replace(self, turned=not self.turned)
 
-    def __matmul__(self, other: "Expected") -> "Expected":
+    def __matmul__(self, other: "WithVariance") -> "WithVariance":
         if self._column and not self.turned:
             return self._outer(other) if other.turned else self._multiplied(other)
         return self._product(other)
 
-    def __add__(self, other: "Expected | float") -> "Expected":
+    def __add__(self, other: "WithVariance | float") -> "WithVariance":
         return self._sum(self._lifted(other), 1.0)
 
-    def __sub__(self, other: "Expected | float") -> "Expected":
+    def __sub__(self, other: "WithVariance | float") -> "WithVariance":
         return self._sum(self._lifted(other), -1.0)
 
-    def __truediv__(self, other: "Expected | float") -> "Expected":
+    def __truediv__(self, other: "WithVariance | float") -> "WithVariance":
         n = self.numerics
         other = self._lifted(other)
         assert other.value is not None
@@ -141,13 +141,13 @@ class Expected:
     def _is_scalar(self) -> bool:
         return self._column and self.value is not None and self.value.shape[-2] == 1
 
-    def _lifted(self, other: "Expected | float") -> "Expected":
+    def _lifted(self, other: "WithVariance | float") -> "WithVariance":
         """A real constant as the machine holds it, without the error of storing it."""
-        if isinstance(other, Expected):
+        if isinstance(other, WithVariance):
             return other
         return exactly(torch.full((1, 1, 1), other, dtype=torch_dtype(self.numerics.storage), device=_device(self)), self.numerics, self.given)
 
-    def _operand(self, n: Numerics) -> "Expected":
+    def _operand(self, n: ErrorModel) -> "WithVariance":
         """As a product of that arithmetic reads it: rounded to the operands' format, the same each time."""
         assert self.known is None, "an error that is known is carried no further than the layer's output"
         if n.operands is None:
@@ -162,7 +162,7 @@ class Expected:
             return replace(self, terms=(*self.terms, Term(source, _identity(self.value))))
         return replace(self, terms=gathered((*self.terms, Term(source, _identity(self.value)))))
 
-    def _outer(self, other: "Expected") -> "Expected":
+    def _outer(self, other: "WithVariance") -> "WithVariance":
         """A column times a row: one rounding an entry."""
         n = self._outer_arithmetic(other)
         x, y = self._operand(n), other._operand(n)
@@ -175,14 +175,14 @@ class Expected:
         if OUTER_PRODUCT in n.flushing:
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(col[..., :1, :], lost))
-        return Expected(None, near, terms, own, self.numerics, self.given)
+        return WithVariance(None, near, terms, own, self.numerics, self.given)
 
-    def _outer_arithmetic(self, other: "Expected") -> Numerics:
+    def _outer_arithmetic(self, other: "WithVariance") -> ErrorModel:
         assert self.value is not None
         assert other.value is not None
         return self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-2])
 
-    def _multiplied(self, scalar: "Expected") -> "Expected":
+    def _multiplied(self, scalar: "WithVariance") -> "WithVariance":
         """A column times a number a case."""
         n = self._outer_arithmetic(scalar)
         x, y = self._operand(n), scalar._operand(n)
@@ -198,7 +198,7 @@ class Expected:
         fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
         return column(value, self.numerics, self.given, terms, fresh)
 
-    def _product(self, other: "Expected") -> "Expected":
+    def _product(self, other: "WithVariance") -> "WithVariance":
         """A matrix times a column, or a row times a column."""
         assert self.value is not None
         assert other.value is not None
@@ -208,7 +208,7 @@ class Expected:
         terms, fresh = _product_errors(self, other, value, kernel, None)
         return column(value, self.numerics, self.given, terms, fresh)
 
-    def _sum(self, other: "Expected", sign: float) -> "Expected":
+    def _sum(self, other: "WithVariance", sign: float) -> "WithVariance":
         n = self.numerics
         assert self.known is None
         assert other.known is None
@@ -224,55 +224,55 @@ class Expected:
             return column(value, n, self.given, (*self.terms, *theirs), fresh)
         near = self.near.plus(other.near.scaled(plus_or_minus))
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), absorbing(near, n.storage))
-        return Expected(None, near, (*self.terms, *theirs), self.roundings.plus(other.roundings).plus(own), n, self.given)
+        return WithVariance(None, near, (*self.terms, *theirs), self.roundings.plus(other.roundings).plus(own), n, self.given)
 
 
-def exactly(value: Tensor, numerics: Numerics, given: Given, *, wide: Tensor | None = None) -> Expected:
+def exactly(value: Tensor, numerics: ErrorModel, given: Given, *, wide: Tensor | None = None) -> WithVariance:
     """A number that the machine was given.  value: (cases, n, 1), or (p, q) for all cases; wide: the same in float64, if it is at hand."""
     wide = value.double() if wide is None else wide
     one = torch.ones((1, 1, 1), dtype=torch.float64, device=value.device)
     near = LinearMap(outers=((wide, one),)) if value.dim() == 3 else LinearMap(shared=((one, wide),))
-    return Expected(value, near, (), Roundings(), numerics, given)
+    return WithVariance(value, near, (), Roundings(), numerics, given)
 
 
-def column(value: Tensor, numerics: Numerics, given: Given, terms: tuple[Term, ...], fresh: Tensor) -> Expected:
+def column(value: Tensor, numerics: ErrorModel, given: Given, terms: tuple[Term, ...], fresh: Tensor) -> WithVariance:
     """A column that the machine computed, with a source of its own.  fresh: (cases, n, 1), standard deviations."""
     own = Term(Source(fresh.expand_as(value)), _identity(value))
     return replace(exactly(value, numerics, given), terms=gathered((*terms, own)))
 
 
-def under(x: Expected, numerics: Numerics) -> Expected:
+def in_arithmetic(x: WithVariance, numerics: ErrorModel) -> WithVariance:
     """x as it is, to be computed with in another arithmetic."""
     return replace(x, numerics=numerics)
 
 
-def widened(x: Expected, numerics: Numerics) -> Expected:
+def cast_up(x: WithVariance, numerics: ErrorModel) -> WithVariance:
     """x in a wider arithmetic, which holds it exactly.  x: a column."""
     assert x.value is not None
     return replace(x, value=x.value.to(torch_dtype(numerics.storage)), numerics=numerics)
 
 
-def stored(x: Expected, target: Format, numerics: Numerics) -> Expected:
+def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVariance:
     """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``rounding.stored``."""
     dtype = torch_dtype(target)
     if target.native and dtype == torch_dtype(x.numerics.storage):
-        return under(x, numerics)
+        return in_arithmetic(x, numerics)
     u = UNIFORM * target.unit_roundoff
     if x.value is None:
         lost = torch.full((1, 1, 1), UNIFORM * target.half_subnormal, dtype=torch.float64, device=_device(x))
-        return replace(under(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, absorbing(x.near, target))))
+        return replace(in_arithmetic(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, absorbing(x.near, target))))
     value = x.value.to(dtype) if target.native else round_to(x.value, target)
     return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
 
 
-def largest_entry(x: Expected) -> Expected:
+def largest_entry(x: WithVariance) -> WithVariance:
     """max|x| of each case, exact.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
     assert not x.terms
     assert x.value is not None
     return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
 
 
-def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Tensor, kernel: str = DENSE, *, apart: bool) -> Expected:
+def dense_layer(weight: WithVariance, bias: WithVariance | None, x: WithVariance, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithVariance:
     """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
     assert x.value is not None
     n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
@@ -294,7 +294,7 @@ def dense_layer(weight: Expected, bias: Expected | None, x: Expected, value: Ten
     return replace(found, known=weight.roundings.known(x.value.double()))
 
 
-def _product_errors(X: Expected, y: Expected, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[Term, ...], Tensor]:
+def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[Term, ...], Tensor]:
     """The errors that a product inherits, and the standard deviation of those that it makes.
 
     value: (cases, p, 1), for its shape and the size of the result; bias: (p, 1), if it is one of the terms.
@@ -347,7 +347,7 @@ def _absolute(of: LinearMap, size: Tensor) -> Tensor:
     return LinearMap(None, shared, tuple((col.abs(), row.abs()) for col, row in of.outers)).of(size)
 
 
-def _applied(term: Term, X: Expected, y: Tensor) -> Term:
+def _applied(term: Term, X: WithVariance, y: Tensor) -> Term:
     """What an error in a matrix, or in a row, makes of a column."""
     one = torch.ones_like(y[..., :1, :])
     if X.turned:  # a row: (L ε)ᵀ y
@@ -382,10 +382,10 @@ def one_after_the_other(terms: int, *, bias: bool) -> Order:
     return Order(((PUSH, leaves[0]), *((ADD, leaf) for leaf in leaves[1:])), len(leaves), len(leaves) - 1)
 
 
-def _lost(n: Numerics) -> float:
+def _lost(n: ErrorModel) -> float:
     """Standard deviation of the underflow of an elementwise product or quotient."""
     return n.elementwise_underflow if n.elementwise_flushes else UNIFORM * n.elementwise_underflow
 
 
-def _device(x: Expected) -> torch.device:
+def _device(x: WithVariance) -> torch.device:
     return x.value.device if x.value is not None else x.near.outers[0][0].device

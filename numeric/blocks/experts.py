@@ -49,7 +49,7 @@ BLOCKS = (
         "Pre-LN: softmax attention, RMSNorm, two of four GELU experts",
         _build,
         Recipe(heads=4, hidden=32, steps=400),
-        blunt=("subset/fp16",),
+        too_coarse_in=(("subset", "fp16"),),
         normalises=True,
     ),
 )

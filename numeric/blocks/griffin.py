@@ -66,5 +66,12 @@ def _build(recipe: Recipe) -> ContextualBlock:
 
 
 BLOCKS = (
-    Block("griffin", "Gated linear recurrence and local attention (Griffin), ReLU network", _build, Recipe(steps=300), longest=1024, blunt=("fp8-e5m2",)),
+    Block(
+        "griffin",
+        "Gated linear recurrence and local attention (Griffin), ReLU network",
+        _build,
+        Recipe(steps=300),
+        longest=1024,
+        too_coarse_in=((None, "fp8-e5m2"),),
+    ),
 )

@@ -34,7 +34,7 @@ BLOCKS = (
         "Pre-LN: softmax attention, LayerNorm, GELU network",
         _layer_norm,
         Recipe(heads=4, steps=500),
-        blunt=("subset/fp16",),
+        too_coarse_in=(("subset", "fp16"),),
         normalises=True,
     ),
     Block(
@@ -42,7 +42,7 @@ BLOCKS = (
         "Pre-LN: softmax attention, RMSNorm, gated SiLU network, no biases",
         _rms_norm,
         Recipe(heads=4, hidden=64, steps=400),
-        blunt=("subset/fp16", "repeated/fp32"),
+        too_coarse_in=(("subset", "fp16"), ("repeated", "fp32")),
         normalises=True,
     ),
 )

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.balls import Ball, Certificate, Compared, ball, certify, compare
+from numeric.arithmetics.balls import Agreement, Ball, Certificate, ball, certify, compare
 from numeric.cells.scenario import Scenario, claim_of
 from numeric.cells.subject import Subject
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import BATCH, Probed
+from numeric.machine.probe import BATCH, ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import Sides, in_format, measure_sides
 from numeric.sides.variant import Variant
@@ -40,7 +40,7 @@ class Cell:
     subject: Subject
     block: ContextualBlock
     """The subject's module in the format, on the device."""
-    probed: Probed
+    probed: ProbedMode
     """The mode, with the error models that the machine showed."""
     variant: Variant
     scenario: Scenario
@@ -71,7 +71,7 @@ class Measurement:
     judged: Judged
     certificates: tuple[Certificate, ...]
     """Of the worst cases, in which the patched formula itself ran over balls."""
-    compared: tuple[Compared, ...]
+    compared: tuple[Agreement, ...]
     """Of many cases, batch by batch."""
     witness: Witness | None = None
     """The gravest case: a violated one, or else the judged one that came nearest to its bound."""
@@ -146,7 +146,7 @@ class Measurement:
         return Verdict.HOLDS
 
 
-def block_in_format(subject: Subject, probed: Probed) -> ContextualBlock:
+def block_in_format(subject: Subject, probed: ProbedMode) -> ContextualBlock:
     """The block with its weights rounded to the mode's format, on the device; biases stay in the format of the tensors."""
     block = copy.deepcopy(subject.model.block).to(probed.device, torch_dtype(probed.mode.weights))
     if not probed.mode.weights.native:
@@ -172,7 +172,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     b = ball([[x] for x in cell.block.first_bias.double().tolist()])
     judged: list[Judged] = []
     certificates: list[Certificate] = []
-    compared: list[Compared] = []
+    compared: list[Agreement] = []
     gravest: tuple[bool, float] | None = None
     witness = None
     done = 0
@@ -222,7 +222,7 @@ def _certify_worst(cell: Cell, W: Ball, b: Ball, sides: Sides, judged: Judged) -
     ]  # fmt: skip
 
 
-def _compare(W: Ball, b: Ball, sides: Sides, judged: Judged, wanted: int) -> list[Compared]:
+def _compare(W: Ball, b: Ball, sides: Sides, judged: Judged, wanted: int) -> list[Agreement]:
     """The first judged cases of a batch against balls; nothing if there is none, or none is wanted."""
     places = torch.from_numpy(np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))[: max(wanted, 0)])
     if len(places) == 0:
@@ -248,7 +248,7 @@ def witness_of(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, 
         "variant": cell.variant.id,
         "scenario": cell.scenario.id,
         "device": cell.probed.device,
-        "layers": [{"rows": layer.out_features, "bias": layer.bias is not None} for layer in cell.block.firsts],
+        "layers": [{"rows": layer.out_features, "bias": layer.bias is not None} for layer in cell.block.first_linears],
         "at_output": cell.block.parallel,
         "without": sorted(cell.probed.left_out),
         "seed": seed,

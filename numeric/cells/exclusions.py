@@ -12,31 +12,31 @@ OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "Mul
 """Modules whose kernels refuse weights of another dtype than what they read."""
 
 
-def makes_no_sense(block: Block, module: ContextualBlock, mode: Mode, scenario: Scenario, variant: Variant) -> str | None:
+def exclusion_reason(block: Block, module: ContextualBlock, mode: Mode, scenario: Scenario, variant: Variant) -> str | None:
     """Why a block is not measured so; None if it is.  module: the block as it was built.
 
     What no mode and no variant would change is the scenario's to say (``Scenario.refuses``).
     """
-    impossible = cannot_run(module, mode)
+    impossible = unsupported_reason(module, mode)
     if impossible is not None:
         return impossible
     # Measured: resolution about 1, or the planted wrong update noticed in less than half of the cases.
-    if mode.id in block.blunt:
+    if (None, mode.id) in block.too_coarse_in:
         return f"in {mode.id} the bound is about as wide as what the context does to the first layer of {block.id}"
-    if f"{scenario.id}/{mode.id}" in block.blunt:
+    if (scenario.id, mode.id) in block.too_coarse_in:
         return f"in {mode.id} the bound is about as wide as what the removed part does to the first layer of {block.id}"
     if scenario.attend is not None and mode.inputs is not None:
         return f"A(C∖Y,x) is stored in {mode.inputs.name}, which hides by which kernel it was computed"
     if scenario.attend is not None and mode.id == "fp16-reduced" and variant.id != "scaled":
         # Measured: of 2,304 cases at most 4 would notice that the move is left out.
         return f"in {mode.id} ‖a‖² underflows before what a recomputed A(C∖Y,x) moves outgrows the bound"
-    if module.carries and mode.inputs is not None:
+    if module.has_stream and mode.inputs is not None:
         # Measured: the output's resolution, bound/‖ΔA‖, is about 1 and more; no such cell could hold.
         return f"the second layer rounds its inputs to {mode.inputs.name} again, which hides what the stream lacks at the output"
     return None
 
 
-def cannot_run(module: ContextualBlock, mode: Mode) -> str | None:
+def unsupported_reason(module: ContextualBlock, mode: Mode) -> str | None:
     """Why a block does not run in a mode at all, be it in a cell or in a sweep; None if it does."""
     if mode.weights == mode.activations or mode.inputs is not None:
         return None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics.balls import Certificate, ball, certify
-from numeric.cells.scenario import Cases
+from numeric.cells.scenario import Batch
 from numeric.cells.witness import Witness
 from numeric.formats.mode import modes_named
 from numeric.machine.probe import probe
@@ -98,14 +98,14 @@ def replay(witness: Witness, device: str = "cpu") -> Replayed:
     network = _Beside(d, facts["layers"]).to(W.dtype)
     network.requires_grad_(False)
     block = ContextualBlock(_Recorded(d), network, [str(place) for place in range(len(network.rows))], input_width=3 * d).to(device)
-    for layer, rows, offsets in zip(block.firsts, W.split(network.rows), b.split(network.rows), strict=True):
+    for layer, rows, offsets in zip(block.first_linears, W.split(network.rows), b.split(network.rows), strict=True):
         layer.weight.copy_(rows)
         if layer.bias is not None:
             layer.bias.copy_(offsets)
     probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts["without"]))
     # A network of first layers alone has its output where they have their own, so both are judged alike.
     query = torch.cat([z, a, again]).expand(int(facts["batch"]), -1).contiguous()
-    cases = in_format(block, Cases(query.unsqueeze(1), None, query), probed)
+    cases = in_format(block, Batch(query.unsqueeze(1), None, query), probed)
     sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: drawn.query[..., d : 2 * d].contiguous())
     place = int(facts["place"])
     judged = judge(sides)

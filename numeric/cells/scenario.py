@@ -14,7 +14,7 @@ from numeric.architecture.wiring import wiring
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.output_patch import output_layers
 from symbolic.vocabulary.errors import CallError, unknown
 
@@ -24,7 +24,7 @@ class UnknownScenario(CallError):
 
 
 @dataclass(frozen=True, slots=True)
-class Cases:
+class Batch:
     """What a scenario draws: embedded tokens, in fp64; the measurement rounds them to its format."""
 
     context: Tensor
@@ -35,7 +35,7 @@ class Cases:
     """x: (cases, width)."""
 
 
-Attend = Callable[[ContextualBlock, Cases, Probed], Tensor]
+Attend = Callable[[ContextualBlock, Batch, ProbedMode], Tensor]
 """A(C∖Y,x) of each case by some way of computing: (cases, width)."""
 
 
@@ -47,7 +47,7 @@ class Scenario:
     title: str
     claim: str
     """The claim that it tests on a block whose output is the network's, with one first layer."""
-    draw: Callable[[Subject, Format, int, torch.Generator], Cases]
+    draw: Callable[[Subject, Format, int, torch.Generator], Batch]
     """Draws that many cases for a subject and a format."""
     attend: Attend | None = None
     """How the â is computed from which the update is made, where it is not the patched pass's own way."""
@@ -72,12 +72,12 @@ def drawn(subject: Subject, cases: int, generator: torch.Generator) -> tuple[Ten
     return context.double(), query.double()
 
 
-def part_removed(context: Tensor, query: Tensor, generator: torch.Generator) -> Cases:
+def part_removed(context: Tensor, query: Tensor, generator: torch.Generator) -> Batch:
     """Y at random positions: how many, from one token to all, drawn once for the batch; which ones, for each case. What stays keeps its order."""
     cases, tokens, width = context.shape
     removed = int(torch.randint(1, tokens + 1, (), generator=generator))
     stay = torch.rand((cases, tokens), generator=generator).argsort(-1)[:, removed:].sort(-1).values
-    return Cases(context, context.gather(1, stay.unsqueeze(-1).expand(-1, -1, width)) if removed < tokens else None, query)
+    return Batch(context, context.gather(1, stay.unsqueeze(-1).expand(-1, -1, width)) if removed < tokens else None, query)
 
 
 PART_RESOLVED = ("fp64", "fp32", "fp32-ftz", "fp16")

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import widen
+from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.matrix_products import Enclosed
 from numeric.arithmetics.value_and_radius import Hazards, dense_layer, exact, hazards
 from numeric.experiments.weight_paths import Path
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class LayerDifference:
     """Both sides of an identity.  Each (prompts, numbers of tokens, p, q) float64."""
 
     left: Tensor
@@ -35,7 +35,7 @@ class FirstLayer:
 
     W: Tensor
     b: Tensor
-    probed: Probed
+    probed: ProbedMode
     found: Hazards
 
     def of(self, W: Tensor, x: Tensor) -> Enclosed:
@@ -47,11 +47,11 @@ class FirstLayer:
             value = kernel.run(matrices, columns, self.b.squeeze(-1))
         found = self.found if len(columns) == len(self.found.overflow) else hazards(len(columns), self.probed.device)
         weight, bias, column = (exact(each, n, found) for each in (W if shared else matrices, self.b, columns))
-        apart = n.bias_rounded_apart if shared else n.patched_bias_rounded_apart
+        apart = n.rounds_before_bias if shared else n.patched_rounds_before_bias
         radius = dense_layer(weight, bias, column, value, kernel.name, apart=apart).entry_radius
         return Enclosed(*(each.unflatten(0, x.shape[:2]) for each in (value.double(), radius)))
 
-    def compared(self, path: Path, x: Tensor, whole: Tensor) -> Compared:
+    def compared(self, path: Path, x: Tensor, whole: Tensor) -> LayerDifference:
         """Ŵᵢxᵢ + b and W₀yᵢ + b for i = 1..n.  x, whole: (prompts, n, d, 1), xᵢ and yᵢ."""
         left, right, before = self.of(path.weights[:, 1:], x), self.of(self.W, whole), self.of(self.W, x)
-        return Compared(left.value, right.value, widen(left.radius + right.radius + path.carried(x), 2), right.value - before.value)
+        return LayerDifference(left.value, right.value, outward(left.radius + right.radius + path.carried(x), 2), right.value - before.value)

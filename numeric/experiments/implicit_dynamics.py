@@ -20,15 +20,15 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.envelope import widen
+from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.matrix_products import Enclosed, running_sums
 from numeric.arithmetics.value_and_radius import hazards
 from numeric.cells.cell import block_in_format
-from numeric.experiments.first_layer import Compared, FirstLayer
+from numeric.experiments.first_layer import FirstLayer, LayerDifference
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
-from numeric.machine.probe import Probed
+from numeric.machine.error_model import ErrorModel
+from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.training.task import draw_prompts
 from numeric.training.train import TrainedBlock
@@ -97,7 +97,7 @@ class Dynamics:
     """The largest |(Wₙ - W′ₙ)A(x)| over the bound of both."""
 
 
-def implicit_dynamics(trained: TrainedBlock, probed: Probed, prompts: int = PROMPTS) -> Dynamics:
+def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = PROMPTS) -> Dynamics:
     """Measure and bound a trained block, in a mode whose products take their operands as they are.  Raises NothingJudged."""
     block = block_in_format(trained, probed)
     raw = draw_prompts(trained.block.recipe, prompts, torch.Generator().manual_seed(trained.block.recipe.seed + 5))
@@ -116,7 +116,7 @@ def contextual_outputs(block: ContextualBlock, context: Tensor, query: Tensor) -
     return Outputs(*(torch.stack(each, dim=1).unsqueeze(-1) for each in (prefix, suffix)))
 
 
-def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: Probed) -> Dynamics:
+def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: ProbedMode) -> Dynamics:
     """The dynamics of any vectors.  W: (m, d); b: (m, 1); all in the mode's format, on its device. Raises NothingJudged."""
     # The orders of sums are known for the probes' own batches alone; γ holds for any order.
     probed = probed.without([*probed.left_out, Refinement.SUMMATION_ORDER])
@@ -154,8 +154,8 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: Probed) -> Dynam
         reversed=_least(W_B - backwards.double(), factored.bound[:, -1], judged),
         prefix=_least(layer.of(prefix, outputs.alone[:, :1]).value - goal, moved.bound[:, -1:], judged),
         apart=float(((W_B - W_S).norm(dim=(-2, -1)) / (W_S - first).norm(dim=(-2, -1)))[judged].median()),
-        differ=_least(W_B - W_S, widen(of_B[:, -1] + of_S[:, -1], 1), judged),
-        agree=float(_ratios(moved.left[:, -1] - descended.left[:, -1], widen(moved.bound[:, -1] + descended.bound[:, -1], 1))[judged].max()),
+        differ=_least(W_B - W_S, outward(of_B[:, -1] + of_S[:, -1], 1), judged),
+        agree=float(_ratios(moved.left[:, -1] - descended.left[:, -1], outward(moved.bound[:, -1] + descended.bound[:, -1], 1))[judged].max()),
     )
 
 
@@ -164,11 +164,11 @@ def kept_points(tokens: int) -> list[int]:
     return sorted({1 + round(j * (tokens - 1) / (POINTS - 1)) for j in range(POINTS)})
 
 
-def _entries(weights: Tensor, other: Enclosed, radius: Tensor, first: Tensor) -> Compared:
-    return Compared(weights.double(), other.value, widen(radius + other.radius, 1), weights.double() - first.double())
+def _entries(weights: Tensor, other: Enclosed, radius: Tensor, first: Tensor) -> LayerDifference:
+    return LayerDifference(weights.double(), other.value, outward(radius + other.radius, 1), weights.double() - first.double())
 
 
-def _planted(W: Tensor, outputs: Outputs, factors: Tensor, n: Numerics) -> tuple[Tensor, Tensor, Tensor]:
+def _planted(W: Tensor, outputs: Outputs, factors: Tensor, n: ErrorModel) -> tuple[Tensor, Tensor, Tensor]:
     """Wₙ by each of the wrong readings, of numbers alone: (prompts, 1, m, d) twice, (prompts, m, d)."""
     p, a = outputs.prefix, outputs.suffix
 
@@ -188,7 +188,7 @@ def _ratios(error: Tensor, bound: Tensor) -> Tensor:
     return torch.where(error == 0, 0.0, error.abs() / bound)
 
 
-def _identity(compared: Compared, every: Sequence[int], at: Sequence[int], judged: Tensor) -> Identity:
+def _identity(compared: LayerDifference, every: Sequence[int], at: Sequence[int], judged: Tensor) -> Identity:
     error = compared.left - compared.right
     sizes = [x.abs()[judged].amax((-2, -1)).median(dim=0).values.tolist() for x in (error, compared.bound, compared.effect)]
     rows = [Point(i, *row) for i, *row in zip(every, *sizes, strict=True)]

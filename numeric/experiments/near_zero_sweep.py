@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.value_and_radius import Rounded, dense_layer, exact, hazards, stored, under, widened
-from numeric.cells.scenario import Cases
+from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, hazards, in_arithmetic, stored
+from numeric.cells.scenario import Batch
 from numeric.cells.subject import Subject
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails
@@ -65,7 +65,7 @@ class Sweep:
 class Attended:
     """What the contextual layer makes of the same prompts at each distance, computed once: no variant has a part in it."""
 
-    def __init__(self, subject: Subject, block: ContextualBlock, probed: Probed, seed: int) -> None:
+    def __init__(self, subject: Subject, block: ContextualBlock, probed: ProbedMode, seed: int) -> None:
         """block: in the format."""
         self.block, self.probed = block, probed
         self._subject = subject
@@ -92,7 +92,7 @@ class Attended:
             self._operands[exponent] = v, unrounded.to(z.device) * 2.0**-exponent
         return self._operands[exponent]
 
-    def _prompts(self, exponent: int) -> Cases:
+    def _prompts(self, exponent: int) -> Batch:
         """CASES cases; the same prompts at every level."""
         return at_norm(self._subject, *self._tokens, torch.full((CASES,), float(exponent), dtype=torch.float64))
 
@@ -118,7 +118,7 @@ def sweep(attended: Attended, variant: Variant) -> Sweep:
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
 
 
-def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, exponent: int, seed: int) -> Level:
+def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, probed: ProbedMode, exponent: int, seed: int) -> Level:
     """Measure and bound at one distance.  block: in the format."""
     return _level(Attended(subject, block, probed, seed), variant, exponent)
 
@@ -127,11 +127,11 @@ def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
     probed = attended.probed
     found = hazards(CASES, probed.device)
     update, layer = probed.update, probed.layer
-    z, a = (widened(exact(x.unsqueeze(-1), layer, found), update) for x in attended.at(exponent))
+    z, a = (cast_up(exact(x.unsqueeze(-1), layer, found), update) for x in attended.at(exponent))
     W = exact(attended.block.first_weight.detach(), update, found)
     delta = formulas.context_vector(z, a)
     if variant.factored:
-        v, b = (under(x, probed.adapter) for x in (W @ delta, a))
+        v, b = (in_arithmetic(x, probed.adapter) for x in (W @ delta, a))
         product = formulas.factored_update(v, b, b)
     else:
         product = _through_the_layer(stored(variant.update(W, delta, a), probed.mode.weights, layer), stored(a, probed.mode.activations, layer))
@@ -150,16 +150,16 @@ def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
     )
 
 
-def _through_the_layer(update: Rounded, a: Rounded) -> Rounded:
+def _through_the_layer(update: WithRadius, a: WithRadius) -> WithRadius:
     """ΔW·a as the patched layer computes it, were ΔW all of its weight.  update: (cases, m, d); a: (cases, d, 1)."""
     n = update.numerics
     bias = torch.zeros_like(update.value[0, :, :1])
     with torch.no_grad(), n.running():
         value = kernels()[PATCHED_WEIGHT].run(update.value, a.value, bias.squeeze(-1))
-    return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_bias_rounded_apart)
+    return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_rounds_before_bias)
 
 
-def predicted_radius(subject: Subject, block: ContextualBlock, variant: Variant, probed: Probed, seed: int) -> tuple[float, str]:
+def predicted_radius(subject: Subject, block: ContextualBlock, variant: Variant, probed: ProbedMode, seed: int) -> tuple[float, str]:
     """The first power of two, going down, at which a range limit allows a failure; and the name of that limit.  block: in the format."""
     return _predicted(Attended(subject, block, probed, seed), variant)
 

@@ -13,10 +13,10 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.envelope import ROUNDOFF, widen
+from numeric.arithmetics.envelope import ROUNDOFF, outward
 from numeric.cells.cell import block_in_format
-from numeric.cells.scenario import Cases
-from numeric.machine.probe import BATCH, Probed
+from numeric.cells.scenario import Batch
+from numeric.machine.probe import BATCH, ProbedMode
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import Variant
 from numeric.training.task import Prompts, draw_prompts
@@ -88,7 +88,7 @@ class Finetuning:
     """With the ΔW of so many examples."""
 
 
-def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: Probed) -> tuple[Checkpoint, ...]:
+def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: ProbedMode) -> tuple[Checkpoint, ...]:
     """Figure 1: both validation losses at every checkpoint, in a mode, on prompts that training never saw.
 
     With p and q the two predictions, |p - q| ≤ r and y the answer, |½(p-y)² - ½(q-y)²| = ½|p-q||p+q-2y| ≤ ½r(|p-y| + |q-y|).
@@ -98,11 +98,11 @@ def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: Probed
     return tuple(_at_checkpoint(trained, step, losses[step], variant, probed, prompts) for step in trained.checkpoints if step in losses)
 
 
-def _at_checkpoint(trained: TrainedBlock, step: int, loss: float, variant: Variant, probed: Probed, prompts: Prompts) -> Checkpoint:
+def _at_checkpoint(trained: TrainedBlock, step: int, loss: float, variant: Variant, probed: ProbedMode, prompts: Prompts) -> Checkpoint:
     then = trained.at(step)
     block = block_in_format(then, probed)
     context, query = then.model.embedding(prompts.context).double(), then.model.embedding(prompts.query).double()
-    sides = measure_sides(block, in_format(block, Cases(context, None, query), probed), variant, probed)
+    sides = measure_sides(block, in_format(block, Batch(context, None, query), probed), variant, probed)
     y = prompts.answer.double()
     left, right, wrong = (side.output[:, -1].cpu() for side in (sides.left, sides.right, sides.wrong))
     radius = (sides.left.output_radius + sides.right.output_radius)[:, -1].cpu()
@@ -118,7 +118,7 @@ def losses_apart(p: Tensor, q: Tensor, radius: Tensor) -> float:
     """
     terms = len(p) + 8  # roundings of each mean of squares, and of this one
     means = float(0.5 * (p.square().mean() + q.square().mean()))
-    return float(widen((0.5 * radius * (p + q)).mean(), terms)) + means * terms * 2.0 * ROUNDOFF
+    return float(outward((0.5 * radius * (p + q)).mean(), terms)) + means * terms * 2.0 * ROUNDOFF
 
 
 def layer_compared(trained: TrainedBlock) -> LayerCompared:

@@ -43,7 +43,7 @@ class Replay:
 
     kept: int
     """Tokens of the context that stay."""
-    apart: tuple[float, ...]
+    relative_error: tuple[float, ...]
     """After each block: the largest ‖s′_i - s_i‖∞ / ‖s_i‖∞ of the prompts."""
     planted: dict[str, float]
     """What was planted, and the least of that ratio after the last block."""

@@ -28,10 +28,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, widen
+from numeric.arithmetics.envelope import Envelope, outward
 from numeric.arithmetics.matrix_products import Enclosed, applied_above, chained, product_error, running_sums
 from numeric.arithmetics.value_and_radius import Hazards, exact, hazards
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.sides.sides import FP64
 from symbolic import formulas
 
@@ -95,17 +95,17 @@ def gradients(first: Any, S: Any, before: Any, after: Any, a: Any) -> Any:
     return S + formulas.token_effect(first, before, after, a)
 
 
-def appendix_b_path(W: Tensor, outputs: Outputs, n: Numerics, found: Hazards) -> Path:
+def appendix_b_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
     """By the recursion, token by token.  W: (m, d), in the format; found: of (prompts·n) cases."""
     return _path(W, W, appendix_b, (outputs.suffix[:, :-1], outputs.suffix[:, 1:]), n, found)
 
 
-def section_3_path(W: Tensor, outputs: Outputs, n: Numerics, found: Hazards) -> Path:
+def section_3_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
     """Likewise."""
     return _path(W, W, section_3, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
 
 
-def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: Numerics) -> Tensor:
+def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel) -> Tensor:
     """What the machine makes, step by step.  start: (p, q); vectors: each (prompts, steps, ...). Returns (prompts, steps + 1, p, q)."""
     found = [start.expand(len(vectors[0]), -1, -1)]
     with torch.no_grad(), n.running():
@@ -114,7 +114,7 @@ def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], 
     return torch.stack(found, dim=1)
 
 
-def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: Numerics, found: Hazards) -> Path:
+def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel, found: Hazards) -> Path:
     """The steps, and all of them once more at once, over values and radii, each from the weights that the machine held."""
     weights = walked(first, start, step, vectors, n)
     operands = (weights[:, :-1], *vectors)
@@ -133,7 +133,7 @@ def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n
     return Path(weights, Envelope(parts=(torch.stack(radii, dim=1).flatten(0, 1),)))
 
 
-def by_the_sum(W: Tensor, outputs: Outputs, n: Numerics, found: Hazards) -> Enclosed:
+def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Enclosed:
     """W₀ - h(Δ₀ + ... + Δᵢ₋₁) for i = 1..n, and its distance from the real one.  Each (prompts, n, m, d)."""
     sums = _path(W, torch.zeros_like(W), gradients, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
     radius = running_sums(sums.strayed_by_step)
@@ -156,17 +156,17 @@ class Factors:
     """λₖ of the products: (prompts, n, d, d) float64."""
 
 
-def token_factors(outputs: Outputs, n: Numerics, found: Hazards) -> Factors:
+def token_factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> Factors:
     """Of Eqs. (33) to (35)."""
     each, radius = _factors(outputs, n, found)
     one = torch.eye(each.shape[-1], dtype=each.dtype, device=each.device)
     products = walked(one, one, lambda _, P, F: P @ F, (each,), n)
     before = products[:, :-1]
     strayed = applied_above(before.double().abs(), radius) + product_error(before, each, products[:, 1:], n)
-    return Factors(each, products, widen(strayed, 1))
+    return Factors(each, products, outward(strayed, 1))
 
 
-def _factors(outputs: Outputs, n: Numerics, found: Hazards) -> tuple[Tensor, Tensor]:
+def _factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> tuple[Tensor, Tensor]:
     before, a = (exact(x.flatten(0, 1), n, found) for x in (outputs.suffix[:, :-1], outputs.suffix[:, 1:]))
     d = outputs.suffix.shape[-2]
     one = exact(torch.eye(d, dtype=a.value.dtype, device=a.value.device), n, found)
@@ -187,16 +187,16 @@ def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], found: Haza
     for k in range(tokens, 0, -1):
         begun = slice(sum(i < k for i in at) * d, None)
         product = Enclosed(value[..., begun], radius[..., begun])
-        total[..., begun] = widen(total[..., begun] + applied_above(strayed[:, k - 1], product.above), 1)
+        total[..., begun] = outward(total[..., begun] + applied_above(strayed[:, k - 1], product.above), 1)
         product = chained(Enclosed(F.value[:, k - 1], F.radius[:, k - 1]), product, FP64)
         value[..., begun], radius[..., begun] = product.value, product.radius
     return total.unflatten(-1, (len(at), d)).movedim(-2, 1)
 
 
-def by_the_product(W: Tensor, factors: Factors, radius: Tensor, at: Sequence[int], n: Numerics) -> Enclosed:
+def by_the_product(W: Tensor, factors: Factors, radius: Tensor, at: Sequence[int], n: ErrorModel) -> Enclosed:
     """W₀(1 + h₁A₁)⋯(1 + hᵢAᵢ), and its distance from the real one.  radius: of the products at those i, (prompts, len(at), d, d)."""
     products = factors.products[:, list(at)]
     with n.running():
         weights = W @ products
     inherited = applied_above(W.double().abs(), radius)
-    return Enclosed(weights.double(), widen(inherited + product_error(W, products, weights, n), 1))
+    return Enclosed(weights.double(), outward(inherited + product_error(W, products, weights, n), 1))

@@ -169,7 +169,7 @@ MODES = (
     _reduced_mode("fp16"),
     Mode(
         "bf16-autocast",
-        "fp32 weights, dense layers under torch.autocast in bfloat16",
+        "fp32 weights, dense layers in_arithmetic torch.autocast in bfloat16",
         BF16,
         FP32,
         FP32,

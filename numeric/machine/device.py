@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class DeviceInfo:
     """The parts that a result may depend on."""
 
     torch: str
@@ -35,13 +35,13 @@ def device_named(name: str) -> str:
     return "cuda" if name == "cuda" or (name == "auto" and available) else "cpu"
 
 
-def describe(device: str) -> Machine:
+def describe(device: str) -> DeviceInfo:
     """The machine.  device: ``cpu`` or ``cuda``."""
     settings = torch.__config__.show()
     named = re.search(r"BLAS_INFO=(\w+)", settings)
     blas = named.group(1) if named else "unknown"
     name = torch.cuda.get_device_name() if device == "cuda" else f"cpu ({torch.backends.cpu.get_cpu_capability()})"
-    return Machine(torch.__version__, name, blas, torch.get_num_threads())
+    return DeviceInfo(torch.__version__, name, blas, torch.get_num_threads())
 
 
 def use_one_thread() -> None:

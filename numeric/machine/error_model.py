@@ -14,7 +14,7 @@ from numeric.machine.summation_order import Order
 
 
 @dataclass(frozen=True, slots=True)
-class Numerics:
+class ErrorModel:
     """A storage format together with what the kernels do between two stored numbers."""
 
     storage: Format
@@ -27,9 +27,9 @@ class Numerics:
     """The kernels (``kernels.py``) that may read or write subnormal numbers as zero."""
     elementwise_flushes: bool
     """Whether an elementwise operation may."""
-    bias_rounded_apart: bool
+    rounds_before_bias: bool
     """Whether a dense layer may round Wx to storage before it adds the bias."""
-    patched_bias_rounded_apart: bool
+    patched_rounds_before_bias: bool
     """The same of a dense layer that takes a weight or a bias of its own for each case."""
     device: str
     truncates: bool = False
@@ -88,7 +88,7 @@ class Numerics:
             eta += self.opmath.half_subnormal
         return eta + (self.storage.smallest_normal if self.elementwise_flushes else 0.0)
 
-    def of(self, kernel: str, rows: int, columns: int) -> "Numerics":
+    def of(self, kernel: str, rows: int, columns: int) -> "ErrorModel":
         """The arithmetic of a kernel at a shape: without a rounding of operands where it takes them whole."""
         return replace(self, operands=None, bias_is_an_operand=False) if (kernel, rows, columns) in self.whole else self
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from numeric.formats.format import FORMATS, Format, format_named
 from numeric.formats.mode import Context, Mode
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, Bench, Kernel, kernels, outer_product, repeated
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order, revealed
@@ -60,22 +60,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbedMode:
     """A mode with the error models that the machine showed, and what it answered."""
 
     mode: Mode
-    update: Numerics
+    update: ErrorModel
     """In which the update is computed."""
-    layer: Numerics
+    layer: ErrorModel
     """In which the block's network runs."""
     answers: tuple[Answer, ...]
 
     @property
-    def adapter(self) -> Numerics:
+    def adapter(self) -> ErrorModel:
         """In which a factored patch is applied: it runs in the middle of the network."""
         return self.update if self.layer.operands is None else self.layer
 
-    def without(self, refinements: Iterable[Refinement]) -> "Probed":
+    def without(self, refinements: Iterable[Refinement]) -> "ProbedMode":
         """The same machine, under bounds that do without these rules."""
         kept = REFINEMENTS - frozenset(refinements)
         return replace(self, update=replace(self.update, refinements=kept), layer=replace(self.layer, refinements=kept))
@@ -96,7 +96,7 @@ class Probed:
         return self.layer.device
 
 
-def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shapes = (), device: str = "cpu") -> Probed:
+def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shapes = (), device: str = "cpu") -> ProbedMode:
     """Ask the machine how it computes in a mode, and choose the error models.
 
     shapes: the (m, d) of every dense layer of the network that will be used; first: those whose weight is patched, all of them if not given;
@@ -130,17 +130,17 @@ def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shap
     of_layers += benches([asked for asked in layers if asked[0].patched], mode.weights, mode.activations, patched_context)
     if mode.uniform:
         numerics, answers = _model(mode, label, mode.operands, of_update + of_layers, first, update_context, device)
-        return Probed(mode, numerics, numerics, tuple(answers))
+        return ProbedMode(mode, numerics, numerics, tuple(answers))
     adapters = mode.operands is not None  # a factored patch is applied by products under the same context
     of_layers += benches([(known[INNER_PRODUCT], shape) for shape in first if adapters], mode.update, mode.activations, patched_context)
     update, some = _model(mode, f"{mode.id}: update", None, of_update, first, update_context, device)
     layer, more = _model(mode, label, mode.operands, of_layers, first if adapters else (), patched_context, device)
-    return Probed(mode, update, layer, (*some, *more))
+    return ProbedMode(mode, update, layer, (*some, *more))
 
 
 def _model(
     mode: Mode, label: str, operands: Format | None, benches: list[Bench], outer: Shapes, running: Context, device: str
-) -> tuple[Numerics, list[Answer]]:
+) -> tuple[ErrorModel, list[Answer]]:
     """The error model of some kernels that run under one context, and the answers.  outer: shapes of outer products."""
     storage = benches[0].results
     opmath = opmath_of(storage)
@@ -168,7 +168,7 @@ def _model(
         taken_whole |= {(OUTER_PRODUCT, p, k) for p, k in outer if _outer_takes_whole(storage, operands, p, k, running, device)}
     # A sum that was confirmed in its order was rounded to nearest; of the others it is asked.
     truncating = _names(bench for bench in unknown if _truncates(bench, probing, accumulation))
-    numerics = Numerics(
+    numerics = ErrorModel(
         storage, accumulation, opmath, frozenset(flushing), elementwise, apart, patched_apart, device,
         truncates=bool(truncating), operands=operands, whole=frozenset(taken_whole), bias_is_an_operand=mode.bias_is_an_operand, matrices=matrices,
         orders=orders, running=running, label=label,

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Rounded, foretell_overflow
-from numeric.machine.error_model import Numerics
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow
+from numeric.machine.error_model import ErrorModel
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import down, exp_above, exp_below, flushed_below, input_radius, storage_error, underflow_unit, up
 from numeric.rules.library_errors import elementary_error
@@ -75,32 +75,32 @@ class Gate:
     """An upper bound of G' where near ≤ |x| ≤ far."""
     lipschitz: float
     """An upper bound of |(xG)'| everywhere."""
-    error: Callable[[Tensor, Numerics], Tensor]
+    error: Callable[[Tensor, ErrorModel], Tensor]
     """E, given x̂."""
 
 
-def gated(gate: Gate, x: Rounded, value: Tensor) -> Rounded:
+def gated(gate: Gate, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for x·G(x).  x, value: (cases, p, 1), the second as the module computed it."""
     flushed = flushed_below(x, gate.function)
     centre, radius = x.value.double(), input_radius(x, flushed)
     size = centre.abs()
     if gate.doubles:  # x(1 + erf) before it is halved: seen in oneDNN
-        foretell_overflow(x.hazards, widen(2.0 * centre.clamp_min(0.0).amax((-2, -1), keepdim=True) * (1.0 + 2.0**-20), 2), x.numerics.opmath)
+        foretell_overflow(x.hazards, outward(2.0 * centre.clamp_min(0.0).amax((-2, -1), keepdim=True) * (1.0 + 2.0**-20), 2), x.numerics.opmath)
     near, far = down(size - radius).clamp_min(0.0), up(size + radius)
-    slope = widen(gate.above(up(centre + radius)) + far * gate.slope(near, far), 2).clamp_max(gate.lipschitz)
-    inherited = torch.where(radius > 0, widen(slope * radius, 1), 0.0)
+    slope = outward(gate.above(up(centre + radius)) + far * gate.slope(near, far), 2).clamp_max(gate.lipschitz)
+    inherited = torch.where(radius > 0, outward(slope * radius, 1), 0.0)
     v = x.numerics.opmath.unit_roundoff
     above = gate.above(centre)
-    own = widen(size * (gate.error(centre, x.numerics) * (1.0 + v) + v * above) + UNDERFLOWS * underflow_unit(x, flushed), 6)
-    own = torch.minimum(own, widen(value.double().abs() + size * above, 2))  # no result is further from another than both are from zero
-    return finished(value, widen(own + inherited + storage_error(value, x, flushed), 2), x)
+    own = outward(size * (gate.error(centre, x.numerics) * (1.0 + v) + v * above) + UNDERFLOWS * underflow_unit(x, flushed), 6)
+    own = torch.minimum(own, outward(value.double().abs() + size * above, 2))  # no result is further from another than both are from zero
+    return finished(value, outward(own + inherited + storage_error(value, x, flushed), 2), x)
 
 
-def _sum_with_one(function: str, propagated: Tensor, above: Tensor, n: Numerics) -> Tensor:
+def _sum_with_one(function: str, propagated: Tensor, above: Tensor, n: ErrorModel) -> Tensor:
     """E of ½(1 + t̂), where t̂ has the error of its function and one that came with its argument."""
     v = n.opmath.unit_roundoff
     own = 2.0 * v * elementary_error(function, n.device, n.storage.name).ulps
-    return widen(0.5 * (own + propagated) * (1.0 + v) + v * above, 6)
+    return outward(0.5 * (own + propagated) * (1.0 + v) + v * above, 6)
 
 
 def _gauss(near: Tensor, share: float) -> Tensor:
@@ -110,44 +110,44 @@ def _gauss(near: Tensor, share: float) -> Tensor:
 
 def _phi_above(x: Tensor) -> Tensor:
     left = 0.5 * _gauss(x.clamp_max(0.0), 1.0)
-    right = widen(0.5 + x.clamp(0.0, 2.0) * DENSITY_AT_ZERO, 2).clamp_max(1.0)
-    return torch.where(x < 0, widen(left, 1), right)
+    right = outward(0.5 + x.clamp(0.0, 2.0) * DENSITY_AT_ZERO, 2).clamp_max(1.0)
+    return torch.where(x < 0, outward(left, 1), right)
 
 
 def _phi_slope(near: Tensor, far: Tensor) -> Tensor:
-    return widen(DENSITY_AT_ZERO * _gauss(near, 1.0), 1)
+    return outward(DENSITY_AT_ZERO * _gauss(near, 1.0), 1)
 
 
-def _phi_error(x: Tensor, n: Numerics) -> Tensor:
+def _phi_error(x: Tensor, n: ErrorModel) -> Tensor:
     theta = 3.0 * n.opmath.unit_roundoff
     argument = x.abs() * (ROOT_HALF * theta * TWO_OVER_ROOT_PI)
-    return _sum_with_one("erf of gelu", widen(argument * _gauss(x, 1.0 - 2.0 * theta), 4), _phi_above(x), n)
+    return _sum_with_one("erf of gelu", outward(argument * _gauss(x, 1.0 - 2.0 * theta), 4), _phi_above(x), n)
 
 
 def _sigma_above(x: Tensor) -> Tensor:
-    return torch.minimum(widen(1.0 / (1.0 + exp_below(-x)), 2), exp_above(x))
+    return torch.minimum(outward(1.0 / (1.0 + exp_below(-x)), 2), exp_above(x))
 
 
 def _sigma_slope(near: Tensor) -> Tensor:
     """σ(t)σ(-t) at t = near ≥ 0, from where on it falls."""
-    return widen(exp_above(-near) / (1.0 + exp_below(-near)) ** 2, 4)
+    return outward(exp_above(-near) / (1.0 + exp_below(-near)) ** 2, 4)
 
 
-def _silu_error(x: Tensor, n: Numerics) -> Tensor:
+def _silu_error(x: Tensor, n: ErrorModel) -> Tensor:
     v, opmath = n.opmath.unit_roundoff, n.opmath
     k = elementary_error("exp of silu", n.device, n.storage.name).ulps
     epsilon = 2.0 * v * k
     # (1+v) - (1-ε)(1-v) ≤ ε + 2v; and an e^{-x} that is subnormal, or taken for zero, errs by kλ at most beside 1.
     relative = (epsilon + 2.0 * v + k * opmath.smallest_normal) / ((1.0 - epsilon) * (1.0 - v))
     above = _sigma_above(x)
-    passes = widen(exp_above(-x) * (1.0 + epsilon), 2) >= opmath.largest
-    return torch.where(passes, widen(above + 2.0 / opmath.largest, 2), widen(above * relative, 8))
+    passes = outward(exp_above(-x) * (1.0 + epsilon), 2) >= opmath.largest
+    return torch.where(passes, outward(above + 2.0 / opmath.largest, 2), outward(above * relative, 8))
 
 
 def _cubic(size: Tensor) -> tuple[Tensor, Tensor]:
     """Below and above |w| = c(|x| + a|x|³); a lower bound that passes float64's range is a large number."""
     below, above = ((size + cube * (size * size * size)) * scale for scale, cube in zip(TANH_SCALE, TANH_CUBE, strict=True))
-    return (below * (1.0 - TINY)).clamp_max(2.0 * FAR), widen(above, 6)
+    return (below * (1.0 - TINY)).clamp_max(2.0 * FAR), outward(above, 6)
 
 
 def _tanh_gate_above(x: Tensor) -> Tensor:
@@ -157,15 +157,15 @@ def _tanh_gate_above(x: Tensor) -> Tensor:
 
 def _tanh_gate_slope(near: Tensor, far: Tensor) -> Tensor:
     """2w'(far) σ(2w)σ(-2w) at near."""
-    steepness = widen(TANH_SCALE[1] * (1.0 + 3.0 * TANH_CUBE[1] * (far * far)), 5)
-    return widen(2.0 * steepness * _sigma_slope(2.0 * _cubic(near)[0]), 1)
+    steepness = outward(TANH_SCALE[1] * (1.0 + 3.0 * TANH_CUBE[1] * (far * far)), 5)
+    return outward(2.0 * steepness * _sigma_slope(2.0 * _cubic(near)[0]), 1)
 
 
-def _tanh_gate_error(x: Tensor, n: Numerics) -> Tensor:
+def _tanh_gate_error(x: Tensor, n: ErrorModel) -> Tensor:
     theta = 8.0 * n.opmath.unit_roundoff
     below, above = _cubic(x.abs())
     falling = (4.0 * exp_above(-2.0 * (1.0 - theta) * (1.0 - TINY) * below)).clamp_max(1.0)
-    propagated = widen(theta * above.clamp_max(FAR) * falling, 3)
+    propagated = outward(theta * above.clamp_max(FAR) * falling, 3)
     return _sum_with_one("tanh of gelu", propagated, _tanh_gate_above(x), n)
 
 

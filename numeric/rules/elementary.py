@@ -20,24 +20,24 @@ errors; Muller, Elementary Functions, 3rd ed., for ulps; the ulps themselves are
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Rounded, computed, foretell_overflow
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, from_module
 from numeric.rules.enclosures import down, exp_above, function_error, input_radius, magnitude, sqrt_above, sqrt_below, up
 from numeric.rules.library_errors import elementary_error
 
 
-def finished(value: Tensor, radius: Tensor, x: Rounded) -> Rounded:
+def finished(value: Tensor, radius: Tensor, x: WithRadius) -> WithRadius:
     """The result of a rule; a case that came out infinite or NaN is marked."""
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
-    return computed(value, radius, x)
+    return from_module(value, radius, x)
 
 
-def absolute(x: Rounded) -> Rounded:
+def absolute(x: WithRadius) -> WithRadius:
     """|x|, entry by entry: a bit is cleared, nothing is rounded."""
     return finished(x.value.abs(), input_radius(x), x)
 
 
-def largest(x: Rounded) -> Rounded:
+def largest(x: WithRadius) -> WithRadius:
     """The largest entry of each case.  x: (cases, p, 1). Returns (cases, 1, 1).
 
     Let m be the largest x̂_j, and C the i with x̂_i + r_i ≥ max_j (x̂_j - r_j), the only ones of which x_i can be the largest; m's own place
@@ -48,7 +48,7 @@ def largest(x: Rounded) -> Rounded:
     return finished(x.value.amax(-2, keepdim=True), torch.where(candidates, radius, 0.0).amax(-2, keepdim=True), x)
 
 
-def square_root(x: Rounded) -> Rounded:
+def square_root(x: WithRadius) -> WithRadius:
     """√x for every exact x ≥ 0 inside the radius (what a root is taken of is a square or a variance).
 
     A library's square root need not be the correctly rounded one of IEEE 754 (oneMKL's is not): its error is looked up.
@@ -57,12 +57,12 @@ def square_root(x: Rounded) -> Rounded:
         value = torch.sqrt(x.value)
     radius, centre = input_radius(x), magnitude(x)
     low = down(centre - radius).clamp_min(0.0)
-    quotient = widen(radius / (sqrt_below(low) + sqrt_below(centre)), 2)
+    quotient = outward(radius / (sqrt_below(low) + sqrt_below(centre)), 2)
     inherited = torch.where(radius > 0, torch.minimum(quotient, sqrt_above(radius)), 0.0)
-    return finished(value, widen(function_error("sqrt", value, x) + inherited, 1), x)
+    return finished(value, outward(function_error("sqrt", value, x) + inherited, 1), x)
 
 
-def reciprocal_root(x: Rounded) -> Rounded:
+def reciprocal_root(x: WithRadius) -> WithRadius:
     """1/√x; a case in which x cannot be told from zero is marked, as one of a singular denominator."""
     n = x.numerics
     with n.running():
@@ -73,12 +73,12 @@ def reciprocal_root(x: Rounded) -> Rounded:
     x.hazards.underflow |= singular.any(-1).any(-1)
     near, far = sqrt_below(torch.where(singular, 1.0, low)), sqrt_below(torch.where(singular, 1.0, centre))
     # In this order nothing that is divided again can underflow before.
-    inherited = torch.where(radius > 0, widen(radius / near / far / (near + far), 4), 0.0)
-    foretell_overflow(x.hazards, widen(1.0 / near, 2).amax((-2, -1), keepdim=True), n.storage)
-    return finished(value, widen(function_error("rsqrt", value, x) + inherited, 1), x)
+    inherited = torch.where(radius > 0, outward(radius / near / far / (near + far), 4), 0.0)
+    foretell_overflow(x.hazards, outward(1.0 / near, 2).amax((-2, -1), keepdim=True), n.storage)
+    return finished(value, outward(function_error("rsqrt", value, x) + inherited, 1), x)
 
 
-def exponential(x: Rounded) -> Rounded:
+def exponential(x: WithRadius) -> WithRadius:
     """e^x; a case that could pass Ω is marked, whatever its radius."""
     n = x.numerics
     with n.running():
@@ -86,12 +86,12 @@ def exponential(x: Rounded) -> Rounded:
     radius = input_radius(x)
     size = exp_above(x.value.double())
     k = elementary_error("exp", n.device, n.storage.name).ulps
-    reached = widen(size * (1.0 + 2.0 * k * n.opmath.unit_roundoff) * (1.0 + n.storage.unit_roundoff), 4)
+    reached = outward(size * (1.0 + 2.0 * k * n.opmath.unit_roundoff) * (1.0 + n.storage.unit_roundoff), 4)
     foretell_overflow(x.hazards, reached.amax((-2, -1), keepdim=True), n.storage)
-    inherited = torch.where(radius > 0, widen(size * growth(radius), 1), 0.0)
-    return finished(value, widen(function_error("exp", value, x) + inherited, 1), x)
+    inherited = torch.where(radius > 0, outward(size * growth(radius), 1), 0.0)
+    return finished(value, outward(function_error("exp", value, x) + inherited, 1), x)
 
 
 def growth(r: Tensor) -> Tensor:
     """An upper bound of e^r - 1 for r ≥ 0: r/(1 - r/2) up to 1, which is exact to second order, and e^r beyond."""
-    return torch.where(r <= 1.0, widen(r / (1.0 - r.clamp_max(1.0) / 2.0), 3), exp_above(r))
+    return torch.where(r <= 1.0, outward(r / (1.0 - r.clamp_max(1.0) / 2.0), 3), exp_above(r))

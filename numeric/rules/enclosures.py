@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Rounded, first_place, rounding_error
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import WithRadius, first_place, rounding_error
 from numeric.machine.refinements import Refinement
 from numeric.rules.library_errors import elementary_error
 
@@ -26,13 +26,13 @@ def down(x: Tensor) -> Tensor:
 
 
 def lowered(x: Tensor, operations: int) -> Tensor:
-    """A lower bound of what x ≥ 0 would be without the rounding of so many operations: the counterpart of ``widen``."""
+    """A lower bound of what x ≥ 0 would be without the rounding of so many operations: the counterpart of ``outward``."""
     return (x.contiguous().view(torch.int64) - 3 * operations).clamp_min(0).view(torch.float64)
 
 
 def exp_above(t: Tensor) -> Tensor:
     """An upper bound of e^t.  t: float64."""
-    return widen(torch.exp(t), _steps("exp", t))
+    return outward(torch.exp(t), _steps("exp", t))
 
 
 def exp_below(t: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def exp_below(t: Tensor) -> Tensor:
 
 def sqrt_above(x: Tensor) -> Tensor:
     """An upper bound of √x."""
-    return widen(torch.sqrt(x), _steps("sqrt", x))
+    return outward(torch.sqrt(x), _steps("sqrt", x))
 
 
 def sqrt_below(x: Tensor) -> Tensor:
@@ -54,12 +54,12 @@ def _steps(function: str, x: Tensor) -> int:
     return math.ceil(elementary_error(function, x.device.type, "fp64").ulps)
 
 
-def magnitude(x: Rounded) -> Tensor:
+def magnitude(x: WithRadius) -> Tensor:
     """|x̂| of a column, in float64."""
     return x.value.double().abs()
 
 
-def flushed_below(x: Rounded, function: str | None = None) -> float:
+def flushed_below(x: WithRadius, function: str | None = None) -> float:
     """The number below which something may be taken for zero: 0 where nothing is.
 
     function: the part of a kernel whose row says whether that kernel does so in its format of computation, whatever others do.
@@ -71,30 +71,30 @@ def flushed_below(x: Rounded, function: str | None = None) -> float:
     return n.opmath.smallest_normal if flushes else 0.0
 
 
-def input_radius(x: Rounded, flushed: float | None = None) -> Tensor:
+def input_radius(x: WithRadius, flushed: float | None = None) -> Tensor:
     """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a small one for zero."""
     flushed = flushed_below(x) if flushed is None else flushed
     radius = x.entry_radius
     if flushed:
         size = magnitude(x)
-        radius = widen(radius + torch.where(size < flushed, size, torch.zeros_like(size)), 1)
+        radius = outward(radius + torch.where(size < flushed, size, torch.zeros_like(size)), 1)
     return radius.expand(x.value.shape)
 
 
-def storage_error(value: Tensor, x: Rounded, flushed: float = 0.0) -> Tensor:
+def storage_error(value: Tensor, x: WithRadius, flushed: float = 0.0) -> Tensor:
     """|ŷ - t| where a kernel rounded its last t to the storage: nothing where that is the format it computes in. float64."""
     n = x.numerics
     if n.opmath == n.storage:
         return torch.full(value.shape, flushed, dtype=torch.float64, device=value.device)
-    return widen(rounding_error(value, n, once=True) + (n.storage.half_subnormal + flushed), 2)
+    return outward(rounding_error(value, n, once=True) + (n.storage.half_subnormal + flushed), 2)
 
 
-def underflow_unit(x: Rounded, flushed: float = 0.0) -> float:
+def underflow_unit(x: WithRadius, flushed: float = 0.0) -> float:
     """What one product or quotient inside a kernel loses by underflow; flushed operands are counted where they arose."""
     return x.numerics.opmath.half_subnormal + flushed
 
 
-def function_error(function: str, value: Tensor, x: Rounded) -> Tensor:
+def function_error(function: str, value: Tensor, x: WithRadius) -> Tensor:
     """|ŷ - f(x̂)| of an elementary function whose error is k ulps in the format of computation, and one rounding to storage.
 
     |t - y| ≤ k·ulp(y), and |y| ≤ (|t| + kη)/(1 - 2kv) from |t - y| ≤ k(2v|y| + η): the ulp is taken at that bound of |y|.
@@ -104,7 +104,7 @@ def function_error(function: str, value: Tensor, x: Rounded) -> Tensor:
     computing = n.storage if assumed.in_storage else n.opmath
     k, v, eta = assumed.ulps, computing.unit_roundoff, computing.smallest_subnormal
     stored = torch.zeros_like(value, dtype=torch.float64) if assumed.in_storage else storage_error(value, x, flushed_below(x))
-    largest = widen((value.double().abs() + stored + k * eta) / (1.0 - 2.0 * k * v), 4)
+    largest = outward((value.double().abs() + stored + k * eta) / (1.0 - 2.0 * k * v), 4)
     place = first_place(largest) if n.refines(Refinement.FIRST_PLACE) else largest
     ulp = (place * (2.0 * v)).clamp_min(eta)
-    return widen(stored + (k * ulp + flushed_below(x, function)), 3)
+    return outward(stored + (k * ulp + flushed_below(x, function)), 3)

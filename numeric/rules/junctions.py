@@ -10,27 +10,27 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, WeightedSum
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Rounded, foretell_overflow, rounding_error
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, rounding_error
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import down, input_radius, magnitude, up
 
 
-def product(module: nn.Module, x: Rounded, y: Rounded, value: Tensor) -> Rounded:
+def product(module: nn.Module, x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
     """The rule for ``Product``.  x, y, value: (cases, p, 1)."""
     return entrywise_product(x, y, value)
 
 
-def entrywise_product(x: Rounded, y: Rounded, value: Tensor) -> Rounded:
+def entrywise_product(x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
     """fl(x ⊙ y), whose value is known; x may be one number a case."""
     n = x.numerics
     a, b, ra, rb = magnitude(x), magnitude(y), input_radius(x), input_radius(y)
-    inherited = widen(a * rb + ra * widen(b + rb, 1), 3)
-    foretell_overflow(x.hazards, widen((a * b).amax((-2, -1), keepdim=True), 1), n.storage)
-    return finished(value, widen(inherited + rounding_error(value, n) + n.elementwise_underflow, 2), y)
+    inherited = outward(a * rb + ra * outward(b + rb, 1), 3)
+    foretell_overflow(x.hazards, outward((a * b).amax((-2, -1), keepdim=True), 1), n.storage)
+    return finished(value, outward(inherited + rounding_error(value, n) + n.elementwise_underflow, 2), y)
 
 
-def largest_only(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def largest_only(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for ``LargestOnly``."""
     assert isinstance(module, LargestOnly)
     centre, radius = x.value.double(), input_radius(x)
@@ -42,13 +42,13 @@ def largest_only(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
     return finished(value, torch.where(settled, torch.where(stays, radius, 0.0), torch.inf), x)
 
 
-def weighted_sum(module: nn.Module, gates: Rounded, *terms_and_value: Rounded | Tensor) -> Rounded:
+def weighted_sum(module: nn.Module, gates: WithRadius, *terms_and_value: WithRadius | Tensor) -> WithRadius:
     """The rule for ``WeightedSum``."""
     assert isinstance(module, WeightedSum)
     *terms, value = terms_and_value
     total = None
     for k, term in enumerate(terms):
-        assert isinstance(term, Rounded)
+        assert isinstance(term, WithRadius)
         gate = _entry(gates, k)
         with gate.numerics.running():
             product = gate.value * term.value
@@ -60,6 +60,6 @@ def weighted_sum(module: nn.Module, gates: Rounded, *terms_and_value: Rounded | 
     return total
 
 
-def _entry(x: Rounded, k: int) -> Rounded:
+def _entry(x: WithRadius, k: int) -> WithRadius:
     """One entry of a column, as one number a case."""
     return finished(x.value[..., k : k + 1, :], x.entry_radius[..., k : k + 1, :].expand(len(x.value), 1, 1), x)

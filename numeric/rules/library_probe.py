@@ -20,7 +20,7 @@ from numeric.arithmetics.balls import BITS
 from numeric.arithmetics.value_and_radius import exact, hazards
 from numeric.formats.format import Format
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import RADIUS_FORMAT, Answer, UnsupportedNumerics, opmath_of
 from numeric.rules import reference as reference
 from numeric.rules.library_errors import elementary_error
@@ -78,10 +78,10 @@ def probe_elementary(storage: Format, device: str = "cpu", *, widths: Sequence[i
         ctx.prec = saved
 
 
-def plain_numerics(storage: Format, device: str) -> Numerics:
+def plain_numerics(storage: Format, device: str) -> ErrorModel:
     """The arithmetic of elementwise kernels that keep subnormal numbers."""
     opmath = opmath_of(storage)
-    return Numerics(storage, opmath, opmath, frozenset(), False, False, False, device)
+    return ErrorModel(storage, opmath, opmath, frozenset(), False, False, False, device)
 
 
 def operands(storage: Format, window: tuple[float, float], seed: int, *, positive: bool = False) -> Tensor:

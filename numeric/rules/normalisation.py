@@ -45,8 +45,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Rounded, foretell_overflow, gamma
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, gamma
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import (
     down,
@@ -70,7 +70,7 @@ FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
 
-def softmax(x: Rounded, value: Tensor) -> Rounded:
+def softmax(x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for a softmax over the entries of each column.  x, value: (cases, p, 1), the second as the module computed it."""
     n, p = x.numerics, x.value.shape[-2]
     v = n.opmath.unit_roundoff
@@ -80,25 +80,25 @@ def softmax(x: Rounded, value: Tensor) -> Rounded:
     distance = centre.amax(-2, keepdim=True) - centre
     low, high = down(distance).clamp_min(0.0), up(distance)
     above, below = exp_above(-low), exp_below(-high)
-    sum_above, sum_below = widen(above.sum(-2, keepdim=True), p), lowered(below.sum(-2, keepdim=True), p)
+    sum_above, sum_below = outward(above.sum(-2, keepdim=True), p), lowered(below.sum(-2, keepdim=True), p)
 
-    argument = widen(v * high.clamp_max(FAR) * exp_above(-low.clamp_max(FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
+    argument = outward(v * high.clamp_max(FAR) * exp_above(-low.clamp_max(FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
     smallest = k * n.opmath.smallest_subnormal + flushed
-    numerator = widen(argument + 2.0 * k * v * (above + argument) + smallest, 5)
-    denominator = widen(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
+    numerator = outward(argument + 2.0 * k * v * (above + argument) + smallest, 5)
+    denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
     left = down(sum_below - denominator)
-    probability = widen(above / sum_below, 1)
-    quotient = widen((numerator + probability * denominator) / left.clamp_min(0.0), 3)  # over 0 where everything is lost: infinite
-    own = widen(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
+    probability = outward(above / sum_below, 1)
+    quotient = outward((numerator + probability * denominator) / left.clamp_min(0.0), 3)  # over 0 where everything is lost: infinite
+    own = outward(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
 
     radius = input_radius(x, flushed)
     least = lowered(below / sum_above, 1)
-    others = up(widen((probability * radius).sum(-2, keepdim=True), 2 * p) - lowered(least * radius, 1)).clamp_min(0.0)
-    moved = widen(up(1.0 - least).clamp_max(1.0) * radius + others, 2)
-    half = widen((radius + radius.amax(-2, keepdim=True)) / 2.0, 1)
+    others = up(outward((probability * radius).sum(-2, keepdim=True), 2 * p) - lowered(least * radius, 1)).clamp_min(0.0)
+    moved = outward(up(1.0 - least).clamp_max(1.0) * radius + others, 2)
+    half = outward((radius + radius.amax(-2, keepdim=True)) / 2.0, 1)
     room = down(1.0 - torch.maximum(moved, half)).clamp_min(0.0)
-    inherited = torch.where((radius > 0).any(-2, keepdim=True), widen(probability * moved / room, 2).clamp_max(1.0), 0.0)
-    return finished(value, widen(own + inherited + storage_error(value, x, flushed), 2), x)
+    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(probability * moved / room, 2).clamp_max(1.0), 0.0)
+    return finished(value, outward(own + inherited + storage_error(value, x, flushed), 2), x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,36 +119,36 @@ class Moments:
     """(cases, 1, 1): B."""
 
 
-def layer_norm(module: nn.LayerNorm, x: Rounded, value: Tensor) -> Rounded:
+def layer_norm(module: nn.LayerNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for LayerNorm over the entries of each column."""
     return _normalised(x, value, module.weight, module.bias, module.eps, _central_moments(x), centred=True)
 
 
-def rms_norm(module: nn.RMSNorm, x: Rounded, value: Tensor) -> Rounded:
+def rms_norm(module: nn.RMSNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for RMSNorm over the entries of each column; without an ε of its own it takes 2v."""
     eps = 2.0 * x.numerics.opmath.unit_roundoff if module.eps is None else module.eps
     return _normalised(x, value, module.weight, None, eps, _raw_moments(x), centred=False)
 
 
-def _central_moments(x: Rounded) -> Moments:
+def _central_moments(x: WithRadius) -> Moments:
     """The mean and the sum of squared deviations, by any algorithm of the family."""
     n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed_below(x, ROOT))
     centre, size = x.value.double(), magnitude(x)
     # float64's own mean, and how far it may be from the real one: a sum of n terms and a division.
     mean = centre.mean(-2, keepdim=True)
-    slack = widen(size.sum(-2, keepdim=True) * ((n + 2) * 2.0**-52 / n), 2 * n + 2)
+    slack = outward(size.sum(-2, keepdim=True) * ((n + 2) * 2.0**-52 / n), 2 * n + 2)
     distance = (centre - mean).abs()
-    deviation, least = widen(distance + slack, 2), down(down(distance) - slack).clamp_min(0.0)
+    deviation, least = outward(distance + slack, 2), down(down(distance) - slack).clamp_min(0.0)
     above, below = _squares(deviation, least)
-    e = widen(gamma(_mean_roundings(n, x.numerics.device), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
-    spread = widen(2.0 * e * math.sqrt(n * max(1.0, 0.5 * math.log2(n))), 4)
+    e = outward(gamma(_mean_roundings(n, x.numerics.device), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
+    spread = outward(2.0 * e * math.sqrt(n * max(1.0, 0.5 * math.log2(n))), 4)
     root = sqrt_above(above)
-    computed = widen((root + spread) ** 2, 3)
-    error = widen(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * computed + n * (n + 7) * unit, 6)
+    from_module = outward((root + spread) ** 2, 3)
+    error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * from_module + n * (n + 7) * unit, 6)
     # Nothing on the way is larger: a deviation multiplied by n, or a square, which is at most that of 2X.
-    peak = widen(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
-    foretell_overflow(x.hazards, torch.maximum(widen(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
-    return Moments(deviation, widen(mean.abs() + slack, 1), e, above, below, error)
+    peak = outward(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
+    foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
+    return Moments(deviation, outward(mean.abs() + slack, 1), e, above, below, error)
 
 
 def _mean_roundings(n: int, device: str) -> int:
@@ -161,53 +161,53 @@ def _mean_roundings(n: int, device: str) -> int:
     return c + 28 if device == "cuda" else c
 
 
-def _raw_moments(x: Rounded) -> Moments:
+def _raw_moments(x: WithRadius) -> Moments:
     """The sum of squares, in any order."""
     n, v = x.value.shape[-2], x.numerics.opmath.unit_roundoff
     size = magnitude(x)
     above, below = _squares(size, size)
     zero = torch.zeros_like(above)
-    error = widen(gamma(n + 1, v) * above + 2 * n * underflow_unit(x, flushed_below(x, ROOT)), 3)
-    foretell_overflow(x.hazards, widen(above + error, 1), x.numerics.opmath)
+    error = outward(gamma(n + 1, v) * above + 2 * n * underflow_unit(x, flushed_below(x, ROOT)), 3)
+    foretell_overflow(x.hazards, outward(above + error, 1), x.numerics.opmath)
     return Moments(size, zero, zero, above, below, error)
 
 
 def _squares(deviation: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     """Σ of squares: of upper bounds from above, of lower bounds from below."""
     n = deviation.shape[-2]
-    return widen((deviation * deviation).sum(-2, keepdim=True), 2 * n), lowered((least * least).sum(-2, keepdim=True), 2 * n)
+    return outward((deviation * deviation).sum(-2, keepdim=True), 2 * n), lowered((least * least).sum(-2, keepdim=True), 2 * n)
 
 
-def _normalised(x: Rounded, value: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, moments: Moments, *, centred: bool) -> Rounded:
+def _normalised(x: WithRadius, value: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, moments: Moments, *, centred: bool) -> WithRadius:
     flushed = flushed_below(x, ROOT)
     n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed)
     size, radius = magnitude(x), input_radius(x, flushed)
     w = torch.ones_like(size) if weight is None else weight.detach().double().abs().reshape(1, -1, 1)
     b = torch.zeros_like(size) if bias is None else bias.detach().double().abs().reshape(1, -1, 1)
     d, e = moments.deviation, moments.mean_error
-    above, below = widen(moments.above / n + eps, 2), lowered(moments.below / n + eps, 2)
-    beta = widen(((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit) / below, 7)
-    psi = widen(0.5 * beta / down(1.0 - beta).clamp_min(0.0), 3)
+    above, below = outward(moments.above / n + eps, 2), lowered(moments.below / n + eps, 2)
+    beta = outward(((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit) / below, 7)
+    psi = outward(0.5 * beta / down(1.0 - beta).clamp_min(0.0), 3)
     root = 2.0 * v * elementary_error(ROOT, x.numerics.device, x.numerics.storage.name).ulps
-    psi = widen(psi + root + psi * root, 4)
+    psi = outward(psi + root + psi * root, 4)
     deviate = sqrt_below(below)
-    inverse = widen(1.0 / deviate, 1)
+    inverse = outward(1.0 / deviate, 1)
 
-    e = widen(e + flushed, 1)  # an entry that is read as zero
-    terms = widen(size + moments.mean + e, 2)
-    lost = widen(inverse * (d * psi + (e + gamma(3, v) * terms) * (1.0 + psi)), 8)
-    normal = widen(d * inverse, 1)
-    size_of_result = widen(w * (normal + lost) + b, 3)
-    own = widen(w * lost + gamma(3, v) * size_of_result + unit * (3.0 + 3.0 * w + terms), 8)
+    e = outward(e + flushed, 1)  # an entry that is read as zero
+    terms = outward(size + moments.mean + e, 2)
+    lost = outward(inverse * (d * psi + (e + gamma(3, v) * terms) * (1.0 + psi)), 8)
+    normal = outward(d * inverse, 1)
+    size_of_result = outward(w * (normal + lost) + b, 3)
+    own = outward(w * lost + gamma(3, v) * size_of_result + unit * (3.0 + 3.0 * w + terms), 8)
 
-    shift = widen(radius.sum(-2, keepdim=True) / n, n + 1) if centred else torch.zeros_like(inverse)
-    q = torch.minimum(sqrt_above(widen((radius * radius).sum(-2, keepdim=True) / n, 2 * n)), radius.amax(-2, keepdim=True))
+    shift = outward(radius.sum(-2, keepdim=True) / n, n + 1) if centred else torch.zeros_like(inverse)
+    q = torch.minimum(sqrt_above(outward((radius * radius).sum(-2, keepdim=True) / n, 2 * n)), radius.amax(-2, keepdim=True))
     lowest = torch.maximum(down(deviate - q), sqrt_below(torch.full_like(q, eps)))
     x.hazards.underflow |= ~(lowest > 0).reshape(-1) & torch.isfinite(size).all(-2).reshape(-1)
-    inherited = torch.where((radius > 0).any(-2, keepdim=True), widen(w * (radius + shift + normal * q) / lowest.clamp_min(0.0), 6), 0.0)
+    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(w * (radius + shift + normal * q) / lowest.clamp_min(0.0), 6), 0.0)
 
     # Where the variance is lost the kernel's own is still ε or so; should it not be, what comes of it is marked as not finite.
     reach = torch.minimum(w * math.sqrt(n) + own, 2.0 * w * (d + e + gamma(3, v) * terms) / sqrt_below(torch.full_like(q, eps)))
-    foretell_overflow(x.hazards, widen((reach + b).amax((-2, -1), keepdim=True), 5), x.numerics.storage)
-    farthest = widen(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
-    return finished(value, torch.minimum(widen(own + inherited + storage_error(value, x, flushed), 2), farthest), x)
+    foretell_overflow(x.hazards, outward((reach + b).amax((-2, -1), keepdim=True), 5), x.numerics.storage)
+    farthest = outward(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
+    return finished(value, torch.minimum(outward(own + inherited + storage_error(value, x, flushed), 2), farthest), x)

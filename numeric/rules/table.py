@@ -5,46 +5,46 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import Rounded
+from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.rules.activations import GELU, GELU_TANH, SILU, gated
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import input_radius
 from numeric.rules.junctions import largest_only, product, weighted_sum
 from numeric.rules.normalisation import layer_norm, rms_norm, softmax
 
-Rule = Callable[..., Rounded]
+Rule = Callable[..., WithRadius]
 """From the module, its inputs, each (cases, p, 1), and what it computed to the output with its radius."""
 
 
-def _relu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _relu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     """max(0, ·) rounds nothing and is 1-Lipschitz in each entry."""
     return finished(value, input_radius(x), x)
 
 
-def _unchanged(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _unchanged(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     """Hands on what it was given, as dropout does outside of training."""
     return finished(value, input_radius(x), x)
 
 
-def _gelu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _gelu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     assert isinstance(module, nn.GELU)
     return gated(GELU if module.approximate == "none" else GELU_TANH, x, value)
 
 
-def _silu(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _silu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     return gated(SILU, x, value)
 
 
-def _softmax(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _softmax(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     return softmax(x, value)
 
 
-def _layer_norm(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _layer_norm(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     assert isinstance(module, nn.LayerNorm)
     return layer_norm(module, x, value)
 
 
-def _rms_norm(module: nn.Module, x: Rounded, value: Tensor) -> Rounded:
+def _rms_norm(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     assert isinstance(module, nn.RMSNorm)
     return rms_norm(module, x, value)
 

@@ -8,7 +8,7 @@ How far each goes differs from case to case, so that a batch holds every stage. 
 import torch
 from torch import Tensor
 
-from numeric.cells.scenario import Cases, Scenario, drawn, refuses_blunt_formats
+from numeric.cells.scenario import Batch, Scenario, drawn, refuses_blunt_formats
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
@@ -17,14 +17,14 @@ RATE = 0.05
 """Adam's; tokens have entries near 1."""
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = (x.to(subject.model.block.first.weight.dtype) for x in drawn(subject, cases, generator))
     kept, removed = context.tensor_split([context.shape[1] // 2], dim=1)
     towards_zero = torch.arange(cases) % 2 == 0
     steps = torch.randint(1, STEPS + 1, (cases,), generator=generator)
     found = _moved(subject, kept, removed, query, towards_zero, steps).double()
     split = kept.shape[1]
-    return Cases(found, found[:, :split], query.double())
+    return Batch(found, found[:, :split], query.double())
 
 
 def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towards_zero: Tensor, steps: Tensor) -> Tensor:

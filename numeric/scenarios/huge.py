@@ -6,7 +6,7 @@ be wrong without a warning.
 
 import torch
 
-from numeric.cells.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
+from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
@@ -14,12 +14,12 @@ LEVELS = 16
 """Scales, evenly spaced in the exponent from 1 up to where an entry passes the largest number."""
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = drawn(subject, cases, generator)
     exponents = torch.linspace(0, storage.max_exponent, LEVELS, dtype=torch.float64).round()
     scale = torch.exp2(exponents[torch.arange(cases) % LEVELS]).unsqueeze(-1)
     # Beside a query as large as that, attention to normalised tokens is nothing: there the context alone is large.
-    return Cases(context * scale.unsqueeze(-1), None, query if subject.block.normalises else query * scale)
+    return Batch(context * scale.unsqueeze(-1), None, query if subject.block.normalises else query * scale)
 
 
 SCENARIO = Scenario("huge", "Entries up to the largest number, Y = C", "corollary-2.3.1", _draw, usual=NATIVE_FORMATS)

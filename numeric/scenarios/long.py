@@ -6,7 +6,7 @@ What grows is the number of summands of an average, or of steps of a recurrence.
 import torch
 from torch import Tensor
 
-from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
@@ -14,13 +14,13 @@ OF_ONE_CONTEXT = 64
 """Cases that share a context, each with a query of its own: drawing a context for each would take longer than measuring."""
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     _, query = drawn(subject, cases, generator)
     parts: list[Tensor] = []
     while sum(part.shape[1] for part in parts) < subject.block.longest:
         parts.append(drawn(subject, -(-cases // OF_ONE_CONTEXT), generator)[0])
     context = torch.cat(parts, dim=1)[:, : subject.block.longest]
-    return Cases(context.repeat_interleave(OF_ONE_CONTEXT, dim=0)[:cases], None, query)
+    return Batch(context.repeat_interleave(OF_ONE_CONTEXT, dim=0)[:cases], None, query)
 
 
 SCENARIO = Scenario("long", "Contexts of up to 4,096 tokens, Y = C", "corollary-2.3.1", _draw, usual=("fp32",), at_most=512, independent=False)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.block import Block
-from numeric.cells.scenario import Cases, Scenario
+from numeric.cells.scenario import Batch, Scenario
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
@@ -19,13 +19,13 @@ LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""
 
 
-def at_norm(subject: Subject, context: Tensor, query: Tensor, exponents: Tensor) -> Cases:
+def at_norm(subject: Subject, context: Tensor, query: Tensor, exponents: Tensor) -> Batch:
     """The prompts with ‖A(x)‖ of about 2^exponent.  exponents: (cases,) float64; -inf asks for A(x) = 0. The layer is homogeneous in the query."""
     assert subject.block.homogeneous
     norm = subject.model.block.contextual(None, query).double().norm(dim=-1)
     scale = torch.exp2(exponents - norm.log2().round())
     # A subnormal power of two times an fp64 number is rounded once, here; the query is exact from here on.
-    return Cases(context.double(), None, query.double() * scale.unsqueeze(-1))
+    return Batch(context.double(), None, query.double() * scale.unsqueeze(-1))
 
 
 def exponents_of(storage: Format, cases: int) -> Tensor:
@@ -35,7 +35,7 @@ def exponents_of(storage: Format, cases: int) -> Tensor:
     return levels[torch.arange(cases) % LEVELS]
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))
 
 

@@ -8,19 +8,19 @@ import math
 
 import torch
 
-from numeric.cells.scenario import NATIVE_FORMATS, Cases, Scenario, drawn
+from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
 PLANTED = (math.nan, math.inf, -math.inf)
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = drawn(subject, cases, generator)
     spoiled = torch.arange(1, cases, 2)
     token, entry = (torch.randint(0, size, (len(spoiled),), generator=generator) for size in context.shape[1:])
     context[spoiled, token, entry] = torch.tensor(PLANTED, dtype=context.dtype)[torch.arange(len(spoiled)) % len(PLANTED)]
-    return Cases(context, None, query)
+    return Batch(context, None, query)
 
 
 SCENARIO = Scenario("non_finite", "A NaN or an infinity in one token of every other case, Y = C", "corollary-2.3.1", _draw, usual=NATIVE_FORMATS)

@@ -2,14 +2,14 @@
 
 import torch
 
-from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = drawn(subject, cases, generator)
-    return Cases(context, None, query)
+    return Batch(context, None, query)
 
 
 SCENARIO = Scenario("random", "Prompts as in training, Y = C", "corollary-2.3.1", _draw)

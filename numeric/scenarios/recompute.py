@@ -13,11 +13,11 @@ from torch import Tensor
 
 from numeric.architecture.block import Block
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.cells.scenario import Cases, Scenario, drawn
+from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.passes import attend
 
 SERVED = 7
@@ -28,7 +28,7 @@ LEVELS = 16
 """Scales of the query, from 1 down to about the format's roundoff."""
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = drawn(subject, cases, generator)
     half = context[:, : context.shape[1] // 2]
     mirrored = torch.cat([half, -half], dim=1)
@@ -36,10 +36,10 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     kept = mirrored.gather(1, order.expand_as(mirrored))
     levels = torch.linspace(0, storage.significand_bits, LEVELS, dtype=torch.float64).round()
     scale = torch.exp2(-levels[torch.arange(cases) % LEVELS])
-    return Cases(torch.cat([kept, context], dim=1), kept, query * scale.unsqueeze(-1))
+    return Batch(torch.cat([kept, context], dim=1), kept, query * scale.unsqueeze(-1))
 
 
-def _attend(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
+def _attend(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Tensor:
     assert cases.kept is not None
     served = zip(cases.kept.split(SERVED), cases.query.split(SERVED), strict=True)
     return torch.cat([attend(block, kept, query, probed) for kept, query in served])

@@ -6,7 +6,7 @@ C∖Y means positions, not values: as sets, the context would lose every copy or
 import torch
 
 from numeric.architecture.block import Block
-from numeric.cells.scenario import Cases, Scenario, drawn, part_removed
+from numeric.cells.scenario import Batch, Scenario, drawn, part_removed
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
@@ -23,7 +23,7 @@ def _refuses(block: Block, mode: Mode) -> str | None:
     return None if mode.id in SHARP_ENOUGH else "copies of what is removed stay, so A(C,x) changes by less than such a format resolves"
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = drawn(subject, cases, generator)
     _, tokens, width = context.shape
     which = torch.randint(0, min(DISTINCT, tokens), (cases, tokens, 1), generator=generator)

@@ -6,12 +6,12 @@ to all of them alike; which ones, for each case.
 
 import torch
 
-from numeric.cells.scenario import PART_RESOLVED, Cases, Scenario, drawn, part_removed, refuses_blunt_formats
+from numeric.cells.scenario import PART_RESOLVED, Batch, Scenario, drawn, part_removed, refuses_blunt_formats
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 
 
-def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Cases:
+def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     return part_removed(*drawn(subject, cases, generator), generator)
 
 

@@ -34,7 +34,7 @@ Measure = Callable[[Tensor], Best]
 
 
 @dataclass(frozen=True, slots=True)
-class Simple:
+class Simplicity:
     """How simple a context is."""
 
     tokens: int
@@ -46,14 +46,14 @@ class Simple:
 
 
 @dataclass(frozen=True, slots=True)
-class Simplest:
+class Shrunk:
     """What was found."""
 
-    simple: Simple
+    simple: Simplicity
     best: Best
 
 
-def made_simple(cell: Cell, found: Found, seed: int) -> Simplest | None:
+def shrink(cell: Cell, found: Found, seed: int) -> Shrunk | None:
     """The simplest context that does nearly what the search's best one does; None if there is none, or none that simple."""
     if found.best.tokens is None:
         return None
@@ -61,7 +61,7 @@ def made_simple(cell: Cell, found: Found, seed: int) -> Simplest | None:
     return simplest(lambda tokens: measured(cell, tokens, seed, found.evaluations)[1], found.best, bits, seed, batches=BATCHES)
 
 
-def simplest(measure: Measure, found: Best, bits: int, seed: int, *, batches: int) -> Simplest | None:
+def simplest(measure: Measure, found: Best, bits: int, seed: int, *, batches: int) -> Shrunk | None:
     """The simplest context of at least KEPT times the ratio; None if that took more batches.
 
     bits: of the format's significand.
@@ -80,7 +80,7 @@ def simplest(measure: Measure, found: Best, bits: int, seed: int, *, batches: in
                 return False
             left -= 1
             generator = torch.Generator().manual_seed(seed)
-            tried[drawn] = measure(_simplified(whole, Simple(*drawn), generator))
+            tried[drawn] = measure(_simplified(whole, Simplicity(*drawn), generator))
         ratio = tried[drawn].ratio
         if np.isfinite(ratio):
             target(ratio)
@@ -98,10 +98,10 @@ def simplest(measure: Measure, found: Best, bits: int, seed: int, *, batches: in
         drawn = find(degrees, reaches, settings=quietly, random=Random(seed))
     except NoSuchExample:
         return None
-    return Simplest(Simple(*drawn), tried[drawn])
+    return Shrunk(Simplicity(*drawn), tried[drawn])
 
 
-def _simplified(tokens: Tensor, simple: Simple, generator: torch.Generator) -> Tensor:
+def _simplified(tokens: Tensor, simple: Simplicity, generator: torch.Generator) -> Tensor:
     """The context cut down, and others near it.  tokens: (n + 1, width) float64. Returns (BATCH, simple.tokens + 1, width) float64."""
     last = tokens[-simple.tokens - 1 :]
     near = last * torch.exp2(JITTER * torch.randn((BATCH, *last.shape), generator=generator, dtype=torch.float64))

@@ -23,9 +23,9 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.machine.summation_order import ADD, PUSH, Order
 
 
@@ -91,13 +91,13 @@ class Surrogate:
         return [*found.roundings(products), products.sum(-1, keepdim=True) + bias]
 
 
-def surrogate(block: ContextualBlock, probed: Probed) -> Surrogate:
+def surrogate(block: ContextualBlock, probed: ProbedMode) -> Surrogate:
     """The surrogate of a block in a mode, with the orders of summation that the machine showed; of several first layers, the first one's."""
     W, b = block.first.weight.detach().float(), block.first.bias
     m, d = W.shape
     layer, update = probed.layer, probed.update
     unit = layer.storage.unit_roundoff
-    apart = {DENSE: layer.bias_rounded_apart, PATCHED_WEIGHT: layer.patched_bias_rounded_apart}
+    apart = {DENSE: layer.rounds_before_bias, PATCHED_WEIGHT: layer.patched_rounds_before_bias}
     if b is None:  # then a zero is added, which rounds nothing
         apart = dict.fromkeys(apart, True)
     sums = {kernel: _sum(layer, BARE[kernel] if b is None else kernel, m, d, d + (not apart[kernel]), unit) for kernel in apart}
@@ -106,7 +106,7 @@ def surrogate(block: ContextualBlock, probed: Probed) -> Surrogate:
     return Surrogate(W, bias, sums, update.storage.unit_roundoff / unit, probed.mode.weights.unit_roundoff / unit, apart)
 
 
-def _sum(n: Numerics, kernel: str, rows: int, columns: int, leaves: int, unit: float) -> _Sum:
+def _sum(n: ErrorModel, kernel: str, rows: int, columns: int, leaves: int, unit: float) -> _Sum:
     """A kernel's sum; one after the other, where its order is not known."""
     order = n.orders.get((kernel, rows, columns))
     known = order is not None and order.leaves == leaves

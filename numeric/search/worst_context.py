@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from numeric.cells.cell import Cell, block_in_format, seed_of, witness_of
-from numeric.cells.scenario import Cases, scenarios_named
+from numeric.cells.scenario import Batch, scenarios_named
 from numeric.cells.subject import Subject
 from numeric.cells.witness import Witness
-from numeric.machine.probe import BATCH, Probed
+from numeric.machine.probe import BATCH, ProbedMode
 from numeric.search.surrogate import surrogate
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
@@ -117,7 +117,7 @@ def _better(one: Best, other: Best) -> Best:
     return other if other.ratio > one.ratio else one
 
 
-def bench(subject: Subject, variant: Variant, probed: Probed) -> Cell:
+def bench(subject: Subject, variant: Variant, probed: ProbedMode) -> Cell:
     """What is measured again and again."""
     return Cell(subject, block_in_format(subject, probed), probed, variant, SEARCH, BATCH)
 
@@ -156,7 +156,7 @@ def measured(cell: Cell, tokens: Tensor, seed: int, before: int) -> tuple[NDArra
 
     tokens: (BATCH, n + 1, width) float64, the query last; before: cases that were measured before, which number this batch's.
     """
-    cases = in_format(cell.block, Cases(tokens[:, :-1].contiguous(), None, tokens[:, -1].contiguous()), cell.probed)
+    cases = in_format(cell.block, Batch(tokens[:, :-1].contiguous(), None, tokens[:, -1].contiguous()), cell.probed)
     sides = measure_sides(cell.block, cases, cell.variant, cell.probed)
     judged = judge(sides)
     violated = judged.verdict == Verdict.VIOLATED.value

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.sensitivities import Term, deviation, gathered
-from numeric.arithmetics.value_and_variance import Expected, Given, dense_layer, deviations_allowed, exactly, stored, under, widened
+from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, deviations_allowed, exactly, in_arithmetic, stored
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.passes import Pass
 from numeric.sides.variant import Variant
 from symbolic import formulas
 
 
-def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Tensor:
+def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> Tensor:
     """|κ| + λσ of left + moved - right: exceeded in one of a case's entries with at most ``FAILURE_PROBABILITY``, in the model.
 
     a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
@@ -35,7 +35,7 @@ def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tens
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ExpectedDifference:
     """The errors of left - right."""
 
     terms: tuple[Term, ...]
@@ -44,7 +44,7 @@ class Difference:
     """The part that is no matter of chance: (cases, m, 1)."""
 
 
-def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: Probed) -> Difference:
+def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> ExpectedDifference:
     """The errors of left - right at one first layer.  The other arguments are those of ``expected_difference``."""
     first, layer, given = block.network.get_submodule(name), probed.layer, Given()
     assert isinstance(first, nn.Linear)
@@ -52,32 +52,34 @@ def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Te
     W = exactly(weight, layer, given)
     b = None if first.bias is None else exactly(first.bias.detach().unsqueeze(-1), layer, given)
     z, kept = (exactly(x.unsqueeze(-1), layer, given) for x in (left.attended, a))
-    ours = dense_layer(W, b, z, left.layers[name].unsqueeze(-1), BARE[DENSE] if bare else DENSE, apart=layer.bias_rounded_apart)
+    ours = dense_layer(W, b, z, left.layers[name].unsqueeze(-1), BARE[DENSE] if bare else DENSE, apart=layer.rounds_before_bias)
 
     # What an â that came out otherwise moves is predicted, and taken away: it is no error of either side.
     again = kept if torch.equal(right.attended, a) else exactly(right.attended.unsqueeze(-1), layer, given)
-    z, kept, wide = widened(z, probed.update), widened(kept, probed.update), under(W, probed.update)
+    z, kept, wide = cast_up(z, probed.update), cast_up(kept, probed.update), in_arithmetic(W, probed.update)
     delta = formulas.context_vector(z, kept)
     if variant.factored:
         theirs = _with_factors(W, b, wide @ delta, kept, again, probed)
     else:
         patched = stored(formulas.patched_weight(wide, variant.update(wide, delta, kept)), probed.mode.weights, layer)
         kernel = BARE[PATCHED_WEIGHT] if bare else PATCHED_WEIGHT
-        theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_bias_rounded_apart)
+        theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_rounds_before_bias)
     minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
     terms = gathered((*ours.terms, *(Term(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
-    return Difference(terms, None if theirs.known is None else -theirs.known)
+    return ExpectedDifference(terms, None if theirs.known is None else -theirs.known)
 
 
-def _with_factors(W: Expected, b: Expected | None, v: Expected, a: Expected, x: Expected, probed: Probed) -> Expected:
+def _with_factors(W: WithVariance, b: WithVariance | None, v: WithVariance, a: WithVariance, x: WithVariance, probed: ProbedMode) -> WithVariance:
     """The first dense layer with a factored patch."""
     n = probed.layer
-    added = formulas.factored_update(under(v, probed.adapter), under(a, probed.adapter), under(widened(x, probed.update), probed.adapter))
+    added = formulas.factored_update(
+        in_arithmetic(v, probed.adapter), in_arithmetic(a, probed.adapter), in_arithmetic(cast_up(x, probed.update), probed.adapter)
+    )
     assert W.value is not None
     assert x.value is not None
     kernel = BARE[PATCHED_PASS] if b is None else PATCHED_PASS
     offset = None if b is None or b.value is None else b.value.squeeze(-1)
     with torch.no_grad(), n.running():
         plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, offset)
-    value = dense_layer(W, b, x, plain, kernel, apart=n.patched_bias_rounded_apart)
-    return stored(widened(value, probed.update) + added, n.storage, n)
+    value = dense_layer(W, b, x, plain, kernel, apart=n.patched_rounds_before_bias)
+    return stored(cast_up(value, probed.update) + added, n.storage, n)

@@ -117,7 +117,7 @@ def judge(sides: Sides) -> Judged:
     )
 
 
-def _verdicts(site: "_Compared", output: "_Compared", not_finite: Tensor, resolution: Tensor, reason: NDArray[np.object_]) -> NDArray[np.object_]:
+def _verdicts(site: "_Margin", output: "_Margin", not_finite: Tensor, resolution: Tensor, reason: NDArray[np.object_]) -> NDArray[np.object_]:
     """The rule: refused, else outside the bound, else sharp enough to mean something."""
     broken = _np((site.ratio > 1) | (output.ratio > 1) | not_finite)
     inside = np.where(_np(resolution < 1), Verdict.HOLDS.value, Verdict.VACUOUS.value)
@@ -145,7 +145,7 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class _Margin:
     """Two measured tensors; one entry a case."""
 
     error: Tensor
@@ -163,7 +163,7 @@ def _bound(sides: Sides, where: str) -> Tensor:
     return left + right
 
 
-def _compare(left: Tensor, right: Tensor, bound: Tensor, moved: Tensor) -> _Compared:
+def _compare(left: Tensor, right: Tensor, bound: Tensor, moved: Tensor) -> _Margin:
     """How far left + moved and right lie apart, and how that compares with the bound.
 
     A difference that is not finite makes the ratio infinite; a bound that is not finite says nothing, and becomes
@@ -175,7 +175,7 @@ def _compare(left: Tensor, right: Tensor, bound: Tensor, moved: Tensor) -> _Comp
     bound = torch.nan_to_num(bound * (1 + 4 * ROUNDOFF) + lost, nan=torch.inf, posinf=torch.inf)
     ratio = torch.where(difference == 0, 0.0, difference / bound)
     ratio = torch.where(torch.isinf(difference), torch.inf, ratio)
-    return _Compared(difference.amax(-1), bound.amax(-1), ratio.amax(-1))
+    return _Margin(difference.amax(-1), bound.amax(-1), ratio.amax(-1))
 
 
 def _norm(a: Tensor) -> Tensor:

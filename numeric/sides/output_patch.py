@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
 from numeric.architecture.junctions import WeightedSum
 from numeric.architecture.wiring import INPUT, Call
-from numeric.arithmetics.value_and_radius import Rounded, exact, stored, widened
+from numeric.arithmetics.value_and_radius import WithRadius, cast_up, exact, stored
 from numeric.formats.storage import in_storage
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from symbolic import formulas
 
 
@@ -63,7 +63,9 @@ def _output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLay
     )
 
 
-def output_patch(block: ContextualBlock, layers: OutputLayers, change: Rounded, values: Mapping[str, Rounded], probed: Probed) -> dict[str, Rounded]:
+def output_patch(
+    block: ContextualBlock, layers: OutputLayers, change: WithRadius, values: Mapping[str, WithRadius], probed: ProbedMode
+) -> dict[str, WithRadius]:
     """The parameters of the patched pass that take δ, by name in the block.
 
     change: δ (cases, d_out, 1); values: what each module returned in the pass with the context, by name.
@@ -72,12 +74,12 @@ def output_patch(block: ContextualBlock, layers: OutputLayers, change: Rounded, 
     if layers.bias is not None:
         b_prime = exact(_parameter(block, layers.bias, "bias").unsqueeze(-1), update, found)
         return {f"network.{layers.bias}.bias": stored(formulas.bias_update(b_prime, change), probed.mode.update, layer)}
-    gates = None if layers.gates is None else widened(values[layers.gates], update)
+    gates = None if layers.gates is None else cast_up(values[layers.gates], update)
     target = change if gates is None else formulas.expert_target(change, _total(gates))
     patch = {}
     for place, call in enumerate(layers.matrices):
         matrix = exact(_parameter(block, call.name, "weight"), update, found)
-        h = widened(values[call.reads[0]], update)
+        h = cast_up(values[call.reads[0]], update)
         moved = target
         if gates is not None:
             # An expert that is not chosen is not patched: its target is 0, and what its h is does not matter.
@@ -89,7 +91,7 @@ def output_patch(block: ContextualBlock, layers: OutputLayers, change: Rounded, 
 
 
 def wrong_output_patch(
-    block: ContextualBlock, calls: tuple[Call, ...], layers: OutputLayers, change: Tensor, values: Mapping[str, Tensor], probed: Probed
+    block: ContextualBlock, calls: tuple[Call, ...], layers: OutputLayers, change: Tensor, values: Mapping[str, Tensor], probed: ProbedMode
 ) -> dict[str, Tensor]:
     """The planted wrong one, of a block whose first layer takes nothing: h as it came into its activation, and not as it left it; of numbers alone.
 
@@ -122,13 +124,13 @@ def _parameter(block: ContextualBlock, layer: str, name: str) -> Tensor:
     return block.network.get_parameter(f"{layer}.{name}").detach()
 
 
-def _where(chosen: Tensor, x: Rounded, other: float) -> Rounded:
+def _where(chosen: Tensor, x: WithRadius, other: float) -> WithRadius:
     """x in the chosen cases, a number without an error in the others.  chosen: (cases, 1, 1); x: a column."""
     radius = torch.where(chosen, x.entry_radius, 0.0)
     return exact(torch.where(chosen, x.value, other), x.numerics, x.hazards, radius=radius)
 
 
-def _total(gates: Rounded) -> Rounded:
+def _total(gates: WithRadius) -> WithRadius:
     """Σγ.  gates: (cases, E, 1). Returns (cases, 1, 1)."""
     ones = exact(torch.ones_like(gates.value), gates.numerics, gates.hazards)
     return ones.mT @ gates

@@ -19,7 +19,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.wiring import INPUT, leaves
 from numeric.formats.mode import Mode
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]
@@ -99,7 +99,7 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
             handle.remove()
 
 
-def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Tensor:
+def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
     with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
@@ -108,7 +108,7 @@ def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed
     return found
 
 
-def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: Probed) -> Pass:
+def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Pass:
     """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
     with torch.no_grad(), _storing(block, probed.mode), _listening(block, {}) as heard, probed.mode.layer_context(probed.device)():
         output = block(context, query)
@@ -116,7 +116,7 @@ def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probe
 
 
 def patched_forward(
-    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: Probed, adapters: dict[str, Factors] | None = None,
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: ProbedMode, adapters: dict[str, Factors] | None = None,
     carried: Tensor | None = None,
 ) -> Pass:  # fmt: skip
     """The block's forward pass with its own parameters for each case.

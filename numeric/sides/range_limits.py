@@ -20,9 +20,9 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.variant import Variant
 
 FAILS = 0.1
@@ -32,12 +32,12 @@ MARGIN = 4.0
 """How many times nearer to a limit, and farther from it, a case that lies well inside could be."""
 
 
-def share_that_fails(probed: Probed) -> float:
+def share_that_fails(probed: ProbedMode) -> float:
     """A tenth; more in a format that loses as much by storing ΔW, wherever a is."""
     return max(FAILS, 4 * probed.mode.weights.unit_roundoff)
 
 
-def well_inside(effect: Tensor, a: Tensor, variant: Variant, probed: Probed) -> Tensor:
+def well_inside(effect: Tensor, a: Tensor, variant: Variant, probed: ProbedMode) -> Tensor:
     """Whether no range limit would be met even if a were four times as near to zero, or four times as far from it.
 
     effect: (cases, m) float64, |WΔA|; a: (cases, d) float64. Returns (cases,) bool.
@@ -59,7 +59,7 @@ def well_inside(effect: Tensor, a: Tensor, variant: Variant, probed: Probed) -> 
     return inside
 
 
-def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Probed) -> dict[str, Tensor]:
+def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: ProbedMode) -> dict[str, Tensor]:
     """By range limit, the share of ‖v‖ that can be lost at a = ρe.  v: (cases, m); e: (cases, d), of norms near 1; rho: (cases,). Each (cases,)."""
     update, held = (probed.adapter if variant.factored else probed.update), probed.mode.range
     storage, accumulator = update.storage, update.accumulation
@@ -89,7 +89,7 @@ def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Pr
     return losses
 
 
-def lost_in_the_norm(e: Tensor, rho: Tensor, n: Numerics) -> Tensor:
+def lost_in_the_norm(e: Tensor, rho: Tensor, n: ErrorModel) -> Tensor:
     """The share of ‖a‖² that can be lost to underflow at a = ρe.  e: (cases, d); rho: (cases,). Returns (cases,)."""
     squares = e.square().sum(-1)
     lost = _lost_in_a_norm(e, n)
@@ -106,7 +106,7 @@ def _all_where(lost: Tensor) -> Tensor:
     return torch.where(lost, math.inf, 0.0).double()
 
 
-def _lost_in_a_norm(e: Tensor, n: Numerics) -> Tensor:
+def _lost_in_a_norm(e: Tensor, n: ErrorModel) -> Tensor:
     """What squares can lose to underflow on the way into a sum of them: the square of 0 nothing, and adding numbers below λ nothing either.
 
     e: (cases, d). Returns (cases,).

@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
 from numeric.architecture.wiring import INPUT, Call, wiring
-from numeric.arithmetics.envelope import widen
-from numeric.arithmetics.value_and_radius import Hazards, Rounded, computed, dense_layer, exact, hazards, stored, under, widened
-from numeric.cells.scenario import Attend, Cases
+from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.value_and_radius import Hazards, WithRadius, cast_up, dense_layer, exact, from_module, hazards, in_arithmetic, stored
+from numeric.cells.scenario import Attend, Batch
 from numeric.formats.format import format_named
 from numeric.formats.storage import in_storage, torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import ALL, BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.rules.table import RULES, rule_for
 from numeric.sides.expected_difference import expected_difference
 from numeric.sides.output_patch import OutputLayers, output_layers, output_patch, unchanged, wrong_output_patch
@@ -36,9 +36,9 @@ from numeric.sides.range_limits import well_inside
 from numeric.sides.variant import Variant, variants_named
 from symbolic import formulas
 
-FP64 = Numerics(
+FP64 = ErrorModel(
     format_named("fp64"), format_named("fp64"), format_named("fp64"), ALL,
-    elementwise_flushes=False, bias_rounded_apart=False, patched_bias_rounded_apart=False, device="cpu",
+    elementwise_flushes=False, rounds_before_bias=False, patched_rounds_before_bias=False, device="cpu",
 )  # fmt: skip
 """A model of fp64 that asks nothing of the machine but what the probe demands of it: any order of sums, products that flush."""
 
@@ -96,13 +96,13 @@ class Sides:
 class Patched:
     """What the patched pass puts into the block, with its radii."""
 
-    parameters: dict[str, Rounded] = field(default_factory=dict)
+    parameters: dict[str, WithRadius] = field(default_factory=dict)
     """By name in the block: (cases, *shape); a bias as a column."""
-    factors: dict[str, tuple[Rounded, Rounded]] = field(default_factory=dict)
+    factors: dict[str, tuple[WithRadius, WithRadius]] = field(default_factory=dict)
     """WΔA and a of a factored patch, by the first layer's name."""
 
 
-def in_format(block: ContextualBlock, cases: Cases, probed: Probed) -> Cases:
+def in_format(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Batch:
     """The cases rounded to the mode's activations, on its device."""
 
     def cast(x: Tensor | None) -> Tensor | None:
@@ -111,15 +111,15 @@ def in_format(block: ContextualBlock, cases: Cases, probed: Probed) -> Cases:
     context, query = cast(cases.context), cast(cases.query)
     assert context is not None
     assert query is not None
-    return Cases(context, cast(cases.kept), query)
+    return Batch(context, cast(cases.kept), query)
 
 
-def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed: Probed, attend: Attend | None = None) -> Sides:
+def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> Sides:
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise."""
     found = hazards(len(cases.query), probed.device)
     update, layer = probed.update, probed.layer
     calls = wiring(block)
-    outputs = output_layers(block, calls) if block.carries else OutputLayers(None)
+    outputs = output_layers(block, calls) if block.has_stream else OutputLayers(None)
 
     left = forward(block, cases.context, cases.query, probed)
     unpatched = patched_forward(block, cases.kept, cases.query, _as_they_are(block, outputs, variant, len(cases.query)), probed)
@@ -127,21 +127,21 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
         reference, stream = unpatched.attended, unpatched.carried
     else:
         reference = stream = attend(block, cases, probed)
-    z, a = (widened(exact(x.unsqueeze(-1), layer, found), update) for x in (left.attended, reference))
+    z, a = (cast_up(exact(x.unsqueeze(-1), layer, found), update) for x in (left.attended, reference))
     delta = formulas.context_vector(z, a)
     left_side, values = _side(block, calls, left, _column(left.attended, layer, found), left.carried, Patched(), cases.query, probed, patched_pass=False)
 
     patched = Patched() if block.parallel else _patch(block, delta, a, variant, probed)
     change = delta
     if block.norm is not None:
-        change = formulas.context_vector(*(widened(exact(x.unsqueeze(-1), layer, found), update) for x in (left.carried, stream)))
-    if block.carries:
+        change = formulas.context_vector(*(cast_up(exact(x.unsqueeze(-1), layer, found), update) for x in (left.carried, stream)))
+    if block.has_stream:
         patched.parameters.update(output_patch(block, outputs, change, values, probed))
     right = patched_forward(block, cases.kept, cases.query, _tensors(patched), probed, _adapters(patched))
     again = exact(right.attended.unsqueeze(-1), layer, found)
     epsilon = (right.attended.double() - reference.double()).unsqueeze(-1)
-    drifting = exact(again.value, layer, found, radius=widen(epsilon.abs(), 2))
-    drift = widen((right.carried.double() - stream.double()).abs(), 2)
+    drifting = exact(again.value, layer, found, radius=outward(epsilon.abs(), 2))
+    drift = outward((right.carried.double() - stream.double()).abs(), 2)
     right_side, _ = _side(block, calls, right, drifting, right.carried, patched, cases.query, probed, patched_pass=True, drift=drift)
     moved = torch.zeros_like(left_side.first_layer)
     W = exact(block.first_weight.detach(), update, found)
@@ -149,7 +149,7 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
         at_again = torch.cat([_first_layer(block, name, again, right, patched, probed).entry_radius for name in block.first_layers], -2)
         predicted = _moved(W, z, a, epsilon)
         moved, of_moved = (x.squeeze(-1) for x in (predicted.value, predicted.entry_radius))
-        right_side = replace(right_side, first_layer_radius=widen(of_moved + at_again.squeeze(-1), 1))
+        right_side = replace(right_side, first_layer_radius=outward(of_moved + at_again.squeeze(-1), 1))
 
     wrong = _planted(block, calls, outputs, patched, change, delta.value, z.value, left, right, variant, cases, probed)
     wrong_side = Side(wrong.first(block).double(), right_side.first_layer_radius, wrong.output.double(), right_side.output_radius)
@@ -167,13 +167,13 @@ def measure_sides(block: ContextualBlock, cases: Cases, variant: Variant, probed
     inside = inside & ~found.undecided
     return Sides(
         left.attended, reference, right.attended, moved, left_side, right_side, wrong_side, effect, output_change,
-        lacks if block.carries and attend is None else None, expected, inside, found, at_output=block.parallel,
+        lacks if block.has_stream and attend is None else None, expected, inside, found, at_output=block.parallel,
     )  # fmt: skip
 
 
 def _planted(
-    block: ContextualBlock, calls: tuple[Call, ...], outputs: OutputLayers, patched: Patched, change: Rounded, delta: Tensor, z: Tensor, left: Pass,
-    right: Pass, variant: Variant, cases: Cases, probed: Probed,
+    block: ContextualBlock, calls: tuple[Call, ...], outputs: OutputLayers, patched: Patched, change: WithRadius, delta: Tensor, z: Tensor, left: Pass,
+    right: Pass, variant: Variant, cases: Batch, probed: ProbedMode,
 ) -> Pass:  # fmt: skip
     """The patched pass with a wrong update, as well scaled as the right one: A(C,x) in it for A(C∖Y,x), a mistake seen in the wild."""
     parameters, adapters = _tensors(patched), None
@@ -185,39 +185,39 @@ def _planted(
     return patched_forward(block, cases.kept, cases.query, parameters, probed, adapters, carried=right.carried)
 
 
-def _moved(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
+def _moved(W: WithRadius, z: WithRadius, a: WithRadius, epsilon: Tensor) -> WithRadius:
     """(WΔA)(aᵀε)/‖a‖² + Wε in fp64, with its radius; zero where ε is.  epsilon: (cases, d, 1) float64. Returns (cases, m, 1)."""
     found = hazards(len(epsilon), epsilon.device)
     ours, theirs, wide = (exact(x.value.double(), FP64, found) for x in (W, z, a))
-    lost = widen(epsilon.abs() * 2.0**-53, 1)  # one subtraction of float64; a difference of subnormal numbers is exact
+    lost = outward(epsilon.abs() * 2.0**-53, 1)  # one subtraction of float64; a difference of subnormal numbers is exact
     moved = formulas.perturbation(ours, formulas.context_vector(theirs, wide), wide, exact(epsilon, FP64, found, radius=lost))
     none = (epsilon == 0).all(-2, keepdim=True)
     # What cannot be told (a denominator that underflowed, an overflow) bounds nothing.
     known = torch.isfinite(moved.value) & ~(found.underflow | found.not_finite).reshape(-1, 1, 1)
     value = torch.where(none | ~known, 0.0, moved.value)
     radius = torch.where(none, 0.0, torch.where(known, moved.radius.dense(*value.shape[-2:], on=value.device), torch.inf))
-    return computed(value, radius, moved)
+    return from_module(value, radius, moved)
 
 
-def _patch(block: ContextualBlock, delta: Rounded, a: Rounded, variant: Variant, probed: Probed) -> Patched:
+def _patch(block: ContextualBlock, delta: WithRadius, a: WithRadius, variant: Variant, probed: ProbedMode) -> Patched:
     """The update, and how it is kept for the patched pass."""
     patched = Patched()
-    for name, layer in zip(block.first_layers, block.firsts, strict=True):
+    for name, layer in zip(block.first_layers, block.first_linears, strict=True):
         W = exact(layer.weight.detach(), probed.update, delta.hazards)
         if variant.factored:
-            patched.factors[name] = under(W @ delta, probed.adapter), under(a, probed.adapter)
+            patched.factors[name] = in_arithmetic(W @ delta, probed.adapter), in_arithmetic(a, probed.adapter)
         else:
             weight = formulas.patched_weight(W, variant.update(W, delta, a))
             patched.parameters[f"network.{name}.weight"] = stored(weight, probed.mode.weights, probed.layer)
     return patched
 
 
-def _mistaken(block: ContextualBlock, delta: Tensor, z: Tensor, variant: Variant, probed: Probed) -> tuple[dict[str, Tensor], dict[str, Factors]]:
+def _mistaken(block: ContextualBlock, delta: Tensor, z: Tensor, variant: Variant, probed: ProbedMode) -> tuple[dict[str, Tensor], dict[str, Factors]]:
     """(WΔA)zᵀ/‖z‖², as the patched pass takes it; of numbers alone, for its bound is the right one's.  delta, z: (cases, d, 1)."""
     weights: dict[str, Tensor] = {}
     factors: dict[str, Factors] = {}
     with torch.no_grad(), probed.update.running():
-        for name, layer in zip(block.first_layers, block.firsts, strict=True):
+        for name, layer in zip(block.first_layers, block.first_linears, strict=True):
             W = layer.weight.detach()
             if variant.factored:
                 factors[name] = W @ delta, z
@@ -231,7 +231,7 @@ def _as_they_are(block: ContextualBlock, outputs: OutputLayers, variant: Variant
     """What the patched pass replaces, unchanged, so that the same kernels run."""
     found = unchanged(block, outputs)
     if not (variant.factored or block.parallel):
-        found |= {f"network.{name}.weight": layer.weight.detach() for name, layer in zip(block.first_layers, block.firsts, strict=True)}
+        found |= {f"network.{name}.weight": layer.weight.detach() for name, layer in zip(block.first_layers, block.first_linears, strict=True)}
     return {name: x.expand(cases, *x.shape) for name, x in found.items()}
 
 
@@ -249,15 +249,15 @@ def _adapters(patched: Patched) -> dict[str, Factors]:
     return {name: (v.value, a.value) for name, (v, a) in patched.factors.items()}
 
 
-def _column(x: Tensor, numerics: Numerics, found: Hazards) -> Rounded:
+def _column(x: Tensor, numerics: ErrorModel, found: Hazards) -> WithRadius:
     """Vectors that are exact inputs.  x: (cases, d)."""
     return exact(x.unsqueeze(-1), numerics, found)
 
 
 def _side(
-    block: ContextualBlock, calls: tuple[Call, ...], measured: Pass, attended: Rounded, carried: Tensor, patched: Patched, query: Tensor, probed: Probed,
+    block: ContextualBlock, calls: tuple[Call, ...], measured: Pass, attended: WithRadius, carried: Tensor, patched: Patched, query: Tensor, probed: ProbedMode,
     *, patched_pass: bool, drift: Tensor | None = None,
-) -> tuple[Side, dict[str, Rounded]]:  # fmt: skip
+) -> tuple[Side, dict[str, WithRadius]]:  # fmt: skip
     """Carry the radius from the first dense layer to the block's output, by the rule of each module on the way; and what each module returned.
 
     carried: (cases, d), the contextual layer's output; drift: (cases, d), how far it is from what the patch was made of.
@@ -279,7 +279,7 @@ def _side(
                 f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear and, along the last axis, {known}.'
             )
     value = values[calls[-1].name]
-    if block.carries:
+    if block.has_stream:
         # Of Definition A.1 the network's input and what is carried are one tensor; the query is exact on both sides.
         stream = exact(carried.unsqueeze(-1), n, found, radius=None if drift is None else drift.unsqueeze(-1))
         value = formulas.skip_connection(_column(query, n, found), stream, value) if block.skip else formulas.residual_connection(stream, value)
@@ -293,12 +293,12 @@ def _side(
     return side, values
 
 
-def _first_layer(block: ContextualBlock, name: str, x: Rounded, measured: Pass, patched: Patched, probed: Probed) -> Rounded:
+def _first_layer(block: ContextualBlock, name: str, x: WithRadius, measured: Pass, patched: Patched, probed: ProbedMode) -> WithRadius:
     """A first dense layer of the patched pass at an x of one's own."""
     return _dense(block, name, x, measured.layers[name].unsqueeze(-1), patched, probed, patched_pass=True)
 
 
-def _dense(block: ContextualBlock, name: str, x: Rounded, output: Tensor, patched: Patched, probed: Probed, *, patched_pass: bool) -> Rounded:
+def _dense(block: ContextualBlock, name: str, x: WithRadius, output: Tensor, patched: Patched, probed: ProbedMode, *, patched_pass: bool) -> WithRadius:
     """A dense layer, with its patch if it has one."""
     n, found = x.numerics, x.hazards
     module = block.network.get_submodule(name)
@@ -313,15 +313,15 @@ def _dense(block: ContextualBlock, name: str, x: Rounded, output: Tensor, patche
         kernel = PATCHED_BIAS
     if b is None:
         kernel = BARE[kernel]
-    apart = n.patched_bias_rounded_apart if patched_pass else n.bias_rounded_apart
+    apart = n.patched_rounds_before_bias if patched_pass else n.rounds_before_bias
     if name not in patched.factors:
         return dense_layer(W, b, x, output, kernel, apart=apart)
     v, a = patched.factors[name]
-    added = formulas.factored_update(v, a, under(widened(x, probed.update), v.numerics))
+    added = formulas.factored_update(v, a, in_arithmetic(cast_up(x, probed.update), v.numerics))
     # What the layer computed before the patch was added to it was overwritten; it is computed again, by the same kernel.
     with torch.no_grad(), n.running():
         plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, None if b is None else b.value.squeeze(-1))
     value = dense_layer(W, b, x, plain, kernel, apart=apart)
-    result = stored(widened(value, probed.update) + added, n.storage, n)
+    result = stored(cast_up(value, probed.update) + added, n.storage, n)
     assert torch.equal(torch.nan_to_num(result.value), torch.nan_to_num(output)), "the layer adds its patch in another way than the formula"
     return result

@@ -28,12 +28,12 @@ def _(a: Tensor) -> Tensor:
 
 
 @largest_entry.register
-def _(a: value_and_radius.Rounded) -> value_and_radius.Rounded:
+def _(a: value_and_radius.WithRadius) -> value_and_radius.WithRadius:
     return value_and_radius.largest_entry(a)
 
 
 @largest_entry.register
-def _(a: value_and_variance.Expected) -> value_and_variance.Expected:
+def _(a: value_and_variance.WithVariance) -> value_and_variance.WithVariance:
     return value_and_variance.largest_entry(a)
 
 

@@ -137,7 +137,7 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 
 def _refuse_first_layer(block: ContextualBlock) -> None:
-    for name, first in zip(block.first_layers, block.firsts, strict=True):
+    for name, first in zip(block.first_layers, block.first_linears, strict=True):
         if not name:
             raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
         if type(first) is not nn.Linear:
@@ -164,7 +164,7 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         if block.norm is None:
             return found
         try:
-            return torch.cat([found, block.fed(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
+            return torch.cat([found, block.network_input(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
         except Exception as error:
             raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
 
@@ -177,7 +177,7 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
         if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
             raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
-    for layer in block.firsts:
+    for layer in block.first_linears:
         _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
 
 
@@ -233,10 +233,10 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
 
 
 def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
-    if not block.carries:
+    if not block.has_stream:
         return
     attended = block.contextual(context, query)
-    answer = block.network(block.fed(attended, query))
+    answer = block.network(block.network_input(attended, query))
     if block.skip and len({block.input_width, attended.shape[-1], answer.shape[-1]}) > 1:
         widths = block.input_width, attended.shape[-1], answer.shape[-1]
         raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")

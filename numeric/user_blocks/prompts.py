@@ -18,12 +18,12 @@ from torch import Tensor
 from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics.balls import ball, check_reference, compare
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.exclusions import makes_no_sense
+from numeric.cells.exclusions import exclusion_reason
 from numeric.cells.scenario import scenarios_named
 from numeric.cells.witness import Witness, worst_case
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import use_one_thread
-from numeric.machine.probe import Probed, probe
+from numeric.machine.probe import ProbedMode, probe
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library
 from numeric.sides.variant import Variant
@@ -42,10 +42,10 @@ class UnusablePrompts(CallError):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ProbeCache:
     """What the machine has answered so far, so that it is asked once."""
 
-    probed: dict[object, Probed] = field(default_factory=dict)
+    probed: dict[object, ProbedMode] = field(default_factory=dict)
     libraries: set[object] = field(default_factory=set)
 
 
@@ -109,7 +109,7 @@ def transfers(
     variant: str | None = None,
     update: Update | None = None,
     name: str = "own",
-    machine: Machine | None = None,
+    machine: ProbeCache | None = None,
 ) -> list[Transfer]:
     """Measure the prompts in each format; the user's block is left as it is, and what breaks in a format is an ERROR of that format.
 
@@ -119,17 +119,17 @@ def transfers(
     """
     modes = [mode for mode in modes_named(formats) if DEVICE in mode.runs_on]
     prompts = _Prompts(*_as_batch(context, query))
-    known = Machine() if machine is None else machine
+    known = ProbeCache() if machine is None else machine
     with _as_a_run_computes(), torch.no_grad():
         own = own_block(name, copy.deepcopy(block), contexts=prompts, update=update)
         chosen = own.variant(variant or (OWN if update else "formula"))
         return [_in_mode(own, prompts, mode, chosen, known) for mode in modes]
 
 
-def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, known: Machine) -> Transfer:
+def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, known: ProbeCache) -> Transfer:
     (scenario,) = scenarios_named([WHOLE_CONTEXT])
     number = len(prompts.query)
-    refused = makes_no_sense(own.block, own.model.block, mode, scenario, variant)
+    refused = exclusion_reason(own.block, own.model.block, mode, scenario, variant)
     if refused is not None:
         return Transfer(mode.id, variant.id, Verdict.SKIPPED, refused, number)
     probed = _asked(known, own, mode)
@@ -171,7 +171,7 @@ def _as_a_run_computes() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _asked(known: Machine, own: OwnBlock, mode: Mode) -> Probed:
+def _asked(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
     """The error models of a mode for this block's shapes."""
     shapes = asked_shapes([own.model.block])
     key = (mode.id, *shapes.values())

@@ -8,8 +8,8 @@ property. So nothing in a name can end the command or begin another. GitHub show
 
 from collections.abc import Sequence
 
-from reports.findings.headline import Standing, headline
-from reports.findings.outcomes import Came, Outcome, gravest_first, in_short, outcomes
+from reports.findings.headline import RunStanding, headline
+from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, outcomes
 from reports.record.record import RunRecord
 from reports.text.printable import printable, shortened
 
@@ -19,18 +19,18 @@ MOST = 10
 def annotations(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequence[Outcome] = ()) -> list[str]:
     """At most ten lines, none for a run in which everything held.  disagreeing, against: as for ``junit``."""
     worse = annotations_of(against)
-    if headline(record, disagreeing).standing is Standing.HELD:
+    if headline(record, disagreeing).standing is RunStanding.HELD:
         return worse
     whole, *rows = outcomes(record, disagreeing)
-    grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE)]
+    grave = [row for row in gravest_first(rows) if row.status in (Status.FAILED, Status.BROKE)]
     # What was asked for and came to no verdict makes a run incomplete; what was left out with a reason does not.
-    blunt = [row for row in gravest_first(rows) if row.came is Came.NOT_JUDGED and row.word != "SKIPPED"]
+    blunt = [row for row in gravest_first(rows) if row.status is Status.NOT_JUDGED and row.word != "SKIPPED"]
     return [_command("error", whole), *(_command("error", row) for row in grave), *worse, *(_command("warning", row) for row in blunt)][:MOST]
 
 
 def annotations_of(rows: Sequence[Outcome]) -> list[str]:
     """Of some rows, those that failed or broke; ten at most."""
-    return [_command("error", row) for row in rows if row.came in (Came.FAILED, Came.BROKE)][:MOST]
+    return [_command("error", row) for row in rows if row.status in (Status.FAILED, Status.BROKE)][:MOST]
 
 
 def _command(level: str, row: Outcome) -> str:

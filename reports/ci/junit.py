@@ -13,13 +13,13 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from reports.findings.outcomes import Came, Outcome, in_short, outcomes
+from reports.findings.outcomes import Outcome, Status, in_short, outcomes
 from reports.record.record import RunRecord
 from reports.text.printable import printable
 
 JUNIT_FILE = "junit.xml"
 
-_ELEMENTS = {Came.FAILED: "failure", Came.BROKE: "error", Came.NOT_JUDGED: "skipped"}
+_ELEMENTS = {Status.FAILED: "failure", Status.BROKE: "error", Status.NOT_JUDGED: "skipped"}
 
 BY_BLOCK = "cells"
 """The kind of row that has a suite for each block."""
@@ -32,7 +32,7 @@ def junit(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequen
         suites.setdefault(f"{row.kind}: {row.of}" if row.kind == BY_BLOCK else row.kind, []).append(row)
     root = ElementTree.Element("testsuites", {"name": "icl-verify", **_numbers([row for rows in suites.values() for row in rows])})
     for name, rows in suites.items():
-        told = {"skipped": str(sum(row.came is Came.NOT_JUDGED for row in rows)), "timestamp": printable(record.run.started)}
+        told = {"skipped": str(sum(row.status is Status.NOT_JUDGED for row in rows)), "timestamp": printable(record.run.started)}
         suite = ElementTree.SubElement(root, "testsuite", {"name": printable(name), **_numbers(rows), **told})
         properties = ElementTree.SubElement(suite, "properties")
         for key, value in {**_of_run(record), **_of_suite(rows)}.items():
@@ -44,7 +44,7 @@ def junit(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequen
 
 def _numbers(rows: Sequence[Outcome]) -> dict[str, str]:
     """The counts that suites and all suites together carry."""
-    counts = {"tests": len(rows), "failures": sum(row.came is Came.FAILED for row in rows), "errors": sum(row.came is Came.BROKE for row in rows)}
+    counts = {"tests": len(rows), "failures": sum(row.status is Status.FAILED for row in rows), "errors": sum(row.status is Status.BROKE for row in rows)}
     return {name: str(number) for name, number in counts.items()} | {"time": _time(math.fsum(row.seconds for row in rows))}
 
 
@@ -65,10 +65,10 @@ def _of_suite(rows: Sequence[Outcome]) -> dict[str, str]:
 def _case(row: Outcome) -> ElementTree.Element:
     classname = f"{row.kind}.{row.of}" if row.of else row.kind
     case = ElementTree.Element("testcase", classname=printable(classname), name=printable(row.name), time=_time(row.seconds))
-    if row.came is Came.NOT_JUDGED:
+    if row.status is Status.NOT_JUDGED:
         ElementTree.SubElement(case, "skipped", message=printable(in_short(row)))
-    elif row.came is not Came.PASSED:
-        said = ElementTree.SubElement(case, _ELEMENTS[row.came], type=row.word, message=printable(in_short(row)))
+    elif row.status is not Status.PASSED:
+        said = ElementTree.SubElement(case, _ELEMENTS[row.status], type=row.word, message=printable(in_short(row)))
         said.text = "\n".join(printable(line) for line in (row.title, in_short(row), *([f"In the run's folder: {row.replay}"] if row.replay else [])))
     if row.figures:
         ElementTree.SubElement(case, "system-out").text = "\n".join(f"{name} = {value!r}" for name, value in row.figures.items())

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reports.findings.grid import GLYPHS
-from reports.findings.headline import Standing, headline
-from reports.findings.outcomes import Came, Outcome, gravest_first, in_short, outcomes
+from reports.findings.headline import RunStanding, headline
+from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, outcomes
 from reports.record.record import RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
 from reports.text.printable import markdown
@@ -23,11 +23,11 @@ NEAREST = 3
 """Cells that are named as the nearest to their bounds."""
 
 _GLYPHS = {
-    Standing.HELD: GLYPHS[Verdict.HOLDS],
-    Standing.VIOLATED: GLYPHS[Verdict.VIOLATED],
-    Standing.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    Standing.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
-    Standing.NOTHING: GLYPHS[Verdict.SKIPPED],
+    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
+    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
+    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
+    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
+    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
 }
 
 
@@ -35,7 +35,7 @@ def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing
     """The page.  disagreeing, cases_missing: as for ``headline``; against: as for ``junit``; limit: its bytes in UTF-8 at most."""
     said = headline(record, disagreeing, cases_missing=cases_missing)
     rows = [*outcomes(record, disagreeing), *against]
-    grave = [row for row in gravest_first(rows) if row.came in (Came.FAILED, Came.BROKE) and row.kind != "run"]
+    grave = [row for row in gravest_first(rows) if row.status in (Status.FAILED, Status.BROKE) and row.kind != "run"]
     page = _Page(limit)
     if against:
         page.add(f"**Held to the baseline: {markdown(against[0].reason)}**", "")
@@ -110,8 +110,8 @@ def _duration(record: RunRecord) -> str:
 
 def _counts(rows: Sequence[Outcome]) -> Iterator[str]:
     for kind in dict.fromkeys(row.kind for row in rows if row.kind != "run"):
-        of_kind = [row.came for row in rows if row.kind == kind]
-        yield f"| {kind} | " + " | ".join(count(of_kind.count(came)) for came in (Came.PASSED, Came.FAILED, Came.BROKE, Came.NOT_JUDGED)) + " |"
+        of_kind = [row.status for row in rows if row.kind == kind]
+        yield f"| {kind} | " + " | ".join(count(of_kind.count(status)) for status in (Status.PASSED, Status.FAILED, Status.BROKE, Status.NOT_JUDGED)) + " |"
 
 
 def _nearest(record: RunRecord) -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from reports.comparison.margins import count_limit, median_interval, worst_limit
-from reports.findings.outcomes import Came, outcomes
+from reports.findings.outcomes import Status, outcomes
 from reports.record.agreement import disagreeing_cells
 from reports.record.cases_table import coded, read_cells
 from reports.record.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
@@ -85,7 +85,7 @@ class CellLine(Row):
     """A cell. Numbers are null where no case was judged, margins where no case is at hand."""
 
     verdict: Verdict
-    judged: int = Field(description="Cases that were not refused.")
+    judged: int = Field(description="CaseColumns that were not refused.")
     refused: int
     worst: Real | None = Field(default=None, description="Measured: the largest error over bound.")
     worst_limit: Real | None = Field(default=None, description="Probabilistic: what the largest one of another seed does not exceed.")
@@ -93,11 +93,11 @@ class CellLine(Row):
     tightness_low: Real | None = Field(default=None, description="Below this the median of another seed does not lie.")
     tightness_high: Real | None = Field(default=None, description="Nor above this.")
     refused_limit: int | None = Field(default=None, description="More cases of another seed are not refused.")
-    violated: int = Field(default=0, description="Cases outside their bounds, in a known failure.")
+    violated: int = Field(default=0, description="CaseColumns outside their bounds, in a known failure.")
     violated_limit: int = Field(default=0, description="More cases of another seed are not.")
     blind: int = Field(default=0, description="Holding cases that the bound at the block's output does not test.")
     blind_limit: int = Field(default=0, description="More cases of another seed it leaves untested not.")
-    certified: int = Field(default=0, description="Cases whose sides were compared with balls.")
+    certified: int = Field(default=0, description="CaseColumns whose sides were compared with balls.")
     output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
     resolution: Real | None = Field(
         default=None, description="Rigorous: median of the bound over the update's effect; the same to the last bits if nothing but the seed is the same."
@@ -121,7 +121,7 @@ class Baseline(Row):
     errata: dict[str, bool] = Field(description="By number: whether the printed statement was refuted and the corrected one proved.")
     cells: dict[str, CellLine]
     sweeps: dict[str, SweepLine]
-    others: dict[str, Came] = Field(description="Trained blocks and experiments: what they came to.")
+    others: dict[str, Status] = Field(description="Trained blocks and experiments: what they came to.")
 
     @property
     def has_margins(self) -> bool:
@@ -139,9 +139,9 @@ def sweep_key(sweep: NearZeroSweep) -> str:
     return "/".join((sweep.block, sweep.format, sweep.variant))
 
 
-def others_of(record: RunRecord) -> dict[str, tuple[Came, str]]:
+def others_of(record: RunRecord) -> dict[str, tuple[Status, str]]:
     """What the trained blocks and the experiments came to, with the reason, by name."""
-    return {f"{row.kind}/{row.title}": (row.came, row.reason) for row in outcomes(record) if row.kind in OTHERS}
+    return {f"{row.kind}/{row.title}": (row.status, row.reason) for row in outcomes(record) if row.kind in OTHERS}
 
 
 def origin_of(record: RunRecord) -> Origin:
@@ -179,7 +179,7 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
         errata={str(erratum.number): erratum.shown for erratum in record.errata},
         cells={key: _line(cell, margins.get(cell.id, {}), chance) for key, cell in sorted(cells.items())},
         sweeps={sweep_key(sweep): SweepLine(measured=sweep.measured_radius, predicted=sweep.predicted_radius) for sweep in record.near_zero},
-        others={key: came for key, (came, _) in others_of(record).items()},
+        others={key: status for key, (status, _) in others_of(record).items()},
     )
 
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine, by_name, cell_key, judged_cases, origin_of, others_of, same_schema, sweep_key
 from reports.findings.findings import doubts, over_its_bound
-from reports.findings.outcomes import Came
+from reports.findings.outcomes import Status
 from reports.record.record import CellRecord, ClaimRecord, ErratumRecord, NearZeroSweep, RunRecord
 from reports.text.numbers import count, counted, joined, ratio, real
 from symbolic.vocabulary.verdict import Verdict
@@ -29,7 +29,7 @@ REORDERED = 2.0**-33
 
 KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT)
 
-FAILING_WORDS = (*(verdict.value for verdict in KNOWN_FAILURES), Came.FAILED.value, Came.BROKE.value, "not shown")
+FAILING_WORDS = (*(verdict.value for verdict in KNOWN_FAILURES), Status.FAILED.value, Status.BROKE.value, "not shown")
 """What a row that no baseline knows may not be."""
 
 UNCHECKED = (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
@@ -41,7 +41,7 @@ A_LEVEL = 2.0
 """From one distance to the next: a radius is known to a power of two. Range limits say where a case may fail, so chance lets it fail later, and not earlier."""
 
 
-class Standing(Enum):
+class DifferenceKind(Enum):
     """What a difference means to a gate. The gravest first."""
 
     REGRESSION = "regression"
@@ -52,15 +52,15 @@ class Standing(Enum):
     BETTER = "better"
 
 
-FAILING = (Standing.REGRESSION, Standing.STALE)
-UNACCEPTED = (Standing.NEW, Standing.CHANGED, Standing.BETTER)
+FAILING = (DifferenceKind.REGRESSION, DifferenceKind.STALE)
+UNACCEPTED = (DifferenceKind.NEW, DifferenceKind.CHANGED, DifferenceKind.BETTER)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that is otherwise."""
 
-    standing: Standing
+    standing: DifferenceKind
     kind: str
     """claim, erratum, cell, sweep, run, or other: a trained block or an experiment."""
     id: str
@@ -71,7 +71,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """A run held to a baseline."""
 
     differences: tuple[Difference, ...]
@@ -83,7 +83,7 @@ class Compared:
     finished: bool
     """Whether the run was."""
 
-    def of(self, *standings: Standing) -> list[Difference]:
+    def of(self, *standings: DifferenceKind) -> list[Difference]:
         """Those of some standings."""
         return [found for found in self.differences if found.standing in standings]
 
@@ -93,13 +93,13 @@ class Compared:
         return not any(self.compared.values())
 
 
-def differences(baseline: Baseline, record: RunRecord) -> Compared:
+def differences(baseline: Baseline, record: RunRecord) -> Comparison:
     """Hold a run to a baseline."""
     here, there = origin_of(record), baseline.origin
     other_machine = sorted(name for name in here.machine if here.machine[name] != there.machine.get(name))
     alike = not other_machine and same_schema(baseline)
     finished = record.run.finished is not None
-    gone = Standing.REGRESSION if finished else Standing.NOT_RUN
+    gone = DifferenceKind.REGRESSION if finished else DifferenceKind.NOT_RUN
     cells = by_name(record)
     fewer = [key for key, cell in cells.items() if alike and key in baseline.cells and not _as_many(baseline.cells[key], cell)]
 
@@ -118,7 +118,7 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
         ("erratum", baseline.errata, {str(erratum.number): erratum for erratum in record.errata}, _erratum, _shown),
         ("cell", baseline.cells, cells, of_cell, _verdict_of),
         ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, of_sweep, lambda _: "measured"),
-        ("other", baseline.others, others_of(record), _other, lambda row: (row if isinstance(row, Came) else row[0]).value),
+        ("other", baseline.others, others_of(record), _other, lambda row: (row if isinstance(row, Status) else row[0]).value),
     )
     found: list[Difference] = []
     compared = {}
@@ -127,26 +127,26 @@ def differences(baseline: Baseline, record: RunRecord) -> Compared:
         found += rows
         compared[kind] = number
     found += _against_itself(record, baseline)
-    order = list(Standing)
+    order = list(DifferenceKind)
     found.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", _gravity(each.after)))
-    return Compared(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
+    return Comparison(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
 
 
 def _against_itself(record: RunRecord, baseline: Baseline) -> Iterator[Difference]:
     """What makes the run's own checks doubtful, or did not run, and stands in no row that is compared. No baseline accepts it."""
     for words in doubts(record):
-        yield Difference(Standing.REGRESSION, "run", record.run.id, f"not to be trusted: {words}", "", "distrusted")
+        yield Difference(DifferenceKind.REGRESSION, "run", record.run.id, f"not to be trusted: {words}", "", "distrusted")
     for cell in record.cells:
         if over_its_bound(cell) and cell.verdict is not Verdict.VIOLATED:
             what = f"called {cell.verdict.value}, and its figures tell of a violation"
-            yield Difference(Standing.REGRESSION, "cell", cell_key(cell), what, "", Verdict.VIOLATED.value)
+            yield Difference(DifferenceKind.REGRESSION, "cell", cell_key(cell), what, "", Verdict.VIOLATED.value)
         elif cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None:
             yield Difference(
-                Standing.REGRESSION, "cell", cell_key(cell), "no wrong update was planted, so nothing shows that one would be noticed", "", "distrusted"
+                DifferenceKind.REGRESSION, "cell", cell_key(cell), "no wrong update was planted, so nothing shows that one would be noticed", "", "distrusted"
             )
     for row in record.not_swept:
         if (key := "/".join((row.block, row.format, row.variant))) not in baseline.sweeps:
-            yield Difference(Standing.NOT_RUN, "sweep", key, f"it did not run: {row.reason}", "missing", row.verdict.value)
+            yield Difference(DifferenceKind.NOT_RUN, "sweep", key, f"it did not run: {row.reason}", "missing", row.verdict.value)
 
 
 B = TypeVar("B")
@@ -154,14 +154,19 @@ A = TypeVar("A")
 
 
 def _matched(
-    kind: str, before: Mapping[str, B], after: Mapping[str, A], judge: Callable[[str, B, A], Iterable[Difference]], word: Callable[[B | A], str], gone: Standing
+    kind: str,
+    before: Mapping[str, B],
+    after: Mapping[str, A],
+    judge: Callable[[str, B, A], Iterable[Difference]],
+    word: Callable[[B | A], str],
+    gone: DifferenceKind,
 ) -> tuple[list[Difference], int]:
     """The differences of one kind, and how many stood on both sides."""
     found = [Difference(gone, kind, key, "missing from the run", word(row), "missing") for key, row in before.items() if key not in after]
     for key, row in after.items():
         if key not in before:
             failing = word(row) in FAILING_WORDS
-            standing = Standing.REGRESSION if failing else Standing.NEW
+            standing = DifferenceKind.REGRESSION if failing else DifferenceKind.NEW
             found.append(Difference(standing, kind, key, f"not in the baseline{', and ' + word(row) if failing else ''}", "missing", word(row)))
     both = [key for key in after if key in before]
     for key in both:
@@ -173,33 +178,37 @@ def _verdict(kind: str, key: str, before: Verdict, after: Verdict, reason: str |
     """Graver, stale, or better."""
     was, now = (next(rank for rank, verdicts in enumerate(GRAVEST_FIRST) if verdict in verdicts) for verdict in (before, after))
     if now == was and before is not after:
-        yield Difference(Standing.CHANGED, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
+        yield Difference(DifferenceKind.CHANGED, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
     elif now < was:
-        yield Difference(Standing.REGRESSION, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
+        yield Difference(
+            DifferenceKind.REGRESSION, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value
+        )
     elif now > was:
         stale = before in KNOWN_FAILURES
         what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
-        yield Difference(Standing.STALE if stale else Standing.BETTER, kind, key, what, before.value, after.value)
+        yield Difference(DifferenceKind.STALE if stale else DifferenceKind.BETTER, kind, key, what, before.value, after.value)
 
 
 def _claim(key: str, line: ClaimLine, claim: ClaimRecord) -> Iterator[Difference]:
     yield from _verdict("claim", key, line.verdict, claim.verdict, claim.reason)
     if claim.scope != line.scope and claim.verdict is line.verdict:
-        yield Difference(Standing.REGRESSION, "claim", key, f"shown for {claim.scope}, was {line.scope}", line.scope, claim.scope)
+        yield Difference(DifferenceKind.REGRESSION, "claim", key, f"shown for {claim.scope}, was {line.scope}", line.scope, claim.scope)
     refuted = {mutant.id for mutant in claim.mutants if mutant.verdict is Verdict.VIOLATED}
     for name in sorted(set(line.refuted) - refuted):
         known = any(mutant.id == name for mutant in claim.mutants)
-        yield Difference(Standing.REGRESSION, "claim", key, f"the false variant {name} is {'not refuted' if known else 'missing'}", "refuted", "not refuted")
+        yield Difference(
+            DifferenceKind.REGRESSION, "claim", key, f"the false variant {name} is {'not refuted' if known else 'missing'}", "refuted", "not refuted"
+        )
     for name in sorted({mutant.id for mutant in claim.mutants} - set(line.refuted)):
         if name in refuted:
-            yield Difference(Standing.NEW, "claim", key, f"the false variant {name} is refuted, and not in the baseline", "missing", "refuted")
+            yield Difference(DifferenceKind.NEW, "claim", key, f"the false variant {name} is refuted, and not in the baseline", "missing", "refuted")
 
 
 def _erratum(key: str, shown: bool, erratum: ErratumRecord) -> Iterator[Difference]:
     if shown and not erratum.shown:
-        yield Difference(Standing.REGRESSION, "erratum", key, "not shown any more: refuted as printed and proved as corrected", "shown", "not shown")
+        yield Difference(DifferenceKind.REGRESSION, "erratum", key, "not shown any more: refuted as printed and proved as corrected", "shown", "not shown")
     elif erratum.shown and not shown:
-        yield Difference(Standing.STALE, "erratum", key, "known as not shown, now shown; take it into the baseline", "not shown", "shown")
+        yield Difference(DifferenceKind.STALE, "erratum", key, "known as not shown, now shown; take it into the baseline", "not shown", "shown")
 
 
 def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: bool) -> Iterator[Difference]:
@@ -207,7 +216,7 @@ def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: 
     yield from _verdict("cell", key, line.verdict, cell.verdict, cell.reason)
 
     def worse(what: str, before: str, after: str) -> Difference:
-        return Difference(Standing.REGRESSION, "cell", key, what, before, after)
+        return Difference(DifferenceKind.REGRESSION, "cell", key, what, before, after)
 
     judged = judged_cases(cell)
     known = {"worst error ÷ bound": (line.worst, cell.worst_ratio), "bound ÷ effect": (line.resolution, cell.resolution)}
@@ -226,7 +235,7 @@ def _cell(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: 
         return
     if judged + cell.counts.inconclusive < line.judged + line.refused:
         was, now = count(line.judged + line.refused), count(judged + cell.counts.inconclusive)
-        yield Difference(Standing.CHANGED, "cell", key, f"{now} cases, {was} before: fewer show less", was, now)
+        yield Difference(DifferenceKind.CHANGED, "cell", key, f"{now} cases, {was} before: fewer show less", was, now)
     certified = 0 if cell.certified is None else cell.certified.cases
     if certified < min(line.certified, judged):
         yield worse(f"{counted(certified, 'case')} compared with balls, {count(line.certified)} before", count(line.certified), count(certified))
@@ -272,11 +281,11 @@ def _changed(before: float, after: float) -> bool:
 def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bool) -> Iterator[Difference]:
     was, now = (f"{real(measured)}, {real(predicted)} predicted" for measured, predicted in ((line.measured, line.predicted), _radii(sweep)))
     if math.isnan(sweep.measured_radius) and not math.isnan(line.measured):
-        yield Difference(Standing.CHANGED, "sweep", key, f"nothing failed any more, so there is no radius; it was {was}", was, now)
+        yield Difference(DifferenceKind.CHANGED, "sweep", key, f"nothing failed any more, so there is no radius; it was {was}", was, now)
     elif paired and (line.measured, line.predicted) != _radii(sweep) and was != now:
-        yield Difference(Standing.REGRESSION, "sweep", key, f"another radius on the same operands: {now}, was {was}", was, now)
+        yield Difference(DifferenceKind.REGRESSION, "sweep", key, f"another radius on the same operands: {now}, was {was}", was, now)
     elif _in_time(line.measured, line.predicted) and not _in_time(*_radii(sweep)):
-        yield Difference(Standing.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)
+        yield Difference(DifferenceKind.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)
 
 
 def _radii(sweep: NearZeroSweep) -> tuple[float, float]:
@@ -288,15 +297,15 @@ def _in_time(measured: float, predicted: float) -> bool:
     return math.isnan(measured) or measured <= A_LEVEL * predicted
 
 
-def _other(key: str, before: Came, found: tuple[Came, str]) -> Iterator[Difference]:
+def _other(key: str, before: Status, found: tuple[Status, str]) -> Iterator[Difference]:
     after, reason = found
-    was, now = (list(Came).index(came) for came in (before, after))
+    was, now = (list(Status).index(status) for status in (before, after))
     if now < was:
-        yield Difference(Standing.REGRESSION, "other", key, f"{before.value} became {after.value}: {reason}", before.value, after.value)
+        yield Difference(DifferenceKind.REGRESSION, "other", key, f"{before.value} became {after.value}: {reason}", before.value, after.value)
     elif now > was:
-        stale = before in (Came.FAILED, Came.BROKE)
+        stale = before in (Status.FAILED, Status.BROKE)
         what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
-        yield Difference(Standing.STALE if stale else Standing.BETTER, "other", key, what, before.value, after.value)
+        yield Difference(DifferenceKind.STALE if stale else DifferenceKind.BETTER, "other", key, what, before.value, after.value)
 
 
 def _as_many(line: CellLine, cell: CellRecord) -> bool:

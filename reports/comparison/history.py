@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.comparison.baseline import baseline_of, cell_key
-from reports.comparison.differences import Compared, differences
+from reports.comparison.differences import Comparison, differences
 from reports.findings.headline import headline
 from reports.record.record import CellRecord, RunRecord
 from reports.record.run_folder import RUN_FILE, DamagedRun, load_run
@@ -33,7 +33,7 @@ class Entry:
     """The report's own."""
     before: str | None
     """The run that it was compared with; None for the first of its kind."""
-    changes: Compared | None
+    changes: Comparison | None
 
 
 @dataclass(frozen=True, slots=True)

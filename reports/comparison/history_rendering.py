@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.comparison.differences import Standing
+from reports.comparison.differences import DifferenceKind
 from reports.comparison.history import Entry, History, Track, sparkline
 from reports.html.templating import environment, style
 from reports.record.run_folder import replacing
@@ -36,7 +36,7 @@ def on_terminal(found: History) -> RenderableType:
         if rows:
             parts += [Text(), Text.assemble((entry.folder, "bold"), f" against {entry.before}: {counted(len(rows), 'change')}")]
             for row in rows[:TOLD]:
-                grave = row.standing in (Standing.REGRESSION, Standing.STALE)
+                grave = row.standing in (DifferenceKind.REGRESSION, DifferenceKind.STALE)
                 parts.append(Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}", style="red" if grave else ""))
             if len(rows) > TOLD:
                 parts.append(Text(f"  … and {counted(len(rows) - TOLD, 'change')} more; --json and the page have all", style="dim"))

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.comparison.baseline import Baseline
-from reports.comparison.differences import FAILING, UNACCEPTED, Compared, Standing, differences
-from reports.findings.outcomes import Came, Outcome
+from reports.comparison.differences import FAILING, UNACCEPTED, Comparison, DifferenceKind, differences
+from reports.findings.outcomes import Outcome, Status
 from reports.html.templating import environment, style
 from reports.record.record import RunRecord
 from reports.record.run_folder import replacing
@@ -23,12 +23,12 @@ TOLD = 40
 """Lines on a terminal for each standing; the page and ``--json`` have all."""
 
 _COLOURS = {
-    Standing.REGRESSION: "bold red",
-    Standing.STALE: "bold red",
-    Standing.NOT_RUN: "yellow",
-    Standing.NEW: "cyan",
-    Standing.CHANGED: "cyan",
-    Standing.BETTER: "blue",
+    DifferenceKind.REGRESSION: "bold red",
+    DifferenceKind.STALE: "bold red",
+    DifferenceKind.NOT_RUN: "yellow",
+    DifferenceKind.NEW: "cyan",
+    DifferenceKind.CHANGED: "cyan",
+    DifferenceKind.BETTER: "blue",
 }
 """Never the only sign: the word stands beside each."""
 
@@ -36,12 +36,12 @@ KINDS = {"erratum": ("erratum", "errata"), "other": ("block or experiment", "blo
 """Nouns of the kinds whose own name is none."""
 
 _NOUNS = {
-    Standing.REGRESSION: ("regression", None),
-    Standing.STALE: ("stale known failure", None),
-    Standing.NOT_RUN: ("that did not run", "that did not run"),
-    Standing.NEW: ("new", "new"),
-    Standing.CHANGED: ("of another verdict", "of another verdict"),
-    Standing.BETTER: ("better", "better"),
+    DifferenceKind.REGRESSION: ("regression", None),
+    DifferenceKind.STALE: ("stale known failure", None),
+    DifferenceKind.NOT_RUN: ("that did not run", "that did not run"),
+    DifferenceKind.NEW: ("new", "new"),
+    DifferenceKind.CHANGED: ("of another verdict", "of another verdict"),
+    DifferenceKind.BETTER: ("better", "better"),
 }
 
 
@@ -60,7 +60,7 @@ def about(record: RunRecord) -> str:
     return f"{record.run.profile}, seed {record.run.seed}, {record.run.started}, {where}" + ("" if record.run.finished else "; not finished")
 
 
-def sentence(found: Compared) -> str:
+def sentence(found: Comparison) -> str:
     """What came out, in one sentence."""
     if found.nothing:
         return "Nothing was compared: no claim, erratum, cell, sweep, block or experiment stands on both sides."
@@ -68,7 +68,7 @@ def sentence(found: Compared) -> str:
     if not found.differences:
         return f"Nothing differs beyond what another seed may show: {what} compared."
     parts = []
-    for standing in Standing:
+    for standing in DifferenceKind:
         number = len(found.of(standing))
         if number:
             parts.append(counted(number, *_NOUNS[standing]))
@@ -90,22 +90,22 @@ def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
     return Markup("").join(parts)
 
 
-def as_outcomes(found: Compared, *, strict: bool = False) -> list[Outcome]:
+def as_outcomes(found: Comparison, *, strict: bool = False) -> list[Outcome]:
     """What a gate says, as rows for a CI: the whole first, then each regression."""
     failing = found.of(*FAILING, *(UNACCEPTED if strict else ()))
-    came, word = (Came.FAILED, "REGRESSION") if failing else (Came.BROKE, "INCOMPLETE") if found.nothing or not found.finished else (Came.PASSED, "")
-    whole = Outcome("baseline", "", "held to the baseline", came, word, sentence(found))
-    return [whole, *(Outcome("baseline", row.kind, row.id, Came.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
+    status, word = (Status.FAILED, "REGRESSION") if failing else (Status.BROKE, "INCOMPLETE") if found.nothing or not found.finished else (Status.PASSED, "")
+    whole = Outcome("baseline", "", "held to the baseline", status, word, sentence(found))
+    return [whole, *(Outcome("baseline", row.kind, row.id, Status.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
 
 
-def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
+def on_terminal(found: Comparison, before: Side, after: Side) -> RenderableType:
     """The sentence, every difference in a line, and what was not compared."""
-    grave = bool(found.of(Standing.REGRESSION, Standing.STALE))
+    grave = bool(found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE))
     parts: list[RenderableType] = [
         Text.assemble((f"{after.name}", "bold"), f" ({after.about}) against ", (before.name, "bold"), f" ({before.about})"),
         Text(sentence(found), style="bold red" if grave else "bold yellow" if found.nothing else "bold"),
     ]
-    for standing in Standing:
+    for standing in DifferenceKind:
         rows = found.of(standing)
         if rows:
             parts += [Text(), Text(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing])]
@@ -115,7 +115,7 @@ def on_terminal(found: Compared, before: Side, after: Side) -> RenderableType:
     return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
 
 
-def as_data(found: Compared, before: Side, after: Side) -> Mapping[str, object]:
+def as_data(found: Comparison, before: Side, after: Side) -> Mapping[str, object]:
     """For ``--json``."""
     return {
         "before": asdict(before),
@@ -128,9 +128,9 @@ def as_data(found: Compared, before: Side, after: Side) -> Mapping[str, object]:
     }
 
 
-def write_comparison(found: Compared, before: Side, after: Side, path: Path) -> Path:
+def write_comparison(found: Comparison, before: Side, after: Side, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
-    grave = found.of(Standing.REGRESSION, Standing.STALE)
+    grave = found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE)
     text = (
         environment()
         .get_template("comparison.html.j2")
@@ -140,7 +140,7 @@ def write_comparison(found: Compared, before: Side, after: Side, path: Path) -> 
             after=after,
             sentence=sentence(found),
             tone="violated" if grave else "nothing" if found.nothing else "held",
-            groups=[(standing.value, rows) for standing in Standing if (rows := found.of(standing))],
+            groups=[(standing.value, rows) for standing in DifferenceKind if (rows := found.of(standing))],
             limits=found.limits,
         )
     )

@@ -19,7 +19,7 @@ ALL_SIZES = "all sizes"
 CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."
 
 
-class Standing(StrEnum):
+class RunStanding(StrEnum):
     """How a run stands, the gravest first."""
 
     VIOLATED = "violated"
@@ -38,7 +38,7 @@ class Standing(StrEnum):
 class Headline:
     """The verdict on a run."""
 
-    standing: Standing
+    standing: RunStanding
     sentence: str
     """One sentence, which never claims more than was checked."""
     failures: tuple[str, ...]
@@ -59,26 +59,26 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
     unfinished = record.run.finished is None
     if violated:
         lead = "Violated, in a run that did not finish" if unfinished else "Violated"
-        return Headline(Standing.VIOLATED, f"{lead}: {joined(violated)}.", (*doubted, *broken), open_points)
+        return Headline(RunStanding.VIOLATED, f"{lead}: {joined(violated)}.", (*doubted, *broken), open_points)
     if doubted:
         lead = "Not to be trusted, and not finished" if unfinished else "Not to be trusted"
-        return Headline(Standing.DISTRUSTED, f"{lead}: {joined(doubted)}.", tuple(broken), open_points)
+        return Headline(RunStanding.DISTRUSTED, f"{lead}: {joined(doubted)}.", tuple(broken), open_points)
     if unfinished:
         so_far = f"so far {shown}" if shown else "nothing was checked so far"
-        return Headline(Standing.INCOMPLETE, f"The run did not finish: {so_far}.", tuple(broken), open_points)
+        return Headline(RunStanding.INCOMPLETE, f"The run did not finish: {so_far}.", tuple(broken), open_points)
     if missing or broken:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
-        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
+        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
     told_nothing = [*blunt(record)]
     if told_nothing and shown:
-        return Headline(Standing.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
+        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
     if record.run.exit_status not in (0, None):
         sentence = f"Incomplete, with exit status {record.run.exit_status}: {shown or 'nothing was established'}."
-        return Headline(Standing.INCOMPLETE, sentence, (), open_points)
+        return Headline(RunStanding.INCOMPLETE, sentence, (), open_points)
     if not shown:
         nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
-        return Headline(Standing.NOTHING, f"{nothing}.", (), open_points)
-    return Headline(Standing.HELD, f"Everything that was checked held: {shown}.", (), open_points)
+        return Headline(RunStanding.NOTHING, f"{nothing}.", (), open_points)
+    return Headline(RunStanding.HELD, f"Everything that was checked held: {shown}.", (), open_points)
 
 
 def taken_up(record: RunRecord) -> str | None:

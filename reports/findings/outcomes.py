@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.findings import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
-from reports.findings.headline import Standing, headline
+from reports.findings.headline import RunStanding, headline
 from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord, Experiments
 from reports.record.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
 from reports.text.numbers import counted, joined, ratio
@@ -23,7 +23,7 @@ OWN_VARIANT = "own"
 """The variant that is a user's own update: only the file that it came from can run its witness."""
 
 
-class Came(StrEnum):
+class Status(StrEnum):
     """What a row came to, the gravest first."""
 
     FAILED = "failed"
@@ -49,7 +49,7 @@ class Outcome:
     """What it is a row of, within its kind: a block, a claim; empty where the kind says it."""
     name: str
     """Unique within both."""
-    came: Came
+    status: Status
     word: str = ""
     """The verdict's word; empty if it passed."""
     reason: str = ""
@@ -83,34 +83,34 @@ def outcomes(record: RunRecord, disagreeing: Sequence[str] = ()) -> list[Outcome
         *_models(record),
         *(_cell(record, row, disagreeing) for row in record.cells),
         *(_sweep(row) for row in record.near_zero),
-        *(Outcome("near-zero sweeps", row.block, f"{row.format}/{row.variant}", Came.BROKE, "ERROR", row.reason) for row in record.not_swept),
+        *(Outcome("near-zero sweeps", row.block, f"{row.format}/{row.variant}", Status.BROKE, "ERROR", row.reason) for row in record.not_swept),
         *_experiments(record),
-        *(Outcome("not measured", row.block, row.what, Came.NOT_JUDGED, "SKIPPED", row.reason) for row in record.not_measured),
+        *(Outcome("not measured", row.block, row.what, Status.NOT_JUDGED, "SKIPPED", row.reason) for row in record.not_measured),
     ]
 
 
 def gravest_first(rows: Sequence[Outcome]) -> list[Outcome]:
     """The rows that did not pass: failed, broke, not judged; among equals the largest error over bound first, NaN before all."""
-    order = list(Came)
+    order = list(Status)
 
     def gravity(row: Outcome) -> tuple[int, float]:
         found = row.figures.get("worst_ratio", 0.0)
-        return order.index(row.came), -math.inf if math.isnan(found) else -found
+        return order.index(row.status), -math.inf if math.isnan(found) else -found
 
-    return sorted((row for row in rows if row.came is not Came.PASSED), key=gravity)
+    return sorted((row for row in rows if row.status is not Status.PASSED), key=gravity)
 
 
 def _whole_run(record: RunRecord, disagreeing: Sequence[str]) -> Outcome:
     """The run's own verdict: what is wrong with no row, such as that a run did not finish, is wrong here."""
     said = headline(record, disagreeing)
-    came, word = {
-        Standing.VIOLATED: (Came.FAILED, Verdict.VIOLATED.value),
-        Standing.DISTRUSTED: (Came.FAILED, DISTRUSTED),
-        Standing.INCOMPLETE: (Came.BROKE, Verdict.ERROR.value),
-        Standing.NOTHING: (Came.BROKE, Verdict.SKIPPED.value),
-        Standing.HELD: (Came.PASSED, ""),
+    status, word = {
+        RunStanding.VIOLATED: (Status.FAILED, Verdict.VIOLATED.value),
+        RunStanding.DISTRUSTED: (Status.FAILED, DISTRUSTED),
+        RunStanding.INCOMPLETE: (Status.BROKE, Verdict.ERROR.value),
+        RunStanding.NOTHING: (Status.BROKE, Verdict.SKIPPED.value),
+        RunStanding.HELD: (Status.PASSED, ""),
     }[said.standing]
-    return Outcome("run", "", "verdict", came, word, "" if came is Came.PASSED else said.sentence)
+    return Outcome("run", "", "verdict", status, word, "" if status is Status.PASSED else said.sentence)
 
 
 def _alone(record: RunRecord, **rows: object) -> RunRecord:
@@ -119,14 +119,14 @@ def _alone(record: RunRecord, **rows: object) -> RunRecord:
     return record.model_copy(update={**nothing, **rows})
 
 
-def _judged(alone: RunRecord, verdict: Verdict, reason: str | None, disagreeing: Sequence[str] = ()) -> tuple[Came, str, str]:
+def _judged(alone: RunRecord, verdict: Verdict, reason: str | None, disagreeing: Sequence[str] = ()) -> tuple[Status, str, str]:
     """What rows that stand alone came to, by what judges a whole run."""
     for word, found in ((Verdict.VIOLATED.value, [*violations(alone)]), (DISTRUSTED, [*doubts(alone), *mismatch(disagreeing)])):
         if found:
-            return Came.FAILED, word, _sentence(joined(found) + (f"; {reason}" if reason else ""))
+            return Status.FAILED, word, _sentence(joined(found) + (f"; {reason}" if reason else ""))
     if verdict is Verdict.HOLDS:
-        return Came.PASSED, "", ""
-    return Came.BROKE if verdict in NOT_RUN else Came.NOT_JUDGED, verdict.value, _sentence(reason or _no_reason(verdict))
+        return Status.PASSED, "", ""
+    return Status.BROKE if verdict in NOT_RUN else Status.NOT_JUDGED, verdict.value, _sentence(reason or _no_reason(verdict))
 
 
 def _no_reason(verdict: Verdict) -> str:
@@ -138,8 +138,8 @@ def _sentence(words: str) -> str:
 
 
 def _claim(record: RunRecord, row: ClaimRecord) -> Outcome:
-    came, word, reason = _judged(_alone(record, claims=[row]), row.verdict, row.reason)
-    return Outcome("claims", "", row.id, came, word, reason, row.seconds)
+    status, word, reason = _judged(_alone(record, claims=[row]), row.verdict, row.reason)
+    return Outcome("claims", "", row.id, status, word, reason, row.seconds)
 
 
 def _mutants(record: RunRecord) -> Iterator[Outcome]:
@@ -147,27 +147,27 @@ def _mutants(record: RunRecord) -> Iterator[Outcome]:
         for row in claim.mutants:
             refuted = row.verdict is Verdict.VIOLATED and row.counterexample is not None
             said = "" if refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
-            yield Outcome("mutants", claim.id, row.id, Came.PASSED if refuted else Came.FAILED, "" if refuted else DISTRUSTED, said)
+            yield Outcome("mutants", claim.id, row.id, Status.PASSED if refuted else Status.FAILED, "" if refuted else DISTRUSTED, said)
 
 
 def _errata(record: RunRecord) -> Iterator[Outcome]:
     for row in record.errata:
         lacks = [words for words, there in (("what is printed was not refuted", row.counterexample), (f"{row.claim} was not proved", row.proved)) if not there]
-        came, word = (Came.BROKE, Verdict.ERROR.value) if lacks else (Came.PASSED, "")
-        yield Outcome("errata", "", f"{row.number}. {row.title}", came, word, _sentence(joined(lacks)) if lacks else "")
+        status, word = (Status.BROKE, Verdict.ERROR.value) if lacks else (Status.PASSED, "")
+        yield Outcome("errata", "", f"{row.number}. {row.title}", status, word, _sentence(joined(lacks)) if lacks else "")
 
 
 def _models(record: RunRecord) -> Iterator[Outcome]:
     for row in record.models:
         found = [*breaks(_alone(record, models=[row]))]
-        came, word = (Came.BROKE, Verdict.ERROR.value) if found else (Came.PASSED, "")
+        status, word = (Status.BROKE, Verdict.ERROR.value) if found else (Status.PASSED, "")
         figures = {"validation_loss": row.validation_loss, "required_loss": row.required_loss}
-        yield Outcome("trained blocks", "", row.block, came, word, _sentence(joined(found)) if found else "", 0.0 if row.cached else row.seconds, figures)
+        yield Outcome("trained blocks", "", row.block, status, word, _sentence(joined(found)) if found else "", 0.0 if row.cached else row.seconds, figures)
 
 
 def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Outcome:
-    came, word, reason = _judged(_alone(record, cells=[row]), row.verdict, row.reason, [row.id] if row.id in disagreeing else [])
-    if came is Came.FAILED and row.verdict is not Verdict.VIOLATED and over_its_bound(row):
+    status, word, reason = _judged(_alone(record, cells=[row]), row.verdict, row.reason, [row.id] if row.id in disagreeing else [])
+    if status is Status.FAILED and row.verdict is not Verdict.VIOLATED and over_its_bound(row):
         reason = f"{reason} The cell says {row.verdict.value}, which its figures contradict."
     figures = {
         "worst_ratio": row.worst_ratio,
@@ -181,7 +181,7 @@ def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Out
     }
     known = {name: number for name, number in figures.items() if number is not None}
     name = "/".join((row.claim, row.numerics, row.variant, row.scenario))
-    return Outcome("cells", row.block, name, came, word, reason, row.seconds, known, row.witness, row.variant != OWN_VARIANT)
+    return Outcome("cells", row.block, name, status, word, reason, row.seconds, known, row.witness, row.variant != OWN_VARIANT)
 
 
 def _sweep(row: NearZeroSweep) -> Outcome:
@@ -189,13 +189,13 @@ def _sweep(row: NearZeroSweep) -> Outcome:
     outside = [level for level in row.levels if not level.error <= level.bound]
     shown = [level for level in row.levels if math.isfinite(level.bound)]
     figures = {"predicted_radius": row.predicted_radius, "measured_radius": row.measured_radius}
-    came, word, reason = Came.PASSED, "", ""
+    status, word, reason = Status.PASSED, "", ""
     if outside:
-        came, word = Came.FAILED, Verdict.VIOLATED.value
+        status, word = Status.FAILED, Verdict.VIOLATED.value
         reason = f"At {counted(len(outside), 'distance')} from a = 0 the error is outside its bound (‖a‖ = {outside[0].norm:.3g} for one)."
     elif not shown:
-        came, word, reason = Came.NOT_JUDGED, Verdict.INCONCLUSIVE.value, "Cases were refused at every distance from a = 0."
-    return Outcome("near-zero sweeps", row.block, f"{row.numerics}/{row.variant}", came, word, reason, figures=figures)
+        status, word, reason = Status.NOT_JUDGED, Verdict.INCONCLUSIVE.value, "Cases were refused at every distance from a = 0."
+    return Outcome("near-zero sweeps", row.block, f"{row.numerics}/{row.variant}", status, word, reason, figures=figures)
 
 
 def _experiments(record: RunRecord) -> Iterator[Outcome]:
@@ -215,10 +215,10 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
         figures = {} if search.worst is None else {"worst_ratio": search.worst}
         parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), _of_search(search), figures))
     for block, name, alone, (verdict, reason), figures in parts:
-        came, word, said = _judged(_alone(record, experiments=alone), verdict, reason)
-        yield Outcome("experiments", block, name, came, word, said, figures=figures)
+        status, word, said = _judged(_alone(record, experiments=alone), verdict, reason)
+        yield Outcome("experiments", block, name, status, word, said, figures=figures)
     for broken in found.broken:
-        yield Outcome("experiments", broken.block, broken.what, Came.BROKE, Verdict.ERROR.value, broken.reason)
+        yield Outcome("experiments", broken.block, broken.what, Status.BROKE, Verdict.ERROR.value, broken.reason)
 
 
 def _of_dynamics(row: DynamicsRecord, each: DynamicsInFormat, alone: Experiments) -> tuple[Verdict, str | None]:
@@ -237,4 +237,4 @@ def in_short(row: Outcome) -> str:
     """The word, the reason, and by how much: what a reader of a list needs."""
     worst = row.figures.get("worst_ratio")
     said = row.reason if row.reason.lower().startswith(row.word.lower()) else f"{row.word}: {row.reason}"  # a run's own sentence begins with its word
-    return said + (f" Error ÷ bound: {ratio(worst)}." if row.came is Came.FAILED and worst is not None else "")
+    return said + (f" Error ÷ bound: {ratio(worst)}." if row.status is Status.FAILED and worst is not None else "")

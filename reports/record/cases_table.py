@@ -47,7 +47,7 @@ _REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "reso
 
 
 @dataclass(frozen=True, slots=True)
-class Cases:
+class CaseColumns:
     """The cases of one cell; all columns have the same length."""
 
     norm_a: NDArray[np.float64]
@@ -92,7 +92,7 @@ class CasesWriter:
     def __enter__(self) -> Self:
         return self
 
-    def append(self, cell: str, cases: Cases) -> str:
+    def append(self, cell: str, cases: CaseColumns) -> str:
         """Write one cell's cases; they survive anything that happens afterwards. Returns their ``digest``."""
         table = as_table(cell, cases)
         with replacing(self._folder / PARTS_FOLDER / _part_name(cell)) as temporary, _writer(temporary) as file:
@@ -111,7 +111,7 @@ class CasesWriter:
                 (self._folder / PARTS_FOLDER).rmdir()
 
 
-def as_table(cell: str, cases: Cases) -> pa.Table:
+def as_table(cell: str, cases: CaseColumns) -> pa.Table:
     """One cell's cases as rows."""
     return pa.table(
         {

@@ -6,8 +6,8 @@ from numeric.architecture.block import all_blocks
 from numeric.architecture.shapes import asked_shapes
 from numeric.formats.mode import MODES
 from numeric.machine.device import use_one_thread
-from numeric.machine.error_model import Numerics
-from numeric.machine.probe import Probed, probe
+from numeric.machine.error_model import ErrorModel
+from numeric.machine.probe import ProbedMode, probe
 from numeric.training.train import TrainedBlock, trained
 
 use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
@@ -19,13 +19,13 @@ def blocks() -> dict[str, TrainedBlock]:
 
 
 @pytest.fixture(scope="session")
-def machine() -> dict[str, Probed]:
+def machine() -> dict[str, ProbedMode]:
     """Every mode that a CPU has, with the error models as probed at the shapes of the blocks."""
     shapes = asked_shapes(block.build(block.recipe) for block in all_blocks())
     return {mode.id: probe(mode, **shapes) for mode in MODES if "cpu" in mode.runs_on}
 
 
 @pytest.fixture(scope="session")
-def arithmetic(machine: dict[str, Probed]) -> dict[str, Numerics]:
+def arithmetic(machine: dict[str, ProbedMode]) -> dict[str, ErrorModel]:
     """The error model of the layers of each mode."""
     return {name: probed.layer for name, probed in machine.items()}

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from reports.findings.headline import Standing, headline
+from reports.findings.headline import RunStanding, headline
 from reports.page import render
 from reports.record.experiments import AdversarialRecord, Experiments
 from reports.record.record import RunRecord
@@ -58,10 +58,10 @@ def test_a_search_that_finds_nothing_is_said_to() -> None:
 
 def test_a_context_outside_its_bound_violates_the_run() -> None:
     held = headline(run(row()))
-    assert held.standing is Standing.HELD
+    assert held.standing is RunStanding.HELD
     for wrong in (row(evolution=1.5, violated=2), row(evolution=float("inf"), violated=1), row(random=1.25)):
         found = headline(run(row(), wrong))
-        assert found.standing is Standing.VIOLATED
+        assert found.standing is RunStanding.VIOLATED
         assert "the search for the worst context found an error of" in found.sentence
     assert "2 cases outside the bound" in section(run(row(evolution=1.5, violated=2)))
 

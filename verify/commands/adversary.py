@@ -10,11 +10,11 @@ from rich.text import Text
 
 from numeric.architecture.block import blocks_named
 from numeric.architecture.shapes import asked_shapes
-from numeric.cells.exclusions import makes_no_sense
+from numeric.cells.exclusions import exclusion_reason
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import device_named, use_one_thread
 from numeric.machine.probe import UnsupportedNumerics, probe
-from numeric.search.readable_context import made_simple
+from numeric.search.readable_context import shrink
 from numeric.search.saved_search import keep, kept
 from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
 from numeric.sides.variant import Variant, variants_named
@@ -61,7 +61,7 @@ def search_contexts(
         for block, mode in chosen:
             try:
                 subject = trained(block)
-                why = "not on this device" if where not in mode.runs_on else makes_no_sense(block, subject.model.block, mode, SEARCH, order)
+                why = "not on this device" if where not in mode.runs_on else exclusion_reason(block, subject.model.block, mode, SEARCH, order)
                 if why is None:
                     rows.append(_searched(subject, mode, order, Budget(evaluations, seconds), where, folder, ui, seed, fresh=fresh))
             except (BlockNotTrained, UnsupportedNumerics) as error:
@@ -96,7 +96,7 @@ def _searched(
         ui.step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
 
     found = search(cell, budget, seed, before=before, progress=tell)
-    row = adversarial_record(cell, found, made_simple(cell, found, seed), seed)
+    row = adversarial_record(cell, found, shrink(cell, found, seed), seed)
     # A violation is kept whoever found it.
     worst = found.random if found.random.ratio > max(1.0, found.best.ratio) else found.best
     if worst.witness is None:

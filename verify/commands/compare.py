@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reports.record.record import RunRecord
 
 
-def keep(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
+def write_baseline(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
     """Keep a run as a baseline. Returns 0."""
     from reports.comparison.baseline import keep_baseline
     from reports.record.run_folder import load_run
@@ -53,7 +53,7 @@ def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
     return status
 
 
-def held_to(record: "RunRecord", baseline: Path, *, as_json: bool) -> int:
+def gate_against(record: "RunRecord", baseline: Path, *, as_json: bool) -> int:
     """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
     from reports.comparison.baseline import load_baseline
     from reports.comparison.differences import differences
@@ -87,7 +87,7 @@ def compare(before: Path, after: Path, *, out: Path | None, as_json: bool) -> in
     return INCOMPLETE if found.nothing else HELD
 
 
-def tell_history(runs: Path, *, out: Path | None, as_json: bool) -> int:
+def show_history(runs: Path, *, out: Path | None, as_json: bool) -> int:
     """Tell the runs of a folder. Returns 0, or 3 if one could not be read."""
     from reports.comparison.history import history
     from reports.comparison.history_rendering import as_data, on_terminal, write_history

@@ -10,9 +10,9 @@ from numeric.cells.scenario import scenarios_named
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.mode import Mode
-from numeric.machine.probe import Probed, probe
+from numeric.machine.probe import ProbedMode, probe
 from numeric.machine.refinements import Refinement
-from reports.record.cases_table import Cases
+from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, NearZeroSweep
 from verify.records import cell_rows
 
@@ -25,14 +25,14 @@ class CellFound:
     """What a cell's measurement gave."""
 
     row: CellRecord
-    cases: Cases
+    cases: CaseColumns
     witness: bytes | None
     """The content of its witness's file."""
     gradient_factor: str | None
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: Probed, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
+def measure(subject: Subject, probed: ProbedMode, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
     """Measure one cell."""
     started = time.perf_counter()
     (family,) = scenarios_named([scenario])
@@ -44,12 +44,12 @@ def measure(subject: Subject, probed: Probed, variant: str, scenario: str, cases
     return CellFound(cell_rows.cell_record(cell, found, time.perf_counter() - started), cell_rows.cases_table(found), witness, factor)
 
 
-def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> Probed:
+def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> ProbedMode:
     """Ask the machine about a mode."""
     return probe(mode, **shapes, device=device).without(left_out)
 
 
-def sweep_near_zero(subject: Subject, probed: Probed, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:
+def sweep_near_zero(subject: Subject, probed: ProbedMode, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:
     """Measure each variant in one mode from ‖a‖ = 1 down to 0, on the same operands."""
     attended = Attended(subject, block_in_format(subject, probed), probed, seed_of(seed, subject.block.id, "near zero sweep"))
     return [cell_rows.sweep_record(subject, name, probed, sweep(attended, subject.variant(name))) for name in variants]

@@ -6,11 +6,11 @@ from itertools import product
 from typing import Literal
 
 from numeric.architecture.block import Block
-from numeric.cells.exclusions import cannot_run, makes_no_sense
+from numeric.cells.exclusions import exclusion_reason, unsupported_reason
 from numeric.cells.scenario import Scenario, claim_of, scenarios_named
 from numeric.cells.subject import Subject
 from numeric.formats.mode import Mode, modes_named
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.training.train import BlockNotTrained
 from reports.record.record import CellRecord, NotSwept
 from reports.record.row import NotMeasured
@@ -32,7 +32,7 @@ class PlannedCell:
     """A cell that will be measured."""
 
     subject: Subject
-    machine: Probed
+    machine: ProbedMode
     variant: str
     scenario: Scenario
     cases: int
@@ -48,7 +48,7 @@ class PlannedSweep:
     """Sweeps towards a = 0, one a variant, on the same operands."""
 
     subject: Subject
-    machine: Probed
+    machine: ProbedMode
     variants: tuple[str, ...]
 
     @property
@@ -70,7 +70,7 @@ class Measurements:
     not_measured: list[NotMeasured] = field(default_factory=list)
 
 
-def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, Probed], refused: Mapping[str, str]) -> Measurements:
+def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, ProbedMode], refused: Mapping[str, str]) -> Measurements:
     """What the plan has measured on these blocks.  probed: by the mode's id; refused: why there is no error model of a mode, likewise."""
     found = Measurements()
     found.not_measured += _left_out(plan, blocks)
@@ -90,7 +90,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             if scenario.refuses(block.block, mode) is not None:
                 continue
             place += 1
-            reason = makes_no_sense(block.block, block.model.block, mode, scenario, block.variant(variant))
+            reason = exclusion_reason(block.block, block.model.block, mode, scenario, block.variant(variant))
             if reason is not None:
                 claim = claim_of(scenario, block.model.block)
                 found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
@@ -106,7 +106,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
         if isinstance(block, BlockNotTrained) or not _has_near_zero(plan, block.block, mode):
             continue
         place += 1
-        impossible = cannot_run(block.model.block, mode)
+        impossible = unsupported_reason(block.model.block, mode)
         if impossible is None and machine is None:
             variants = _variants(plan, name)
             verdict, reason = _unasked(mode, refused)

@@ -7,7 +7,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.shapes import asked_shapes
 from numeric.formats.mode import modes_named
 from numeric.machine.assumptions import ASSUMPTIONS, LIBRARY
-from numeric.machine.probe import Answer, Probed, UnsupportedNumerics
+from numeric.machine.probe import Answer, ProbedMode, UnsupportedNumerics
 from numeric.machine.refinements import TITLES, refinements_named
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library
@@ -20,10 +20,10 @@ Step = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ProbedMachine:
     """What it answered."""
 
-    probed: dict[str, Probed]
+    probed: dict[str, ProbedMode]
     """The error models, by the mode's id; without those for which the run's time did not suffice, and the refused."""
     refused: dict[str, str]
     """Why there is no error model of how this machine computes in a mode, by its id."""
@@ -42,14 +42,14 @@ class Probing:
         self._plan, self._blocks, self._step = plan, blocks, step
         self._shapes, self._left_out = asked_shapes(blocks), refinements_named(plan.without)
         self._modes = modes_named(plan.formats) if blocks else []
-        self._pool, self._asks = pool, pool.apart and not busy
+        self._pool, self._asks = pool, pool.uses_processes and not busy
         if self._asks:
             for index, mode in enumerate(self._modes):
                 self._pool.submit(index, probe_mode, mode, self._shapes, plan.device, self._left_out)
 
-    def results(self) -> Machine:
+    def results(self) -> ProbedMachine:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
-        found: dict[int, Probed] = {}
+        found: dict[int, ProbedMode] = {}
         refused: dict[int, UnsupportedNumerics] = {}
         for index, outcome in self._outcomes():
             if isinstance(outcome, OutOfTime):
@@ -74,9 +74,9 @@ class Probing:
         refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
         bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
         reasons = {self._modes[index].id: str(refused[index]) for index in sorted(refused)}
-        return Machine({row.mode.id: row for row in rows}, reasons, answers, complete, bounds)
+        return ProbedMachine({row.mode.id: row for row in rows}, reasons, answers, complete, bounds)
 
-    def _outcomes(self) -> Iterator[tuple[int, Probed | Exception]]:
+    def _outcomes(self) -> Iterator[tuple[int, ProbedMode | Exception]]:
         if self._asks:
             yield from self._pool.results()
             return
@@ -84,7 +84,7 @@ class Probing:
             if self._pool.over:
                 return
             try:
-                outcome: Probed | Exception = probe_mode(mode, self._shapes, self._plan.device, self._left_out)
+                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._plan.device, self._left_out)
             except UnsupportedNumerics as error:
                 outcome = error
             yield index, outcome

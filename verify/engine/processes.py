@@ -82,7 +82,7 @@ class Workers:
     What was begun in this process cannot be stopped, and is ended when the time is over.
     """
 
-    def __init__(self, jobs: int, *, apart: bool | None = None, seconds: float | None = None) -> None:
+    def __init__(self, jobs: int, *, uses_processes: bool | None = None, seconds: float | None = None) -> None:
         for name, value in KEEPS_MEMORY.items():
             os.environ.setdefault(name, value)
         # A fresh interpreter each: a forked one would share locks of libraries that had started threads.
@@ -90,7 +90,7 @@ class Workers:
         self._up = context.Semaphore(0)
         self._words = tempfile.TemporaryDirectory(prefix="icl-verify-")
         arguments = (self._up, self._words.name)
-        wanted = jobs > 1 if apart is None else apart
+        wanted = jobs > 1 if uses_processes is None else uses_processes
         self._pool = ProcessPool(max_workers=jobs, initializer=_begin, initargs=arguments, context=context) if wanted else None
         self._jobs = jobs
         self._seconds = seconds
@@ -101,7 +101,7 @@ class Workers:
         self._waiting: list[tuple[int, Callable[..., Any], tuple[Any, ...]]] = []
 
     @property
-    def apart(self) -> bool:
+    def uses_processes(self) -> bool:
         """Whether work is done in other processes than this one."""
         return self._pool is not None
 

@@ -28,15 +28,15 @@ from symbolic.vocabulary.errors import CallError
 from verify.engine.failures import failure_of
 from verify.engine.jobs import CellFound, measure, sweep_near_zero
 from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned
-from verify.engine.probing_jobs import Machine, Probing
+from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
-from verify.engine.run_state import Run, opened_journal
+from verify.engine.run_state import RunState, opened_journal
 from verify.engine.training_jobs import NoTimeToTrain, Training
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
 from verify.records import cell_rows, claim_rows
 from verify.records.experiment_rows import Experiment, experiments, left_out, never_begun, write_data
-from verify.run_folder.disk_full import told_if_full
-from verify.run_folder.run_folder import JOURNAL_FILE, Start, now
+from verify.run_folder.disk_full import reporting_full_disk
+from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
@@ -52,7 +52,7 @@ class Ui(Protocol):
         """So much of a part of the run is done."""
 
 
-def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
+def run(start: OpenRun, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
     """Run the whole plan into its folder, or what is left of it.
 
     own: a user's block, which is measured in place of the plan's.
@@ -60,8 +60,8 @@ def run(start: Start, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
     """
     use_one_thread()
     check_reference()
-    with told_if_full(start), opened_journal(start) as journal:
-        state = Run(start, journal)
+    with reporting_full_disk(start), opened_journal(start) as journal:
+        state = RunState(start, journal)
         try:
             with CasesWriter(start.folder) as cases:
                 _work(state, cases, ui, own)
@@ -86,10 +86,10 @@ def _status(error: BaseException) -> int:
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
 
 
-def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
+def _work(state: RunState, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
     registry = blocks_named(state.plan.blocks) if own is None else []
     modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
-    with Workers(state.plan.jobs, apart=state.plan.apart, seconds=state.plan.run_seconds) as pool:
+    with Workers(state.plan.jobs, uses_processes=state.plan.uses_processes, seconds=state.plan.run_seconds) as pool:
         training = Training(registry, pool, step=ui.step)
         # What needs no trained block is done while they train; where all are cached, the pool's processes probe meanwhile.
         probing = Probing(state.plan, modules, pool, busy=training.begun, step=ui.step)
@@ -115,7 +115,7 @@ def _work(state: Run, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
     write_data(state.experiments, state.folder)
 
 
-def _prepared(state: Run, training: Training, probing: Probing) -> tuple[Machine, dict[str, TrainedBlock | BlockNotTrained]]:
+def _prepared(state: RunState, training: Training, probing: Probing) -> tuple[ProbedMachine, dict[str, TrainedBlock | BlockNotTrained]]:
     """What everything measured depends on. Raises CannotResume if it is not as it was."""
     machine = probing.results() if training.begun else None
     trained = dict(_trained_blocks(state, training))
@@ -124,7 +124,7 @@ def _prepared(state: Run, training: Training, probing: Probing) -> tuple[Machine
     return machine, trained
 
 
-def _measure(state: Run, cases: CasesWriter, pool: Workers, ui: Ui, found: Measurements, made: dict[int, Experiment]) -> None:
+def _measure(state: RunState, cases: CasesWriter, pool: Workers, ui: Ui, found: Measurements, made: dict[int, Experiment]) -> None:
     """Measure all that is there."""
     plan = state.plan
     for key, experiment in made.items():
@@ -150,7 +150,7 @@ def _measure(state: Run, cases: CasesWriter, pool: Workers, ui: Ui, found: Measu
             saved = time.monotonic()
 
 
-def _prove(state: Run, pool: Workers, ui: Ui) -> None:
+def _prove(state: RunState, pool: Workers, ui: Ui) -> None:
     """Prove what is not proved yet, as long as there is time."""
     claims = load_claims(state.plan.claims) if state.plan.claims else []
     for index, claim in enumerate(claims):
@@ -162,14 +162,14 @@ def _prove(state: Run, pool: Workers, ui: Ui) -> None:
         state.save()
 
 
-def _trained_blocks(state: Run, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
+def _trained_blocks(state: RunState, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
     for block, found in training.results():
         if isinstance(found, TrainedBlock):
             state.keep_model(found)
         yield block.id, found
 
 
-def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
+def _keep_cell(state: RunState, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
     """The cell's row; a cell that failed has one too, with the reason, and is not the end of the run."""
     if not isinstance(outcome, Exception):
         state.keep_cell(key, cell.name, outcome, cases)
@@ -179,7 +179,7 @@ def _keep_cell(state: Run, cases: CasesWriter, key: int, cell: PlannedCell, outc
     state.cells[key] = cell_rows.unmeasured_cell(claim, block, machine.mode, machine, cell.variant, cell.scenario.id, failure.verdict, failure.reason)
 
 
-def _keep_sweep(state: Run, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
+def _keep_sweep(state: RunState, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
     """The sweeps' rows; those that failed are told as that, and make the run incomplete."""
     if not isinstance(outcome, Exception):
         state.keep_sweeps(key, sweep.name, outcome)

@@ -18,14 +18,14 @@ from symbolic.vocabulary.verdict import Verdict
 from verify.engine.failures import Failure
 from verify.engine.jobs import CellFound
 from verify.engine.planned_cells import Measurements
-from verify.engine.probing_jobs import Machine
+from verify.engine.probing_jobs import ProbedMachine
 from verify.records import cell_rows, claim_rows
 from verify.records.experiment_rows import Experiment, steps_that_stay, with_outcome
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Journal, begin_journal
 from verify.run_folder.journal_entries import (
+    FinishedWork,
     Header,
-    Kept,
     KeptCell,
     cell_entry,
     claim_entry,
@@ -38,13 +38,13 @@ from verify.run_folder.journal_entries import (
     sweeps_entry,
 )
 from verify.run_folder.resuming import refuse_other_answers, refuse_other_weights
-from verify.run_folder.run_folder import JOURNAL_FILE, Start, now
+from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
 
 FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
 """The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
 
 
-def opened_journal(start: Start) -> Journal:
+def opened_journal(start: OpenRun) -> Journal:
     """The journal of a run, begun with what the run is if it is new. Raises OSError."""
     path = start.folder / JOURNAL_FILE
     if start.kept is None:
@@ -53,13 +53,13 @@ def opened_journal(start: Start) -> Journal:
     return Journal(path)
 
 
-class Run:
+class RunState:
     """Rows by their place in the plan, whatever was finished first; and what of them an earlier start has left."""
 
-    def __init__(self, start: Start, journal: Journal) -> None:
+    def __init__(self, start: OpenRun, journal: Journal) -> None:
         self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
         self.resumes = start.kept is not None
-        self.kept = start.kept or Kept()
+        self.kept = start.kept or FinishedWork()
         self.resumed = self.kept.resumed
         self.environment: Environment = describe_environment(self.plan.device, [])
         self.bounds: Bounds | None = None
@@ -94,7 +94,7 @@ class Run:
         self.models.append(row)
         self._journal.append(model_entry(row, weights))
 
-    def keep_machine(self, machine: Machine) -> None:
+    def keep_machine(self, machine: ProbedMachine) -> None:
         """What the machine answered. Raises CannotResume if it answered otherwise before."""
         self.bounds, self.environment = machine.bounds, self.environment.model_copy(update={"probes": machine.answers})
         if not machine.complete:

@@ -21,7 +21,7 @@ class Training:
         self._blocks, self._pool, self._step, self._again = blocks, pool, step, again
         missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]
         # One alone is trained in this process, where its progress can be seen.
-        self._begun = len(missing) if pool.apart and len(missing) > 1 else 0
+        self._begun = len(missing) if pool.uses_processes and len(missing) > 1 else 0
         for index in missing[: self._begun]:
             pool.submit(index, _train, blocks[index], again)
         if self._begun:

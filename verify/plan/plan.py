@@ -50,7 +50,7 @@ class Plan:
         return shlex.split(self.command)[1]
 
     @property
-    def apart(self) -> bool:
+    def uses_processes(self) -> bool:
         """Whether it is measured in processes of their own, which can be stopped."""
         return self.jobs > 1 or self.cell_seconds is not None or self.run_seconds is not None
 

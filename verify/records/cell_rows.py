@@ -3,15 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.arithmetics.balls import Certificate, Compared
+from numeric.arithmetics.balls import Agreement, Certificate
 from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells.cell import Cell, Measurement
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
 from numeric.formats.mode import Mode
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.training.train import TrainedBlock
-from reports.record.cases_table import Cases
+from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary.verdict import Verdict
 
@@ -97,7 +97,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
 
 def _certified(found: Measurement) -> Certified | None:
     """What the reference said; None if it was asked of no case."""
-    both: list[Certificate | Compared] = [*found.certificates, *found.compared]
+    both: list[Certificate | Agreement] = [*found.certificates, *found.compared]
     if not both:
         return None
     return Certified(
@@ -110,7 +110,7 @@ def _certified(found: Measurement) -> Certified | None:
     )
 
 
-def unmeasured_cell(claim: str, block: str, mode: Mode, probed: Probed | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
+def unmeasured_cell(claim: str, block: str, mode: Mode, probed: ProbedMode | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
     """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
     numerics = mode.id if probed is None else probed.name
     return CellRecord(
@@ -128,13 +128,13 @@ def unmeasured_cell(claim: str, block: str, mode: Mode, probed: Probed | None, v
     )
 
 
-def cases_table(found: Measurement) -> Cases:
+def cases_table(found: Measurement) -> CaseColumns:
     """The rows of a cell for ``cases.parquet``."""
     j = found.judged
-    return Cases(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+    return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
-def sweep_record(subject: Subject, variant: str, probed: Probed, found: Sweep) -> NearZeroSweep:
+def sweep_record(subject: Subject, variant: str, probed: ProbedMode, found: Sweep) -> NearZeroSweep:
     """A near-zero sweep."""
     return NearZeroSweep(
         block=subject.block.id,

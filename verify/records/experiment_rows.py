@@ -13,8 +13,8 @@ from numeric.experiments.one_update_many_queries import TRIALS as CONTEXTS
 from numeric.experiments.paper_figures import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.experiments.patched_stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.experiments.post_norm import post_norm
-from numeric.machine.probe import BATCH, Probed
-from numeric.search.readable_context import Simplest, in_words, made_simple
+from numeric.machine.probe import BATCH, ProbedMode
+from numeric.search.readable_context import Shrunk, in_words, shrink
 from numeric.search.worst_context import Best, Budget, Found, bench, search
 from numeric.sides.variant import VARIANTS
 from numeric.training.train import BlockNotTrained, TrainedBlock
@@ -77,7 +77,7 @@ class Experiment:
         return "/".join(filter(None, (self.field, self.block, self.format)))
 
 
-def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained], probed: Mapping[str, Probed]) -> Iterator[Experiment]:
+def experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained], probed: Mapping[str, ProbedMode]) -> Iterator[Experiment]:
     """Those that the plan asks for, of the blocks that have learned.  probed: by the mode's id."""
     if not plan.experiments:
         return
@@ -130,7 +130,7 @@ def never_begun(found: Experiments) -> Experiments:
     return found.model_copy(update={"out_of_time": [*found.out_of_time, told]})
 
 
-def figure_1(trained: TrainedBlock, probed: Probed) -> Figure1:
+def figure_1(trained: TrainedBlock, probed: ProbedMode) -> Figure1:
     """Both validation losses at every checkpoint."""
     rows = [
         CheckpointRecord(
@@ -167,7 +167,7 @@ def figure_3(trained: TrainedBlock) -> Figure3:
     return Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(found.finetuned), patched=_averages(found.patched))
 
 
-def dynamics(trained: TrainedBlock, formats: Sequence[Probed]) -> DynamicsRecord:
+def dynamics(trained: TrainedBlock, formats: Sequence[ProbedMode]) -> DynamicsRecord:
     """Proposition 3.1 and Appendix B on one block, in each format."""
     rows = []
     for probed in formats:
@@ -222,7 +222,7 @@ def stack(trained: TrainedBlock) -> StackRecord:
         block=trained.block.id,
         prompts=PROMPTS,
         limit=STRAYED,
-        replays=[ReplayRecord(kept=each.kept, apart=list(each.apart), planted=each.planted) for each in replays(trained)],
+        replays=[ReplayRecord(kept=each.kept, apart=list(each.relative_error), planted=each.planted) for each in replays(trained)],
         tokens=found.tokens,
         distinct=found.distinct,
         same=found.same,
@@ -231,14 +231,14 @@ def stack(trained: TrainedBlock) -> StackRecord:
     )
 
 
-def adversarial(trained: TrainedBlock, probed: Probed, seed: int) -> AdversarialRecord:
+def adversarial(trained: TrainedBlock, probed: ProbedMode, seed: int) -> AdversarialRecord:
     """The search for the worst context, from nothing, so that a run depends on its seed alone."""
     cell = bench(trained, VARIANTS[0], probed)
     found = search(cell, Budget(SEARCHED_CASES), seed)
-    return adversarial_record(cell, found, made_simple(cell, found, seed), seed)
+    return adversarial_record(cell, found, shrink(cell, found, seed), seed)
 
 
-def adversarial_record(cell: Cell, found: Found, simple: Simplest | None, seed: int) -> AdversarialRecord:
+def adversarial_record(cell: Cell, found: Found, simple: Shrunk | None, seed: int) -> AdversarialRecord:
     """A search as a row."""
     return AdversarialRecord(
         block=cell.subject.block.id,

@@ -4,7 +4,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
-from verify.run_folder.run_folder import Start
+from verify.run_folder.run_folder import OpenRun
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -14,7 +14,7 @@ class DiskFull(Exception):
 
 
 @contextlib.contextmanager
-def told_if_full(start: Start) -> Iterator[None]:
+def reporting_full_disk(start: OpenRun) -> Iterator[None]:
     """Raise DiskFull in place of the system's error, with what to do."""
     try:
         yield

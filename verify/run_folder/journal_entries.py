@@ -64,7 +64,7 @@ class KeptCell:
 
 
 @dataclass(slots=True)
-class Kept:
+class FinishedWork:
     """Everything that was finished, by its name."""
 
     resumed: int = 0
@@ -133,9 +133,9 @@ def read_header(entries: Sequence[Entry]) -> Header | None:
     return Header(first["id"], first["started"], _PLAN.validate_python(first["plan"]), first["code"], Environment.model_validate(first["environment"]))
 
 
-def read_kept(entries: Sequence[Entry]) -> Kept:
+def read_kept(entries: Sequence[Entry]) -> FinishedWork:
     """What the lines after the first tell; of what is told twice, the later counts."""
-    found = Kept()
+    found = FinishedWork()
     for entry in entries[1:]:
         match entry["what"]:
             case "resumed":

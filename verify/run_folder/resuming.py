@@ -19,8 +19,8 @@ from reports.text.numbers import counted
 from symbolic.vocabulary.errors import CallError
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal
-from verify.run_folder.journal_entries import Header, Kept, KeptCell, KeptModel, digest, read_header, read_kept
-from verify.run_folder.run_folder import JOURNAL_FILE, RESUMABLE, RunInUse, Start, held
+from verify.run_folder.journal_entries import FinishedWork, Header, KeptCell, KeptModel, digest, read_header, read_kept
+from verify.run_folder.run_folder import JOURNAL_FILE, RESUMABLE, OpenRun, RunInUse, held
 
 BESIDE = ("resume", "jobs", "as_json")
 """Parameters of a call that change nothing of what is found."""
@@ -34,7 +34,7 @@ class CannotResume(CallError):
 
 
 @contextlib.contextmanager
-def resumed_run(folder: Path, verb: str, jobs: int | None) -> Iterator[Start]:
+def resumed_run(folder: Path, verb: str, jobs: int | None) -> Iterator[OpenRun]:
     """The run in a folder, to go on with.  verb: the command that is called; jobs: in place of the plan's, which changes no result.
 
     Raises CannotResume, NotARun, DamagedRun or RunInUse, and has changed nothing then.
@@ -51,7 +51,7 @@ def resumed_run(folder: Path, verb: str, jobs: int | None) -> Iterator[Start]:
         before = len(kept.cells)
         _keep_what_is_sound(folder, kept)
         plan = header.plan if jobs is None else replace(header.plan, jobs=jobs)
-        yield Start(plan, folder, header.run_id, header.started, kept, tuple(_told(lines, before - len(kept.cells))))
+        yield OpenRun(plan, folder, header.run_id, header.started, kept, tuple(_told(lines, before - len(kept.cells))))
 
 
 @contextlib.contextmanager
@@ -133,7 +133,7 @@ def _told_apart(was: Environment, now: Environment, name: str) -> tuple[str, str
     return str(one), str(two)
 
 
-def _keep_what_is_sound(folder: Path, kept: Kept) -> None:
+def _keep_what_is_sound(folder: Path, kept: FinishedWork) -> None:
     """Forget cells whose cases or witness are not on disk as they were written, and remove what no kept cell has."""
     remove_unfinished(folder)
     sound = keep_only(folder, {cell.row.id: cell.cases for cell in kept.cells.values()})

@@ -20,7 +20,7 @@ from symbolic.vocabulary.errors import CallError
 
 if TYPE_CHECKING:
     from verify.plan.plan import Plan
-    from verify.run_folder.journal_entries import Kept
+    from verify.run_folder.journal_entries import FinishedWork
 
 JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
@@ -38,7 +38,7 @@ class RunInUse(CallError):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class OpenRun:
     """A run that may begin, or go on: the folder is this process's own."""
 
     plan: "Plan"
@@ -46,7 +46,7 @@ class Start:
     run_id: str
     started: str
     """The first start; UTC, ISO 8601."""
-    kept: "Kept | None" = None
+    kept: "FinishedWork | None" = None
     """What is finished, in a run that is resumed."""
     told: tuple[str, ...] = ()
     """What was found wrong in the folder, in words."""
@@ -69,7 +69,7 @@ def now() -> str:
 
 
 @contextlib.contextmanager
-def new_run(plan: "Plan", out: Path | None) -> Iterator[Start]:
+def new_run(plan: "Plan", out: Path | None) -> Iterator[OpenRun]:
     """A new run in a folder of its own: ``out`` itself, or ``runs/<id>``. Raises UnusableFolder, RunInUse."""
     run_id = new_run_id()
     folder = Path("runs") / run_id if out is None else out
@@ -82,7 +82,7 @@ def new_run(plan: "Plan", out: Path | None) -> Iterator[Start]:
             remove_unfinished(folder)
         except OSError as error:
             raise UnusableFolder(f"cannot make a run folder at {folder} ({error.strerror}); give another with --out.") from error
-        yield Start(plan, folder, run_id, now())
+        yield OpenRun(plan, folder, run_id, now())
 
 
 @contextlib.contextmanager

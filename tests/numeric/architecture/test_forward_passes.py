@@ -8,7 +8,7 @@ from torch.func import functional_call
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
 from numeric.architecture.wiring import leaves, wiring
 from numeric.cells.cell import block_in_format
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.output_patch import output_layers
 from numeric.sides.passes import forward, patched_forward
@@ -18,14 +18,14 @@ from numeric.training.train import TrainedBlock
 CASES = 6
 
 
-def drawn(trained: TrainedBlock, probed: Probed):
+def drawn(trained: TrainedBlock, probed: ProbedMode):
     block = block_in_format(trained, probed)
     return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
-def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     seen = forward(block, cases.context, cases.query, machine[name])
     with torch.no_grad():
@@ -38,7 +38,7 @@ def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: d
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     noise = torch.randn((CASES, *block.first.weight.shape), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     patch = {"network.0.weight": block.first.weight + noise}
@@ -67,7 +67,7 @@ def test_a_skip_without_a_last_bias_is_refused() -> None:
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """T = M_W(A), M_W(z) = W′ max(0, Wz + b) + b′ (Definition 2.1); with the skip connection x + A + M_W(A) (Definition A.1)."""
     block, cases = drawn(blocks[block_id], machine["fp64"])
     W, b, last, last_bias = (p.detach() for p in block.network.parameters())

@@ -194,8 +194,8 @@ def numbers_are_stored(desk: Desk) -> Iterator[bool]:
 def numbers_are_carried_over(desk: Desk) -> Iterator[bool]:
     wider = replace(desk.numerics, storage=format_named("fp64"))
     for x in (desk.column(1.0, 1.0, radius=0.125), desk.matrix(1.0, 1.0, radius=0.125)):
-        yield desk.kept(desk.rules.widened(x, wider), 1 + EIGHTH)
-        yield desk.kept(desk.rules.under(x, desk.numerics), 1 + EIGHTH)
+        yield desk.kept(desk.rules.cast_up(x, wider), 1 + EIGHTH)
+        yield desk.kept(desk.rules.in_arithmetic(x, desk.numerics), 1 + EIGHTH)
         yield desk.kept(desk.rules.stored(x, desk.row, desk.numerics), 1 + EIGHTH)
         yield desk.kept(x.mT, 1 + EIGHTH)
     yield desk.inside(desk.rules.largest_entry(desk.column(-2.0, 1.0)), Fraction(2))

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from numeric.formats.format import Format, format_named
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
@@ -59,11 +59,11 @@ class Desk:
 
     rules: ModuleType
     row: Format
-    numerics: Numerics = field(init=False)
+    numerics: ErrorModel = field(init=False)
     found: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.numerics = Numerics(self.row, self.row, self.row, frozenset(), False, False, False, "cpu")
+        self.numerics = ErrorModel(self.row, self.row, self.row, frozenset(), False, False, False, "cpu")
         self.found = self.rules.hazards(1)
 
     @property

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Rounded, dense_layer, exact, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.summation_order import order_of
 from numeric.sides.variant import VARIANTS, Variant
 from symbolic import formulas
@@ -26,7 +26,7 @@ NARROW = ["bf16", "fp16"]
 class Desk:
     """Makes operands of one format."""
 
-    def __init__(self, numerics: Numerics) -> None:
+    def __init__(self, numerics: ErrorModel) -> None:
         self.numerics, self.storage, self.found = numerics, numerics.storage, hazards(1)
         self.u = self.storage.unit_roundoff
         bits = self.storage.significand_bits - 2
@@ -40,12 +40,12 @@ class Desk:
         assert torch.equal(stored.double(), wide)
         return stored
 
-    def column(self, *values: float, radius: float | None = None) -> Rounded:
+    def column(self, *values: float, radius: float | None = None) -> WithRadius:
         around = None if radius is None else torch.full((1, len(values), 1), radius, dtype=torch.float64)
         return exact(self.stored(*values), self.numerics, self.found, radius=around)
 
 
-def attained(result: Rounded, truth: Fraction) -> bool:
+def attained(result: WithRadius, truth: Fraction) -> bool:
     """Whether the error is inside the radius, and would be outside half of it."""
     error = abs(Fraction(result.value.double().flatten()[0].item()) - truth)
     radius = Fraction(result.entry_radius.flatten()[0].item())
@@ -53,7 +53,7 @@ def attained(result: Rounded, truth: Fraction) -> bool:
 
 
 @pytest.fixture(params=NATIVE, ids=lambda row: row.name)
-def desk(request: pytest.FixtureRequest, arithmetic: dict[str, Numerics]) -> Desk:
+def desk(request: pytest.FixtureRequest, arithmetic: dict[str, ErrorModel]) -> Desk:
     row: Format = request.param
     return Desk(arithmetic[row.name])
 
@@ -80,7 +80,7 @@ def test_a_quotient(desk: Desk) -> None:
 def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
     """Terms of a dense layer, one after another: three roundings, all of them downwards, against γ_3."""
     for row in NATIVE:
-        numerics = Numerics(row, row, row, frozenset(), False, False, False, "cpu")
+        numerics = ErrorModel(row, row, row, frozenset(), False, False, False, "cpu")
         desk = Desk(numerics)
         W, x, b = (desk.left, 1.0), (desk.right, desk.u), desk.u
         weights, inputs, bias = desk.stored(*W), desk.stored(*x), desk.stored(b)
@@ -95,7 +95,7 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
     """A term of 3u/4 is lost beside a bias of 1: the one rounding that matters is that of the sum; a second u, for the bias, would double it."""
     for row in NATIVE:
         order = replace(order_of((0, 1)), fused=False)
-        desk = Desk(Numerics(row, row, row, frozenset(), False, False, False, "cpu", orders={("dense layer", 1, 1): order}))
+        desk = Desk(ErrorModel(row, row, row, frozenset(), False, False, False, "cpu", orders={("dense layer", 1, 1): order}))
         little = desk.u * 0.75
         result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.stored(1.0), apart=False)
         assert attained(result, 1 + Fraction(little))
@@ -103,7 +103,7 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
 
 @pytest.mark.parametrize("name", NARROW)
 @pytest.mark.parametrize("kernel", ["product", "dense layer"])
-def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arithmetic: dict[str, ErrorModel]) -> None:
     desk = Desk(arithmetic[name])
     row, x = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u)
     result = row @ x if kernel == "product" else dense_layer(row, desk.column(0.0), x, desk.stored(1.0), apart=False)
@@ -111,7 +111,7 @@ def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arith
 
 
 @pytest.mark.parametrize("name", NARROW)
-def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     """1 + u is stored as 1, and 1 + u is again: the error is 2u, twice what one rounding could do."""
     desk = Desk(arithmetic[name])
     row, x, b = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u), desk.column(desk.u)
@@ -122,7 +122,7 @@ def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, Numeri
 
 
 @pytest.mark.parametrize("name", ["fp32", *NARROW])
-def test_a_constant_that_the_format_cannot_hold(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_constant_that_the_format_cannot_hold(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     desk = Desk(arithmetic[name])
     constant = 1.0 + desk.u * (1 - 2.0**-20)
     assert attained(desk.column(-1.0) + constant, Fraction(constant) - 1)

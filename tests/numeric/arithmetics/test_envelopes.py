@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, widen
+from numeric.arithmetics.envelope import Envelope, outward
 
 SIZE = 3
 reals = st.one_of(st.floats(0, 4), st.floats(0, 1e-300), st.floats(0, 5e-310), st.floats(0, 1e150))
@@ -66,16 +66,16 @@ def test_without_widening_a_sum_can_be_too_small() -> None:
     total = torch.tensor(1.0, dtype=torch.float64) + torch.tensor(2.0**-53, dtype=torch.float64)
     exact = Fraction(1) + Fraction(1, 2**53)
     assert Fraction(float(total)) < exact
-    assert Fraction(float(widen(total, 1))) >= exact
+    assert Fraction(float(outward(total, 1))) >= exact
 
 
 @CAREFULLY
 @given(st.one_of(reals, st.floats(0, 1.7e308)), st.integers(1, 5000))
-def test_widening_covers_the_roundings_that_it_is_told_of(computed: float, operations: int) -> None:
+def test_widening_covers_the_roundings_that_it_is_told_of(from_module: float, operations: int) -> None:
     """x̂ ≥ x(1 - γ_n) - n·2^-1075 leaves x at most (x̂ + n·2^-1075)/(1 - γ_n), in exact rationals."""
     n, u = operations, Fraction(1, 2**53)
-    largest = (Fraction(computed) + n * Fraction(1, 2**1075)) / (1 - n * u / (1 - n * u))
-    assert at_least(widen(column([computed]), operations), largest)
+    largest = (Fraction(from_module) + n * Fraction(1, 2**1075)) / (1 - n * u / (1 - n * u))
+    assert at_least(outward(column([from_module]), operations), largest)
 
 
 def test_a_ninth_of_the_widening_would_not() -> None:
@@ -85,15 +85,15 @@ def test_a_ninth_of_the_widening_would_not() -> None:
     for _ in range(n):
         total = total + 2.0**-53
     exact = 1 + n * Fraction(1, 2**53)
-    assert Fraction(float(widen(total, n // 9))) < exact
-    assert Fraction(float(widen(total, n))) >= exact
+    assert Fraction(float(outward(total, n // 9))) < exact
+    assert Fraction(float(outward(total, n))) >= exact
 
 
 def test_what_is_no_number_bounds_nothing() -> None:
     infinity = torch.tensor(float("inf"), dtype=torch.float64)
     for nothing in (torch.full_like(infinity, float("nan")), 0 * infinity, -(0 * infinity), infinity):
-        assert float(widen(nothing, 1)) == float("inf")
-    assert float(widen(torch.tensor(1.7976931348623157e308, dtype=torch.float64), 1)) == float("inf")
+        assert float(outward(nothing, 1)) == float("inf")
+    assert float(outward(torch.tensor(1.7976931348623157e308, dtype=torch.float64), 1)) == float("inf")
 
 
 def test_one_matrix_for_all_cases_is_applied_as_one_for_each() -> None:

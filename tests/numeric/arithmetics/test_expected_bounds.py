@@ -16,9 +16,9 @@ from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.format import format_named
 from numeric.machine import probe
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import order_of
 from numeric.sides.sides import in_format, measure_sides
@@ -45,7 +45,7 @@ def allowed(cases: int, probability: float = FAILURE_PROBABILITY) -> int:
     return cases
 
 
-def exceedances(trained: TrainedBlock, probed: Probed, scenario: str = "random") -> tuple[int, int, float]:
+def exceedances(trained: TrainedBlock, probed: ProbedMode, scenario: str = "random") -> tuple[int, int, float]:
     """Judged cases that exceed their expected bound, all of them, and the median of expected over error."""
     judged = measure_cell(Cell(trained, block_in_format(trained, probed), probed, FORMULA, scenarios_named([scenario])[0], CASES), 0).judged
     mask = judged.reason == ""
@@ -56,7 +56,7 @@ def exceedances(trained: TrainedBlock, probed: Probed, scenario: str = "random")
 @pytest.mark.parametrize("name", NATIVE)
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_it_is_near_the_error_and_exceeded_no_more_often_than_it_says(
-    block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]
+    block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     exceeded, cases, tightness = exceedances(blocks[block_id], machine[name])
     assert cases == CASES
@@ -65,14 +65,16 @@ def test_it_is_near_the_error_and_exceeded_no_more_often_than_it_says(
 
 
 @pytest.mark.parametrize("name", NATIVE)
-def test_an_eighth_of_it_is_exceeded_too_often(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_eighth_of_it_is_exceeded_too_often(
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The planted negative: the count above would notice a λ that is wrong by a factor of 8."""
     monkeypatch.setattr("numeric.sides.expected_difference.deviations_allowed", lambda entries: deviations_allowed(entries) / 8)
     exceeded, cases, _ = exceedances(blocks["attention"], machine[name])
     assert exceeded > allowed(cases)
 
 
-def too_large(trained: TrainedBlock, probed: Probed) -> bool:
+def too_large(trained: TrainedBlock, probed: ProbedMode) -> bool:
     """Whether errors are larger than their standard deviations say: a mean square of error/σ over 1, by more than its own sampling error.
 
     Entries of one case have errors in common, so each case counts as one number; the mean of many is nearly normal.
@@ -89,20 +91,20 @@ def too_large(trained: TrainedBlock, probed: Probed) -> bool:
 
 
 @pytest.mark.parametrize("name", NATIVE)
-def test_errors_are_no_larger_than_their_standard_deviations(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_errors_are_no_larger_than_their_standard_deviations(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     assert not too_large(blocks["attention"], machine[name])
 
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
 def test_without_the_roundings_of_the_patched_weight_they_are(
-    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The planted negative: one operation's variance left out. λ has room for more than that, so it is not the count that would notice."""
     monkeypatch.setattr(Roundings, "deviation", lambda self, y: torch.zeros_like(y[..., :1, :]))
     assert too_large(blocks["attention"], machine[name])
 
 
-def test_no_verdict_depends_on_it(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_verdict_depends_on_it(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     cell = Cell(blocks["attention"], block_in_format(blocks["attention"], machine["fp32"]), machine["fp32"], FORMULA, scenarios_named(["near_zero"])[0], 256)
     plain = measure_cell(cell, 0).judged
     monkeypatch.setattr("numeric.sides.expected_difference.deviations_allowed", lambda entries: 0.0)
@@ -172,7 +174,7 @@ class Draw:
         row = format_named("fp32")
         # Errors as large as u|z| and every one of them drawn, as the simulation has them.
         plain = frozenset(Refinement) - {Refinement.FIRST_PLACE, Refinement.EXACT_DIFFERENCES}
-        n = Numerics(row, row, row, frozenset(), False, False, False, "cpu", orders=orders, refinements=plain)
+        n = ErrorModel(row, row, row, frozenset(), False, False, False, "cpu", orders=orders, refinements=plain)
         given = Given()
         W, b, z, a = (exactly(x, n, given) for x in (self.W, self.b, self.z, self.a))
         delta = formulas.context_vector(z, a)
@@ -224,7 +226,7 @@ def test_the_simulation_notices_one_rounding_that_is_left_out(monkeypatch: pytes
     assert not any(agrees(sample, float(sigma)) for sample, sigma in zip(found, wrong, strict=True))
 
 
-def test_an_update_that_is_absorbed_is_a_known_error(arithmetic: dict[str, Numerics]) -> None:
+def test_an_update_that_is_absorbed_is_a_known_error(arithmetic: dict[str, ErrorModel]) -> None:
     """W = (1, -1, 1, -1), a = 1, z = a but for z_1 = 1 + 2^-7: every entry of ΔW is 2^-9, which bf16 cannot add to 1."""
     n = dataclasses.replace(arithmetic["bf16"], orders={})
     given = Given()

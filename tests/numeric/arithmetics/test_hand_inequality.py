@@ -15,7 +15,7 @@ from numeric.arithmetics.value_and_radius import dense_layer, exact, gamma, haza
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import probe
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
@@ -25,14 +25,14 @@ FORMULA = VARIANTS[0]
 
 
 @pytest.fixture(scope="module", params=NATIVE, ids=lambda row: row.name)
-def machine(request: pytest.FixtureRequest) -> tuple[Format, Numerics]:
+def machine(request: pytest.FixtureRequest) -> tuple[Format, ErrorModel]:
     return request.param, probe(modes_named([request.param.name])[0], shapes=((M, D),)).layer
 
 
 class OneCase:
     """A random case at d = 3, m = 2, run in the arithmetic; and the hand-written inequality for it."""
 
-    def __init__(self, storage: Format, numerics: Numerics, seed: int) -> None:
+    def __init__(self, storage: Format, numerics: ErrorModel, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
 
         def draw(*shape: int) -> Tensor:
@@ -63,7 +63,7 @@ class OneCase:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_radius_is_at_most_a_tenth_above_the_inequality_by_hand(seed: int, machine: tuple[Format, Numerics]) -> None:
+def test_the_radius_is_at_most_a_tenth_above_the_inequality_by_hand(seed: int, machine: tuple[Format, ErrorModel]) -> None:
     case = OneCase(*machine, seed)
     assert bool((case.left <= 1.1 * case.hand_left).all())
     assert bool((case.right <= 1.1 * case.hand_right).all())
@@ -71,7 +71,7 @@ def test_the_radius_is_at_most_a_tenth_above_the_inequality_by_hand(seed: int, m
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("machine", [row for row in NATIVE if row.significand_bits < 24], indirect=True, ids=lambda row: row.name)
-def test_a_rounding_before_the_bias_adds_its_own_term_and_no_more(seed: int, machine: tuple[Format, Numerics]) -> None:
+def test_a_rounding_before_the_bias_adds_its_own_term_and_no_more(seed: int, machine: tuple[Format, ErrorModel]) -> None:
     """Where a kernel stores Wa before it adds b, one more u|fl(Wa)| ≤ u(|ŷ_R|(1+u) + |b|) belongs to the inequality.
 
     Asked of the formats with a wider accumulator: without one, the sum with the bias is one of the additions that γ_{d+1} already counts.
@@ -85,7 +85,7 @@ def test_a_rounding_before_the_bias_adds_its_own_term_and_no_more(seed: int, mac
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_ball_reference_finds_the_true_error_inside(seed: int, machine: tuple[Format, Numerics]) -> None:
+def test_the_ball_reference_finds_the_true_error_inside(seed: int, machine: tuple[Format, ErrorModel]) -> None:
     case = OneCase(*machine, seed)
 
     def column(x: Tensor) -> list[float]:

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, Rounded, dense_layer, exact, hazards
+from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import probe, torch_dtype
 from tests.numeric.formats.drawn_operands import draw
 
@@ -30,7 +30,7 @@ NAMES = [row.name for row in NATIVE]
 
 
 @cache
-def numerics_of(name: str) -> Numerics:
+def numerics_of(name: str) -> ErrorModel:
     return probe(modes_named([name])[0], shapes=((K, K), (1, K))).layer
 
 
@@ -96,7 +96,7 @@ class Tally:
     def __init__(self) -> None:
         self.operands = 0.0
 
-    def check(self, result: Rounded, truth: Callable[[int], list[list[Fraction]]], found: Hazards, operands: float) -> None:
+    def check(self, result: WithRadius, truth: Callable[[int], list[list[Fraction]]], found: Hazards, operands: float) -> None:
         """The exact results are inside, or trouble was foretold; a result that is not finite was foretold.  operands: how many went into a case."""
         cases, *shape = result.value.shape
         values, radii = result.value.double(), result.radius.dense(*shape).expand(cases, *shape)
@@ -247,7 +247,7 @@ def test_the_dense_layer_of_a_patched_weight(name: str) -> None:
         B = exact(held(storage, b)[0], numerics, found)
         weight = W + V @ A.mT
         value = torch.vmap(lambda w, y: torch.nn.functional.linear(y.unsqueeze(0), w, B.value[:, 0]).squeeze(0))(weight.value, x.squeeze(-1))
-        result = dense_layer(weight, B, X, value.unsqueeze(-1), apart=numerics.patched_bias_rounded_apart)
+        result = dense_layer(weight, B, X, value.unsqueeze(-1), apart=numerics.patched_rounds_before_bias)
         true_v, true_a, true_x, true_W = (fractions(t) for t in (v, a, x, W.value))
 
         def truth(case: int) -> list[list[Fraction]]:

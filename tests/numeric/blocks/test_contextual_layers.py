@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from numeric.architecture.block import all_blocks
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.cells.cell import block_in_format
-from numeric.cells.scenario import Cases
-from numeric.machine.probe import Probed
+from numeric.cells.scenario import Batch
+from numeric.machine.probe import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.scenarios.subset import SCENARIO as SUBSET
 from numeric.sides.passes import forward, patched_forward
@@ -23,7 +23,7 @@ CLOSE = 2.0**-36
 BLOCKS = [block.id for block in all_blocks()]
 
 
-def drawn(trained: TrainedBlock, probed: Probed) -> tuple[ContextualBlock, Cases]:
+def drawn(trained: TrainedBlock, probed: ProbedMode) -> tuple[ContextualBlock, Batch]:
     block = block_in_format(trained, probed)
     return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
@@ -37,7 +37,7 @@ def test_every_block_has_a_plain_layer() -> None:
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
-def test_it_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_it_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     assert isinstance(block.contextual, nn.Module)
     for context in (cases.context, cases.context[:, :3], None):
@@ -51,7 +51,7 @@ def test_it_is_what_plain_loops_compute(block_id: str, blocks: dict[str, Trained
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
-def test_the_whole_context_counts(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_whole_context_counts(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """A layer that ignored its context, or all but the end of it, would make every claim about ΔA trivial."""
     block, cases = drawn(blocks[block_id], machine["fp64"])
     found = block.contextual(cases.context, cases.query)
@@ -61,14 +61,14 @@ def test_the_whole_context_counts(block_id: str, blocks: dict[str, TrainedBlock]
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
-def test_it_is_homogeneous_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_it_is_homogeneous_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     at_one, at_half = (block.contextual(None, cases.query * s) for s in (1.0, 0.5))
     assert (apart(2 * at_half, at_one) < CLOSE) == blocks[block_id].block.homogeneous
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
-def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"])
     half = cases.context[:, :25]
     mirrored = torch.cat([half, -half], dim=1)
@@ -81,7 +81,7 @@ def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
-def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     weight = block.first.weight.detach().expand(CASES, -1, -1)
     patches = [{f"network.{block.first_layers[0]}.weight": factor * weight} for factor in (1, 2)]
@@ -101,7 +101,7 @@ def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dic
     assert "Handed" not in type(block.contextual).__name__
 
 
-def test_a_subset_keeps_the_order_and_takes_every_size(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_subset_keeps_the_order_and_takes_every_size(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     scenario, generator = SUBSET, torch.Generator().manual_seed(0)
     sizes = set()
     for _ in range(400):

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from numeric.architecture.block import all_blocks
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
 from numeric.architecture.wiring import wiring
-from numeric.arithmetics.value_and_radius import Rounded, exact, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import claim_of, scenarios_named
-from numeric.machine.error_model import Numerics
-from numeric.machine.probe import Probed
+from numeric.machine.error_model import ErrorModel
+from numeric.machine.probe import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.judging import judge
 from numeric.sides.output_patch import output_layers, output_patch
@@ -39,7 +39,7 @@ def test_every_carrying_block_has_a_plain_network() -> None:
 
 
 @pytest.mark.parametrize("block_id", CARRYING)
-def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """v + M(N(v)), with N of the query in a parallel block, by Python floats."""
     block = block_in_format(blocks[block_id], machine["fp64"])
     cases = in_format(block, SCENARIO.draw(blocks[block_id], machine["fp64"].mode.range, CASES, torch.Generator().manual_seed(3)), machine["fp64"])
@@ -67,7 +67,7 @@ def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dic
     assert claim_of(SCENARIO, blocks[block_id].model.block) == claim
 
 
-def measured(trained: TrainedBlock, probed: Probed) -> Measurement:
+def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
     return measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 128), 0)
 
 
@@ -90,7 +90,7 @@ WRONG_OUTPUTS: dict[str, Callable[..., object]] = {"left out": _no_update, "half
 @pytest.mark.parametrize("block_id", MATRIX)
 @pytest.mark.parametrize("wrong", WRONG_OUTPUTS)
 def test_a_wrong_output_update_is_seen_at_the_output(
-    wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formulas, "output_update", WRONG_OUTPUTS[wrong])
     found = measured(blocks[block_id], machine["fp32"])
@@ -100,7 +100,7 @@ def test_a_wrong_output_update_is_seen_at_the_output(
 
 
 def test_experts_whose_target_is_not_divided_by_the_gates_are_seen(
-    blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formulas, "expert_target", lambda delta, gates: delta)
     assert measured(blocks["mixture-of-experts"], machine["fp32"]).verdict is Verdict.VIOLATED
@@ -108,21 +108,21 @@ def test_experts_whose_target_is_not_divided_by_the_gates_are_seen(
 
 @pytest.mark.parametrize("block_id", ["pre-ln", "attention-skip"])
 def test_a_bias_update_that_is_left_out_is_seen(
-    block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formulas, "bias_update", lambda b_prime, delta: b_prime + (delta - delta))
     assert measured(blocks[block_id], machine["fp32"]).verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize("of_gates", [False, True])
-def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Against exact rationals, at both ends of a radius of 1/8: W_o + (δ/Σγ)hᵀ/‖h‖², entry by entry; far more than roundings lie between."""
     block, probed = block_in_format(blocks["mixture-of-experts"], machine["fp64"]), machine["fp64"]
     layers, found = output_layers(block, wiring(block)), hazards(1)
     assert layers.gates is not None
     generator = torch.Generator().manual_seed(2)
 
-    def column(rows: int, radius: float) -> Rounded:
+    def column(rows: int, radius: float) -> WithRadius:
         value = torch.rand((1, rows, 1), generator=generator, dtype=torch.float64) + 0.5
         return exact(value, probed.layer, found, radius=torch.full_like(value, radius))
 
@@ -142,7 +142,7 @@ def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks
             assert Fraction(2) ** -30 < apart <= Fraction(float(radius[i, j]))
 
 
-def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """The resolution of a carrying block is not better than bound over |δ| at its output."""
     block, probed = block_in_format(blocks["pre-ln"], machine["bf16"]), machine["bf16"]
     drawn = SCENARIO.draw(blocks["pre-ln"], probed.mode.range, 64, torch.Generator().manual_seed(3))
@@ -155,7 +155,7 @@ def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, Train
     assert bool((alone < judge(sides).resolution).any()), "were it not asked of the output, this would change nothing"
 
 
-def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block = block_in_format(blocks["parallel"], machine["fp64"])
     assert [call.name for call in output_layers(block, wiring(block)).matrices] == ["2"]
     found = measured(blocks["parallel"], machine["fp64"])
@@ -185,7 +185,7 @@ def test_forms_that_contradict_each_other_are_refused(options: dict[str, object]
         ContextualBlock(lambda context, query: query, Tail(), "first", input_width=4, **options)  # type: ignore[arg-type]
 
 
-def test_numerics_of_a_layer_without_a_bias_have_their_own_order(arithmetic: dict[str, Numerics]) -> None:
+def test_numerics_of_a_layer_without_a_bias_have_their_own_order(arithmetic: dict[str, ErrorModel]) -> None:
     """What the machine was asked of layers with a bias is not taken for known of those without."""
     asked = {kernel for kernel, rows, columns in arithmetic["fp32"].orders if (rows, columns) == (64, 32)}
     assert any("no bias" in kernel for kernel in asked)

@@ -14,12 +14,12 @@ from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics.balls import ball, certify
 from numeric.cells import cell as cells
 from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
-from numeric.cells.exclusions import cannot_run, makes_no_sense
+from numeric.cells.exclusions import exclusion_reason, unsupported_reason
 from numeric.cells.scenario import all_scenarios, scenarios_named
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.format import format_named
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import Probed, probe
+from numeric.machine.probe import ProbedMode, probe
 from numeric.sides import passes, sides
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
@@ -33,7 +33,7 @@ BLOCKS = ["attention", "attention-skip"]
 HOSTILE_ON = ["attention", "attention-skip", "attention-one-head", "linear-attention", "gru", "selective-ssm", "pre-ln-gated", "mixture-of-experts"]
 """Blocks on which the hostile scenarios are tested; a standard run measures them on all."""
 COMBINATIONS = {
-    (row.id, mode.id, scenario.id, variant): makes_no_sense(row, row.build(row.recipe), mode, scenario, variant)
+    (row.id, mode.id, scenario.id, variant): exclusion_reason(row, row.build(row.recipe), mode, scenario, variant)
     for row in all_blocks()
     for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])  # what the variants differ in is not the contextual layer
     for mode in MODES
@@ -46,12 +46,12 @@ ON_A_GPU = [
     for row in all_blocks()
     for mode in MODES
     if "cuda" in mode.runs_on
-    if makes_no_sense(row, row.build(row.recipe), mode, scenarios_named(["random"])[0], VARIANTS[0]) is None
+    if exclusion_reason(row, row.build(row.recipe), mode, scenarios_named(["random"])[0], VARIANTS[0]) is None
 ]
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
 
-def a_cell(trained: TrainedBlock, probed: Probed, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
+def a_cell(trained: TrainedBlock, probed: ProbedMode, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
     return Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named([scenario])[0], cases)
 
 
@@ -68,7 +68,7 @@ def is_daily(block_id: str, name: str, scenario: str = "random") -> bool:
     [pytest.param(*key, marks=[] if is_daily(*key[:3]) else pytest.mark.soak) for key in COMBINATIONS if COMBINATIONS[key] is None],
     ids=lambda part: getattr(part, "id", part),
 )
-def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     found = measure_cell(a_cell(blocks[block_id], machine[name], variant, scenario), 0)
     assert found.verdict is Verdict.HOLDS
     assert found.counts[Verdict.VIOLATED] == 0
@@ -92,7 +92,7 @@ SKIPPED = {
 
 
 @pytest.mark.parametrize("reason", [pytest.param(reason, marks=[] if reason == ONE_DTYPE else pytest.mark.soak) for reason in sorted(SKIPPED)])
-def test_what_is_skipped_could_not_have_held(reason: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_what_is_skipped_could_not_have_held(reason: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Not violated, but blunt: one at least of what a reason skips has, in one of three draws, a bound as wide as what it should show."""
     cells = [a_cell(blocks[block_id], machine[name], variants_named([variant])[0], scenario) for block_id, name, scenario, variant in SKIPPED[reason]]
     if reason == ONE_DTYPE:
@@ -125,19 +125,19 @@ def _plus_part(update):
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     found = measure_cell(a_cell(blocks[block_id], machine["fp32"], Variant(wrong, wrong, WRONG[wrong])), 0)
     assert found.verdict is Verdict.VIOLATED
     assert found.counts[Verdict.VIOLATED] > CASES * 0.9
 
 
-def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     epsilon = Variant("ε", "ε", lambda W, delta, a: (W @ delta) @ formulas.transpose(a) / (formulas.squared_norm(a) + 1e-8))
     for name in ("fp64", "fp32"):
         assert measure_cell(a_cell(blocks["attention"], machine[name], epsilon, "near_zero"), 0).verdict is Verdict.VIOLATED
 
 
-def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formulas, "bias_update", lambda b, delta: b)
     found = measure_cell(a_cell(blocks["attention-skip"], machine["fp32"]), 0)
     assert found.verdict is Verdict.VIOLATED
@@ -145,7 +145,7 @@ def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine:
     assert bool((found.judged.output_ratio > 1).all())
 
 
-def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """fp32 under the error model of an accumulator in fp64 that rounds nothing to speak of."""
     honest = machine["fp32"]
     boast = dataclasses.replace(honest, **{part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp64")) for part in ("update", "layer")})
@@ -153,7 +153,9 @@ def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[st
 
 
 @pytest.mark.parametrize("name", ["bf16-reduced", "fp16-reduced"])
-def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
+) -> None:
     """A product that was summed in bf16, under the error model of fp32; the order, which tells the truth, is taken away with it."""
     honest = machine[name]
     changes = {part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp32"), orders={}) for part in ("update", "layer")}
@@ -162,7 +164,9 @@ def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(
     assert found.contradicted, "each side's own error shows what the difference of two rounded alike may hide"
 
 
-def test_a_second_pass_that_finds_another_a_is_predicted(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_pass_that_finds_another_a_is_predicted(
+    blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The query of every patched pass but the first is moved by one part in 2^16: what that moves is known, and behind f_θ it is bounded.
 
     So it is where kernels may differ from one pass to the next. On a CPU they do not, and the same is a violation.
@@ -188,7 +192,7 @@ def test_a_second_pass_that_finds_another_a_is_predicted(blocks: dict[str, Train
     assert found.judged.move_noticed.all()
 
 
-def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     one, two, other = (measure_cell(a_cell(blocks["attention"], machine["bf16"]), seed).judged for seed in (7, 7, 8))
     for name in ("norm_a", "error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "wrong_noticed"):
         assert np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
@@ -196,7 +200,7 @@ def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], mach
     assert seed_of(0, "a", "b") != seed_of(0, "ab")
 
 
-def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     cell = a_cell(blocks["attention"], machine["fp32"], cases=cells.BATCH + 1)
     seen: list[int] = []
     found = measure_cell(cell, 0, seen.append)
@@ -209,13 +213,13 @@ SWEPT = [
     for row in all_blocks()
     if row.homogeneous
     for mode in MODES
-    if "cpu" in mode.runs_on and cannot_run(row.build(row.recipe), mode) is None
+    if "cpu" in mode.runs_on and unsupported_reason(row.build(row.recipe), mode) is None
     for variant in (VARIANTS if row.id in BLOCKS else VARIANTS[:1])
 ]
 
 
 @pytest.fixture(scope="module")
-def attended(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> Callable[[str, str], Attended]:
+def attended(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> Callable[[str, str], Attended]:
     """What a block's contextual layer computes in a mode; the variants, which come one after the other, share it."""
     return lru_cache(maxsize=1)(lambda block_id, name: Attended(blocks[block_id], block_in_format(blocks[block_id], machine[name]), machine[name], 11))
 
@@ -269,7 +273,7 @@ def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("name", ["fp64", "fp32"])
-def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """‖bound‖∞/‖WΔA‖∞, and with a skip connection the larger of it and ‖bound‖∞/‖ΔA‖∞ at the output: by hand, from the bounds and the block alone."""
     probed = machine[name]
     block = block_in_format(blocks[block_id], probed)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.cells.exclusions import cannot_run
+from numeric.cells.exclusions import unsupported_reason
 from numeric.formats.mode import modes_named
 
 WIDTH = 8
@@ -48,7 +48,7 @@ def test_a_layer_of_one_dtype_is_skipped_by_name_where_there_are_two(layer: type
     """In the patched pass such a layer meets weights in fp32 and inputs in bf16, and breaks."""
     (mode,) = modes_named([name])
     network = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH))
-    found = cannot_run(ContextualBlock(layer(), network, "0", input_width=WIDTH), mode)
+    found = unsupported_reason(ContextualBlock(layer(), network, "0", input_width=WIDTH), mode)
     if said is None or name not in ("bf16-autocast", "bf16-fp32-weights"):
         assert found is None
     else:

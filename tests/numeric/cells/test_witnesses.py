@@ -14,7 +14,7 @@ from numeric.cells.replay import recorded_ratio, replay
 from numeric.cells.scenario import scenarios_named
 from numeric.cells.witness import DamagedWitness, Witness, make_witness, read_witness, worst_case
 from numeric.formats.mode import MODES
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import variants_named
@@ -28,14 +28,14 @@ ASKED += [("fp16-reduced", *WAYS[1]), ("fp32", *WAYS[2]), ("bf16", *WAYS[0])]
 """Each mode in one way, and a few in another."""
 
 
-def measured(trained: TrainedBlock, probed: Probed, variant: str, scenario: str, cases: int = 600) -> Measurement:
+def measured(trained: TrainedBlock, probed: ProbedMode, variant: str, scenario: str, cases: int = 600) -> Measurement:
     (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
     return measure_cell(Cell(trained, block_in_format(trained, probed), probed, way, family, cases), 0)
 
 
 @pytest.mark.parametrize(("name", "block", "variant", "scenario"), dict.fromkeys(ASKED))
 def test_the_gravest_case_comes_out_bit_for_bit_without_its_block(
-    block: str, name: str, variant: str, scenario: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], tmp_path: Path
+    block: str, name: str, variant: str, scenario: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], tmp_path: Path
 ) -> None:
     found = measured(blocks[block], machine[name], variant, scenario)
     assert found.witness is not None
@@ -55,7 +55,9 @@ def test_the_gravest_case_comes_out_bit_for_bit_without_its_block(
     assert again.certificate is None or again.certificate.inside
 
 
-def test_a_violation_is_kept_before_any_case_that_is_none(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_violation_is_kept_before_any_case_that_is_none(
+    blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wrong formula: its witness reproduces as long as the formula is wrong, and does not violate once it is right."""
     right = formulas.rank_one_update
     with monkeypatch.context() as planted:
@@ -74,7 +76,7 @@ def test_a_violation_is_kept_before_any_case_that_is_none(blocks: dict[str, Trai
     assert mended.recorded_ratio > 1
 
 
-def test_the_gravest_is_a_violated_one_then_the_nearest_to_its_bound_then_any(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_gravest_is_a_violated_one_then_the_nearest_to_its_bound_then_any(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     judged = measured(blocks["attention"], machine["fp32"], "formula", "random", 512).judged
     ratio, verdict, reason = (
         np.array([0.1, 0.9, 2.0, 0.3]),
@@ -89,7 +91,7 @@ def test_the_gravest_is_a_violated_one_then_the_nearest_to_its_bound_then_any(bl
 
 
 @pytest.fixture
-def kept(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], tmp_path: Path) -> Path:
+def kept(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], tmp_path: Path) -> Path:
     found = measured(blocks["attention"], machine["fp32"], "formula", "random", 64)
     assert found.witness is not None
     path = tmp_path / "witness.safetensors"
@@ -132,7 +134,7 @@ def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_it_holds_what_was_measured(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_it_holds_what_was_measured(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Each tensor is that of the case: both bounds are sums of two radii, at either site."""
     probed = machine["fp32"]
     block = block_in_format(blocks[block_id], probed)

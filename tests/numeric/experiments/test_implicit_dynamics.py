@@ -16,8 +16,8 @@ from numeric.experiments.first_layer import FirstLayer
 from numeric.experiments.implicit_dynamics import NothingJudged, contextual_outputs, dynamics_of, implicit_dynamics, kept_points
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3_path, token_factors
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
-from numeric.machine.probe import Probed
+from numeric.machine.error_model import ErrorModel
+from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
@@ -59,7 +59,7 @@ def within(value: Tensor, exact: Matrix, radius: Tensor) -> bool:
 class Small:
     """Random vectors at d = 3, m = 4, n = 5 in a mode."""
 
-    def __init__(self, probed: Probed, seed: int) -> None:
+    def __init__(self, probed: ProbedMode, seed: int) -> None:
         self.probed = probed.without([Refinement.SUMMATION_ORDER])
         generator = torch.Generator().manual_seed(seed)
 
@@ -73,7 +73,7 @@ class Small:
         self.found = hazards(PROMPTS * TOKENS)
 
     @property
-    def numerics(self) -> Numerics:
+    def numerics(self) -> ErrorModel:
         return self.probed.update
 
     def exact_appendix_b(self, prompt: int) -> list[Matrix]:
@@ -90,7 +90,7 @@ class Small:
 
 
 @pytest.fixture(params=[(mode, seed) for mode in FORMATS for seed in range(2)], ids=str)
-def small(request: pytest.FixtureRequest, machine: dict[str, Probed]) -> Small:
+def small(request: pytest.FixtureRequest, machine: dict[str, ProbedMode]) -> Small:
     mode, seed = request.param
     return Small(machine[mode], seed)
 
@@ -206,7 +206,7 @@ def test_where_a_chain_of_radii_explodes_the_sum_over_products_does_not() -> Non
 
 
 @pytest.mark.parametrize("mode", FORMATS)
-def test_a_product_of_matrices_is_inside_its_bound_and_twice_that_is_not(mode: str, machine: dict[str, Probed]) -> None:
+def test_a_product_of_matrices_is_inside_its_bound_and_twice_that_is_not(mode: str, machine: dict[str, ProbedMode]) -> None:
     n, generator = machine[mode].update, torch.Generator().manual_seed(3)
     for exponent in (0, -60, 30 if mode != "fp16" else 3):
         X, Y = (torch.randn((1, 6, 6), generator=generator, dtype=torch.float64) for _ in range(2))
@@ -219,7 +219,7 @@ def test_a_product_of_matrices_is_inside_its_bound_and_twice_that_is_not(mode: s
         assert not within(value[0].double() + 2 * bound, exact, bound)
 
 
-def random_outputs(probed: Probed, seed: int = 5) -> tuple[Tensor, Tensor, Outputs]:
+def random_outputs(probed: ProbedMode, seed: int = 5) -> tuple[Tensor, Tensor, Outputs]:
     case = Small(probed, seed)
     return case.W, case.b, case.outputs
 
@@ -234,7 +234,7 @@ WRONG = {
 
 @pytest.mark.parametrize("mode", ["fp64", "fp32"])
 @pytest.mark.parametrize("name", WRONG)
-def test_a_formula_that_is_one_part_in_256_off_shows(name: str, mode: str, machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_formula_that_is_one_part_in_256_off_shows(name: str, mode: str, machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     """In every arithmetic, so that the radii are those of the wrong formula."""
     identity, wrong = WRONG[name]
     monkeypatch.setattr(formulas, name, wrong)
@@ -259,7 +259,7 @@ def _first_answer_is_no(asked: Callable[[Tensor, Tensor], bool]) -> Callable[[Te
 
 
 @pytest.mark.parametrize("mode", ["fp64", "fp32"])
-def test_random_vectors_hold_and_planted_readings_do_not(mode: str, machine: dict[str, Probed]) -> None:
+def test_random_vectors_hold_and_planted_readings_do_not(mode: str, machine: dict[str, ProbedMode]) -> None:
     found = dynamics_of(*random_outputs(machine[mode]), machine[mode])
     assert (found.tokens, found.prompts, found.refused) == (TOKENS, PROMPTS, 0)
     for identity in (found.moved, found.factored, found.descended, found.telescoped):
@@ -271,7 +271,7 @@ def test_random_vectors_hold_and_planted_readings_do_not(mode: str, machine: dic
     assert min(found.literal, found.reversed, found.prefix, found.differ) > 1000
 
 
-def test_a_zero_on_the_way_refuses_the_prompt_and_no_other(machine: dict[str, Probed]) -> None:
+def test_a_zero_on_the_way_refuses_the_prompt_and_no_other(machine: dict[str, ProbedMode]) -> None:
     W, b, outputs = random_outputs(machine["fp32"])
     outputs.suffix[0, 2] = 0.0
     found = dynamics_of(W, b, outputs, machine["fp32"])
@@ -282,7 +282,7 @@ def test_a_zero_on_the_way_refuses_the_prompt_and_no_other(machine: dict[str, Pr
         dynamics_of(W, b, outputs, machine["fp32"])
 
 
-def test_tokens_without_effect_are_told_as_vacuous(machine: dict[str, Probed]) -> None:
+def test_tokens_without_effect_are_told_as_vacuous(machine: dict[str, ProbedMode]) -> None:
     """Every output is A(x): all identities hold, and none shows anything."""
     W, b, outputs = random_outputs(machine["fp32"])
     same = outputs.prefix[:, :1].expand_as(outputs.prefix)
@@ -299,7 +299,7 @@ def test_curves_are_kept_from_the_first_token_to_the_last(tokens: int, kept: Seq
 
 @pytest.mark.parametrize(("block", "mode"), [("attention", "fp64"), ("attention", "fp32"), ("gru", "fp32")])
 def test_a_trained_block_holds_and_the_planted_readings_are_far_outside(
-    block: str, mode: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]
+    block: str, mode: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     found = implicit_dynamics(blocks[block], machine[mode], prompts=2)
     assert (found.tokens, found.refused) == (blocks[block].block.recipe.examples, 0)

@@ -19,7 +19,7 @@ from numeric.cells.cell import block_in_format
 from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
 from numeric.formats.format import NATIVE, Format
 from numeric.machine.kernels import ALL
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.range_limits import range_losses
 from numeric.sides.variant import VARIANTS, Variant, variants_named
 from numeric.training.train import TrainedBlock
@@ -29,32 +29,32 @@ BY_HAND = {"fp64": -533, "fp32": -71, "bf16": -65, "fp16": -11}
 
 
 @pytest.fixture
-def keeping(machine: dict[str, Probed]) -> dict[str, Probed]:
+def keeping(machine: dict[str, ProbedMode]) -> dict[str, ProbedMode]:
     """The machine's own error models, as far as it flushes nothing."""
     return {row.name: flushing(machine[row.name], False) for row in NATIVE}
 
 
-def flushing(probed: Probed, flushes: bool) -> Probed:
+def flushing(probed: ProbedMode, flushes: bool) -> ProbedMode:
     """The machine's error models, made to flush or not."""
     kernels = ALL if flushes else frozenset()
     parts = {part: dataclasses.replace(getattr(probed, part), flushing=kernels, elementwise_flushes=False) for part in ("update", "layer")}
     return dataclasses.replace(probed, **parts)
 
 
-def predicted(trained: TrainedBlock, variant: Variant, probed: Probed) -> tuple[float, str]:
+def predicted(trained: TrainedBlock, variant: Variant, probed: ProbedMode) -> tuple[float, str]:
     """The predicted radius and the limit that sets it, of the first prompts."""
     return predicted_radius(trained, block_in_format(trained, probed), variant, probed, 0)
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_the_formula_fails_where_its_norm_underflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+def test_the_formula_fails_where_its_norm_underflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, ProbedMode]) -> None:
     numerics = keeping[row.name]
     assert numerics.update.accumulation.name == ("fp64" if row.name == "fp64" else "fp32"), "the table above is for such an accumulator"
     assert predicted(blocks["attention"], FORMULA, numerics) == (2.0 ** BY_HAND[row.name], "‖a‖² underflows")
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_the_scaled_form_fails_only_where_the_update_overflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+def test_the_scaled_form_fails_only_where_the_update_overflows(row: Format, blocks: dict[str, TrainedBlock], keeping: dict[str, ProbedMode]) -> None:
     """|ΔW| ≤ ‖v‖∞‖e‖∞/ρ: with ‖v‖∞‖e‖∞ between 2^-6 and 2^6 it passes Ω between Ω^-1·2^-6 and Ω^-1·2^6, if the format has such an a."""
     radius, limit = predicted(blocks["attention"], SCALED, keeping[row.name])
     assert limit == "ΔW overflows"
@@ -62,7 +62,7 @@ def test_the_scaled_form_fails_only_where_the_update_overflows(row: Format, bloc
     assert radius < 2.0 ** BY_HAND[row.name], "scaling first is what it is for"
 
 
-def test_where_products_flush_the_radius_is_no_smaller(blocks: dict[str, TrainedBlock], keeping: dict[str, Probed]) -> None:
+def test_where_products_flush_the_radius_is_no_smaller(blocks: dict[str, TrainedBlock], keeping: dict[str, ProbedMode]) -> None:
     for name in ("fp32", "fp16"):
         numerics = keeping[name]
         lossy = flushing(numerics, True)
@@ -71,7 +71,7 @@ def test_where_products_flush_the_radius_is_no_smaller(blocks: dict[str, Trained
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
-def test_losses_grow_on_the_way_down(variant: Variant, keeping: dict[str, Probed]) -> None:
+def test_losses_grow_on_the_way_down(variant: Variant, keeping: dict[str, ProbedMode]) -> None:
     v, e = torch.ones((1, 3), dtype=torch.float64), torch.full((1, 4), 0.5, dtype=torch.float64)
     for numerics in keeping.values():
         for flushes in (False, True):
@@ -85,7 +85,7 @@ def test_losses_grow_on_the_way_down(variant: Variant, keeping: dict[str, Probed
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_nothing_is_refused_at_one_and_everything_at_the_end(
-    row: Format, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]
+    row: Format, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     trained, numerics = blocks["attention"], machine[row.name]
     block = block_in_format(trained, numerics)

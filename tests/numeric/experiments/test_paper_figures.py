@@ -20,14 +20,14 @@ from numeric.experiments.paper_figures import (
     losses_apart,
     training_with_bounds,
 )
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.task import draw_prompts
 from numeric.training.train import TrainedBlock, trained
 from symbolic import formulas
 
 
-def test_the_losses_of_figure_1_differ_by_less_than_their_bound(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_losses_of_figure_1_differ_by_less_than_their_bound(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     found = training_with_bounds(blocks["attention"], VARIANTS[0], machine["fp32"])
     assert len(found) >= 20
     assert found[0].step == 0
@@ -37,7 +37,7 @@ def test_the_losses_of_figure_1_differ_by_less_than_their_bound(blocks: dict[str
     assert found[-1].with_context < found[0].with_context / 4, "it was trained on the way"
 
 
-def test_a_wrong_update_shows_in_figure_1(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_wrong_update_shows_in_figure_1(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     wrong = Variant("wrong", "one part in 256 too much", lambda W, delta, a: _more(formulas.rank_one_update(W, delta, a)))
     found = training_with_bounds(blocks["attention"], wrong, machine["fp32"])
     assert all(row.difference > row.bound for row in found)

@@ -22,8 +22,8 @@ def trained_stack(blocks: dict[str, TrainedBlock]) -> TrainedBlock:
 def test_the_last_tokens_stream_is_reproduced(trained_stack: TrainedBlock) -> None:
     """And each planted patch is far away: a million limits at least."""
     for replay in replays(trained_stack):
-        assert len(replay.apart) == DEPTH == 10
-        assert max(replay.apart) <= STRAYED
+        assert len(replay.relative_error) == DEPTH == 10
+        assert max(replay.relative_error) <= STRAYED
         assert min(replay.planted.values()) > 1e6 * STRAYED
         assert len(replay.planted) == 3
 
@@ -58,7 +58,7 @@ def test_a_patched_block_is_its_own_forward_pass(trained_stack: TrainedBlock) ->
 def test_a_wrong_formula_is_seen(wrong: str, trained_stack: TrainedBlock, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(formulas, wrong)
     monkeypatch.setattr(formulas, wrong, lambda *arguments: right(*arguments) * (1 + 2.0**-20))
-    assert all(replay.apart[-1] > STRAYED for replay in replays(trained_stack))
+    assert all(replay.relative_error[-1] > STRAYED for replay in replays(trained_stack))
     assert generations(trained_stack).apart > STRAYED
 
 

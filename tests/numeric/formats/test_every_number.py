@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from numeric.arithmetics.value_and_radius import exact, hazards
 from numeric.formats.format import format_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.rules import library_errors
 from numeric.rules.library_errors import ELEMENTARY_ERRORS
 from numeric.rules.library_probe import plain_numerics
@@ -33,7 +33,7 @@ EXACT: dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]] = {
 }
 
 
-def outside(name: str, numbers: Tensor, numerics: Numerics) -> Tensor:
+def outside(name: str, numbers: Tensor, numerics: ErrorModel) -> Tensor:
     """The numbers at which the kernel errs by more than its radius.  numbers: (n,), n a multiple of WIDTH."""
     module, truth = EXACT[name]
     x = numbers.reshape(-1, WIDTH, 1)

@@ -15,13 +15,13 @@ from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics import value_and_radius
 from numeric.arithmetics.envelope import Envelope
 from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.exclusions import cannot_run
+from numeric.cells.exclusions import unsupported_reason
 from numeric.cells.scenario import scenarios_named
 from numeric.experiments.implicit_dynamics import implicit_dynamics
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.experiments.paper_figures import training_with_bounds
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import BATCH, Probed, probe
+from numeric.machine.probe import BATCH, ProbedMode, probe
 from numeric.search import worst_context
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.train import TrainedBlock
@@ -43,7 +43,7 @@ def gpu() -> Iterator[PretendedGpu]:
         yield pretended
 
 
-def probed(trained: TrainedBlock, mode: str) -> Probed:
+def probed(trained: TrainedBlock, mode: str) -> ProbedMode:
     return probe(modes_named([mode])[0], **asked_shapes([trained.model.block]), device="cuda")
 
 
@@ -94,7 +94,7 @@ def test_modes_are_measured(mode: str, blocks: dict[str, TrainedBlock]) -> None:
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("block", [pytest.param(row.id, marks=[] if row.id in UNLIKE else pytest.mark.soak) for row in all_blocks()])
 def test_every_block_is_measured(block: str, blocks: dict[str, TrainedBlock]) -> None:
-    assert cannot_run(blocks[block].model.block, modes_named(["fp32"])[0]) is None
+    assert unsupported_reason(blocks[block].model.block, modes_named(["fp32"])[0]) is None
     assert measure_cell(cell(blocks[block], "fp32"), 0).verdict is Verdict.HOLDS
 
 

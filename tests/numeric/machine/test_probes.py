@@ -14,7 +14,7 @@ from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
 from numeric.machine import probe as probing
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
-from numeric.machine.probe import Probed, UnsupportedNumerics, probe
+from numeric.machine.probe import ProbedMode, UnsupportedNumerics, probe
 
 SHAPES = ((8, 5),)
 Planted = Callable[[Tensor, Tensor], Tensor]
@@ -70,7 +70,7 @@ def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probing, "kernels", lambda: rows)
 
 
-def asked(name: str, device: str = "cpu") -> Probed:
+def asked(name: str, device: str = "cpu") -> ProbedMode:
     return probe(modes_named([name])[0], shapes=SHAPES, device=device)
 
 
@@ -155,12 +155,12 @@ def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, monkeypatch:
 
     monkeypatch.setattr(kernel_table.F, "linear", apart)
     numerics = asked(name).layer
-    assert numerics.bias_rounded_apart
-    assert numerics.patched_bias_rounded_apart
+    assert numerics.rounds_before_bias
+    assert numerics.patched_rounds_before_bias
     monkeypatch.setattr(kernel_table.F, "linear", once)
     numerics = asked(name).layer
-    assert not numerics.bias_rounded_apart
-    assert not numerics.patched_bias_rounded_apart
+    assert not numerics.rounds_before_bias
+    assert not numerics.patched_rounds_before_bias
 
 
 @pytest.mark.gpu

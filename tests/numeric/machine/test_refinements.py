@@ -5,7 +5,7 @@ import pytest
 
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
 from numeric.sides.variant import variants_named
 from numeric.training.train import TrainedBlock
@@ -15,13 +15,13 @@ NATIVE = ["fp64", "fp32", "bf16", "fp16"]
 CASES = 512
 
 
-def measured(trained: TrainedBlock, probed: Probed) -> Measurement:
+def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
     (variant,), (scenario,) = variants_named(["formula"]), scenarios_named(["random"])
     return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
 
 
 @pytest.fixture(scope="module")
-def full(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> dict[str, Measurement]:
+def full(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> dict[str, Measurement]:
     return {name: measured(blocks["attention"], machine[name]) for name in NATIVE}
 
 
@@ -32,7 +32,7 @@ def test_every_refinement_has_a_title() -> None:
 @pytest.mark.parametrize("name", NATIVE)
 @pytest.mark.parametrize("left_out", [*([row] for row in Refinement), list(Refinement)], ids=lambda rows: rows[0].value if len(rows) == 1 else "all")
 def test_bounds_are_no_tighter_without(
-    left_out: list[Refinement], name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], full: dict[str, Measurement]
+    left_out: list[Refinement], name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], full: dict[str, Measurement]
 ) -> None:
     found = measured(blocks["attention"], machine[name].without(left_out))
     assert found.verdict is Verdict.HOLDS
@@ -41,7 +41,7 @@ def test_bounds_are_no_tighter_without(
 
 
 @pytest.mark.parametrize("row", Refinement)
-def test_each_is_worth_something(row: Refinement, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], full: dict[str, Measurement]) -> None:
+def test_each_is_worth_something(row: Refinement, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], full: dict[str, Measurement]) -> None:
     wider = [np.median(measured(blocks["attention"], machine[name].without([row])).judged.bound / full[name].judged.bound) for name in NATIVE]
     assert max(wider) > 1, f"{row} tightens no bound of {NATIVE}"
 

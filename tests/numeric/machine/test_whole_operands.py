@@ -15,7 +15,7 @@ from numeric.formats import mode
 from numeric.formats.emulation import PRODUCTS, RoundedOperands
 from numeric.formats.format import format_named
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.probe import Probed, UnsupportedNumerics, probe
+from numeric.machine.probe import ProbedMode, UnsupportedNumerics, probe
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant
@@ -43,17 +43,17 @@ class Cut(RoundedOperands):
         return (x.view(torch.int32) & -(1 << 13)).view(torch.float32) if isinstance(x, Tensor) and x.dtype == torch.float32 else x
 
 
-def asked(block: TrainedBlock, monkeypatch: pytest.MonkeyPatch, machine: type[RoundedOperands] = Hopper) -> Probed:
+def asked(block: TrainedBlock, monkeypatch: pytest.MonkeyPatch, machine: type[RoundedOperands] = Hopper) -> ProbedMode:
     monkeypatch.setattr(mode, "RoundedOperands", machine)
     return probe(mode.modes_named(["tf32"])[0], **asked_shapes([block.model.block]))
 
 
 @pytest.fixture
-def hopper(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> Probed:
+def hopper(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> ProbedMode:
     return asked(blocks["attention-skip"], monkeypatch)
 
 
-def test_the_probe_tells_them_apart(hopper: Probed) -> None:
+def test_the_probe_tells_them_apart(hopper: ProbedMode) -> None:
     assert {kernel for kernel, _, _ in hopper.layer.whole} == WHOLE
     (answer,) = (row.answer for row in hopper.answers if row.id == "tf32/operands")
     assert answer.startswith("yes, to nearest, but taken as they are by: batched product")
@@ -63,7 +63,7 @@ def test_the_probe_tells_them_apart(hopper: Probed) -> None:
 
 @pytest.mark.parametrize("scenario", ["random", "near_zero", pytest.param("recompute", marks=pytest.mark.soak), pytest.param("huge", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
-def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """In no case an error above its bound; every certificate, from balls, agrees."""
     subject = blocks["attention-skip"]
     found = measure_cell(Cell(subject, block_in_format(subject, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
@@ -72,7 +72,7 @@ def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probe
     assert all(row.inside for row in found.compared)
 
 
-def test_the_bound_is_not_that_of_rounded_operands(hopper: Probed, blocks: dict[str, TrainedBlock]) -> None:
+def test_the_bound_is_not_that_of_rounded_operands(hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
     subject, (scenario,) = blocks["attention-skip"], scenarios_named(["random"])
     block = block_in_format(subject, hopper)
@@ -140,17 +140,17 @@ def test_a_product_that_takes_one_column_whole_has_no_model(blocks: dict[str, Tr
         asked(blocks["attention-skip"], monkeypatch, LaterColumns)
 
 
-def test_only_the_shapes_that_were_asked_about_are_whole(hopper: Probed) -> None:
+def test_only_the_shapes_that_were_asked_about_are_whole(hopper: ProbedMode) -> None:
     assert hopper.layer.of(PATCHED_WEIGHT, 127, 32).operands == TF32
 
 
-def test_autocast_takes_nothing_whole(machine: dict[str, Probed]) -> None:
+def test_autocast_takes_nothing_whole(machine: dict[str, ProbedMode]) -> None:
     """Its operands are of the storage's format, which has no bit more: a column of fp32 is rounded all the same."""
     assert machine["bf16-autocast"].layer.operands is not None
     assert machine["bf16-autocast"].layer.whole == frozenset()
 
 
-def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: Probed, machine: dict[str, Probed]) -> None:
+def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: ProbedMode, machine: dict[str, ProbedMode]) -> None:
     for name in (PRODUCT, PATCHED_WEIGHT):
         assert hopper.layer.orders[name, 128, 32] == machine["fp32"].layer.orders[name, 128, 32]
 

@@ -28,7 +28,7 @@ ERRORS = {
 UPWARD = {"foretell_overflow.largest", "sum_error.first_place", "sum_error.smallest_normal"}
 """Thresholds below which nothing is foretold or nothing is lost: they loosen when they grow."""
 PROPERTIES = ("sum_roundoff", "elementwise_roundoff", "elementwise_underflow")
-"""Of ``Numerics``: constants that are made of a format's."""
+"""Of ``ErrorModel``: constants that are made of a format's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +149,10 @@ def mutant(changed: Iterable[Site], factors: tuple[float, float]) -> Mutant:
 
 
 def rules() -> set[str]:
-    """The public functions of ``value_and_radius.py`` and the methods of its ``Rounded``."""
+    """The public functions of ``value_and_radius.py`` and the methods of its ``WithRadius``."""
     public = {
         name for name, found in inspect.getmembers(value_and_radius, inspect.isfunction) if found.__module__ == value_and_radius.__name__ and name[0] != "_"
     }
     tree = ast.parse(inspect.getsource(value_and_radius))
-    (made,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Rounded")
+    (made,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "WithRadius")
     return public | {node.name for node in made.body if isinstance(node, ast.FunctionDef)}

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import Hazards, Rounded, exact, hazards
+from numeric.arithmetics.value_and_radius import Hazards, WithRadius, exact, hazards
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import UnsupportedNumerics
 from numeric.rules import activations, elementary, enclosures, library_probe, normalisation, reference
 from numeric.rules.activations import GELU_LIPSCHITZ, GELU_TANH_LIPSCHITZ, SILU_LIPSCHITZ
@@ -138,11 +138,11 @@ def module_named(rule: str, storage: Format, seed: int) -> nn.Module:
 
 
 @cache
-def honest(name: str) -> Numerics:
+def honest(name: str) -> ErrorModel:
     return plain_numerics(format_named(name), "cpu")
 
 
-def halved(numerics: Numerics) -> Numerics:
+def halved(numerics: ErrorModel) -> ErrorModel:
     """The planted liar: an error model with half of every roundoff, and so of every ulp and of every underflow."""
 
     def more(row: Format) -> Format:
@@ -151,7 +151,7 @@ def halved(numerics: Numerics) -> Numerics:
     return replace(numerics, storage=more(numerics.storage), accumulation=more(numerics.accumulation), opmath=more(numerics.opmath))
 
 
-def removed(numerics: Numerics) -> Numerics:
+def removed(numerics: ErrorModel) -> ErrorModel:
     """The planted liar that knows of no roundoff at all, and of no underflow."""
 
     def endless(row: Format) -> Format:
@@ -160,7 +160,7 @@ def removed(numerics: Numerics) -> Numerics:
     return replace(numerics, storage=endless(numerics.storage), accumulation=endless(numerics.accumulation), opmath=endless(numerics.opmath))
 
 
-def asked(rule: str, drawn: Batch, numerics: Numerics, seed: int, *, radius: Tensor | None = None) -> tuple[Rounded, Hazards, Callable[[int], list[arb]]]:
+def asked(rule: str, drawn: Batch, numerics: ErrorModel, seed: int, *, radius: Tensor | None = None) -> tuple[WithRadius, Hazards, Callable[[int], list[arb]]]:
     """The machine's result with its radius, and the exact results of a case."""
     found = hazards(CASES)
     x = exact(drawn.value, numerics, found, radius=drawn.radius if radius is None else radius)
@@ -204,7 +204,7 @@ class Outcome:
     """The largest share of its radius that an error took."""
 
 
-def outcome(rule: str, drawn: Batch, numerics: Numerics, seed: int, *, radius: Tensor | None = None) -> Outcome:
+def outcome(rule: str, drawn: Batch, numerics: ErrorModel, seed: int, *, radius: Tensor | None = None) -> Outcome:
     result, found, truth = asked(rule, drawn, numerics, seed, radius=radius)
     radii = result.entry_radius.squeeze(-1).tolist()
     values = result.value.double().squeeze(-1).tolist()
@@ -283,7 +283,7 @@ def tightest(rule: str, name: str, batches: int = 6) -> float:
     return max(o.worst for o in found)
 
 
-def caught(rule: str, name: str, numerics: Numerics) -> bool:
+def caught(rule: str, name: str, numerics: ErrorModel) -> bool:
     """Whether an error model is seen to be wrong."""
     return any(outcome(rule, ordinary(rule, name, seed), numerics, seed).violations for seed in range(ENOUGH))
 
@@ -344,7 +344,7 @@ def test_flushing_is_covered_and_a_rule_that_ignores_it_is_caught(rule: str) -> 
     if rule == "softmax":
         drawn.value[:, 0] = 0.0
 
-    def measured(numerics: Numerics) -> Outcome:
+    def measured(numerics: ErrorModel) -> Outcome:
         with _flushed():
             kept = module_named(rule, storage, 3)(drawn.value.squeeze(-1)).unsqueeze(-1) if rule in MODULES else None
         if kept is None:
@@ -364,7 +364,7 @@ class _flushed:  # noqa: N801
         torch.set_flush_denormal(False)
 
 
-def _compared(rule: str, drawn: Batch, numerics: Numerics, seed: int, value: Tensor) -> Outcome:
+def _compared(rule: str, drawn: Batch, numerics: ErrorModel, seed: int, value: Tensor) -> Outcome:
     """As ``outcome``, of a value that was computed elsewhere."""
     found = hazards(CASES)
     module = module_named(rule, numerics.storage, seed)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import Rounded, exact, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import Numerics
-from numeric.machine.probe import Probed
+from numeric.machine.error_model import ErrorModel
+from numeric.machine.probe import ProbedMode
 from numeric.rules.table import rule_for
 
 SIZE = 4
@@ -24,30 +24,30 @@ shares = st.lists(st.integers(-8, 8), min_size=SIZE, max_size=SIZE)
 """Where in its radius each exact entry lies, in eighths."""
 
 
-def column(x: list[float], radius: float, n: Numerics, found: object = None) -> Rounded:
+def column(x: list[float], radius: float, n: ErrorModel, found: object = None) -> WithRadius:
     value = torch.tensor(x, dtype=torch.float64).to(torch_dtype(n.storage)).reshape(1, -1, 1)
     return exact(value, n, hazards(1) if found is None else found, radius=torch.full_like(value, radius, dtype=torch.float64))  # type: ignore[arg-type]
 
 
-def inside(found: Rounded, true: list[Fraction]) -> bool:
+def inside(found: WithRadius, true: list[Fraction]) -> bool:
     """An infinite radius says nothing, and holds."""
     radii = found.entry_radius.flatten().tolist()
     rows = zip(found.value.double().flatten().tolist(), true, radii, strict=True)
     return all(radius == float("inf") or abs(Fraction(value) - t) <= Fraction(radius) for value, t, radius in rows)
 
 
-def exactly(x: Rounded, share: list[int], radius: float) -> list[Fraction]:
+def exactly(x: WithRadius, share: list[int], radius: float) -> list[Fraction]:
     return [Fraction(v) + Fraction(s, 8) * Fraction(radius) for v, s in zip(x.value.double().flatten().tolist(), share, strict=True)]
 
 
-def applied(module: nn.Module, *inputs: Rounded) -> tuple[Callable[..., Rounded], Tensor]:
+def applied(module: nn.Module, *inputs: WithRadius) -> tuple[Callable[..., WithRadius], Tensor]:
     rule = rule_for(module)
     assert rule is not None
     return rule, module(*(x.value.squeeze(-1) for x in inputs)).unsqueeze(-1)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_product(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_product(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     n = arithmetic[name]
 
     @settings(max_examples=150, deadline=None)
@@ -61,7 +61,7 @@ def test_a_product(name: str, arithmetic: dict[str, Numerics]) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_products_radius_is_attained(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_products_radius_is_attained(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     """(1 + r)² - 1 = 2r + r² exactly, so a rule without r² or with one r would be seen."""
     n = arithmetic[name]
     a = column([1.0] * SIZE, 0.5, n)
@@ -72,7 +72,7 @@ def test_a_products_radius_is_attained(name: str, arithmetic: dict[str, Numerics
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_product_rounds(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_product_rounds(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     """(1 + 2u)² = 1 + 4u + 4u², and its like: none is a number of the format."""
     n = arithmetic[name]
     u = n.storage.unit_roundoff
@@ -85,7 +85,7 @@ def test_a_product_rounds(name: str, arithmetic: dict[str, Numerics]) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_largest(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_the_largest(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     n, module = arithmetic[name], LargestOnly(2)
 
     @settings(max_examples=300, deadline=None)
@@ -105,7 +105,7 @@ def test_the_largest(name: str, arithmetic: dict[str, Numerics]) -> None:
     ("x", "radius", "decided"), [([4.0, 3.0, 2.0, 1.0], 0.25, True), ([4.0, 3.0, 2.0, 1.0], 0.5, False), ([4.0, 3.0, 3.0, 1.0], 0.0, False),
                                  ([4.0, 4.0, 3.0, 1.0], 0.25, True), ([4.0, 3.0, 3.0, 1.0], 0.25, False)],
 )  # fmt: skip
-def test_a_choice_that_rounding_decides_is_not_known(x: list[float], radius: float, decided: bool, arithmetic: dict[str, Numerics]) -> None:
+def test_a_choice_that_rounding_decides_is_not_known(x: list[float], radius: float, decided: bool, arithmetic: dict[str, ErrorModel]) -> None:
     """Also where three tie for two places: they are all kept, but of the exact ones two may be larger. A rule that overlooked that was seen by a cell."""
     a = column(x, radius, arithmetic["fp32"])
     rule, value = applied(LargestOnly(2), a)
@@ -115,7 +115,7 @@ def test_a_choice_that_rounding_decides_is_not_known(x: list[float], radius: flo
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_weighted_sum(name: str, arithmetic: dict[str, Numerics]) -> None:
+def test_a_weighted_sum(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     n, module = arithmetic[name], WeightedSum()
 
     @settings(max_examples=100, deadline=None)
@@ -131,7 +131,7 @@ def test_a_weighted_sum(name: str, arithmetic: dict[str, Numerics]) -> None:
     check()
 
 
-def test_a_sum_in_another_order_is_noticed(arithmetic: dict[str, Numerics]) -> None:
+def test_a_sum_in_another_order_is_noticed(arithmetic: dict[str, ErrorModel]) -> None:
     n, u = arithmetic["fp32"], arithmetic["fp32"].storage.unit_roundoff
     g = column([1.0] * SIZE, 0.0, n)
     ys = [column([x] * SIZE, 0.0, n, g.hazards) for x in (1.0, u, u, u)]
@@ -140,7 +140,7 @@ def test_a_sum_in_another_order_is_noticed(arithmetic: dict[str, Numerics]) -> N
         rule(WeightedSum(), g, *ys, value + 2 * u)
 
 
-def test_the_modules_are_what_they_are_called_after(machine: dict[str, Probed]) -> None:
+def test_the_modules_are_what_they_are_called_after(machine: dict[str, ProbedMode]) -> None:
     x, y = torch.tensor([[1.0, -2.0, 3.0]]), torch.tensor([[2.0, 5.0, -1.0]])
     assert Product()(x, y).tolist() == [[2.0, -10.0, -3.0]]
     assert LargestOnly(2)(x).tolist() == [[1.0, 0.0, 3.0]]

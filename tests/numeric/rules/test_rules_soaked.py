@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, Rounded, dense_layer, exact, hazards, stored
+from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards, stored
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import BATCH, probe
 from tests.numeric.formats.drawn_operands import Draw, draw
 
@@ -38,7 +38,7 @@ def integers(x: Tensor) -> list[int]:
 class Operand:
     """What the machine holds, and what it stands for."""
 
-    held: Rounded
+    held: WithRadius
     true: list[int]
     """In units of 2^-(UNIT + 8)."""
 
@@ -47,7 +47,7 @@ class Operand:
 class Trial:
     """A batch of results and the exact ones: numerator/(denominator·2^scale)."""
 
-    result: Rounded
+    result: WithRadius
     numerators: list[int]
     denominators: list[int] | None
     scale: int
@@ -58,7 +58,7 @@ class Bench:
     """Hands out operands of a format, and counts them."""
 
     draw: Draw
-    numerics: Numerics
+    numerics: ErrorModel
     found: Hazards
     around: bool
     """Whether the true operands lie elsewhere."""
@@ -128,7 +128,7 @@ def matrix_products(bench: Bench) -> Trial:
 def dense_layers(bench: Bench) -> Trial:
     W, b, y = bench.numbers(K, K), bench.numbers(K, 1), bench.numbers(BATCH, K, 1)
     value = torch.nn.functional.linear(y.held.value.squeeze(-1), W.held.value, b.held.value.squeeze(-1)).unsqueeze(-1)
-    result = dense_layer(W.held, b.held, y.held, value, apart=bench.numerics.bias_rounded_apart)
+    result = dense_layer(W.held, b.held, y.held, value, apart=bench.numerics.rounds_before_bias)
     rows = list(zip(by_case(W.true, K), b.true, strict=True))
     true = [_inner(row, column) + (offset << UNIT + 8) for column in by_case(y.true, K) for row, offset in rows]
     return Trial(result, true, None, 2 * (UNIT + 8))
@@ -190,11 +190,11 @@ def judge(trial: Trial, tally: Tally, found: Hazards) -> None:
 
 
 @cache
-def numerics_of(name: str) -> Numerics:
+def numerics_of(name: str) -> ErrorModel:
     return probe(modes_named([name])[0], shapes=((K, K), (1, K), (2, 2))).layer
 
 
-def halved(numerics: Numerics) -> Numerics:
+def halved(numerics: ErrorModel) -> ErrorModel:
     """The planted liar: half of every roundoff, and so of every underflow."""
 
     def more(row: Format) -> Format:
@@ -203,7 +203,7 @@ def halved(numerics: Numerics) -> Numerics:
     return replace(numerics, storage=more(numerics.storage), accumulation=more(numerics.accumulation), opmath=more(numerics.opmath))
 
 
-def soaked(rule: Rule, name: str, numerics: Numerics, *, until: Callable[[Tally], bool]) -> Tally:
+def soaked(rule: Rule, name: str, numerics: ErrorModel, *, until: Callable[[Tally], bool]) -> Tally:
     tally, seed = Tally(), 0
     while not until(tally):
         found = hazards(BATCH)

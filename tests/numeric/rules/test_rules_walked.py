@@ -1,6 +1,6 @@
 """No term of a rule could be half as large: each is made so, at every place in the source where it stands, and a trial has to see it.
 
-The sites are read off the source of ``value_and_radius.py`` and of the constants of ``Numerics`` (``rule_mutants.py``); the operands are those of
+The sites are read off the source of ``value_and_radius.py`` and of the constants of ``ErrorModel`` (``rule_mutants.py``); the operands are those of
 ``rule_operands.py`` and its like, and only the trials that name a rule are run for it. What is spared stands in a table, with the reason: a term of which half
 would still be enough is removed altogether instead, and a term that proofs need and no operands can use up is named as that. The table fails
 when it is stale.
@@ -20,7 +20,7 @@ import pytest
 
 from numeric.arithmetics import value_and_radius
 from numeric.formats.format import NATIVE, Format, format_named
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from tests.numeric.arithmetics import (
     rule_operands,  # noqa: F401 - it fills the list of trials
     rule_trials,
@@ -120,7 +120,7 @@ def in_force(changed: Mutant, site: Site) -> Iterator[ModuleType]:
         yield changed.module
         return
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Numerics, site.function, getattr(changed.module.Numerics, site.function))
+        patched.setattr(ErrorModel, site.function, getattr(changed.module.ErrorModel, site.function))
         yield value_and_radius
 
 
@@ -177,7 +177,7 @@ def test_every_rule_is_asked_by_a_trial_and_every_exception_is_of_a_site() -> No
 def test_a_rule_that_nobody_asks_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new rule is not named by a trial; and without its trials a term that is half as large goes unseen."""
 
-    def fused(x: value_and_radius.Rounded) -> value_and_radius.Rounded:
+    def fused(x: value_and_radius.WithRadius) -> value_and_radius.WithRadius:
         return x
 
     fused.__module__ = value_and_radius.__name__
@@ -201,7 +201,7 @@ def test_every_mention_of_a_constant_is_a_site() -> None:
 def test_a_truncating_accumulator(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut off one after the other, a sum loses up to 2u a step; 4u is for hardware that aligns several terms at once, and half of it is enough here."""
     desk = Desk(value_and_radius, FP32).having(truncates=True)
-    monkeypatch.setattr(Numerics, "sum_roundoff", property(lambda n: n.accumulation.unit_roundoff * factor))
+    monkeypatch.setattr(ErrorModel, "sum_roundoff", property(lambda n: n.accumulation.unit_roundoff * factor))
     u = Fraction(FP32.unit_roundoff)
     terms = [Fraction(1), *[2 * u - u / 64] * 6]
     total = Fraction(0)

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import computed, dense_layer
+from numeric.arithmetics.value_and_radius import dense_layer, from_module
 from numeric.cells.cell import Cell
 from numeric.cells.replay import replay
-from numeric.cells.scenario import Cases
+from numeric.cells.scenario import Batch
 from numeric.formats.mode import modes_named
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import BATCH, Probed
+from numeric.machine.probe import BATCH, ProbedMode
 from numeric.machine.summation_order import ADD, PUSH
 from numeric.search import saved_search, worst_context
-from numeric.search.readable_context import KEPT, Simple, in_words, made_simple, simplest
+from numeric.search.readable_context import KEPT, Simplicity, in_words, shrink, simplest
 from numeric.search.saved_search import DamagedSearch, SearchNotKept, keep, kept, place_of
 from numeric.search.surrogate import surrogate
 from numeric.search.worst_context import STARTS, TOKENS, Best, Budget, Found, ascend, bench, search
@@ -32,7 +32,7 @@ from symbolic.vocabulary.verdict import Verdict
 
 
 @pytest.fixture(scope="module")
-def cells(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> dict[str, Cell]:
+def cells(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> dict[str, Cell]:
     return {name: bench(blocks["attention"], VARIANTS[0], machine[name]) for name in ("fp32", "bf16")}
 
 
@@ -115,7 +115,7 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
         result = dense_layer(*operands, **options)
         n = result.numerics
         radius = result.entry_radius - n.storage.unit_roundoff * result.value.double().abs()
-        return computed(result.value, radius.clamp_min(0.0), result)
+        return from_module(result.value, radius.clamp_min(0.0), result)
 
     monkeypatch.setattr(sides, "dense_layer", forgetful)
     row = search(cells["fp32"], Budget(BATCH), 0)
@@ -123,7 +123,7 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
     assert row.best.ratio > 1
     assert row.violated > 0
     assert row.best.witness.facts["verdict"] == Verdict.VIOLATED
-    simple = made_simple(cells["fp32"], row, 0)
+    simple = shrink(cells["fp32"], row, 0)
     assert simple.best.ratio > 1, "a violation that was made simple is one still"
 
 
@@ -177,7 +177,7 @@ def test_the_surrogate_ranks_entries_as_the_expected_bound_does(cells: dict[str,
     """Another arithmetic, of variances, says how large an error is to be expected; ρ knows the order to which it comes in units of the bound."""
     cell = cells["fp32"]
     context, query = (x.double() for x in cell.subject.model.tokens(BATCH, torch.Generator().manual_seed(1)))
-    both = measure_sides(cell.block, in_format(cell.block, Cases(context, None, query), cell.probed), cell.variant, cell.probed)
+    both = measure_sides(cell.block, in_format(cell.block, Batch(context, None, query), cell.probed), cell.variant, cell.probed)
     likely = both.expected / (both.left.first_layer_radius + both.right.first_layer_radius)
     guessed = surrogate(cell.block, cell.probed)(both.z, both.a)
     top = guessed.flatten() >= guessed.flatten().quantile(0.9)
@@ -244,7 +244,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(cells: dict[str, Cell], fou
 @pytest.mark.parametrize("name", SEARCHED)
 def test_the_worst_context_is_made_simple(name: str, cells: dict[str, Cell], found: dict[str, Found]) -> None:
     row, cell = found[name], cells[name]
-    simple = made_simple(cell, row, 0)
+    simple = shrink(cell, row, 0)
     assert simple is not None
     assert simple.best.ratio > KEPT * row.best.ratio
     assert simple.simple.tokens == TOKENS
@@ -271,7 +271,7 @@ def test_the_simplest_is_found_and_no_simpler_one() -> None:
 
     got = simplest(measure, Best(1.0, whole), 24, 0, batches=200)
     assert got is not None
-    assert got.simple == Simple(2, 3, 2)
+    assert got.simple == Simplicity(2, 3, 2)
 
 
 def test_what_cannot_be_made_simple_is_not() -> None:
@@ -284,7 +284,7 @@ def test_a_context_in_words() -> None:
     assert in_words(tokens) == "c₁: 3·2⁻³ at 2, -2⁻¹⁰ at 5; c₂: 0; x: 6 at 0, -2²⁰ at 1"
 
 
-def test_every_mode_of_a_cpu_has_a_surrogate(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_every_mode_of_a_cpu_has_a_surrogate(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Finite, with a gradient that is, and at most 1: as if one rounding were all there is."""
     z, a = (torch.randn(5, 32, generator=torch.Generator().manual_seed(seed), requires_grad=True) for seed in (0, 1))
     for mode in modes_named(None):

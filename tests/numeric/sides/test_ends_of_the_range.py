@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Rounded, dense_layer, exact, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
 from numeric.machine import probe as probing
-from numeric.machine.error_model import Numerics
+from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import ALL
 from numeric.sides.judging import Reason, judge
 from numeric.sides.sides import Side, Sides
@@ -37,7 +37,7 @@ def first(x: Tensor) -> Fraction:
     return Fraction(x.double().flatten()[0].item())
 
 
-def radius_of(x: Rounded) -> Tensor:
+def radius_of(x: WithRadius) -> Tensor:
     return x.entry_radius
 
 
@@ -48,7 +48,7 @@ def test_half_of_the_smallest_subnormal_is_never_read_as_nothing(row: Format) ->
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_an_outer_product_that_underflows_keeps_its_error_when_it_is_multiplied(row: Format, arithmetic: dict[str, Numerics]) -> None:
+def test_an_outer_product_that_underflows_keeps_its_error_when_it_is_multiplied(row: Format, arithmetic: dict[str, ErrorModel]) -> None:
     """2.25η is stored as 2η; times y, the lost quarter of η is the whole error, and it grows with y."""
     found, numerics = hazards(1), arithmetic[row.name]
     exponent = int(math.log2(row.smallest_subnormal))
@@ -71,7 +71,7 @@ def test_an_outer_product_that_underflows_keeps_its_error_when_it_is_multiplied(
 FLUSHING = {"flushing": ALL, "elementwise_flushes": True}
 
 
-def test_an_outer_product_may_be_flushed_whole(arithmetic: dict[str, Numerics]) -> None:
+def test_an_outer_product_may_be_flushed_whole(arithmetic: dict[str, ErrorModel]) -> None:
     """2^-20 is subnormal in fp16, though normal in the fp32 that it was computed in."""
     found, numerics = hazards(1), dataclasses.replace(arithmetic["fp16"], flushing=ALL)
     x = exact(column(numerics.storage, 2.0**-10), numerics, found)
@@ -85,7 +85,7 @@ def test_an_outer_product_may_be_flushed_whole(arithmetic: dict[str, Numerics]) 
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("flags", [{"flushing": ALL}, FLUSHING])
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_a_dense_layer_may_lose_its_product_and_its_bias(row: Format, flags: dict[str, Any], apart: bool, arithmetic: dict[str, Numerics]) -> None:
+def test_a_dense_layer_may_lose_its_product_and_its_bias(row: Format, flags: dict[str, Any], apart: bool, arithmetic: dict[str, ErrorModel]) -> None:
     """Wx and b are both just under λ and of one sign; a machine that flushes both answers 0."""
     found, numerics = hazards(1), dataclasses.replace(arithmetic[row.name], **flags)
     below = row.smallest_normal - row.smallest_subnormal
@@ -102,7 +102,7 @@ def test_a_dense_layer_may_lose_its_product_and_its_bias(row: Format, flags: dic
 
 @pytest.mark.parametrize("operation", ["+", "-", "/"])
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_an_elementwise_operation_may_lose_its_operands(row: Format, operation: str, arithmetic: dict[str, Numerics]) -> None:
+def test_an_elementwise_operation_may_lose_its_operands(row: Format, operation: str, arithmetic: dict[str, ErrorModel]) -> None:
     """Subnormal operands read as zero: 2(λ-η) is lost by a sum, and by a quotient all of (λ-η)/s."""
     found, numerics = hazards(1), dataclasses.replace(arithmetic[row.name], elementwise_flushes=True)
     below = row.smallest_normal - row.smallest_subnormal
@@ -117,7 +117,7 @@ def test_an_elementwise_operation_may_lose_its_operands(row: Format, operation: 
     assert not found.underflow.any()
 
 
-def test_a_subnormal_denominator_that_may_be_read_as_zero_is_refused(arithmetic: dict[str, Numerics]) -> None:
+def test_a_subnormal_denominator_that_may_be_read_as_zero_is_refused(arithmetic: dict[str, ErrorModel]) -> None:
     for flushes in (True, False):
         found, numerics = hazards(1), dataclasses.replace(arithmetic["fp32"], elementwise_flushes=flushes)
         exact(column(numerics.storage, 1.0), numerics, found) / exact(column(numerics.storage, 2.0**-130), numerics, found)
@@ -125,7 +125,7 @@ def test_a_subnormal_denominator_that_may_be_read_as_zero_is_refused(arithmetic:
 
 
 @pytest.mark.parametrize("spread", [1.0, 1.5, math.inf])
-def test_a_denominator_no_larger_than_its_radius_is_refused(spread: float, arithmetic: dict[str, Numerics]) -> None:
+def test_a_denominator_no_larger_than_its_radius_is_refused(spread: float, arithmetic: dict[str, ErrorModel]) -> None:
     numerics = arithmetic["fp32"]
     for radius, refused in ((spread, True), (0.5, False)):
         found = hazards(1)
@@ -135,7 +135,7 @@ def test_a_denominator_no_larger_than_its_radius_is_refused(spread: float, arith
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
-def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithmetic: dict[str, Numerics]) -> None:
+def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithmetic: dict[str, ErrorModel]) -> None:
     """‖a‖² = ∞ hides in a/∞ = 0, which is finite; it is foretold, seen, and called what it is."""
     found, numerics = hazards(1), arithmetic[row.name]
     a = exact(column(row, *[2.0 ** (row.max_exponent // 2 + 1)] * 4), numerics, found)
@@ -180,4 +180,4 @@ def test_a_bias_that_is_rounded_apart_only_in_large_batches_is_found(name: str, 
     (mode,) = modes_named([name])
     for kernel, found in ((honest, False), (apart_if_large, True)):
         monkeypatch.setattr(kernel_table.F, "linear", kernel)
-        assert probing.probe(mode, shapes=((8, 5),)).layer.bias_rounded_apart is found
+        assert probing.probe(mode, shapes=((8, 5),)).layer.rounds_before_bias is found

@@ -4,7 +4,7 @@ import pytest
 
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
@@ -13,14 +13,14 @@ from symbolic.vocabulary.verdict import Verdict
 CASES = 128
 
 
-def measured(trained: TrainedBlock, probed: Probed, variant: Variant) -> Measurement:
+def measured(trained: TrainedBlock, probed: ProbedMode, variant: Variant) -> Measurement:
     return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named(["random"])[0], CASES), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 @pytest.mark.parametrize("name", ["fp64", "bf16"])
 class TestPlanted:  # in the sharpest and in the bluntest of the common formats
-    def test_nothing(self, name, variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+    def test_nothing(self, name, variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
         """The control."""
         assert measured(blocks["attention"], machine[name], variant).verdict is Verdict.HOLDS
 

@@ -7,7 +7,7 @@ import torch
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.mode import MODES
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.range_limits import range_losses, well_inside
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.train import TrainedBlock
@@ -19,14 +19,14 @@ CASES = 2048
 ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
 
 
-def near_zero(trained: TrainedBlock, probed: Probed, variant: Variant) -> Measurement:
+def near_zero(trained: TrainedBlock, probed: ProbedMode, variant: Variant) -> Measurement:
     (scenario,) = scenarios_named(["near_zero"])
     return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 @pytest.mark.parametrize("name", ON_A_CPU)
-def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     judged = near_zero(blocks["attention"], machine[name], variant).judged
     inside, refused = judged.well_inside, judged.reason != ""
     assert inside.sum() > CASES / 8, "most distances of some format lie outside, but not so many"
@@ -36,7 +36,7 @@ def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Varian
     assert not inside[refused].all()
 
 
-def test_a_timid_prediction_is_noticed(blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_timid_prediction_is_noticed(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted negative: cases refused from ‖a‖ = 2^-20 on, far above where fp32 has its limit."""
     honest = "numeric.sides.judging._reasons"
     from numeric.sides import judging
@@ -49,7 +49,7 @@ def test_a_timid_prediction_is_noticed(blocks: dict[str, TrainedBlock], machine:
 
 
 @pytest.mark.parametrize(("a", "inside"), [(1.0, True), (2.0**-5, True), (2.0**-11, False), (0.0, False), (float("nan"), False), (200.0, False)])
-def test_by_hand_in_fp16(a: float, inside: bool, machine: dict[str, Probed]) -> None:
+def test_by_hand_in_fp16(a: float, inside: bool, machine: dict[str, ProbedMode]) -> None:
     """‖a‖² underflows below about 2^-12 and overflows above about 2^8; a factor of 4 from either is no longer well inside."""
     vector = torch.full((1, 1), a, dtype=torch.float64)
     effect = torch.ones((1, 1), dtype=torch.float64)
@@ -57,7 +57,7 @@ def test_by_hand_in_fp16(a: float, inside: bool, machine: dict[str, Probed]) -> 
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
-def test_entries_that_are_read_as_zero_are_lost_where_products_flush(variant: Variant, machine: dict[str, Probed]) -> None:
+def test_entries_that_are_read_as_zero_are_lost_where_products_flush(variant: Variant, machine: dict[str, ProbedMode]) -> None:
     """Of e = (0.8, 0.6) at ρ = λ/0.7 the second entry is subnormal: a share 0.36 of ‖e‖² is lost if products flush, and none if they do not."""
     e, v = torch.tensor([[0.8, 0.6]], dtype=torch.float64), torch.ones((1, 2), dtype=torch.float64)
     rho = torch.tensor([machine["fp32"].mode.range.smallest_normal / 0.7], dtype=torch.float64)
@@ -68,7 +68,7 @@ def test_entries_that_are_read_as_zero_are_lost_where_products_flush(variant: Va
 
 
 @pytest.mark.parametrize(("exponent", "lost"), [(-20, 2.0**-5), (-22, 2.0**-3)])
-def test_what_an_underflowing_numerator_loses_by_hand(exponent: int, lost: float, machine: dict[str, Probed]) -> None:
+def test_what_an_underflowing_numerator_loses_by_hand(exponent: int, lost: float, machine: dict[str, ProbedMode]) -> None:
     """Of e = (1) and v = (1) in fp16 at a = ρ: v aᵀ is ρ, rounded with an error of up to η/2 = 2^-25, which is 2^-25/ρ of it."""
     one = torch.ones((1, 1), dtype=torch.float64)
     found = range_losses(one, one, torch.tensor([2.0**exponent], dtype=torch.float64), VARIANTS[0], machine["fp16"])

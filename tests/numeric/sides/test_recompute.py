@@ -11,11 +11,11 @@ from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.balls import BITS, ball
-from numeric.arithmetics.value_and_radius import Rounded, computed, exact, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact, from_module, hazards
 from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Cases, scenarios_named
+from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import MODES
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.scenarios import recompute
 from numeric.sides import sides
 from numeric.sides.passes import patched_forward
@@ -29,12 +29,12 @@ from symbolic.vocabulary.verdict import Verdict
 PLAIN = ["fp64", "fp32", "bf16", "fp16"]
 
 
-def a_cell(trained: TrainedBlock, probed: Probed, cases: int = 512) -> Cell:
+def a_cell(trained: TrainedBlock, probed: ProbedMode, cases: int = 512) -> Cell:
     return Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], SCENARIO, cases)
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     probed = machine[name]
     block = block_in_format(blocks["attention"], probed)
     cases = in_format(block, SCENARIO.draw(blocks["attention"], probed.mode.range, 64, torch.Generator().manual_seed(3)), probed)
@@ -62,7 +62,7 @@ def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, Trai
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     judged = measure_cell(a_cell(blocks["attention"], machine[name]), 0).judged
     relative = judged.moved / judged.effect
     level = np.arange(len(relative)) % recompute.LEVELS
@@ -73,16 +73,16 @@ def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, Traine
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_prediction_that_is_left_out_is_a_violation(
-    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
     assert right.verdict is Verdict.HOLDS
     assert right.moves_noticed > 0
     true = sides._moved
 
-    def left_out(W: Rounded, z: Rounded, a: Rounded, epsilon: Tensor) -> Rounded:
+    def left_out(W: WithRadius, z: WithRadius, a: WithRadius, epsilon: Tensor) -> WithRadius:
         moved = true(W, z, a, epsilon)
-        return computed(torch.zeros_like(moved.value), moved.entry_radius, moved)
+        return from_module(torch.zeros_like(moved.value), moved.entry_radius, moved)
 
     monkeypatch.setattr(sides, "_moved", left_out)
     wrong = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
@@ -92,7 +92,7 @@ def test_a_prediction_that_is_left_out_is_a_violation(
 
 @pytest.mark.parametrize("name", ["fp64", "fp32"])
 def test_a_prediction_with_the_row_of_the_full_output_is_a_violation(
-    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The claim's own mutant: zᵀε in place of aᵀε."""
     transpose, norm = formulas.transpose, formulas.squared_norm
@@ -100,10 +100,10 @@ def test_a_prediction_with_the_row_of_the_full_output_is_a_violation(
     assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).verdict is Verdict.VIOLATED
 
 
-def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """The same kernel again: ε = 0, so the claim was not tested."""
 
-    def same(block: ContextualBlock, cases: Cases, probed: Probed) -> Tensor:
+    def same(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Tensor:
         weights = {"network.0.weight": block.first.weight.detach().expand(len(cases.query), -1, -1)}
         return patched_forward(block, cases.kept, cases.query, weights, probed).attended
 
@@ -115,7 +115,7 @@ def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBl
 
 
 @pytest.mark.parametrize("name", [mode.id for mode in MODES if mode.inputs is None and mode.id != "fp16-reduced" and "cpu" in mode.runs_on])
-def test_every_mode_that_reaches_far_enough_tests_the_prediction(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_every_mode_that_reaches_far_enough_tests_the_prediction(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).moves_noticed > 0
 
 
@@ -139,7 +139,7 @@ def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
 
 
 def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
-    blocks: dict[str, TrainedBlock], machine: dict[str, Probed], monkeypatch: pytest.MonkeyPatch
+    blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     block = block_in_format(blocks["attention"], machine["fp32"])
     (scenario,) = scenarios_named(["recompute"])
@@ -152,7 +152,7 @@ def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
 
     def doubtful(*given):
         found = predicted(*given)
-        return computed(found.value, found.entry_radius + 1.0, found)
+        return from_module(found.value, found.entry_radius + 1.0, found)
 
     monkeypatch.setattr(sides, "_moved", doubtful)
     assert bool((radius() >= plain + 1.0).all())

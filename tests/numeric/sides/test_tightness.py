@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY
 from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Cases, scenarios_named
+from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import probe
-from numeric.machine.probe import Probed
+from numeric.machine.probe import ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import measure_sides
 from numeric.sides.variant import VARIANTS
@@ -34,7 +34,7 @@ EXPECTED = 6.0
 
 @pytest.mark.parametrize("name", NARROW_LAYER)
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, Probed]) -> None:
+def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     trained, probed = blocks[block_id], machine[name]
     found = measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
     assert found.verdict is Verdict.HOLDS
@@ -69,7 +69,7 @@ def test_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     network[0].weight.copy_(draw(m, d) / math.sqrt(d))
     network[0].bias.copy_(draw(m))
     block = ContextualBlock(Handed(), network, "0", input_width=d)
-    judged = [judge(measure_sides(block, Cases(draw(batch, 1, d), None, draw(batch, d)), VARIANTS[0], probed)) for _ in range(batches)]
+    judged = [judge(measure_sides(block, Batch(draw(batch, 1, d), None, draw(batch, d)), VARIANTS[0], probed)) for _ in range(batches)]
     error = joined(judged, "error")
     assert all(verdict == Verdict.HOLDS.value for part in judged for verdict in part.verdict)
     assert 1 <= np.median(joined(judged, "bound") / error) <= WIDE_LAYER[name]

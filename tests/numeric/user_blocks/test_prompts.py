@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.machine.probe import BATCH
 from numeric.user_blocks import prompts as own_prompts
-from numeric.user_blocks.prompts import Machine, UnusablePrompts, transfers
+from numeric.user_blocks.prompts import ProbeCache, UnusablePrompts, transfers
 from symbolic.vocabulary.verdict import Verdict
 
 WIDTH = 4
@@ -93,7 +93,7 @@ def test_an_epsilon_that_a_format_hardly_sees_is_violated_by_ball_arithmetic() -
 def test_a_library_that_a_rule_trusts_is_asked_once_a_format(activation: type[nn.Module], asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     heard = []
     monkeypatch.setattr(own_prompts, "probe_elementary", lambda storage, device, widths: heard.append(storage.name))
-    machine = Machine()
+    machine = ProbeCache()
     network = nn.Sequential(nn.Linear(WIDTH, 8), activation(), nn.Linear(8, 2))
     for _ in range(2):
         transfers(ContextualBlock(layer, network, "0", input_width=WIDTH), *prompts(1), formats=["fp32", "bf16"], machine=machine)

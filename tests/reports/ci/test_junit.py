@@ -11,8 +11,8 @@ import xmlschema
 
 from reports.ci.files import write_for_ci
 from reports.ci.junit import JUNIT_FILE, junit
-from reports.findings.headline import Standing, headline
-from reports.findings.outcomes import Came, gravest_first, outcomes
+from reports.findings.headline import RunStanding, headline
+from reports.findings.outcomes import Status, gravest_first, outcomes
 from reports.record.record import Counts, NearZeroLevel, RunRecord
 from symbolic.vocabulary.verdict import Verdict
 from tests import report_samples as samples
@@ -169,8 +169,8 @@ def test_a_ratio_that_is_no_number_is_the_worst_of_its_suite(order):
 
 def test_what_passed_is_not_among_the_gravest():
     found = gravest_first(outcomes(hostile.record_of_all_ends()))
-    assert {row.came for row in found} == {Came.FAILED, Came.BROKE, Came.NOT_JUDGED}
-    assert [row.came for row in found] == sorted((row.came for row in found), key=list(Came).index)
+    assert {row.status for row in found} == {Status.FAILED, Status.BROKE, Status.NOT_JUDGED}
+    assert [row.status for row in found] == sorted((row.status for row in found), key=list(Status).index)
 
 
 def test_cases_on_disk_that_disagree_are_told_in_both_files(tmp_path):
@@ -193,7 +193,7 @@ def test_a_run_that_did_not_finish_or_is_incomplete_has_an_error(cut):
 
 def test_the_first_test_passes_only_where_the_headline_says_that_everything_held():
     for run in (samples.record(), samples.full_record(64), hostile.record_of_all_ends(), samples.record(cells=[samples.cell(counts=Counts(holds=1))])):
-        assert (results(run)["run verdict"] == "pass") is (headline(run).standing is Standing.HELD)
+        assert (results(run)["run verdict"] == "pass") is (headline(run).standing is RunStanding.HELD)
     root = ElementTree.fromstring(junit(samples.record(), ["another/cell"]))
     assert root.find("testsuite/testcase/failure").get("type") == "DISTRUSTED"
 

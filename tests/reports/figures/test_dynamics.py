@@ -3,7 +3,7 @@
 import pytest
 
 from reports.figures.dynamics_table import largest
-from reports.findings.headline import Standing, headline
+from reports.findings.headline import RunStanding, headline
 from reports.page import render
 from reports.record.experiments import DynamicsRecord, Experiments
 from reports.record.record import RunRecord
@@ -50,7 +50,7 @@ def test_each_place_is_the_worst_of_its_formats():
 def test_an_identity_outside_its_bound_is_a_violation(identity, worst):
     run = run_with(samples.dynamics(), samples.dynamics("gru", **{identity: samples.identity(worst=worst)}))
     verdict = headline(run)
-    assert verdict.standing is Standing.VIOLATED
+    assert verdict.standing is RunStanding.VIOLATED
     assert "1 identity of the implicit dynamics lies outside its bound (" in verdict.sentence
     assert "of gru in fp32)" in verdict.sentence
     assert exit_status(run) == FAILED
@@ -68,7 +68,7 @@ def test_several_violations_are_counted_and_one_is_named():
 def test_a_planted_reading_that_is_let_pass_makes_the_run_distrusted(planted, over):
     run = run_with(samples.dynamics(**{planted: over}))
     verdict = headline(run)
-    assert verdict.standing is Standing.DISTRUSTED
+    assert verdict.standing is RunStanding.DISTRUSTED
     assert "the bounds of the implicit dynamics let 1 wrong reading pass (" in verdict.sentence
     assert exit_status(run) == FAILED
     assert "let 1 wrong reading pass" in Tree(render(run)).text
@@ -77,7 +77,7 @@ def test_a_planted_reading_that_is_let_pass_makes_the_run_distrusted(planted, ov
 def test_what_was_refused_and_what_shows_nothing_is_told():
     vacuous = samples.identity(vacuous=[1, 2], resolution=samples.INFINITY)
     verdict = headline(run_with(samples.dynamics(refused=1, prompts=3, moved=vacuous)))
-    assert verdict.standing is Standing.HELD
+    assert verdict.standing is RunStanding.HELD
     assert "Of the prompts for the implicit dynamics, 1 of 4 met a limit of the range or a zero, and were refused." in verdict.unchecked
     assert "A bound of the implicit dynamics is as wide as what the tokens do, and so shows nothing, for attention in fp32 (2 steps)." in verdict.unchecked
     assert not any("implicit dynamics" in line for line in headline(run_with(samples.dynamics())).unchecked)

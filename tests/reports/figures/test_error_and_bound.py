@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reports.figures.error_and_bound import Panel, panels
-from reports.record.cases_table import Cases, CasesWriter
+from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.record import CellRecord, Counts
 from tests import report_samples as samples
 
@@ -20,7 +20,7 @@ def cells() -> list[CellRecord]:
     return [samples.cell(block=f"b{place}", format=names[place], numerics=names[place], cases=300, counts=count) for place, count in enumerate(counts)]
 
 
-def drawn(tmp_path, changed: dict[str, float] | None = None) -> tuple[list[Panel], list[Cases]]:
+def drawn(tmp_path, changed: dict[str, float] | None = None) -> tuple[list[Panel], list[CaseColumns]]:
     """The panels of those cells, and the cases; changed: values that take the place of a case's in the first cell."""
     rows = cells()
     cases = [samples.cases_of(row, seed=place) for place, row in enumerate(rows)]

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from reports.findings.findings import doubts
-from reports.findings.headline import CASES_MISSING, Standing, headline, taken_up
+from reports.findings.headline import CASES_MISSING, RunStanding, headline, taken_up
 from reports.page import render, write_report
 from reports.record.agreement import cases_missing
 from reports.record.experiments import Experiments
@@ -27,7 +27,7 @@ def told(**changes: object) -> str:
 
 def test_all_held():
     verdict = headline(samples.full_record())
-    assert verdict.standing is Standing.HELD
+    assert verdict.standing is RunStanding.HELD
     # 16 cells of 4,096 cases, and 16 of which a third, 1,365, is refused
     assert verdict.sentence == f"{HELD}: 5 claims proved for all sizes and {16 * 4096 + 16 * 2731:,} cases inside their bounds."
     assert verdict.failures == ()
@@ -45,7 +45,7 @@ def test_what_ran_out_of_time_is_told_apart_from_what_broke():
     ]
     experiments = Experiments(out_of_time=[NotMeasured(block=block, what="layers", reason="not begun") for block in ("rnn", "gru")])
     verdict = headline(samples.record(not_swept=rows, experiments=experiments))
-    assert verdict.standing is Standing.INCOMPLETE
+    assert verdict.standing is RunStanding.INCOMPLETE
     assert verdict.sentence.startswith(
         "Incomplete: 1 near-zero sweep broke (rnn, fp16, scaled: error), 1 near-zero sweep ran out of time (rnn, fp16, scaled: timeout) "
         "and layers (rnn) and layers (gru) ran out of time (not begun); of the rest, "
@@ -71,7 +71,7 @@ def test_a_run_that_was_not_cut_off_says_nothing_of_it():
 
 def test_nothing_was_checked():
     verdict = headline(samples.empty_record())
-    assert (verdict.standing, verdict.sentence) == (Standing.NOTHING, "Nothing was checked.")
+    assert (verdict.standing, verdict.sentence) == (RunStanding.NOTHING, "Nothing was checked.")
 
 
 def test_no_claims_no_word_of_a_proof():
@@ -93,7 +93,7 @@ def test_a_claim_shown_for_some_sizes_is_not_proved_for_all():
 def test_a_violation_leads():
     wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=5.1, counts=Counts(holds=4093, violated=3))
     verdict = headline(samples.record(cells=[samples.cell(block="other"), wrong]))
-    assert verdict.standing is Standing.VIOLATED
+    assert verdict.standing is RunStanding.VIOLATED
     assert verdict.sentence == (
         "Violated: 3 cases in 1 cell lie outside their bounds, the worst with an error of 5.1 times its bound in theorem-2.2/attention/fp32/formula/random."
     )
@@ -101,18 +101,18 @@ def test_a_violation_leads():
 
 def test_a_refuted_claim_leads():
     verdict = headline(samples.record(claims=[samples.claim(verdict=Verdict.VIOLATED)]))
-    assert verdict.standing is Standing.VIOLATED
+    assert verdict.standing is RunStanding.VIOLATED
     assert verdict.sentence == "Violated: the claim theorem-2.2 is refuted."
 
 
 @pytest.mark.parametrize("changes", [{"counts": Counts(holds=4095, violated=1)}, {"worst_ratio": 1.0000001}, {"worst_ratio": samples.INFINITY}])
 def test_a_cell_that_says_holds_against_its_own_figures_is_violated(changes):
-    assert headline(samples.record(cells=[samples.cell(**changes)])).standing is Standing.VIOLATED
+    assert headline(samples.record(cells=[samples.cell(**changes)])).standing is RunStanding.VIOLATED
 
 
 def test_a_violation_in_an_interrupted_run_says_both():
     verdict = headline(samples.record(run=samples.run_info(finished=None), cells=[samples.cell(worst_ratio=2.0, verdict=Verdict.VIOLATED)]))
-    assert verdict.standing is Standing.VIOLATED
+    assert verdict.standing is RunStanding.VIOLATED
     assert verdict.sentence.startswith("Violated, in a run that did not finish: 1 cell lies outside its bound")
 
 
@@ -137,7 +137,7 @@ def test_a_violation_in_an_interrupted_run_says_both():
 )
 def test_a_check_that_fails_its_own_test_is_not_trusted(changes, words):
     verdict = headline(samples.record(**changes))
-    assert verdict.standing is Standing.DISTRUSTED
+    assert verdict.standing is RunStanding.DISTRUSTED
     assert verdict.sentence.startswith("Not to be trusted: ")
     assert words in verdict.sentence
     assert "held" not in verdict.sentence
@@ -146,7 +146,7 @@ def test_a_check_that_fails_its_own_test_is_not_trusted(changes, words):
 
 def test_an_interrupted_run_says_so_first():
     verdict = headline(samples.record(run=samples.run_info(finished=None, exit_status=130)))
-    assert verdict.standing is Standing.INCOMPLETE
+    assert verdict.standing is RunStanding.INCOMPLETE
     assert verdict.sentence == "The run did not finish: so far 1 claim proved for all sizes and 4,096 cases inside their bounds."
     assert headline(samples.empty_record(run=samples.run_info(finished=None))).sentence == "The run did not finish: nothing was checked so far."
 
@@ -163,7 +163,7 @@ def test_an_interrupted_run_says_so_first():
 )
 def test_what_broke_makes_the_run_incomplete(changes, words):
     verdict = headline(samples.record(**changes))
-    assert verdict.standing is Standing.INCOMPLETE
+    assert verdict.standing is RunStanding.INCOMPLETE
     assert verdict.sentence.startswith("Incomplete: ")
     assert words in verdict.sentence
     assert "of the rest" in verdict.sentence
@@ -171,7 +171,7 @@ def test_what_broke_makes_the_run_incomplete(changes, words):
 
 def test_an_exit_status_that_the_rows_do_not_explain_is_told():
     verdict = headline(samples.record(run=samples.run_info(exit_status=3)))
-    assert verdict.standing is Standing.INCOMPLETE
+    assert verdict.standing is RunStanding.INCOMPLETE
     assert verdict.sentence == "Incomplete, with exit status 3: 1 claim proved for all sizes and 4,096 cases inside their bounds."
 
 
@@ -202,7 +202,7 @@ def test_cells_that_could_not_be_judged_are_not_counted_as_held():
         samples.cell(verdict=Verdict.VACUOUS, resolution=3.0, counts=Counts(vacuous=4096), mutant_verdict=Verdict.VACUOUS),
     ]
     verdict = headline(samples.record(claims=[], cells=cells))
-    assert (verdict.standing, verdict.sentence) == (Standing.NOTHING, "Nothing was established.")
+    assert (verdict.standing, verdict.sentence) == (RunStanding.NOTHING, "Nothing was established.")
     assert "1 cell skipped: bf16 has no kernel here." in verdict.unchecked
     assert "1 cell inconclusive: every update overflows." in verdict.unchecked
     assert "4,096 cases inside a bound too wide to have noticed a wrong update." in verdict.unchecked

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from reports.record.cases_table import SCHEMA, Cases, CasesWriter, as_table, digest, keep_only, read_cells
+from reports.record.cases_table import SCHEMA, CaseColumns, CasesWriter, as_table, digest, keep_only, read_cells
 from reports.record.run_folder import DamagedRun
 from tests import report_samples as samples
 
 ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), -np.nan]).view(np.float64)
 
 
-def odd_cases(words: str = "HOLDS") -> Cases:
-    return Cases(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
+def odd_cases(words: str = "HOLDS") -> CaseColumns:
+    return CaseColumns(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
 
 
 def bits(values) -> list[int]:

@@ -4,16 +4,16 @@ import pytest
 
 from numeric.architecture.block import blocks_named
 from numeric.formats.mode import Mode
-from numeric.machine.probe import Probed, UnsupportedNumerics
+from numeric.machine.probe import ProbedMode, UnsupportedNumerics
 from verify.engine import probing_jobs
 from verify.engine.jobs import probe_mode
-from verify.engine.probing_jobs import Machine, Probing
+from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
 from verify.plan.plan import make_plan
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, *refused: str) -> Machine:
-    def ask(mode: Mode, *rest: object) -> Probed:
+def asked(monkeypatch: pytest.MonkeyPatch, *refused: str) -> ProbedMachine:
+    def ask(mode: Mode, *rest: object) -> ProbedMode:
         if mode.id in refused:
             raise UnsupportedNumerics(f"{mode.id} is computed in base 3.")
         return probe_mode(mode, *rest)
