@@ -11,7 +11,7 @@ import torch
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.recipe import Recipe, fingerprint
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 TRAINED_BY = ("architecture/layers.py", "architecture/contextual_block.py", "architecture/junctions.py", "training/task.py", "training/train.py")
 """Files of this package on which every block's weights depend."""
@@ -63,10 +63,4 @@ def all_blocks() -> list[Block]:
 
 def blocks_named(names: Sequence[str] | None = None) -> list[Block]:
     """The blocks of these names, or all. Raises UnknownBlock."""
-    known = {block.id: block for block in all_blocks()}
-    if names is None:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise UnknownBlock(unknown("block", name, list(known)))
-    return [known[name] for name in names]
+    return chosen({block.id: block for block in all_blocks()}, names, "block", UnknownBlock)

@@ -16,7 +16,7 @@ from numeric.formats.format import Format
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
 from numeric.sides.output_patch import output_layers
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownScenario(CallError):
@@ -97,13 +97,7 @@ def all_scenarios() -> list[Scenario]:
 
 def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
     """The scenarios of these names, or all. Raises UnknownScenario."""
-    known = {scenario.id: scenario for scenario in all_scenarios()}
-    if names is None:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise UnknownScenario(unknown("scenario", name, list(known)))
-    return [known[name] for name in names]
+    return chosen({scenario.id: scenario for scenario in all_scenarios()}, names, "scenario", UnknownScenario)
 
 
 def claim_of(scenario: Scenario, block: ContextualBlock) -> str:

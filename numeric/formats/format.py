@@ -9,7 +9,7 @@ Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., §2.1
 
 from dataclasses import dataclass
 
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownFormat(CallError):
@@ -76,7 +76,4 @@ NATIVE = tuple(row for row in FORMATS if row.native)
 
 def format_named(name: str) -> Format:
     """The format of that name. Raises UnknownFormat."""
-    for row in FORMATS:
-        if row.name == name:
-            return row
-    raise UnknownFormat(unknown("format", name, [row.name for row in FORMATS]))
+    return chosen({row.name: row for row in FORMATS}, [name], "format", UnknownFormat)[0]

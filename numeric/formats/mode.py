@@ -13,7 +13,6 @@ import torch
 
 from numeric.formats.emulation import BlockwiseSums, CastOperands, RoundedOperands, WideWeights
 from numeric.formats.format import Format, UnknownFormat, format_named
-from symbolic.vocabulary.errors import unknown
 
 Context = Callable[[], AbstractContextManager[object]]
 
@@ -196,10 +195,4 @@ MODES = (
 
 def modes_named(names: Sequence[str] | None = None) -> list[Mode]:
     """The modes of these names, or all. Raises UnknownFormat."""
-    known = {mode.id: mode for mode in MODES}
-    if names is None:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise UnknownFormat(unknown("format", name, list(known)))
-    return [known[name] for name in names]
+    return chosen({mode.id: mode for mode in MODES}, names, "format", UnknownFormat)

@@ -6,7 +6,7 @@ A refinement may use magnitudes that were met on the way; none uses the differen
 from collections.abc import Sequence
 from enum import StrEnum
 
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownRefinement(CallError):
@@ -50,8 +50,4 @@ REFINEMENTS = frozenset(Refinement)
 
 def refinements_named(names: Sequence[str]) -> list[Refinement]:
     """The refinements of these names. Raises UnknownRefinement."""
-    known = [row.value for row in Refinement]
-    for name in names:
-        if name not in known:
-            raise UnknownRefinement(unknown("refinement", name, known))
-    return [Refinement(name) for name in names]
+    return chosen({row.value: row for row in Refinement}, names, "refinement", UnknownRefinement)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from numeric.arithmetics import value_and_radius, value_and_variance
 from symbolic import formulas
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownVariant(CallError):
@@ -58,10 +58,4 @@ VARIANTS = (
 
 def variants_named(names: Sequence[str] | None = None) -> list[Variant]:
     """The variants of these names, or all. Raises UnknownVariant."""
-    known = {variant.id: variant for variant in VARIANTS}
-    if names is None:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise UnknownVariant(unknown("variant", name, list(known)))
-    return [known[name] for name in names]
+    return chosen({variant.id: variant for variant in VARIANTS}, names, "variant", UnknownVariant)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from symbolic.claim import Claim
-from symbolic.vocabulary.errors import UnknownClaim, unknown
+from symbolic.vocabulary.errors import UnknownClaim, chosen
 
 
 def claim_ids() -> list[str]:
@@ -20,11 +20,7 @@ def claim_ids() -> list[str]:
 
 def load_claims(ids: Sequence[str] | None = None) -> list[Claim]:
     """The claims with these ids, in this order; all of them without ids. Raises UnknownClaim."""
-    known = _all()
-    for name in ids or ():
-        if name not in known:
-            raise UnknownClaim(unknown("claim", name, list(known)))
-    return [known[name] for name in (known if ids is None else ids)]
+    return chosen(_all(), ids, "claim", UnknownClaim)
 
 
 @cache

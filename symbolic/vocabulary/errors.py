@@ -10,8 +10,11 @@ Other floors hang their own branches on CallError: UnknownFormat, UnknownBlock, 
 A claim that is false is no error but a Verdict; a bug is an assertion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
+
+Row = TypeVar("Row")
 
 
 class CallError(Exception):
@@ -43,3 +46,11 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     nearest = [f'"{match}"' for match in slips or get_close_matches(name.lower(), known, n=3, cutoff=0.0)]
     hint = f"; did you mean {' or '.join(nearest)}?" if slips else f"; the nearest: {', '.join(nearest)}." if nearest else "."
     return f'no {kind} named "{name}"{hint} `verify list {kind}s` shows all {len(known)}.'
+
+
+def chosen(known: Mapping[str, Row], names: Sequence[str] | None, kind: str, error: type[CallError]) -> list[Row]:
+    """The rows of these names, in this order; all of them without names. Raises the error for a name that is not known."""
+    for name in names or ():
+        if name not in known:
+            raise error(unknown(kind, name, list(known)))
+    return [known[name] for name in (known if names is None else names)]

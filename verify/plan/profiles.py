@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownProfile(CallError):
@@ -53,7 +53,4 @@ PROFILES = (
 
 def profile_named(name: str) -> Profile:
     """The profile of that name. Raises UnknownProfile."""
-    for row in PROFILES:
-        if row.id == name:
-            return row
-    raise UnknownProfile(unknown("profile", name, [row.id for row in PROFILES]))
+    return chosen({row.id: row for row in PROFILES}, [name], "profile", UnknownProfile)[0]
