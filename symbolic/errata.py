@@ -7,8 +7,9 @@ evaluation as every mutant; its correction is that claim, proved. Numbers 2 and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symbolic.claim import Counterexample, Formula
 from symbolic.claims import load_claims
+from symbolic.counterexamples import Counterexample
+from symbolic.statements import Formula
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,15 @@ from itertools import chain, islice, product
 from types import SimpleNamespace
 
 from symbolic import formulas
-from symbolic.claim import Claim, Counterexample, Formula, Function, Matrix, Mutant, Problem, Step, listed
-from symbolic.counterexamples import instances, points, search
-from symbolic.derivation.assumption import StepFails
-from symbolic.derivation.derivation import Derivation
-from symbolic.exact.rationals import Irrational, Undefined
-from symbolic.statements.values import TERMS, Values
-from symbolic.terms.families import Family, member
-from symbolic.terms.term import Application, Symbol
-from symbolic.vocabulary.errors import MissingHypothesis, ShapeMismatch
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.claim import Claim, Mutant, Problem
+from symbolic.counterexamples import Counterexample, instances, points, search
+from symbolic.derivation import Derivation, Step, StepFails
+from symbolic.exact import Irrational, Undefined
+from symbolic.statements import Formula, Function, Matrix, Values, listed
+from symbolic.statements.values import TERMS
+from symbolic.terms import Application, Family, Symbol
+from symbolic.terms.families import member
+from symbolic.vocabulary import MissingHypothesis, ShapeMismatch, Verdict
 
 NOT_SHOWN = "not shown"
 INSTANCES = 12
@@ -154,7 +153,7 @@ def decided(problem: Problem) -> bool:
     values = term_values(problem)
     try:
         derivation = begin(problem, values)
-        return all(derivation.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True))
+        return all(derivation.known.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True))
     except (MissingHypothesis, ShapeMismatch):
         return False
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from symbolic.algebra.normal_form import Polynomial, identity, letter, of_word, opaque_name, zero
 from symbolic.algebra.rewriting import Rule
-from symbolic.vocabulary.errors import MissingHypothesis
+from symbolic.vocabulary import MissingHypothesis
 
 
 def product(x: Polynomial, y: Polynomial) -> Polynomial:

@@ -13,23 +13,8 @@ from symbolic.algebra.gradient import gradient
 from symbolic.algebra.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, opaque_name, zero
 from symbolic.algebra.rewriting import Rule, rewrite
 from symbolic.algebra.words import Letter
-from symbolic.terms.term import (
-    Application,
-    Constant,
-    Defined,
-    Difference,
-    Gradient,
-    Identity,
-    Product,
-    Quotient,
-    Scaled,
-    Sum,
-    Symbol,
-    Term,
-    Trace,
-    Transposed,
-    Zero,
-)
+from symbolic.terms import Application, Symbol, Term, Zero
+from symbolic.terms.term import Constant, Defined, Difference, Gradient, Identity, Product, Quotient, Scaled, Sum, Trace, Transposed
 
 
 @dataclass(frozen=True, slots=True)

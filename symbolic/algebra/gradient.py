@@ -17,8 +17,8 @@ from fractions import Fraction
 
 from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word, zero
 from symbolic.algebra.words import Word
-from symbolic.terms.term import Shape
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.terms import Shape
+from symbolic.vocabulary import ShapeMismatch
 
 
 class NoRule(ShapeMismatch):

@@ -39,8 +39,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from symbolic.algebra.words import Letter, Word, cut, smaller, smallest_turn, transpose
-from symbolic.terms.term import Shape
-from symbolic.vocabulary.errors import MissingHypothesis, ShapeMismatch
+from symbolic.terms import Shape
+from symbolic.vocabulary import MissingHypothesis, ShapeMismatch
 
 
 @dataclass(frozen=True, slots=True, order=True)

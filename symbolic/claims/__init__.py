@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from symbolic.claim import Claim
-from symbolic.vocabulary.errors import UnknownClaim, chosen
+from symbolic.vocabulary import UnknownClaim, chosen
 
 
 def claim_ids() -> list[str]:

@@ -10,12 +10,12 @@ Source: beyond the paper: Eq. (1) for the networks of Shazeer, "GLU variants imp
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.term import unfold
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 20
 

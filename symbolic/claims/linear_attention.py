@@ -10,12 +10,12 @@ Source: Eq. (1) for this layer; the sum of outer products is what von Oswald et 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.families import Family
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
+from symbolic.terms import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 17
 

@@ -16,11 +16,11 @@ Source: not in the paper; the first is the projection theorem, e.g. Horn and Joh
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 13
 

@@ -18,13 +18,13 @@ Source: beyond the paper: Theorem A.2 for the layers of Shazeer et al., "Outrage
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
+from symbolic.claim import Claim, Mutant
 from symbolic.claims.bias_free_output import FED, change
-from symbolic.statements.values import Values
-from symbolic.terms.families import Family, subscript
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import Family, subscript
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 24
 CHOSEN = r"\operatorname{chosen}"

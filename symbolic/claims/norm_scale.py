@@ -12,12 +12,12 @@ Source: beyond the paper: Theorem A.2 for blocks that normalise what the network
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
+from symbolic.claim import Claim, Mutant
 from symbolic.claims.bias_free_output import FED, change, update
-from symbolic.statements.values import Values
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 22
 

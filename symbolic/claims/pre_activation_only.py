@@ -11,11 +11,11 @@ Source: not in the paper; a limit of the claim `minimality`.
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 15
 

@@ -9,12 +9,12 @@ Source: Section 3, Eqs. (10)-(14) and (20). Eq. (14) as printed leaves x out on 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.families import Family
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 6
 

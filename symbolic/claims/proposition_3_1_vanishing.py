@@ -9,12 +9,12 @@ and says that the steps "decrease and vanish": that is a measurement, and nothin
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Matrix, Mutant
+from symbolic.claim import Claim, Mutant
 from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss, slope
-from symbolic.statements.values import Values
+from symbolic.statements import Formula, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 5
 

@@ -9,12 +9,12 @@ Source: Theorem 2.2 and Corollary 2.3.1 say "is rank 1", which fails where W map
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.term import unfold
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
+from symbolic.terms import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 12
 

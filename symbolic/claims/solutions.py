@@ -7,11 +7,11 @@ Source: not in the paper, which speaks of "the" update and does not mention a = 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 14
 SYMBOLS = (Matrix("W", "m", "d"), Matrix("a", "d", "1"), Matrix("z", "d", "1"), Matrix("D", "m", "d"))

@@ -18,12 +18,12 @@ Source: beyond the paper, whose theorems are about one block.
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.families import Family
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import Family
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 25
 

@@ -12,11 +12,11 @@ Source: beyond the paper; Penrose (1956), Hoerl and Kennard (1970). Static patch
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 27
 

@@ -9,12 +9,12 @@ Source: Theorem 2.2, Eqs. (1)-(7); Corollary 2.3.1, Eq. (8); Remark 2.4, Eq. (9)
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.term import unfold
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 1
 EPSILON = Fraction(1, 10**8)

@@ -8,12 +8,12 @@ Source: Theorem A.2, Eqs. (23)-(26).
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
-from symbolic.terms.term import unfold
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
+from symbolic.terms import unfold
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 8
 

@@ -9,11 +9,11 @@ factored form never holds ΔW. At x = a its scalar is 1, so there it tests less 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Formula, Hypothesis, Matrix, Mutant
-from symbolic.statements.values import Values
+from symbolic.claim import Claim, Mutant
+from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+    from symbolic.derivation import Derivation
 
 ORDER = 30
 

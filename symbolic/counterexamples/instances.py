@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from symbolic.claim import Hypothesis, Problem, Side, listed
+from symbolic.claim import Problem
 from symbolic.counterexamples.points import Point
-from symbolic.exact.rationals import Exact, Undefined
-from symbolic.statements.values import Values, exact_kind
+from symbolic.exact import Exact, Undefined
+from symbolic.statements import Expression, Hypothesis, Values, listed
+from symbolic.statements.values import exact_kind
 
 
 def exact_values(problem: Problem, sizes: Mapping[str, int], point: Point) -> Values:
@@ -61,7 +62,7 @@ def functions(problem: Problem, symbols: Mapping[str, Any]) -> dict[str, Callabl
     return {f.name: f.concrete for f in problem.claim.functions} | families
 
 
-def _value(side: Side, values: Values) -> tuple[Exact, ...] | None:
+def _value(side: Expression, values: Values) -> tuple[Exact, ...] | None:
     try:
         return listed(side(values))
     except Undefined:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symbolic import formulas
-from symbolic.claim import Claim, Problem, listed
+from symbolic.claim import Claim, Problem
 from symbolic.counterexamples.instances import settled
 from symbolic.counterexamples.points import NUMBERS, at_random
-from symbolic.exact.rationals import Irrational, Undefined
-from symbolic.vocabulary.errors import CallError
+from symbolic.exact import Irrational, Undefined
+from symbolic.statements import listed
+from symbolic.vocabulary import CallError
 
 SIZE = 2
 """Every other size of the instance: the smallest at which matrices do not commute."""

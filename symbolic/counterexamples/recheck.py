@@ -5,18 +5,32 @@ with python-flint. What it does not confirm is not a counterexample.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from symbolic.claim import Claim, Counterexample, Hypothesis, Problem, listed
+from symbolic.claim import Claim, Problem
 from symbolic.counterexamples.instances import exact_values, functions, satisfied, solved
 from symbolic.counterexamples.points import Point
-from symbolic.exact import second_opinion
-from symbolic.exact.rationals import Undefined
-from symbolic.statements.values import Values, plain_kind
-from symbolic.terms.families import Index, subscript
+from symbolic.exact import Undefined, second_opinion
+from symbolic.statements import Hypothesis, Values, listed
+from symbolic.statements.values import plain_kind
+from symbolic.terms import Index, subscript
 
 Stored = list[list[str]]
 """A matrix by rows, with entries such as "-3/2"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """Exact rationals at which two sides differ, in stored form: entries are strings such as "-3/2", and matrices are lists of rows."""
+
+    sizes: dict[str, int]
+    values: dict[str, list[list[str]]]
+    """By the names that are printed, such as "A(x)"; matrices that have nothing to do with the sides are left out."""
+    left: list[list[str]]
+    right: list[list[str]]
+    """A side that has no value is [["undefined"]]."""
+    note: str
 
 
 def store(problem: Problem, sizes: Mapping[str, int], point: Point) -> Counterexample | None:

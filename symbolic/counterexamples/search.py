@@ -6,12 +6,12 @@ What is found is put in stored form and evaluated again by ``symbolic.counterexa
 from collections.abc import Callable, Mapping
 from itertools import islice, product
 
-from symbolic.claim import Counterexample, Problem
+from symbolic.claim import Problem
 from symbolic.counterexamples.instances import differ, settled
 from symbolic.counterexamples.points import NUMBERS, Point, all_sizes, at_random, points
-from symbolic.counterexamples.recheck import store
-from symbolic.exact.rationals import Irrational, Undefined
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.counterexamples.recheck import Counterexample, store
+from symbolic.exact import Irrational, Undefined
+from symbolic.vocabulary import ShapeMismatch
 
 SAMPLED, AGREEING = 60, 25
 """Sizes are passed over if of so many random instances at least so many say something, and all of them that the sides agree."""

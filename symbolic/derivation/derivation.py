@@ -12,25 +12,19 @@ A proof script is trusted to use these methods and to leave the object's fields 
 argument alike.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import combinations
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from symbolic.algebra import entrywise
-from symbolic.algebra.equality import Algebra, monic, squares
-from symbolic.algebra.normal_form import Nonzero, Polynomial
-from symbolic.algebra.rewriting import rule_of
-from symbolic.claim import Hypothesis, Step, listed
 from symbolic.derivation import inference
-from symbolic.derivation.assumption import Assumption, StepFails
-from symbolic.statements.values import Values
+from symbolic.derivation.knowledge import Assumption, Knowledge
+from symbolic.derivation.step import Step, StepFails
+from symbolic.statements import Hypothesis, Values, listed
+from symbolic.terms import Term, lift
 from symbolic.terms.families import LAST, START, STEP, folded
 from symbolic.terms.printing import latex, text
-from symbolic.terms.term import Term, lift
-from symbolic.vocabulary.errors import MissingHypothesis
-
-Forms = list[tuple[Assumption, Polynomial]]
+from symbolic.vocabulary import MissingHypothesis
 
 
 @dataclass
@@ -41,7 +35,7 @@ class Derivation:
     lefts: tuple[Term, ...]
     rights: tuple[Term, ...]
     steps: list[Step] = field(default_factory=list)
-    assumed: list[Assumption] = field(default_factory=list)
+    known: Knowledge = field(default_factory=Knowledge)
     _part: int = 0
     _origin: Term | None = None
     _at: Term | None = None
@@ -68,11 +62,11 @@ class Derivation:
     def assume(self, hypothesis: Hypothesis) -> None:
         """Take a hypothesis of the claim as known."""
         for value in listed(hypothesis.nonzero(self.values)) if hypothesis.nonzero else ():
-            self.assumed.append(Assumption(hypothesis.text, nonzero=value))
+            self.known += Assumption(hypothesis.text, nonzero=value)
         if hypothesis.no_zero_entry:
-            self.assumed.append(Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(self.values)))
+            self.known += Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(self.values))
         if hypothesis.equal:
-            self.assumed.append(Assumption(hypothesis.text, equal=hypothesis.equal(self.values)))
+            self.known += Assumption(hypothesis.text, equal=hypothesis.equal(self.values))
 
     def start(self, rule: str = "the left side") -> None:
         """Begin the chain at the statement's left side."""
@@ -81,7 +75,8 @@ class Derivation:
     def chain(self, term: Any, rule: str) -> None:
         """Begin a chain at any term: a lemma, which a later line may use once ``remember`` has given it a name."""
         self._origin = self._at = term
-        self._check(f'"{rule}"', lambda: self._meaningful(term))
+        with self._checking(f'"{rule}"'):
+            self.known.require_meaning(term)
         self._write("", term, rule, None)
 
     def then(self, term: Any, rule: str) -> None:
@@ -89,14 +84,11 @@ class Derivation:
         following, previous = lift(term), self._at
         if previous is None:
             raise StepFails("a chain begins with start() or chain(), and each case and each induction with a chain of its own")
-        needed: list[str] = []
-
-        def follows() -> bool:
-            least = self.least(previous, following)
-            needed.extend(least or ())
-            return least is not None
-
-        self._check(f'"{rule}": {text(previous)} = {text(following)}', follows)
+        where = f'"{rule}": {text(previous)} = {text(following)}'
+        with self._checking(where):
+            needed = self.known.least(previous, following)
+        if needed is None:
+            raise StepFails(f"step {len(self.steps) + 1}, {where} does not follow")
         self._at = following
         self._write("= ", following, rule, " and ".join(needed) or None)
         if self._origin == self.left and following == self.right:
@@ -111,11 +103,11 @@ class Derivation:
         else:
             self.then(self.right, rule)
 
-    def remember(self, said: str) -> None:
+    def remember(self, name: str) -> None:
         """Keep what the chain has shown, that its first term equals its last, as a rule of calculation."""
         if self._origin is None or self._at is None:
             raise StepFails("nothing was shown yet")
-        self.assumed.append(Assumption(said, equal=(self._origin, self._at)))
+        self.known += Assumption(name, equal=(self._origin, self._at))
 
     def notation(self, text: str, latex: str, rule: str) -> None:
         """A line that only says how something is written or read; nothing is proved by it."""
@@ -131,55 +123,63 @@ class Derivation:
         Each case begins where the distinction began: with the same part, the same chain and what was known then.
         zero: the rule of calculation that value = 0 gives, as (word, what it equals); without one, value = 0 is only recognised as such.
         """
-        if zero and not self.algebra().equal(zero[0] - zero[1], value):
+        if zero and not self.known.follows(zero[0] - zero[1], value):
             raise StepFails(f"{name} = 0 does not say {text(zero[0])} = {text(zero[1])}")
-        kept, part, reached, chained = list(self.assumed), self._part, frozenset(self._reached), (self._origin, self._at)
+        known, part, reached, chained = self.known, self._part, frozenset(self._reached), (self._origin, self._at)
         self._open += 1
         by_case: list[set[int]] = []
         for vanishes in (True, False):
             sign, latex_sign = ("=", "=") if vanishes else ("≠", r"\neq")
-            said = f"{name} {sign} 0"
-            known = Assumption(said, equal=zero, zero=None if zero else value) if vanishes else Assumption(said, nonzero=value)
-            self.assumed[:] = [*kept, known]
+            case = f"{name} {sign} 0"
+            self.known = known + (Assumption(case, equal=zero, zero=None if zero else value) if vanishes else Assumption(case, nonzero=value))
             self._part, self._reached, (self._origin, self._at) = part, set(reached), chained
-            self.steps.append(Step(f"Case {said}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", said))
+            self.steps.append(Step(f"Case {case}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", case))
             yield vanishes
             by_case.append(self._reached)
             if by_case[-1] <= reached:
-                raise StepFails(f"the case {said} does not reach the right side")
-        self.assumed[:] = kept
+                raise StepFails(f"the case {case} does not reach the right side")
+        self.known = known
         # What only one case has shown is not shown: neither a part of the statement, nor the chain that was being written.
         self._part, self._reached, self._origin, self._at = part, by_case[0] & by_case[1], None, None
         self._open -= 1
 
-    def induction(self, said: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
+    def induction(self, name: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
         """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step() one for i that may use statement(i-1) alone.
 
-        said: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
+        name: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
         The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an
         index that it does not know.
         """
         with folded():
             if any(statement(index) != statement(index.disguised()) for index in (START, STEP - 1, STEP, LAST)):
-                raise StepFails(f'induction: "{said}" does not say the same of every index')
-        kept, part, reached = list(self.assumed), self._part, set(self._reached)
-        hypothesis = Assumption("the induction hypothesis", equal=statement(STEP - 1))
-        for name, index, script, given in (("base, i = 0", START, base, []), ("step, from i - 1 to i", STEP, step, [hypothesis])):
-            self.assumed = [a for a in kept if a.nonzero is not None or a.no_zero_entry is not None] + given
+                raise StepFails(f'induction: "{name}" does not say the same of every index')
+        known, part, reached = self.known, self._part, set(self._reached)
+        alone = known.without_equations()
+        with_hypothesis = alone + Assumption("the induction hypothesis", equal=statement(STEP - 1))
+        for stage, index, script, given in (("base, i = 0", START, base, alone), ("step, from i - 1 to i", STEP, step, with_hypothesis)):
+            self.known = given
             before, after = statement(index)
-            self.steps.append(Step(f"Induction, {name}", rf"\text{{Induction, {name}}}", f"to show: {text(before)} = {text(after)}"))
+            self.steps.append(Step(f"Induction, {stage}", rf"\text{{Induction, {stage}}}", f"to show: {text(before)} = {text(after)}"))
             self._origin = self._at = None
             script()
             if self._origin != before or self._at != after:
-                raise StepFails(f"induction, {name}: {text(before)} = {text(after)} is not reached")
-        self.assumed, self._part, self._reached = [*kept, Assumption(said, equal=statement(LAST))], part, reached
+                raise StepFails(f"induction, {stage}: {text(before)} = {text(after)} is not reached")
+        self.known, self._part, self._reached = known + Assumption(name, equal=statement(LAST)), part, reached
         self._origin = self._at = None
         before, after = statement(LAST)
         self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", "induction on i, up to n"))
 
-    nonzero_by_map = inference.nonzero_by_map
-    zero_by_map = inference.zero_by_map
-    rank_of_outer_product = inference.rank_of_outer_product
+    def nonzero_by_map(self, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
+        """value ≠ 0, because image(value) = target ≠ 0 and image(0) = 0."""
+        self._infer(rule, lambda: inference.nonzero_by_map(self.known, value, image, target, rule))
+
+    def zero_by_map(self, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
+        """target = 0, because value = 0 is known, image(value) = target and image(0) = 0."""
+        self._infer(rule, lambda: inference.zero_by_map(self.known, value, image, target, rule))
+
+    def rank_of_outer_product(self, value: Term, column: Term, row: Term, rule: str) -> None:
+        """rank(value) = 1, because value = column @ row with column ≠ 0 and row ≠ 0, of sizes (p, 1) and (1, q)."""
+        self._infer(rule, lambda: inference.rank_of_outer_product(self.known, value, column, row, rule))
 
     def done(self) -> None:
         """Raise StepFails unless every part of the statement was reached from its left side."""
@@ -192,69 +192,21 @@ class Derivation:
             where = f" of part {missing[0] + 1}" if len(self.lefts) > 1 else ""
             raise StepFails(f"the chain does not reach the right side{where}")
 
-    def follows(self, left: Term, right: Term) -> bool:
-        """Whether left = right by normal form, from everything that is assumed."""
-        return self.algebra().equal(left, right)
-
-    def least(self, left: Term, right: Term) -> Sequence[str] | None:
-        """The fewest of the things known from which left = right follows by normal form, or None.
-
-        Every subset is tried, not only all of them together: rules of calculation may get in each other's way, and one of them may turn a denominator into
-        something of which it is not known that it is not zero. Raises MissingHypothesis if with every subset something is divided by that may be zero.
-        """
-        undefined: list[MissingHypothesis] = []
-        tried, divisors = 0, self._divisors()
-        for count in range(len(self.assumed) + 1):
-            for chosen in combinations(self.assumed, count):
-                tried += 1
-                try:
-                    if self._algebra(chosen, *divisors).equal(left, right):
-                        return list(dict.fromkeys(assumption.text for assumption in chosen))
-                except MissingHypothesis as error:
-                    undefined.append(error)
-        if len(undefined) == tried:
-            raise undefined[0]
-        return None
-
-    def algebra(self, used: Sequence[Assumption] | None = None) -> Algebra:
-        """Everything assumed makes a division meaningful; only what is in ``used`` may be cancelled or calculated with."""
-        return self._algebra(self.assumed if used is None else used, *self._divisors())
-
-    def _divisors(self) -> tuple[Forms, Forms, Nonzero]:
-        """The normal forms of what is known not to be zero, and to be zero in no entry, and the scalars that may be divided by."""
-        forms: Forms = []
-        for assumption in self.assumed:  # in order: a later one may divide by what an earlier one keeps from being zero
-            if assumption.nonzero is not None:
-                reader = Algebra(squares(form for _, form in forms))
-                forms.append((assumption, reader.normal_form(assumption.nonzero)))
-        whole = squares(form for _, form in forms)
-        return forms, [(a, Algebra(whole).normal_form(a.no_zero_entry)) for a in self.assumed if a.no_zero_entry is not None], whole
-
-    def _algebra(self, chosen: Sequence[Assumption], forms: Forms, columns: Forms, whole: Nonzero) -> Algebra:
-        nonzero = [form for assumption, form in forms if assumption in chosen]
-        known = whole if len(nonzero) == len(forms) else Nonzero(whole.defined, squares(nonzero).cancelled)
-        reader = Algebra(known, divisors=frozenset(form for _, form in columns))
-        rules = [rule_of(reader.normal_form(a.equal[0]), reader.normal_form(a.equal[1])) for a in chosen if a.equal is not None]
-        rules += [rule for a, form in columns if a in chosen for rule in entrywise.cancelling(form)]
-        zeros = [reader.normal_form(a.zero) for a in chosen if a.zero is not None]
-        kept = replace(reader, rules=tuple(rule for rule in rules if rule), nonzero=frozenset(monic(form) for form in nonzero))
-        return replace(kept, zeros=frozenset(monic(form) for form in zeros if form.terms))
-
-    def _meaningful(self, term: Term) -> bool:
-        """True, if nothing in the term is divided by that may be zero, by what is known or without its equations. Raises MissingHypothesis."""
+    @contextmanager
+    def _checking(self, where: str) -> Iterator[None]:
+        """A division by what may be zero is a step that fails."""
         try:
-            self.algebra([assumption for assumption in self.assumed if assumption.equal is None]).normal_form(term)
-        except MissingHypothesis:
-            self.algebra().normal_form(term)
-        return True
-
-    def _check(self, where: str, holds: Callable[[], bool]) -> None:
-        try:
-            if holds():
-                return
+            yield
         except MissingHypothesis as error:
             raise StepFails(f"step {len(self.steps) + 1}, {where}: {error}") from error
-        raise StepFails(f"step {len(self.steps) + 1}, {where} does not follow")
+
+    def _infer(self, rule: str, infer: Callable[[], inference.Inferred]) -> None:
+        try:
+            fact, step = infer()
+        except StepFails as premise:
+            raise StepFails(f'step {len(self.steps) + 1}, "{rule}": {premise} does not follow') from None
+        self.known += fact
+        self.steps.append(step)
 
     def _write(self, sign: str, term: Term, rule: str, hypothesis: str | None) -> None:
         self.steps.append(Step(sign + text(term), sign + latex(term), rule, hypothesis))

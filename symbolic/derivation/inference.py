@@ -1,75 +1,69 @@
 """Inferences that are not equalities of polynomials: what is not zero, what is zero, what has rank one.
 
-Each checks its premises by normal form and adds one fact to what is known. That the rules are right is elementary linear algebra; that
-these are all that is ever needed is not claimed.
+Each checks its premises by normal form against what is known, and gives the fact that it shows and the line of the proof that says so. That the
+rules are right is elementary linear algebra; that these are all that is ever needed is not claimed.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterable, Sequence
 
-from symbolic.claim import Step
-from symbolic.derivation.assumption import Assumption, StepFails
+from symbolic.derivation.knowledge import Assumption, Knowledge
+from symbolic.derivation.step import Step, StepFails
+from symbolic.terms import Application, Term, Zero, lift
 from symbolic.terms.printing import latex, text
-from symbolic.terms.term import Application, Term, Zero, lift
 
-if TYPE_CHECKING:
-    from symbolic.derivation.derivation import Derivation
+Inferred = tuple[Assumption, Step]
 
 
-def nonzero_by_map(d: "Derivation", value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
+def nonzero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> Inferred:
     """value ≠ 0, because image(value) = target ≠ 0 and image(0) = 0."""
-    _mapped(d, value, image, target, rule)
-    algebra = d.algebra()
+    needed, algebra = _mapped(known, value, image, target), known.algebra()
     if not algebra.is_nonzero(algebra.normal_form(target)):
-        _refuse(d, rule, f"{text(target)} is not known to be other than 0")
-    said = f"{text(value)} ≠ 0"
-    names = [*(d.least(image(value), target) or ()), *_reasons(d, target)]
-    d.assumed.append(Assumption(said, nonzero=value))
-    shown, shown_latex = f"{text(image(value))} = {text(target)} ≠ 0", rf"{latex(image(value))} = {latex(target)} \neq 0"
-    hypothesis = " and ".join(dict.fromkeys(names)) or None
-    d.steps.append(Step(f"{shown}, so {said}", rf"{shown_latex} \Rightarrow {latex(value)} \neq 0", rule, hypothesis))
+        raise StepFails(f"{text(target)} is not known to be other than 0")
+    fact = f"{text(value)} ≠ 0"
+    line, line_latex = f"{text(image(value))} = {text(target)} ≠ 0, so {fact}", rf"{latex(image(value))} = {latex(target)} \neq 0"
+    step = Step(line, rf"{line_latex} \Rightarrow {latex(value)} \neq 0", rule, _named([*needed, *_reasons(known, target)]))
+    return Assumption(fact, nonzero=value), step
 
 
-def zero_by_map(d: "Derivation", value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
+def zero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> Inferred:
     """target = 0, because value = 0 is known, image(value) = target and image(0) = 0."""
-    _mapped(d, value, image, target, rule)
-    if not d.follows(value, Zero(value.shape)):
-        _refuse(d, rule, f"{text(value)} is not known to be 0")
-    names = [*(d.least(value, Zero(value.shape)) or ()), *(d.least(image(value), target) or ())]
-    said = f"{text(target)} = 0"
-    d.assumed.append(Assumption(said, zero=target))
-    hypothesis = " and ".join(dict.fromkeys(names)) or None
-    d.steps.append(Step(f"{text(target)} = {text(image(value))} = 0", f"{latex(target)} = {latex(image(value))} = 0", rule, hypothesis))
+    needed, zero = _mapped(known, value, image, target), Zero(value.shape)
+    if not known.follows(value, zero):
+        raise StepFails(f"{text(value)} is not known to be 0")
+    hypothesis = _named([*(known.least(value, zero) or ()), *needed])
+    step = Step(f"{text(target)} = {text(image(value))} = 0", f"{latex(target)} = {latex(image(value))} = 0", rule, hypothesis)
+    return Assumption(f"{text(target)} = 0", zero=target), step
 
 
-def rank_of_outer_product(d: "Derivation", value: Term, column: Term, row: Term, rule: str) -> None:
+def rank_of_outer_product(known: Knowledge, value: Term, column: Term, row: Term, rule: str) -> Inferred:
     """rank(value) = 1, because value = column @ row with column ≠ 0 and row ≠ 0, of sizes (p, 1) and (1, q)."""
-    least, algebra = d.least(value, column @ row), d.algebra()
-    known = all(algebra.is_nonzero(algebra.normal_form(x)) for x in (column, row.mT))
-    if column.shape[1] != "1" or least is None or not known:
-        _refuse(d, rule, f"{text(value)} = {text(column)} {text(row)} with both factors not zero")
+    needed, algebra = known.least(value, column @ row), known.algebra()
+    nonzero = all(algebra.is_nonzero(algebra.normal_form(x)) for x in (column, row.mT))
+    if column.shape[1] != "1" or needed is None or not nonzero:
+        raise StepFails(f"{text(value)} = {text(column)} {text(row)} with both factors not zero")
     rank = Application("rank", (value,), ("1", "1"), "rank", r"\operatorname{rank}")
-    said = f"rank {text(value)} = 1"
-    d.assumed.append(Assumption(said, equal=(rank, lift(1))))
-    d.steps.append(Step(said, rf"\operatorname{{rank}} {latex(value)} = 1", rule, " and ".join(least or ()) or None))
+    fact = f"rank {text(value)} = 1"
+    return Assumption(fact, equal=(rank, lift(1))), Step(fact, rf"\operatorname{{rank}} {latex(value)} = 1", rule, _named(needed))
 
 
-def _mapped(d: "Derivation", value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
-    """A map that is no map of zero to zero would prove anything."""
-    if d.least(image(value), target) is None:
-        _refuse(d, rule, f"{text(image(value))} = {text(target)}")
-    if not d.follows(image(Zero(value.shape)), Zero(target.shape)):
-        _refuse(d, rule, f"{text(image(Zero(value.shape)))} = 0")
+def _mapped(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term) -> Sequence[str]:
+    """What image(value) = target follows from. A map that is no map of zero to zero would prove anything."""
+    needed = known.least(image(value), target)
+    if needed is None:
+        raise StepFails(f"{text(image(value))} = {text(target)}")
+    if not known.follows(image(Zero(value.shape)), Zero(target.shape)):
+        raise StepFails(f"{text(image(Zero(value.shape)))} = 0")
+    return needed
 
 
-def _reasons(d: "Derivation", target: Term) -> list[str]:
+def _reasons(known: Knowledge, target: Term) -> list[str]:
     """The names of what says that the target is not zero."""
-    for assumption in d.assumed:
-        algebra = d.algebra([assumption])
+    for assumption in known.assumed:
+        algebra = known.algebra([assumption])
         if algebra.is_nonzero(algebra.normal_form(target)):
             return [assumption.text] if algebra.nonzero else []
     return []
 
 
-def _refuse(d: "Derivation", rule: str, what: str) -> NoReturn:
-    raise StepFails(f'step {len(d.steps) + 1}, "{rule}": {what} does not follow')
+def _named(hypotheses: Iterable[str]) -> str | None:
+    return " and ".join(dict.fromkeys(hypotheses)) or None

@@ -10,7 +10,7 @@ from math import isqrt
 
 from flint import fmpq, fmpq_mat
 
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.vocabulary import ShapeMismatch
 
 
 class Undefined(ArithmeticError):

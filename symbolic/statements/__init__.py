@@ -1,1 +1,6 @@
-"""What a statement is made of: symbols, functions, hypotheses, and the values it runs on."""
+"""What a statement is made of: symbols, functions, hypotheses, values."""
+
+from symbolic.statements.statement import Expression, Formula, Function, Hypothesis, Matrix, listed
+from symbolic.statements.values import Values
+
+__all__ = ["Expression", "Formula", "Function", "Hypothesis", "Matrix", "Values", "listed"]

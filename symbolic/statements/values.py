@@ -14,10 +14,10 @@ from math import factorial
 from operator import add
 from typing import Any
 
-from symbolic.exact.rationals import Exact, Irrational
-from symbolic.exact.second_opinion import Plain
-from symbolic.terms.families import LAST, START, STEP, Index, recursive_term, recursive_value
-from symbolic.terms.term import Application, Constant, Defined, Gradient, Identity, Shape, Symbol, Trace, Zero
+from symbolic.exact import Exact, Irrational, Plain
+from symbolic.terms import Application, Index, Shape, Symbol, Zero
+from symbolic.terms.families import LAST, START, STEP, recursive_term, recursive_value
+from symbolic.terms.term import Constant, Defined, Gradient, Identity, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.vocabulary import ShapeMismatch
 
 Shape = tuple[str, str]
 Number = int | Fraction

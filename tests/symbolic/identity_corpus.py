@@ -12,8 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from symbolic.exact.rationals import Exact
-from symbolic.terms.term import Application, Constant, Difference, Identity, Product, Quotient, Scaled, Sum, Symbol, Term, Trace, Transposed
+from symbolic.exact import Exact
+from symbolic.terms import Application, Symbol, Term
+from symbolic.terms.term import Constant, Difference, Identity, Product, Quotient, Scaled, Sum, Trace, Transposed
 from tests.symbolic.symbolic_strategies import SHAPES, SYMBOLS, shapes, terms, worth
 
 Pair = tuple[Term, Term]

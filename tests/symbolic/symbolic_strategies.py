@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from symbolic.exact.rationals import Exact
-from symbolic.terms.term import Application, Constant, Defined, Difference, Identity, Product, Quotient, Scaled, Sum, Symbol, Term, Trace, Transposed, Zero
+from symbolic.exact import Exact
+from symbolic.terms import Application, Symbol, Term, Zero
+from symbolic.terms.term import Constant, Defined, Difference, Identity, Product, Quotient, Scaled, Sum, Trace, Transposed
 
 SHAPES = {
     "W": ("m", "d"),

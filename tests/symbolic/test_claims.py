@@ -9,11 +9,11 @@ import pytest
 from latex2mathml.converter import convert
 
 from symbolic import formulas, prover
-from symbolic.claim import Matrix
 from symbolic.claims import load_claims
 from symbolic.counterexamples import instances, points, recheck, search
-from symbolic.exact.rationals import Irrational, Undefined
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.exact import Irrational, Undefined
+from symbolic.statements import Matrix
+from symbolic.vocabulary import Verdict
 
 CLAIMS = load_claims()
 MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
@@ -182,7 +182,7 @@ def test_a_derivation_with_a_gap_is_not_a_proof():
 
 def test_a_proof_that_numbers_contradict_is_an_error(monkeypatch):
     """A prover that accepts every step must not be believed: the instances catch it."""
-    from symbolic.algebra.equality import Algebra
+    from symbolic.algebra import Algebra
 
     (claim,) = load_claims(["theorem-2.2"])
     monkeypatch.setattr(formulas, "rank_one_update", WRONG["no division"][0])
@@ -213,7 +213,7 @@ def test_a_claim_with_a_mutant_that_is_true_is_an_error():
 
 
 def test_a_prover_that_rejects_everything_proves_nothing(monkeypatch):
-    from symbolic.algebra.equality import Algebra
+    from symbolic.algebra import Algebra
 
     monkeypatch.setattr(Algebra, "equal", lambda self, left, right: False)
     (claim,) = load_claims(["theorem-2.2"])

@@ -2,11 +2,10 @@
 
 import pytest
 
-from symbolic.algebra.equality import Algebra, squares
+from symbolic.algebra import Algebra, rule_of, squares
 from symbolic.algebra.normal_form import letter
-from symbolic.algebra.rewriting import rule_of
-from symbolic.terms.term import Application
-from symbolic.vocabulary.errors import MissingHypothesis
+from symbolic.terms import Application
+from symbolic.vocabulary import MissingHypothesis
 from tests.symbolic.identity_corpus import POINTS, SIZES, children, collected, false_pairs, rebuilt, true_pairs
 from tests.symbolic.symbolic_strategies import SYMBOLS, worth
 

@@ -7,8 +7,7 @@ import pytest
 import symbolic.claims
 from symbolic import claims, prover
 from symbolic.claims import claim_ids, load_claims
-from symbolic.vocabulary.errors import CallError, UnknownClaim, unknown
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import CallError, UnknownClaim, Verdict, unknown
 
 
 def test_ids_are_those_of_the_claims_in_the_papers_order():

@@ -31,7 +31,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     """Prove claims and print them. Returns 0 if all hold and every mutant is refuted, 1 if not, 3 if a proof broke."""
     from reports.terminal import instance, proofs
     from symbolic.claims import load_claims
-    from symbolic.counterexamples.one_instance import show
+    from symbolic.counterexamples import show
     from symbolic.prover import prove
     from symbolic.vocabulary.verdict import Verdict
     from verify.records.claim_rows import claim_record

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from symbolic.claim import Claim
-from symbolic.claim import Counterexample as StoredCounterexample
+from symbolic.counterexamples import Counterexample as StoredCounterexample
 from symbolic.errata import Erratum
 from symbolic.prover import NOT_SHOWN, MutantOutcome, Proof
 from symbolic.vocabulary.verdict import Verdict

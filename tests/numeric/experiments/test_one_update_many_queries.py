@@ -15,7 +15,7 @@ from numeric.experiments.least_squares import SingularPatch, is_singular, least_
 from numeric.experiments.one_update_many_queries import FRESH, QUERIES, TRIALS, OverTrials, StaticPatch, _asked, _draw, _errors, _patched_loss, static_patches
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
-from symbolic.exact.rationals import Exact
+from symbolic.exact import Exact
 
 NUMBERS = st.fractions(-3, 3, max_denominator=5)
 Rows = list[list[Fraction]]

@@ -7,15 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symbolic import formulas
-from symbolic.algebra.equality import Algebra
-from symbolic.claim import Hypothesis
-from symbolic.derivation.assumption import StepFails
-from symbolic.derivation.derivation import Derivation
-from symbolic.exact.rationals import Exact, Undefined
-from symbolic.exact.second_opinion import Plain, sides
-from symbolic.statements.values import TERMS, Values
-from symbolic.terms.term import Application
-from symbolic.vocabulary.errors import MissingHypothesis
+from symbolic.algebra import Algebra
+from symbolic.derivation import Derivation, StepFails
+from symbolic.exact import Exact, Plain, Undefined
+from symbolic.exact.second_opinion import sides
+from symbolic.statements import Hypothesis, Values
+from symbolic.statements.values import TERMS
+from symbolic.terms import Application
+from symbolic.vocabulary import MissingHypothesis
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
 A, W, x, y, u, s = (SYMBOLS[name] for name in "AWxyus")

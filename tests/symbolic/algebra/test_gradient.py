@@ -7,13 +7,15 @@ import pytest
 import sympy
 from hypothesis import given, settings
 
-from symbolic.algebra.equality import Algebra, squares
+from symbolic.algebra import Algebra, squares
 from symbolic.algebra.gradient import NoRule
 from symbolic.algebra.normal_form import letter
-from symbolic.exact.rationals import Exact, Irrational
-from symbolic.statements.values import Values, exact_kind
-from symbolic.terms.term import Application, Constant, Difference, Gradient, Identity, Product, Scaled, Sum, Symbol, Trace, Transposed, Zero
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.exact import Exact, Irrational
+from symbolic.statements import Values
+from symbolic.statements.values import exact_kind
+from symbolic.terms import Application, Symbol, Zero
+from symbolic.terms.term import Constant, Difference, Gradient, Identity, Product, Scaled, Sum, Trace, Transposed
+from symbolic.vocabulary import ShapeMismatch
 from tests.symbolic.symbolic_strategies import SHAPES, SYMBOLS, terms
 
 A, W, V, x, y, u = (SYMBOLS[name] for name in "AWVxyu")

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symbolic.algebra.equality import Algebra, squares
+from symbolic.algebra import Algebra, squares
 from symbolic.algebra.normal_form import constant, letter
-from symbolic.exact.rationals import Exact
-from symbolic.terms.term import Application, Identity, Trace
-from symbolic.vocabulary.errors import MissingHypothesis, ShapeMismatch
+from symbolic.exact import Exact
+from symbolic.terms import Application
+from symbolic.terms.term import Identity, Trace
+from symbolic.vocabulary import MissingHypothesis, ShapeMismatch
 from tests.symbolic.symbolic_strategies import SHAPES, SYMBOLS, any_term, points, shapes, terms, worth
 
 W, V, A, B, x, y, u, s = (SYMBOLS[name] for name in "WVABxyus")

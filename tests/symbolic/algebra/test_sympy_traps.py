@@ -6,10 +6,10 @@ If one of SymPy's traps is repaired one day, the first half of its test fails, a
 import pytest
 import sympy
 
-from symbolic.algebra.equality import Algebra, squares
+from symbolic.algebra import Algebra, squares
 from symbolic.algebra.normal_form import letter
 from symbolic.terms.term import Gradient, Identity
-from symbolic.vocabulary.errors import MissingHypothesis, ShapeMismatch
+from symbolic.vocabulary import MissingHypothesis, ShapeMismatch
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
 x = SYMBOLS["x"]

@@ -4,7 +4,8 @@ import pytest
 
 from symbolic import formulas
 from symbolic.claims import load_claims
-from symbolic.counterexamples.one_instance import NothingToShow, show
+from symbolic.counterexamples import show
+from symbolic.counterexamples.one_instance import NothingToShow
 
 ABOUT_EVERY_N = [claim for claim in load_claims() if claim.families]
 

@@ -5,12 +5,12 @@ from itertools import islice
 import pytest
 
 from symbolic import formulas, prover
-from symbolic.claim import Claim, Formula, Function, Hypothesis, Matrix, Problem
+from symbolic.claim import Claim, Problem
 from symbolic.claims import load_claims
 from symbolic.counterexamples import instances, points, recheck, search
-from symbolic.exact import second_opinion
-from symbolic.exact.rationals import Exact
-from symbolic.terms.families import Family
+from symbolic.exact import Exact, second_opinion
+from symbolic.statements import Formula, Function, Hypothesis, Matrix
+from symbolic.terms import Family
 
 SYMBOLS = (Matrix("A", "d", "d"), Matrix("B", "d", "d"), Matrix("x", "d", "1"))
 NOT_ZERO = Hypothesis("x ≠ 0", "x", nonzero=lambda v: v.x)

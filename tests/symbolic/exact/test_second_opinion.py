@@ -9,10 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolic import formulas
-from symbolic.exact import second_opinion
-from symbolic.exact.rationals import Exact, Irrational, Undefined
-from symbolic.exact.second_opinion import Plain
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.exact import Exact, Irrational, Plain, Undefined, second_opinion
+from symbolic.vocabulary import ShapeMismatch
 
 numbers = st.fractions(-4, 4, max_denominator=3)
 

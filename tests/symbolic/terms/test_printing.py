@@ -5,8 +5,9 @@ from fractions import Fraction
 import pytest
 from latex2mathml.converter import convert
 
+from symbolic.terms import Application, Zero
 from symbolic.terms.printing import latex, text
-from symbolic.terms.term import Application, Constant, Defined, Gradient, Identity, Trace, Zero
+from symbolic.terms.term import Constant, Defined, Gradient, Identity, Trace
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
 W, V, A, x, y, s = (SYMBOLS[name] for name in "WVAxys")

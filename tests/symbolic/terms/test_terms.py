@@ -2,7 +2,7 @@ import pytest
 
 from symbolic import formulas
 from symbolic.terms.term import Trace
-from symbolic.vocabulary.errors import ShapeMismatch
+from symbolic.vocabulary import ShapeMismatch
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
 W, V, A, x, y, u, s = (SYMBOLS[name] for name in "WVAxyus")
