@@ -24,7 +24,11 @@ SHARED = 3
 """Files of other wings that use a name before the face has to hand it on, if it has room."""
 LINES, PARAMETERS = 350, 6
 
-SAME_IN_SEVERAL: dict[str, str] = {}
+SAME_IN_SEVERAL: dict[str, str] = {
+    "Counterexample": "a row of the record is what the search found, as it is stored",
+    "Formula": "a row of the record is a statement's formula, as it is stored",
+    "Step": "a row of the record is a line of a proof, as it is stored",
+}
 """Public names that several modules define, because they are one thing there too; and why."""
 
 

@@ -6,33 +6,32 @@ diag(y)ᵀ = diag(y) or x ⊙ y = y ⊙ x: this is sound, not complete.
 """
 
 from collections.abc import Iterator, Set
-from fractions import Fraction
 
-from symbolic.algebra.normal_form import Polynomial, identity, letter, of_word, opaque_name, zero
-from symbolic.algebra.rewriting import Rule
+from symbolic.algebra.normal_form import Polynomial, identity, letter, of_scalars, of_word, opaque_name, zero
+from symbolic.algebra.rewriting import RewriteRule
 from symbolic.vocabulary import MissingHypothesis
 
 
-def product(x: Polynomial, y: Polynomial) -> Polynomial:
+def times(x: Polynomial, y: Polynomial) -> Polynomial:
     """x ⊙ y.  x, y: (d, 1)."""
     return _diagonal(y) @ x
 
 
-def quotient(x: Polynomial, y: Polynomial, divisors: Set[Polynomial]) -> Polynomial:
+def over(x: Polynomial, y: Polynomial, divisors: Set[Polynomial]) -> Polynomial:
     """x ⊘ y, for a y of which it is known that no entry is zero.  x, y: (d, 1). Raises MissingHypothesis."""
     if y not in divisors:
         raise MissingHypothesis(f"entrywise division by {y}, and no hypothesis says that none of its entries is zero.")
     return _inverse(y) @ x
 
 
-def cancelling(y: Polynomial) -> Iterator[Rule]:
+def cancelling(y: Polynomial) -> Iterator[RewriteRule]:
     """diag(y) diag(y)⁻¹ = 1 in both orders, as rules of calculation, if diag(y) is a letter; no entry of y is zero."""
     diagonal = _diagonal(y)
     if len(diagonal.terms) == 1 and diagonal.terms[0][0][0] == () and diagonal.terms[0][1] == 1:
         one = identity(y.shape[0], y.known)
         for left, right in ((diagonal, _inverse(y)), (_inverse(y), diagonal)):
             (((_, word), _),) = (left @ right).terms
-            yield Rule(word, one)
+            yield RewriteRule(word, one)
 
 
 def _diagonal(y: Polynomial) -> Polynomial:
@@ -40,7 +39,7 @@ def _diagonal(y: Polynomial) -> Polynomial:
     total = zero(_square(y), y.known)
     for (scalars, word), value in y.terms:
         one = letter(opaque_name("⊙", [of_word(word, y.shape, y.known)]), _square(y), y.known)
-        total = total + one * Polynomial(("1", "1"), (((scalars, ()), Fraction(1)),), y.known) * value
+        total = total + one * of_scalars(scalars, y.known) * value
     return total
 
 

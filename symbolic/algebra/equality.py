@@ -11,7 +11,7 @@ from fractions import Fraction
 from symbolic.algebra import entrywise
 from symbolic.algebra.gradient import gradient
 from symbolic.algebra.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, opaque_name, zero
-from symbolic.algebra.rewriting import Rule, rewrite
+from symbolic.algebra.rewriting import RewriteRule, rewrite
 from symbolic.algebra.words import Letter
 from symbolic.terms import Application, Symbol, Term, Zero
 from symbolic.terms.term import Constant, Defined, Difference, Gradient, Identity, Product, Quotient, Scaled, Sum, Trace, Transposed
@@ -22,7 +22,7 @@ class Algebra:
     """What is known: scalars that are not zero, rules of calculation, and matrices that are not zero."""
 
     known: Nonzero = NOTHING_KNOWN
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[RewriteRule, ...] = ()
     nonzero: frozenset[Polynomial] = frozenset()
     zeros: frozenset[Polynomial] = frozenset()
     """What is known to be zero, up to a rational factor, without being a rule of calculation."""
@@ -81,7 +81,7 @@ class Algebra:
                 slope = gradient(loss, term.variable.name, term.variable.shape)
                 if term.at == term.variable:
                     return rewrite(slope, self.rules)
-                return rewrite(slope, [*self.rules, Rule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
+                return rewrite(slope, [*self.rules, RewriteRule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
             case Application():
                 return rewrite(self._apply(term), self.rules)
 
@@ -89,7 +89,7 @@ class Algebra:
         arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
         if term.name in ("⊙", "⊘"):
             x, y = arguments
-            return entrywise.product(x, y) if term.name == "⊙" else entrywise.quotient(x, y, self.divisors)
+            return entrywise.times(x, y) if term.name == "⊙" else entrywise.over(x, y, self.divisors)
         if term.name in ("rank", "nonzero"):
             if self.is_zero(arguments[0]):
                 return zero(("1", "1"), self.known)

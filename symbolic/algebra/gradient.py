@@ -13,10 +13,7 @@ Cross-checked in the tests against the exact derivative of the components.
 A scalar that contains an inverse or an opaque function of X is refused: no rule here is for it.
 """
 
-from fractions import Fraction
-
-from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word, zero
-from symbolic.algebra.words import Word
+from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, of_scalars, of_word, zero
 from symbolic.terms import Shape
 from symbolic.vocabulary import ShapeMismatch
 
@@ -38,7 +35,7 @@ def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:
                 continue
             inner = _of_trace(generator, name, shape, loss)
             rest: Monomial = scalars[:position] + (((generator, exponent - 1),) if exponent > 1 else ()) + scalars[position + 1 :]
-            total = total + inner * Polynomial(("1", "1"), (((rest, ()), value * exponent),), loss.known)
+            total = total + inner * of_scalars(rest, loss.known) * (value * exponent)
     return total
 
 
@@ -46,8 +43,7 @@ def _of_trace(scalar: Scalar, name: str, shape: Shape, loss: Polynomial) -> Poly
     total = zero(shape, loss.known)
     for place, factor in enumerate(scalar.word):
         if factor.name == name:
-            around: Word = scalar.word[place + 1 :] + scalar.word[:place]  # QP, which leads from the factor's columns back to its rows
-            ends = (factor.columns, factor.rows)
-            product = of_word(around, ends, loss.known) if around else identity(ends[0], loss.known)
-            total = total + (product if factor.transposed else product.mT) * Fraction(1)
+            # QP, which leads from the factor's columns back to its rows
+            around = of_word(scalar.word[place + 1 :] + scalar.word[:place], (factor.columns, factor.rows), loss.known)
+            total = total + (around if factor.transposed else around.mT)
     return total

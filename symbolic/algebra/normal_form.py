@@ -38,7 +38,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from symbolic.algebra.words import Letter, Word, cut, smaller, smallest_turn, transpose
+from symbolic.algebra.words import Letter, Word, cut, smaller, smallest_turn, transposed
 from symbolic.terms import Shape
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch
 
@@ -128,7 +128,7 @@ class Polynomial:
     @property
     def mT(self) -> "Polynomial":
         """The transpose."""
-        turned = (((scalars, transpose(word)), value) for (scalars, word), value in self.terms)
+        turned = (((scalars, transposed(word)), value) for (scalars, word), value in self.terms)
         return _collect((self.shape[1], self.shape[0]), turned, self.known)
 
     def inverse(self) -> "Polynomial":
@@ -142,16 +142,16 @@ class Polynomial:
             monic = self * (1 / leading)
             if monic not in self.known.defined:
                 raise MissingHypothesis(f"division by {self}, and no hypothesis says that it is not zero.")
-            return _collect(self.shape, [((((Inverse(monic), 1),), ()), 1 / leading)], self.known)
+            return of_scalars(((Inverse(monic), 1),), self.known) * (1 / leading)
         result = constant(1 / leading, self.known)
         for generator, exponent in scalars:
             inverse: Generator = Inverse(generator) if isinstance(generator, Scalar) else generator
             if isinstance(generator, Scalar) and generator not in self.known.defined:
                 raise MissingHypothesis(f"division by {generator}, and no hypothesis says that it is not zero.")
             if isinstance(inverse, Inverse) and inverse is generator:  # 1/(1/s) = s
-                base = inverse.of if isinstance(inverse.of, Polynomial) else of_scalar(inverse.of, self.known)
+                base = inverse.of if isinstance(inverse.of, Polynomial) else of_scalars(((inverse.of, 1),), self.known)
             else:
-                base = _collect(self.shape, [((((inverse, 1),), ()), Fraction(1))], self.known)
+                base = of_scalars(((inverse, 1),), self.known)
             for _ in range(exponent):
                 result = result @ base
         return result
@@ -209,13 +209,14 @@ def zero(shape: Shape, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
     return Polynomial(shape, (), known)
 
 
-def of_scalar(scalar: Generator, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
-    """A generator of the scalars, as a polynomial."""
-    return _collect(("1", "1"), [((((scalar, 1),), ()), Fraction(1))], known)
+def of_scalars(scalars: Monomial, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
+    """A monomial of scalars, as a 1x1 polynomial."""
+    return Polynomial(("1", "1"), (((scalars, ()), Fraction(1)),), known)
 
 
 def of_word(word: Word, shape: Shape, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
-    """The product of a word's letters, as a polynomial."""
+    """The product of a word's letters, as a polynomial; the empty word is the identity."""
+    assert word or shape[0] == shape[1], "the empty word is a square matrix"
     return _collect(shape, [_normal((), word, Fraction(1))], known)
 
 

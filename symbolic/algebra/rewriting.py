@@ -6,24 +6,23 @@ equals for equals. Nothing is claimed about completeness: two terms may be equal
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
-from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, identity, of_word
-from symbolic.algebra.words import Word
+from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, of_scalars, of_word
+from symbolic.algebra.words import Word, transposed
 
 FUEL = 1_000
 """More replacements than any claim needs; a set of rules that uses them up runs in a circle, which is a bug of the claim."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RewriteRule:
     """A word and what it may be replaced by."""
 
     word: Word
     by: Polynomial
 
 
-def rule_of(left: Polynomial, right: Polynomial) -> Rule | None:
+def rule_of(left: Polynomial, right: Polynomial) -> RewriteRule | None:
     """The rule left -> right; if the left side is not a single word, the equation's last word goes to the rest. None for 0 = 0."""
     if len(left.terms) == 1:
         ((scalars, word), value), by = left.terms[0], right
@@ -39,10 +38,10 @@ def rule_of(left: Polynomial, right: Polynomial) -> Rule | None:
             scalars, word = (), generator.word
     assert word, f"not a rule of calculation: {left} = {right}"
     assert not scalars, f"not a rule of calculation: {left} = {right}"
-    return Rule(word, by * (1 / value))
+    return RewriteRule(word, by * (1 / value))
 
 
-def rewrite(polynomial: Polynomial, rules: Sequence[Rule]) -> Polynomial:
+def rewrite(polynomial: Polynomial, rules: Sequence[RewriteRule]) -> Polynomial:
     """Apply the rules until none applies."""
     both = [turned for rule in rules for turned in _both_ways(rule)]
     if not both:
@@ -58,34 +57,29 @@ def rewrite(polynomial: Polynomial, rules: Sequence[Rule]) -> Polynomial:
     raise AssertionError("these rules of calculation run in a circle")
 
 
-def _both_ways(rule: Rule) -> Iterator[Rule]:
+def _both_ways(rule: RewriteRule) -> Iterator[RewriteRule]:
     yield rule
-    turned = Rule(tuple(factor.mT for factor in reversed(rule.word)), rule.by.mT)
+    turned = RewriteRule(transposed(rule.word), rule.by.mT)
     if turned.word != rule.word and all(word != turned.word for (_, word), _ in rule.by.terms):
         yield turned
 
 
-def _replacements(polynomial: Polynomial, scalars: Monomial, word: Word, rules: Sequence[Rule]) -> Iterator[Polynomial]:
+def _replacements(polynomial: Polynomial, scalars: Monomial, word: Word, rules: Sequence[RewriteRule]) -> Iterator[Polynomial]:
     known = polynomial.known
     for rule in rules:
         for start in _places(word, rule.word):
             before, after = word[:start], word[start + len(rule.word) :]
-            left = of_word(before, (polynomial.shape[0], rule.by.shape[0]), known) if before else identity(rule.by.shape[0], known)
-            right = of_word(after, (rule.by.shape[1], polynomial.shape[1]), known) if after else identity(rule.by.shape[1], known)
-            yield left @ rule.by @ right * Polynomial(("1", "1"), (((scalars, ()), Fraction(1)),), known)
+            left, right = of_word(before, (polynomial.shape[0], rule.by.shape[0]), known), of_word(after, (rule.by.shape[1], polynomial.shape[1]), known)
+            yield left @ rule.by @ right * of_scalars(scalars, known)
         for position, (generator, exponent) in enumerate(scalars):
             if isinstance(generator, Inverse):
                 continue
             rest = scalars[:position] + (((generator, exponent - 1),) if exponent > 1 else ()) + scalars[position + 1 :]
             for replaced in _in_scalar(generator, rule, polynomial):
-                yield (
-                    of_word(word, polynomial.shape, known) * replaced * Polynomial(("1", "1"), (((rest, ()), Fraction(1)),), known)
-                    if word
-                    else (_unit(polynomial) * (replaced * Polynomial(("1", "1"), (((rest, ()), Fraction(1)),), known)))
-                )
+                yield of_word(word, polynomial.shape, known) * replaced * of_scalars(rest, known)
 
 
-def _in_scalar(generator: Scalar, rule: Rule, polynomial: Polynomial) -> Iterator[Polynomial]:
+def _in_scalar(generator: Scalar, rule: RewriteRule, polynomial: Polynomial) -> Iterator[Polynomial]:
     known = polynomial.known
     turns = range(len(generator.word)) if generator.cyclic else (0,)
     for turn in turns:
@@ -93,20 +87,10 @@ def _in_scalar(generator: Scalar, rule: Rule, polynomial: Polynomial) -> Iterato
         for start in _places(word, rule.word):
             before, after = word[:start], word[start + len(rule.word) :]
             if generator.cyclic:
-                whole = after + before
-                around = of_word(whole, (rule.by.shape[1], rule.by.shape[0]), known) if whole else identity(rule.by.shape[0], known)
-                yield (rule.by @ around).trace()
+                yield (rule.by @ of_word(after + before, (rule.by.shape[1], rule.by.shape[0]), known)).trace()
             else:
-                left = of_word(before, ("1", rule.by.shape[0]), known) if before else identity("1", known)
-                right = of_word(after, (rule.by.shape[1], "1"), known) if after else identity("1", known)
-                yield left @ rule.by @ right
+                yield of_word(before, ("1", rule.by.shape[0]), known) @ rule.by @ of_word(after, (rule.by.shape[1], "1"), known)
 
 
 def _places(word: Word, part: Word) -> Iterator[int]:
     return (k for k in range(len(word) - len(part) + 1) if word[k : k + len(part)] == part)
-
-
-def _unit(polynomial: Polynomial) -> Polynomial:
-    rows, columns = polynomial.shape
-    assert rows == columns, "the empty word is a square matrix"
-    return identity(rows, polynomial.known)

@@ -28,19 +28,19 @@ class Letter:
 Word = tuple[Letter, ...]
 
 
-def transpose(word: Word) -> Word:
+def transposed(word: Word) -> Word:
     """(XY)ᵀ = YᵀXᵀ."""
     return tuple(factor.mT for factor in reversed(word))
 
 
 def smaller(word: Word) -> Word:
     """The smaller of a 1x1 word and its transpose: xᵀy = yᵀx."""
-    return min(word, transpose(word))
+    return min(word, transposed(word))
 
 
 def smallest_turn(word: Word) -> Word:
     """The smallest rotation of a cyclic word or of its transpose: tr(XY) = tr(YX) = tr(XᵀYᵀ)."""
-    return min(turned[k:] + turned[:k] for turned in (word, transpose(word)) for k in range(len(word)))
+    return min(turned[k:] + turned[:k] for turned in (word, transposed(word)) for k in range(len(word)))
 
 
 def cut(word: Word) -> tuple[list[Word], Word]:

@@ -14,7 +14,7 @@ from symbolic.exact import Irrational, Undefined
 from symbolic.statements import listed
 from symbolic.vocabulary import CallError
 
-SIZE = 2
+SMALLEST_SIZE = 2
 """Every other size of the instance: the smallest at which matrices do not commute."""
 
 
@@ -46,7 +46,7 @@ def show(claim: Claim, n: int) -> Shown:
         raise NothingToShow(f"n is a number of tokens, at least 1, not {n}.")
     shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
     free = {size for shape in shapes for size in shape if size != "1"}
-    sizes = dict.fromkeys(sorted(free | set(claim.sizes)), SIZE) | {"n": n}
+    sizes = dict.fromkeys(sorted(free | set(claim.sizes)), SMALLEST_SIZE) | {"n": n}
     problem = Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
     # Numbers other than zero: of many vectors that must not vanish, one soon would.
     for point in at_random(claim, sizes, NUMBERS[1:]):

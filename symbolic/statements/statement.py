@@ -45,7 +45,7 @@ class Matrix:
     latex: str = ""
 
 
-def unchanged(x: Any) -> Any:
+def _unchanged(x: Any) -> Any:
     """The identity, the simplest concrete function: easy to read in a counterexample."""
     return x
 
@@ -64,7 +64,7 @@ class Function:
     columns: str
     text: str
     latex: str
-    concrete: Callable[..., Any] = unchanged
+    concrete: Callable[..., Any] = _unchanged
     """What it is in a counterexample."""
     note: str = ""
     """The same in words."""
@@ -72,7 +72,7 @@ class Function:
     @property
     def bent(self) -> "Function":
         """A concrete function that is neither linear nor zero at zero, unless the claim is about one of its own."""
-        return replace(self, concrete=_bend) if self.concrete is unchanged else self
+        return replace(self, concrete=_bend) if self.concrete is _unchanged else self
 
 
 def listed(value: Any) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from symbolic.vocabulary import ShapeMismatch
 
 Shape = tuple[str, str]
-Number = int | Fraction
+Rational = int | Fraction
 
 
 class Operators:
@@ -27,24 +27,24 @@ class Operators:
     def __matmul__(self: Any, other: "Term") -> "Term":
         return Product(self, other)
 
-    def __add__(self: Any, other: "Term | Number") -> "Term":
+    def __add__(self: Any, other: "Term | Rational") -> "Term":
         return Sum(self, lift(other))
 
-    def __sub__(self: Any, other: "Term | Number") -> "Term":
+    def __sub__(self: Any, other: "Term | Rational") -> "Term":
         return Difference(self, lift(other))
 
     def __neg__(self: Any) -> "Term":
         return Scaled(Constant(Fraction(-1)), self)
 
-    def __mul__(self: Any, other: "Term | Number") -> "Term":
+    def __mul__(self: Any, other: "Term | Rational") -> "Term":
         if _columns(self, other):
             return Application("⊙", (self, lift(other)), self.shape, "⊙", r"\odot")
         return Scaled(lift(other), self) if isinstance(other, int | Fraction) or other.shape == ("1", "1") else Scaled(self, other)
 
-    def __rmul__(self: Any, other: Number) -> "Term":
+    def __rmul__(self: Any, other: Rational) -> "Term":
         return Scaled(lift(other), self)
 
-    def __truediv__(self: Any, other: "Term | Number") -> "Term":
+    def __truediv__(self: Any, other: "Term | Rational") -> "Term":
         if _columns(self, other):
             return Application("⊘", (self, lift(other)), self.shape, "⊘", r"\oslash")
         return Quotient(self, lift(other))
@@ -253,7 +253,7 @@ class Gradient(Operators):
 Term = Symbol | Constant | Identity | Zero | Product | Sum | Difference | Scaled | Quotient | Transposed | Trace | Application | Gradient | Defined
 
 
-def lift(value: "Term | Number") -> "Term":
+def lift(value: "Term | Rational") -> "Term":
     """A number as the 1x1 constant term; a term as itself."""
     return Constant(Fraction(value)) if isinstance(value, int | Fraction) else value
 
@@ -263,7 +263,7 @@ def unfold(term: Term) -> Term:
     return term.body if isinstance(term, Defined) else term
 
 
-def _columns(left: "Term", right: "Term | Number") -> bool:
+def _columns(left: "Term", right: "Term | Rational") -> bool:
     """Whether these are two columns of one size other than 1: then * and / go entry by entry, as they do for torch's tensors."""
     return not isinstance(right, int | Fraction) and left.shape == right.shape and left.shape[1] == "1" and left.shape[0] != "1"
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
-Row = TypeVar("Row")
+_Row = TypeVar("_Row")
 
 
 class CallError(Exception):
@@ -48,7 +48,7 @@ def unknown(kind: str, name: str, known: Sequence[str]) -> str:
     return f'no {kind} named "{name}"{hint} `verify list {kind}s` shows all {len(known)}.'
 
 
-def chosen(known: Mapping[str, Row], names: Sequence[str] | None, kind: str, error: type[CallError]) -> list[Row]:
+def chosen(known: Mapping[str, _Row], names: Sequence[str] | None, kind: str, error: type[CallError]) -> list[_Row]:
     """The rows of these names, in this order; all of them without names. Raises the error for a name that is not known."""
     for name in names or ():
         if name not in known:

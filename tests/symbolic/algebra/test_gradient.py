@@ -122,11 +122,11 @@ def test_the_gradient_is_taken_at_its_point():
 
 def test_an_equation_that_holds_at_a_point_is_not_used_before_differentiating():
     """If A = B at the point, the gradient of tr(A) is still 1 and not 0."""
-    from symbolic.algebra.rewriting import Rule
+    from symbolic.algebra.rewriting import RewriteRule
 
     B = PLAIN.normal_form(SYMBOLS["B"])
     ((_, word), _) = PLAIN.normal_form(A).terms[0]
-    equal = Algebra(rules=(Rule(word, B),))
+    equal = Algebra(rules=(RewriteRule(word, B),))
     assert equal.equal(Gradient(Trace(A @ A), A, A), 2 * SYMBOLS["B"].mT)
 
 
