@@ -38,6 +38,16 @@ class Mutant:
     """What the counterexample shows, in words."""
 
 
+def no_normalisation(description: str, statement: Formula, why: str = "an outer product looks like the whole update", **changed: Any) -> Mutant:
+    """Eq. (1), or what stands in its place, without the division by ‖a‖²."""
+    return Mutant("no-normalisation", description, why, statement, **{"formulas": {"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT}, **changed})
+
+
+def zero_allowed(zero: str, why: str, statement: Formula, **changed: Any) -> Mutant:
+    """The claim without the hypothesis that something is not zero.  zero: its name; in the hypothesis too, unless ``without`` is given."""
+    return Mutant("zero-allowed", f"no hypothesis {zero} ≠ 0", why, statement, **{"without": (f"{zero} ≠ 0",), **changed})
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A statement with its source, its hypotheses, its proof and its mutants."""

@@ -12,7 +12,7 @@ Source: Corollary B.0.1, Eqs. (27)-(35). The paper does not state the hypotheses
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
 
@@ -139,10 +139,6 @@ def _versus(v: Values, d: "Derivation") -> None:
     )
 
 
-def _recursion_mutant(id: str, description: str, why: str, text: str, latex: str, formula: Any) -> Mutant:
-    return Mutant(id, description, why, Formula(text, latex), formulas={"rank_one_update": formula})
-
-
 RECURSION = Claim(
     id="corollary-b.0.1",
     title="Moving the tokens into the weights one by one keeps the output",
@@ -162,21 +158,16 @@ RECURSION = Claim(
     proof=_recursion,
     scope="all sizes, all n",
     mutants=(
-        _recursion_mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division by ‖A(cᵢ₊₁..cₙ,x)‖² is left out",
-            "an outer product looks like the whole update",
-            "Wᵢ = Wᵢ₋₁ + (Wᵢ₋₁ΔA(cᵢ))aᵢᵀ",
-            r"W_i = W_{i-1} + (W_{i-1} \Delta A(c_i))a_i^{\top}",
-            lambda W, delta, a: (W @ delta) @ a.mT,
+            Formula("Wᵢ = Wᵢ₋₁ + (Wᵢ₋₁ΔA(cᵢ))aᵢᵀ", r"W_i = W_{i-1} + (W_{i-1} \Delta A(c_i))a_i^{\top}"),
         ),
-        _recursion_mutant(
+        Mutant(
             "row-of-the-longer-suffix",
             "aᵢ₋₁ in place of aᵢ in the row",
             "the two suffixes differ by one token, and an index is easily shifted",
-            "Wᵢ = Wᵢ₋₁ + (Wᵢ₋₁ΔA(cᵢ))aᵢ₋₁ᵀ/‖aᵢ‖²",
-            r"W_i = W_{i-1} + \frac{(W_{i-1} \Delta A(c_i))a_{i-1}^{\top}}{\lVert a_i \rVert^2}",
-            lambda W, delta, a: (W @ delta) @ (a + delta).mT / (a.mT @ a),
+            Formula("Wᵢ = Wᵢ₋₁ + (Wᵢ₋₁ΔA(cᵢ))aᵢ₋₁ᵀ/‖aᵢ‖²", r"W_i = W_{i-1} + \frac{(W_{i-1} \Delta A(c_i))a_{i-1}^{\top}}{\lVert a_i \rVert^2}"),
+            formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ (a + delta).mT / (a.mT @ a)},
         ),
         Mutant(
             "always-from-the-first-weights",

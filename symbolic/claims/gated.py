@@ -10,7 +10,7 @@ Source: beyond the paper: Eq. (1) for the networks of Shazeer, "GLU variants imp
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -105,19 +105,15 @@ CLAIM = Claim(
             _statement("(W_g + ½ΔW_g)", "(W_u + ½ΔW_u)", r"(W_g + \tfrac{1}{2} \Delta W_g)", r"(W_u + \tfrac{1}{2} \Delta W_u)"),
             formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT / (2 * (a.mT @ a))},
         ),
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the divisions by ‖a‖² are left out",
-            "an outer product looks like the whole update, and with a unit vector a it is",
             Formula(f"{_BOTH.text}, ΔW_g = (W_gΔA)aᵀ, ΔW_u = (W_uΔA)aᵀ", rf"{_BOTH.latex},\ \Delta W_g = (W_g \Delta A)a^{{\top}}, \dots"),
-            formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT},
+            "an outer product looks like the whole update, and with a unit vector a it is",
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "the paper does not state it",
             Formula(f"{_BOTH.text}, also if a = 0", rf"{_BOTH.latex},\ \text{{also if }} a = 0"),
-            without=("a ≠ 0",),
             where=lambda v: not ((v.W_g @ v.z) * (v.W_u @ v.z)).is_zero(),
             note="a = 0, so that no change of W_g or W_u has an effect, but f(W_g z) ⊙ (W_u z) is not 0",
         ),

@@ -20,7 +20,7 @@ Source: beyond the paper, whose theorems are about one block and one token.
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
 
@@ -203,16 +203,13 @@ CLAIM = Claim(
             _statement("ΔWᵢ by Eq. (1), Δb′ᵢ = 0", r"\Delta W_i \text{ by Eq. (1)},\ \Delta b'_i = 0"),
             formulas={"bias_update": lambda b_prime, delta: b_prime},
         ),
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division in Eq. (1) is left out",
-            "an outer product looks like the whole update, and a choice between tokens forgives small errors",
             _statement("ΔWᵢ = (Wᵢ(z - a))aᵀ", r"\Delta W_i = (W_i(z - a))a^{\top}"),
-            formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT},
+            "an outer product looks like the whole update, and a choice between tokens forgives small errors",
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis Nᵢ(v′) ≠ 0",
+        zero_allowed(
+            "Nᵢ(v′)",
             "a normalised vector seems never to be zero; a LayerNorm of a constant vector is",
             Formula("the same, also if an Nᵢ(v′) = 0", r"\text{the same, also if an } N_i(v') = 0"),
             without=("Nᵢ(v′) ≠ 0 in every run",),

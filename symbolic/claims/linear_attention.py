@@ -10,7 +10,7 @@ Source: Eq. (1) for this layer; the sum of outer products is what von Oswald et 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import Family
 
@@ -135,14 +135,12 @@ CLAIM = Claim(
             r"\frac{W (\sum v_y k_y^{\top})(a a^{\top})}{\lVert a \rVert^2}",
             lambda v: v.W @ memory(v, v.n) @ (v.a @ v.a.mT) / (v.a.mT @ v.a),
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "linear attention of an empty context is exactly 0, so Y = C is the common case",
             Formula("(W + ΔW)a = WA(C,x), also if a = 0", r"(W + \Delta W)a = W A(C,x),\ \text{also if } a = 0"),
             left=lambda v: v.formulas.patched_weight(v.W, _update(v)) @ v.a,
             right=lambda v: v.W @ attended(v, v.n),
-            without=("a ≠ 0",),
             where=lambda v: not (v.W @ attended(v, v.n)).is_zero(),
             note="a = 0: what W is to send to WΔA is the zero vector, so no update exists",
         ),

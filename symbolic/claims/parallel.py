@@ -14,7 +14,7 @@ Source: beyond the paper: Theorem A.2 for parallel blocks, as in Wang and Komats
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
@@ -110,10 +110,8 @@ CLAIM = Claim(
             _statement("ΔW_o = A(C,x)hᵀ/‖h‖²", r"\Delta W_o = \frac{A(C,x)h^{\top}}{\lVert h \rVert^2}"),
             left=lambda v: _block(v, v.W, v.W_o + v.formulas.output_update(v.full, _hidden(v)), v.rest),
         ),
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division by ‖h‖² is left out",
-            "an outer product looks like the whole update",
             _statement("ΔW_o = δhᵀ", r"\Delta W_o = \delta h^{\top}"),
             formulas={"output_update": lambda delta, h: delta @ h.mT},
         ),
@@ -126,9 +124,8 @@ CLAIM = Claim(
             ),
             formulas={"context_vector": lambda z, a: a - z},
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis h ≠ 0",
+        zero_allowed(
+            "h",
             "Theorem 2.2 asks only of A that it is not zero",
             Formula("the same, also if h = 0", r"\text{the same, also if } h = 0"),
             without=("h = g_θ(W N(x) + b) ≠ 0",),

@@ -9,7 +9,7 @@ Source: not in the paper; it is what another batch size or another kernel does t
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -109,14 +109,12 @@ CLAIM = Claim(
             "0",
             lambda v: v.zero("m"),
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "the formula for the error seems to need none if ε is small",
             Formula("(W + ΔW)a - Wz = 0, i.e. ε = 0, also if a = 0", r"(W + \Delta W)a - Wz = 0,\ \text{also if } a = 0"),
             left=lambda v: v.formulas.patched_weight(v.W, _update(v)) @ v.a - v.W @ v.z,
             right=lambda v: v.zero("m"),
-            without=("a ≠ 0",),
             where=lambda v: not (v.W @ v.z).is_zero(),
             note="a = 0 and WΔA ≠ 0: there is no patched layer to perturb",
         ),

@@ -11,7 +11,7 @@ Source: Definition A.1, Eq. (22), and its reference [26].
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -144,9 +144,8 @@ CLAIM = Claim(
                 _without(v),
             ),
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis N(x + A(C∖Y,x)) ≠ 0",
+        zero_allowed(
+            "N(x + A(C∖Y,x))",
             "a normalised vector seems never to be zero; a LayerNorm of a constant vector is",
             Formula("the same, also if N(v′) = 0", r"\text{the same, also if } N(v') = 0"),
             without=("a = N(x + A(C∖Y,x)) ≠ 0",),

@@ -10,7 +10,7 @@ Source: Section 3, Eqs. (10)-(20). Eq. (15) as printed has W_i = W_{i-1} - h∇L
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
@@ -140,12 +140,10 @@ CLAIM = Claim(
             left=after,
             right=lambda v: v.formulas.gradient_step(before(v), v.formulas.token_effect(before(v), v.p, v.q, v.a), v.a),
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis A(x) ≠ 0",
+        zero_allowed(
+            "A(x)",
             "the paper does not state it",
             Formula("WᵢA(x) = W₀A(c₁..cᵢ,x), also if A(x) = 0", r"W_i A(x) = W_0 A(c_1, \dots, c_i, x),\ \text{also if } A(x) = 0"),
-            without=("A(x) ≠ 0",),
             left=lambda v: v.W @ v.p,
             right=lambda v: before(v) @ v.a,
             where=lambda v: not (v.W @ v.p).is_zero(),

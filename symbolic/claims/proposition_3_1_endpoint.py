@@ -9,7 +9,7 @@ Source: Section 3, Eqs. (10)-(14) and (20). Eq. (14) as printed leaves x out on 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
 
@@ -161,14 +161,12 @@ CLAIM = Claim(
             right=lambda v: _output(v, v.W, v.p(v.n)),
             formulas={"gradient_step": lambda W, slope, a: W - slope},
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis A(x) ≠ 0",
+        zero_allowed(
+            "A(x)",
             "the paper does not state it",
             Formula("T_{Wₙ}(x) = T_{W₀}(c₁..cₙ,x), also if A(x) = 0", r"T_{W_n}(x) = T_{W_0}(c_1, \dots, c_n, x),\ \text{also if } A(x) = 0"),
             left=_last,
             right=lambda v: _output(v, v.W, v.p(v.n)),
-            without=("A(x) ≠ 0",),
             where=lambda v: not (v.W @ v.p(v.n)).is_zero(),
             note="A(x) = 0, so that no weights have an effect on it, but W₀A(c₁..cₙ,x) ≠ 0",
         ),

@@ -9,7 +9,7 @@ and says that the steps "decrease and vanish": that is a measurement, and nothin
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss, slope
 from symbolic.statements import Formula, Matrix, Values
 
@@ -123,12 +123,10 @@ VANISHING = Claim(
             where=lambda v: (v.o + v.p).is_zero() and (v.p + v.q).is_zero() and (v.o - v.a).is_zero() and not _previous(v).is_zero(),
             note="the contextual layer is the recurrent network whose state changes sign with every token: A(x), -A(x), A(x), ...; its steps never shrink",
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis A(x) ≠ 0",
+        zero_allowed(
+            "A(x)",
             "the paper does not state it",
             Formula("Δᵢ = 0 ⇔ W₀(A(c₁..cᵢ,x) - A(c₁..cᵢ₊₁,x)) = 0, also if A(x) = 0", rf"\Delta_i = 0 \Leftrightarrow {NEXT} = 0,\ \text{{also if }} A(x) = 0"),
-            without=("A(x) ≠ 0",),
             left=lambda v: v.nonzero(effect(v)),
             right=lambda v: v.nonzero(_step(v)),
             note="A(x) = 0 makes every Δᵢ zero, whatever the tokens do",

@@ -9,7 +9,7 @@ Source: Theorem 2.2 and Corollary 2.3.1 say "is rank 1", which fails where W map
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -95,12 +95,10 @@ CLAIM = Claim(
             left=lambda v: v.rank(v.formulas.patched_weight(v.W, _update(v))),
             right=lambda v: v.rank(v.W) + v.nonzero(v.W @ _delta(v)),
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "the paper does not state it, and a column times a row seems to need none",
             Formula("rank ΔW = [WΔA ≠ 0], also if a = 0", r"\operatorname{rank} \Delta W = \left[W \Delta A \neq 0\right],\ \text{also if } a = 0"),
-            without=("a ≠ 0",),
             where=lambda v: not (v.W @ v.z).is_zero(),
             note="a = 0 and WΔA ≠ 0: there is no ΔW to have a rank",
         ),

@@ -7,7 +7,7 @@ Source: not in the paper, which speaks of "the" update and does not mention a = 
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
@@ -98,12 +98,10 @@ SOLUTIONS = Claim(
             Formula("Da - WΔA = (ΔW - D)a", r"Da - W \Delta A = (\Delta W - D)a"),
             right=lambda v: (_update(v) - v.D) @ v.a,
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "the description of the solutions seems to need none",
             Formula("Da - WΔA = (D - ΔW)a, also if a = 0", r"Da - W \Delta A = (D - \Delta W)a,\ \text{also if } a = 0"),
-            without=("a ≠ 0",),
             where=lambda v: not (v.W @ v.z).is_zero(),
             note="a = 0 and WΔA ≠ 0: there is no solution to which others could be compared",
         ),

@@ -70,10 +70,6 @@ def _nearest_proof(v: Values, d: "Derivation") -> None:
     d.finish("a scalar commutes out: this is Eq. (1)")
 
 
-def _nearest_mutant(id: str, description: str, why: str, text: str, latex: str, left: Any, right: Any) -> Mutant:
-    return Mutant(id, description, why, Formula(text, latex), left=left, right=right)
-
-
 NEAREST = Claim(
     id="static-patch",
     title="One update for many queries: V Aᵀ(AAᵀ + λI)⁻¹ solves the normal equations and is the only minimiser",
@@ -116,32 +112,29 @@ NEAREST = Claim(
             Formula("ΔW = VAᵀ", r"\Delta W = VA^{\top}"),
             formulas={"least_squares_update": lambda V, A, inverse: V @ A.mT},
         ),
-        _nearest_mutant(
+        Mutant(
             "fits-every-query",
             "ΔW A = V",
             "for one query, and for few, it does",
-            "ΔW A = V",
-            r"\Delta W A = V",
-            lambda v: _nearest(v) @ v.A,
-            lambda v: v.V,
+            Formula("ΔW A = V", r"\Delta W A = V"),
+            left=lambda v: _nearest(v) @ v.A,
+            right=lambda v: v.V,
         ),
-        _nearest_mutant(
+        Mutant(
             "ridge-left-out-of-the-equations",
             "(ΔW A - V)Aᵀ = 0 also with a ridge",
             "the normal equations are best known without one",
-            "(ΔW A - V)Aᵀ = 0",
-            r"(\Delta W A - V)A^{\top} = 0",
-            lambda v: (_nearest(v) @ v.A - v.V) @ v.A.mT,
-            lambda v: v.zero("m", "d"),
+            Formula("(ΔW A - V)Aᵀ = 0", r"(\Delta W A - V)A^{\top} = 0"),
+            left=lambda v: (_nearest(v) @ v.A - v.V) @ v.A.mT,
+            right=lambda v: v.zero("m", "d"),
         ),
-        _nearest_mutant(
+        Mutant(
             "errors-alone-add",
             "the squared errors add up without the terms of the ridge",
             "so they do for λ = 0",
-            "‖DA - V‖² = ‖ΔW A - V‖² + ‖(D - ΔW)A‖²",
-            r"\lVert DA - V \rVert^2 = \lVert \Delta W A - V \rVert^2 + \lVert (D - \Delta W)A \rVert^2",
-            lambda v: _square(v, v.D @ v.A - v.V),
-            lambda v: _square(v, _nearest(v) @ v.A - v.V) + _square(v, (v.D - _nearest(v)) @ v.A),
+            Formula("‖DA - V‖² = ‖ΔW A - V‖² + ‖(D - ΔW)A‖²", r"\lVert DA - V \rVert^2 = \lVert \Delta W A - V \rVert^2 + \lVert (D - \Delta W)A \rVert^2"),
+            left=lambda v: _square(v, v.D @ v.A - v.V),
+            right=lambda v: _square(v, _nearest(v) @ v.A - v.V) + _square(v, (v.D - _nearest(v)) @ v.A),
         ),
         Mutant(
             "one-query-undivided",

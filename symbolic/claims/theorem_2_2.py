@@ -9,7 +9,7 @@ Source: Theorem 2.2, Eqs. (1)-(7); Corollary 2.3.1, Eq. (8); Remark 2.4, Eq. (9)
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -52,12 +52,7 @@ def proof(v: Values, d: "Derivation") -> None:
     d.finish("definition of ΔA; equal arguments give equal values of f_θ")
 
 
-def no_normalisation(W: Any, delta: Any, a: Any) -> Any:
-    """(WΔA)aᵀ."""
-    return (W @ delta) @ a.mT
-
-
-def norm_not_squared(W: Any, delta: Any, a: Any) -> Any:
+def _norm_not_squared(W: Any, delta: Any, a: Any) -> Any:
     """(WΔA)aᵀ/‖a‖."""
     return (W @ delta) @ a.mT / a.norm()
 
@@ -81,90 +76,87 @@ def _epsilon(W: Any, delta: Any, a: Any) -> Any:
     return (W @ delta) @ a.mT / (a.mT @ a + EPSILON)
 
 
-def mutants(a: str, z: str, latex_a: str, latex_z: str) -> tuple[Mutant, ...]:
+def mutants(a: Formula, z: Formula) -> tuple[Mutant, ...]:
     """Eq. (1) changed to be false; a and z are how the two outputs of the contextual layer are called."""
 
-    equation = Formula(f"f_θ((W + ΔW){a} + b) = f_θ(W{z} + b)", rf"f_\theta((W + \Delta W){latex_a} + b) = f_\theta(W{latex_z} + b)")
+    equation = Formula(f"f_θ((W + ΔW){a.text} + b) = f_θ(W{z.text} + b)", rf"f_\theta((W + \Delta W){a.latex} + b) = f_\theta(W{z.latex} + b)")
 
     def statement(text: str, latex: str) -> Formula:
         return Formula(f"{equation.text}, ΔW = {text}", rf"{equation.latex},\ \Delta W = {latex}")
 
-    top, bottom = rf"(W \Delta A){{{latex_a}}}^{{\top}}", rf"\lVert {latex_a} \rVert"
+    top, bottom = rf"(W \Delta A){{{a.latex}}}^{{\top}}", rf"\lVert {a.latex} \rVert"
     return (
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division by ‖a‖² is left out",
+            statement(f"(WΔA){a.text}ᵀ", top),
             "an outer product looks like the whole update, and with a unit vector a it is",
-            statement(f"(WΔA){a}ᵀ", top),
-            formulas={"rank_one_update": no_normalisation},
         ),
         Mutant(
             "norm-not-squared",
             "‖a‖ in place of ‖a‖²",
             "normalising a vector divides by its norm, and the paper's zᵀ/‖z‖²·z = 1 is easily read as such",
-            statement(f"(WΔA){a}ᵀ/‖{a}‖", rf"\frac{{{top}}}{{{bottom}}}"),
-            formulas={"rank_one_update": norm_not_squared},
+            statement(f"(WΔA){a.text}ᵀ/‖{a.text}‖", rf"\frac{{{top}}}{{{bottom}}}"),
+            formulas={"rank_one_update": _norm_not_squared},
         ),
         Mutant(
             "full-context-in-the-row",
             "z in place of a in the row factor",
             "both are outputs of the contextual layer, and code that has cached z uses it",
-            statement(f"(WΔA){z}ᵀ/‖{a}‖²", rf"\frac{{(W \Delta A){{{latex_z}}}^{{\top}}}}{{{bottom}^{{2}}}}"),
+            statement(f"(WΔA){z.text}ᵀ/‖{a.text}‖²", rf"\frac{{(W \Delta A){{{z.latex}}}^{{\top}}}}{{{bottom}^{{2}}}}"),
             formulas={"rank_one_update": _full_row},
         ),
         Mutant(
             "full-context-throughout",
             "z in place of a in the row factor and in the norm",
             "the update then maps z to WΔA, which is the right vector at the wrong place",
-            statement(f"(WΔA){z}ᵀ/‖{z}‖²", rf"\frac{{(W \Delta A){{{latex_z}}}^{{\top}}}}{{\lVert {latex_z} \rVert^{{2}}}}"),
+            statement(f"(WΔA){z.text}ᵀ/‖{z.text}‖²", rf"\frac{{(W \Delta A){{{z.latex}}}^{{\top}}}}{{\lVert {z.latex} \rVert^{{2}}}}"),
             formulas={"rank_one_update": _full_row_and_norm},
         ),
         Mutant(
             "wrong-sign",
             "the update is subtracted",
             "gradient steps subtract, and ΔA is as often defined the other way round",
-            statement(f"-(WΔA){a}ᵀ/‖{a}‖²", rf"-\frac{{{top}}}{{{bottom}^{{2}}}}"),
+            statement(f"-(WΔA){a.text}ᵀ/‖{a.text}‖²", rf"-\frac{{{top}}}{{{bottom}^{{2}}}}"),
             formulas={"rank_one_update": _minus},
         ),
         Mutant(
             "epsilon-in-the-denominator",
             "10⁻⁸ is added to the denominator",
             "implementations do it against division by zero, and it looks too small to matter",
-            statement(f"(WΔA){a}ᵀ/(‖{a}‖² + 10⁻⁸)", rf"\frac{{{top}}}{{{bottom}^{{2}} + 10^{{-8}}}}"),
+            statement(f"(WΔA){a.text}ᵀ/(‖{a.text}‖² + 10⁻⁸)", rf"\frac{{{top}}}{{{bottom}^{{2}} + 10^{{-8}}}}"),
             formulas={"rank_one_update": _epsilon},
         ),
-        Mutant(
-            "zero-allowed",
-            f"no hypothesis {a} ≠ 0",
+        zero_allowed(
+            a.text,
             "the paper does not state it",
-            Formula(f"{equation.text}, also if {a} = 0", rf"{equation.latex},\ \text{{also if }} {latex_a} = 0"),
-            without=(f"{a} ≠ 0",),
+            Formula(f"{equation.text}, also if {a.text} = 0", rf"{equation.latex},\ \text{{also if }} {a.latex} = 0"),
             where=lambda v: not (v.W @ (v.z - v.a)).is_zero(),
-            note=f"{a} = 0, so that D{a} = 0 for every D, but WΔA ≠ 0: no update exists, whatever its formula",
+            note=f"{a.text} = 0, so that D{a.text} = 0 for every D, but WΔA ≠ 0: no update exists, whatever its formula",
         ),
     )
 
 
-def claim(id: str, title: str, source: str, a: str, z: str, latex_a: str, latex_z: str, statement: Formula, more: tuple[Mutant, ...] = ()) -> Claim:
-    """Theorem 2.2 with names for its two vectors."""
+def claim(id: str, title: str, source: str, names: tuple[Formula, Formula], statement: Formula, more: tuple[Mutant, ...] = ()) -> Claim:
+    """Theorem 2.2 with names for its two vectors, a and z."""
+    a, z = names
     return Claim(
         id=id,
         title=title,
         source=source,
         symbols=(
             Matrix("W", "m", "d"),
-            Matrix("a", "d", "1", a, latex_a),
-            Matrix("z", "d", "1", z, latex_z),
+            Matrix("a", "d", "1", a.text, a.latex),
+            Matrix("z", "d", "1", z.text, z.latex),
             Matrix("b", "m", "1"),
         ),
         functions=(Function("f", "k", "1", "f_θ", r"f_\theta", note="f_θ is the identity"),),
         sizes={"k": "m"},
-        hypotheses=(Hypothesis(f"{a} ≠ 0", rf"{latex_a} \neq 0", nonzero=lambda v: v.a),),
+        hypotheses=(Hypothesis(f"{a.text} ≠ 0", rf"{a.latex} \neq 0", nonzero=lambda v: v.a),),
         statement=statement,
         left=patched,
         right=full,
         proof=proof,
-        mutants=(*mutants(a, z, latex_a, latex_z), *more),
+        mutants=(*mutants(a, z), *more),
     )
 
 
@@ -183,10 +175,7 @@ CLAIMS = (
         "theorem-2.2",
         "A part Y of the context acts as a rank-one change of W",
         "Theorem 2.2, Eq. (1)",
-        "a",
-        "z",
-        "a",
-        "z",
+        (Formula("a", "a"), Formula("z", "z")),
         Formula(
             "f_θ((W + ΔW)a + b) = f_θ(Wz + b), ΔW = (WΔA)aᵀ/‖a‖², ΔA = z - a, z = A(C,x), a = A(C∖Y,x)",
             r"f_\theta((W + \Delta W)a + b) = f_\theta(Wz + b),\quad \Delta W = \frac{(W \Delta A)a^{\top}}{\lVert a \rVert^{2}},"
@@ -197,10 +186,7 @@ CLAIMS = (
         "corollary-2.3.1",
         "The whole context acts as a rank-one change of W",
         "Corollary 2.3.1, Eq. (8)",
-        "A(x)",
-        "A(C,x)",
-        "A(x)",
-        "A(C,x)",
+        (Formula("A(x)", "A(x)"), Formula("A(C,x)", "A(C,x)")),
         Formula(
             "T_W(C,x) = T_{W+ΔW}(x), ΔW = (WΔA)A(x)ᵀ/‖A(x)‖², ΔA = A(C,x) - A(x)",
             r"T_W(C,x) = T_{W + \Delta W}(x),\quad \Delta W = \frac{(W \Delta A)A(x)^{\top}}{\lVert A(x) \rVert^{2}},\quad \Delta A = A(C,x) - A(x)",
@@ -210,10 +196,7 @@ CLAIMS = (
         "remark-2.4",
         "A part Y added to a context D acts as a rank-one change of W",
         "Remark 2.4, Eq. (9)",
-        "A(D,x)",
-        "A(D∪Y,x)",
-        "A(D,x)",
-        r"A(D \cup Y,x)",
+        (Formula("A(D,x)", "A(D,x)"), Formula("A(D∪Y,x)", r"A(D \cup Y,x)")),
         Formula(
             "T_W(D∪Y,x) = T_{W+ΔW(Y)}(D,x), ΔW(Y) = (WΔA)A(D,x)ᵀ/‖A(D,x)‖², ΔA = A(D∪Y,x) - A(D,x)",
             r"T_W(D \cup Y,x) = T_{W + \Delta W(Y)}(D,x),\quad \Delta W(Y) = \frac{(W \Delta A)A(D,x)^{\top}}{\lVert A(D,x) \rVert^{2}},"

@@ -12,7 +12,7 @@ Source: this derivation is not in the paper, which states Eq. (1) and checks it.
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
@@ -165,12 +165,10 @@ CLAIM = Claim(
             ),
             without=("Da = WΔA",),
         ),
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division by ‖a‖² is left out of Eq. (1)",
-            "S = λaᵀ with λ = WΔA looks like the end of the calculation",
             Formula("S = (WΔA)aᵀ", r"S = (W \Delta A)a^{\top}"),
-            formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT},
+            "S = λaᵀ with λ = WΔA looks like the end of the calculation",
         ),
     ),
 )

@@ -8,7 +8,7 @@ Source: Theorem A.2, Eqs. (23)-(26).
 
 from typing import TYPE_CHECKING, Any
 
-from symbolic.claim import Claim, Mutant
+from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -117,19 +117,15 @@ CLAIM = Claim(
             _statement("W", "(b′ + ΔA)", "W", r"(b' + \Delta A)"),
             formulas={"rank_one_update": lambda W, delta, a: W - W},
         ),
-        Mutant(
-            "no-normalisation",
+        no_normalisation(
             "the division by ‖a‖² is left out",
-            "an outer product looks like the whole update, and with a unit vector a it is",
             _statement("(W + (WΔA)aᵀ)", "(b′ + ΔA)", r"(W + (W \Delta A)a^{\top})", r"(b' + \Delta A)"),
-            formulas={"rank_one_update": lambda W, delta, a: (W @ delta) @ a.mT},
+            "an outer product looks like the whole update, and with a unit vector a it is",
         ),
-        Mutant(
-            "zero-allowed",
-            "no hypothesis a ≠ 0",
+        zero_allowed(
+            "a",
             "the paper does not state it",
             _statement("(W + ΔW)", "(b′ + ΔA), also if a = 0,", r"(W + \Delta W)", r"(b' + \Delta A)\ (\text{also if } a = 0)"),
-            without=("a ≠ 0",),
             where=lambda v: not (v.W_prime @ v.W @ v.z).is_zero(),
             note="a = 0, so that no change of W has an effect, but WΔA ≠ 0: no update exists",
         ),
