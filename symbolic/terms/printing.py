@@ -11,9 +11,7 @@ from typing import Any
 import sympy
 from sympy.core.symbol import Str
 from sympy.matrices.expressions.matexpr import MatrixExpr
-from sympy.printing.latex import LatexPrinter
-from sympy.printing.precedence import PRECEDENCE
-from sympy.printing.str import StrPrinter
+from sympy.printing.printer import Printer
 
 from symbolic.terms.term import (
     Application,
@@ -35,18 +33,16 @@ from symbolic.terms.term import (
 
 
 class Named(MatrixExpr):  # type: ignore[misc]
-    """A symbol that is shown in one way in a terminal and in another in LaTeX; SymPy's MatrixSymbol underneath."""
+    """A symbol, as (text, latex, SymPy's MatrixSymbol)."""
 
     @property
     def shape(self) -> Any:
         """That of the symbol."""
-        return self.args[0].shape
+        return self.args[2].shape
 
 
 class Over(MatrixExpr):  # type: ignore[misc]
     """A matrix over a 1x1 matrix."""
-
-    precedence = PRECEDENCE["Mul"]
 
     @property
     def shape(self) -> Any:
@@ -56,8 +52,6 @@ class Over(MatrixExpr):  # type: ignore[misc]
 
 class Times(MatrixExpr):  # type: ignore[misc]
     """A 1x1 matrix times a matrix."""
-
-    precedence = PRECEDENCE["Mul"]
 
     @property
     def shape(self) -> Any:
@@ -74,17 +68,8 @@ class Applied(MatrixExpr):  # type: ignore[misc]
         return self.args[2], self.args[3]
 
 
-class Slope(MatrixExpr):  # type: ignore[misc]
+class Slope(Applied):
     """A gradient: (text, latex, rows, columns, loss, variable) and the point if it is not the variable itself."""
-
-    @property
-    def shape(self) -> Any:
-        """That of the variable."""
-        return self.args[2], self.args[3]
-
-
-COMPOUND = (sympy.MatAdd, sympy.MatMul, sympy.Transpose, Times, Over)
-"""What needs brackets before it can be transposed."""
 
 
 @cache
@@ -92,9 +77,9 @@ def expression(term: Term) -> Any:
     """The term as a SymPy expression, as it stands."""
     match term:
         case Symbol():
-            return Named(sympy.MatrixSymbol(term.name, *map(_size, term.shape)), Str(term.text), Str(term.latex))
+            return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(term.name, *map(_size, term.shape)))
         case Constant():
-            return Named(sympy.MatrixSymbol(str(term.value), 1, 1), Str(str(term.value)), Str(sympy.latex(sympy.Rational(str(term.value)))))
+            return Named(Str(str(term.value)), Str(sympy.latex(sympy.Rational(str(term.value)))), sympy.MatrixSymbol(str(term.value), 1, 1))
         case Identity():
             return sympy.Identity(_size(term.size))
         case Zero():
@@ -122,40 +107,32 @@ def expression(term: Term) -> Any:
             size = map(_size, term.shape)
             return Applied(Str(term.text), Str(term.latex), *size, *map(expression, term.arguments))
         case Defined():
-            return Named(sympy.MatrixSymbol(term.text, *map(_size, term.shape)), Str(term.text), Str(term.latex))
+            return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(term.text, *map(_size, term.shape)))
 
 
 def text(term: Term) -> str:
     """One line of Unicode for a terminal."""
-    return str(_TextPrinter().doprint(expression(term)))
+    return str(_Printer(0).doprint(expression(term)))
 
 
 def latex(term: Term) -> str:
     """LaTeX without delimiters."""
-    return str(_LatexPrinter().doprint(expression(term)))
+    return str(_Printer(1).doprint(expression(term)))
 
 
-class _OneLine:
-    """What both printers do alike: where brackets go, and ‖a‖² for aᵀa."""
-
-    def _join(self, expr: Any, brackets: tuple[str, str], between: str) -> str:
-        printed = []
-        for factor in expr.args:
-            shown = self._print(factor)  # type: ignore[attr-defined]
-            bare = isinstance(factor, sympy.Transpose) or not (isinstance(factor, COMPOUND) or _entrywise(factor))
-            printed.append(shown if bare else f"{brackets[0]}{shown}{brackets[1]}")
-        return between.join(printed)
-
-    def _add(self, expr: Any) -> str:
-        shown = ""
-        for position, part in enumerate(_flat(expr)):
-            minus = isinstance(part, Times) and part.args[0] == -1
-            body = part.args[1] if minus else part
-            printed = self._print(body)  # type: ignore[attr-defined]
-            if minus and isinstance(body, sympy.MatAdd):
-                printed = f"({printed})"
-            shown += (" - " if minus else " + ") + printed if position else ("-" if minus else "") + printed
-        return shown
+_GLYPHS = {
+    "product": (" ", r"\, "),
+    "brackets": ("({})", r"\left({}\right)"),
+    "transposed": ("{}ᵀ", r"{{{}}}^{{\top}}"),
+    "transposed in brackets": ("({})ᵀ", r"\left({}\right)^{{\top}}"),
+    "fraction": ("{} / {}", r"\frac{{{}}}{{{}}}"),
+    "norm": ("‖{}‖", r"\lVert {} \rVert"),
+    "squared norm": ("‖{}‖²", r"\lVert {} \rVert^{{2}}"),
+    "root": ("√({})", r"\sqrt{{{}}}"),
+    "nonzero": ("[{} ≠ 0]", r"\left[{} \neq 0\right]"),
+    "at a point": ("|_{{{} = {}}}", r"\Big|_{{{} = {}}}"),
+}
+"""How the parts of a term are written, in a terminal and in LaTeX."""
 
 
 def _factors(term: Term) -> list[Any]:
@@ -167,6 +144,11 @@ def _flat(expr: Any) -> list[Any]:
     """The summands of a sum that is evaluated from left to right."""
     first, *rest = expr.args
     return [*(_flat(first) if isinstance(first, sympy.MatAdd) else [first]), *rest]
+
+
+def _compound(expr: Any) -> bool:
+    """Whether this needs brackets before it can be transposed."""
+    return isinstance(expr, sympy.MatAdd | sympy.MatMul | sympy.Transpose | Times | Over) or _entrywise(expr)
 
 
 def _entrywise(expr: Any) -> bool:
@@ -182,96 +164,69 @@ def _squared(expr: Any) -> Any:
     return None
 
 
-class _TextPrinter(_OneLine, StrPrinter):  # type: ignore[misc]
+class _Printer(Printer):  # type: ignore[misc]
+    """notation: 0 for a terminal, where a fraction stands on one line and its parts need brackets, 1 for LaTeX."""
+
+    def __init__(self, notation: int) -> None:
+        super().__init__()
+        self.notation, self.inline = notation, notation == 0
+
+    def _glyph(self, name: str, *parts: Any) -> str:
+        return _GLYPHS[name][self.notation].format(*map(self._print, parts))
+
+    def _grouped(self, expr: Any, needed: bool) -> str:
+        """The expression, in brackets if they are needed."""
+        return self._glyph("brackets", expr) if needed else str(self._print(expr))
+
+    def _join(self, factors: Any, between: str) -> str:
+        return between.join(self._grouped(factor, _compound(factor) and not isinstance(factor, sympy.Transpose)) for factor in factors)
+
     def _print_Named(self, expr: Any) -> str:
-        return str(expr.args[1].name)
+        return str(expr.args[self.notation].name)
 
     def _print_MatMul(self, expr: Any) -> str:
-        return self._join(expr, ("(", ")"), " ")
+        return self._join(expr.args, self._glyph("product"))
 
     def _print_MatAdd(self, expr: Any) -> str:
-        return self._add(expr)
+        shown = ""
+        for position, part in enumerate(_flat(expr)):
+            minus = isinstance(part, Times) and part.args[0] == -1
+            body = part.args[1] if minus else part
+            printed = f"({self._print(body)})" if minus and isinstance(body, sympy.MatAdd) else self._print(body)
+            shown += (" - " if minus else " + ") + printed if position else ("-" if minus else "") + printed
+        return shown
 
     def _print_Transpose(self, expr: Any) -> str:
-        shown = self._print(expr.arg)
-        return f"({shown})ᵀ" if (isinstance(expr.arg, COMPOUND) or _entrywise(expr.arg)) else f"{shown}ᵀ"
+        return self._glyph("transposed in brackets" if _compound(expr.arg) else "transposed", expr.arg)
 
     def _print_Over(self, expr: Any) -> str:
-        above, below = (self._print(part) for part in expr.args)
-        inner = _squared(expr.args[1])
-        above = f"({above})" if isinstance(expr.args[0], sympy.MatAdd | Times) else above
-        if inner is not None:
-            return f"{above} / ‖{self._print(inner)}‖²"
-        return f"{above} / ({below})" if isinstance(expr.args[1], sympy.MatAdd | sympy.MatMul | Times | Over) else f"{above} / {below}"
+        above, below = expr.args
+        root = _squared(below)
+        top = self._grouped(above, self.inline and isinstance(above, sympy.MatAdd | Times))
+        compound = self.inline and isinstance(below, sympy.MatAdd | sympy.MatMul | Times | Over)
+        return self._glyph("fraction", top, self._grouped(below, compound) if root is None else self._glyph("squared norm", root))
 
     def _print_Times(self, expr: Any) -> str:
         factor, body = expr.args
-        shown = f"({self._print(body)})" if isinstance(body, sympy.MatAdd) else self._print(body)
+        shown = self._grouped(body, isinstance(body, sympy.MatAdd))
         if factor == -1:
             return f"-{shown}"
-        front = self._print(factor)
-        return f"({front}) {shown}" if isinstance(factor, sympy.MatAdd | sympy.MatMul | Over) else f"{front} {shown}"
+        compound = isinstance(factor, sympy.MatAdd | sympy.MatMul) or (self.inline and isinstance(factor, Over))
+        return self._grouped(factor, compound) + self._glyph("product") + shown
 
     def _print_Applied(self, expr: Any) -> str:
-        name, inner = expr.args[0].name, ", ".join(self._print(argument) for argument in expr.args[4:])
-        if name == "√" and (root := _squared(expr.args[4])) is not None:
-            return f"‖{self._print(root)}‖"
-        if name == "nonzero":
-            return f"[{inner} ≠ 0]"
-        return self._join(sympy.Tuple(*expr.args[4:]), ("(", ")"), f" {name} ") if _entrywise(expr) else f"{name}({inner})"
-
-    def _print_Slope(self, expr: Any) -> str:
-        at = f"|_{{{self._print(expr.args[5])} = {self._print(expr.args[6])}}}" if len(expr.args) == 7 else ""
-        return f"{expr.args[0].name}({self._print(expr.args[4])}){at}"
-
-    def _print_Identity(self, expr: Any) -> str:
-        return "1"
-
-    def _print_ZeroMatrix(self, expr: Any) -> str:
-        return "0"
-
-
-class _LatexPrinter(_OneLine, LatexPrinter):  # type: ignore[misc]
-    def _print_Named(self, expr: Any) -> str:
-        return str(expr.args[2].name)
-
-    def _print_MatMul(self, expr: Any) -> str:
-        return self._join(expr, (r"\left(", r"\right)"), r"\, ")
-
-    def _print_MatAdd(self, expr: Any) -> str:
-        return self._add(expr)
-
-    def _print_Transpose(self, expr: Any) -> str:
-        shown = self._print(expr.arg)
-        return rf"\left({shown}\right)^{{\top}}" if (isinstance(expr.arg, COMPOUND) or _entrywise(expr.arg)) else rf"{{{shown}}}^{{\top}}"
-
-    def _print_Over(self, expr: Any) -> str:
-        inner = _squared(expr.args[1])
-        below = rf"\lVert {self._print(inner)} \rVert^{{2}}" if inner is not None else self._print(expr.args[1])
-        return rf"\frac{{{self._print(expr.args[0])}}}{{{below}}}"
-
-    def _print_Times(self, expr: Any) -> str:
-        factor, body = expr.args
-        shown = rf"\left({self._print(body)}\right)" if isinstance(body, sympy.MatAdd) else self._print(body)
-        if factor == -1:
-            return f"-{shown}"
-        front = self._print(factor)
-        return rf"\left({front}\right)\, {shown}" if isinstance(factor, sympy.MatAdd | sympy.MatMul) else rf"{front}\, {shown}"
-
-    def _print_Applied(self, expr: Any) -> str:
-        name, inner = expr.args[0].name, ", ".join(self._print(argument) for argument in expr.args[4:])
-        if name == "√":
-            root = _squared(expr.args[4])
-            return rf"\lVert {self._print(root)} \rVert" if root is not None else rf"\sqrt{{{inner}}}"
-        if name == "nonzero":
-            return rf"\left[{inner} \neq 0\right]"
+        kind, name, arguments = expr.args[0].name, expr.args[self.notation].name, expr.args[4:]
         if _entrywise(expr):
-            return self._join(sympy.Tuple(*expr.args[4:]), (r"\left(", r"\right)"), rf" {expr.args[1].name} ")
-        return rf"{expr.args[1].name}\left({inner}\right)"
+            return self._join(arguments, f" {name} ")
+        inner = ", ".join(map(self._print, arguments))
+        if kind == "√":
+            root = _squared(arguments[0])
+            return self._glyph("root", inner) if root is None else self._glyph("norm", root)
+        return self._glyph("nonzero", inner) if kind == "nonzero" else name + self._glyph("brackets", inner)
 
     def _print_Slope(self, expr: Any) -> str:
-        at = rf"\Big|_{{{self._print(expr.args[5])} = {self._print(expr.args[6])}}}" if len(expr.args) == 7 else ""
-        return rf"{expr.args[1].name}\left({self._print(expr.args[4])}\right){at}"
+        loss, *at = expr.args[4:]
+        return f"{expr.args[self.notation].name}{self._glyph('brackets', loss)}{self._glyph('at a point', *at) if len(at) == 2 else ''}"
 
     def _print_Identity(self, expr: Any) -> str:
         return "1"
