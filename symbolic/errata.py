@@ -7,10 +7,6 @@ evaluation as every mutant; its correction is that claim, proved. Numbers 2 and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symbolic.claims import load_claims
-from symbolic.counterexamples import Counterexample
-from symbolic.statements import Formula
-
 
 @dataclass(frozen=True, slots=True)
 class Erratum:
@@ -30,36 +26,6 @@ class Erratum:
     """The corrected wording."""
     to_measure: str | None = None
     """What a measurement can add, in words."""
-
-    @property
-    def literal(self) -> Formula:
-        """The paper's statement, literally."""
-        (claim,) = load_claims([self.claim])
-        return next(mutant.statement for mutant in claim.mutants if mutant.id == self.mutant)
-
-    @property
-    def corrected(self) -> Formula:
-        """The statement that is proved in its place."""
-        (claim,) = load_claims([self.claim])
-        return claim.statement
-
-
-@dataclass(frozen=True, slots=True)
-class SettledErratum:
-    """An erratum with its evidence."""
-
-    erratum: Erratum
-    counterexample: Counterexample | None
-    """Where the literal reading fails; None if the search found nothing, and then the erratum is not shown."""
-    proved: bool
-    """Whether the claim that corrects it was proved."""
-    measured: str | None = None
-    """What the numeric floor measured, in words with figures, if it did."""
-
-    @property
-    def shown(self) -> bool:
-        """Whether both halves are there: the literal reading refuted and the correction proved."""
-        return self.counterexample is not None and self.proved
 
 
 ERRATA: Sequence[Erratum] = (
@@ -155,15 +121,3 @@ ERRATA: Sequence[Erratum] = (
 def load_errata() -> list[Erratum]:
     """All errata, by number."""
     return list(ERRATA)
-
-
-def settle(erratum: Erratum, *, measured: str | None = None) -> SettledErratum:
-    """Refute the literal reading and prove the correction, with the formulas as they are now. Imports SymPy."""
-    from symbolic.prover import prove, refute
-    from symbolic.vocabulary.verdict import Verdict
-
-    (claim,) = load_claims([erratum.claim])
-    mutant = next(mutant for mutant in claim.mutants if mutant.id == erratum.mutant)
-    outcome = refute(claim, mutant)
-    counterexample = outcome.counterexample if outcome.verdict is Verdict.VIOLATED else None
-    return SettledErratum(erratum, counterexample, prove(claim).verdict is Verdict.HOLDS, measured)
