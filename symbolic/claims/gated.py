@@ -11,6 +11,7 @@ Source: beyond the paper: Eq. (1) for the networks of Shazeer, "GLU variants imp
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.claims.theorem_2_2 import delta_A
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -20,16 +21,12 @@ if TYPE_CHECKING:
 ORDER = 20
 
 
-def _delta(v: Values) -> Any:
-    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
-
-
 def _gate_update(v: Values) -> Any:
-    return v.define("ΔW_g", r"\Delta W_g", v.formulas.rank_one_update(v.W_g, _delta(v), v.a))
+    return v.define("ΔW_g", r"\Delta W_g", v.formulas.rank_one_update(v.W_g, delta_A(v), v.a))
 
 
 def _up_update(v: Values) -> Any:
-    return v.define("ΔW_u", r"\Delta W_u", v.formulas.rank_one_update(v.W_u, _delta(v), v.a))
+    return v.define("ΔW_u", r"\Delta W_u", v.formulas.rank_one_update(v.W_u, delta_A(v), v.a))
 
 
 def _network(v: Values, gate: Any, up: Any, x: Any) -> Any:
@@ -41,7 +38,7 @@ def _patched(v: Values) -> Any:
 
 
 def _proof(v: Values, d: "Derivation") -> None:
-    a, delta = v.a, _delta(v)
+    a, delta = v.a, delta_A(v)
     d.start("the gated network without Y, both matrices patched")
     d.then(
         v.f(v.W_g @ a + unfold(_gate_update(v)) @ a) * (v.W_u @ a + unfold(_up_update(v)) @ a),

@@ -33,10 +33,6 @@ def _update(v: Values) -> Any:
     return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, v.formulas.context_vector(v.z, v.a), v.a))
 
 
-def _square(v: Values, x: Any) -> Any:
-    return v.trace(x.mT @ x)
-
-
 def _norm(x: Any) -> Any:
     """‖x‖² of a column."""
     return x.mT @ x
@@ -46,7 +42,7 @@ def _spectral(v: Values) -> Any:
     """The right side of the third line."""
     a, x, u = v.a, v.x, _target(v)
     skew = a @ x.mT - x @ a.mT
-    return _norm(u) * _norm(x) / _norm(a) - _norm(u) * _square(v, skew) / (_norm(a) * _norm(a)) * Fraction(1, 2)
+    return _norm(u) * _norm(x) / _norm(a) - _norm(u) * v.square(skew) / (_norm(a) * _norm(a)) * Fraction(1, 2)
 
 
 def _other(v: Values) -> Any:
@@ -104,8 +100,8 @@ def _proof(v: Values, d: "Derivation") -> None:
 
 def _left(v: Values) -> Any:
     return (
-        _square(v, v.D),
-        _square(v, _update(v)),
+        v.square(v.D),
+        v.square(_update(v)),
         _norm(_update(v) @ v.x),
         _norm(v.D @ v.a),
         v.nonzero(_target(v)) * v.nonzero(v.D),
@@ -117,7 +113,7 @@ def _left(v: Values) -> Any:
 def _right(v: Values) -> Any:
     u, a = _target(v), v.a
     return (
-        _square(v, _update(v)) + _square(v, v.D - _update(v)),
+        v.square(_update(v)) + v.square(v.D - _update(v)),
         _norm(u) / _norm(a),
         _spectral(v),
         _norm(u) / _norm(a) * _norm(a),
@@ -186,15 +182,15 @@ CLAIM = Claim(
             "‖D - ΔW‖_F² = ‖D‖_F² + ‖ΔW‖_F²",
             "the right angle is put at the wrong corner",
             Formula("‖D - ΔW‖_F² = ‖D‖_F² + ‖ΔW‖_F²", r"\lVert D - \Delta W \rVert_F^2 = \lVert D \rVert_F^2 + \lVert \Delta W \rVert_F^2"),
-            left=lambda v: _square(v, v.D - _update(v)),
-            right=lambda v: _square(v, v.D) + _square(v, _update(v)),
+            left=lambda v: v.square(v.D - _update(v)),
+            right=lambda v: v.square(v.D) + v.square(_update(v)),
         ),
         Mutant(
             "norm-without-division",
             "‖ΔW‖_F = ‖u‖·‖a‖",
             "the norm of an outer product is the product of the norms; the division by ‖a‖² is forgotten",
             Formula("‖ΔW‖_F² = ‖u‖²‖a‖²", r"\lVert \Delta W \rVert_F^2 = \lVert u \rVert^2 \lVert a \rVert^2"),
-            left=lambda v: _square(v, _update(v)),
+            left=lambda v: v.square(_update(v)),
             right=lambda v: _norm(_target(v)) * _norm(v.a),
         ),
         Mutant(
@@ -202,8 +198,8 @@ CLAIM = Claim(
             "‖ΔW‖_F² = ‖W‖_F²‖ΔA‖²/‖a‖²",
             "it is an upper bound and is easily written as an equality",
             Formula("‖ΔW‖_F² = ‖W‖_F²‖ΔA‖²/‖a‖²", r"\lVert \Delta W \rVert_F^2 = \lVert W \rVert_F^2 \lVert \Delta A \rVert^2 / \lVert a \rVert^2"),
-            left=lambda v: _square(v, _update(v)),
-            right=lambda v: _square(v, v.W) * _norm(v.z - v.a) / _norm(v.a),
+            left=lambda v: v.square(_update(v)),
+            right=lambda v: v.square(v.W) * _norm(v.z - v.a) / _norm(v.a),
         ),
         Mutant(
             "smallest-without-solving",
@@ -214,8 +210,8 @@ CLAIM = Claim(
                 r"\lVert D \rVert_F^2 = \lVert \Delta W \rVert_F^2 + \lVert D - \Delta W \rVert_F^2 \text{ for every } "
                 r"D",
             ),
-            left=lambda v: _square(v, v.D),
-            right=lambda v: _square(v, _update(v)) + _square(v, v.D - _update(v)),
+            left=lambda v: v.square(v.D),
+            right=lambda v: v.square(_update(v)) + v.square(v.D - _update(v)),
             without=("Da = u",),
         ),
         Mutant(

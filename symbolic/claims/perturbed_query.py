@@ -10,6 +10,7 @@ Source: not in the paper; it is what another batch size or another kernel does t
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.claims.theorem_2_2 import delta_A, delta_W
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -19,28 +20,20 @@ if TYPE_CHECKING:
 ORDER = 16
 
 
-def _delta(v: Values) -> Any:
-    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
-
-
-def _update(v: Values) -> Any:
-    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, _delta(v), v.a))
-
-
 def _left(v: Values) -> Any:
     F = v.formulas
-    return F.first_layer(F.patched_weight(v.W, _update(v)), v.b, v.a + v.epsilon) - F.first_layer(v.W, v.b, v.z)
+    return F.first_layer(F.patched_weight(v.W, delta_W(v)), v.b, v.a + v.epsilon) - F.first_layer(v.W, v.b, v.z)
 
 
 def _right(v: Values) -> Any:
-    return v.formulas.perturbation(v.W, _delta(v), v.a, v.epsilon)
+    return v.formulas.perturbation(v.W, delta_A(v), v.a, v.epsilon)
 
 
 def _proof(v: Values, d: "Derivation") -> None:
-    W, a, e, delta = v.W, v.a, v.epsilon, _delta(v)
+    W, a, e, delta = v.W, v.a, v.epsilon, delta_A(v)
     d.start("the patched layer at a + ε, minus the layer with the context")
-    d.then(W @ a + W @ e + _update(v) @ a + _update(v) @ e - W @ v.z, "distributivity; b cancels")
-    d.then(W @ a + W @ e + unfold(_update(v)) @ a + unfold(_update(v)) @ e - W @ v.z, "definition of ΔW, Eq. (1)")
+    d.then(W @ a + W @ e + delta_W(v) @ a + delta_W(v) @ e - W @ v.z, "distributivity; b cancels")
+    d.then(W @ a + W @ e + unfold(delta_W(v)) @ a + unfold(delta_W(v)) @ e - W @ v.z, "definition of ΔW, Eq. (1)")
     d.then(W @ a + W @ e + W @ delta + (W @ delta) * (a.mT @ e / (a.mT @ a)) - W @ v.z, "aᵀa and aᵀε are 1x1; a nonzero scalar over itself is 1")
     d.finish("definition of ΔA: Wa + WΔA = Wz")
 
@@ -83,7 +76,7 @@ CLAIM = Claim(
             "the first term is the one that grows",
             "(WΔA)(aᵀε)/‖a‖²",
             r"\frac{(W \Delta A)(a^{\top}\varepsilon)}{\lVert a \rVert^2}",
-            lambda v: (v.W @ _delta(v)) * (v.a.mT @ v.epsilon / (v.a.mT @ v.a)),
+            lambda v: (v.W @ delta_A(v)) * (v.a.mT @ v.epsilon / (v.a.mT @ v.a)),
         ),
         _mutant(
             "norm-of-the-perturbed-query",
@@ -91,7 +84,7 @@ CLAIM = Claim(
             "the patched pass has a + ε at hand, not a",
             "(WΔA)(aᵀε)/‖a + ε‖² + Wε",
             r"\frac{(W \Delta A)(a^{\top}\varepsilon)}{\lVert a + \varepsilon \rVert^2} + W\varepsilon",
-            lambda v: (v.W @ _delta(v)) * (v.a.mT @ v.epsilon / ((v.a + v.epsilon).mT @ (v.a + v.epsilon))) + v.W @ v.epsilon,
+            lambda v: (v.W @ delta_A(v)) * (v.a.mT @ v.epsilon / ((v.a + v.epsilon).mT @ (v.a + v.epsilon))) + v.W @ v.epsilon,
         ),
         _mutant(
             "row-of-the-full-output",
@@ -99,7 +92,7 @@ CLAIM = Claim(
             "the row factor is confused with the output of the full context",
             "(WΔA)(zᵀε)/‖a‖² + Wε",
             r"\frac{(W \Delta A)(z^{\top}\varepsilon)}{\lVert a \rVert^2} + W\varepsilon",
-            lambda v: (v.W @ _delta(v)) * (v.z.mT @ v.epsilon / (v.a.mT @ v.a)) + v.W @ v.epsilon,
+            lambda v: (v.W @ delta_A(v)) * (v.z.mT @ v.epsilon / (v.a.mT @ v.a)) + v.W @ v.epsilon,
         ),
         _mutant(
             "no-error",
@@ -113,7 +106,7 @@ CLAIM = Claim(
             "a",
             "the formula for the error seems to need none if ε is small",
             Formula("(W + ΔW)a - Wz = 0, i.e. ε = 0, also if a = 0", r"(W + \Delta W)a - Wz = 0,\ \text{also if } a = 0"),
-            left=lambda v: v.formulas.patched_weight(v.W, _update(v)) @ v.a - v.W @ v.z,
+            left=lambda v: v.formulas.patched_weight(v.W, delta_W(v)) @ v.a - v.W @ v.z,
             right=lambda v: v.zero("m"),
             where=lambda v: not (v.W @ v.z).is_zero(),
             note="a = 0 and WΔA ≠ 0: there is no patched layer to perturb",

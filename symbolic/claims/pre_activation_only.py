@@ -33,10 +33,6 @@ def _update(v: Values) -> Any:
     return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(_weight(v), v.formulas.context_vector(z, v.a), v.a))
 
 
-def _square(v: Values, x: Any) -> Any:
-    return v.trace(x.mT @ x)
-
-
 def _proof(v: Values, d: "Derivation") -> None:
     a, u, n = v.a, v.u, v.a.mT @ v.a
     d.notation(
@@ -72,7 +68,7 @@ CLAIM = Claim(
         r"W = -\frac{u a^{\top}}{\lVert a \rVert^2},\ z = 2a:\quad \operatorname{ReLU}(Wa) = "
         r"\operatorname{ReLU}(Wz),\quad \lVert \Delta W \rVert_F^2 = \lVert u \rVert^2 / \lVert a \rVert^2",
     ),
-    left=lambda v: (v.relu(_weight(v) @ v.a), _square(v, _update(v))),
+    left=lambda v: (v.relu(_weight(v) @ v.a), v.square(_update(v))),
     right=lambda v: (v.relu(_weight(v) @ (2 * v.a)), v.u.mT @ v.u / (v.a.mT @ v.a)),
     proof=_proof,
     mutants=(
@@ -99,7 +95,7 @@ CLAIM = Claim(
             "Eq. (1) gives zero here",
             "it is the smallest update, and zero would do",
             Formula("‖ΔW‖_F² = 0", r"\lVert \Delta W \rVert_F^2 = 0"),
-            left=lambda v: _square(v, _update(v)),
+            left=lambda v: v.square(_update(v)),
             right=lambda v: v.number(0),
         ),
         Mutant(
@@ -107,7 +103,7 @@ CLAIM = Claim(
             "‖ΔW‖_F = ‖u‖‖a‖",
             "the norm of an outer product is the product of the norms; the division is forgotten",
             Formula("‖ΔW‖_F² = ‖u‖²‖a‖²", r"\lVert \Delta W \rVert_F^2 = \lVert u \rVert^2 \lVert a \rVert^2"),
-            left=lambda v: _square(v, _update(v)),
+            left=lambda v: v.square(_update(v)),
             right=lambda v: v.u.mT @ v.u @ v.a.mT @ v.a,
         ),
         Mutant(

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 ORDER = 5
 
 
-def _square(v: Values, x: Any) -> Any:
-    return v.trace(x.mT @ x)
-
-
 def _step(v: Values) -> Any:
     return v.W @ (v.p - v.q)
 
@@ -41,7 +37,7 @@ def _vanishing(v: Values, d: "Derivation") -> None:
     d.part(1)
     d.start("how the loss of the step changes")
     d.then(v.trace(effect(v).mT @ (after(v) - before(v))), "the loss is linear")
-    d.then(-(_square(v, effect(v)) / (a.mT @ a)), "Wᵢ₊₁ - Wᵢ = -hΔᵢ")
+    d.then(-(v.square(effect(v)) / (a.mT @ a)), "Wᵢ₊₁ - Wᵢ = -hΔᵢ")
     d.finish("h = 1/‖A(x)‖²")
 
 
@@ -52,7 +48,7 @@ def _norms(v: Values, d: "Derivation") -> None:
     d.finish("∇ tr(ΔᵀW) = Δ: the rule ∇ tr(PXQ) = (QP)ᵀ")
     d.part(1)
     d.start("the square of Δᵢ")
-    d.then((a.mT @ a) ** 2 * _square(v, effect(v) / (a.mT @ a)), "a nonzero scalar over itself is 1")
+    d.then((a.mT @ a) ** 2 * v.square(effect(v) / (a.mT @ a)), "a nonzero scalar over itself is 1")
     d.finish("Wᵢ₊₁ - Wᵢ = -Δᵢ/‖A(x)‖²")
 
 
@@ -75,7 +71,7 @@ VANISHING = Claim(
         rf"\Delta_i = 0 \Leftrightarrow {NEXT} = 0;\quad L_i(W_{{i+1}}) - L_i(W_i) = -h \lVert \Delta_i \rVert_F^2,\quad h = 1/\lVert A(x) \rVert^{{2}}",
     ),
     left=lambda v: (v.nonzero(effect(v)), loss(v, after(v)) - loss(v, before(v))),
-    right=lambda v: (v.nonzero(_step(v)), -(_square(v, effect(v)) / (v.a.mT @ v.a))),
+    right=lambda v: (v.nonzero(_step(v)), -(v.square(effect(v)) / (v.a.mT @ v.a))),
     proof=_vanishing,
     scope="all sizes, all n",
     mutants=(
@@ -103,7 +99,7 @@ VANISHING = Claim(
             "L falls along -∇L, and two signs meet here",
             Formula("Lᵢ(Wᵢ₊₁) - Lᵢ(Wᵢ) = h‖Δᵢ‖_F²", r"L_i(W_{i+1}) - L_i(W_i) = h \lVert \Delta_i \rVert_F^2"),
             left=lambda v: loss(v, after(v)) - loss(v, before(v)),
-            right=lambda v: _square(v, effect(v)) / (v.a.mT @ v.a),
+            right=lambda v: v.square(effect(v)) / (v.a.mT @ v.a),
         ),
         Mutant(
             "no-learning-rate",
@@ -111,14 +107,14 @@ VANISHING = Claim(
             "the gradient's square is the usual first-order answer for a step of length 1",
             Formula("Lᵢ(Wᵢ₊₁) - Lᵢ(Wᵢ) = -‖Δᵢ‖_F²", r"L_i(W_{i+1}) - L_i(W_i) = -\lVert \Delta_i \rVert_F^2"),
             left=lambda v: loss(v, after(v)) - loss(v, before(v)),
-            right=lambda v: -_square(v, effect(v)),
+            right=lambda v: -v.square(effect(v)),
         ),
         Mutant(
             "steps-always-shrink",
             "each step is smaller than the one before",
             "the paper's Figure 2 shows it for a trained attention layer, and descent is expected to converge",
             Formula("‖Δᵢ‖_F < ‖Δᵢ₋₁‖_F whenever Δᵢ₋₁ ≠ 0", r"\lVert \Delta_i \rVert_F < \lVert \Delta_{i-1} \rVert_F \text{ whenever } \Delta_{i-1} \neq 0"),
-            left=lambda v: v.positive(_square(v, _previous(v)) - _square(v, _step(v))),
+            left=lambda v: v.positive(v.square(_previous(v)) - v.square(_step(v))),
             right=lambda v: v.number(1),
             where=lambda v: (v.o + v.p).is_zero() and (v.p + v.q).is_zero() and (v.o - v.a).is_zero() and not _previous(v).is_zero(),
             note="the contextual layer is the recurrent network whose state changes sign with every token: A(x), -A(x), A(x), ...; its steps never shrink",
@@ -144,8 +140,8 @@ NORMS = Claim(
         "‖∇Lᵢ‖² = ‖Δᵢ‖² = ‖A(x)‖⁴ ‖Wᵢ₊₁ - Wᵢ‖² (Frobenius norms)",
         r"\lVert \nabla L_i \rVert_F^2 = \lVert \Delta_i \rVert_F^2 = \lVert A(x) \rVert^4\, \lVert W_{i+1} - W_i \rVert_F^2",
     ),
-    left=lambda v: (_square(v, slope(v)), _square(v, effect(v))),
-    right=lambda v: (_square(v, effect(v)), (v.a.mT @ v.a) ** 2 * _square(v, after(v) - before(v))),
+    left=lambda v: (v.square(slope(v)), v.square(effect(v))),
+    right=lambda v: (v.square(effect(v)), (v.a.mT @ v.a) ** 2 * v.square(after(v) - before(v))),
     proof=_norms,
     scope="all sizes, all n",
     mutants=(
@@ -154,32 +150,32 @@ NORMS = Claim(
             "‖A(x)‖² is left out",
             "the paper's Section 4.3 has this equation; with a normalised A(x) it holds",
             Formula("‖∇Lᵢ‖² = ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert \nabla L_i \rVert^2 = \lVert W_{i+1} - W_i \rVert^2"),
-            left=lambda v: _square(v, slope(v)),
-            right=lambda v: _square(v, after(v) - before(v)),
+            left=lambda v: v.square(slope(v)),
+            right=lambda v: v.square(after(v) - before(v)),
         ),
         Mutant(
             "norm-not-squared",
             "‖A(x)‖ in place of ‖A(x)‖²",
             "one factor A(x)ᵀ stands in Δᵢ, of norm ‖A(x)‖; the other comes from h",
             Formula("‖∇Lᵢ‖² = ‖A(x)‖² ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert \nabla L_i \rVert^2 = \lVert A(x) \rVert^2\, \lVert W_{i+1} - W_i \rVert^2"),
-            left=lambda v: _square(v, slope(v)),
-            right=lambda v: (v.a.mT @ v.a) * _square(v, after(v) - before(v)),
+            left=lambda v: v.square(slope(v)),
+            right=lambda v: (v.a.mT @ v.a) * v.square(after(v) - before(v)),
         ),
         Mutant(
             "on-the-other-side",
             "‖A(x)‖² on the side of the gradient",
             "the step is h times the gradient, and h is read as ‖A(x)‖²",
             Formula("‖A(x)‖⁴ ‖∇Lᵢ‖² = ‖Wᵢ₊₁ - Wᵢ‖²", r"\lVert A(x) \rVert^4\, \lVert \nabla L_i \rVert^2 = \lVert W_{i+1} - W_i \rVert^2"),
-            left=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, slope(v)),
-            right=lambda v: _square(v, after(v) - before(v)),
+            left=lambda v: (v.a.mT @ v.a) ** 2 * v.square(slope(v)),
+            right=lambda v: v.square(after(v) - before(v)),
         ),
         Mutant(
             "norms-not-of-the-same-token",
             "the change from W₀ to Wᵢ",
             "ΔWᵢ is read as a step, and is the whole way from W₀",
             Formula("‖∇Lᵢ‖² = ‖A(x)‖⁴ ‖Wᵢ - W₀‖²", r"\lVert \nabla L_i \rVert^2 = \lVert A(x) \rVert^4\, \lVert W_i - W_0 \rVert^2"),
-            left=lambda v: _square(v, slope(v)),
-            right=lambda v: (v.a.mT @ v.a) ** 2 * _square(v, before(v) - v.W),
+            left=lambda v: v.square(slope(v)),
+            right=lambda v: (v.a.mT @ v.a) ** 2 * v.square(before(v) - v.W),
         ),
     ),
 )

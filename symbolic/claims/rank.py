@@ -7,9 +7,10 @@ not zero times a row that is not zero, of rank 1.
 Source: Theorem 2.2 and Corollary 2.3.1 say "is rank 1", which fails where W maps ΔA to zero.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.claims.theorem_2_2 import delta_A, delta_W
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -19,27 +20,19 @@ if TYPE_CHECKING:
 ORDER = 12
 
 
-def _delta(v: Values) -> Any:
-    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
-
-
-def _update(v: Values) -> Any:
-    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, _delta(v), v.a))
-
-
 def _proof(v: Values, d: "Derivation") -> None:
-    W, a, delta = v.W, v.a, _delta(v)
+    W, a, delta = v.W, v.a, delta_A(v)
     unit = a / (a.mT @ a)
     for vanishes in d.dichotomy("WΔA", r"W \Delta A", W @ delta, zero=(W @ v.z, W @ a)):
         d.start("the rank of the update")
-        d.then(v.rank(unfold(_update(v))), "definition of ΔW, Eq. (1)")
+        d.then(v.rank(unfold(delta_W(v))), "definition of ΔW, Eq. (1)")
         d.then(v.rank((W @ delta) @ unit.mT), "a column times a row")
         if vanishes:
             d.then(v.rank(v.zero("m", "d")), "the column is zero")
             d.then(v.number(0), "the rank of the zero matrix is 0")
         else:
             d.nonzero_by_map(unit, lambda x: a.mT @ x, v.number(1), "a factor of a nonzero product is not zero")
-            d.rank_of_outer_product(_update(v), W @ delta, unit.mT, "a nonzero column times a nonzero row has rank 1")
+            d.rank_of_outer_product(delta_W(v), W @ delta, unit.mT, "a nonzero column times a nonzero row has rank 1")
             d.then(v.number(1), "the rank just found")
         d.finish("which of the two cases this is")
 
@@ -55,8 +48,8 @@ CLAIM = Claim(
         r"\operatorname{rank} \Delta W = \left[W \Delta A \neq 0\right],\quad "
         r"\operatorname{rank} \Delta W \leq 1,\quad \operatorname{rank} \Delta W = 1 \Leftrightarrow W \Delta A \neq 0",
     ),
-    left=lambda v: v.rank(_update(v)),
-    right=lambda v: v.nonzero(v.W @ _delta(v)),
+    left=lambda v: v.rank(delta_W(v)),
+    right=lambda v: v.nonzero(v.W @ delta_A(v)),
     proof=_proof,
     mutants=(
         Mutant(
@@ -71,14 +64,14 @@ CLAIM = Claim(
             "the rank is 1 whenever ΔA ≠ 0",
             "if the context changes the output of the contextual layer it ought to change the weights",
             Formula("rank ΔW = [ΔA ≠ 0]", r"\operatorname{rank} \Delta W = \left[\Delta A \neq 0\right]"),
-            right=lambda v: v.nonzero(_delta(v)),
+            right=lambda v: v.nonzero(delta_A(v)),
         ),
         Mutant(
             "both-nonzero",
             "the rank is 1 whenever W ≠ 0 and ΔA ≠ 0",
             "a product of things that are not zero is taken not to be zero, which is true of numbers and not of matrices",
             Formula("rank ΔW = [W ≠ 0][ΔA ≠ 0]", r"\operatorname{rank} \Delta W = \left[W \neq 0\right]\left[\Delta A \neq 0\right]"),
-            right=lambda v: v.nonzero(v.W) @ v.nonzero(_delta(v)),
+            right=lambda v: v.nonzero(v.W) @ v.nonzero(delta_A(v)),
         ),
         Mutant(
             "always-zero",
@@ -92,8 +85,8 @@ CLAIM = Claim(
             "the patched weights have rank W + rank ΔW",
             "ranks do add up when nothing overlaps, and low-rank adapters are counted that way",
             Formula("rank(W + ΔW) = rank W + [WΔA ≠ 0]", r"\operatorname{rank}(W + \Delta W) = \operatorname{rank} W + \left[W \Delta A \neq 0\right]"),
-            left=lambda v: v.rank(v.formulas.patched_weight(v.W, _update(v))),
-            right=lambda v: v.rank(v.W) + v.nonzero(v.W @ _delta(v)),
+            left=lambda v: v.rank(v.formulas.patched_weight(v.W, delta_W(v))),
+            right=lambda v: v.rank(v.W) + v.nonzero(v.W @ delta_A(v)),
         ),
         zero_allowed(
             "a",

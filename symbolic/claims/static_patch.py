@@ -21,22 +21,18 @@ if TYPE_CHECKING:
 ORDER = 27
 
 
-def _square(v: Values, x: Any) -> Any:
-    return v.trace(x.mT @ x)
-
-
 def _nearest(v: Values) -> Any:
     return v.define("ΔW", r"\Delta W", v.formulas.least_squares_update(v.V, v.A, v.G))
 
 
 def _cost(v: Values, D: Any) -> Any:
-    return _square(v, D @ v.A - v.V) + v.ridge * _square(v, D)
+    return v.square(D @ v.A - v.V) + v.ridge * v.square(D)
 
 
 def _beyond(v: Values) -> Any:
     """What any D costs more than ΔW."""
     off = v.D - _nearest(v)
-    return _square(v, off @ v.A) + v.ridge * _square(v, off)
+    return v.square(off @ v.A) + v.ridge * v.square(off)
 
 
 def _delta(v: Values) -> Any:
@@ -133,8 +129,8 @@ NEAREST = Claim(
             "the squared errors add up without the terms of the ridge",
             "so they do for λ = 0",
             Formula("‖DA - V‖² = ‖ΔW A - V‖² + ‖(D - ΔW)A‖²", r"\lVert DA - V \rVert^2 = \lVert \Delta W A - V \rVert^2 + \lVert (D - \Delta W)A \rVert^2"),
-            left=lambda v: _square(v, v.D @ v.A - v.V),
-            right=lambda v: _square(v, _nearest(v) @ v.A - v.V) + _square(v, (v.D - _nearest(v)) @ v.A),
+            left=lambda v: v.square(v.D @ v.A - v.V),
+            right=lambda v: v.square(_nearest(v) @ v.A - v.V) + v.square((v.D - _nearest(v)) @ v.A),
         ),
         Mutant(
             "one-query-undivided",
@@ -203,8 +199,8 @@ FITTING = Claim(
         r"\Delta W = V(A^{\top}A)^{-1}A^{\top} \Rightarrow \Delta W A = V;\quad SA = V \Rightarrow \lVert S \rVert^2 = \lVert \Delta W \rVert^2"
         r" + \lVert S - \Delta W \rVert^2",
     ),
-    left=lambda v: (_fitting(v) @ v.A, _square(v, v.S)),
-    right=lambda v: (v.V, _square(v, _fitting(v)) + _square(v, v.S - _fitting(v))),
+    left=lambda v: (_fitting(v) @ v.A, v.square(v.S)),
+    right=lambda v: (v.V, v.square(_fitting(v)) + v.square(v.S - _fitting(v))),
     proof=_fitting_proof,
     mutants=(
         Mutant(

@@ -20,19 +20,19 @@ ORDER = 1
 EPSILON = Fraction(1, 10**8)
 
 
-def delta(v: Values) -> Any:
+def delta_A(v: Values) -> Any:
     """ΔA, by its name."""
     return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
 
 
-def update(v: Values) -> Any:
+def delta_W(v: Values) -> Any:
     """ΔW, by its name."""
-    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, delta(v), v.a))
+    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, delta_A(v), v.a))
 
 
 def patched(v: Values) -> Any:
     """The block without Y, with W + ΔW in place of W."""
-    return v.f(v.formulas.first_layer(v.formulas.patched_weight(v.W, update(v)), v.b, v.a))
+    return v.f(v.formulas.first_layer(v.formulas.patched_weight(v.W, delta_W(v)), v.b, v.a))
 
 
 def full(v: Values) -> Any:
@@ -44,11 +44,11 @@ def proof(v: Values, d: "Derivation") -> None:
     """The paper's Eqs. (2)-(7), with the hypothesis that Eq. (5) uses."""
     W, a, b = v.W, v.a, v.b
     d.start("the block on the smaller context, patched")
-    d.then(v.f(W @ a + update(v) @ a + b), "distributivity")
-    d.then(v.f(W @ a + unfold(update(v)) @ a + b), "definition of ΔW, Eq. (1)")
-    d.then(v.f(W @ a + (W @ delta(v)) @ (a.mT @ a / (a.mT @ a)) + b), "the row times the column is 1x1: it commutes out of the product")
-    d.then(v.f(W @ a + W @ delta(v) + b), "a nonzero scalar over itself is 1")
-    d.then(v.f(W @ (a + delta(v)) + b), "distributivity")
+    d.then(v.f(W @ a + delta_W(v) @ a + b), "distributivity")
+    d.then(v.f(W @ a + unfold(delta_W(v)) @ a + b), "definition of ΔW, Eq. (1)")
+    d.then(v.f(W @ a + (W @ delta_A(v)) @ (a.mT @ a / (a.mT @ a)) + b), "the row times the column is 1x1: it commutes out of the product")
+    d.then(v.f(W @ a + W @ delta_A(v) + b), "a nonzero scalar over itself is 1")
+    d.then(v.f(W @ (a + delta_A(v)) + b), "distributivity")
     d.finish("definition of ΔA; equal arguments give equal values of f_θ")
 
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation
+from symbolic.claims.theorem_2_2 import delta_A, delta_W
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 
 if TYPE_CHECKING:
@@ -22,32 +23,20 @@ ORDER = 2
 HALF = Fraction(1, 2)
 
 
-def _delta(v: Values) -> Any:
-    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
-
-
-def _update(v: Values) -> Any:
-    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, _delta(v), v.a))
-
-
-def _square(v: Values, x: Any) -> Any:
-    return v.trace(x.mT @ x)
-
-
 def _lagrangian(v: Values, D: Any) -> Any:
-    return HALF * _square(v, D) - v.multiplier.mT @ (D @ v.a - v.W @ _delta(v))
+    return HALF * v.square(D) - v.multiplier.mT @ (D @ v.a - v.W @ delta_A(v))
 
 
 def _left(v: Values) -> Any:
-    return v.gradient(lambda D: _lagrangian(v, D), v.D, "D", "D"), v.S, _update(v) @ v.a, _square(v, v.D)
+    return v.gradient(lambda D: _lagrangian(v, D), v.D, "D", "D"), v.S, delta_W(v) @ v.a, v.square(v.D)
 
 
 def _right(v: Values) -> Any:
-    return v.D - v.multiplier @ v.a.mT, _update(v), v.W @ _delta(v), _square(v, _update(v)) + _square(v, v.D - _update(v))
+    return v.D - v.multiplier @ v.a.mT, delta_W(v), v.W @ delta_A(v), v.square(delta_W(v)) + v.square(v.D - delta_W(v))
 
 
 def _proof(v: Values, d: "Derivation") -> None:
-    a, D, S, multiplier, target = v.a, v.D, v.S, v.multiplier, v.W @ _delta(v)
+    a, D, S, multiplier, target = v.a, v.D, v.S, v.multiplier, v.W @ delta_A(v)
     d.part(0)
     d.start("the gradient of the Lagrangian: a stationary D makes it zero")
     d.finish("∇ tr(PXQ) = (QP)ᵀ and ∇ tr(PXᵀQ) = QP, for every occurrence of D")
@@ -66,7 +55,7 @@ def _proof(v: Values, d: "Derivation") -> None:
     d.then(target @ (a.mT @ a) / (a.mT @ a), "definition of ΔW; aᵀa is 1x1")
     d.finish("a nonzero scalar over itself is 1")
     d.part(3)
-    update = _update(v)
+    update = delta_W(v)
     d.chain(v.trace(update.mT @ (D - update)), "the inner product of ΔW with the difference of two solutions")
     d.then(target.mT @ (D @ a - target) / (a.mT @ a), "ΔWᵀ = a(WΔA)ᵀ/‖a‖²; a trace may be rotated")
     d.then(v.number(0), "D is a solution: Da = WΔA")

@@ -1,3 +1,4 @@
+# NAMES delta,update
 """Theorem A.2: with a skip connection, ΔW and a change of the last bias together carry the context.
 
     x + a + W′g_θ((W + ΔW)a + b) + (b′ + Δb′)  =  x + z + W′g_θ(Wz + b) + b′,    Δb′ = ΔA = z - a,
@@ -9,6 +10,7 @@ Source: Theorem A.2, Eqs. (23)-(26).
 from typing import TYPE_CHECKING, Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.claims.theorem_2_2 import delta_A, delta_W
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
 
@@ -18,21 +20,13 @@ if TYPE_CHECKING:
 ORDER = 8
 
 
-def _delta(v: Values) -> Any:
-    return v.define("ΔA", r"\Delta A", v.formulas.context_vector(v.z, v.a))
-
-
-def _update(v: Values) -> Any:
-    return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(v.W, _delta(v), v.a))
-
-
 def _block(v: Values, W: Any, b_prime: Any, attended: Any) -> Any:
     """T_{W, b′} of Definition A.1 where the contextual layer has this output."""
     return v.formulas.skip_connection(v.x, attended, v.W_prime @ v.g(v.formulas.first_layer(W, v.b, attended)) + b_prime)
 
 
 def _patched(v: Values) -> Any:
-    return _block(v, v.formulas.patched_weight(v.W, _update(v)), v.formulas.bias_update(v.b_prime, _delta(v)), v.a)
+    return _block(v, v.formulas.patched_weight(v.W, delta_W(v)), v.formulas.bias_update(v.b_prime, delta_A(v)), v.a)
 
 
 def _full(v: Values) -> Any:
@@ -40,15 +34,15 @@ def _full(v: Values) -> Any:
 
 
 def _proof(v: Values, d: "Derivation") -> None:
-    W, a, b, delta = v.W, v.a, v.b, _delta(v)
+    W, a, b, delta = v.W, v.a, v.b, delta_A(v)
 
     def block(attended: Any, inside: Any, bias: Any) -> Any:
         return v.x + attended + (v.W_prime @ v.g(inside) + bias)
 
     patched_bias = v.b_prime + delta
     d.start("the block without Y, patched in two places")
-    d.then(block(a, W @ a + _update(v) @ a + b, patched_bias), "distributivity")
-    d.then(block(a, W @ a + unfold(_update(v)) @ a + b, patched_bias), "definition of ΔW, Eq. (26)")
+    d.then(block(a, W @ a + delta_W(v) @ a + b, patched_bias), "distributivity")
+    d.then(block(a, W @ a + unfold(delta_W(v)) @ a + b, patched_bias), "definition of ΔW, Eq. (26)")
     d.then(block(a, W @ a + (W @ delta) @ (a.mT @ a / (a.mT @ a)) + b, patched_bias), "aᵀa is 1x1: it commutes out of the product")
     d.then(block(a, W @ a + W @ delta + b, patched_bias), "a nonzero scalar over itself is 1")
     d.then(block(a, W @ (a + delta) + b, patched_bias), "distributivity")
@@ -108,7 +102,7 @@ CLAIM = Claim(
             "Δb′ = A(C,x) in place of ΔA",
             "the skip connection carries A, not its change",
             _statement("(W + ΔW)", "(b′ + z)", r"(W + \Delta W)", "(b' + z)"),
-            left=lambda v: _block(v, v.formulas.patched_weight(v.W, _update(v)), v.b_prime + v.z, v.a),
+            left=lambda v: _block(v, v.formulas.patched_weight(v.W, delta_W(v)), v.b_prime + v.z, v.a),
         ),
         Mutant(
             "bias-only",

@@ -76,6 +76,10 @@ class Values:
         """The trace, as a 1x1 value."""
         return self._kind.trace(x)
 
+    def square(self, x: Any) -> Any:
+        """‖x‖_F² = tr xᵀx, as a 1x1 value."""
+        return self.trace(x.mT @ x)
+
     def rank(self, x: Any) -> Any:
         """The rank, as a 1x1 value."""
         return self._kind.rank(x)
