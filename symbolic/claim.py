@@ -7,13 +7,11 @@ written by hand for the reader, and no program checks that the two say the same.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from symbolic.derivation import Derivation
 from symbolic.statements import Expression, Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Claim:
     left: Expression
     """The left side, or a tuple of them where the statement has several parts."""
     right: Expression
-    proof: "Callable[[Values, Derivation], None]"
+    proof: Callable[[Values, Derivation], None]
     mutants: tuple[Mutant, ...]
     functions: tuple[Function, ...] = ()
     families: tuple[Family, ...] = ()

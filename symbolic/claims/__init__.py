@@ -12,6 +12,8 @@ from functools import cache
 from symbolic.claim import Claim
 from symbolic.vocabulary import UnknownClaim, chosen
 
+__all__ = ["claim_ids", "load_claims"]
+
 
 def claim_ids() -> list[str]:
     """The ids of all claims."""

@@ -10,14 +10,12 @@ both W_n map A(x) to W₀A(C,x), and in general they agree nowhere else. For eve
 Source: Corollary B.0.1, Eqs. (27)-(35). The paper does not state the hypotheses.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 9
 
@@ -55,7 +53,7 @@ def has_stream(v: Values, k: Any) -> tuple[Any, Any]:
     return weights(v, k) @ v.a(k), v.W @ v.a(v.start)
 
 
-def carry(v: Values, d: "Derivation") -> None:
+def carry(v: Values, d: Derivation) -> None:
     """The induction that proves it."""
 
     def base() -> None:
@@ -74,7 +72,7 @@ def carry(v: Values, d: "Derivation") -> None:
     d.induction("Wₙ aₙ = W₀ a₀", lambda k: has_stream(v, k), base, step)
 
 
-def _recursion(v: Values, d: "Derivation") -> None:
+def _recursion(v: Values, d: Derivation) -> None:
     d.notation(*SUFFIXES)
     d.notation(
         "Wᵢ = Wᵢ₋₁ + ΔWᵢ₋₁(cᵢ), Eq. (31)",
@@ -91,7 +89,7 @@ def _recursion(v: Values, d: "Derivation") -> None:
     )
 
 
-def _factorization(v: Values, d: "Derivation") -> None:
+def _factorization(v: Values, d: Derivation) -> None:
     d.notation(*SUFFIXES)
     d.notation("Pᵢ = (1 + h₁A₁)⋯(1 + hᵢAᵢ)", r"P_i = (1 + h_1 A_1) \cdots (1 + h_i A_i)", "the product of the first i factors")
 
@@ -122,7 +120,7 @@ def section_3(v: Values) -> Any:
     return v.define("W′ₙ", "W'_n", v.formulas.patched_weight(v.W, update))
 
 
-def _versus(v: Values, d: "Derivation") -> None:
+def _versus(v: Values, d: Derivation) -> None:
     a, first = v.a(v.n), v.a(v.start)
     d.notation(*SUFFIXES)
     d.notation("W′ₙ = W₀ + (W₀(a₀ - aₙ))aₙᵀ/‖aₙ‖²", r"W'_n = W_0 + \frac{(W_0(a_0 - a_n))a_n^{\top}}{\lVert a_n \rVert^2}", "Section 3's weights, Eq. (13)")

@@ -10,13 +10,11 @@ W_g above W_u.)
 Source: beyond the paper: Eq. (1) with δ in place of WΔA.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 21
 
@@ -61,7 +59,7 @@ def _with_output(v: Values, output_update: Any) -> Any:
     return _block(v, v.formulas.patched_weight(v.W, update(v)), v.formulas.patched_weight(v.W_o, output_update), v.rest)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     h, delta, W_o = hidden_full(v), change(v), v.W_o
     a, z = v.define("a", "a", v.N(v.rest)), v.define("z", "z", v.N(v.full))
     d.notation(

@@ -8,15 +8,13 @@ for any f and all sizes, if a ≠ 0. What follows (the output matrix, a scale) s
 Source: beyond the paper: Eq. (1) for the networks of Shazeer, "GLU variants improve Transformer" (2020).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.claims.theorem_2_2 import delta_A
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 20
 
@@ -37,7 +35,7 @@ def _patched(v: Values) -> Any:
     return _network(v, v.formulas.patched_weight(v.W_g, _gate_update(v)), v.formulas.patched_weight(v.W_u, _up_update(v)), v.a)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, delta = v.a, delta_A(v)
     d.start("the gated network without Y, both matrices patched")
     d.then(

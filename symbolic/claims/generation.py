@@ -18,14 +18,12 @@ Source: beyond the paper, whose theorems are about one block and one token.
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 26
 
@@ -88,7 +86,7 @@ def _first_run_only(v: Values) -> Any:
     return v.recursive("S′", "S'", v.n - 1, lambda: v.next(v.t(first), v.S, _patched_output(v, first, v.S)), unpatched)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     d.notation(
         "Sᵢ, S′ᵢ: the state after i runs, with the whole prompt, and without Y and patched; S₀ = S′₀",
         r"S_i, S'_i: \text{ the state after } i \text{ runs},\quad S_0 = S'_0",

@@ -4,13 +4,11 @@ For ANY W₀, W₁, ... and any h ≠ 0 let Δ_i = (W_i - W_{i+1})/h and L_i(W) 
 Source: not in the paper; a caution about the words "gradient descent" in Proposition 3.1.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 18
 
@@ -27,7 +25,7 @@ def _step(v: Values, effect: Any) -> Any:
     return v.W - v.h * _slope(v, effect)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     d.start("the next weights, whatever they are")
     d.then(v.W - (v.h / v.h) * (v.W - v.V), "a nonzero scalar over itself is 1")
     d.then(v.W - v.h * _effect(v), "definition of Δᵢ")

@@ -8,14 +8,12 @@ by induction on the number n of removed positions, for every n and all sizes, if
 Source: Eq. (1) for this layer; the sum of outer products is what von Oswald et al. (ICML 2023) read as a gradient step. Not in the paper.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 17
 
@@ -38,7 +36,7 @@ def _claimed(v: Values, total: Any) -> Any:
     return v.W @ total @ (v.q @ v.a.mT) / (v.a.mT @ v.a)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     d.notation(
         "A₀ = a, Aᵢ = Aᵢ₋₁ + vᵢ(kᵢᵀq), M₀ = 0, Mᵢ = Mᵢ₋₁ + vᵢkᵢᵀ",
         r"A_0 = a,\ A_i = A_{i-1} + v_i(k_i^{\top}q),\quad M_0 = 0,\ M_i = M_{i-1} + v_i k_i^{\top}",

@@ -14,13 +14,11 @@ Source: not in the paper; the first is the projection theorem, e.g. Horn and Joh
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 13
 
@@ -50,7 +48,7 @@ def _other(v: Values) -> Any:
     return _update(v) + v.t @ v.w.mT
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, D, u = v.a, v.D, _target(v)
     d.part(0)
     d.start("the square of any solution")

@@ -16,15 +16,13 @@ function of r and of a free matrix U_k, and so are O_k(r) and γ_k(r): every fam
 Source: beyond the paper: Theorem A.2 for the layers of Shazeer et al., "Outrageously large neural networks" (2017).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
 from symbolic.claims.bias_free_output import FED, change
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family, subscript
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 24
 CHOSEN = r"\operatorname{chosen}"
@@ -92,7 +90,7 @@ def _patched_experts(v: Values, k: Any, r: Any = None, target: Any = None, first
     return v.recursive("G", "G", k, lambda: v.zero("d"), lambda previous, i: previous + _one_patched(v, i, logits, moved, first))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, z, r, delta, total = _a(v), _z(v), _logits(v), change(v), _gates(v, v.n)
     d.notation(
         "a = N(v′), z = N(v), r = W_r z, hᵢ = g(Uᵢ(r)z), δ = v - v′",

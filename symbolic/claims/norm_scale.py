@@ -10,14 +10,12 @@ and x ⊘ y is diag(y)⁻¹x, for matrices of which nothing is known but that di
 Source: beyond the paper: Theorem A.2 for blocks that normalise what the network adds.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
 from symbolic.claims.bias_free_output import FED, change, update
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 22
 
@@ -42,7 +40,7 @@ def _with_scale(v: Values, scale_update: Any) -> Any:
     return _block(v, v.formulas.patched_weight(v.W, update(v)), v.m_ + scale_update, v.rest)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     hat, delta = _hat(v), change(v)
     a, z = v.define("a", "a", v.N(v.rest)), v.define("z", "z", v.N(v.full))
     d.notation(

@@ -12,13 +12,11 @@ for any N and g_θ and all sizes, if h ≠ 0. A may be zero. (With a last bias �
 Source: beyond the paper: Theorem A.2 for parallel blocks, as in Wang and Komatsuzaki, "GPT-J-6B" (2021).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 23
 
@@ -39,7 +37,7 @@ def _block(v: Values, W: Any, W_o: Any, attended: Any) -> Any:
     return v.formulas.skip_connection(v.x, attended, W_o @ v.g(v.formulas.first_layer(W, v.b, v.N(v.x))))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     h, delta = _hidden(v), _change(v)
     d.notation(
         "h = g_θ(W N(x) + b), δ = A(C,x) - A(C∖Y,x)", r"h = g_\theta(W N(x) + b),\quad \delta = A(C,x) - A(C \setminus Y,x)", "h does not see the context"

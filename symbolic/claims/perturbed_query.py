@@ -7,15 +7,13 @@ exactly, before f_θ and whatever the bias, if a ≠ 0. The first term is as lar
 Source: not in the paper; it is what another batch size or another kernel does to a deployed patch.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.claims.theorem_2_2 import delta_A, delta_W
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 16
 
@@ -29,7 +27,7 @@ def _right(v: Values) -> Any:
     return v.formulas.perturbation(v.W, delta_A(v), v.a, v.epsilon)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, a, e, delta = v.W, v.a, v.epsilon, delta_A(v)
     d.start("the patched layer at a + ε, minus the layer with the context")
     d.then(W @ a + W @ e + delta_W(v) @ a + delta_W(v) @ e - W @ v.z, "distributivity; b cancels")

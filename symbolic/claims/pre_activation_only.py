@@ -9,13 +9,11 @@ Source: not in the paper; a limit of the claim `minimality`.
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 15
 
@@ -33,7 +31,7 @@ def _update(v: Values) -> Any:
     return v.define("ΔW", r"\Delta W", v.formulas.rank_one_update(_weight(v), v.formulas.context_vector(z, v.a), v.a))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, u, n = v.a, v.u, v.a.mT @ v.a
     d.notation(
         "W = -uaᵀ/‖a‖², z = 2a, b = 0", r"W = -\frac{u a^{\top}}{\lVert a \rVert^2},\quad z = 2a,\quad b = 0", "the example, for any a ≠ 0 and any u ≥ 0"

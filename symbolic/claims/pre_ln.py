@@ -9,14 +9,12 @@ A alone to the network; if its A is read as the residual stream v, then x + A co
 Source: Definition A.1, Eq. (22), and its reference [26].
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 19
 
@@ -52,7 +50,7 @@ def _full(v: Values) -> Any:
     return _block(v, v.W, v.b_prime, _with(v))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, b, rest, full = v.W, v.b, _without(v), _with(v)
     a, z = v.define("a", "a", v.N(rest)), v.define("z", "z", v.N(full))
 

@@ -8,13 +8,11 @@ for all i, n and all sizes, if a ≠ 0. So W_n = W₀ - hΣΔ_i, and T_{W_n}(x) 
 Source: Section 3, Eqs. (10)-(20). Eq. (15) as printed has W_i = W_{i-1} - h∇L_i(W_{i-1}), off by one; Eq. (14) leaves x out; a ≠ 0 is not stated.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 4
 
@@ -59,7 +57,7 @@ def slope(v: Values) -> Any:
     return v.gradient(lambda W: loss(v, W), before(v), "W", "W")
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, a, p, q = v.W, v.a, v.p, v.q
     d.part(0)
     d.start("the gradient of the loss at Wᵢ")

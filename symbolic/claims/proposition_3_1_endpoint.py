@@ -7,14 +7,12 @@ Here p_i = A(c₁..c_i,x), so p₀ = A(x). For every n and all sizes, if A(x) �
 Source: Section 3, Eqs. (10)-(14) and (20). Eq. (14) as printed leaves x out on the right: T_{W_n}(x) = T_{W₀}(c₁, ..., c_n).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 6
 
@@ -38,7 +36,7 @@ def _output(v: Values, W: Any, attended: Any) -> Any:
     return v.f(v.formulas.first_layer(W, v.b, attended))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, W = v.p(v.start), v.W
 
     def telescope(k: Any) -> tuple[Any, Any]:

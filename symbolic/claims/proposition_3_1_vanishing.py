@@ -7,14 +7,12 @@ Source: Section 3, after Proposition 3.1, which says "when c_i has no effect"; S
 and says that the steps "decrease and vanish": that is a measurement, and nothing here implies it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.claims.proposition_3_1 import NOT_ZERO, SYMBOLS, after, before, effect, loss, slope
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 5
 
@@ -23,7 +21,7 @@ def _step(v: Values) -> Any:
     return v.W @ (v.p - v.q)
 
 
-def _vanishing(v: Values, d: "Derivation") -> None:
+def _vanishing(v: Values, d: Derivation) -> None:
     a = v.a
     d.part(0)
     for vanishes in d.dichotomy("W₀(A(c₁..cᵢ,x) - A(c₁..cᵢ₊₁,x))", r"W_0(A(c_1, \dots, c_i, x) - A(c_1, \dots, c_{i+1}, x))", _step(v)):
@@ -41,7 +39,7 @@ def _vanishing(v: Values, d: "Derivation") -> None:
     d.finish("h = 1/‖A(x)‖²")
 
 
-def _norms(v: Values, d: "Derivation") -> None:
+def _norms(v: Values, d: Derivation) -> None:
     a = v.a
     d.part(0)
     d.start("the square of the gradient's norm")

@@ -7,20 +7,16 @@ not zero times a row that is not zero, of rank 1.
 Source: Theorem 2.2 and Corollary 2.3.1 say "is rank 1", which fails where W maps ΔA to zero.
 """
 
-from typing import TYPE_CHECKING
-
 from symbolic.claim import Claim, Mutant, zero_allowed
 from symbolic.claims.theorem_2_2 import delta_A, delta_W
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 12
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, a, delta = v.W, v.a, delta_A(v)
     unit = a / (a.mT @ a)
     for vanishes in d.dichotomy("WΔA", r"W \Delta A", W @ delta, zero=(W @ v.z, W @ a)):

@@ -12,13 +12,11 @@ Source: Remark 3.2 says "can in general no longer be represented by a gradient u
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 11
 HALF = Fraction(1, 2)
@@ -43,7 +41,7 @@ def _apart(v: Values) -> Any:
     return v.p @ (v.q.mT @ v.q) - v.q @ (v.q.mT @ v.p)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     X, Y, A, S, e, r, s, q = v.X, v.Y, v.A, v.S, v.e, v.r, v.s, v.q
     d.part(0)
     d.start("how far the derivative of the field XA is from symmetric")

@@ -5,13 +5,11 @@ For a ≠ 0: Da = WΔA ⇔ (D - ΔW)a = 0, so the solutions are ΔW + N with Na 
 Source: not in the paper, which speaks of "the" update and does not mention a = 0.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 14
 SYMBOLS = (Matrix("W", "m", "d"), Matrix("a", "d", "1"), Matrix("z", "d", "1"), Matrix("D", "m", "d"))
@@ -30,7 +28,7 @@ def _residual(v: Values) -> Any:
     return v.D @ v.a - _target(v)
 
 
-def _solutions(v: Values, d: "Derivation") -> None:
+def _solutions(v: Values, d: Derivation) -> None:
     d.start("by how much D misses")
     d.then(v.D @ v.a - _target(v) @ (v.a.mT @ v.a / (v.a.mT @ v.a)), "a nonzero scalar over itself is 1")
     d.then(v.D @ v.a - _update(v) @ v.a, "ΔWa = WΔA")
@@ -42,7 +40,7 @@ def _solutions(v: Values, d: "Derivation") -> None:
     )
 
 
-def _singular(v: Values, d: "Derivation") -> None:
+def _singular(v: Values, d: Derivation) -> None:
     d.start("whether D misses")
     d.then(v.nonzero(-_target(v)), "a = 0, so Da = 0")
     d.finish("a vector and its negative are zero together")

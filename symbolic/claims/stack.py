@@ -16,14 +16,12 @@ Source: beyond the paper, whose theorems are about one block.
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 25
 
@@ -91,7 +89,7 @@ def _full_effect(v: Values) -> Any:
     return v.g(v.t(1), v.formulas.first_layer(v.W(1), v.b(1), z)) - v.g(v.t(1), v.b(1))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     d.notation(
         "sᵢ, s′ᵢ: the last token's stream after block i, with the whole prompt, and without Y and patched; s₀ = s′₀",
         r"s_i, s'_i: \text{ the last token's stream after block } i,\quad s_0 = s'_0",

@@ -10,13 +10,11 @@ that do, ‖S‖² = ‖ΔW‖² + ‖S - ΔW‖² if SA = V, and for one query 
 Source: beyond the paper; Penrose (1956), Hoerl and Kennard (1970). Static patches: Mazzawi et al., "Transmuting prompts into weights" (arXiv 2510.08734).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 27
 
@@ -44,7 +42,7 @@ def _of_one(v: Values) -> Any:
     return v.formulas.fitting_update(v.W @ _delta(v), v.a, v.number(1) / (v.a.mT @ v.a))
 
 
-def _nearest_proof(v: Values, d: "Derivation") -> None:
+def _nearest_proof(v: Values, d: Derivation) -> None:
     A, V, D, G = v.A, v.V, v.D, v.G
     update = _nearest(v)
     d.part(0)
@@ -154,7 +152,7 @@ def _fitting(v: Values) -> Any:
     return v.define("ΔW", r"\Delta W", v.formulas.fitting_update(v.V, v.A, v.H))
 
 
-def _fitting_proof(v: Values, d: "Derivation") -> None:
+def _fitting_proof(v: Values, d: Derivation) -> None:
     A, V, S, H = v.A, v.V, v.S, v.H
     update = _fitting(v)
     d.part(0)

@@ -7,14 +7,12 @@ Source: Theorem 2.2, Eqs. (1)-(7); Corollary 2.3.1, Eq. (8); Remark 2.4, Eq. (9)
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 1
 EPSILON = Fraction(1, 10**8)
@@ -40,7 +38,7 @@ def full(v: Values) -> Any:
     return v.f(v.formulas.first_layer(v.W, v.b, v.z))
 
 
-def proof(v: Values, d: "Derivation") -> None:
+def proof(v: Values, d: Derivation) -> None:
     """The paper's Eqs. (2)-(7), with the hypothesis that Eq. (5) uses."""
     W, a, b = v.W, v.a, v.b
     d.start("the block on the smaller context, patched")

@@ -10,14 +10,12 @@ Source: this derivation is not in the paper, which states Eq. (1) and checks it.
 """
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation
 from symbolic.claims.theorem_2_2 import delta_A, delta_W
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 2
 HALF = Fraction(1, 2)
@@ -35,7 +33,7 @@ def _right(v: Values) -> Any:
     return v.D - v.multiplier @ v.a.mT, delta_W(v), v.W @ delta_A(v), v.square(delta_W(v)) + v.square(v.D - delta_W(v))
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     a, D, S, multiplier, target = v.a, v.D, v.S, v.multiplier, v.W @ delta_A(v)
     d.part(0)
     d.start("the gradient of the Lagrangian: a stationary D makes it zero")

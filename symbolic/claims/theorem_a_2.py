@@ -7,15 +7,13 @@ with ΔW of Eq. (1), for any g_θ (the paper's "differentiable" is not needed) a
 Source: Theorem A.2, Eqs. (23)-(26).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant, no_normalisation, zero_allowed
 from symbolic.claims.theorem_2_2 import delta_A, delta_W
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import unfold
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 8
 
@@ -33,7 +31,7 @@ def _full(v: Values) -> Any:
     return _block(v, v.W, v.b_prime, v.z)
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, a, b, delta = v.W, v.a, v.b, delta_A(v)
 
     def block(attended: Any, inside: Any, bias: Any) -> Any:

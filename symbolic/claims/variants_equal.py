@@ -7,18 +7,16 @@ In floating point they fail at different ‖a‖, which is why there are three; 
 factored form never holds ΔW. At x = a its scalar is 1, so there it tests less of the claim than the others do.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from symbolic.claim import Claim, Mutant
+from symbolic.derivation import Derivation
 from symbolic.statements import Formula, Hypothesis, Matrix, Values
-
-if TYPE_CHECKING:
-    from symbolic.derivation import Derivation
 
 ORDER = 30
 
 
-def _proof(v: Values, d: "Derivation") -> None:
+def _proof(v: Values, d: Derivation) -> None:
     W, a, s, delta = v.W, v.a, v.s, v.delta
     d.start("the update as the scaled variant evaluates it")
     d.then((W @ delta) @ (a.mT / s) / (a.mT @ a / (s @ s)) / s, "a scalar passes through transposition and products")

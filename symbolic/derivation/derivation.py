@@ -23,7 +23,7 @@ from symbolic.derivation.step import Step, StepFails
 from symbolic.statements import Hypothesis, Values, listed
 from symbolic.terms import Term, lift
 from symbolic.terms.families import LAST, START, STEP, folded
-from symbolic.terms.printing import latex, text
+from symbolic.terms.notation import latex, text
 from symbolic.vocabulary import MissingHypothesis
 
 

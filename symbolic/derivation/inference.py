@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from symbolic.derivation.knowledge import Assumption, Knowledge
 from symbolic.derivation.step import Step, StepFails
 from symbolic.terms import Application, Term, Zero, lift
-from symbolic.terms.printing import latex, text
+from symbolic.terms.notation import latex, text
 
 Inferred = tuple[Assumption, Step]
 

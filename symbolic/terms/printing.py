@@ -101,7 +101,7 @@ def expression(term: Term) -> Any:
             return Applied(Str("tr"), Str(r"\operatorname{tr}"), sympy.Integer(1), sympy.Integer(1), expression(term.body))
         case Gradient():
             slope = Str(f"∇_{term.variable.text}"), Str(rf"\nabla_{{{term.variable.latex}}}")
-            point = () if term.at == term.variable or text(term.at) == term.variable.text else (expression(term.at),)
+            point = () if term.at == term.variable or printed(term.at, 0) == term.variable.text else (expression(term.at),)
             return Slope(*slope, *map(_size, term.shape), expression(term.body), expression(term.variable), *point)
         case Application():
             size = map(_size, term.shape)
@@ -110,14 +110,9 @@ def expression(term: Term) -> Any:
             return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(term.text, *map(_size, term.shape)))
 
 
-def text(term: Term) -> str:
-    """One line of Unicode for a terminal."""
-    return str(_Printer(0).doprint(expression(term)))
-
-
-def latex(term: Term) -> str:
-    """LaTeX without delimiters."""
-    return str(_Printer(1).doprint(expression(term)))
+def printed(term: Term, notation: int) -> str:
+    """The term in a notation: 0 for a terminal, where a fraction stands on one line and its parts need brackets, 1 for LaTeX."""
+    return str(_Printer(notation).doprint(expression(term)))
 
 
 _GLYPHS = {
@@ -165,8 +160,6 @@ def _squared(expr: Any) -> Any:
 
 
 class _Printer(Printer):  # type: ignore[misc]
-    """notation: 0 for a terminal, where a fraction stands on one line and its parts need brackets, 1 for LaTeX."""
-
     def __init__(self, notation: int) -> None:
         super().__init__()
         self.notation, self.inline = notation, notation == 0

@@ -4,7 +4,7 @@ A term is a tree of matrix symbols of symbolic shape under ``@``, ``+``, ``-``, 
 term, trace and opaque functions. A shape is a pair of sizes, each a letter ("d", "m", ...) or "1"; two sizes are equal
 only if they are the same letter, so a term that can be built is meaningful for every choice of the sizes. Between two
 columns of one size ``*`` and ``/`` go entry by entry. The tree keeps the order in which the formula was evaluated: that
-is what is printed. What it means is the business of ``symbolic.algebra.normal_form``; how it looks, of ``symbolic.terms.printing``.
+is what is printed. What it means is the business of ``symbolic.algebra.normal_form``; how it looks, of ``symbolic.terms.notation``.
 """
 
 from dataclasses import dataclass

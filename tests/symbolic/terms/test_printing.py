@@ -6,7 +6,7 @@ import pytest
 from latex2mathml.converter import convert
 
 from symbolic.terms import Application, Zero
-from symbolic.terms.printing import latex, text
+from symbolic.terms.notation import latex, text
 from symbolic.terms.term import Constant, Defined, Gradient, Identity, Trace
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
