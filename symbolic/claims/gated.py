@@ -38,10 +38,7 @@ def _patched(v: Values) -> Any:
 def _proof(v: Values, d: Derivation) -> None:
     a, delta = v.a, delta_A(v)
     d.start("the gated network without Y, both matrices patched")
-    d.then(
-        v.f(v.W_g @ a + unfold(_gate_update(v)) @ a) * (v.W_u @ a + unfold(_up_update(v)) @ a),
-        "distributivity; definitions of ΔW_g and ΔW_u, Eq. (1)",
-    )
+    d.then(v.f(v.W_g @ a + unfold(_gate_update(v)) @ a) * (v.W_u @ a + unfold(_up_update(v)) @ a), "distributivity; definitions of ΔW_g and ΔW_u, Eq. (1)")
     d.then(
         v.f(v.W_g @ a + (v.W_g @ delta) @ (a.mT @ a / (a.mT @ a))) * (v.W_u @ a + (v.W_u @ delta) @ (a.mT @ a / (a.mT @ a))),
         "the row times the column is 1x1: it commutes out of the products",

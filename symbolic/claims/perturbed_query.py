@@ -44,13 +44,7 @@ CLAIM = Claim(
     id="perturbed-query",
     title="A query that is computed again as a + ε misses by (WΔA)(aᵀε)/‖a‖² + Wε",
     source="beyond the paper",
-    symbols=(
-        Matrix("W", "m", "d"),
-        Matrix("a", "d", "1"),
-        Matrix("z", "d", "1"),
-        Matrix("b", "m", "1"),
-        Matrix("epsilon", "d", "1", "ε", r"\varepsilon"),
-    ),
+    symbols=(Matrix("W", "m", "d"), Matrix("a", "d", "1"), Matrix("z", "d", "1"), Matrix("b", "m", "1"), Matrix("epsilon", "d", "1", "ε", r"\varepsilon")),
     hypotheses=(Hypothesis("a ≠ 0", r"a \neq 0", nonzero=lambda v: v.a),),
     statement=Formula(
         "((W + ΔW)(a + ε) + b) - (Wz + b) = (WΔA)(aᵀε)/‖a‖² + Wε",
@@ -60,14 +54,7 @@ CLAIM = Claim(
     right=_right,
     proof=_proof,
     mutants=(
-        _mutant(
-            "only-through-w",
-            "the update is taken not to see ε",
-            "ΔW is made for a, and small",
-            "Wε",
-            r"W\varepsilon",
-            lambda v: v.W @ v.epsilon,
-        ),
+        _mutant("only-through-w", "the update is taken not to see ε", "ΔW is made for a, and small", "Wε", r"W\varepsilon", lambda v: v.W @ v.epsilon),
         _mutant(
             "only-through-the-update",
             "W is taken not to see ε",
@@ -92,14 +79,7 @@ CLAIM = Claim(
             r"\frac{(W \Delta A)(z^{\top}\varepsilon)}{\lVert a \rVert^2} + W\varepsilon",
             lambda v: (v.W @ delta_A(v)) * (v.z.mT @ v.epsilon / (v.a.mT @ v.a)) + v.W @ v.epsilon,
         ),
-        _mutant(
-            "no-error",
-            "the patch carries over to a + ε",
-            "a good approximation is taken for an equality",
-            "0",
-            "0",
-            lambda v: v.zero("m"),
-        ),
+        _mutant("no-error", "the patch carries over to a + ε", "a good approximation is taken for an equality", "0", "0", lambda v: v.zero("m")),
         zero_allowed(
             "a",
             "the formula for the error seems to need none if ε is small",

@@ -83,10 +83,7 @@ CLAIM = Claim(
         Matrix("W_prime", "d", "k", "W′", "W'"),
         Matrix("b_prime", "d", "1", "b′", "b'"),
     ),
-    functions=(
-        Function("g", "k", "1", "g_θ", r"g_\theta", note="g_θ and N are the identity"),
-        Function("N", "d", "1", "N", "N"),
-    ),
+    functions=(Function("g", "k", "1", "g_θ", r"g_\theta", note="g_θ and N are the identity"), Function("N", "d", "1", "N", "N")),
     sizes={"k": "m"},
     hypotheses=(Hypothesis("a = N(x + A(C∖Y,x)) ≠ 0", r"a = N(x + A(C \setminus Y,x)) \neq 0", nonzero=lambda v: v.N(v.x + v.rest)),),
     statement=Formula(

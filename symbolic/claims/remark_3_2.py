@@ -98,12 +98,7 @@ CLAIM = Claim(
         r" pq^{\top} = qp^{\top} \Leftrightarrow p(q^{\top}q) = q(q^{\top}p),\ \text{i.e. } p \parallel q \text{ or } p = 0",
     ),
     left=lambda v: (_asymmetry(v, v.X, v.Y, v.A), _asymmetry(v, v.e @ v.r.mT, v.e @ v.s.mT, v.A), _potential(v, v.S), v.nonzero(_skew(v))),
-    right=lambda v: (
-        v.trace(v.Y.mT @ v.X @ (v.A - v.A.mT)),
-        (v.e.mT @ v.e) * (v.r.mT @ (v.A - v.A.mT) @ v.s),
-        v.X @ v.S,
-        v.nonzero(_apart(v)),
-    ),
+    right=lambda v: (v.trace(v.Y.mT @ v.X @ (v.A - v.A.mT)), (v.e.mT @ v.e) * (v.r.mT @ (v.A - v.A.mT) @ v.s), v.X @ v.S, v.nonzero(_apart(v))),
     proof=_proof,
     mutants=(
         Mutant(

@@ -190,10 +190,7 @@ CLAIM = Claim(
             _statement("ΔWᵢ by Eq. (1), Δb′ᵢ = 0", r"\Delta W_i \text{ by Eq. (1)},\ \Delta b'_i = 0"),
             formulas={"bias_update": lambda b_prime, delta: b_prime},
         ),
-        no_normalisation(
-            "the division in Eq. (1) is left out",
-            _statement("ΔWᵢ = (Wᵢ(z - a))aᵀ", r"\Delta W_i = (W_i(z - a))a^{\top}"),
-        ),
+        no_normalisation("the division in Eq. (1) is left out", _statement("ΔWᵢ = (Wᵢ(z - a))aᵀ", r"\Delta W_i = (W_i(z - a))a^{\top}")),
         zero_allowed(
             "Nᵢ(v′)",
             "a normalised vector seems never to be zero; a LayerNorm of a constant vector is",

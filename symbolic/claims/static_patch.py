@@ -172,25 +172,10 @@ FITTING = Claim(
     id="static-patch-fits",
     title="Independent queries are all fitted by V(AᵀA)⁻¹Aᵀ, the smallest update that does it",
     source="beyond the paper: the least-norm solution",
-    symbols=(
-        Matrix("A", "d", "k"),
-        Matrix("V", "m", "k"),
-        Matrix("S", "m", "d"),
-        Matrix("H", "k", "k"),
-    ),
+    symbols=(Matrix("A", "d", "k"), Matrix("V", "m", "k"), Matrix("S", "m", "d"), Matrix("H", "k", "k")),
     hypotheses=(
-        Hypothesis(
-            "HAᵀA = I",
-            r"HA^{\top}A = I",
-            equal=lambda v: (v.H @ v.A.mT @ v.A, v.identity("k")),
-            solve=("H", lambda v: (v.A.mT @ v.A).inverse()),
-        ),
-        Hypothesis(
-            "SA = V",
-            "SA = V",
-            equal=lambda v: (v.S @ v.A, v.V),
-            solve=("S", lambda v: v.S - (v.S @ v.A - v.V) @ v.H @ v.A.mT),
-        ),
+        Hypothesis("HAᵀA = I", r"HA^{\top}A = I", equal=lambda v: (v.H @ v.A.mT @ v.A, v.identity("k")), solve=("H", lambda v: (v.A.mT @ v.A).inverse())),
+        Hypothesis("SA = V", "SA = V", equal=lambda v: (v.S @ v.A, v.V), solve=("S", lambda v: v.S - (v.S @ v.A - v.V) @ v.H @ v.A.mT)),
     ),
     statement=Formula(
         "ΔW = V(AᵀA)⁻¹Aᵀ ⇒ ΔW A = V; SA = V ⇒ ‖S‖² = ‖ΔW‖² + ‖S - ΔW‖²",

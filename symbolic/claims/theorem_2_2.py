@@ -141,12 +141,7 @@ def claim(id: str, title: str, source: str, names: tuple[Formula, Formula], stat
         id=id,
         title=title,
         source=source,
-        symbols=(
-            Matrix("W", "m", "d"),
-            Matrix("a", "d", "1", a.text, a.latex),
-            Matrix("z", "d", "1", z.text, z.latex),
-            Matrix("b", "m", "1"),
-        ),
+        symbols=(Matrix("W", "m", "d"), Matrix("a", "d", "1", a.text, a.latex), Matrix("z", "d", "1", z.text, z.latex), Matrix("b", "m", "1")),
         functions=(Function("f", "k", "1", "f_θ", r"f_\theta", note="f_θ is the identity"),),
         sizes={"k": "m"},
         hypotheses=(Hypothesis(f"{a.text} ≠ 0", rf"{a.latex} \neq 0", nonzero=lambda v: v.a),),

@@ -90,12 +90,7 @@ CLAIM = Claim(
             equal=lambda v: (v.S @ v.a, v.W @ (v.z - v.a)),
             solve=("multiplier", lambda v: v.W @ (v.z - v.a) / (v.a.mT @ v.a)),
         ),
-        Hypothesis(
-            "S = λaᵀ",
-            r"S = \lambda a^{\top}",
-            equal=lambda v: (v.S, v.multiplier @ v.a.mT),
-            solve=("S", lambda v: v.multiplier @ v.a.mT),
-        ),
+        Hypothesis("S = λaᵀ", r"S = \lambda a^{\top}", equal=lambda v: (v.S, v.multiplier @ v.a.mT), solve=("S", lambda v: v.multiplier @ v.a.mT)),
     ),
     statement=Formula(
         "∇(½‖D‖_F² - λᵀ(Da - WΔA)) = D - λaᵀ; S = λaᵀ and Sa = WΔA give S = (WΔA)aᵀ/‖a‖² = ΔW; ΔWa = WΔA; Da = WΔA gives ‖D‖_F² = ‖ΔW‖_F² + ‖D - ΔW‖_F²",

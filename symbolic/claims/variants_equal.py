@@ -61,10 +61,7 @@ CLAIM = Claim(
     title="Eq. (1), scaled first, and never formed, are one",
     source="evaluation orders of Eq. (1)",
     symbols=(Matrix("W", "m", "d"), Matrix("delta", "d", "1", "δ", r"\delta"), Matrix("a", "d", "1"), Matrix("s", "1", "1"), Matrix("x", "d", "1")),
-    hypotheses=(
-        Hypothesis("a ≠ 0", r"a \neq 0", nonzero=lambda v: v.a),
-        Hypothesis("s ≠ 0", r"s \neq 0", nonzero=lambda v: v.s),
-    ),
+    hypotheses=(Hypothesis("a ≠ 0", r"a \neq 0", nonzero=lambda v: v.a), Hypothesis("s ≠ 0", r"s \neq 0", nonzero=lambda v: v.s)),
     statement=_statement(*_SCALED),
     left=_left,
     right=_right,
