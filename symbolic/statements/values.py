@@ -176,33 +176,26 @@ def _weights(K: int) -> list[Fraction]:
 
 def exact_kind(sizes: Mapping[str, int]) -> Kind:
     """The operations over exact rationals at these sizes."""
-    return Kind(
-        define=lambda text, latex, value: value,
-        number=lambda value: Exact.of([[value]]),
-        identity=lambda size: Exact.of(_identity(_size(size, sizes))),
-        zero=lambda shape: Exact.of([[0] * _size(shape[1], sizes) for _ in range(_size(shape[0], sizes))]),
-        trace=Exact.trace,
-        rank=Exact.rank,
-        nonzero=lambda x: Exact.of([[int(not x.is_zero())]]),
-        positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
-        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Exact.of),
-        recursive=recursive_value,
-        n=sizes.get("n"),
-    )
+    return _rational_kind(Exact.of, sizes)
 
 
 def plain_kind(sizes: Mapping[str, int]) -> Kind:
     """The operations of the second opinion at these sizes."""
+    return _rational_kind(Plain, sizes)
+
+
+def _rational_kind(make: Callable[[Any], Any], sizes: Mapping[str, int]) -> Kind:
+    """make: the matrix with these rows."""
     return Kind(
         define=lambda text, latex, value: value,
-        number=lambda value: Plain([[value]]),
-        identity=lambda size: Plain(_identity(_size(size, sizes))),
-        zero=lambda shape: Plain([[0] * _size(shape[1], sizes) for _ in range(_size(shape[0], sizes))]),
-        trace=Plain.trace,
-        rank=Plain.rank,
-        nonzero=lambda x: Plain([[int(not x.is_zero())]]),
+        number=lambda value: make([[value]]),
+        identity=lambda size: make(_identity(_size(size, sizes))),
+        zero=lambda shape: make([[0] * _size(shape[1], sizes) for _ in range(_size(shape[0], sizes))]),
+        trace=lambda x: x.trace(),
+        rank=lambda x: x.rank(),
+        nonzero=lambda x: make([[int(not x.is_zero())]]),
         positive=lambda x: x.map(lambda entry: Fraction(entry > 0)),
-        gradient=lambda loss, at, text, latex: _slope_number(loss, at, Plain),
+        gradient=lambda loss, at, text, latex: _slope_number(loss, at, make),
         recursive=recursive_value,
         n=sizes.get("n"),
     )

@@ -119,39 +119,44 @@ class Product(Operators):
 
 
 @dataclass(frozen=True, slots=True)
-class Sum(Operators):
+class _OfOneShape(Operators):
+    left: "Term"
+    right: "Term"
+
+    def __post_init__(self) -> None:
+        _require(self.left.shape == self.right.shape, "+" if isinstance(self, Sum) else "-", self.left, self.right)
+
+    @property
+    def shape(self) -> Shape:
+        """That of both operands."""
+        return self.left.shape
+
+
+class Sum(_OfOneShape):
     """left + right, of one shape; nothing is broadcast."""
 
-    left: "Term"
-    right: "Term"
-
-    def __post_init__(self) -> None:
-        _require(self.left.shape == self.right.shape, "+", self.left, self.right)
-
-    @property
-    def shape(self) -> Shape:
-        """That of both operands."""
-        return self.left.shape
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference(Operators):
+class Difference(_OfOneShape):
     """left - right, of one shape; nothing is broadcast."""
 
-    left: "Term"
-    right: "Term"
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        _require(self.left.shape == self.right.shape, "-", self.left, self.right)
+
+class _ShapedAsBody(Operators):
+    __slots__ = ()
+
+    body: Any
 
     @property
     def shape(self) -> Shape:
-        """That of both operands."""
-        return self.left.shape
+        """That of the body."""
+        return self.body.shape
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled(Operators):
+class Scaled(_ShapedAsBody):
     """A 1x1 term times a matrix of any shape."""
 
     scalar: "Term"
@@ -160,14 +165,9 @@ class Scaled(Operators):
     def __post_init__(self) -> None:
         _require(self.scalar.shape == ("1", "1"), "*", self.scalar, self.body)
 
-    @property
-    def shape(self) -> Shape:
-        """That of the matrix."""
-        return self.body.shape
-
 
 @dataclass(frozen=True, slots=True)
-class Quotient(Operators):
+class Quotient(_ShapedAsBody):
     """A matrix of any shape over a 1x1 term."""
 
     body: "Term"
@@ -175,11 +175,6 @@ class Quotient(Operators):
 
     def __post_init__(self) -> None:
         _require(self.scalar.shape == ("1", "1"), "/", self.body, self.scalar)
-
-    @property
-    def shape(self) -> Shape:
-        """That of the matrix."""
-        return self.body.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +215,12 @@ class Application(Operators):
 
 
 @dataclass(frozen=True, slots=True)
-class Defined(Operators):
+class Defined(_ShapedAsBody):
     """A name for a term: shown as the name, worth what it stands for."""
 
     text: str
     latex: str
     body: "Term"
-
-    @property
-    def shape(self) -> Shape:
-        """That of the term it stands for."""
-        return self.body.shape
 
 
 @dataclass(frozen=True, slots=True)
