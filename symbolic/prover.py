@@ -7,7 +7,7 @@ same way: it is proved in vain by the claim's own derivation and by the normal f
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, product
@@ -20,7 +20,7 @@ from symbolic.derivation import Derivation, Step, StepFails
 from symbolic.exact import Irrational, Undefined
 from symbolic.statements import Formula, Function, Matrix, Values, listed
 from symbolic.statements.values import TERMS
-from symbolic.terms import Application, Family, Symbol
+from symbolic.terms import Application, Family, Shape, Symbol, Term
 from symbolic.terms.families import member
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch, Verdict
 
@@ -191,5 +191,5 @@ def term_values(problem: Problem) -> Values:
     return Values(symbols, functions | families, problem.formulas, TERMS)
 
 
-def _opaque(name: str, shape: tuple[str, str], text: str, latex: str):  # type: ignore[no-untyped-def]
+def _opaque(name: str, shape: Shape, text: str, latex: str) -> Callable[..., Term]:
     return lambda *arguments: Application(name, arguments, shape, text, latex)

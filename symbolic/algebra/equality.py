@@ -109,13 +109,13 @@ def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
 
     Over the reals tr(XᵀX) > 0, which for a column is aᵀa; so is its square root; and a 1x1 matrix is itself not zero.
     """
-    found: set[Scalar | Polynomial] = set()
+    divisors: set[Scalar | Polynomial] = set()
     for x in polynomials:
         square = (x.mT @ x).trace()
-        found.add(Scalar((Letter(opaque_name("sqrt", [square])),)))
+        divisors.add(Scalar((Letter(opaque_name("sqrt", [square])),)))
         for scalar in (square, x) if x.shape == ("1", "1") else (square,):
             if len(scalar.terms) > 1:
-                found.add(monic(scalar))
+                divisors.add(monic(scalar))
             for (scalars, _), _ in scalar.terms if len(scalar.terms) == 1 else ():
-                found.update(generator for generator, _ in scalars if isinstance(generator, Scalar))
-    return Nonzero(frozenset(found), frozenset(found))
+                divisors.update(generator for generator, _ in scalars if isinstance(generator, Scalar))
+    return Nonzero(frozenset(divisors), frozenset(divisors))

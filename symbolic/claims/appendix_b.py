@@ -48,7 +48,7 @@ def product(v: Values, k: Any) -> Any:
     return v.recursive("P", "P", k, lambda: v.identity("d"), lambda previous, i: previous @ v.formulas.token_factor(v.identity("d"), effect(v, i), v.a(i)))
 
 
-def has_stream(v: Values, k: Any) -> tuple[Any, Any]:
+def carries(v: Values, k: Any) -> tuple[Any, Any]:
     """W_k a_k = W₀a₀: what Eq. (32) says before the bias and f_θ."""
     return weights(v, k) @ v.a(k), v.W @ v.a(v.start)
 
@@ -67,9 +67,9 @@ def carry(v: Values, d: Derivation) -> None:
         d.then(previous @ a + (previous @ delta) @ (a.mT @ a / (a.mT @ a)), "the row times the column is 1x1: it commutes out")
         d.then(previous @ a + previous @ delta, "a nonzero scalar over itself is 1")
         d.then(previous @ v.a(i - 1), "definition of ΔA(cᵢ)")
-        d.then(has_stream(v, i)[1], "for i - 1")
+        d.then(carries(v, i)[1], "for i - 1")
 
-    d.induction("Wₙ aₙ = W₀ a₀", lambda k: has_stream(v, k), base, step)
+    d.induction("Wₙ aₙ = W₀ a₀", lambda k: carries(v, k), base, step)
 
 
 def _recursion(v: Values, d: Derivation) -> None:

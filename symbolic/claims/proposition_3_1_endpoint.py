@@ -64,7 +64,7 @@ def _proof(v: Values, d: Derivation) -> None:
     d.start("the weights after n tokens")
     d.finish("induction")
 
-    def has_stream(k: Any) -> tuple[Any, Any]:
+    def carries(k: Any) -> tuple[Any, Any]:
         return weights(v, k) @ a, W @ v.p(k)
 
     def base_output() -> None:
@@ -77,10 +77,10 @@ def _proof(v: Values, d: Derivation) -> None:
         d.then(W @ v.p(i - 1) - effect(v, i) @ a / (a.mT @ a), "for i - 1")
         d.then(W @ v.p(i - 1) - (W @ (v.p(i - 1) - v.p(i))) @ (a.mT @ a / (a.mT @ a)), "definition of Δᵢ₋₁; the row times the column is 1x1")
         d.then(W @ v.p(i - 1) - W @ (v.p(i - 1) - v.p(i)), "a nonzero scalar over itself is 1")
-        d.then(has_stream(i)[1], "the sum telescopes")
+        d.then(carries(i)[1], "the sum telescopes")
 
     d.part(1)
-    d.induction("Wₙ A(x) = W₀ A(c₁..cₙ,x)", has_stream, base_output, step_output)
+    d.induction("Wₙ A(x) = W₀ A(c₁..cₙ,x)", carries, base_output, step_output)
     d.start("the block on x alone, with the last weights")
     d.finish("induction; equal arguments give equal values of f_θ")
 

@@ -68,10 +68,8 @@ def _compositions(count: int, weight: int) -> Iterator[tuple[int, ...]]:
 
 
 def _shaped(claim: Claim, sizes: Mapping[str, int], entries: Sequence[Fraction]) -> Point:
-    found, taken = {}, iter(entries)
-    for name, rows, columns in _matrices(claim, sizes):
-        found[name] = [[next(taken) for _ in range(columns)] for _ in range(rows)]
-    return found
+    rest = iter(entries)
+    return {name: [[next(rest) for _ in range(columns)] for _ in range(rows)] for name, rows, columns in _matrices(claim, sizes)}
 
 
 def _matrices(claim: Claim, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:

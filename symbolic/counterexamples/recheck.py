@@ -25,10 +25,10 @@ class Counterexample:
     """Exact rationals at which two sides differ, in stored form: entries are strings such as "-3/2", and matrices are lists of rows."""
 
     sizes: dict[str, int]
-    values: dict[str, list[list[str]]]
+    values: dict[str, Stored]
     """By the names that are printed, such as "A(x)"; matrices that have nothing to do with the sides are left out."""
-    left: list[list[str]]
-    right: list[list[str]]
+    left: Stored
+    right: Stored
     """A side that has no value is [["undefined"]]."""
     note: str
 

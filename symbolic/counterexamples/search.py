@@ -24,7 +24,7 @@ def find(problem: Problem) -> Counterexample | None:
     instances all agree are passed over at first, and are searched like the others if nothing is found elsewhere.
     """
     passes = [(quick, undefined) for undefined in ((True,) if problem.undefined else (False, True)) for quick in (True, False)]
-    return next((found for quick, undefined in passes if (found := _find(problem, quick, undefined))), None)
+    return next(filter(None, (_find(problem, quick, undefined) for quick, undefined in passes)), None)
 
 
 def _find(problem: Problem, quick: bool, undefined: bool) -> Counterexample | None:
@@ -48,9 +48,9 @@ def _find(problem: Problem, quick: bool, undefined: bool) -> Counterexample | No
                 continue
         for point in points(problem.claim, sizes):
             if refutes(sizes, point):
-                found = store(problem, sizes, _smaller(sizes, point, refutes))
-                if found is not None:
-                    return found
+                confirmed = store(problem, sizes, _smaller(sizes, point, refutes))
+                if confirmed is not None:
+                    return confirmed
     return None
 
 
