@@ -6,8 +6,8 @@ from typing import TypedDict
 from torch import nn
 
 from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import wiring
-from numeric.sides.output_patch import output_layers
 
 Shape = tuple[int, int]
 

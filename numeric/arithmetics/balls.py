@@ -13,7 +13,8 @@ from importlib.metadata import version
 from flint import arb, arb_mat, ctx
 
 from numeric.arithmetics.intervals import check_intervals, interval, overlaps, working
-from numeric.sides.variant import Variant, largest_entry
+from numeric.arithmetics.largest_entry import largest_entry
+from numeric.sides.variant import Variant
 from symbolic import formulas
 
 BITS = 320

@@ -12,7 +12,7 @@ from typing import Any
 from flint import arb, ctx
 from mpmath import iv, mp
 
-from numeric.sides.variant import largest_entry
+from numeric.arithmetics.largest_entry import largest_entry
 
 BITS = 200
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import gamma
+from numeric.arithmetics.roundoff import gamma
 from numeric.machine.error_model import ErrorModel
 
 

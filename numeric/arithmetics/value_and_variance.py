@@ -1,7 +1,7 @@
 """The value-and-variance arithmetic: how large a rounding error is to be expected. It is shown, and never judges.
 
 **Model.** The rounding errors of single operations are independent of one another and uniform on [-c, c], c = u·ufp(z) the
-largest error of rounding to nearest (``rounding.rounding_error``); so each has zero mean and variance c²/3. Real rounding
+largest error of rounding to nearest (``roundoff.rounding_error``); so each has zero mean and variance c²/3. Real rounding
 errors are neither random nor independent: that is why this is no bound that a verdict may use. Higham and Mary, "A new
 approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41 (2019), and "Sharper probabilistic backward
 error analysis for basic linear algebra kernels with random data", 42 (2020), for independent errors with zero mean; Ipsen
@@ -48,9 +48,10 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.entry_roundings import Roundings, absorbing
+from numeric.arithmetics.largest_entry import largest_entry
 from numeric.arithmetics.partial_sums import Form, root_of_squares
+from numeric.arithmetics.roundoff import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
 from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, Term, gathered, halves
-from numeric.arithmetics.value_and_radius import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
 from numeric.formats.format import Format
 from numeric.formats.storage import round_to, torch_dtype
 from numeric.machine.error_model import ErrorModel
@@ -253,7 +254,7 @@ def cast_up(x: WithVariance, numerics: ErrorModel) -> WithVariance:
 
 
 def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVariance:
-    """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``rounding.stored``."""
+    """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``value_and_radius.stored``."""
     dtype = torch_dtype(target)
     if target.native and dtype == torch_dtype(x.numerics.storage):
         return in_arithmetic(x, numerics)
@@ -265,15 +266,16 @@ def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVarianc
     return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
 
 
-def largest_entry(x: WithVariance) -> WithVariance:
-    """max|x| of each case, exact.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
+@largest_entry.register
+def _largest_entry(x: WithVariance) -> WithVariance:
+    """Exact, for a maximum rounds nothing."""
     assert not x.terms
     assert x.value is not None
     return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
 
 
 def dense_layer(weight: WithVariance, bias: WithVariance | None, x: WithVariance, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithVariance:
-    """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
+    """fl(Wx + b), whose value a module has computed.  The arguments are those of ``value_and_radius.dense_layer``."""
     assert x.value is not None
     n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
     if bias is None:

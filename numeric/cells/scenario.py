@@ -10,12 +10,12 @@ from torch import Tensor
 
 from numeric.architecture.block import Block
 from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import wiring
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
-from numeric.sides.output_patch import output_layers
 from symbolic.vocabulary.errors import CallError, chosen
 
 

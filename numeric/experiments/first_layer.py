@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.hazard import Hazards, hazards
 from numeric.arithmetics.matrix_products import Enclosed
-from numeric.arithmetics.value_and_radius import Hazards, dense_layer, exact, hazards
+from numeric.arithmetics.value_and_radius import dense_layer, exact
 from numeric.experiments.weight_paths import Path
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, kernels
 from numeric.machine.probe import ProbedMode

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.envelope import outward
+from numeric.arithmetics.hazard import hazards
 from numeric.arithmetics.matrix_products import Enclosed, running_sums
-from numeric.arithmetics.value_and_radius import hazards
 from numeric.cells.cell import block_in_format
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
@@ -31,7 +31,7 @@ from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 PROMPTS = 4

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, hazards, in_arithmetic, stored
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, in_arithmetic, stored
 from numeric.cells.scenario import Batch
 from numeric.cells.subject import Subject
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels

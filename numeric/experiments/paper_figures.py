@@ -20,7 +20,7 @@ from numeric.machine.probe import BATCH, ProbedMode
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import Variant
 from numeric.training.task import Prompts, draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 TRIALS = 100

@@ -22,7 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.blocks.stack import Below, CausalBlock, stacked
 from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 PROMPTS = 16

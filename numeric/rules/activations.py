@@ -30,7 +30,8 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow
+from numeric.arithmetics.hazard import foretell_overflow
+from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.machine.error_model import ErrorModel
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import down, exp_above, exp_below, flushed_below, input_radius, storage_error, underflow_unit, up

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, from_module
+from numeric.arithmetics.hazard import foretell_overflow
+from numeric.arithmetics.value_and_radius import WithRadius, from_module
 from numeric.rules.enclosures import down, exp_above, function_error, input_radius, magnitude, sqrt_above, sqrt_below, up
 from numeric.rules.library_errors import elementary_error
 

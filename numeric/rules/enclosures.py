@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, first_place, rounding_error
+from numeric.arithmetics.roundoff import first_place, rounding_error
+from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.machine.refinements import Refinement
 from numeric.rules.library_errors import elementary_error
 

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, WeightedSum
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, rounding_error
+from numeric.arithmetics.hazard import foretell_overflow
+from numeric.arithmetics.roundoff import rounding_error
+from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import down, input_radius, magnitude, up
 

@@ -17,7 +17,8 @@ from flint import arb, ctx
 from torch import Tensor, nn
 
 from numeric.arithmetics.balls import BITS
-from numeric.arithmetics.value_and_radius import exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import exact
 from numeric.formats.format import Format
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel

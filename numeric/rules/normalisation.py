@@ -46,7 +46,9 @@ import torch
 from torch import Tensor, nn
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, gamma
+from numeric.arithmetics.hazard import foretell_overflow
+from numeric.arithmetics.roundoff import gamma
+from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.rules.elementary import finished
 from numeric.rules.enclosures import (
     down,

@@ -19,9 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.form import OutputLayers, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, Call, wiring
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, cast_up, dense_layer, exact, from_module, hazards, in_arithmetic, stored
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, from_module, in_arithmetic, stored
 from numeric.cells.scenario import Attend, Batch
 from numeric.formats.format import format_named
 from numeric.formats.storage import in_storage, torch_dtype
@@ -30,7 +32,7 @@ from numeric.machine.kernels import ALL, BARE, DENSE, PATCHED_BIAS, PATCHED_PASS
 from numeric.machine.probe import ProbedMode
 from numeric.rules.table import RULES, rule_for
 from numeric.sides.expected_difference import expected_difference
-from numeric.sides.output_patch import OutputLayers, output_layers, output_patch, unchanged, wrong_output_patch
+from numeric.sides.output_patch import output_patch, wrong_output_patch
 from numeric.sides.passes import Factors, Pass, forward, patched_forward
 from numeric.sides.range_limits import well_inside
 from numeric.sides.variant import Variant, variants_named
@@ -229,7 +231,7 @@ def _mistaken(block: ContextualBlock, delta: Tensor, z: Tensor, variant: Variant
 
 def _as_they_are(block: ContextualBlock, outputs: OutputLayers, variant: Variant, cases: int) -> dict[str, Tensor]:
     """What the patched pass replaces, unchanged, so that the same kernels run."""
-    found = unchanged(block, outputs)
+    found = output_parameters(block, outputs)
     if not (variant.factored or block.parallel):
         found |= {f"network.{name}.weight": layer.weight.detach() for name, layer in zip(block.first_layers, block.first_linears, strict=True)}
     return {name: x.expand(cases, *x.shape) for name, x in found.items()}

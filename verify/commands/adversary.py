@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from numeric.architecture.block import blocks_named
 from numeric.architecture.shapes import asked_shapes
+from numeric.blocks import blocks_named
 from numeric.cells.exclusions import exclusion_reason
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import device_named, use_one_thread
@@ -18,7 +18,8 @@ from numeric.search.readable_context import shrink
 from numeric.search.saved_search import keep, kept
 from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
 from numeric.sides.variant import Variant, variants_named
-from numeric.training.train import BlockNotTrained, TrainedBlock, trained
+from numeric.training.cache import trained
+from numeric.training.trained_block import BlockNotTrained, TrainedBlock
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from symbolic.vocabulary.errors import CallError

@@ -11,7 +11,7 @@ from numeric.cells.scenario import Scenario, claim_of, scenarios_named
 from numeric.cells.subject import Subject
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.probe import ProbedMode
-from numeric.training.train import BlockNotTrained
+from numeric.training.trained_block import BlockNotTrained
 from reports.record.record import CellRecord, NotSwept
 from reports.record.row import NotMeasured
 from symbolic.vocabulary.verdict import Verdict

@@ -5,7 +5,7 @@ The journal is what a later start goes on from; ``run.json`` tells readers the s
 
 from collections.abc import Iterator
 
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from numeric.training.weights import weights_digest
 from reports.findings.findings import NOT_RUN
 from reports.record.cases_table import CasesWriter

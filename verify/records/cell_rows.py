@@ -10,7 +10,7 @@ from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary.verdict import Verdict

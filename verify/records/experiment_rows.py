@@ -17,7 +17,7 @@ from numeric.machine.probe import BATCH, ProbedMode
 from numeric.search.readable_context import Shrunk, in_words, shrink
 from numeric.search.worst_context import Best, Budget, Found, bench, search
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import BlockNotTrained, TrainedBlock
+from numeric.training.trained_block import BlockNotTrained, TrainedBlock
 from reports.record.experiments import (
     AdversarialRecord,
     Averages,

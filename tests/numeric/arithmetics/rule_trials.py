@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from numeric.arithmetics.hazard import hazards
 from numeric.formats.format import Format, format_named
 from numeric.formats.storage import round_to, torch_dtype
 from numeric.machine.error_model import ErrorModel
@@ -64,7 +65,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.numerics = ErrorModel(self.row, self.row, self.row, frozenset(), False, False, False, "cpu")
-        self.found = self.rules.hazards(1)
+        self.found = hazards(1)
 
     @property
     def short(self) -> bool:

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel

@@ -23,7 +23,7 @@ from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import order_of
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.balls import ball, certify
-from numeric.arithmetics.value_and_radius import dense_layer, exact, gamma, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.roundoff import gamma
+from numeric.arithmetics.value_and_radius import dense_layer, exact
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.machine.error_model import ErrorModel

@@ -8,20 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import wiring
-from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact
+from numeric.blocks import all_blocks
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import claim_of, scenarios_named
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.judging import judge
-from numeric.sides.output_patch import output_layers, output_patch
+from numeric.sides.output_patch import output_patch
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 from tests.numeric.blocks.plain_layers import NETWORKS, attended, normalised

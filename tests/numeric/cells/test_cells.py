@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics.balls import ball, certify
+from numeric.blocks import all_blocks
 from numeric.cells import cell as cells
 from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.cells.exclusions import exclusion_reason, unsupported_reason
@@ -24,7 +24,7 @@ from numeric.sides import passes, sides
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 

@@ -22,7 +22,7 @@ from numeric.machine.kernels import ALL
 from numeric.machine.probe import ProbedMode
 from numeric.sides.range_limits import range_losses
 from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 
 FORMULA, SCALED = variants_named(["formula", "scaled"])
 BY_HAND = {"fp64": -533, "fp32": -71, "bf16": -65, "fp16": -11}

@@ -22,8 +22,9 @@ from numeric.experiments.paper_figures import (
 )
 from numeric.machine.probe import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
+from numeric.training.cache import trained
 from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock, trained
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 

@@ -19,7 +19,7 @@ from numeric.machine.probe import ProbedMode, UnsupportedNumerics, probe
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 TF32 = format_named("tf32")

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, exact, hazards
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import ProbedMode

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards, stored
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, stored
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.machine.error_model import ErrorModel

@@ -27,7 +27,7 @@ from numeric.search.worst_context import STARTS, TOKENS, Best, Budget, Found, as
 from numeric.sides import sides
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
 from numeric.formats.format import NATIVE, Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype

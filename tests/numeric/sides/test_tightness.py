@@ -19,7 +19,7 @@ from numeric.machine.probe import ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 NARROW_LAYER = {"fp64": 30.0, "fp32": 30.0, "bf16": 8.0, "fp16": 8.0}

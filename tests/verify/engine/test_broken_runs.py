@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from numeric.architecture.block import blocks_named
+from numeric.blocks import blocks_named
 from numeric.cells.scenario import all_scenarios
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import cache_folder, trained
+from numeric.training.cache import cache_folder, trained
 from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from numeric.architecture.block import blocks_named
+from numeric.blocks import blocks_named
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode, UnsupportedNumerics
 from verify.engine import probing_jobs
