@@ -16,7 +16,8 @@ from numeric.cells.scenario import Scenario, claim_of
 from numeric.cells.subject import Subject
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import Sides, in_format, measure_sides
 from numeric.sides.variant import Variant

@@ -16,7 +16,7 @@ from numeric.arithmetics.balls import Certificate, ball, certify
 from numeric.cells.scenario import Batch
 from numeric.cells.witness import Witness
 from numeric.formats.mode import modes_named
-from numeric.machine.probe import probe
+from numeric.machine.probing import probe
 from numeric.machine.refinements import refinements_named
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides

@@ -15,7 +15,7 @@ from numeric.architecture.wiring import wiring
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from symbolic.vocabulary.errors import CallError, chosen
 
 

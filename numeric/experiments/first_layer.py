@@ -17,7 +17,7 @@ from numeric.arithmetics.matrix_products import Enclosed
 from numeric.arithmetics.value_and_radius import dense_layer, exact
 from numeric.experiments.weight_paths import Path
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 
 
 @dataclass(frozen=True, slots=True)

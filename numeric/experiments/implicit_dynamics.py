@@ -28,7 +28,7 @@ from numeric.experiments.first_layer import FirstLayer, LayerDifference
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.training.task import draw_prompts
 from numeric.training.trained_block import TrainedBlock

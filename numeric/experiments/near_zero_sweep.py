@@ -20,7 +20,7 @@ from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_laye
 from numeric.cells.scenario import Batch
 from numeric.cells.subject import Subject
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails

@@ -16,7 +16,8 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.envelope import ROUNDOFF, outward
 from numeric.cells.cell import block_in_format
 from numeric.cells.scenario import Batch
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import ProbedMode
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import Variant
 from numeric.training.task import Prompts, draw_prompts

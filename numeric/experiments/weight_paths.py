@@ -32,8 +32,7 @@ from numeric.arithmetics.envelope import Envelope, outward
 from numeric.arithmetics.hazard import Hazards, hazards
 from numeric.arithmetics.matrix_products import Enclosed, applied_above, chained, product_error, running_sums
 from numeric.arithmetics.value_and_radius import exact
-from numeric.machine.error_model import ErrorModel
-from numeric.sides.sides import FP64
+from numeric.machine.error_model import FP64, ErrorModel
 from symbolic import formulas
 
 Step = Callable[..., Any]

@@ -20,7 +20,25 @@ PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shar
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"
 BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
 """The same of layers without a bias, for which a library may run another kernel."""
-ALL = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
+ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
+
+BATCH = 512
+"""Cases that a measurement hands to a kernel at once."""
+
+PROBED_ROWS = 64
+"""Different rows that a probe asks about; each is repeated until the batch has the size of a measurement's."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class KernelAt:
+    """A kernel, by its name, at the shape (rows, columns) of its matrix: a library may run another code at every shape."""
+
+    kernel: str
+    rows: int
+    columns: int
+
+    def __str__(self) -> str:
+        return f"{self.kernel} {self.rows}x{self.columns}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,11 @@ class Bench:
     batch: int
     device: str
     running: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @property
+    def at(self) -> KernelAt:
+        """The kernel and the shape."""
+        return KernelAt(self.kernel.name, self.rows, self.columns)
 
     @property
     def matrices(self) -> int:

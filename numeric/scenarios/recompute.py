@@ -17,7 +17,7 @@ from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.passes import attend
 
 SERVED = 7

@@ -13,7 +13,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.sensitivities import Term, deviation, gathered
 from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, deviations_allowed, exactly, in_arithmetic, stored
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.passes import Pass
 from numeric.sides.variant import Variant
 from symbolic import formulas

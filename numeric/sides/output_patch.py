@@ -17,7 +17,7 @@ from numeric.architecture.form import OutputLayers, network_parameter, output_pa
 from numeric.architecture.wiring import INPUT, Call
 from numeric.arithmetics.value_and_radius import WithRadius, cast_up, exact, stored
 from numeric.formats.storage import in_storage
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from symbolic import formulas
 
 

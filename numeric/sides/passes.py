@@ -19,7 +19,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.wiring import INPUT, leaves
 from numeric.formats.mode import Mode
 from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]

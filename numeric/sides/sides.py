@@ -25,11 +25,10 @@ from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.hazard import Hazards, hazards
 from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, from_module, in_arithmetic, stored
 from numeric.cells.scenario import Attend, Batch
-from numeric.formats.format import format_named
 from numeric.formats.storage import in_storage, torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import ALL, BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
+from numeric.machine.error_model import FP64, ErrorModel
+from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.machine.probing import ProbedMode
 from numeric.rules.table import RULES, rule_for
 from numeric.sides.expected_difference import expected_difference
 from numeric.sides.output_patch import output_patch, wrong_output_patch
@@ -37,12 +36,6 @@ from numeric.sides.passes import Factors, Pass, forward, patched_forward
 from numeric.sides.range_limits import well_inside
 from numeric.sides.variant import Variant, variants_named
 from symbolic import formulas
-
-FP64 = ErrorModel(
-    format_named("fp64"), format_named("fp64"), format_named("fp64"), ALL,
-    elementwise_flushes=False, rounds_before_bias=False, patched_rounds_before_bias=False, device="cpu",
-)  # fmt: skip
-"""A model of fp64 that asks nothing of the machine but what the probe demands of it: any order of sums, products that flush."""
 
 KNOWN = 8.0
 """How many times its own radius what an output matrix multiplies has to be, for the case to be well inside: ‖h‖² then is four times its own."""

@@ -23,7 +23,7 @@ from numeric.cells.scenario import scenarios_named
 from numeric.cells.witness import Witness, worst_case
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import use_one_thread
-from numeric.machine.probe import ProbedMode, probe
+from numeric.machine.probing import ProbedMode, probe
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library
 from numeric.sides.variant import Variant

@@ -7,7 +7,7 @@ from numeric.blocks import all_blocks
 from numeric.formats.mode import MODES
 from numeric.machine.device import use_one_thread
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode, probe
+from numeric.machine.probing import ProbedMode, probe
 from numeric.training.cache import trained
 from numeric.training.trained_block import TrainedBlock
 

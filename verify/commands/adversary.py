@@ -13,7 +13,8 @@ from numeric.blocks import blocks_named
 from numeric.cells.exclusions import exclusion_reason
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import device_named, use_one_thread
-from numeric.machine.probe import UnsupportedNumerics, probe
+from numeric.machine.error_model import UnsupportedNumerics
+from numeric.machine.probing import probe
 from numeric.search.readable_context import shrink
 from numeric.search.saved_search import keep, kept
 from numeric.search.worst_context import SEARCH, Budget, Found, bench, search

@@ -140,7 +140,8 @@ def examine(*, device: str, as_json: bool) -> int:
     from numeric.blocks import all_blocks
     from numeric.formats.mode import MODES
     from numeric.machine.device import device_named, use_one_thread
-    from numeric.machine.probe import UnsupportedNumerics, probe
+    from numeric.machine.error_model import UnsupportedNumerics
+    from numeric.machine.probing import probe
     from numeric.rules.library_probe import probe_elementary
     from verify.run_folder.environment import describe_environment
 

@@ -10,7 +10,7 @@ from numeric.cells.scenario import scenarios_named
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode, probe
+from numeric.machine.probing import ProbedMode, probe
 from numeric.machine.refinements import Refinement
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, NearZeroSweep

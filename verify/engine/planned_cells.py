@@ -10,7 +10,7 @@ from numeric.cells.exclusions import exclusion_reason, unsupported_reason
 from numeric.cells.scenario import Scenario, claim_of, scenarios_named
 from numeric.cells.subject import Subject
 from numeric.formats.mode import Mode, modes_named
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.training.trained_block import BlockNotTrained
 from reports.record.record import CellRecord, NotSwept
 from reports.record.row import NotMeasured

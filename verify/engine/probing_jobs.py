@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.shapes import asked_shapes
 from numeric.formats.mode import modes_named
-from numeric.machine.assumptions import ASSUMPTIONS, LIBRARY
-from numeric.machine.probe import Answer, ProbedMode, UnsupportedNumerics
+from numeric.machine.error_model import ASSUMPTIONS, LIBRARY, UnsupportedNumerics
+from numeric.machine.probing import Answer, ProbedMode
 from numeric.machine.refinements import TITLES, refinements_named
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library

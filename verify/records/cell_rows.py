@@ -9,7 +9,7 @@ from numeric.cells.cell import Cell, Measurement
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
 from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.training.trained_block import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread

@@ -9,7 +9,7 @@ from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
 from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import leaves, wiring
 from numeric.cells.cell import block_in_format
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.passes import forward, patched_forward
 from numeric.sides.sides import in_format

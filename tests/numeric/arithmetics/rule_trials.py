@@ -19,6 +19,7 @@ from numeric.arithmetics.hazard import hazards
 from numeric.formats.format import Format, format_named
 from numeric.formats.storage import round_to, torch_dtype
 from numeric.machine.error_model import ErrorModel
+from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
@@ -154,7 +155,7 @@ class Desk:
         """Whether a product, which came out so, is within its radius."""
         answer = self.held(float(value)).expand(1, X.value.shape[-2], 1)
         if order is not None:
-            X = replace(X, numerics=replace(self.numerics, orders={("asked", X.value.shape[-2], X.value.shape[-1]): order}))
+            X = replace(X, numerics=replace(self.numerics, orders={KernelAt("asked", *X.value.shape[-2:]): order}))
         offset = None if bias is None else self.held(bias).expand(1, X.value.shape[-2], 1)
         radius = self.rules.product_radius(X, y, answer, "asked", bias=offset)
         return _within(answer.double().flatten()[0], truth, radius.flatten()[0])

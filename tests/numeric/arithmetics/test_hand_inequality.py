@@ -18,7 +18,7 @@ from numeric.formats.format import NATIVE, Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import probe
+from numeric.machine.probing import probe
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 

@@ -19,8 +19,9 @@ from numeric.arithmetics.hazard import Hazards, hazards
 from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
+from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import probe, torch_dtype
+from numeric.machine.probing import probe
 from tests.numeric.formats.drawn_operands import draw
 
 K = 5

@@ -8,7 +8,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.blocks import all_blocks
 from numeric.cells.cell import block_in_format
 from numeric.cells.scenario import Batch
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.scenarios.subset import SCENARIO as SUBSET
 from numeric.sides.passes import forward, patched_forward

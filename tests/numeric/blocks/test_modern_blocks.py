@@ -17,7 +17,7 @@ from numeric.blocks import all_blocks
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import claim_of, scenarios_named
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.judging import judge
 from numeric.sides.output_patch import output_patch
@@ -189,5 +189,5 @@ def test_forms_that_contradict_each_other_are_refused(options: dict[str, object]
 
 def test_numerics_of_a_layer_without_a_bias_have_their_own_order(arithmetic: dict[str, ErrorModel]) -> None:
     """What the machine was asked of layers with a bias is not taken for known of those without."""
-    asked = {kernel for kernel, rows, columns in arithmetic["fp32"].orders if (rows, columns) == (64, 32)}
+    asked = {at.kernel for at in arithmetic["fp32"].orders if (at.rows, at.columns) == (64, 32)}
     assert any("no bias" in kernel for kernel in asked)

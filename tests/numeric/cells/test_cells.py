@@ -19,7 +19,7 @@ from numeric.cells.scenario import all_scenarios, scenarios_named
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.format import format_named
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import ProbedMode, probe
+from numeric.machine.probing import ProbedMode, probe
 from numeric.sides import passes, sides
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides

@@ -17,7 +17,7 @@ from numeric.experiments.implicit_dynamics import NothingJudged, contextual_outp
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3_path, token_factors
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas

@@ -20,7 +20,7 @@ from numeric.experiments.paper_figures import (
     losses_apart,
     training_with_bounds,
 )
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.cache import trained
 from numeric.training.task import draw_prompts

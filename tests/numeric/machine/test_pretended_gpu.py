@@ -21,7 +21,8 @@ from numeric.experiments.implicit_dynamics import implicit_dynamics
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.experiments.paper_figures import training_with_bounds
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import BATCH, ProbedMode, probe
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import ProbedMode, probe
 from numeric.search import worst_context
 from numeric.sides.variant import VARIANTS, Variant
 from numeric.training.trained_block import TrainedBlock

@@ -5,7 +5,7 @@ import pytest
 
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
 from numeric.sides.variant import variants_named
 from numeric.training.trained_block import TrainedBlock

@@ -24,8 +24,7 @@ from numeric.arithmetics.hazard import Hazards, hazards
 from numeric.arithmetics.value_and_radius import WithRadius, exact
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import UnsupportedNumerics
+from numeric.machine.error_model import ErrorModel, UnsupportedNumerics
 from numeric.rules import activations, elementary, enclosures, library_probe, normalisation, reference
 from numeric.rules.activations import GELU_LIPSCHITZ, GELU_TANH_LIPSCHITZ, SILU_LIPSCHITZ
 from numeric.rules.library_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error

@@ -15,7 +15,7 @@ from numeric.arithmetics.hazard import hazards
 from numeric.arithmetics.value_and_radius import WithRadius, exact
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.rules.table import rule_for
 
 SIZE = 4

@@ -18,7 +18,8 @@ from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact,
 from numeric.formats.format import NATIVE, Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import BATCH, probe
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import probe
 from tests.numeric.formats.drawn_operands import Draw, draw
 
 K = 5

@@ -1,6 +1,7 @@
 """No term of a rule could be half as large: each is made so, at every place in the source where it stands, and a trial has to see it.
 
-The sites are read off the sources of ``value_and_radius.py``, ``roundoff.py`` and ``hazard.py``, and of the constants of ``ErrorModel`` (``rule_mutants.py``); the operands are those of
+The sites are read off the sources of ``value_and_radius.py``, ``roundoff.py`` and ``hazard.py``, and of the constants of ``ErrorModel``
+(``rule_mutants.py``); the operands are those of
 ``rule_operands.py`` and its like, and only the trials that name a rule are run for it. What is spared stands in a table, with the reason: a term of which half
 would still be enough is removed altogether instead, and a term that proofs need and no operands can use up is named as that. The table fails
 when it is stale.
@@ -190,7 +191,8 @@ def test_a_rule_that_nobody_asks_is_missed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_mention_of_a_constant_is_a_site() -> None:
     """Counted in another way: every attribute of that name in the text of the functions."""
-    words = [node.attr for node in ast.walk(source("rounding")) if isinstance(node, ast.Attribute) and node.attr in ("unit_roundoff", "half_subnormal", "smallest_normal")]
+    constants = ("unit_roundoff", "half_subnormal", "smallest_normal")
+    words = [node.attr for node in ast.walk(source("rounding")) if isinstance(node, ast.Attribute) and node.attr in constants]
     found = [site.term for site in sites("rounding")]
     assert all(words.count(word) == found.count(word) > 0 for word in set(words))
 

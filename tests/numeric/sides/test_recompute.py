@@ -16,7 +16,7 @@ from numeric.arithmetics.value_and_radius import WithRadius, exact, from_module
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import MODES
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios import recompute
 from numeric.sides import sides
 from numeric.sides.passes import patched_forward
