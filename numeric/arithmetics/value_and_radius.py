@@ -27,7 +27,7 @@ from torch import Tensor
 from numeric.arithmetics.envelope import Envelope, outward
 from numeric.arithmetics.hazard import Hazards, foretell_overflow
 from numeric.arithmetics.largest_entry import largest_entry
-from numeric.arithmetics.partial_sums import Form, partial_sums
+from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.arithmetics.roundoff import entrywise_rounding, first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
 from numeric.formats.format import Format
 from numeric.formats.storage import in_storage, round_to, torch_dtype
@@ -290,7 +290,7 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
     u = n.sum_roundoff
     if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
         form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
-        rounding = _sum_error_in_order(form, column, order, absolute, products, bias, n, exact_products=exact_products)
+        rounding = _sum_error_in_order(Terms(form, column, absolute, bias), products, order, n, exact_products=exact_products)
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
@@ -306,14 +306,12 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
     return outward(inherited + rounding + lost, 9)
 
 
-def _sum_error_in_order(
-    form: Form, column: Tensor, order: Order, absolute: Tensor, products: Tensor, bias: Tensor | None, n: ErrorModel, *, exact_products: bool
-) -> Tensor:
-    """Error of a sum whose order is known.  absolute, products: (cases, p, 1), the magnitudes of all its terms, and of those that are products."""
+def _sum_error_in_order(terms: Terms, products: Tensor, order: Order, n: ErrorModel, *, exact_products: bool) -> Tensor:
+    """Error of a sum whose order is known.  products: (cases, p, 1), the magnitudes of those of its terms that are products."""
     exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
     apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
-    sums = partial_sums(form, column, order, absolute, bias=bias, exact_products=exact_products or apart)
+    sums = partial_sums(terms, order, exact_products=exact_products or apart)
     accumulated = sums.accumulated + products if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:

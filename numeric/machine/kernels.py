@@ -42,7 +42,7 @@ class KernelAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class ProductKernel:
     """A way to multiply a matrix and a column."""
 
     name: str
@@ -75,19 +75,19 @@ def _patched_pass(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
     return vmap(lambda x: F.linear(x.unsqueeze(0), X[0], b).squeeze(0))(y.squeeze(-1)).unsqueeze(-1)
 
 
-def kernels() -> dict[str, Kernel]:
+def kernels() -> dict[str, ProductKernel]:
     """All of them, by name."""
     rows = (
-        Kernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
-        Kernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
-        Kernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
-        Kernel(DENSE, _dense, layer=True, bias=True),
-        Kernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
-        Kernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
-        Kernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
-        Kernel(BARE[DENSE], _dense, layer=True),
-        Kernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
-        Kernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
+        ProductKernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
+        ProductKernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
+        ProductKernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
+        ProductKernel(DENSE, _dense, layer=True, bias=True),
+        ProductKernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
+        ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
+        ProductKernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
+        ProductKernel(BARE[DENSE], _dense, layer=True),
+        ProductKernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
+        ProductKernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
     )
     return {row.name: row for row in rows}
 
@@ -101,7 +101,7 @@ def outer_product(column: Tensor, row: Tensor) -> Tensor:
 class Bench:
     """A kernel at a shape, ready to be asked: in which dtypes, how many cases at once, under what."""
 
-    kernel: Kernel
+    kernel: ProductKernel
     rows: int
     columns: int
     matrix: torch.dtype

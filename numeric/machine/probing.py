@@ -17,7 +17,7 @@ from numeric.formats.mode import Context, Mode
 from numeric.formats.storage import torch_dtype
 from numeric.machine import questions
 from numeric.machine.error_model import FP64, ErrorModel, UnsupportedNumerics, opmath_of
-from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, Bench, Kernel, KernelAt, kernels
+from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, Bench, KernelAt, ProductKernel, kernels
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order, revealed
 
@@ -96,7 +96,7 @@ def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shap
     layers = [(row, shape) for row in known.values() if row.layer for shape in used_at.get(row.name, others)]
     label = "" if mode.id == mode.activations.name else mode.id
 
-    def benches(wanted: list[tuple[Kernel, tuple[int, int]]], matrix: Format, results: Format, running: Context) -> list[Bench]:
+    def benches(wanted: list[tuple[ProductKernel, tuple[int, int]]], matrix: Format, results: Format, running: Context) -> list[Bench]:
         return [Bench(kernel, 1 if kernel.name == INNER_PRODUCT else p, k, torch_dtype(matrix), results, BATCH, device, running) for kernel, (p, k) in wanted]
 
     of_update = benches(products, mode.update, mode.update, update_context)

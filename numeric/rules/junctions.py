@@ -14,11 +14,10 @@ from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.hazard import foretell_overflow
 from numeric.arithmetics.roundoff import rounding_error
 from numeric.arithmetics.value_and_radius import WithRadius
-from numeric.rules.elementary import finished
-from numeric.rules.enclosures import down, input_radius, magnitude, up
+from numeric.rules.enclosures import down, finished, input_radius, magnitude, up
 
 
-def product(module: nn.Module, x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
+def product_rule(module: nn.Module, x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
     """The rule for ``Product``.  x, y, value: (cases, p, 1)."""
     return entrywise_product(x, y, value)
 

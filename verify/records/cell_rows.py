@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arithmetics.balls import Agreement, Certificate
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells.cell import Cell, Measurement
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep

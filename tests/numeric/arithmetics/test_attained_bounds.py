@@ -14,13 +14,14 @@ from torch import Tensor
 
 from numeric.arithmetics.hazard import hazards
 from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
-from numeric.formats.format import NATIVE, Format
+from numeric.formats.format import Format
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import order_of
 from numeric.sides.variant import VARIANTS, Variant
 from symbolic import formulas
+from tests.numeric.formats.drawn_operands import NATIVE
 
 NARROW = ["bf16", "fp16"]
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import value_and_variance
-from numeric.arithmetics.sensitivities import Term, deviation, gathered
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, Given, Roundings, deviations_allowed, exactly
+from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
+from numeric.arithmetics.value_and_variance import Given, Roundings, exactly
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.format import format_named
@@ -185,7 +186,7 @@ class Draw:
             patched = formulas.patched_weight(W, variant.update(W, delta, a))
             right = value_and_variance.dense_layer(patched, b, a, output, PATCHED_WEIGHT, apart=False)
         minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64)
-        return deviation(gathered((*left.terms, *(Term(t.source, t.follows.scaled(minus)) for t in right.terms)))).flatten()
+        return deviation(gathered((*left.terms, *(SourceTerm(t.source, t.follows.scaled(minus)) for t in right.terms)))).flatten()
 
 
 def agrees(found: Tensor, predicted: float) -> bool:

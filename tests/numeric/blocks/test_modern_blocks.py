@@ -62,9 +62,15 @@ def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, 
 
 @pytest.mark.parametrize(
     ("block_id", "claim"),
-    [("pre-ln", "pre-ln"), ("pre-ln-gated", "bias-free-output"), ("mixture-of-experts", "mixture-of-experts"), ("parallel", "parallel"),
-     ("attention-skip", "theorem-a.2"), ("attention", "corollary-2.3.1")],
-)  # fmt: skip
+    [
+        ("pre-ln", "pre-ln"),
+        ("pre-ln-gated", "bias-free-output"),
+        ("mixture-of-experts", "mixture-of-experts"),
+        ("parallel", "parallel"),
+        ("attention-skip", "theorem-a.2"),
+        ("attention", "corollary-2.3.1"),
+    ],
+)
 def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dict[str, TrainedBlock]) -> None:
     assert claim_of(SCENARIO, blocks[block_id].model.block) == claim
 

@@ -17,12 +17,13 @@ import torch
 
 from numeric.cells.cell import block_in_format
 from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
-from numeric.formats.format import NATIVE, Format
+from numeric.formats.format import Format
 from numeric.machine.kernels import ALL_KERNELS
 from numeric.machine.probing import ProbedMode
 from numeric.sides.range_limits import range_losses
 from numeric.sides.variant import VARIANTS, Variant, variants_named
 from numeric.training.trained_block import TrainedBlock
+from tests.numeric.formats.drawn_operands import NATIVE
 
 FORMULA, SCALED = variants_named(["formula", "scaled"])
 BY_HAND = {"fp64": -533, "fp32": -71, "bf16": -65, "fp16": -11}

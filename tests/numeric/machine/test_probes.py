@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from numeric.formats.emulation import BlockwiseSums
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.formats.format import Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
@@ -16,6 +16,7 @@ from numeric.machine import probing, questions
 from numeric.machine.error_model import UnsupportedNumerics
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
 from numeric.machine.probing import ProbedMode, probe
+from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)
 Planted = Callable[[Tensor, Tensor], Tensor]

@@ -23,10 +23,8 @@ from numeric.machine import error_model
 
 CONSTANTS = {"unit_roundoff", "half_subnormal", "smallest_normal", "elementwise_roundoff", "elementwise_underflow", "sum_roundoff", "largest"}
 INHERITED = {"radius", "entry_radius", "magnitude", "slack"}
-ERRORS = {
-    "gamma", "rounding_error", "entrywise_rounding", "sum_error", "operand_error", "operand_error_of_matrix", "subnormal_part", "first_place",
-    "product_radius", "partial_sums", "_flushed_operands", "_sum_error_in_order",
-}  # fmt: skip
+OF_ONE_ROUNDING = {"gamma", "first_place", "rounding_error", "entrywise_rounding", "sum_error", "operand_error", "subnormal_part"}
+ERRORS = OF_ONE_ROUNDING | {"operand_error_of_matrix", "product_radius", "partial_sums", "_flushed_operands", "_sum_error_in_order"}
 UPWARD = {"foretell_overflow.largest", "sum_error.first_place", "sum_error.smallest_normal"}
 """Thresholds below which nothing is foretold or nothing is lost: they loosen when they grow."""
 PROPERTIES = ("sum_roundoff", "elementwise_roundoff", "elementwise_underflow")

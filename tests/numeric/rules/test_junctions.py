@@ -103,9 +103,15 @@ def test_the_largest(name: str, arithmetic: dict[str, ErrorModel]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "radius", "decided"), [([4.0, 3.0, 2.0, 1.0], 0.25, True), ([4.0, 3.0, 2.0, 1.0], 0.5, False), ([4.0, 3.0, 3.0, 1.0], 0.0, False),
-                                 ([4.0, 4.0, 3.0, 1.0], 0.25, True), ([4.0, 3.0, 3.0, 1.0], 0.25, False)],
-)  # fmt: skip
+    ("x", "radius", "decided"),
+    [
+        ([4.0, 3.0, 2.0, 1.0], 0.25, True),
+        ([4.0, 3.0, 2.0, 1.0], 0.5, False),
+        ([4.0, 3.0, 3.0, 1.0], 0.0, False),
+        ([4.0, 4.0, 3.0, 1.0], 0.25, True),
+        ([4.0, 3.0, 3.0, 1.0], 0.25, False),
+    ],
+)
 def test_a_choice_that_rounding_decides_is_not_known(x: list[float], radius: float, decided: bool, arithmetic: dict[str, ErrorModel]) -> None:
     """Also where three tie for two places: they are all kept, but of the exact ones two may be larger. A rule that overlooked that was seen by a cell."""
     a = column(x, radius, arithmetic["fp32"])

@@ -19,7 +19,7 @@ from types import ModuleType
 import pytest
 
 from numeric.arithmetics import value_and_radius
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.formats.format import Format, format_named
 from numeric.machine.error_model import ErrorModel
 from tests.numeric.arithmetics import (
     rule_operands,  # noqa: F401 - it fills the list of trials
@@ -27,6 +27,7 @@ from tests.numeric.arithmetics import (
 )
 from tests.numeric.arithmetics.rule_operands_of_products import lost_in_a_wide_accumulator
 from tests.numeric.arithmetics.rule_trials import FP32, Desk, rounded
+from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.rules.rule_mutants import HALF, NOTHING, PROPERTIES, Mutant, Site, mutant, rules, sites, source
 
 SITES = list(sites("rounding")) + [site for site in sites("numerics") if site.function in PROPERTIES]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from numeric.arithmetics.hazard import hazards
 from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
-from numeric.formats.format import NATIVE, Format
+from numeric.formats.format import Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
@@ -24,6 +24,7 @@ from numeric.machine.kernels import ALL_KERNELS
 from numeric.sides.judging import Reason, judge
 from numeric.sides.sides import Side, Sides
 from symbolic.vocabulary.verdict import Verdict
+from tests.numeric.formats.drawn_operands import NATIVE
 
 
 def column(storage: Format, *values: float) -> Tensor:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import modes_named
