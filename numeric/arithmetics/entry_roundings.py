@@ -16,7 +16,7 @@ from torch import Tensor
 
 from numeric.arithmetics.roundoff import first_place
 from numeric.arithmetics.sensitivities import LinearMap, root_sum_squares
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 _ROWS_AT_ONCE = 8192  # of a matrix a case, so that the rows of all cases need not be held
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.roundoff import gamma
-from numeric.machine.error_model import ErrorModel
+from numeric.machine import ErrorModel
 
 
 @dataclass(frozen=True, slots=True)

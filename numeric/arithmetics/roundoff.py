@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope, outward
-from numeric.formats.storage import round_to
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.refinements import Refinement
+from numeric.formats import round_to
+from numeric.machine import ErrorModel, Refinement
 
 
 def gamma(k: int, unit_roundoff: float) -> float:

@@ -29,11 +29,9 @@ from numeric.arithmetics.hazard import Hazards, foretell_overflow
 from numeric.arithmetics.largest_entry import largest_entry
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.arithmetics.roundoff import entrywise_rounding, first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
-from numeric.formats.format import Format
-from numeric.formats.storage import in_storage, round_to, torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.formats import Format, in_storage, round_to, torch_dtype
+from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import Order
 
 

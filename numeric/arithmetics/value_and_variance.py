@@ -42,9 +42,8 @@ from numeric.arithmetics.partial_sums import Form, Terms, root_of_squares
 from numeric.arithmetics.roundoff import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
 from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, SourceTerm, absolute_above, gathered, halves, identity_map, outer_map
 from numeric.arithmetics.uniform_errors import UNIFORM
-from numeric.formats.format import Format
-from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.formats import Format, round_to, torch_dtype
+from numeric.machine import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.machine.summation_order import one_after_the_other
 

@@ -4,10 +4,10 @@ import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from symbolic.vocabulary.errors import CallError, chosen
 
-__all__ = ["UnknownBlock", "all_blocks", "blocks_named"]
+__all__ = ["all_blocks", "blocks_named"]
 
 
 class UnknownBlock(CallError):

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.hazard import Hazards, hazards
-from numeric.arithmetics.matrix_products import Enclosed
-from numeric.arithmetics.value_and_radius import dense_layer, exact
+from numeric.arithmetics import Enclosed, Hazards, exact, hazards, outward
+from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.experiments.weight_paths import Path
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, kernels
-from numeric.machine.probing import ProbedMode
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from numeric.formats.format import Format, format_named
+from numeric.formats import Format, format_named
 from numeric.machine.kernels import ALL_KERNELS, KernelAt
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order

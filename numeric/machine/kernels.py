@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Format, torch_dtype
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"

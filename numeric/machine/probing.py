@@ -12,9 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from numeric.formats.format import Format
-from numeric.formats.mode import Context, Mode
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Context, Format, Mode, torch_dtype
 from numeric.machine import questions
 from numeric.machine.error_model import FP64, ErrorModel, UnsupportedNumerics, opmath_of
 from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, Bench, KernelAt, ProductKernel, kernels

@@ -15,9 +15,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from numeric.formats.format import Format
-from numeric.formats.mode import Context
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Context, Format, torch_dtype
 from numeric.machine.kernels import BATCH, PROBED_ROWS, Bench, outer_product, repeated
 
 

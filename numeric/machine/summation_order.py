@@ -26,8 +26,7 @@ from typing import Union
 import torch
 from torch import Tensor
 
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Format, torch_dtype
 from numeric.machine.kernels import Bench
 
 Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007 - a string cannot be joined by |

@@ -29,10 +29,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.hazard import foretell_overflow
-from numeric.arithmetics.value_and_radius import WithRadius
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
+from numeric.machine import ErrorModel
 from numeric.rules.enclosures import down, exp_above, exp_below, finished, flushed_below, input_radius, storage_error, underflow_unit, up
 from numeric.rules.library_errors import elementary_error
 

@@ -9,9 +9,9 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
+from numeric.arithmetics import WithRadius, outward
 from numeric.arithmetics.roundoff import rounding_error
-from numeric.arithmetics.value_and_radius import WithRadius, from_module
+from numeric.arithmetics.value_and_radius import from_module
 from numeric.rules.library_errors import elementary_error
 
 

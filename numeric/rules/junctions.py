@@ -9,11 +9,9 @@ largest k      r_i of an entry that stays, 0 of one that becomes zero, if k stay
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.junctions import LargestOnly, WeightedSum
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.hazard import foretell_overflow
+from numeric.architecture import LargestOnly, WeightedSum
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
 from numeric.arithmetics.roundoff import rounding_error
-from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.rules.enclosures import down, finished, input_radius, magnitude, up
 
 

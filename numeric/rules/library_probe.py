@@ -16,12 +16,11 @@ import torch
 from flint import arb, ctx
 from torch import Tensor, nn
 
+from numeric.arithmetics import exact, hazards
 from numeric.arithmetics.balls import BITS
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import exact
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import FP64, ErrorModel, UnsupportedNumerics, opmath_of
+from numeric.formats import Format, torch_dtype
+from numeric.machine import FP64, ErrorModel, UnsupportedNumerics
+from numeric.machine.error_model import opmath_of
 from numeric.machine.probing import Answer
 from numeric.rules import reference as reference
 from numeric.rules.library_errors import elementary_error

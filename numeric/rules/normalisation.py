@@ -45,10 +45,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.hazard import foretell_overflow
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
 from numeric.arithmetics.roundoff import gamma
-from numeric.arithmetics.value_and_radius import WithRadius
 from numeric.rules.enclosures import (
     down,
     exp_above,

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import WithRadius
+from numeric.architecture import LargestOnly, Product, WeightedSum
+from numeric.arithmetics import WithRadius
 from numeric.rules.activations import GELU, GELU_TANH, SILU, gated
 from numeric.rules.enclosures import finished, input_radius
 from numeric.rules.junctions import largest_only, product_rule, weighted_sum

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.machine.error_model import ErrorModel
+from numeric.architecture import ContextualBlock
+from numeric.machine import ErrorModel, ProbedMode
 from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.probing import ProbedMode
 from numeric.machine.summation_order import ADD, PUSH, Order
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
 from numeric.arithmetics.uniform_errors import deviations_allowed
 from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, exactly, in_arithmetic, stored
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probing import ProbedMode
 from numeric.sides.passes import Pass
 from numeric.sides.variant import Variant
 from symbolic import formulas

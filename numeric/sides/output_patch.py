@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.architecture.form import OutputLayers, network_parameter, output_parameters
+from numeric.architecture import ContextualBlock, output_parameters
+from numeric.architecture.form import OutputLayers, network_parameter
 from numeric.architecture.wiring import INPUT, Call
-from numeric.arithmetics.value_and_radius import WithRadius, cast_up, exact, stored
-from numeric.formats.storage import in_storage
-from numeric.machine.probing import ProbedMode
+from numeric.arithmetics import WithRadius, exact
+from numeric.arithmetics.value_and_radius import cast_up, stored
+from numeric.formats import in_storage
+from numeric.machine import ProbedMode
 from symbolic import formulas
 
 

@@ -18,18 +18,16 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.form import OutputLayers, output_layers, output_parameters
+from numeric.architecture import ContextualBlock, UnusableBlock, output_layers, output_parameters
+from numeric.architecture.form import OutputLayers
 from numeric.architecture.wiring import INPUT, Call, wiring
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.hazard import Hazards, hazards
-from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, from_module, in_arithmetic, stored
+from numeric.arithmetics import Hazards, WithRadius, exact, hazards, outward
+from numeric.arithmetics.value_and_radius import cast_up, dense_layer, from_module, in_arithmetic, stored
 from numeric.cells.scenario import Attend, Batch
-from numeric.formats.storage import in_storage, torch_dtype
-from numeric.machine.error_model import FP64, ErrorModel
+from numeric.formats import in_storage, torch_dtype
+from numeric.machine import FP64, ErrorModel, ProbedMode
 from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probing import ProbedMode
-from numeric.rules.table import RULES, rule_for
+from numeric.rules import RULES, rule_for
 from numeric.sides.expected_difference import expected_difference
 from numeric.sides.output_patch import output_patch, wrong_output_patch
 from numeric.sides.passes import Factors, Pass, forward, patched_forward

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from numeric.training.task import InContextRegressor
 from numeric.training.train import Progress, train, untrained, validated
 from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights

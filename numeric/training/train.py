@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from numeric.training.task import InContextRegressor, draw_prompts, half_squared_error
 from numeric.training.trained_block import TrainedBlock
 

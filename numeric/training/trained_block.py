@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from numeric.training.task import InContextRegressor
 from symbolic.vocabulary.errors import CallError
 

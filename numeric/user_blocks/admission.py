@@ -13,13 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.form import output_layers, output_parameters
-from numeric.architecture.recipe import Recipe
+from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, wiring
-from numeric.arithmetics.balls import Ball, ball
-from numeric.rules.table import RULES, rule_for
+from numeric.arithmetics import Ball, ball
+from numeric.rules import RULES, rule_for
 from numeric.sides.variant import UnknownVariant, Variant, variants_named
 
 OWN = "own"

@@ -5,8 +5,7 @@ The journal is what a later start goes on from; ``run.json`` tells readers the s
 
 from collections.abc import Iterator
 
-from numeric.training.trained_block import TrainedBlock
-from numeric.training.weights import weights_digest
+from numeric.training import TrainedBlock, weights_digest
 from reports.findings.findings import NOT_RUN
 from reports.record.cases_table import CasesWriter
 from reports.record.experiments import Experiments

@@ -80,9 +80,8 @@ def make_plan(
     """
     from numeric.blocks import blocks_named
     from numeric.cells.scenario import scenarios_named
-    from numeric.formats.mode import modes_named
-    from numeric.machine.device import device_named
-    from numeric.machine.refinements import refinements_named
+    from numeric.formats import modes_named
+    from numeric.machine import device_named, refinements_named
     from numeric.sides.variant import variants_named
     from symbolic.claims import claim_ids
 

@@ -8,9 +8,9 @@ from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_a
 from numeric.cells.cell import Cell, Measurement
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
-from numeric.formats.mode import Mode
-from numeric.machine.probing import ProbedMode
-from numeric.training.trained_block import TrainedBlock
+from numeric.formats import Mode
+from numeric.machine import ProbedMode
+from numeric.training import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary.verdict import Verdict
