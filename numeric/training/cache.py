@@ -3,7 +3,6 @@
 A file that cannot be read, or holds other weights than were written, is not believed: the block is trained again.
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -20,6 +19,7 @@ from numeric.architecture import Block
 from numeric.training.task import InContextRegressor
 from numeric.training.train import Progress, train, untrained, validated
 from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights
+from numeric.training.weights import weights_digest
 
 CHECKPOINT = "@"
 """Stands between the step and the name of a weight in a cached file; no parameter's name holds one."""
@@ -77,19 +77,11 @@ def _is_finite(model: InContextRegressor) -> bool:
     return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of the weights, in the order of their names."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(tensors.items()):
-        digest.update(name.encode() + weight.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _write(result: TrainedBlock, path: Path) -> None:
     """Write to a temporary file first, so that a killed run leaves no half of one. A cache that cannot be written is a warning."""
     tensors = dict(result.model.state_dict())
     tensors.update({f"{step}{CHECKPOINT}{name}": weight for step, weights in result.checkpoints.items() for name, weight in weights.items()})
-    facts = {"weights": _checksum(tensors), "losses": result.losses, "seconds": result.seconds}
+    facts = {"weights": weights_digest(tensors), "losses": result.losses, "seconds": result.seconds}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -115,7 +107,7 @@ def _read(block: Block, path: Path) -> TrainedBlock | None:
             checkpoints.setdefault(int(step), {})[name] = tensors[f"{step}{CHECKPOINT}{name}"]
         model.load_state_dict({name: weight for name, weight in tensors.items() if CHECKPOINT not in name})
         # What is not finite is refused by name, and not trained again behind anybody's back.
-        if _is_finite(model) and _checksum(tensors) != facts["weights"]:
+        if _is_finite(model) and weights_digest(tensors) != facts["weights"]:
             raise ValueError("its weights are not those that were written")
         losses, seconds = tuple((int(step), float(loss)) for step, loss in facts["losses"]), float(facts["seconds"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -84,7 +84,7 @@ class RunState:
 
     def keep_model(self, trained: TrainedBlock) -> None:
         """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
-        name, weights = trained.block.id, weights_digest(trained.model)
+        name, weights = trained.block.id, weights_digest(trained.model.state_dict())
         refuse_other_weights(self.kept.models, name, weights)
         if name in self.kept.models:
             self.models.append(self.kept.models[name].row)
