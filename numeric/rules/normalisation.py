@@ -143,8 +143,8 @@ def _central_moments(x: WithRadius) -> Moments:
     e = outward(gamma(_mean_roundings(n, x.numerics.device), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
     spread = outward(2.0 * e * math.sqrt(n * max(1.0, 0.5 * math.log2(n))), 4)
     root = sqrt_above(above)
-    from_module = outward((root + spread) ** 2, 3)
-    error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * from_module + n * (n + 7) * unit, 6)
+    summed = outward((root + spread) ** 2, 3)
+    error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * summed + n * (n + 7) * unit, 6)
     # Nothing on the way is larger: a deviation multiplied by n, or a square, which is at most that of 2X.
     peak = outward(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
     foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
