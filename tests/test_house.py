@@ -24,7 +24,11 @@ SHARED = 3
 """Files of other wings that use a name before the face has to hand it on, if it has room."""
 LINES, PARAMETERS = 350, 6
 
-SAME_IN_SEVERAL: dict[str, str] = {}
+SAME_IN_SEVERAL: dict[str, str] = {
+    "Product": "numeric's is a module of torch that users import, symbolic's a term of a statement",
+    "Refinement": "a row of the record is a refinement of the machine's error model, as it is stored",
+    **dict.fromkeys(("cast_up", "dense_layer", "in_arithmetic", "stored"), "one operation in two arithmetics, value and radius and value and variance"),
+}
 """Public names that several modules define, because they are one thing there too; and why."""
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from numeric.architecture import Block
 from numeric.training.task import InContextRegressor
-from numeric.training.train import Progress, train, untrained, validated
+from numeric.training.train import Progress, train_block, untrained, validated
 from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights
 from numeric.training.weights import weights_digest
 
@@ -47,7 +47,7 @@ def trained(block: Block, *, progress: Progress | None = None, retrain: bool = F
     path = _place(block)
     result = None if retrain or not path.exists() else _read(block, path)
     if result is None:
-        result = train(block, progress)
+        result = train_block(block, progress)
         refuse_unusable(result)
         _write(result, path)
     refuse_unusable(result)

@@ -39,7 +39,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @_one_thread()
-def train(block: Block, progress: Progress | None = None) -> TrainedBlock:
+def train_block(block: Block, progress: Progress | None = None) -> TrainedBlock:
     """The block after its recipe's steps, whatever it has learned."""
     recipe, started = block.recipe, time.perf_counter()
     model = untrained(block)
