@@ -28,6 +28,9 @@ SAME_IN_SEVERAL: dict[str, str] = {
     "Counterexample": "a row of the record is what the search found, as it is stored",
     "Formula": "a row of the record is a statement's formula, as it is stored",
     "Step": "a row of the record is a line of a proof, as it is stored",
+    "Product": "numeric's is a module of torch that users import, symbolic's a term of a statement",
+    "Refinement": "a row of the record is a refinement of the machine's error model, as it is stored",
+    **dict.fromkeys(("cast_up", "dense_layer", "in_arithmetic", "stored"), "one operation in two arithmetics, value and radius and value and variance"),
 }
 """Public names that several modules define, because they are one thing there too; and why."""
 

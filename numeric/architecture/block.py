@@ -1,24 +1,17 @@
-"""A block by name: how to build it and how to train it. The folder ``blocks/`` is the registry."""
+"""A row of the registry of blocks: how to build a block and how to train it."""
 
 import inspect
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import torch
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.recipe import Recipe, fingerprint
-from symbolic.vocabulary.errors import CallError, chosen
 
 TRAINED_BY = ("architecture/layers.py", "architecture/contextual_block.py", "architecture/junctions.py", "training/task.py", "training/train.py")
-"""Files of this package on which every block's weights depend."""
-
-
-class UnknownBlock(CallError):
-    """No block of that name."""
+"""Files of ``numeric/`` on which every block's weights depend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +43,3 @@ class Block:
         assert module is not None
         trained_by = [(Path(__file__).parents[1] / name).read_text(encoding="utf-8") for name in TRAINED_BY]
         return fingerprint(self.id, self.recipe, [inspect.getsource(module), *trained_by], torch.__version__)
-
-
-def all_blocks() -> list[Block]:
-    """Every block of every file in ``blocks/``, in the order of the files' names."""
-    package = import_module("numeric.blocks")
-    found: list[Block] = []
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        found.extend(import_module(f"numeric.blocks.{info.name}").BLOCKS)
-    return found
-
-
-def blocks_named(names: Sequence[str] | None = None) -> list[Block]:
-    """The blocks of these names, or all. Raises UnknownBlock."""
-    return chosen({block.id: block for block in all_blocks()}, names, "block", UnknownBlock)

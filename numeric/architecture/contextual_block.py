@@ -30,7 +30,7 @@ class ContextualBlock(nn.Module):
     which d = d_out; parallel: it normalises the query and not the stream.
     """
 
-    def __init__(
+    def __init__(  # public, and a block's parts are seven: each but the first three by its name
         self,
         contextual: Callable[[Tensor | None, Tensor], Tensor],
         network: nn.Module,

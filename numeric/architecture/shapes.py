@@ -6,20 +6,20 @@ from typing import TypedDict
 from torch import nn
 
 from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import wiring
-from numeric.sides.output_patch import output_layers
 
-Shape = tuple[int, int]
+LayerShape = tuple[int, int]
 
 
 class AskedShapes(TypedDict):
     """What ``probe`` is given: (rows, columns) each."""
 
-    shapes: tuple[Shape, ...]
+    shapes: tuple[LayerShape, ...]
     """Of every dense layer."""
-    first: tuple[Shape, ...]
+    first: tuple[LayerShape, ...]
     """Of those whose weight is patched: the first layers, and output matrices that take what a stream lacks."""
-    bare: tuple[Shape, ...]
+    bare: tuple[LayerShape, ...]
     """Of those without a bias."""
 
 
@@ -38,5 +38,5 @@ def asked_shapes(blocks: Iterable[ContextualBlock]) -> AskedShapes:
     return found
 
 
-def _more(known: tuple[Shape, ...], layers: Iterable[nn.Linear]) -> tuple[Shape, ...]:
+def _more(known: tuple[LayerShape, ...], layers: Iterable[nn.Linear]) -> tuple[LayerShape, ...]:
     return tuple(sorted({*known, *((layer.out_features, layer.in_features) for layer in layers)}))

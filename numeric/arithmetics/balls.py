@@ -9,12 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from flint import arb, arb_mat, ctx
 
 from numeric.arithmetics.intervals import check_intervals, interval, overlaps, working
-from numeric.sides.variant import Variant, largest_entry
+from numeric.arithmetics.largest_entry import largest_entry
 from symbolic import formulas
+
+if TYPE_CHECKING:
+    from numeric.sides.variant import Variant
 
 BITS = 320
 """Working precision: over 53 + 2·53 bits of operands and products, with room for sums; a radius says what is left."""
@@ -141,7 +145,7 @@ def certify(
     b: Ball,
     z: Sequence[float],
     a: Sequence[float],
-    variant: Variant,
+    variant: "Variant",
     left: Sequence[float],
     right: Sequence[float],
     left_radius: Sequence[float],

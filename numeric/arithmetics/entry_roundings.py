@@ -1,8 +1,12 @@
 """The roundings of the entries of a matrix a case: each entry's own, and met by one product.
 
 The standard deviation of an entry is a fixed share of its size, so Σ_j σ_ij² y_j² costs what the matrix's short form does
-(``LinearMap.deviation``), not m·d numbers a case. What is absorbed when an update is added to W is no matter of chance, and is
-added up entry by entry, in the rows where there is any.
+(``LinearMap.deviation``), not m·d numbers a case.
+
+**Absorbed entries.** Where |Û_ij| ≤ u·ufp(W_ij) the sum W_ij + Û_ij is W_ij again, so its error is -Û_ij, which is not random: over a
+row these add up to a part of v̂_i that is lost (stagnation; Croci, Fasi, Higham, Mary and Mikaitis, "Stochastic rounding:
+implementation, error analysis and applications", R. Soc. Open Sci. 9 (2022)). They are added up as they are, entry by entry in the
+rows where there is any, into a *known* error κ_i, and the bound is |κ_i| + λσ_i (``uniform_errors.py``).
 """
 
 from dataclasses import dataclass
@@ -10,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from numeric.arithmetics.roundoff import first_place
 from numeric.arithmetics.sensitivities import LinearMap, root_sum_squares
-from numeric.arithmetics.value_and_radius import first_place
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 _ROWS_AT_ONCE = 8192  # of a matrix a case, so that the rows of all cases need not be held
 

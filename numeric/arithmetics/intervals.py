@@ -12,16 +12,16 @@ from typing import Any
 from flint import arb, ctx
 from mpmath import iv, mp
 
-from numeric.sides.variant import largest_entry
+from numeric.arithmetics.largest_entry import largest_entry
 
-BITS = 200
+_BITS = 200
 
 
 @contextmanager
 def working() -> Iterator[None]:
     """mpmath's intervals at 200 bits, and balls wide enough for their ends, put back afterwards."""
-    saved, iv.prec = iv.prec, BITS
-    balls, ctx.prec = ctx.prec, max(ctx.prec, 2 * BITS)
+    saved, iv.prec = iv.prec, _BITS
+    balls, ctx.prec = ctx.prec, max(ctx.prec, 2 * _BITS)
     try:
         yield
     finally:
@@ -80,7 +80,7 @@ def overlaps(found: Any, ball: arb) -> bool:
 
 def _exactly(end: Any) -> arb:
     """An end of an interval, a number of 200 bits."""
-    with mp.workprec(2 * BITS):  # where converting rounds nothing
+    with mp.workprec(2 * _BITS):  # where converting rounds nothing
         number = mp.mpf(end)
     return arb(int(mp.sign(number)) * int(number.man)) * arb(2) ** int(number.exp)
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import gamma
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics.roundoff import gamma
+from numeric.machine import ErrorModel
 
 
 @dataclass(frozen=True, slots=True)

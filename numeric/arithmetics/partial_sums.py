@@ -12,8 +12,8 @@ number of float64 operations in one s_t,
     |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + c·2^-1074 + (slack |y|)_i.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -60,6 +60,20 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a product X y + b."""
+
+    form: Form
+    """What X is close to."""
+    y: Tensor
+    """(cases, q, 1) float64, the machine's operand."""
+    absolute: Tensor
+    """(cases, p, 1): Σ|X_ij y_j| + |b_i|."""
+    bias: Tensor | None = None
+    """(cases, p, 1) or (p, 1), if it is one of the terms."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartialSums:
     """Upper bounds of Σ_t |s_t| over the nodes of a tree at which something is rounded.  Each (cases, p, 1) float64."""
 
@@ -69,65 +83,59 @@ class PartialSums:
     """Rounded to the storage format: strands that are stored before they are added, and what they add up to."""
 
 
-def partial_sums(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias: Tensor | None, exact_products: bool) -> PartialSums:
-    """Bounds of the partial sums of a product.
-
-    y: (cases, q, 1) float64, the machine's operand; absolute: (cases, p, 1), Σ|X_ij y_j| + |b_i|; bias: (cases, p, 1) or (p, 1).
-    exact_products: whether a single product is held without an error.
-    """
-    found = _walked(form, y, order, absolute, torch.abs, bias=bias, exact_products=exact_products)
+def partial_sums(terms: Terms, order: Order, *, exact_products: bool) -> PartialSums:
+    """Bounds of the partial sums of a product.  exact_products: whether a single product is held without an error."""
+    sums, nodes = _summed(terms, order, torch.abs, exact_products=exact_products)
     # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``outward``.
-    operations = (2 + 4 * len(form.outers)) * (y.shape[-2] + 2)
-    doubt = outward(absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + form.slack.apply(y.abs())
-    above = found.nodes * doubt
-    return PartialSums(*(outward(part + above, found.nodes + 3) for part in (found.accumulated, found.stored)))
+    operations = (2 + 4 * len(terms.form.outers)) * (terms.y.shape[-2] + 2)
+    doubt = outward(terms.absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + terms.form.slack.apply(terms.y.abs())
+    return PartialSums(*(outward(part + nodes * doubt, nodes + 3) for part in sums))
 
 
-def root_of_squares(form: Form, y: Tensor, order: Order, absolute: Tensor, *, bias: Tensor | None, exact_products: bool) -> PartialSums:
+def root_of_squares(terms: Terms, order: Order, *, exact_products: bool) -> PartialSums:
     """√Σ_t s_t² instead of Σ_t |s_t|, for an expected bound: no upper bound, but the number itself, to within float64's rounding and the slack.
 
-    The arguments are those of ``partial_sums``. The sums are divided by a power of two a case, lest a square underflow.
+    The sums are divided by a power of two a case, lest a square underflow.
     """
-    unit = power_of_two_above(absolute.amax((-2, -1), keepdim=True))
-    bias = None if bias is None else bias.double() / unit
-    found = _walked(form, y / unit, order, absolute, torch.square, bias=bias, exact_products=exact_products)
-    return PartialSums(*(part.sqrt() * unit for part in (found.accumulated, found.stored)))
+    unit = power_of_two_above(terms.absolute.amax((-2, -1), keepdim=True))
+    bias = None if terms.bias is None else terms.bias.double() / unit
+    sums, _ = _summed(replace(terms, y=terms.y / unit, bias=bias), order, torch.square, exact_products=exact_products)
+    return PartialSums(*(part.sqrt() * unit for part in sums))
 
 
-@dataclass(frozen=True, slots=True)
-class _Walked:
-    """Sums over the nodes of a tree, and how many nodes there were."""
-
-    accumulated: Tensor
-    stored: Tensor
-    nodes: int
-
-
-def _walked(form: Form, y: Tensor, order: Order, like: Tensor, measure: Callable[[Tensor], Tensor], *, bias: Tensor | None, exact_products: bool) -> _Walked:
-    """The sums over the nodes of a measure of the partial sums there, each (cases, p, 1).  like: (cases, p, 1), for its shape."""
-    q = y.shape[-2]
-    columns = y.squeeze(-1)
-    shared = form.shared
-    turned = None if shared is None else shared.movedim(-1, 0).contiguous()  # one column of the matrix after the other
-    scalars = [row.squeeze(-2) * columns for _, row in form.outers]
-    cols = [col.squeeze(-1) for col, _ in form.outers]
-    offset = None if bias is None else bias.double().squeeze(-1)
-    total, stored = (torch.zeros(like.shape[:-1], dtype=torch.float64, device=y.device) for _ in range(2))
-    stack: list[tuple[Tensor, list[Tensor]]] = []
+def _summed(terms: Terms, order: Order, measure: Callable[[Tensor], Tensor], *, exact_products: bool) -> tuple[tuple[Tensor, Tensor], int]:
+    """The sums of a measure of the partial sums, of those in the accumulator and of those that are stored, and how many there were."""
+    shape = terms.absolute.shape[:-1]
+    sums = tuple(torch.zeros(shape, dtype=torch.float64, device=terms.y.device) for _ in range(2))
     nodes = 0
+    for stored, node in _nodes(terms, order, exact_products=exact_products):
+        sums[stored].add_(measure(node))
+        nodes += 1
+    return (sums[0].unsqueeze(-1), sums[1].unsqueeze(-1)), nodes
 
-    def size(top: Tensor, parts: list[Tensor]) -> Tensor:
+
+def _nodes(terms: Terms, order: Order, *, exact_products: bool) -> Iterator[tuple[bool, Tensor]]:
+    """The partial sums (cases, p) that are rounded, one after the other, and whether to storage; each is changed in place for the next."""
+    q, shape = terms.y.shape[-2], terms.absolute.shape[:-1]
+    columns = terms.y.squeeze(-1)
+    shared = None if terms.form.shared is None else terms.form.shared.movedim(-1, 0).contiguous()  # one column of the matrix after the other
+    scalars = [row.squeeze(-2) * columns for _, row in terms.form.outers]
+    cols = [col.squeeze(-1) for col, _ in terms.form.outers]
+    offset = None if terms.bias is None else terms.bias.double().squeeze(-1)
+    stack: list[tuple[Tensor, list[Tensor]]] = []
+
+    def whole(top: Tensor, parts: list[Tensor]) -> Tensor:
         for col, part in zip(cols, parts, strict=True):
             top = torch.addcmul(top, col, part)
-        return measure(top)
+        return top
 
     for op, leaf in order.program:
         if op == PUSH:
             if leaf == q:
                 assert offset is not None
-                stack.append((offset.expand_as(total).clone(), [torch.zeros_like(columns[:, :1]) for _ in scalars]))
+                stack.append((offset.expand(shape).clone(), [torch.zeros_like(columns[:, :1]) for _ in scalars]))
                 continue  # a bias is what it is
-            start = torch.zeros_like(total) if turned is None else turned[leaf] * columns[:, leaf : leaf + 1]
+            start = torch.zeros(shape, dtype=torch.float64, device=columns.device) if shared is None else shared[leaf] * columns[:, leaf : leaf + 1]
             stack.append((start, [scalar[:, leaf : leaf + 1].clone() for scalar in scalars]))
             if exact_products:
                 continue
@@ -137,19 +145,17 @@ def _walked(form: Form, y: Tensor, order: Order, like: Tensor, measure: Callable
                 assert offset is not None
                 top.add_(offset)
             else:
-                if turned is not None:
-                    top.addcmul_(turned[leaf].expand_as(top), columns[:, leaf : leaf + 1].expand_as(top))
+                if shared is not None:
+                    top.addcmul_(shared[leaf].expand_as(top), columns[:, leaf : leaf + 1].expand_as(top))
                 for part, scalar in zip(parts, scalars, strict=True):
                     part.add_(scalar[:, leaf : leaf + 1])
         else:
             more, others = stack.pop()
             top, parts = stack[-1]
             if order.stored_strands:
-                stored.add_(size(top, parts)).add_(size(more, others))
-                nodes += 2
+                yield True, whole(top, parts)
+                yield True, whole(more, others)
             top.add_(more)
             for part, other in zip(parts, others, strict=True):
                 part.add_(other)
-        (stored if op == MERGE and order.stored_strands else total).add_(size(*stack[-1]))
-        nodes += 1
-    return _Walked(total.unsqueeze(-1), stored.unsqueeze(-1), nodes)
+        yield op == MERGE and order.stored_strands, whole(*stack[-1])

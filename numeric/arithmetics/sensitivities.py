@@ -134,8 +134,25 @@ class Columns:
         return LinearMap(shared=((torch.ones((1, 1, 1), dtype=torch.float64, device=sigma.device), sigma),)).deviation(self.t.abs())
 
 
+def identity_map(x: Tensor) -> LinearMap:
+    """From the errors of the entries of a column to the column.  x: for its device."""
+    return LinearMap(identity=torch.ones((1, 1, 1), dtype=torch.float64, device=x.device))
+
+
+def outer_map(col: Tensor, follows: LinearMap | Columns) -> LinearMap:
+    """The column times the one row of the map."""
+    assert isinstance(follows, LinearMap)
+    return LinearMap(outers=((col, follows.against(torch.ones_like(col[..., :1, :]))),))
+
+
+def absolute_above(of: LinearMap, size: Tensor) -> Tensor:
+    """At least Σ_k |X_ik y_k|, by the triangle inequality.  size: |y|. Returns (cases, p, 1)."""
+    shared = tuple((scale.abs(), matrix.abs()) for scale, matrix in of.shared)
+    return LinearMap(None, shared, tuple((col.abs(), row.abs()) for col, row in of.outers)).of(size)
+
+
 @dataclass(frozen=True, slots=True)
-class Term:
+class SourceTerm:
     """One source's part in an error."""
 
     source: Source
@@ -145,21 +162,27 @@ class Term:
     """(cases, 1, q), in a matrix: the error is (column)·right, the same along a row; (cases, 1, p), and the error is (column·right)ᵀ, if turned."""
     turned: bool = False
 
+    @property
+    def row(self) -> Tensor:
+        """``right``, of a term that has it."""
+        assert self.right is not None
+        return self.right
 
-def gathered(terms: Sequence[Term]) -> tuple[Term, ...]:
+
+def gathered(terms: Sequence[SourceTerm]) -> tuple[SourceTerm, ...]:
     """The terms of a column, those of one source in one."""
-    found: dict[int, Term] = {}
+    found: dict[int, SourceTerm] = {}
     for term in terms:
         assert term.right is None
         before = found.get(id(term.source))
         if before is not None:
             follows = before.follows.plus(term.follows)  # type: ignore[arg-type]  # of one source, so of one kind
-            term = Term(term.source, follows)
+            term = SourceTerm(term.source, follows)
         found[id(term.source)] = term
     return tuple(found.values())
 
 
-def deviation(terms: Sequence[Term]) -> Tensor:
+def deviation(terms: Sequence[SourceTerm]) -> Tensor:
     """The standard deviation of each entry of a column.  Returns (cases, p, 1)."""
     parts = [term.follows.deviation(term.source.deviation) for term in gathered(terms)]
     total = torch.zeros((1, 1, 1), dtype=torch.float64)

@@ -25,38 +25,14 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope, outward
-from numeric.arithmetics.partial_sums import Form, partial_sums
-from numeric.formats.format import Format
-from numeric.formats.storage import in_storage, round_to, torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics.hazard import Hazards, foretell_overflow
+from numeric.arithmetics.largest_entry import largest_entry
+from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
+from numeric.arithmetics.roundoff import entrywise_rounding, first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
+from numeric.formats import Format, in_storage, round_to, torch_dtype
+from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import Order
-
-
-def gamma(k: int, unit_roundoff: float) -> float:
-    """γ_k = ku/(1 - ku); infinite where ku ≥ 1.  Higham, Lemma 3.1."""
-    ku = k * unit_roundoff
-    return ku / (1.0 - ku) if ku < 1.0 else float("inf")
-
-
-@dataclass(slots=True)
-class Hazards:
-    """What can go wrong in the cases of a batch: foretold by the operands, or seen in a result."""
-
-    overflow: Tensor
-    """(cases,) bool: a magnitude could pass Ω, so an infinity would be no surprise."""
-    underflow: Tensor
-    """(cases,) bool: a denominator cannot be told from zero."""
-    not_finite: Tensor
-    """(cases,) bool: a vector or a scalar on the way came out infinite or NaN. A later step can hide it: x/∞ = 0."""
-    undecided: Tensor
-    """(cases,) bool: which entries are the largest cannot be told, so neither which experts are chosen."""
-
-
-def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
-    """No hazards yet, for that many cases."""
-    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(4)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +208,9 @@ def in_arithmetic(x: WithRadius, numerics: ErrorModel) -> WithRadius:
     return WithRadius(x.value, x.radius, x.magnitude, numerics, x.hazards, x.form)
 
 
-def largest_entry(x: WithRadius) -> WithRadius:
-    """max|x| of each case; exact, for a maximum rounds nothing.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
+@largest_entry.register
+def _largest_entry(x: WithRadius) -> WithRadius:
+    """Exact, for a maximum rounds nothing."""
     assert x.radius.is_zero, "the scale of an inexact vector would need a radius"
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
@@ -311,7 +288,7 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
     u = n.sum_roundoff
     if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
         form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
-        rounding = _sum_error_in_order(form, column, order, absolute, products, bias, n, exact_products=exact_products)
+        rounding = _sum_error_in_order(Terms(form, column, absolute, bias), products, order, n, exact_products=exact_products)
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
@@ -327,65 +304,18 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
     return outward(inherited + rounding + lost, 9)
 
 
-def _sum_error_in_order(
-    form: Form, column: Tensor, order: Order, absolute: Tensor, products: Tensor, bias: Tensor | None, n: ErrorModel, *, exact_products: bool
-) -> Tensor:
-    """Error of a sum whose order is known.  absolute, products: (cases, p, 1), the magnitudes of all its terms, and of those that are products."""
+def _sum_error_in_order(terms: Terms, products: Tensor, order: Order, n: ErrorModel, *, exact_products: bool) -> Tensor:
+    """Error of a sum whose order is known.  products: (cases, p, 1), the magnitudes of those of its terms that are products."""
     exact_products = exact_products or (order.stored_strands and n.matrices is None)  # short numbers, summed in a wider format
     inner = n.opmath.unit_roundoff if order.stored_strands else n.sum_roundoff
     apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
-    sums = partial_sums(form, column, order, absolute, bias=bias, exact_products=exact_products or apart)
+    sums = partial_sums(terms, order, exact_products=exact_products or apart)
     accumulated = sums.accumulated + products if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:
         outer = n.storage.unit_roundoff
         return outward((accumulated * inner + sums.stored * outer) * (growth * (1.0 + gamma(2 * order.strands, outer))), 6)
     return outward(accumulated * inner * growth, 3)
-
-
-def first_place(x: Tensor) -> Tensor:
-    """ufp(x), the largest power of two that is not above |x|; 0 for zero and for subnormal numbers.  Any format; infinities stay."""
-    kinds = {torch.float64: (torch.int64, 0x7FF0000000000000), torch.float32: (torch.int32, 0x7F800000), torch.bfloat16: (torch.int16, 0x7F80)}
-    integer, mask = kinds.get(x.dtype, (torch.int16, 0x7C00))
-    return (x.view(integer) & mask).view(x.dtype)
-
-
-def rounding_error(value: Tensor, n: ErrorModel, *, once: bool = False) -> Tensor:
-    """Error of an elementwise operation, given its result; with ``once``, of the rounding to storage alone.  float64."""
-    size = value.double().abs()
-    nearest = first_place(size) if n.refines(Refinement.FIRST_PLACE) else size
-    error = nearest * n.storage.unit_roundoff
-    if not once and n.opmath != n.storage:
-        error = error + size * (2.0 * n.opmath.unit_roundoff)
-    return outward(error, 3)
-
-
-def entrywise_rounding(value: Tensor, magnitude: Envelope, n: ErrorModel) -> Envelope:
-    """The same for every entry of a matrix a case, as an envelope."""
-    if not n.refines(Refinement.FIRST_PLACE) or value.dim() == 2:
-        return magnitude.scaled(n.elementwise_roundoff)
-    u = torch.full((1, 1, 1), n.storage.unit_roundoff, dtype=torch.float64, device=value.device)
-    rounding = Envelope(weighted=((first_place(value), u),))
-    return rounding if n.opmath == n.storage else rounding + magnitude.scaled(2.0 * n.opmath.unit_roundoff)
-
-
-def sum_error(x: Tensor, y: Tensor, value: Tensor, n: ErrorModel) -> Tensor:
-    """Error of one addition or subtraction of two columns: none where the result is known to be a number of the format."""
-    error = rounding_error(value, n)
-    if not n.refines(Refinement.EXACT_DIFFERENCES) or not x.dtype == y.dtype == value.dtype:
-        return error
-    normal = n.storage.smallest_normal
-    smaller = torch.minimum(*(first_place(t.double()).clamp_min(normal) for t in (x, y)))
-    known = (value.double().abs() < 2 * smaller) | (x == 0) | (y == 0)
-    return torch.where(known, 0.0, error)
-
-
-def operand_error(x: Tensor, n: ErrorModel) -> Tensor:
-    """What a product's operand loses by being rounded to the operands' format; nothing if it is of it.  float64."""
-    assert n.operands is not None
-    size = x.double().abs()
-    lost = outward(size * n.operands.unit_roundoff + n.operands.half_subnormal, 2)
-    return torch.where(round_to(x, n.operands) == x, 0.0, lost)
 
 
 def operand_error_of_matrix(X: WithRadius, n: ErrorModel) -> Envelope:
@@ -397,19 +327,9 @@ def operand_error_of_matrix(X: WithRadius, n: ErrorModel) -> Envelope:
     return X.magnitude.scaled(n.operands.unit_roundoff) + Envelope(parts=(half,))
 
 
-def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format) -> None:
-    """Mark the cases in which a magnitude could round to infinity.  largest: (cases, 1, 1) or (1, 1, 1)."""
-    hazards.overflow |= ~(largest < storage.largest).reshape(-1)
-
-
 def _magnitude(x: WithRadius) -> Tensor:
     """|x̂| of a vector or a scalar."""
     return x.value.double().abs()
-
-
-def subnormal_part(size: Tensor, n: ErrorModel) -> Tensor:
-    """The entries that a kernel which flushes would read as zero; zero elsewhere."""
-    return torch.where(size < n.storage.smallest_normal, size, torch.zeros_like(size))
 
 
 def _flushed_operands(X: WithRadius, y: WithRadius, size: Tensor) -> Tensor:

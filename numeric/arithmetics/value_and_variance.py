@@ -1,7 +1,7 @@
 """The value-and-variance arithmetic: how large a rounding error is to be expected. It is shown, and never judges.
 
 **Model.** The rounding errors of single operations are independent of one another and uniform on [-c, c], c = u·ufp(z) the
-largest error of rounding to nearest (``rounding.rounding_error``); so each has zero mean and variance c²/3. Real rounding
+largest error of rounding to nearest (``roundoff.rounding_error``); so each has zero mean and variance c²/3. Real rounding
 errors are neither random nor independent: that is why this is no bound that a verdict may use. Higham and Mary, "A new
 approach to probabilistic rounding error analysis", SIAM J. Sci. Comput. 41 (2019), and "Sharper probabilistic backward
 error analysis for basic linear algebra kernels with random data", 42 (2020), for independent errors with zero mean; Ipsen
@@ -24,17 +24,6 @@ that of one term after the other is *assumed*, beginning with the bias (for term
 An accumulator wider than the storage gets 2n u_acc² (Σ|x_k y_k|)²/3 instead, which holds in any order and is small beside
 what storing the result costs. Products that are rounded apart add Σ u²(x_k y_k)²/3.
 
-**Bound.** A variable that is uniform on [-c, c] is strictly sub-Gaussian: its variance c²/3 is a variance proxy, E exp(tX) ≤
-exp(t²c²/6). *Proof.* E exp(tX) = sinh(tc)/(tc) = Σ_k (tc)^2k/(2k+1)!, exp(t²c²/6) = Σ_k (tc)^2k/(6^k k!), and (2k+1)! ≥ 6^k k!,
-for (2k+3)(2k+2) ≥ 6(k+1). (Marchal and Arbel, "On the sub-Gaussianity of the Beta and Dirichlet distributions", Electron.
-Commun. Probab. 22 (2017), where it is Beta(1, 1).) So Σ_k c_k ε_k has proxy σ² = Σ_k c_k² Var ε_k, and P(|e_i| > λσ_i) ≤ 2
-exp(-λ²/2); over m entries the probability that one of them exceeds λσ_i is at most 2m exp(-λ²/2).
-
-**Absorbed entries.** Where |Û_ij| ≤ u·ufp(W_ij) the sum W_ij + Û_ij is W_ij again, so its error is -Û_ij, which is not random: over a
-row these add up to a part of v̂_i that is lost (stagnation; Croci, Fasi, Higham, Mary and Mikaitis, "Stochastic rounding:
-implementation, error analysis and applications", R. Soc. Open Sci. 9 (2022)). They are added up as they are, into a *known*
-error κ_i, and the bound is |κ_i| + λσ_i.
-
 What is not uniform with zero mean enters with the square of its largest size for a variance (Hoeffding's proxy): sums that are
 cut off, numbers that are flushed to zero, and an â that came out otherwise in the patched pass. Not in the model: that W and
 W + ΔW, rounded as operands to a narrower format, err alike where ΔW is small; and that products below the smallest normal
@@ -48,25 +37,15 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.entry_roundings import Roundings, absorbing
-from numeric.arithmetics.partial_sums import Form, root_of_squares
-from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, Term, gathered, halves
-from numeric.arithmetics.value_and_radius import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
-from numeric.formats.format import Format
-from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics.largest_entry import largest_entry
+from numeric.arithmetics.partial_sums import Form, Terms, root_of_squares
+from numeric.arithmetics.roundoff import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
+from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, SourceTerm, absolute_above, gathered, halves, identity_map, outer_map
+from numeric.arithmetics.uniform_errors import UNIFORM
+from numeric.formats import Format, round_to, torch_dtype
+from numeric.machine import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.summation_order import ADD, PUSH, Order
-
-UNIFORM = 1.0 / math.sqrt(3.0)
-"""Standard deviation of a uniform error over its largest size."""
-
-FAILURE_PROBABILITY = 2.0**-10
-"""Of a case: one in a thousand, so that a cell of some thousand cases could show that it is exceeded too often."""
-
-
-def deviations_allowed(entries: int) -> float:
-    """λ with 2·entries·exp(-λ²/2) = FAILURE_PROBABILITY: the bound is so many standard deviations."""
-    return math.sqrt(2.0 * math.log(2.0 * entries / FAILURE_PROBABILITY))
+from numeric.machine.summation_order import one_after_the_other
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +63,7 @@ class WithVariance:
     """A column, (cases, n, 1), or a matrix that all cases share, (p, q), in the storage format; of a case's own matrix only ``near`` is kept."""
     near: LinearMap
     """The value in float64, of a case's own matrix to within its roundings."""
-    terms: tuple[Term, ...]
+    terms: tuple[SourceTerm, ...]
     roundings: Roundings
     numerics: ErrorModel
     given: Given = field(repr=False)
@@ -122,14 +101,14 @@ class WithVariance:
             with n.running():
                 value = self.value / other.value
             terms = tuple(replace(term, follows=term.follows.divided(by)) for term in self.terms)
-            sensitive = tuple(Term(term.source, _outer_map(value.double(), term.follows.divided(-by))) for term in other.terms)
+            sensitive = tuple(SourceTerm(term.source, outer_map(value.double(), term.follows.divided(-by))) for term in other.terms)
             fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
             return column(value, n, self.given, (*terms, *sensitive), fresh)
         near = self.near.divided(by)
         assert not near.shared
         first, second = halves(by)
-        terms = tuple(replace(term, follows=term.follows.scaled(1.0 / first), right=_right(term) / second) for term in self.terms)
-        sensitive = tuple(Term(term.source, _outer_map(col, term.follows.divided(-by)), row) for term in other.terms for col, row in near.outers)
+        terms = tuple(replace(term, follows=term.follows.scaled(1.0 / first), right=term.row / second) for term in self.terms)
+        sensitive = tuple(SourceTerm(term.source, outer_map(col, term.follows.divided(-by)), row) for term in other.terms for col, row in near.outers)
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(by, _lost(n)))
         return replace(self, near=near, terms=(*terms, *sensitive), roundings=self.roundings.divided(by).plus(own))
 
@@ -159,8 +138,8 @@ class WithVariance:
             self.given.operands[key] = (self.value, Source(UNIFORM * operand_error(self.value, n)))
         source = self.given.operands[key][1]
         if not self._column:
-            return replace(self, terms=(*self.terms, Term(source, _identity(self.value))))
-        return replace(self, terms=gathered((*self.terms, Term(source, _identity(self.value)))))
+            return replace(self, terms=(*self.terms, SourceTerm(source, identity_map(self.value))))
+        return replace(self, terms=gathered((*self.terms, SourceTerm(source, identity_map(self.value)))))
 
     def _outer(self, other: "WithVariance") -> "WithVariance":
         """A column times a row: one rounding an entry."""
@@ -194,7 +173,7 @@ class WithVariance:
             value = self.value @ scalar.value
         col, by = x.value.double(), y.value.double()
         terms = tuple(replace(term, follows=term.follows.scaled(by)) for term in x.terms)
-        terms += tuple(Term(term.source, _outer_map(col, term.follows)) for term in y.terms)
+        terms += tuple(SourceTerm(term.source, outer_map(col, term.follows)) for term in y.terms)
         fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
         return column(value, self.numerics, self.given, terms, fresh)
 
@@ -235,9 +214,9 @@ def exactly(value: Tensor, numerics: ErrorModel, given: Given, *, wide: Tensor |
     return WithVariance(value, near, (), Roundings(), numerics, given)
 
 
-def column(value: Tensor, numerics: ErrorModel, given: Given, terms: tuple[Term, ...], fresh: Tensor) -> WithVariance:
+def column(value: Tensor, numerics: ErrorModel, given: Given, terms: tuple[SourceTerm, ...], fresh: Tensor) -> WithVariance:
     """A column that the machine computed, with a source of its own.  fresh: (cases, n, 1), standard deviations."""
-    own = Term(Source(fresh.expand_as(value)), _identity(value))
+    own = SourceTerm(Source(fresh.expand_as(value)), identity_map(value))
     return replace(exactly(value, numerics, given), terms=gathered((*terms, own)))
 
 
@@ -253,7 +232,7 @@ def cast_up(x: WithVariance, numerics: ErrorModel) -> WithVariance:
 
 
 def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVariance:
-    """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``rounding.stored``."""
+    """x as it is kept for another arithmetic, rounded to the target.  The arguments are those of ``value_and_radius.stored``."""
     dtype = torch_dtype(target)
     if target.native and dtype == torch_dtype(x.numerics.storage):
         return in_arithmetic(x, numerics)
@@ -265,15 +244,16 @@ def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVarianc
     return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
 
 
-def largest_entry(x: WithVariance) -> WithVariance:
-    """max|x| of each case, exact.  x: (cases, d, 1), exact. Returns (cases, 1, 1)."""
+@largest_entry.register
+def _largest_entry(x: WithVariance) -> WithVariance:
+    """Exact, for a maximum rounds nothing."""
     assert not x.terms
     assert x.value is not None
     return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
 
 
 def dense_layer(weight: WithVariance, bias: WithVariance | None, x: WithVariance, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithVariance:
-    """fl(Wx + b), whose value a module has computed.  The arguments are those of ``rounding.dense_layer``."""
+    """fl(Wx + b), whose value a module has computed.  The arguments are those of ``value_and_radius.dense_layer``."""
     assert x.value is not None
     n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
     if bias is None:
@@ -294,7 +274,7 @@ def dense_layer(weight: WithVariance, bias: WithVariance | None, x: WithVariance
     return replace(found, known=weight.roundings.known(x.value.double()))
 
 
-def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[Term, ...], Tensor]:
+def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[SourceTerm, ...], Tensor]:
     """The errors that a product inherits, and the standard deviation of those that it makes.
 
     value: (cases, p, 1), for its shape and the size of the result; bias: (p, 1), if it is one of the terms.
@@ -306,7 +286,7 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
     columns = right.value.double()
     size = columns.abs()
     of = LinearMap(outers=((torch.ones_like(columns[..., :1, :]), left.near.outers[0][0].mT),)) if left.turned else left.near
-    terms = [Term(term.source, of.after(term.follows)) for term in right.terms if isinstance(term.follows, LinearMap)]
+    terms = [SourceTerm(term.source, of.after(term.follows)) for term in right.terms if isinstance(term.follows, LinearMap)]
     assert len(terms) == len(right.terms), "errors of a shared matrix meet one product, not two"
     terms += [_applied(term, left, columns) for term in left.terms]
     fresh = left.roundings.deviation(columns)
@@ -316,9 +296,9 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
     u = n.sum_roundoff
     leaves = k + (bias is not None)
     if n.truncates:
-        fresh = torch.hypot(fresh, gamma(leaves, u) * (_absolute(of, size) + offset))
+        fresh = torch.hypot(fresh, gamma(leaves, u) * (absolute_above(of, size) + offset))
     elif n.accumulation.significand_bits > n.storage.significand_bits:
-        fresh = torch.hypot(fresh, UNIFORM * u * math.sqrt(2 * leaves) * (_absolute(of, size) + offset))
+        fresh = torch.hypot(fresh, UNIFORM * u * math.sqrt(2 * leaves) * (absolute_above(of, size) + offset))
     else:
         order = n.order(kernel, rows, k)
         if order is None or order.leaves != leaves:
@@ -326,7 +306,7 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
         exact_products = exact_products or (order.stored_strands and n.matrices is None)
         form = Form(of.outers[0][1]) if left.turned else Form(of.shared[0][1] if of.shared else None, of.outers)
         apart = not exact_products and not order.fused  # each product is rounded; of a fused sum only those that begin a strand
-        sums = root_of_squares(form, columns, order, _absolute(of, size) + offset, bias=bias, exact_products=exact_products or apart)
+        sums = root_of_squares(Terms(form, columns, absolute_above(of, size) + offset, bias), order, exact_products=exact_products or apart)
         inner = n.opmath.unit_roundoff if order.stored_strands else u
         fresh = torch.hypot(fresh, UNIFORM * torch.hypot(inner * sums.accumulated, n.storage.unit_roundoff * sums.stored))
         if apart:
@@ -341,45 +321,18 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
     return tuple(terms), torch.hypot(fresh, torch.full_like(fresh, lost))
 
 
-def _absolute(of: LinearMap, size: Tensor) -> Tensor:
-    """At least Σ_k |X_ik y_k|, by the triangle inequality.  size: |y|. Returns (cases, p, 1)."""
-    shared = tuple((scale.abs(), matrix.abs()) for scale, matrix in of.shared)
-    return LinearMap(None, shared, tuple((col.abs(), row.abs()) for col, row in of.outers)).of(size)
-
-
-def _applied(term: Term, X: WithVariance, y: Tensor) -> Term:
+def _applied(term: SourceTerm, X: WithVariance, y: Tensor) -> SourceTerm:
     """What an error in a matrix, or in a row, makes of a column."""
     one = torch.ones_like(y[..., :1, :])
     if X.turned:  # a row: (L ε)ᵀ y
         assert isinstance(term.follows, LinearMap)
-        return Term(term.source, LinearMap(outers=((one, term.follows.against(y)),)))
+        return SourceTerm(term.source, LinearMap(outers=((one, term.follows.against(y)),)))
     if term.turned:
         assert isinstance(term.follows, LinearMap)
-        return Term(term.source, LinearMap(outers=((_right(term).mT, term.follows.against(y)),)))
+        return SourceTerm(term.source, LinearMap(outers=((term.row.mT, term.follows.against(y)),)))
     if term.right is not None:
-        return Term(term.source, term.follows.scaled(term.right @ y))
-    return Term(term.source, Columns(y))  # the rounding of a matrix that all cases share
-
-
-def _outer_map(col: Tensor, follows: LinearMap | Columns) -> LinearMap:
-    """The column times the one row of the map."""
-    assert isinstance(follows, LinearMap)
-    return LinearMap(outers=((col, follows.against(torch.ones_like(col[..., :1, :]))),))
-
-
-def _right(term: Term) -> Tensor:
-    assert term.right is not None
-    return term.right
-
-
-def _identity(x: Tensor) -> LinearMap:
-    return LinearMap(identity=torch.ones((1, 1, 1), dtype=torch.float64, device=x.device))
-
-
-def one_after_the_other(terms: int, *, bias: bool) -> Order:
-    """The order of a plain loop that begins with the bias, so that every partial sum is as large as that makes it."""
-    leaves = [terms] * bias + list(range(terms))
-    return Order(((PUSH, leaves[0]), *((ADD, leaf) for leaf in leaves[1:])), len(leaves), len(leaves) - 1)
+        return SourceTerm(term.source, term.follows.scaled(term.right @ y))
+    return SourceTerm(term.source, Columns(y))  # the rounding of a matrix that all cases share
 
 
 def _lost(n: ErrorModel) -> float:

@@ -11,10 +11,8 @@ network knows the query, and learns to do better.
 from torch import Tensor
 from torch.nn import functional as F
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import AttentionWeights, relu_network, sequence
-from numeric.architecture.recipe import Recipe
 
 
 class SoftmaxAttention(AttentionWeights):

@@ -9,11 +9,8 @@ are run, and those that are not chosen weigh nothing.
 
 from torch import Tensor, nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.architecture.junctions import LargestOnly, WeightedSum
+from numeric.architecture import Block, ContextualBlock, LargestOnly, Recipe, WeightedSum
 from numeric.architecture.layers import PreNormAttention, unscaled_rms_norm
-from numeric.architecture.recipe import Recipe
 
 EXPERTS, CHOSEN = 4, 2
 

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import heads_apart, heads_together, linear_recurrence, relu_network, sequence
-from numeric.architecture.recipe import Recipe
 
 SHARPNESS = 8.0
 """c of Eq. (3): a_t = a^(c r_t)."""

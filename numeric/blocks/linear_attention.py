@@ -6,10 +6,8 @@ each token (claim ``linear-attention``). Without a context A(sx) = s³A(x), but 
 
 from torch import Tensor
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import AttentionWeights, relu_network, sequence
-from numeric.architecture.recipe import Recipe
 
 
 class LinearAttention(AttentionWeights):

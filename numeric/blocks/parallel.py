@@ -6,10 +6,8 @@ The network reads the query's own stream, so no context reaches its first layer,
 
 from torch import nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import PreNormAttention
-from numeric.architecture.recipe import Recipe
 
 
 def _build(recipe: Recipe) -> ContextualBlock:

@@ -10,10 +10,8 @@ of W. Without a context A(x) does not go to zero with x: N₁(x) has one length,
 
 from torch import nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import GatedNetwork, PreNormAttention, unscaled_rms_norm
-from numeric.architecture.recipe import Recipe
 
 
 def _layer_norm(recipe: Recipe) -> ContextualBlock:

@@ -6,10 +6,8 @@ of softmax attention need not hold here: successive updates do not vanish (errat
 
 from torch import Tensor, nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import relu_network, sequence
-from numeric.architecture.recipe import Recipe
 
 
 class LastState(nn.Module):

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import PreNormAttention, heads_together, sequence
-from numeric.architecture.recipe import Recipe
 
 DEPTH = 10
 

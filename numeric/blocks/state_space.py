@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, Recipe
 from numeric.architecture.layers import relu_network, sequence
-from numeric.architecture.recipe import Recipe
 
 STATES = 4
 """N: numbers kept for each channel."""

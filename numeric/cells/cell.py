@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.balls import Agreement, Ball, Certificate, ball, certify, compare
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics import Ball, ball
+from numeric.arithmetics.balls import Agreement, Certificate, certify, compare
 from numeric.cells.scenario import Scenario, claim_of
 from numeric.cells.subject import Subject
 from numeric.cells.witness import Witness, make_witness, worst_case
-from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.formats import round_to, torch_dtype
+from numeric.machine import BATCH, ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import Sides, in_format, measure_sides
 from numeric.sides.variant import Variant

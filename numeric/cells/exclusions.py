@@ -2,10 +2,9 @@
 
 from torch import nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock
 from numeric.cells.scenario import Scenario
-from numeric.formats.mode import Mode
+from numeric.formats import Mode
 from numeric.sides.variant import Variant
 
 OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.architecture.shapes import asked_shapes
-from numeric.arithmetics.balls import Certificate, ball, certify
+from numeric.architecture import ContextualBlock, asked_shapes
+from numeric.arithmetics import ball
+from numeric.arithmetics.balls import Certificate, certify
 from numeric.cells.scenario import Batch
 from numeric.cells.witness import Witness
-from numeric.formats.mode import modes_named
-from numeric.machine.probe import probe
-from numeric.machine.refinements import refinements_named
+from numeric.formats import modes_named
+from numeric.machine import probe, refinements_named
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import variants_named

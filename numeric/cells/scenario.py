@@ -8,14 +8,11 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
-from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
-from numeric.sides.output_patch import output_layers
+from numeric.formats import Format, Mode
+from numeric.machine import ProbedMode
 from symbolic.vocabulary.errors import CallError, chosen
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.matrix_products import Enclosed
-from numeric.arithmetics.value_and_radius import Hazards, dense_layer, exact, hazards
+from numeric.arithmetics import Enclosed, Hazards, exact, hazards, outward
+from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.experiments.weight_paths import Path
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
 
 
 @dataclass(frozen=True, slots=True)

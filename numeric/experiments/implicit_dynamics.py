@@ -19,19 +19,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.matrix_products import Enclosed, running_sums
-from numeric.arithmetics.value_and_radius import hazards
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics import Enclosed, hazards, outward
+from numeric.arithmetics.matrix_products import running_sums
 from numeric.cells.cell import block_in_format
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
-from numeric.machine.refinements import Refinement
-from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.formats import torch_dtype
+from numeric.machine import ErrorModel, ProbedMode, Refinement
+from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 PROMPTS = 4

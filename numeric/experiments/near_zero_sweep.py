@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, hazards, in_arithmetic, stored
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
 from numeric.cells.scenario import Batch
 from numeric.cells.subject import Subject
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails

@@ -17,13 +17,11 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
 from numeric.experiments.exact_least_squares import Distance, distance, exact
 from numeric.experiments.least_squares import is_singular, least_squares_patch, ridge_patch, span
-from numeric.sides.output_patch import output_layers
-from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 QUERIES = (1, 2, 4, 8, 16, 32, 64, 128)

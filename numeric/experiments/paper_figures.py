@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.envelope import ROUNDOFF, outward
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics import outward
+from numeric.arithmetics.envelope import ROUNDOFF
 from numeric.cells.cell import block_in_format
 from numeric.cells.scenario import Batch
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine import BATCH, ProbedMode
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import Variant
-from numeric.training.task import Prompts, draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training import TrainedBlock, draw_prompts
+from numeric.training.task import Prompts
 from symbolic import formulas
 
 TRIALS = 100

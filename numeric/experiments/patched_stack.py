@@ -19,10 +19,9 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.blocks.stack import Below, CausalBlock, stacked
-from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 PROMPTS = 16

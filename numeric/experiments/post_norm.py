@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.experiments.patched_stack import PROMPTS, relative_difference, run_patched
-from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock
+from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 SCALE = "network.post.weight"

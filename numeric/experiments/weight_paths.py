@@ -28,11 +28,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, outward
-from numeric.arithmetics.matrix_products import Enclosed, applied_above, chained, product_error, running_sums
-from numeric.arithmetics.value_and_radius import Hazards, exact, hazards
-from numeric.machine.error_model import ErrorModel
-from numeric.sides.sides import FP64
+from numeric.arithmetics import Enclosed, Hazards, exact, hazards, outward
+from numeric.arithmetics.envelope import Envelope
+from numeric.arithmetics.matrix_products import applied_above, chained, product_error, running_sums
+from numeric.machine import FP64, ErrorModel
 from symbolic import formulas
 
 Step = Callable[..., Any]

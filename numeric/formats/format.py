@@ -70,8 +70,6 @@ FORMATS = (
     Format("fp8-e4m3", "OFP8 E4M3 (no infinity)", 4, -6, 8, "float32", native=False, reserved=1),
     Format("fp8-e5m2", "OFP8 E5M2", 3, -14, 15, "float32", native=False),
 )
-NATIVE = tuple(row for row in FORMATS if row.native)
-"""The formats in which torch computes."""
 
 
 def format_named(name: str) -> Format:

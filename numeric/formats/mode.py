@@ -45,12 +45,11 @@ def _flushing() -> Iterator[None]:
 # What a row switches on, given a device. All of it can be pickled, so that a cell can be measured in another process.
 
 
-def _nothing(device: str) -> Context:
-    return nullcontext
+def _everywhere(context: Context, device: str) -> Context:
+    return context
 
 
-def _flush(device: str) -> Context:
-    return _flushing
+_NOTHING = partial(_everywhere, nullcontext)
 
 
 def _tf32(device: str) -> Context:
@@ -61,20 +60,8 @@ def _reduced(name: str, device: str) -> Context:
     return partial(_flag, f"allow_{name}_reduced_precision_reduction") if device == "cuda" else partial(BlockwiseSums, BLOCK)
 
 
-def _rounded(operands: Format, device: str) -> Context:
-    return partial(RoundedOperands, operands)
-
-
 def _autocast(device: str) -> Context:
     return partial(torch.autocast, device, dtype=torch.bfloat16)
-
-
-def _cast(device: str) -> Context:
-    return partial(CastOperands, torch.bfloat16)
-
-
-def _wide_weights(device: str) -> Context:
-    return WideWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +82,7 @@ class Mode:
     """Whether the bias is rounded so too."""
     inputs: Format | None = None
     """What A(C,x) is rounded to when it is stored, where that is no format of torch's own."""
-    while_running: Callable[[str], Context] = _nothing
+    while_running: Callable[[str], Context] = _NOTHING
     """What is switched on while a layer of the block runs, on a device."""
     while_patched: Callable[[str], Context] | None = None
     """What is switched on while the patched pass runs, if it is something else."""
@@ -144,7 +131,7 @@ def _fp8(name: str) -> Mode:
         fp32,
         operands=row,
         inputs=row,
-        while_running=partial(_rounded, row),
+        while_running=partial(_everywhere, partial(RoundedOperands, row)),
         update_runs_so_too=False,
         emulated_on=("cpu", "cuda"),
     )
@@ -164,18 +151,18 @@ MODES = (
     _plain("bf16"),
     _plain("fp16"),
     Mode("tf32", "fp32, products from operands of 11 bits", FP32, FP32, FP32, operands=format_named("tf32"), while_running=_tf32, emulated_on=("cpu",)),
-    Mode("fp32-ftz", "fp32, subnormal numbers flushed to zero", FP32, FP32, FP32, while_running=_flush, runs_on=("cpu",)),
+    Mode("fp32-ftz", "fp32, subnormal numbers flushed to zero", FP32, FP32, FP32, while_running=partial(_everywhere, _flushing), runs_on=("cpu",)),
     _reduced_mode("bf16"),
     _reduced_mode("fp16"),
     Mode(
         "bf16-autocast",
-        "fp32 weights, dense layers in_arithmetic torch.autocast in bfloat16",
+        "fp32 weights, dense layers under torch.autocast in bfloat16",
         BF16,
         FP32,
         FP32,
         operands=BF16,
         bias_is_an_operand=True,
-        while_patched=_cast,
+        while_patched=partial(_everywhere, partial(CastOperands, torch.bfloat16)),
         while_running=_autocast,
         update_runs_so_too=False,
     ),
@@ -185,7 +172,7 @@ MODES = (
         BF16,
         FP32,
         FP32,
-        while_running=_wide_weights,
+        while_running=partial(_everywhere, WideWeights),
         update_runs_so_too=False,
         emulated_on=("cpu", "cuda"),
     ),

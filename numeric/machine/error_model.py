@@ -1,6 +1,6 @@
 """How a machine computes in a format: what it accumulates in, in which order, and what it flushes.
 
-A bound is only as true as its model of the machine, so the model is taken from probes (``probe.py``), never from a
+A bound is only as true as its model of the machine, so the model is taken from probes (``probing.py``), never from a
 flag or a manual. Every field that makes the model weaker makes the bound wider.
 """
 
@@ -8,9 +8,25 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from numeric.formats.format import Format
+from numeric.formats import Format, format_named
+from numeric.machine.kernels import ALL_KERNELS, KernelAt
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order
+from symbolic.vocabulary.errors import CallError
+
+ASSUMPTIONS = (
+    "A sum, difference, product, quotient or conversion of single numbers is correctly rounded in its format of computation (IEEE 754).",
+    "A kernel treats all operands as it treated those of its probe: the same accumulator, order, rounding and handling of subnormal numbers.",
+    "Fp64, in which radii are computed, rounds to nearest and keeps subnormal numbers; the latter is probed.",
+)
+"""What every bound takes for granted, and nobody proves; the report says so."""
+
+LIBRARY = "An elementary function of the library errs by no more units in the last place than its table says; a sample is compared with ball arithmetic."
+"""The same of a run that met a block with elementary functions."""
+
+
+class UnsupportedNumerics(CallError):
+    """The machine computes in a way for which there is no error model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +52,14 @@ class ErrorModel:
     """Whether a partial sum may be cut off instead of rounded to nearest."""
     operands: Format | None = None
     """The format to which a matrix product first rounds its operands, if they are not of it already."""
-    whole: frozenset[tuple[str, int, int]] = frozenset()
-    """Products that take their operands as they are all the same, by the kernel's name and (p, k): a GPU has no such kernel at every shape."""
+    whole: frozenset[KernelAt] = frozenset()
+    """Products that take their operands as they are all the same: a GPU has no such kernel at every shape."""
     bias_is_an_operand: bool = False
     """Whether a dense layer rounds its bias so too."""
     matrices: Format | None = None
     """The format of a layer's weights, where it is not the storage format."""
-    orders: Mapping[tuple[str, int, int], Order] = field(default_factory=dict, repr=False)
-    """The order in which a kernel sums, by the kernel's name and the product's (p, k), where it is known."""
+    orders: Mapping[KernelAt, Order] = field(default_factory=dict, repr=False)
+    """The order in which a kernel sums, where it is known."""
     running: Callable[[], AbstractContextManager[object]] = field(default=nullcontext, repr=False, compare=False)
     """What must be switched on while a kernel of this arithmetic runs."""
     label: str = ""
@@ -90,12 +106,22 @@ class ErrorModel:
 
     def of(self, kernel: str, rows: int, columns: int) -> "ErrorModel":
         """The arithmetic of a kernel at a shape: without a rounding of operands where it takes them whole."""
-        return replace(self, operands=None, bias_is_an_operand=False) if (kernel, rows, columns) in self.whole else self
+        return replace(self, operands=None, bias_is_an_operand=False) if KernelAt(kernel, rows, columns) in self.whole else self
 
     def order(self, kernel: str, rows: int, columns: int) -> Order | None:
         """The order in which a kernel sums at a shape, if it is known and may be used."""
-        return self.orders.get((kernel, rows, columns)) if Refinement.SUMMATION_ORDER in self.refinements else None
+        return self.orders.get(KernelAt(kernel, rows, columns)) if Refinement.SUMMATION_ORDER in self.refinements else None
 
     def refines(self, refinement: Refinement) -> bool:
         """Whether a refinement is switched on."""
         return refinement in self.refinements
+
+
+def opmath_of(storage: Format) -> Format:
+    """The format in which torch computes an elementwise operation (its ``opmath_t``): fp32 for the 16-bit formats."""
+    return storage if storage.significand_bits >= 24 else format_named("fp32")
+
+
+_FP64 = format_named("fp64")
+FP64 = ErrorModel(_FP64, _FP64, _FP64, ALL_KERNELS, elementwise_flushes=False, rounds_before_bias=False, patched_rounds_before_bias=False, device="cpu")
+"""A model of fp64 that asks nothing of the machine but what the probe demands of it: any order of sums, products that flush."""

@@ -13,18 +13,35 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Format, torch_dtype
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"
 BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
 """The same of layers without a bias, for which a library may run another kernel."""
-ALL = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
+ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
+
+BATCH = 512
+"""Cases that a measurement hands to a kernel at once."""
+
+PROBED_ROWS = 64
+"""Different rows that a probe asks about; each is repeated until the batch has the size of a measurement's."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class KernelAt:
+    """A kernel, by its name, at the shape (rows, columns) of its matrix: a library may run another code at every shape."""
+
+    kernel: str
+    rows: int
+    columns: int
+
+    def __str__(self) -> str:
+        return f"{self.kernel} {self.rows}x{self.columns}"
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class ProductKernel:
     """A way to multiply a matrix and a column."""
 
     name: str
@@ -57,19 +74,19 @@ def _patched_pass(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
     return vmap(lambda x: F.linear(x.unsqueeze(0), X[0], b).squeeze(0))(y.squeeze(-1)).unsqueeze(-1)
 
 
-def kernels() -> dict[str, Kernel]:
+def kernels() -> dict[str, ProductKernel]:
     """All of them, by name."""
     rows = (
-        Kernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
-        Kernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
-        Kernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
-        Kernel(DENSE, _dense, layer=True, bias=True),
-        Kernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
-        Kernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
-        Kernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
-        Kernel(BARE[DENSE], _dense, layer=True),
-        Kernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
-        Kernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
+        ProductKernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
+        ProductKernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
+        ProductKernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
+        ProductKernel(DENSE, _dense, layer=True, bias=True),
+        ProductKernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
+        ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
+        ProductKernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
+        ProductKernel(BARE[DENSE], _dense, layer=True),
+        ProductKernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
+        ProductKernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
     )
     return {row.name: row for row in rows}
 
@@ -83,7 +100,7 @@ def outer_product(column: Tensor, row: Tensor) -> Tensor:
 class Bench:
     """A kernel at a shape, ready to be asked: in which dtypes, how many cases at once, under what."""
 
-    kernel: Kernel
+    kernel: ProductKernel
     rows: int
     columns: int
     matrix: torch.dtype
@@ -93,6 +110,11 @@ class Bench:
     batch: int
     device: str
     running: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @property
+    def at(self) -> KernelAt:
+        """The kernel and the shape."""
+        return KernelAt(self.kernel.name, self.rows, self.columns)
 
     @property
     def matrices(self) -> int:

@@ -26,8 +26,7 @@ from typing import Union
 import torch
 from torch import Tensor
 
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Format, torch_dtype
 from numeric.machine.kernels import Bench
 
 Tree = Union[int, tuple["Tree", "Tree"]]  # noqa: UP007 - a string cannot be joined by |
@@ -85,7 +84,13 @@ def order_of(tree: Tree) -> Order:
     return Order(tuple(program), leaves, height)
 
 
-def run(order: Order, term: Callable[[int], Tensor], merge: Callable[[Tensor, Tensor], Tensor] | None = None) -> Iterator[tuple[str, Tensor]]:
+def one_after_the_other(terms: int, *, bias: bool) -> Order:
+    """The order of a plain loop that begins with the bias, so that every partial sum is as large as that makes it."""
+    leaves = [terms] * bias + list(range(terms))
+    return Order(((PUSH, leaves[0]), *((ADD, leaf) for leaf in leaves[1:])), len(leaves), len(leaves) - 1)
+
+
+def _node_sums(order: Order, term: Callable[[int], Tensor], merge: Callable[[Tensor, Tensor], Tensor] | None = None) -> Iterator[tuple[str, Tensor]]:
     """Every node's sum in the order in which it arises, with the instruction that made it.  term: the value of a leaf."""
     stack: list[Tensor] = []
     for op, leaf in order.program:
@@ -228,7 +233,7 @@ def confirmed(bench: Bench, order: Order, *, bias: bool, operands: Format | None
         """Two strands' sums added in the storage format."""
         return (strand.to(dtype) + other.to(dtype)).to(accumulator)
 
-    *_, (_, total) = run(order, term, merge if order.stored_strands else None)
+    *_, (_, total) = _node_sums(order, term, merge if order.stored_strands else None)
     return bool((total.to(dtype) == got).all())
 
 

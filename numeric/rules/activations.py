@@ -29,11 +29,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow
-from numeric.machine.error_model import ErrorModel
-from numeric.rules.elementary import finished
-from numeric.rules.enclosures import down, exp_above, exp_below, flushed_below, input_radius, storage_error, underflow_unit, up
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
+from numeric.machine import ErrorModel
+from numeric.rules.enclosures import down, exp_above, exp_below, finished, flushed_below, input_radius, storage_error, underflow_unit, up
 from numeric.rules.library_errors import elementary_error
 
 GELU_LIPSCHITZ = 1.1290
@@ -54,7 +52,7 @@ TANH_CUBE = (0.044715 - 2.0**-57, 0.044715 + 2.0**-57)
 
 TINY = 2.0**-50
 """More than the relative error of a few operations of float64, to take off where a lower bound is wanted."""
-FAR = 2.0**10
+_FAR = 2.0**10
 """At which e^{-2w} is no float64 any more; t e^{-2t} falls from t = ½ on, so it stands for everything beyond."""
 
 UNDERFLOWS = 6
@@ -147,7 +145,7 @@ def _silu_error(x: Tensor, n: ErrorModel) -> Tensor:
 def _cubic(size: Tensor) -> tuple[Tensor, Tensor]:
     """Below and above |w| = c(|x| + a|x|³); a lower bound that passes float64's range is a large number."""
     below, above = ((size + cube * (size * size * size)) * scale for scale, cube in zip(TANH_SCALE, TANH_CUBE, strict=True))
-    return (below * (1.0 - TINY)).clamp_max(2.0 * FAR), outward(above, 6)
+    return (below * (1.0 - TINY)).clamp_max(2.0 * _FAR), outward(above, 6)
 
 
 def _tanh_gate_above(x: Tensor) -> Tensor:
@@ -165,7 +163,7 @@ def _tanh_gate_error(x: Tensor, n: ErrorModel) -> Tensor:
     theta = 8.0 * n.opmath.unit_roundoff
     below, above = _cubic(x.abs())
     falling = (4.0 * exp_above(-2.0 * (1.0 - theta) * (1.0 - TINY) * below)).clamp_max(1.0)
-    propagated = outward(theta * above.clamp_max(FAR) * falling, 3)
+    propagated = outward(theta * above.clamp_max(_FAR) * falling, 3)
     return _sum_with_one("tanh of gelu", propagated, _tanh_gate_above(x), n)
 
 

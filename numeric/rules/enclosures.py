@@ -9,9 +9,9 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, first_place, rounding_error
-from numeric.machine.refinements import Refinement
+from numeric.arithmetics import WithRadius, outward
+from numeric.arithmetics.roundoff import rounding_error
+from numeric.arithmetics.value_and_radius import from_module
 from numeric.rules.library_errors import elementary_error
 
 
@@ -71,6 +71,12 @@ def flushed_below(x: WithRadius, function: str | None = None) -> float:
     return n.opmath.smallest_normal if flushes else 0.0
 
 
+def finished(value: Tensor, radius: Tensor, x: WithRadius) -> WithRadius:
+    """The result of a rule; a case that came out infinite or NaN is marked."""
+    x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
+    return from_module(value, radius, x)
+
+
 def input_radius(x: WithRadius, flushed: float | None = None) -> Tensor:
     """How far the exact input may lie from x̂, and x̂ from the number that a kernel reads, which may take a small one for zero."""
     flushed = flushed_below(x) if flushed is None else flushed
@@ -92,19 +98,3 @@ def storage_error(value: Tensor, x: WithRadius, flushed: float = 0.0) -> Tensor:
 def underflow_unit(x: WithRadius, flushed: float = 0.0) -> float:
     """What one product or quotient inside a kernel loses by underflow; flushed operands are counted where they arose."""
     return x.numerics.opmath.half_subnormal + flushed
-
-
-def function_error(function: str, value: Tensor, x: WithRadius) -> Tensor:
-    """|ŷ - f(x̂)| of an elementary function whose error is k ulps in the format of computation, and one rounding to storage.
-
-    |t - y| ≤ k·ulp(y), and |y| ≤ (|t| + kη)/(1 - 2kv) from |t - y| ≤ k(2v|y| + η): the ulp is taken at that bound of |y|.
-    """
-    n = x.numerics
-    assumed = elementary_error(function, n.device, n.storage.name)
-    computing = n.storage if assumed.in_storage else n.opmath
-    k, v, eta = assumed.ulps, computing.unit_roundoff, computing.smallest_subnormal
-    stored = torch.zeros_like(value, dtype=torch.float64) if assumed.in_storage else storage_error(value, x, flushed_below(x))
-    largest = outward((value.double().abs() + stored + k * eta) / (1.0 - 2.0 * k * v), 4)
-    place = first_place(largest) if n.refines(Refinement.FIRST_PLACE) else largest
-    ulp = (place * (2.0 * v)).clamp_min(eta)
-    return outward(stored + (k * ulp + flushed_below(x, function)), 3)

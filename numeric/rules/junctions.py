@@ -9,14 +9,13 @@ largest k      r_i of an entry that stays, 0 of one that becomes zero, if k stay
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.junctions import LargestOnly, WeightedSum
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, rounding_error
-from numeric.rules.elementary import finished
-from numeric.rules.enclosures import down, input_radius, magnitude, up
+from numeric.architecture import LargestOnly, WeightedSum
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
+from numeric.arithmetics.roundoff import rounding_error
+from numeric.rules.enclosures import down, finished, input_radius, magnitude, up
 
 
-def product(module: nn.Module, x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
+def product_rule(module: nn.Module, x: WithRadius, y: WithRadius, value: Tensor) -> WithRadius:
     """The rule for ``Product``.  x, y, value: (cases, p, 1)."""
     return entrywise_product(x, y, value)
 

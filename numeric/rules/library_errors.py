@@ -58,7 +58,7 @@ MKL = "oneMKL VM accuracy data, HA: 1 ulp; SLEEF u10: 1 ulp"
 CUDA = "CUDA C++ Programming Guide, maximum ulp errors"
 POLYNOMIALS = "SLEEF u10 in fp64; in fp32 the largest error found among all numbers of magnitude 2^-4 to 8, and a third more: oneDNN documents none"
 STEGUN = "ATen's vec headers: Abramowitz and Stegun 7.1.26, evaluation included"
-ROOT = "ATen: 1/sqrt(x), two IEEE 754 operations, relative error (1+v)/(1-v) - 1: the division's half ulp and at most 1 from the root"
+DIVIDED_ROOT = "ATen: 1/sqrt(x), two IEEE 754 operations, relative error (1+v)/(1-v) - 1: the division's half ulp and at most 1 from the root"
 U20 = "ATen exp_u20: 20 ulps, below the smallest normal number 0"
 WIDE, NARROW = ("fp64", "fp32"), ("bf16", "fp16")
 
@@ -81,9 +81,9 @@ def _erf() -> Iterator[ElementaryError]:
 def _rsqrt() -> Iterator[ElementaryError]:
     """On a CPU: the scalar tail of a 16-bit tensor, and all of a short one, stores the square root before it divides."""
     for name in WIDE:
-        yield ElementaryError("rsqrt", "cpu", name, 2.0, ROOT)
+        yield ElementaryError("rsqrt", "cpu", name, 2.0, DIVIDED_ROOT)
     for name in NARROW:
-        yield ElementaryError("rsqrt", "cpu", name, 2.0, ROOT + ", in storage", in_storage=True)
+        yield ElementaryError("rsqrt", "cpu", name, 2.0, DIVIDED_ROOT + ", in storage", in_storage=True)
 
 
 def _exp_of(kernel: str) -> Iterator[ElementaryError]:
@@ -99,7 +99,7 @@ ELEMENTARY_ERRORS = (
     *_rows("tanh", "cpu", (1.0, 1.0), MKL),
     *_rows("sqrt", "cpu", (1.0, 1.0), MKL),
     *_rsqrt(),
-    *_rows("rsqrt of normalisation", "cpu", (2.0, 2.0), ROOT),
+    *_rows("rsqrt of normalisation", "cpu", (2.0, 2.0), DIVIDED_ROOT),
     *_rows("sigmoid", "cpu", (4.0, 4.0), "ATen: 1/(1 + exp(-x)), e^-x to 1 ulp and two roundings: a relative error of 4v + O(v^2), under 4 ulps"),
     *_exp_of("softmax"),
     *_exp_of("silu"),

@@ -16,12 +16,12 @@ import torch
 from flint import arb, ctx
 from torch import Tensor, nn
 
+from numeric.arithmetics import exact, hazards
 from numeric.arithmetics.balls import BITS
-from numeric.arithmetics.value_and_radius import exact, hazards
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import RADIUS_FORMAT, Answer, UnsupportedNumerics, opmath_of
+from numeric.formats import Format, torch_dtype
+from numeric.machine import FP64, ErrorModel, UnsupportedNumerics
+from numeric.machine.error_model import opmath_of
+from numeric.machine.probing import Answer
 from numeric.rules import reference as reference
 from numeric.rules.library_errors import elementary_error
 from numeric.rules.table import rule_for
@@ -71,8 +71,8 @@ def probe_elementary(storage: Format, device: str = "cpu", *, widths: Sequence[i
     saved, ctx.prec = ctx.prec, BITS
     try:
         functions = [_ask(question, storage, device, seed) for question in QUESTIONS]
-        if storage != RADIUS_FORMAT:  # the functions of which radii are made
-            functions += [_ask(question, RADIUS_FORMAT, device, seed) for question in QUESTIONS if question.name in ("exp", "sqrt")]
+        if storage != FP64.storage:  # the functions of which radii are made
+            functions += [_ask(question, FP64.storage, device, seed) for question in QUESTIONS if question.name in ("exp", "sqrt")]
         return (*functions, *(_ask_module(module, width, storage, device, seed) for width in widths for module in _modules(width, seed)))
     finally:
         ctx.prec = saved

@@ -45,13 +45,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import WithRadius, foretell_overflow, gamma
-from numeric.rules.elementary import finished
+from numeric.arithmetics import WithRadius, foretell_overflow, outward
+from numeric.arithmetics.roundoff import gamma
 from numeric.rules.enclosures import (
     down,
     exp_above,
     exp_below,
+    finished,
     flushed_below,
     input_radius,
     lowered,
@@ -66,11 +66,11 @@ from numeric.rules.library_errors import elementary_error
 
 ROOT = "rsqrt of normalisation"
 """The reciprocal root inside the kernels, as the table of errors calls it."""
-FAR = 2.0**11
+_FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
 
-def softmax(x: WithRadius, value: Tensor) -> WithRadius:
+def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for a softmax over the entries of each column.  x, value: (cases, p, 1), the second as the module computed it."""
     n, p = x.numerics, x.value.shape[-2]
     v = n.opmath.unit_roundoff
@@ -82,7 +82,7 @@ def softmax(x: WithRadius, value: Tensor) -> WithRadius:
     above, below = exp_above(-low), exp_below(-high)
     sum_above, sum_below = outward(above.sum(-2, keepdim=True), p), lowered(below.sum(-2, keepdim=True), p)
 
-    argument = outward(v * high.clamp_max(FAR) * exp_above(-low.clamp_max(FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
+    argument = outward(v * high.clamp_max(_FAR) * exp_above(-low.clamp_max(_FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
     smallest = k * n.opmath.smallest_subnormal + flushed
     numerator = outward(argument + 2.0 * k * v * (above + argument) + smallest, 5)
     denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
@@ -119,15 +119,15 @@ class Moments:
     """(cases, 1, 1): B."""
 
 
-def layer_norm(module: nn.LayerNorm, x: WithRadius, value: Tensor) -> WithRadius:
+def layer_norm_rule(module: nn.LayerNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for LayerNorm over the entries of each column."""
-    return _normalised(x, value, module.weight, module.bias, module.eps, _central_moments(x), centred=True)
+    return _normalised(module, x, value, module.eps, _central_moments(x))
 
 
-def rms_norm(module: nn.RMSNorm, x: WithRadius, value: Tensor) -> WithRadius:
+def rms_norm_rule(module: nn.RMSNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for RMSNorm over the entries of each column; without an ε of its own it takes 2v."""
     eps = 2.0 * x.numerics.opmath.unit_roundoff if module.eps is None else module.eps
-    return _normalised(x, value, module.weight, None, eps, _raw_moments(x), centred=False)
+    return _normalised(module, x, value, eps, _raw_moments(x))
 
 
 def _central_moments(x: WithRadius) -> Moments:
@@ -143,8 +143,8 @@ def _central_moments(x: WithRadius) -> Moments:
     e = outward(gamma(_mean_roundings(n, x.numerics.device), v) * size.amax(-2, keepdim=True) + 3 * n * unit, 3)
     spread = outward(2.0 * e * math.sqrt(n * max(1.0, 0.5 * math.log2(n))), 4)
     root = sqrt_above(above)
-    from_module = outward((root + spread) ** 2, 3)
-    error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * from_module + n * (n + 7) * unit, 6)
+    summed = outward((root + spread) ** 2, 3)
+    error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * summed + n * (n + 7) * unit, 6)
     # Nothing on the way is larger: a deviation multiplied by n, or a square, which is at most that of 2X.
     peak = outward(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
     foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
@@ -178,7 +178,9 @@ def _squares(deviation: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     return outward((deviation * deviation).sum(-2, keepdim=True), 2 * n), lowered((least * least).sum(-2, keepdim=True), 2 * n)
 
 
-def _normalised(x: WithRadius, value: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, moments: Moments, *, centred: bool) -> WithRadius:
+def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor, eps: float, moments: Moments) -> WithRadius:
+    centred = isinstance(module, nn.LayerNorm)
+    weight, bias = module.weight, module.bias if isinstance(module, nn.LayerNorm) else None
     flushed = flushed_below(x, ROOT)
     n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed)
     size, radius = magnitude(x), input_radius(x, flushed)

@@ -4,15 +4,14 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import WithRadius
+from numeric.architecture import LargestOnly, Product, WeightedSum
+from numeric.arithmetics import WithRadius
 from numeric.rules.activations import GELU, GELU_TANH, SILU, gated
-from numeric.rules.elementary import finished
-from numeric.rules.enclosures import input_radius
-from numeric.rules.junctions import largest_only, product, weighted_sum
-from numeric.rules.normalisation import layer_norm, rms_norm, softmax
+from numeric.rules.enclosures import finished, input_radius
+from numeric.rules.junctions import largest_only, product_rule, weighted_sum
+from numeric.rules.normalisation import layer_norm_rule, rms_norm_rule, softmax_rule
 
-Rule = Callable[..., WithRadius]
+RoundingRule = Callable[..., WithRadius]
 """From the module, its inputs, each (cases, p, 1), and what it computed to the output with its radius."""
 
 
@@ -35,30 +34,16 @@ def _silu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     return gated(SILU, x, value)
 
 
-def _softmax(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
-    return softmax(x, value)
-
-
-def _layer_norm(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
-    assert isinstance(module, nn.LayerNorm)
-    return layer_norm(module, x, value)
-
-
-def _rms_norm(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
-    assert isinstance(module, nn.RMSNorm)
-    return rms_norm(module, x, value)
-
-
-RULES: dict[type[nn.Module], Rule] = {
+RULES: dict[type[nn.Module], RoundingRule] = {
     nn.ReLU: _relu,
     nn.Identity: _unchanged,
     nn.Dropout: _unchanged,
     nn.GELU: _gelu,
     nn.SiLU: _silu,
-    nn.Softmax: _softmax,
-    nn.LayerNorm: _layer_norm,
-    nn.RMSNorm: _rms_norm,
-    Product: product,
+    nn.Softmax: softmax_rule,
+    nn.LayerNorm: layer_norm_rule,
+    nn.RMSNorm: rms_norm_rule,
+    Product: product_rule,
     LargestOnly: largest_only,
     WeightedSum: weighted_sum,
 }
@@ -74,7 +59,7 @@ def assumes_a_library(network: nn.Module) -> bool:
     return any(type(module) in RULES and type(module) not in EXACT for module in network.modules())
 
 
-def rule_for(module: nn.Module) -> Rule | None:
+def rule_for(module: nn.Module) -> RoundingRule | None:
     """The rule of a module, or None: where none is known, and where it works along more than the last axis."""
     if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) != 1:
         return None

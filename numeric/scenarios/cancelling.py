@@ -10,7 +10,7 @@ from torch import Tensor
 
 from numeric.cells.scenario import Batch, Scenario, drawn, refuses_blunt_formats
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 STEPS = 40
 RATE = 0.05

@@ -8,7 +8,7 @@ import torch
 
 from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 LEVELS = 16
 """Scales, evenly spaced in the exponent from 1 up to where an entry passes the largest number."""

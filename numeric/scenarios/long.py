@@ -8,7 +8,7 @@ from torch import Tensor
 
 from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 OF_ONE_CONTEXT = 64
 """Cases that share a context, each with a query of its own: drawing a context for each would take longer than measuring."""

@@ -9,11 +9,10 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from numeric.cells.scenario import Batch, Scenario
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
-from numeric.formats.mode import Mode
+from numeric.formats import Format, Mode
 
 LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""

@@ -10,7 +10,7 @@ import torch
 
 from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 PLANTED = (math.nan, math.inf, -math.inf)
 

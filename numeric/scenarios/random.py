@@ -4,7 +4,7 @@ import torch
 
 from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:

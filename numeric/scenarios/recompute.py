@@ -11,13 +11,11 @@ zero with the query, which is scaled down in steps, while the tokens and with th
 import torch
 from torch import Tensor
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock
 from numeric.cells.scenario import Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
-from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
+from numeric.formats import Format, Mode
+from numeric.machine import ProbedMode
 from numeric.sides.passes import attend
 
 SERVED = 7

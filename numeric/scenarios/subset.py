@@ -8,7 +8,7 @@ import torch
 
 from numeric.cells.scenario import PART_RESOLVED, Batch, Scenario, drawn, part_removed, refuses_blunt_formats
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:

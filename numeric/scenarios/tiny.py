@@ -7,7 +7,7 @@ import torch
 
 from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
 from numeric.cells.subject import Subject
-from numeric.formats.format import Format
+from numeric.formats import Format
 
 SEEN, UNSEEN = 12, 4
 """Scales from 1 down to where what the update changes is about to drown in the rounding of the bias; and from there to the smallest number."""

@@ -17,7 +17,7 @@ from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
 from numeric.cells.cell import Cell
-from numeric.machine.probe import BATCH
+from numeric.machine import BATCH
 from numeric.search.worst_context import Best, Found, measured
 
 KEPT = 0.9

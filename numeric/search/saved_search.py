@@ -18,7 +18,7 @@ from torch import Tensor
 
 from numeric.cells.cell import Cell
 from numeric.search.worst_context import Best, Found
-from numeric.training.train import cache_folder
+from numeric.training import cache_folder
 
 STAGES = ("random", "ascent", "evolution")
 

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import ProbedMode
+from numeric.architecture import ContextualBlock
+from numeric.machine import ErrorModel, ProbedMode
+from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
 from numeric.machine.summation_order import ADD, PUSH, Order
 
 
@@ -108,7 +107,7 @@ def surrogate(block: ContextualBlock, probed: ProbedMode) -> Surrogate:
 
 def _sum(n: ErrorModel, kernel: str, rows: int, columns: int, leaves: int, unit: float) -> _Sum:
     """A kernel's sum; one after the other, where its order is not known."""
-    order = n.orders.get((kernel, rows, columns))
+    order = n.orders.get(KernelAt(kernel, rows, columns))
     known = order is not None and order.leaves == leaves
     accumulator = n.accumulation.unit_roundoff / unit
     stored = 0.0 if n.accumulation == n.storage else n.storage.unit_roundoff / unit

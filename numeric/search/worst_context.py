@@ -28,7 +28,7 @@ from numeric.cells.cell import Cell, block_in_format, seed_of, witness_of
 from numeric.cells.scenario import Batch, scenarios_named
 from numeric.cells.subject import Subject
 from numeric.cells.witness import Witness
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine import BATCH, ProbedMode
 from numeric.search.surrogate import surrogate
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.sensitivities import Term, deviation, gathered
-from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, deviations_allowed, exactly, in_arithmetic, stored
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
+from numeric.arithmetics.uniform_errors import deviations_allowed
+from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, exactly, in_arithmetic, stored
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
 from numeric.sides.passes import Pass
 from numeric.sides.variant import Variant
 from symbolic import formulas
@@ -38,7 +39,7 @@ def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tens
 class ExpectedDifference:
     """The errors of left - right."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[SourceTerm, ...]
     """Source by source."""
     known: Tensor | None
     """The part that is no matter of chance: (cases, m, 1)."""
@@ -65,7 +66,7 @@ def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Te
         kernel = BARE[PATCHED_WEIGHT] if bare else PATCHED_WEIGHT
         theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_rounds_before_bias)
     minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
-    terms = gathered((*ours.terms, *(Term(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
+    terms = gathered((*ours.terms, *(SourceTerm(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
     return ExpectedDifference(terms, None if theirs.known is None else -theirs.known)
 
 

@@ -8,59 +8,18 @@ h is taken from the pass with the context, where it was computed; over the reals
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.junctions import WeightedSum
+from numeric.architecture import ContextualBlock, output_parameters
+from numeric.architecture.form import OutputLayers, network_parameter
 from numeric.architecture.wiring import INPUT, Call
-from numeric.arithmetics.value_and_radius import WithRadius, cast_up, exact, stored
-from numeric.formats.storage import in_storage
-from numeric.machine.probe import ProbedMode
+from numeric.arithmetics import WithRadius, exact
+from numeric.arithmetics.value_and_radius import cast_up, stored
+from numeric.formats import in_storage
+from numeric.machine import ProbedMode
 from symbolic import formulas
-
-
-@dataclass(frozen=True, slots=True)
-class OutputLayers:
-    """The last layers of a network, which take δ."""
-
-    bias: str | None
-    """The layer whose bias takes it, by name."""
-    matrices: tuple[Call, ...] = ()
-    """The layers whose matrices take it, if there is no bias."""
-    gates: str | None = None
-    """What weighs these, if they are experts."""
-
-
-def output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
-    """Which parameters take δ. Raises UnusableBlock where there are none, or a first layer would have to."""
-    found = _output_layers(block, calls)
-    both = {found.bias, *(call.name for call in found.matrices)} & set(block.first_layers)
-    if both:
-        raise UnusableBlock(f'"{both.pop()}" is a first dense layer, and the last one that would take what the stream lacks: the claims are of two layers.')
-    return found
-
-
-def _output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLayers:
-    last = calls[-1]
-    module = block.network.get_submodule(last.name)
-    if isinstance(module, nn.Linear) and module.bias is not None:
-        return OutputLayers(last.name)
-    if block.skip:
-        raise UnusableBlock(f'Definition A.1 ends in a dense layer with a bias b′; "{last.name}" of the network, a {type(module).__name__}, is none.')
-    if isinstance(module, nn.Linear):
-        return OutputLayers(None, (last,))
-    if isinstance(module, WeightedSum):
-        gates, *experts = last.reads
-        matrices = tuple(call for call in calls if call.name in experts)
-        if len(matrices) == len(experts) and all(isinstance(block.network.get_submodule(call.name), nn.Linear) for call in matrices):
-            return OutputLayers(None, matrices, gates)
-    raise UnusableBlock(
-        f'a block that carries its stream past the network ends in a dense layer, or in a weighted sum of such; "{last.name}" of the network, '
-        f"a {type(module).__name__}, is neither, and nothing takes what the stream lacks."
-    )
 
 
 def output_patch(
@@ -72,13 +31,13 @@ def output_patch(
     """
     update, layer, found = probed.update, probed.layer, change.hazards
     if layers.bias is not None:
-        b_prime = exact(_parameter(block, layers.bias, "bias").unsqueeze(-1), update, found)
+        b_prime = exact(network_parameter(block, layers.bias, "bias").unsqueeze(-1), update, found)
         return {f"network.{layers.bias}.bias": stored(formulas.bias_update(b_prime, change), probed.mode.update, layer)}
     gates = None if layers.gates is None else cast_up(values[layers.gates], update)
     target = change if gates is None else formulas.expert_target(change, _total(gates))
     patch = {}
     for place, call in enumerate(layers.matrices):
-        matrix = exact(_parameter(block, call.name, "weight"), update, found)
+        matrix = exact(network_parameter(block, call.name, "weight"), update, found)
         h = cast_up(values[call.reads[0]], update)
         moved = target
         if gates is not None:
@@ -97,7 +56,7 @@ def wrong_output_patch(
 
     change: (cases, d_out, 1); values: (cases, width), by module. Where a bias takes δ, or there is no activation, it is left out.
     """
-    wrong = {name: x.expand(len(change), *x.shape) for name, x in unchanged(block, layers).items()}
+    wrong = {name: x.expand(len(change), *x.shape) for name, x in output_parameters(block, layers).items()}
     made_from = {call.name: call.reads[0] for call in calls}
     with torch.no_grad(), probed.update.running():
         for call in layers.matrices:
@@ -107,21 +66,10 @@ def wrong_output_patch(
             if name == INPUT or values[name].shape != values[call.reads[0]].shape:
                 continue
             h = values[name].to(change.dtype).unsqueeze(-1)
-            matrix = _parameter(block, call.name, "weight").to(change.dtype)
+            matrix = network_parameter(block, call.name, "weight").to(change.dtype)
             patched = formulas.patched_weight(matrix, formulas.output_update(change, h))
             wrong[f"network.{call.name}.weight"] = in_storage(patched, probed.mode.weights)
     return wrong
-
-
-def unchanged(block: ContextualBlock, layers: OutputLayers) -> dict[str, Tensor]:
-    """The same parameters as they are."""
-    if layers.bias is not None:
-        return {f"network.{layers.bias}.bias": _parameter(block, layers.bias, "bias")}
-    return {f"network.{call.name}.weight": _parameter(block, call.name, "weight") for call in layers.matrices}
-
-
-def _parameter(block: ContextualBlock, layer: str, name: str) -> Tensor:
-    return block.network.get_parameter(f"{layer}.{name}").detach()
 
 
 def _where(chosen: Tensor, x: WithRadius, other: float) -> WithRadius:

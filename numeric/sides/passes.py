@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.architecture.wiring import INPUT, leaves
-from numeric.formats.mode import Mode
-from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.probe import ProbedMode
+from numeric.formats import Mode, round_to, torch_dtype
+from numeric.machine import ProbedMode
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]

@@ -20,9 +20,8 @@ import math
 import torch
 from torch import Tensor
 
-from numeric.machine.error_model import ErrorModel
+from numeric.machine import ErrorModel, ProbedMode
 from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT
-from numeric.machine.probe import ProbedMode
 from numeric.sides.variant import Variant
 
 FAILS = 0.1

@@ -18,29 +18,22 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture import ContextualBlock, UnusableBlock, output_layers, output_parameters
+from numeric.architecture.form import OutputLayers
 from numeric.architecture.wiring import INPUT, Call, wiring
-from numeric.arithmetics.envelope import outward
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, cast_up, dense_layer, exact, from_module, hazards, in_arithmetic, stored
+from numeric.arithmetics import Hazards, WithRadius, exact, hazards, outward
+from numeric.arithmetics.value_and_radius import cast_up, dense_layer, from_module, in_arithmetic, stored
 from numeric.cells.scenario import Attend, Batch
-from numeric.formats.format import format_named
-from numeric.formats.storage import in_storage, torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import ALL, BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.machine.probe import ProbedMode
-from numeric.rules.table import RULES, rule_for
+from numeric.formats import in_storage, torch_dtype
+from numeric.machine import FP64, ErrorModel, ProbedMode
+from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.rules import RULES, rule_for
 from numeric.sides.expected_difference import expected_difference
-from numeric.sides.output_patch import OutputLayers, output_layers, output_patch, unchanged, wrong_output_patch
+from numeric.sides.output_patch import output_patch, wrong_output_patch
 from numeric.sides.passes import Factors, Pass, forward, patched_forward
 from numeric.sides.range_limits import well_inside
 from numeric.sides.variant import Variant, variants_named
 from symbolic import formulas
-
-FP64 = ErrorModel(
-    format_named("fp64"), format_named("fp64"), format_named("fp64"), ALL,
-    elementwise_flushes=False, rounds_before_bias=False, patched_rounds_before_bias=False, device="cpu",
-)  # fmt: skip
-"""A model of fp64 that asks nothing of the machine but what the probe demands of it: any order of sums, products that flush."""
 
 KNOWN = 8.0
 """How many times its own radius what an output matrix multiplies has to be, for the case to be well inside: ‖h‖² then is four times its own."""
@@ -229,7 +222,7 @@ def _mistaken(block: ContextualBlock, delta: Tensor, z: Tensor, variant: Variant
 
 def _as_they_are(block: ContextualBlock, outputs: OutputLayers, variant: Variant, cases: int) -> dict[str, Tensor]:
     """What the patched pass replaces, unchanged, so that the same kernels run."""
-    found = unchanged(block, outputs)
+    found = output_parameters(block, outputs)
     if not (variant.factored or block.parallel):
         found |= {f"network.{name}.weight": layer.weight.detach() for name, layer in zip(block.first_layers, block.first_linears, strict=True)}
     return {name: x.expand(cases, *x.shape) for name, x in found.items()}

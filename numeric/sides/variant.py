@@ -2,39 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any
 
-from torch import Tensor
-
-from numeric.arithmetics import value_and_radius, value_and_variance
+from numeric.arithmetics.largest_entry import largest_entry
 from symbolic import formulas
 from symbolic.vocabulary.errors import CallError, chosen
 
 
 class UnknownVariant(CallError):
     """No variant of that name."""
-
-
-@singledispatch
-def largest_entry(a: Any) -> Any:
-    """max|a| of each case, as a 1x1 value, in whatever arithmetic a is of."""
-    raise NotImplementedError(type(a))
-
-
-@largest_entry.register
-def _(a: Tensor) -> Tensor:
-    return a.abs().amax((-2, -1), keepdim=True)
-
-
-@largest_entry.register
-def _(a: value_and_radius.WithRadius) -> value_and_radius.WithRadius:
-    return value_and_radius.largest_entry(a)
-
-
-@largest_entry.register
-def _(a: value_and_variance.WithVariance) -> value_and_variance.WithVariance:
-    return value_and_variance.largest_entry(a)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.architecture.recipe import Recipe
+from numeric.architecture import ContextualBlock, Recipe
 
 
 @dataclass(frozen=True, slots=True)

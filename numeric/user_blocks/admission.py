@@ -13,13 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.recipe import Recipe
+from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, wiring
-from numeric.arithmetics.balls import Ball, ball
-from numeric.rules.table import RULES, rule_for
-from numeric.sides.output_patch import output_layers, unchanged
+from numeric.arithmetics import Ball, ball
+from numeric.rules import RULES, rule_for
 from numeric.sides.variant import UnknownVariant, Variant, variants_named
 
 OWN = "own"
@@ -242,7 +239,7 @@ def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None
         raise UnusableBlock(f"Definition A.1's skip adds x, A(C, x) and the network's output, which have {widths[0]}, {widths[1]} and {widths[2]} entries.")
     if attended.shape != answer.shape:
         raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
-    for name in unchanged(block, output_layers(block, wiring(block))):
+    for name in output_parameters(block, output_layers(block, wiring(block))):
         parameter = block.get_parameter(name)
         place = parameter.untyped_storage().data_ptr()
         if any(other != name and each.untyped_storage().data_ptr() == place for other, each in block.named_parameters(remove_duplicate=False)):

@@ -15,17 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from numeric.architecture.shapes import asked_shapes
-from numeric.arithmetics.balls import ball, check_reference, compare
+from numeric.architecture import asked_shapes
+from numeric.arithmetics import ball, check_reference
+from numeric.arithmetics.balls import compare
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.exclusions import exclusion_reason
 from numeric.cells.scenario import scenarios_named
 from numeric.cells.witness import Witness, worst_case
-from numeric.formats.mode import Mode, modes_named
-from numeric.machine.device import use_one_thread
-from numeric.machine.probe import ProbedMode, probe
-from numeric.rules.library_probe import probe_elementary
-from numeric.rules.table import assumes_a_library
+from numeric.formats import Mode, modes_named
+from numeric.machine import ProbedMode, probe, use_one_thread
+from numeric.rules import assumes_a_library, probe_elementary
 from numeric.sides.variant import Variant
 from numeric.user_blocks.admission import OWN, OwnBlock, Update, own_block
 from symbolic.vocabulary.errors import CallError

@@ -2,13 +2,14 @@
 
 import pytest
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.shapes import asked_shapes
+from numeric.blocks import all_blocks
 from numeric.formats.mode import MODES
 from numeric.machine.device import use_one_thread
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode, probe
-from numeric.training.train import TrainedBlock, trained
+from numeric.machine.probing import ProbedMode, probe
+from numeric.training.cache import trained
+from numeric.training.trained_block import TrainedBlock
 
 use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
 

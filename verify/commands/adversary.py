@@ -8,17 +8,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from numeric.architecture.block import blocks_named
-from numeric.architecture.shapes import asked_shapes
+from numeric.architecture import asked_shapes
+from numeric.blocks import blocks_named
 from numeric.cells.exclusions import exclusion_reason
-from numeric.formats.mode import Mode, modes_named
-from numeric.machine.device import device_named, use_one_thread
-from numeric.machine.probe import UnsupportedNumerics, probe
+from numeric.formats import Mode, modes_named
+from numeric.machine import UnsupportedNumerics, device_named, probe, use_one_thread
 from numeric.search.readable_context import shrink
 from numeric.search.saved_search import keep, kept
 from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
 from numeric.sides.variant import Variant, variants_named
-from numeric.training.train import BlockNotTrained, TrainedBlock, trained
+from numeric.training import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from symbolic.vocabulary.errors import CallError

@@ -63,8 +63,8 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
 
 def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> int:
     """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
-    from numeric.architecture.block import blocks_named
-    from numeric.training.train import TrainedBlock
+    from numeric.blocks import blocks_named
+    from numeric.training import TrainedBlock
     from verify.engine.processes import Workers
     from verify.engine.training_jobs import Training
     from verify.records.cell_rows import model_record
@@ -135,13 +135,12 @@ def list_kind(kind: str, *, as_json: bool) -> int:
 
 def examine(*, device: str, as_json: bool) -> int:
     """Probe every mode that the machine has, at the shapes of the blocks, and let the reference test itself. Returns 0."""
-    from numeric.architecture.block import all_blocks
-    from numeric.architecture.shapes import asked_shapes
-    from numeric.arithmetics.balls import check_reference
-    from numeric.formats.mode import MODES
-    from numeric.machine.device import device_named, use_one_thread
-    from numeric.machine.probe import UnsupportedNumerics, probe
-    from numeric.rules.library_probe import probe_elementary
+    from numeric.architecture import asked_shapes
+    from numeric.arithmetics import check_reference
+    from numeric.blocks import all_blocks
+    from numeric.formats import MODES
+    from numeric.machine import UnsupportedNumerics, device_named, probe, use_one_thread
+    from numeric.rules import probe_elementary
     from verify.run_folder.environment import describe_environment
 
     use_one_thread()
@@ -208,9 +207,9 @@ def _claims() -> list[Row]:
 
 
 def _blocks() -> list[Row]:
-    from numeric.architecture.block import all_blocks
+    from numeric.blocks import all_blocks
     from numeric.cells.scenario import all_scenarios
-    from numeric.formats.mode import MODES
+    from numeric.formats import MODES
     from verify.plan.applicable_claims import claims_measured, claims_that_apply
 
     return [
@@ -228,7 +227,7 @@ def _blocks() -> list[Row]:
 
 
 def _formats() -> list[Row]:
-    from numeric.formats.mode import MODES
+    from numeric.formats import MODES
 
     return [
         {

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     """Replay a witness and print it. Returns 1 if it violates here, 3 if what it violated cannot be run without its block, else 0. Raises DamagedWitness."""
-    from numeric.arithmetics.balls import check_reference
+    from numeric.arithmetics import check_reference
     from numeric.cells.replay import replay
     from numeric.cells.witness import read_witness
-    from numeric.machine.device import device_named, use_one_thread
+    from numeric.machine import device_named, use_one_thread
     from verify.commands.prove import print_json
 
     witness = read_witness(path)

@@ -9,9 +9,8 @@ from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.cells.scenario import scenarios_named
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import Attended, sweep
-from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode, probe
-from numeric.machine.refinements import Refinement
+from numeric.formats import Mode
+from numeric.machine import ProbedMode, Refinement, probe
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, NearZeroSweep
 from verify.records import cell_rows

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
-from numeric.architecture.block import Block
+from numeric.architecture import Block
 from numeric.cells.exclusions import exclusion_reason, unsupported_reason
 from numeric.cells.scenario import Scenario, claim_of, scenarios_named
 from numeric.cells.subject import Subject
-from numeric.formats.mode import Mode, modes_named
-from numeric.machine.probe import ProbedMode
-from numeric.training.train import BlockNotTrained
+from numeric.formats import Mode, modes_named
+from numeric.machine import ProbedMode
+from numeric.training import BlockNotTrained
 from reports.record.record import CellRecord, NotSwept
 from reports.record.row import NotMeasured
 from symbolic.vocabulary.verdict import Verdict

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.architecture.shapes import asked_shapes
-from numeric.formats.mode import modes_named
-from numeric.machine.assumptions import ASSUMPTIONS, LIBRARY
-from numeric.machine.probe import Answer, ProbedMode, UnsupportedNumerics
-from numeric.machine.refinements import TITLES, refinements_named
-from numeric.rules.library_probe import probe_elementary
-from numeric.rules.table import assumes_a_library
+from numeric.architecture import ContextualBlock, asked_shapes
+from numeric.formats import modes_named
+from numeric.machine import ProbedMode, UnsupportedNumerics, refinements_named
+from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
+from numeric.machine.probing import Answer
+from numeric.machine.refinements import TITLES
+from numeric.rules import assumes_a_library, probe_elementary
 from reports.record.record import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers

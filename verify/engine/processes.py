@@ -57,7 +57,7 @@ class OutOfTime(Exception):
 
 def _begin(up: Semaphore, words: str) -> None:
     """What each process does first: say that it is up, write to a file of its own what else would go to stderr, and keep to one thread."""
-    from numeric.machine.device import use_one_thread
+    from numeric.machine import use_one_thread
 
     file = os.open(Path(words) / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 2)

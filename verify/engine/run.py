@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from numeric.architecture.block import blocks_named
-from numeric.arithmetics.balls import check_reference
+from numeric.arithmetics import check_reference
+from numeric.blocks import blocks_named
 from numeric.cells.scenario import claim_of
 from numeric.cells.subject import Subject
-from numeric.machine.device import use_one_thread
-from numeric.training.train import BlockNotTrained, TrainedBlock
+from numeric.machine import use_one_thread
+from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.user_blocks.admission import OwnBlock
 from reports.ci.files import write_for_ci
 from reports.page import write_report

@@ -5,8 +5,7 @@ The journal is what a later start goes on from; ``run.json`` tells readers the s
 
 from collections.abc import Iterator
 
-from numeric.training.train import TrainedBlock
-from numeric.training.weights import weights_digest
+from numeric.training import TrainedBlock, weights_digest
 from reports.findings.findings import NOT_RUN
 from reports.record.cases_table import CasesWriter
 from reports.record.experiments import Experiments
@@ -85,7 +84,7 @@ class RunState:
 
     def keep_model(self, trained: TrainedBlock) -> None:
         """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
-        name, weights = trained.block.id, weights_digest(trained.model)
+        name, weights = trained.block.id, weights_digest(trained.model.state_dict())
         refuse_other_weights(self.kept.models, name, weights)
         if name in self.kept.models:
             self.models.append(self.kept.models[name].row)

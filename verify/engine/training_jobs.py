@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from numeric.architecture.block import Block
-from numeric.training.train import BlockNotTrained, TrainedBlock, is_cached, trained
+from numeric.architecture import Block
+from numeric.training import BlockNotTrained, TrainedBlock, is_cached, trained
 from verify.engine.processes import OutOfTime, Workers
 
 Step = Callable[[str, int, int], None]

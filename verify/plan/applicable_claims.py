@@ -1,11 +1,9 @@
 """Which claims apply to a block: by the form of the block, and by what its row says of its contextual layer."""
 
-from numeric.architecture.block import Block
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import Block, ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
 from numeric.cells.scenario import all_scenarios, claim_of
-from numeric.formats.mode import MODES
-from numeric.sides.output_patch import output_layers
+from numeric.formats import MODES
 from symbolic.claims import claim_ids
 
 OF_SOME_FORMS = frozenset(

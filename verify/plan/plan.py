@@ -78,11 +78,10 @@ def make_plan(
 
     own: a user's block, which takes the place of the registry's, and brings its own variants; target: how the command names it.
     """
-    from numeric.architecture.block import blocks_named
+    from numeric.blocks import blocks_named
     from numeric.cells.scenario import scenarios_named
-    from numeric.formats.mode import modes_named
-    from numeric.machine.device import device_named
-    from numeric.machine.refinements import refinements_named
+    from numeric.formats import modes_named
+    from numeric.machine import device_named, refinements_named
     from numeric.sides.variant import variants_named
     from symbolic.claims import claim_ids
 

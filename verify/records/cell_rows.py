@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arithmetics.balls import Agreement, Certificate
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells.cell import Cell, Measurement
 from numeric.cells.subject import Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
-from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode
-from numeric.training.train import TrainedBlock
+from numeric.formats import Mode
+from numeric.machine import ProbedMode
+from numeric.training import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary.verdict import Verdict

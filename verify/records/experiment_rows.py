@@ -13,11 +13,11 @@ from numeric.experiments.one_update_many_queries import TRIALS as CONTEXTS
 from numeric.experiments.paper_figures import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.experiments.patched_stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.experiments.post_norm import post_norm
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine import BATCH, ProbedMode
 from numeric.search.readable_context import Shrunk, in_words, shrink
 from numeric.search.worst_context import Best, Budget, Found, bench, search
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import BlockNotTrained, TrainedBlock
+from numeric.training import BlockNotTrained, TrainedBlock
 from reports.record.experiments import (
     AdversarialRecord,
     Averages,

@@ -107,7 +107,7 @@ def _refuse_ended(folder: Path) -> None:
 
 def _refuse_other(folder: Path, header: Header, verb: str) -> None:
     """Raise CannotResume unless the same command, with the same code, on the same machine, would have made what is there."""
-    from numeric.machine.device import device_named
+    from numeric.machine import device_named
 
     made = header.plan.verb
     if made not in RESUMABLE:

@@ -6,14 +6,14 @@ from torch import nn
 from torch.func import functional_call
 
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import leaves, wiring
 from numeric.cells.cell import block_in_format
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
-from numeric.sides.output_patch import output_layers
 from numeric.sides.passes import forward, patched_forward
 from numeric.sides.sides import in_format
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 
 CASES = 6
 

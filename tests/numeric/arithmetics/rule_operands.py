@@ -8,7 +8,7 @@ import torch
 
 from numeric.formats.format import Format
 from numeric.formats.storage import round_to
-from numeric.machine.kernels import ALL
+from numeric.machine.kernels import ALL_KERNELS
 from tests.numeric.arithmetics.rule_trials import FP32, TF32, Desk, Machine, exactly, of
 
 EIGHTH = Fraction(1, 8)
@@ -149,7 +149,7 @@ def products_and_quotients_underflow(desk: Desk) -> Iterator[bool]:
 @of("_outer", "subnormal_part")
 def outer_products_of_flushed_numbers(desk: Desk) -> Iterator[bool]:
     below, normal = desk.below, desk.row.smallest_normal
-    desk = (desk.wide if desk.short else desk).flushing(flushing=ALL)
+    desk = (desk.wide if desk.short else desk).flushing(flushing=ALL_KERNELS)
     yield desk.inside(desk.column(below, 0.0) @ desk.column(1024.0, 0.0).mT, exactly(below, 1024.0))
     yield desk.inside(desk.column(1024.0, 0.0) @ desk.column(below, 0.0).mT, exactly(below, 1024.0))
     yield desk.inside(desk.column(normal, 0.0) @ desk.column(1 - 2 * desk.u, 0.0).mT, exactly(normal, 1 - 2 * desk.u))

@@ -133,7 +133,7 @@ def products_of_flushed_numbers(desk: Desk) -> Iterator[bool]:
     yield desk.summed(desk.column(normal, 0.0).mT, desk.column(1 - desk.u, 0.0), 0.0, exactly(normal, 1 - desk.u))
 
 
-@of("dense_layer", "product_radius", "largest_product", "computed", "rounding_error")
+@of("dense_layer", "product_radius", "largest_product", "from_module", "rounding_error")
 def dense_layers(desk: Desk) -> Iterator[bool]:
     u, (left, right), large = desk.u, desk.factors, 2.0**desk.row.max_exponent
     true = exactly(left, right) + 2 * Fraction(u)
@@ -190,7 +190,7 @@ def numbers_are_stored(desk: Desk) -> Iterator[bool]:
             yield fresh.foretold(desk.rules.stored(replace(beyond, hazards=fresh.found), target, desk.numerics))
 
 
-@of("widened", "under", "stored", "exact", "largest_entry", "mT")
+@of("cast_up", "in_arithmetic", "stored", "exact", "_largest_entry", "mT")
 def numbers_are_carried_over(desk: Desk) -> Iterator[bool]:
     wider = replace(desk.numerics, storage=format_named("fp64"))
     for x in (desk.column(1.0, 1.0, radius=0.125), desk.matrix(1.0, 1.0, radius=0.125)):

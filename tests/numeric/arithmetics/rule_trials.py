@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from numeric.arithmetics.hazard import hazards
 from numeric.formats.format import Format, format_named
 from numeric.formats.storage import round_to, torch_dtype
 from numeric.machine.error_model import ErrorModel
+from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
@@ -64,7 +66,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.numerics = ErrorModel(self.row, self.row, self.row, frozenset(), False, False, False, "cpu")
-        self.found = self.rules.hazards(1)
+        self.found = hazards(1)
 
     @property
     def short(self) -> bool:
@@ -153,7 +155,7 @@ class Desk:
         """Whether a product, which came out so, is within its radius."""
         answer = self.held(float(value)).expand(1, X.value.shape[-2], 1)
         if order is not None:
-            X = replace(X, numerics=replace(self.numerics, orders={("asked", X.value.shape[-2], X.value.shape[-1]): order}))
+            X = replace(X, numerics=replace(self.numerics, orders={KernelAt("asked", *X.value.shape[-2:]): order}))
         offset = None if bias is None else self.held(bias).expand(1, X.value.shape[-2], 1)
         radius = self.rules.product_radius(X, y, answer, "asked", bias=offset)
         return _within(answer.double().flatten()[0], truth, radius.flatten()[0])

@@ -12,13 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
-from numeric.formats.format import NATIVE, Format
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
+from numeric.formats.format import Format
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
+from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import order_of
 from numeric.sides.variant import VARIANTS, Variant
 from symbolic import formulas
+from tests.numeric.formats.drawn_operands import NATIVE
 
 NARROW = ["bf16", "fp16"]
 
@@ -95,7 +98,7 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
     """A term of 3u/4 is lost beside a bias of 1: the one rounding that matters is that of the sum; a second u, for the bias, would double it."""
     for row in NATIVE:
         order = replace(order_of((0, 1)), fused=False)
-        desk = Desk(ErrorModel(row, row, row, frozenset(), False, False, False, "cpu", orders={("dense layer", 1, 1): order}))
+        desk = Desk(ErrorModel(row, row, row, frozenset(), False, False, False, "cpu", orders={KernelAt("dense layer", 1, 1): order}))
         little = desk.u * 0.75
         result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.stored(1.0), apart=False)
         assert attained(result, 1 + Fraction(little))

@@ -71,11 +71,11 @@ def test_without_widening_a_sum_can_be_too_small() -> None:
 
 @CAREFULLY
 @given(st.one_of(reals, st.floats(0, 1.7e308)), st.integers(1, 5000))
-def test_widening_covers_the_roundings_that_it_is_told_of(from_module: float, operations: int) -> None:
+def test_widening_covers_the_roundings_that_it_is_told_of(computed: float, operations: int) -> None:
     """x̂ ≥ x(1 - γ_n) - n·2^-1075 leaves x at most (x̂ + n·2^-1075)/(1 - γ_n), in exact rationals."""
     n, u = operations, Fraction(1, 2**53)
-    largest = (Fraction(from_module) + n * Fraction(1, 2**1075)) / (1 - n * u / (1 - n * u))
-    assert at_least(outward(column([from_module]), operations), largest)
+    largest = (Fraction(computed) + n * Fraction(1, 2**1075)) / (1 - n * u / (1 - n * u))
+    assert at_least(outward(column([computed]), operations), largest)
 
 
 def test_a_ninth_of_the_widening_would_not() -> None:

@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import value_and_variance
-from numeric.arithmetics.sensitivities import Term, deviation, gathered
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, Given, Roundings, deviations_allowed, exactly
+from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
+from numeric.arithmetics.value_and_variance import Given, Roundings, exactly
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.format import format_named
-from numeric.machine import probe
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import ProbedMode
+from numeric.machine.kernels import BATCH, DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
+from numeric.machine.probing import ProbedMode
 from numeric.machine.refinements import Refinement
 from numeric.machine.summation_order import order_of
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
@@ -83,7 +83,7 @@ def too_large(trained: TrainedBlock, probed: ProbedMode) -> bool:
     block, scenario = block_in_format(trained, probed), scenarios_named(["random"])[0]
     squares = []
     for _ in range(2):
-        sides = measure_sides(block, in_format(block, scenario.draw(trained, probed.mode.range, probe.BATCH, generator), probed), FORMULA, probed)
+        sides = measure_sides(block, in_format(block, scenario.draw(trained, probed.mode.range, BATCH, generator), probed), FORMULA, probed)
         deviations = sides.expected / deviations_allowed(sides.expected.shape[-1])
         squares.append(((sides.left.first_layer - sides.right.first_layer) / deviations).square().mean(-1))
     square = torch.cat(squares)
@@ -169,8 +169,8 @@ class Draw:
     def predicted(self, variant: Variant) -> Tensor:
         """The standard deviation of left - right in each entry, by the arithmetic."""
         product, layer = (order_of(tree) for tree in (((0, 1), 2), (((0, 1), 2), 3)))
-        orders = {(name, rows, D): product for name, rows in ((SHARED_PRODUCT, M), (INNER_PRODUCT, 1))}
-        orders |= {(name, M, D): layer for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
+        orders = {KernelAt(name, rows, D): product for name, rows in ((SHARED_PRODUCT, M), (INNER_PRODUCT, 1))}
+        orders |= {KernelAt(name, M, D): layer for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
         row = format_named("fp32")
         # Errors as large as u|z| and every one of them drawn, as the simulation has them.
         plain = frozenset(Refinement) - {Refinement.FIRST_PLACE, Refinement.EXACT_DIFFERENCES}
@@ -186,7 +186,7 @@ class Draw:
             patched = formulas.patched_weight(W, variant.update(W, delta, a))
             right = value_and_variance.dense_layer(patched, b, a, output, PATCHED_WEIGHT, apart=False)
         minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64)
-        return deviation(gathered((*left.terms, *(Term(t.source, t.follows.scaled(minus)) for t in right.terms)))).flatten()
+        return deviation(gathered((*left.terms, *(SourceTerm(t.source, t.follows.scaled(minus)) for t in right.terms)))).flatten()
 
 
 def agrees(found: Tensor, predicted: float) -> bool:

@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.balls import ball, certify
-from numeric.arithmetics.value_and_radius import dense_layer, exact, gamma, hazards
-from numeric.formats.format import NATIVE, Format
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.roundoff import gamma
+from numeric.arithmetics.value_and_radius import dense_layer, exact
+from numeric.formats.format import Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import probe
+from numeric.machine.probing import probe
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
+from tests.numeric.formats.drawn_operands import NATIVE
 
 D, M = 3, 2
 FORMULA = VARIANTS[0]
@@ -56,10 +59,8 @@ class OneCase:
         absdelta, absv = delta.value.double().abs(), (W @ delta).value.double().abs()
         Wd, Wa, Wz = absW @ absdelta, absW @ self.a.double().abs(), absW @ self.z.double().abs()
         self.hand_left = gamma(D + 1, acc) * (Wz + absb) + u * self.y_left.double().abs()
-        self.hand_right = (
-            u * Wd + gamma(D, acc) * Wd + u * absv + absv * (gamma(D, acc) + 4 * u) + u * (Wa + absv)
-            + gamma(D + 1, acc) * (Wa + absv + absb) + u * self.y_right.double().abs()
-        )  # fmt: skip
+        of_update = u * Wd + gamma(D, acc) * Wd + u * absv + absv * (gamma(D, acc) + 4 * u) + u * (Wa + absv)
+        self.hand_right = of_update + gamma(D + 1, acc) * (Wa + absv + absb) + u * self.y_right.double().abs()
 
 
 @pytest.mark.parametrize("seed", range(8))

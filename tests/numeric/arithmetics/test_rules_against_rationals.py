@@ -6,8 +6,9 @@ batch: Hypothesis draws its first column number by number, and a seed for the ot
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache
 
 import pytest
 import torch
@@ -15,18 +16,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
+from numeric.formats.format import Format, format_named
 from numeric.formats.mode import modes_named
+from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import probe, torch_dtype
-from tests.numeric.formats.drawn_operands import draw
+from numeric.machine.probing import probe
+from tests.numeric.formats.drawn_operands import NAMES, draw
 
 K = 5
 CAREFULLY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ENOUGH = 10_000
 """Operands of each rule in each format whose results are compared; those of results that a hazard excuses are not counted."""
-NAMES = [row.name for row in NATIVE]
 
 
 @cache
@@ -115,146 +117,94 @@ def inner(x: list[Fraction], y: list[Fraction]) -> Fraction:
     return sum((a * b for a, b in zip(x, y, strict=True)), Fraction(0))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("sign", [1, -1])
-def test_sums_and_differences(name: str, sign: int) -> None:
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 10
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A batch of columns, or one matrix for all cases, as the machine holds it; and the exact numbers of each case, or of each row."""
 
-    @CAREFULLY
-    @given(columns(storage, count), columns(storage, count), shares(storage, count))
-    def holds(x: Tensor, y: Tensor, s: Tensor) -> None:
-        found = hazards(count)
-        (radius, true), other = spread(x, s), fractions(y)
-        X, Y = exact(x, numerics, found, radius=radius), exact(y, numerics, found)
-        result = X + Y if sign > 0 else X - Y
-        tally.check(result, lambda case: [[t + sign * v] for t, v in zip(true[case], other[case], strict=True)], found, 2 * K)
-
-    holds()
-    assert tally.operands >= ENOUGH
+    held: WithRadius
+    true: list[list[Fraction]]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_outer_products(name: str) -> None:
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 18
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A formula over operands, and the same over rationals."""
 
-    @CAREFULLY
-    @given(columns(storage, count), columns(storage, count), shares(storage, count), shares(storage, count))
-    def holds(x: Tensor, y: Tensor, s: Tensor, t: Tensor) -> None:
-        found = hazards(count)
-        (rx, true_x), (ry, true_y) = spread(x, s), spread(y, t)
-        X, Y = exact(x, numerics, found, radius=rx), exact(y, numerics, found, radius=ry)
-        tally.check(X @ Y.mT, lambda case: [[a * b for b in true_y[case]] for a in true_x[case]], found, 2 * K)
-
-    holds()
-    assert tally.operands >= ENOUGH
+    name: str
+    shapes: tuple[str, ...]
+    """A ``column``, a ``number`` or an ``exact column`` a case; a ``matrix`` or a ``bias`` for all."""
+    count: int
+    """Cases of a batch."""
+    formula: Callable[..., WithRadius]
+    """Of the operands as held."""
+    truth: Callable[..., list[list[Fraction]]]
+    """Of the exact operands of one case, each a column, or a list of rows."""
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_inner_products(name: str) -> None:
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 13
-
-    @CAREFULLY
-    @given(columns(storage, count), columns(storage, count), shares(storage, count), shares(storage, count))
-    def holds(x: Tensor, y: Tensor, s: Tensor, t: Tensor) -> None:
-        found = hazards(count)
-        (rx, true_x), (ry, true_y) = spread(x, s), spread(y, t)
-        X, Y = exact(x, numerics, found, radius=rx), exact(y, numerics, found, radius=ry)
-        tally.check(X.mT @ Y, lambda case: [[inner(true_x[case], true_y[case])]], found, 2 * K)
-
-    holds()
-    assert tally.operands >= ENOUGH
+def dense(W: WithRadius, b: WithRadius, v: WithRadius, a: WithRadius, x: WithRadius) -> WithRadius:
+    """fl((W + U)x + b) with U = v aᵀ inexact, by torch's own dense layer."""
+    weight = W + v @ a.mT
+    value = torch.vmap(lambda w, y: torch.nn.functional.linear(y.unsqueeze(0), w, b.value[:, 0]).squeeze(0))(weight.value, x.value.squeeze(-1))
+    return dense_layer(weight, b, x, value.unsqueeze(-1), apart=W.numerics.patched_rounds_before_bias)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_matrix_times_column(name: str) -> None:
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 36
+def patched(W: list[list[Fraction]], b: list[Fraction], v: list[Fraction], a: list[Fraction], x: list[Fraction]) -> list[list[Fraction]]:
+    return [[inner(row, x) + p * inner(a, x) + c] for row, p, c in zip(W, v, b, strict=True)]
 
-    @CAREFULLY
-    @given(st.lists(vector(storage), min_size=K, max_size=K), columns(storage, count), shares(storage, count))
-    def holds(rows: list[list[float]], y: Tensor, t: Tensor) -> None:
-        found = hazards(count)
-        matrix = torch.tensor(rows, dtype=torch.float64).to(torch_dtype(storage))
-        ry, true_y = spread(y, t)
-        result = exact(matrix, numerics, found) @ exact(y, numerics, found, radius=ry)
-        W = fractions(matrix)
-        tally.check(result, lambda case: [[inner(row, true_y[case])] for row in W], found, K + K * K / count)
 
-    holds()
-    assert tally.operands >= ENOUGH
+def entrywise(of: Callable[[Fraction, Fraction], Fraction]) -> Callable[..., list[list[Fraction]]]:
+    return lambda x, y: [[of(p, q)] for p, q in zip(x, y, strict=True)]
+
+
+RULES = (
+    Rule("sum", ("column", "exact column"), 10, lambda x, y: x + y, entrywise(lambda p, q: p + q)),
+    Rule("difference", ("column", "exact column"), 10, lambda x, y: x - y, entrywise(lambda p, q: p - q)),
+    Rule("outer product", ("column", "column"), 18, lambda x, y: x @ y.mT, lambda x, y: [[p * q for q in y] for p in x]),
+    Rule("inner product", ("column", "column"), 13, lambda x, y: x.mT @ y, lambda x, y: [[inner(x, y)]]),
+    Rule("matrix times column", ("matrix", "column"), 36, lambda W, y: W @ y, lambda W, y: [[inner(row, y)] for row in W]),
+    Rule("quotient", ("column", "number"), 21, lambda x, y: x / y, lambda x, y: [[p / y[0]] for p in x]),
+    # The update itself, v aᵀ/‖a‖², whose radius is never formed as a matrix while it is computed.
+    Rule("update", ("column", "exact column"), 22, lambda v, a: v @ a.mT / (a.mT @ a), lambda v, a: [[p * q / inner(a, a) for q in a] for p in v]),
+    Rule("dense layer of a patched weight", ("matrix", "bias", "exact column", "exact column", "exact column"), 28, dense, patched),
+)
+
+
+def operand(shape: str, storage: Format, count: int, numerics: ErrorModel, found: Hazards) -> st.SearchStrategy[Operand]:
+    if shape == "matrix":
+        rows = st.lists(vector(storage), min_size=K, max_size=K).map(lambda rows: torch.tensor(rows, dtype=torch.float64).to(torch_dtype(storage)))
+        return rows.map(lambda matrix: Operand(exact(matrix, numerics, found), fractions(matrix)))
+    if shape == "bias":
+        return vector(storage).map(lambda b: Operand(exact(held(storage, b)[0], numerics, found), [[Fraction(x) for x in b]]))
+    if shape == "exact column":
+        return columns(storage, count).map(lambda x: Operand(exact(x, numerics, found), fractions(x)))
+
+    def made(x: Tensor, share: Tensor) -> Operand:
+        radius, true = spread(x, share)
+        return Operand(exact(x, numerics, found, radius=radius), true)
+
+    length = 1 if shape == "number" else K
+    return st.builds(made, columns(storage, count, length), shares(storage, count, length))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quotients(name: str) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_result_lies_within_its_radius(rule: Rule, name: str) -> None:
     storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 21
+    sizes = {"column": K, "exact column": K, "number": 1, "matrix": K * K / rule.count, "bias": K / rule.count}
 
     @CAREFULLY
-    @given(columns(storage, count), columns(storage, count, 1), shares(storage, count), shares(storage, count, 1))
-    def holds(x: Tensor, y: Tensor, s: Tensor, t: Tensor) -> None:
-        found = hazards(count)
-        (rx, true_x), (ry, true_y) = spread(x, s), spread(y, t)
-        X, Y = exact(x, numerics, found, radius=rx), exact(y, numerics, found, radius=ry)
-        result = X / Y
-        assert bool((found.underflow | (y != 0).flatten()).all()), "a division by zero was not foretold"
-        tally.check(result, lambda case: [[a / true_y[case][0]] for a in true_x[case]], found, K + 1)
-
-    holds()
-    assert tally.operands >= ENOUGH
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_outer_product_over_a_squared_norm(name: str) -> None:
-    """The update itself, v aᵀ/‖a‖², whose radius is never formed as a matrix while it is computed."""
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 22
-
-    @CAREFULLY
-    @given(columns(storage, count), columns(storage, count), shares(storage, count))
-    def holds(v: Tensor, a: Tensor, s: Tensor) -> None:
-        found = hazards(count)
-        (rv, true_v), true_a = spread(v, s), fractions(a)
-        V, A = exact(v, numerics, found, radius=rv), exact(a, numerics, found)
-        result = V @ A.mT / (A.mT @ A)
-        assert bool((found.underflow | (a != 0).flatten(1).any(-1)).all()), "a division by zero was not foretold"
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        found = hazards(rule.count)
+        drawn = [data.draw(operand(shape, storage, rule.count, numerics, found)) for shape in rule.shapes]
+        result = rule.formula(*(x.held for x in drawn))
+        if rule.name in ("quotient", "update"):
+            assert bool((found.underflow | (drawn[1].held.value != 0).flatten(1).any(-1)).all()), "a division by zero was not foretold"
 
         def truth(case: int) -> list[list[Fraction]]:
-            norm = inner(true_a[case], true_a[case])
-            return [[p * q / norm for q in true_a[case]] for p in true_v[case]]
+            of_case = {"matrix": lambda x: x.true, "bias": lambda x: x.true[0]}
+            return rule.truth(*(of_case.get(shape, lambda x: x.true[case])(x) for shape, x in zip(rule.shapes, drawn, strict=True)))
 
-        tally.check(result, truth, found, 2 * K)
-
-    holds()
-    assert tally.operands >= ENOUGH
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_dense_layer_of_a_patched_weight(name: str) -> None:
-    """fl((W + U)a + b) with U inexact, by torch's own dense layer, against the exact (W + U)a + b."""
-    storage, numerics, tally = format_named(name), numerics_of(name), Tally()
-    count = 28
-    column = partial(columns, storage, count)
-
-    @CAREFULLY
-    @given(st.lists(vector(storage), min_size=K, max_size=K), vector(storage), column(), column(), column())
-    def holds(rows: list[list[float]], b: list[float], v: Tensor, a: Tensor, x: Tensor) -> None:
-        found = hazards(count)
-        W = exact(torch.tensor(rows, dtype=torch.float64).to(torch_dtype(storage)), numerics, found)
-        V, A, X = (exact(y, numerics, found) for y in (v, a, x))
-        B = exact(held(storage, b)[0], numerics, found)
-        weight = W + V @ A.mT
-        value = torch.vmap(lambda w, y: torch.nn.functional.linear(y.unsqueeze(0), w, B.value[:, 0]).squeeze(0))(weight.value, x.squeeze(-1))
-        result = dense_layer(weight, B, X, value.unsqueeze(-1), apart=numerics.patched_rounds_before_bias)
-        true_v, true_a, true_x, true_W = (fractions(t) for t in (v, a, x, W.value))
-
-        def truth(case: int) -> list[list[Fraction]]:
-            along = inner(true_a[case], true_x[case])
-            return [[inner(row, true_x[case]) + p * along + Fraction(c)] for row, p, c in zip(true_W, true_v[case], b, strict=True)]
-
-        tally.check(result, truth, found, 3 * K + (K * K + K) / count)
+        tally.check(result, truth, found, sum(sizes[shape] for shape in rule.shapes))
 
     holds()
     assert tally.operands >= ENOUGH

@@ -4,16 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.contextual_block import ContextualBlock
+from numeric.blocks import all_blocks
 from numeric.cells.cell import block_in_format
 from numeric.cells.scenario import Batch
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.scenarios.subset import SCENARIO as SUBSET
 from numeric.sides.passes import forward, patched_forward
 from numeric.sides.sides import in_format
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from tests.numeric.blocks.plain_layers import PLAIN, attended
 
 CASES = 4

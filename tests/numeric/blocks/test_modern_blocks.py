@@ -8,20 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.form import output_layers
 from numeric.architecture.wiring import wiring
-from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact
+from numeric.blocks import all_blocks
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import claim_of, scenarios_named
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.sides.judging import judge
-from numeric.sides.output_patch import output_layers, output_patch
+from numeric.sides.output_patch import output_patch
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 from tests.numeric.blocks.plain_layers import NETWORKS, attended, normalised
@@ -60,9 +62,15 @@ def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, 
 
 @pytest.mark.parametrize(
     ("block_id", "claim"),
-    [("pre-ln", "pre-ln"), ("pre-ln-gated", "bias-free-output"), ("mixture-of-experts", "mixture-of-experts"), ("parallel", "parallel"),
-     ("attention-skip", "theorem-a.2"), ("attention", "corollary-2.3.1")],
-)  # fmt: skip
+    [
+        ("pre-ln", "pre-ln"),
+        ("pre-ln-gated", "bias-free-output"),
+        ("mixture-of-experts", "mixture-of-experts"),
+        ("parallel", "parallel"),
+        ("attention-skip", "theorem-a.2"),
+        ("attention", "corollary-2.3.1"),
+    ],
+)
 def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dict[str, TrainedBlock]) -> None:
     assert claim_of(SCENARIO, blocks[block_id].model.block) == claim
 
@@ -187,5 +195,5 @@ def test_forms_that_contradict_each_other_are_refused(options: dict[str, object]
 
 def test_numerics_of_a_layer_without_a_bias_have_their_own_order(arithmetic: dict[str, ErrorModel]) -> None:
     """What the machine was asked of layers with a bias is not taken for known of those without."""
-    asked = {kernel for kernel, rows, columns in arithmetic["fp32"].orders if (rows, columns) == (64, 32)}
+    asked = {at.kernel for at in arithmetic["fp32"].orders if (at.rows, at.columns) == (64, 32)}
     assert any("no bias" in kernel for kernel in asked)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics.balls import ball, certify
+from numeric.blocks import all_blocks
 from numeric.cells import cell as cells
 from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
 from numeric.cells.exclusions import exclusion_reason, unsupported_reason
@@ -19,12 +19,12 @@ from numeric.cells.scenario import all_scenarios, scenarios_named
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.format import format_named
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import ProbedMode, probe
+from numeric.machine.probing import ProbedMode, probe
 from numeric.sides import passes, sides
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 

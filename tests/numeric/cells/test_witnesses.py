@@ -14,11 +14,11 @@ from numeric.cells.replay import recorded_ratio, replay
 from numeric.cells.scenario import scenarios_named
 from numeric.cells.witness import DamagedWitness, Witness, make_witness, read_witness, worst_case
 from numeric.formats.mode import MODES
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 

@@ -17,12 +17,13 @@ import torch
 
 from numeric.cells.cell import block_in_format
 from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
-from numeric.formats.format import NATIVE, Format
-from numeric.machine.kernels import ALL
-from numeric.machine.probe import ProbedMode
+from numeric.formats.format import Format
+from numeric.machine.kernels import ALL_KERNELS
+from numeric.machine.probing import ProbedMode
 from numeric.sides.range_limits import range_losses
 from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
+from tests.numeric.formats.drawn_operands import NATIVE
 
 FORMULA, SCALED = variants_named(["formula", "scaled"])
 BY_HAND = {"fp64": -533, "fp32": -71, "bf16": -65, "fp16": -11}
@@ -36,7 +37,7 @@ def keeping(machine: dict[str, ProbedMode]) -> dict[str, ProbedMode]:
 
 def flushing(probed: ProbedMode, flushes: bool) -> ProbedMode:
     """The machine's error models, made to flush or not."""
-    kernels = ALL if flushes else frozenset()
+    kernels = ALL_KERNELS if flushes else frozenset()
     parts = {part: dataclasses.replace(getattr(probed, part), flushing=kernels, elementwise_flushes=False) for part in ("update", "layer")}
     return dataclasses.replace(probed, **parts)
 

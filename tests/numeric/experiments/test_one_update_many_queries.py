@@ -13,7 +13,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.experiments.exact_least_squares import distance, exact, exact_patch
 from numeric.experiments.least_squares import SingularPatch, is_singular, least_squares_patch, ridge_patch, span
 from numeric.experiments.one_update_many_queries import FRESH, QUERIES, TRIALS, OverTrials, StaticPatch, _asked, _draw, _errors, _patched_loss, static_patches
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.exact import Exact
 

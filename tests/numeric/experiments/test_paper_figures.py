@@ -20,10 +20,11 @@ from numeric.experiments.paper_figures import (
     losses_apart,
     training_with_bounds,
 )
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
+from numeric.training.cache import trained
 from numeric.training.task import draw_prompts
-from numeric.training.train import TrainedBlock, trained
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 

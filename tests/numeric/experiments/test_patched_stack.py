@@ -9,7 +9,7 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.blocks.stack import DEPTH, stacked
 from numeric.experiments import patched_stack
 from numeric.experiments.patched_stack import GENERATED, PROMPTS, STRAYED, generations, is_stack, replays
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 
 

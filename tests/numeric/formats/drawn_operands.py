@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.formats.format import Format
+from numeric.formats.format import FORMATS, Format
 from numeric.formats.storage import torch_dtype
+
+NATIVE = tuple(row for row in FORMATS if row.native)
+"""The formats in which torch computes."""
+NAMES = [row.name for row in NATIVE]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.arithmetics.value_and_radius import exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import exact
 from numeric.formats.format import format_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel

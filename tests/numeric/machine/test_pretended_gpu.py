@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.architecture.block import all_blocks
 from numeric.architecture.shapes import asked_shapes
 from numeric.arithmetics import value_and_radius
 from numeric.arithmetics.envelope import Envelope
+from numeric.blocks import all_blocks
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.exclusions import unsupported_reason
 from numeric.cells.scenario import scenarios_named
@@ -21,10 +21,11 @@ from numeric.experiments.implicit_dynamics import implicit_dynamics
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.experiments.paper_figures import training_with_bounds
 from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probe import BATCH, ProbedMode, probe
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import ProbedMode, probe
 from numeric.search import worst_context
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 from tests.numeric.machine.pretended_gpu import OtherDevice, PretendedGpu, is_there
 

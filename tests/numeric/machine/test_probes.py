@@ -8,13 +8,15 @@ import torch
 from torch import Tensor
 
 from numeric.formats.emulation import BlockwiseSums
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.formats.format import Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
-from numeric.machine import probe as probing
+from numeric.machine import probing, questions
+from numeric.machine.error_model import UnsupportedNumerics
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
-from numeric.machine.probe import ProbedMode, UnsupportedNumerics, probe
+from numeric.machine.probing import ProbedMode, probe
+from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)
 Planted = Callable[[Tensor, Tensor], Tensor]
@@ -64,7 +66,7 @@ def shortens(X: Tensor, y: Tensor) -> Tensor:
 
 def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product is computed by the planted kernel."""
-    monkeypatch.setattr(probing, "outer_product", kernel)
+    monkeypatch.setattr(questions, "outer_product", kernel)
     honest_ones = kernels()
     rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True, layer=False) for name, row in honest_ones.items()}
     monkeypatch.setattr(probing, "kernels", lambda: rows)
@@ -117,7 +119,7 @@ def test_flushed_subnormals_are_found(kernel: Planted, name: str, monkeypatch: p
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 def test_an_outer_product_that_flushes_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use(honest, monkeypatch)
-    monkeypatch.setattr(probing, "outer_product", flushes_results)
+    monkeypatch.setattr(questions, "outer_product", flushes_results)
     numerics, answers = asked(name).layer, asked(name).answers
     assert OUTER_PRODUCT in numerics.flushing
     assert "flushed to zero by: outer product" in [answer.answer for answer in answers]
@@ -178,6 +180,6 @@ def test_sums_that_are_stored_after_long_blocks_are_found_out(name: str, block: 
     storage = format_named(name)
     for kernel in (kernels()[PRODUCT], kernels()[DENSE]):
         bench = Bench(kernel, 16, k, torch_dtype(storage), storage, 64, "cpu")
-        assert probing._accumulates_wide(bench, storage)
+        assert questions.accumulates_wide(bench, storage)
         stored = dataclasses.replace(bench, running=lambda: BlockwiseSums(block))
-        assert not probing._accumulates_wide(stored, storage)
+        assert not questions.accumulates_wide(stored, storage)

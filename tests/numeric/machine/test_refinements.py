@@ -5,10 +5,10 @@ import pytest
 
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
 from numeric.sides.variant import variants_named
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]

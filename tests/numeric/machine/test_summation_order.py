@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope
-from numeric.arithmetics.partial_sums import Form, partial_sums
+from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.formats.format import format_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine.kernels import Bench, Kernel
+from numeric.machine.kernels import Bench, ProductKernel
 from numeric.machine.summation_order import ADD, MERGE, PUSH, Order, confirmed, order_of, revealed
 
 K = 11
@@ -63,7 +63,7 @@ def kernel(tree, X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
 
 def bench(run: Callable[[Tensor, Tensor, Tensor | None], Tensor], name: str = "fp32", columns: int = K, batch: int = 32) -> Bench:
     row = format_named(name)
-    return Bench(Kernel("planted", run, own_matrix=True), 5, columns, torch_dtype(row), row, batch, "cpu")
+    return Bench(ProductKernel("planted", run, own_matrix=True), 5, columns, torch_dtype(row), row, batch, "cpu")
 
 
 def leaves_below(order: Order) -> set[frozenset[int]]:
@@ -182,7 +182,7 @@ def test_partial_sums_are_those_of_the_tree(x: list[float], y: list[float], name
     column = torch.tensor(y, dtype=torch.float64).reshape(1, K, 1)
     terms = [(Fraction(p) + Fraction(v) * Fraction(q)) * Fraction(r) for p, q, r in zip(x, a, y, strict=True)]
     absolute = torch.tensor([[[float(sum(map(abs, terms)))]]], dtype=torch.float64)
-    found = partial_sums(form, column, order, absolute, bias=None, exact_products=False)
+    found = partial_sums(Terms(form, column, absolute), order, exact_products=False)
     exact = sum((abs(total) for total in sums_over(order, terms)), Fraction(0))
     bound = Fraction(found.accumulated.item())
     assert exact <= bound
@@ -214,8 +214,8 @@ def test_what_a_form_leaves_out_is_in_its_slack() -> None:
     slack = Envelope(parts=(torch.full((1, 1, 1), 0.25, dtype=torch.float64),))
     absolute = torch.full((1, 1, 1), 1.25 * K, dtype=torch.float64)
     exact = sum(1.25 * k for k in range(1, K + 1))
-    with_slack = partial_sums(Form(torch.ones((1, K), dtype=torch.float64), (), slack), y, order, absolute, bias=None, exact_products=False)
-    without = partial_sums(Form(torch.ones((1, K), dtype=torch.float64)), y, order, absolute, bias=None, exact_products=False)
+    with_slack = partial_sums(Terms(Form(torch.ones((1, K), dtype=torch.float64), (), slack), y, absolute), order, exact_products=False)
+    without = partial_sums(Terms(Form(torch.ones((1, K), dtype=torch.float64)), y, absolute), order, exact_products=False)
     assert without.accumulated.item() < exact <= with_slack.accumulated.item()
 
 
@@ -224,7 +224,7 @@ def test_strands_that_are_stored_are_rounded_before_and_after_they_are_added() -
     order = dataclasses.replace(order_of(((0, 1), (2, 3))), stored_strands=True)
     y = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64).reshape(1, 4, 1)
     form, absolute = Form(torch.ones((1, 4), dtype=torch.float64)), torch.full((1, 1, 1), 10.0, dtype=torch.float64)
-    found = partial_sums(form, y, order, absolute, bias=None, exact_products=True)
+    found = partial_sums(Terms(form, y, absolute), order, exact_products=True)
     for part, exact in ((found.accumulated, 10), (found.stored, 20)):
         assert exact <= Fraction(float(part)) <= exact * (1 + Fraction(1, 2**30))
 

@@ -14,12 +14,13 @@ from numeric.cells.scenario import scenarios_named
 from numeric.formats import mode
 from numeric.formats.emulation import PRODUCTS, RoundedOperands
 from numeric.formats.format import format_named
-from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.probe import ProbedMode, UnsupportedNumerics, probe
+from numeric.machine.error_model import UnsupportedNumerics
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT, KernelAt
+from numeric.machine.probing import ProbedMode, probe
 from numeric.sides.judging import judge
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 TF32 = format_named("tf32")
@@ -54,7 +55,7 @@ def hopper(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_probe_tells_them_apart(hopper: ProbedMode) -> None:
-    assert {kernel for kernel, _, _ in hopper.layer.whole} == WHOLE
+    assert {at.kernel for at in hopper.layer.whole} == WHOLE
     (answer,) = (row.answer for row in hopper.answers if row.id == "tf32/operands")
     assert answer.startswith("yes, to nearest, but taken as they are by: batched product")
     assert hopper.layer.of(PATCHED_WEIGHT, 128, 32).operands is None
@@ -122,7 +123,7 @@ class OuterTooOtherSide(OuterToo):
 def test_an_outer_product_that_rounds_is_not_called_whole(
     machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert {kernel for kernel, _, _ in asked(blocks["attention-skip"], monkeypatch, machine).layer.whole} == WHOLE - {OUTER_PRODUCT}
+    assert {at.kernel for at in asked(blocks["attention-skip"], monkeypatch, machine).layer.whole} == WHOLE - {OUTER_PRODUCT}
 
 
 class LaterColumns(RoundedOperands):
@@ -152,7 +153,8 @@ def test_autocast_takes_nothing_whole(machine: dict[str, ProbedMode]) -> None:
 
 def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: ProbedMode, machine: dict[str, ProbedMode]) -> None:
     for name in (PRODUCT, PATCHED_WEIGHT):
-        assert hopper.layer.orders[name, 128, 32] == machine["fp32"].layer.orders[name, 128, 32]
+        at = KernelAt(name, 128, 32)
+        assert hopper.layer.orders[at] == machine["fp32"].layer.orders[at]
 
 
 @pytest.mark.parametrize("machine", [OneSided, OtherSided])

@@ -1,4 +1,6 @@
-"""``numeric/arithmetics/value_and_radius.py`` with one of its terms made smaller: the sites where a constant stands, and the module that a change of one gives.
+"""The value-and-radius arithmetic with one of its terms made smaller: the sites where a constant stands, and the module that a change of one gives.
+
+Its source is that of ``value_and_radius.py`` and of what that is made of, ``roundoff.py`` and ``hazard.py``, in one.
 
 A site is a place in the source at which a rule takes a constant of the arithmetic (u, η/2, λ, Ω, γ_n), an error that another rule states, or a
 radius or a magnitude that an operand brings along. The sites are read off the syntax tree, so a term that is written tomorrow is a site tomorrow.
@@ -14,17 +16,15 @@ from typing import Any
 
 from torch import Tensor
 
-from numeric.arithmetics import value_and_radius
+from numeric.arithmetics import hazard, roundoff, value_and_radius
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import PartialSums
 from numeric.machine import error_model
 
 CONSTANTS = {"unit_roundoff", "half_subnormal", "smallest_normal", "elementwise_roundoff", "elementwise_underflow", "sum_roundoff", "largest"}
 INHERITED = {"radius", "entry_radius", "magnitude", "slack"}
-ERRORS = {
-    "gamma", "rounding_error", "entrywise_rounding", "sum_error", "operand_error", "operand_error_of_matrix", "subnormal_part", "first_place",
-    "product_radius", "partial_sums", "_flushed_operands", "_sum_error_in_order",
-}  # fmt: skip
+OF_ONE_ROUNDING = {"gamma", "first_place", "rounding_error", "entrywise_rounding", "sum_error", "operand_error", "subnormal_part"}
+ERRORS = OF_ONE_ROUNDING | {"operand_error_of_matrix", "product_radius", "partial_sums", "_flushed_operands", "_sum_error_in_order"}
 UPWARD = {"foretell_overflow.largest", "sum_error.first_place", "sum_error.smallest_normal"}
 """Thresholds below which nothing is foretold or nothing is lost: they loosen when they grow."""
 PROPERTIES = ("sum_roundoff", "elementwise_roundoff", "elementwise_underflow")
@@ -110,15 +110,21 @@ class _Walk(ast.NodeTransformer):
         return node
 
 
-def _source(module: str) -> ModuleType:
-    return {"rounding": value_and_radius, "numerics": error_model}[module]
+MODULES = {"rounding": (hazard, roundoff, value_and_radius), "numerics": (error_model,)}
+
+
+def source(module: str) -> ast.Module:
+    """The modules in one, without what they import of each other."""
+    names = {each.__name__ for each in MODULES[module]}
+    statements = [node for each in MODULES[module] for node in ast.parse(inspect.getsource(each)).body]
+    return ast.Module([node for node in statements if not (isinstance(node, ast.ImportFrom) and node.module in names)], [])
 
 
 @cache
 def sites(module: str) -> tuple[Site, ...]:
     """Every site of a module, in the order of the source."""
     walk = _Walk(module)
-    walk.visit(ast.parse(inspect.getsource(_source(module))))
+    walk.visit(source(module))
     return tuple(walk.sites)
 
 
@@ -135,24 +141,24 @@ def mutant(changed: Iterable[Site], factors: tuple[float, float]) -> Mutant:
     """The module in which these sites, all of one module, are so changed."""
     targets = frozenset(changed)
     (name,) = {site.module for site in targets}
-    source = _source(name)
-    tree = ast.fix_missing_locations(_Walk(name, targets, factors).visit(ast.parse(inspect.getsource(source))))
-    made = Mutant(ModuleType(source.__name__), set())
+    title = MODULES[name][-1].__name__
+    tree = ast.fix_missing_locations(_Walk(name, targets, factors).visit(source(name)))
+    made = Mutant(ModuleType(title), set())
 
     def noted(x: Any, factor: float) -> Any:
         made.reached.add("reached")
         return scaled(x, factor)
 
     made.module.__dict__["scaled"] = noted
-    exec(compile(tree, f"{source.__name__} with {sorted(map(str, targets))} changed", "exec"), made.module.__dict__)
+    exec(compile(tree, f"{title} with {sorted(map(str, targets))} changed", "exec"), made.module.__dict__)
     return made
 
 
 def rules() -> set[str]:
-    """The public functions of ``value_and_radius.py`` and the methods of its ``WithRadius``."""
-    public = {
-        name for name, found in inspect.getmembers(value_and_radius, inspect.isfunction) if found.__module__ == value_and_radius.__name__ and name[0] != "_"
-    }
+    """The public functions of these modules and the methods of ``WithRadius``."""
+    modules = MODULES["rounding"]
+    own = {name: found.__module__ for module in modules for name, found in inspect.getmembers(module, inspect.isfunction)}
+    public = {name for name, where in own.items() if name[0] != "_" and where in {module.__name__ for module in modules}}
     tree = ast.parse(inspect.getsource(value_and_radius))
     (made,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "WithRadius")
     return public | {node.name for node in made.body if isinstance(node, ast.FunctionDef)}

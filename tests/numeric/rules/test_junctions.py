@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.value_and_radius import WithRadius, exact, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.rules.table import rule_for
 
 SIZE = 4
@@ -102,9 +103,15 @@ def test_the_largest(name: str, arithmetic: dict[str, ErrorModel]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "radius", "decided"), [([4.0, 3.0, 2.0, 1.0], 0.25, True), ([4.0, 3.0, 2.0, 1.0], 0.5, False), ([4.0, 3.0, 3.0, 1.0], 0.0, False),
-                                 ([4.0, 4.0, 3.0, 1.0], 0.25, True), ([4.0, 3.0, 3.0, 1.0], 0.25, False)],
-)  # fmt: skip
+    ("x", "radius", "decided"),
+    [
+        ([4.0, 3.0, 2.0, 1.0], 0.25, True),
+        ([4.0, 3.0, 2.0, 1.0], 0.5, False),
+        ([4.0, 3.0, 3.0, 1.0], 0.0, False),
+        ([4.0, 4.0, 3.0, 1.0], 0.25, True),
+        ([4.0, 3.0, 3.0, 1.0], 0.25, False),
+    ],
+)
 def test_a_choice_that_rounding_decides_is_not_known(x: list[float], radius: float, decided: bool, arithmetic: dict[str, ErrorModel]) -> None:
     """Also where three tie for two places: they are all kept, but of the exact ones two may be larger. A rule that overlooked that was seen by a cell."""
     a = column(x, radius, arithmetic["fp32"])

@@ -13,17 +13,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import Hazards, WithRadius, dense_layer, exact, hazards, stored
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.arithmetics.hazard import Hazards, hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, stored
+from numeric.formats.format import Format, format_named
 from numeric.formats.mode import modes_named
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.probe import BATCH, probe
-from tests.numeric.formats.drawn_operands import Draw, draw
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import probe
+from tests.numeric.formats.drawn_operands import NAMES, Draw, draw
 
 K = 5
 UNIT = 1074
 """Numbers are integers in units of 2^-UNIT, true ones in units of 2^-(UNIT + 8)."""
-NAMES = [row.name for row in NATIVE]
 ENOUGH = 1_000_000
 
 

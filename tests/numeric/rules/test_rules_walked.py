@@ -1,13 +1,13 @@
 """No term of a rule could be half as large: each is made so, at every place in the source where it stands, and a trial has to see it.
 
-The sites are read off the source of ``value_and_radius.py`` and of the constants of ``ErrorModel`` (``rule_mutants.py``); the operands are those of
+The sites are read off the sources of ``value_and_radius.py``, ``roundoff.py`` and ``hazard.py``, and of the constants of ``ErrorModel``
+(``rule_mutants.py``); the operands are those of
 ``rule_operands.py`` and its like, and only the trials that name a rule are run for it. What is spared stands in a table, with the reason: a term of which half
 would still be enough is removed altogether instead, and a term that proofs need and no operands can use up is named as that. The table fails
 when it is stale.
 """
 
 import ast
-import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from types import ModuleType
 import pytest
 
 from numeric.arithmetics import value_and_radius
-from numeric.formats.format import NATIVE, Format, format_named
+from numeric.formats.format import Format, format_named
 from numeric.machine.error_model import ErrorModel
 from tests.numeric.arithmetics import (
     rule_operands,  # noqa: F401 - it fills the list of trials
@@ -27,7 +27,8 @@ from tests.numeric.arithmetics import (
 )
 from tests.numeric.arithmetics.rule_operands_of_products import lost_in_a_wide_accumulator
 from tests.numeric.arithmetics.rule_trials import FP32, Desk, rounded
-from tests.numeric.rules.rule_mutants import HALF, NOTHING, PROPERTIES, Mutant, Site, mutant, rules, sites
+from tests.numeric.formats.drawn_operands import NATIVE
+from tests.numeric.rules.rule_mutants import HALF, NOTHING, PROPERTIES, Mutant, Site, mutant, rules, sites, source
 
 SITES = list(sites("rounding")) + [site for site in sites("numerics") if site.function in PROPERTIES]
 EVERY = tuple(row.name for row in NATIVE)
@@ -60,7 +61,7 @@ SPARED = (
     Spared("foretell_overflow.largest#1", ("fp64",), IDLE, "2Ω is an infinity, and below one lies no infinity"),
     Spared("_outer.smallest_normal#1 product_radius.smallest_normal#1", ("fp16",), IDLE, "no product of two fp16 numbers is subnormal in fp32"),
     Spared("_sum.elementwise_roundoff#1", EVERY, IDLE, "a sum below Ω is rounded to at most Ω"),
-    Spared("largest_entry.radius#1 product_radius.radius#2", EVERY, REMOVED, "it is only asked whether it is zero"),
+    Spared("_largest_entry.radius#1 product_radius.radius#2", EVERY, REMOVED, "it is only asked whether it is zero"),
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.magnitude#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.gamma#1 largest_product.sum_roundoff#1 largest_product.half_subnormal#1", EVERY, IDLE, ACROSS),
@@ -191,8 +192,8 @@ def test_a_rule_that_nobody_asks_is_missed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_every_mention_of_a_constant_is_a_site() -> None:
     """Counted in another way: every attribute of that name in the text of the functions."""
-    tree = ast.parse(inspect.getsource(value_and_radius))
-    words = [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("unit_roundoff", "half_subnormal", "smallest_normal")]
+    constants = ("unit_roundoff", "half_subnormal", "smallest_normal")
+    words = [node.attr for node in ast.walk(source("rounding")) if isinstance(node, ast.Attribute) and node.attr in constants]
     found = [site.term for site in sites("rounding")]
     assert all(words.count(word) == found.count(word) > 0 for word in set(words))
 

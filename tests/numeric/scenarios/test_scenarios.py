@@ -5,9 +5,10 @@ import torch
 
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import Batch, all_scenarios, scenarios_named
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine.kernels import BATCH
+from numeric.machine.probing import ProbedMode
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 

@@ -16,8 +16,8 @@ from numeric.cells.cell import Cell
 from numeric.cells.replay import replay
 from numeric.cells.scenario import Batch
 from numeric.formats.mode import modes_named
-from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, SHARED_PRODUCT
-from numeric.machine.probe import BATCH, ProbedMode
+from numeric.machine.kernels import BATCH, DENSE, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
+from numeric.machine.probing import ProbedMode
 from numeric.machine.summation_order import ADD, PUSH
 from numeric.search import saved_search, worst_context
 from numeric.search.readable_context import KEPT, Simplicity, in_words, shrink, simplest
@@ -27,7 +27,7 @@ from numeric.search.worst_context import STARTS, TOKENS, Best, Budget, Found, as
 from numeric.sides import sides
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 
@@ -163,10 +163,10 @@ def test_the_surrogate_is_what_a_plain_loop_adds_up(cells: dict[str, Cell]) -> N
     v, s = sum(moved), sum(y * y for y in kept)
     update = [v * y * y / s for y in kept]
     patched = [w * y + u for w, y, u in zip(row, kept, update, strict=True)]
-    roundings = of_sum(orders[DENSE, m, d], [w * x for w, x in zip(row, zs, strict=True)] + [float(b[i])])
-    roundings += of_sum(orders[PATCHED_WEIGHT, m, d], [*patched, float(b[i])])
-    roundings += moved + of_sum(orders[SHARED_PRODUCT, m, d], moved)
-    roundings += [v * part for part in of_sum(orders["inner product", 1, d], [y * y / s for y in kept])]
+    roundings = of_sum(orders[KernelAt(DENSE, m, d)], [w * x for w, x in zip(row, zs, strict=True)] + [float(b[i])])
+    roundings += of_sum(orders[KernelAt(PATCHED_WEIGHT, m, d)], [*patched, float(b[i])])
+    roundings += moved + of_sum(orders[KernelAt(SHARED_PRODUCT, m, d)], moved)
+    roundings += [v * part for part in of_sum(orders[KernelAt("inner product", 1, d)], [y * y / s for y in kept])]
     roundings += update + update + patched
     expected = math.sqrt(math.fsum(w * w for w in roundings)) / math.fsum(map(abs, roundings))
     got = float(surrogate(cell.block, cell.probed)(z.float(), a.float())[0, i].exp())

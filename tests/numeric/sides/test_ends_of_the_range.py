@@ -12,17 +12,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, hazards
-from numeric.formats.format import NATIVE, Format
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
+from numeric.formats.format import Format
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import kernels as kernel_table
-from numeric.machine import probe as probing
+from numeric.machine import probing
 from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import ALL
+from numeric.machine.kernels import ALL_KERNELS
 from numeric.sides.judging import Reason, judge
 from numeric.sides.sides import Side, Sides
 from symbolic.vocabulary.verdict import Verdict
+from tests.numeric.formats.drawn_operands import NATIVE
 
 
 def column(storage: Format, *values: float) -> Tensor:
@@ -68,12 +70,12 @@ def test_an_outer_product_that_underflows_keeps_its_error_when_it_is_multiplied(
     assert not found.overflow.any()
 
 
-FLUSHING = {"flushing": ALL, "elementwise_flushes": True}
+FLUSHING = {"flushing": ALL_KERNELS, "elementwise_flushes": True}
 
 
 def test_an_outer_product_may_be_flushed_whole(arithmetic: dict[str, ErrorModel]) -> None:
     """2^-20 is subnormal in fp16, though normal in the fp32 that it was computed in."""
-    found, numerics = hazards(1), dataclasses.replace(arithmetic["fp16"], flushing=ALL)
+    found, numerics = hazards(1), dataclasses.replace(arithmetic["fp16"], flushing=ALL_KERNELS)
     x = exact(column(numerics.storage, 2.0**-10), numerics, found)
     assert first(radius_of(x @ x.mT)) >= Fraction(1, 2**20)
     # The planted negative: the same machine without flushing keeps 2^-20, and its radius knows.
@@ -83,7 +85,7 @@ def test_an_outer_product_may_be_flushed_whole(arithmetic: dict[str, ErrorModel]
 
 
 @pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("flags", [{"flushing": ALL}, FLUSHING])
+@pytest.mark.parametrize("flags", [{"flushing": ALL_KERNELS}, FLUSHING])
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
 def test_a_dense_layer_may_lose_its_product_and_its_bias(row: Format, flags: dict[str, Any], apart: bool, arithmetic: dict[str, ErrorModel]) -> None:
     """Wx and b are both just under λ and of one sign; a machine that flushes both answers 0."""

@@ -4,9 +4,9 @@ import pytest
 
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 

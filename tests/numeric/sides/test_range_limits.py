@@ -7,10 +7,10 @@ import torch
 from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.mode import MODES
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.sides.range_limits import range_losses, well_inside
 from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 
 TIMID = 0.01
 """The share of such cases that may be refused."""

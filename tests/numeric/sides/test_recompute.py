@@ -11,17 +11,18 @@ from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.balls import BITS, ball
-from numeric.arithmetics.value_and_radius import WithRadius, exact, from_module, hazards
+from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics.value_and_radius import WithRadius, exact, from_module
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import MODES
-from numeric.machine.probe import ProbedMode
+from numeric.machine.probing import ProbedMode
 from numeric.scenarios import recompute
 from numeric.sides import sides
 from numeric.sides.passes import patched_forward
 from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary.verdict import Verdict
 

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import Batch, scenarios_named
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
-from numeric.machine import probe
-from numeric.machine.probe import ProbedMode
+from numeric.machine import probing, questions
+from numeric.machine.probing import ProbedMode
 from numeric.sides.judging import Judged, judge
 from numeric.sides.sides import measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.train import TrainedBlock
+from numeric.training.trained_block import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
 NARROW_LAYER = {"fp64": 30.0, "fp32": 30.0, "bf16": 8.0, "fp16": 8.0}
@@ -57,9 +57,10 @@ def joined(parts: list[Judged], name: str) -> NDArray[np.float64]:
 def test_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random W/√d, b, z and a; the kernels are probed with the few cases that are measured, which is what fits in memory."""
     d, m, batch, batches = 768, 3072, 16, 2
-    monkeypatch.setattr(probe, "BATCH", batch)
-    monkeypatch.setattr(probe, "CASES", batch)
-    probed = probe.probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),))
+    monkeypatch.setattr(probing, "BATCH", batch)
+    monkeypatch.setattr(questions, "BATCH", batch)
+    monkeypatch.setattr(questions, "PROBED_ROWS", batch)
+    probed = probing.probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),))
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:

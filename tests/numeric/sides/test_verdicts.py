@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.arithmetics.value_and_radius import hazards
+from numeric.arithmetics.hazard import hazards
 from numeric.sides import judging
 from numeric.sides.judging import Reason, judge
 from numeric.sides.sides import Side, Sides

@@ -12,7 +12,7 @@ from numeric.architecture.shapes import asked_shapes
 from numeric.cells.cell import Cell, block_in_format, measure_cell
 from numeric.cells.scenario import scenarios_named
 from numeric.formats.mode import modes_named
-from numeric.machine.probe import probe
+from numeric.machine.probing import probe
 from numeric.sides.variant import UnknownVariant
 from numeric.user_blocks.admission import OWN, own_block
 from symbolic.vocabulary.verdict import Verdict

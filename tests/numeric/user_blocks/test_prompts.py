@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.machine.probe import BATCH
+from numeric.machine.kernels import BATCH
 from numeric.user_blocks import prompts as own_prompts
 from numeric.user_blocks.prompts import ProbeCache, UnusablePrompts, transfers
 from symbolic.vocabulary.verdict import Verdict

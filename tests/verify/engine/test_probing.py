@@ -2,9 +2,10 @@
 
 import pytest
 
-from numeric.architecture.block import blocks_named
+from numeric.blocks import blocks_named
 from numeric.formats.mode import Mode
-from numeric.machine.probe import ProbedMode, UnsupportedNumerics
+from numeric.machine.error_model import UnsupportedNumerics
+from numeric.machine.probing import ProbedMode
 from verify.engine import probing_jobs
 from verify.engine.jobs import probe_mode
 from verify.engine.probing_jobs import ProbedMachine, Probing

@@ -1,6 +1,6 @@
 """Each block states which claims apply to it."""
 
-from numeric.architecture.block import all_blocks
+from numeric.blocks import all_blocks
 from symbolic.claims import claim_ids
 from verify.plan.applicable_claims import DYNAMICS, OF_SOME_FORMS, claims_measured, claims_that_apply
 

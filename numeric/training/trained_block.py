@@ -1,0 +1,58 @@
+"""A block with its weights, and what is refused: a stress test of an untrained block would say nothing of the paper."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from numeric.architecture import Block
+from numeric.training.task import InContextRegressor
+from symbolic.vocabulary.errors import CallError
+
+
+class BlockNotTrained(Exception):
+    """The block did not learn the task, so no statement about trained blocks can be tested on it."""
+
+
+class UnusableWeights(CallError):
+    """A weight is NaN or infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedBlock:
+    """A block with its weights and what training showed."""
+
+    block: Block
+    model: InContextRegressor
+    validation_loss: float
+    """Half the mean squared error on fresh prompts."""
+    zero_loss: float
+    """The same for predicting zero."""
+    losses: tuple[tuple[int, float], ...]
+    """(step, training loss), thinned."""
+    seconds: float
+    cached: bool
+    checkpoints: dict[int, dict[str, Tensor]]
+    """The weights before a step of training, by that step; evenly spaced. Empty where they were left behind."""
+
+    def at(self, step: int) -> "TrainedBlock":
+        """The block as it was before a step of training; its losses are those of the whole training."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.checkpoints[step])
+        return replace(self, model=model, checkpoints={})
+
+    def alone(self) -> "TrainedBlock":
+        """Without the checkpoints, which most of what is done with it does not need."""
+        return replace(self, checkpoints={})
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    def variant(self, name: str) -> Any:
+        """The variant of that name. Raises UnknownVariant."""
+        from numeric.sides.variant import variants_named
+
+        return variants_named([name])[0]

@@ -1,0 +1,60 @@
+"""The table of the library's errors, the probe that confirms it, and what has no rule."""
+
+from dataclasses import replace
+
+import pytest
+from torch import nn
+
+from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
+from numeric.formats.format import format_named
+from numeric.machine.error_model import UnsupportedNumerics
+from numeric.rules import library_probe
+from numeric.rules.library_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error
+from numeric.rules.library_probe import probe_elementary
+from numeric.rules.table import RULES, rule_for
+from tests.numeric.formats.drawn_operands import NAMES
+from tests.numeric.rules.drawn_columns import WIDTH
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_machine_errs_no_more_than_the_table_says(name: str) -> None:
+    answers = probe_elementary(format_named(name), "cpu", widths=(WIDTH,))
+    assert {answer.id for answer in answers} >= {f"{name}/{question.name}" for question in library_probe.QUESTIONS}
+
+
+@pytest.mark.parametrize("function", ["exp", "sqrt", "rsqrt", "tanh"])
+def test_a_function_that_errs_more_is_refused(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted library: its last bit is wrong, then one more."""
+    question = next(q for q in library_probe.QUESTIONS if q.name == function)
+    rough = replace(question, run=lambda x: question.run(x) * (1.0 + 2.0**-21))
+    monkeypatch.setattr(library_probe, "QUESTIONS", (rough,))
+    with pytest.raises(UnsupportedNumerics, match=function):
+        probe_elementary(format_named("fp32"), "cpu", widths=())
+
+
+def test_a_kernel_outside_its_family_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted kernel computes GELU by its tanh approximation and calls it exact."""
+    monkeypatch.setattr(nn.GELU, "forward", lambda self, x: nn.functional.gelu(x, approximate="tanh"))
+    with pytest.raises(UnsupportedNumerics, match="GELU"):
+        probe_elementary(format_named("fp32"), "cpu", widths=(WIDTH,))
+
+
+def test_the_table_has_one_row_for_each_function_device_and_format() -> None:
+    keys = [(row.function, row.device, row.format) for row in ELEMENTARY_ERRORS]
+    assert len(set(keys)) == len(keys)
+    functions = {row.function for row in ELEMENTARY_ERRORS}
+    assert len(keys) == len(functions) * 2 * len(NAMES)
+    assert all(row.ulps >= 0.5 and row.source for row in ELEMENTARY_ERRORS)
+    with pytest.raises(UnknownElementaryFunction, match=r"cosh.*exp"):
+        elementary_error("cosh", "cpu", "fp32")
+
+
+def test_a_module_without_a_rule_has_none() -> None:
+    assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3), nn.Identity()))
+    assert all(rule_for(made) is not None for made in (Product(), LargestOnly(1), WeightedSum()))
+    assert rule_for(nn.Dropout().eval()) is not None
+    assert rule_for(nn.Dropout()) is None, "in training it is no function"
+    assert rule_for(nn.Tanh()) is None
+    assert rule_for(nn.LayerNorm((3, 4))) is None
+    assert rule_for(nn.Softmax(dim=0)) is None
+    assert len(RULES) == 11
