@@ -6,7 +6,7 @@ from numeric.architecture.block import Block
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.cells.scenario import Scenario
 from numeric.formats.mode import Mode
-from numeric.sides.variant import Variant
+from numeric.sides import Variant
 
 OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}
 """Modules whose kernels refuse weights of another dtype than what they read."""

@@ -23,13 +23,13 @@ from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.matrix_products import Enclosed, running_sums
 from numeric.arithmetics.value_and_radius import hazards
-from numeric.cells.cell import block_in_format
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import Refinement
+from numeric.sides import block_in_format
 from numeric.training.task import draw_prompts
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
@@ -99,7 +99,7 @@ class Dynamics:
 
 def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = PROMPTS) -> Dynamics:
     """Measure and bound a trained block, in a mode whose products take their operands as they are.  Raises NothingJudged."""
-    block = block_in_format(trained, probed)
+    block = block_in_format(trained.model.block, probed)
     raw = draw_prompts(trained.block.recipe, prompts, torch.Generator().manual_seed(trained.block.recipe.seed + 5))
     with torch.no_grad():
         context, query = (trained.model.embedding(x).to(probed.device, torch_dtype(probed.mode.activations)) for x in (raw.context, raw.query))

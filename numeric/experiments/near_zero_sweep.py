@@ -16,15 +16,13 @@ from torch import Tensor
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, hazards, in_arithmetic, stored
-from numeric.cells.scenario import Batch
-from numeric.cells.subject import Subject
+from numeric.cells import Subject
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.machine.probe import ProbedMode
 from numeric.scenarios.near_zero import at_norm
+from numeric.sides import Batch, Variant, in_format
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails
-from numeric.sides.sides import in_format
-from numeric.sides.variant import Variant
 from symbolic import formulas
 
 CASES = 256

@@ -14,11 +14,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.envelope import ROUNDOFF, outward
-from numeric.cells.cell import block_in_format
-from numeric.cells.scenario import Batch
 from numeric.machine.probe import BATCH, ProbedMode
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import Variant
+from numeric.sides import Batch, Variant, block_in_format, in_format, measure_sides
 from numeric.training.task import Prompts, draw_prompts
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
@@ -100,12 +97,12 @@ def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: Probed
 
 def _at_checkpoint(trained: TrainedBlock, step: int, loss: float, variant: Variant, probed: ProbedMode, prompts: Prompts) -> Checkpoint:
     then = trained.at(step)
-    block = block_in_format(then, probed)
+    block = block_in_format(then.model.block, probed)
     context, query = then.model.embedding(prompts.context).double(), then.model.embedding(prompts.query).double()
     sides = measure_sides(block, in_format(block, Batch(context, None, query), probed), variant, probed)
     y = prompts.answer.double()
-    left, right, wrong = (side.output[:, -1].cpu() for side in (sides.left, sides.right, sides.wrong))
-    radius = (sides.left.output_radius + sides.right.output_radius)[:, -1].cpu()
+    left, right, wrong = (side.output.value[:, -1].cpu() for side in (sides.left, sides.right, sides.wrong))
+    radius = sides.output_bound[:, -1].cpu()
     p, q = (left - y).abs(), (right - y).abs()
     with_context, patched, planted = (float(0.5 * part.square().mean()) for part in (p, q, (wrong - y).abs()))
     return Checkpoint(step, loss, with_context, patched, losses_apart(p, q, radius), planted)

@@ -8,9 +8,10 @@ How far each goes differs from case to case, so that a batch holds every stage. 
 import torch
 from torch import Tensor
 
-from numeric.cells.scenario import Batch, Scenario, drawn, refuses_blunt_formats
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import refuses_blunt_formats
 from numeric.formats.format import Format
+from numeric.sides import Batch
 
 STEPS = 40
 RATE = 0.05

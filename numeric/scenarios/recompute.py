@@ -13,11 +13,11 @@ from torch import Tensor
 
 from numeric.architecture.block import Block
 from numeric.architecture.contextual_block import ContextualBlock
-from numeric.cells.scenario import Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
 from numeric.formats.format import Format
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
+from numeric.sides import Batch
 from numeric.sides.passes import attend
 
 SERVED = 7

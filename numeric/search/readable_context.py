@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
-from numeric.cells.cell import Cell
+from numeric.cells import Cell
 from numeric.machine.probe import BATCH
 from numeric.search.worst_context import Best, Found, measured
 

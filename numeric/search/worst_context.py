@@ -24,15 +24,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from numeric.cells.cell import Cell, block_in_format, seed_of, witness_of
-from numeric.cells.scenario import Batch, scenarios_named
-from numeric.cells.subject import Subject
-from numeric.cells.witness import Witness
+from numeric.cells import Cell, Subject, Witness
+from numeric.cells.witness import make_witness
 from numeric.machine.probe import BATCH, ProbedMode
+from numeric.scenarios import scenarios_named
 from numeric.search.surrogate import surrogate
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import Variant
+from numeric.sides import Batch, Variant, block_in_format, in_format, judge, measure_sides, seed_of
 from symbolic.vocabulary.verdict import Verdict
 
 TOKENS = 1
@@ -119,7 +116,7 @@ def _better(one: Best, other: Best) -> Best:
 
 def bench(subject: Subject, variant: Variant, probed: ProbedMode) -> Cell:
     """What is measured again and again."""
-    return Cell(subject, block_in_format(subject, probed), probed, variant, SEARCH, BATCH)
+    return Cell(subject, block_in_format(subject.model.block, probed), probed, variant, SEARCH, BATCH)
 
 
 def search(cell: Cell, budget: Budget, seed: int, *, before: Found | None = None, progress: Callable[[Found], None] | None = None) -> Found:
@@ -165,7 +162,7 @@ def measured(cell: Cell, tokens: Tensor, seed: int, before: int) -> tuple[NDArra
     place = int(ratio.argmax())
     if not counts[place]:
         return ratio, Best(), 0
-    best = Best(float(ratio[place]), tokens[place].clone(), witness_of(cell, sides, judged, place, seed, before))
+    best = Best(float(ratio[place]), tokens[place].clone(), make_witness(cell, sides, judged, place, seed, before))
     return ratio, best, int(violated.sum())
 
 

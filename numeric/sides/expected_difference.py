@@ -9,22 +9,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.sensitivities import Term, deviation, gathered
 from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, deviations_allowed, exactly, in_arithmetic, stored
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.machine.probe import ProbedMode
 from numeric.sides.passes import Pass
-from numeric.sides.variant import Variant
+from numeric.sides.setting import Setting
 from symbolic import formulas
 
 
-def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> Tensor:
+def expected_difference(setting: Setting, left: Pass, right: Pass, a: Tensor) -> Tensor:
     """|κ| + λσ of left + moved - right: exceeded in one of a case's entries with at most ``FAILURE_PROBABILITY``, in the model.
 
     a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
     """
-    found = [difference(name, block, left, right, a, variant, probed) for name in block.first_layers]
+    found = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
     sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in found], dim=-1)
     bound = sigma * deviations_allowed(sigma.shape[-1])
     known = [each.known for each in found if each.known is not None]
@@ -44,9 +43,10 @@ class ExpectedDifference:
     """The part that is no matter of chance: (cases, m, 1)."""
 
 
-def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> ExpectedDifference:
-    """The errors of left - right at one first layer.  The other arguments are those of ``expected_difference``."""
-    first, layer, given = block.network.get_submodule(name), probed.layer, Given()
+def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> ExpectedDifference:
+    """The errors of left - right at one first layer."""
+    variant, probed, given = setting.variant, setting.probed, Given()
+    first, layer = setting.block.network.get_submodule(name), probed.layer
     assert isinstance(first, nn.Linear)
     weight, bare = first.weight.detach(), first.bias is None
     W = exactly(weight, layer, given)

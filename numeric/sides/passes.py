@@ -7,7 +7,7 @@ with another first weight (and what else a claim has changed) put in its place b
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -48,6 +48,16 @@ class Pass:
     def first(self, block: ContextualBlock) -> Tensor:
         """(cases, m): the output of the first dense layer; of several, one after the other."""
         return torch.cat([self.layers[name] for name in block.first_layers], dim=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What a patched pass puts into the block, case by case."""
+
+    parameters: dict[str, Tensor] = field(default_factory=dict)
+    """By the parameter's name in the block: (cases, *shape)."""
+    factors: dict[str, Factors] = field(default_factory=dict)
+    """By the first layer's name, v (cases, m, 1) and a (cases, d, 1) of a patch that is added to what it computes."""
 
 
 @contextmanager
@@ -115,14 +125,10 @@ def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probe
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
 
 
-def patched_forward(
-    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: ProbedMode, adapters: dict[str, Factors] | None = None,
-    carried: Tensor | None = None,
-) -> Pass:  # fmt: skip
+def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: Patch, probed: ProbedMode, carried: Tensor | None = None) -> Pass:
     """The block's forward pass with its own parameters for each case.
 
-    kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
-    adapters: by the first layer's name, v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what it computes.
+    kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in).
     carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
     """
 
@@ -140,8 +146,8 @@ def patched_forward(
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
-        dims = (0 if patch else None, None if kept is None else 0, 0, 0 if adapters else None, None if handed is None else 0)
-        heard, output = vmap(one, in_dims=dims)(patch, kept, query, adapters or {}, handed)
+        dims = (0 if patch.parameters else None, None if kept is None else 0, 0, 0 if patch.factors else None, None if handed is None else 0)
+        heard, output = vmap(one, in_dims=dims)(patch.parameters, kept, query, patch.factors, handed)
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
 
 

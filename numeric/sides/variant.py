@@ -11,6 +11,9 @@ from numeric.arithmetics import value_and_radius, value_and_variance
 from symbolic import formulas
 from symbolic.vocabulary.errors import CallError, chosen
 
+OWN = "own"
+"""The id of the variant that is the user's own update."""
+
 
 class UnknownVariant(CallError):
     """No variant of that name."""

@@ -23,7 +23,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from numeric.architecture.block import Block
-from numeric.cells.subject import MeasuredAsIs
 from numeric.training.task import InContextRegressor, draw_prompts, half_squared_error
 from symbolic.vocabulary.errors import CallError
 
@@ -55,7 +54,7 @@ class DamagedCache(UserWarning):
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedBlock(MeasuredAsIs):
+class TrainedBlock:
     """A block with its weights and what training showed."""
 
     block: Block

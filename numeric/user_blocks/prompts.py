@@ -16,18 +16,20 @@ import torch
 from torch import Tensor
 
 from numeric.architecture.shapes import asked_shapes
-from numeric.arithmetics.balls import ball, check_reference, compare
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.exclusions import exclusion_reason
-from numeric.cells.scenario import scenarios_named
-from numeric.cells.witness import Witness, worst_case
+from numeric.arithmetics.balls import check_reference
+from numeric.cells import Cell, Measurement, Witness, exclusion_reason, measure_cell, variant_of
+from numeric.cells.witness import worst_case
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import use_one_thread
 from numeric.machine.probe import ProbedMode, probe
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library
-from numeric.sides.variant import Variant
-from numeric.user_blocks.admission import OWN, OwnBlock, Update, own_block
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format
+from numeric.sides.certificate import Enclosure, ExactLayer, agreement
+from numeric.sides.variant import OWN
+from numeric.user_blocks.admission import own_block
+from numeric.user_blocks.user_block import OwnBlock, Update, error_in_words
 from symbolic.vocabulary.errors import CallError
 from symbolic.vocabulary.verdict import Verdict
 
@@ -122,7 +124,7 @@ def transfers(
     known = ProbeCache() if machine is None else machine
     with _as_a_run_computes(), torch.no_grad():
         own = own_block(name, copy.deepcopy(block), contexts=prompts, update=update)
-        chosen = own.variant(variant or (OWN if update else "formula"))
+        chosen = variant_of(own, variant or (OWN if update else "formula"))
         return [_in_mode(own, prompts, mode, chosen, known) for mode in modes]
 
 
@@ -135,11 +137,11 @@ def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, kno
     probed = _asked(known, own, mode)
     prompts.next = 0
     try:
-        return _transfer(Cell(own, block_in_format(own, probed), probed, variant, scenario, number))
+        return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
     except CallError:
         raise
     except Exception as error:  # as in a run: a cell that breaks is told, and the others go on
-        return Transfer(mode.id, variant.id, Verdict.ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}", number)
+        return Transfer(mode.id, variant.id, Verdict.ERROR, error_in_words(error), number)
 
 
 def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -224,7 +226,7 @@ def _strayed(witness: Witness | None) -> Strayed | None:
     rows = {name: witness.tensors[name].double().cpu() for name in ("W", "b", "z", "left", "right", "moved")}
     if not all(bool(torch.isfinite(x).all()) for x in rows.values()):
         return None
-    z, left, right, moved = (rows[name].unsqueeze(0).tolist() for name in ("z", "left", "right", "moved"))
-    none = [[0.0] * len(rows["b"])]
-    found = compare(ball(rows["W"].tolist()), ball(rows["b"].unsqueeze(-1).tolist()), z, left, right, none, none, moved)
-    return Strayed(found.left, found.right)
+    z, moved = (rows[name].unsqueeze(0).tolist() for name in ("z", "moved"))
+    left, right = ([Enclosure(rows[name].tolist(), [0.0] * len(rows[name]))] for name in ("left", "right"))
+    off = agreement(ExactLayer.of(rows["W"], rows["b"]), z, left, right, moved)
+    return Strayed(off.left, off.right)

@@ -10,14 +10,13 @@ from rich.text import Text
 
 from numeric.architecture.block import blocks_named
 from numeric.architecture.shapes import asked_shapes
-from numeric.cells.exclusions import exclusion_reason
+from numeric.cells import exclusion_reason
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.device import device_named, use_one_thread
 from numeric.machine.probe import UnsupportedNumerics, probe
-from numeric.search.readable_context import shrink
-from numeric.search.saved_search import keep, kept
-from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
-from numeric.sides.variant import Variant, variants_named
+from numeric.search import Budget, Found, bench, save_search, saved_search, search, shrink
+from numeric.search.worst_context import SEARCH
+from numeric.sides import Variant, variants_named
 from numeric.training.train import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
@@ -87,12 +86,12 @@ def _searched(
     """One search, its row, and its witness."""
     module = subject.model.block
     cell = bench(subject, variant, probe(mode, **asked_shapes([module]), device=device))
-    before = None if fresh else kept(cell)
+    before = None if fresh else saved_search(cell)
     earlier = 0 if before is None else before.evaluations
     label = f"{subject.block.id} {mode.id}"
 
     def tell(found: Found) -> None:
-        keep(found, cell)
+        save_search(found, cell)
         ui.step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
 
     found = search(cell, budget, seed, before=before, progress=tell)

@@ -209,8 +209,8 @@ def _claims() -> list[Row]:
 
 def _blocks() -> list[Row]:
     from numeric.architecture.block import all_blocks
-    from numeric.cells.scenario import all_scenarios
     from numeric.formats.mode import MODES
+    from numeric.scenarios import all_scenarios
     from verify.plan.applicable_claims import claims_measured, claims_that_apply
 
     return [
@@ -248,7 +248,7 @@ def _formats() -> list[Row]:
 
 
 def _scenarios() -> list[Row]:
-    from numeric.cells.scenario import all_scenarios
+    from numeric.scenarios import all_scenarios
 
     return [
         {"id": row.id, "title": row.title, "claim": row.claim, "usual_formats": "all" if row.usual is None else ", ".join(row.usual)} for row in all_scenarios()

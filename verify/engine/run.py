@@ -11,11 +11,10 @@ from typing import Protocol
 
 from numeric.architecture.block import blocks_named
 from numeric.arithmetics.balls import check_reference
-from numeric.cells.scenario import claim_of
-from numeric.cells.subject import Subject
+from numeric.cells import Subject, claim_of
 from numeric.machine.device import use_one_thread
 from numeric.training.train import BlockNotTrained, TrainedBlock
-from numeric.user_blocks.admission import OwnBlock
+from numeric.user_blocks import OwnBlock
 from reports.ci.files import write_for_ci
 from reports.page import write_report
 from reports.record.agreement import disagreeing_cells

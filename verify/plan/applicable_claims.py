@@ -3,8 +3,9 @@
 from numeric.architecture.block import Block
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.wiring import wiring
-from numeric.cells.scenario import all_scenarios, claim_of
+from numeric.cells import claim_of
 from numeric.formats.mode import MODES
+from numeric.scenarios import all_scenarios
 from numeric.sides.output_patch import output_layers
 from symbolic.claims import claim_ids
 

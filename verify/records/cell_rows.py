@@ -3,13 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.arithmetics.balls import Agreement, Certificate
 from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
-from numeric.cells.cell import Cell, Measurement
-from numeric.cells.subject import Subject
+from numeric.cells import Cell, Measurement, Subject
 from numeric.experiments.near_zero_sweep import CASES, Sweep
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
+from numeric.sides.certificate import Agreement, Certificate
 from numeric.training.train import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
@@ -69,7 +68,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             moved = judged.moved[mask]
             measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
     return CellRecord(
-        id=cell.id,
+        id=str(cell.id),
         claim=cell.claim,
         block=cell.subject.block.id,
         format=cell.probed.mode.id,

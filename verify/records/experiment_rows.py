@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numeric.cells.cell import Cell
+from numeric.cells import Cell
 from numeric.experiments.implicit_dynamics import Identity, implicit_dynamics
 from numeric.experiments.one_update_many_queries import FRESH, OverTrials, StaticPoint, static_patches
 from numeric.experiments.one_update_many_queries import TRIALS as CONTEXTS
@@ -14,8 +14,8 @@ from numeric.experiments.paper_figures import RATE, TRIALS, Averaged, finetuning
 from numeric.experiments.patched_stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.experiments.post_norm import post_norm
 from numeric.machine.probe import BATCH, ProbedMode
-from numeric.search.readable_context import Shrunk, in_words, shrink
-from numeric.search.worst_context import Best, Budget, Found, bench, search
+from numeric.search import Best, Budget, Found, Shrunk, bench, search, shrink
+from numeric.search.readable_context import in_words
 from numeric.sides.variant import VARIANTS
 from numeric.training.train import BlockNotTrained, TrainedBlock
 from reports.record.experiments import (

@@ -17,7 +17,8 @@ from numeric.formats.format import NATIVE, Format
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.summation_order import order_of
-from numeric.sides.variant import VARIANTS, Variant
+from numeric.sides import Variant
+from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 
 NARROW = ["bf16", "fp16"]

@@ -15,13 +15,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from numeric.cells.cell import block_in_format
 from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
 from numeric.formats.format import NATIVE, Format
 from numeric.machine.kernels import ALL
 from numeric.machine.probe import ProbedMode
+from numeric.sides import Variant, block_in_format, variants_named
 from numeric.sides.range_limits import range_losses
-from numeric.sides.variant import VARIANTS, Variant, variants_named
+from numeric.sides.variant import VARIANTS
 from numeric.training.train import TrainedBlock
 
 FORMULA, SCALED = variants_named(["formula", "scaled"])
@@ -43,7 +43,7 @@ def flushing(probed: ProbedMode, flushes: bool) -> ProbedMode:
 
 def predicted(trained: TrainedBlock, variant: Variant, probed: ProbedMode) -> tuple[float, str]:
     """The predicted radius and the limit that sets it, of the first prompts."""
-    return predicted_radius(trained, block_in_format(trained, probed), variant, probed, 0)
+    return predicted_radius(trained, block_in_format(trained.model.block, probed), variant, probed, 0)
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
@@ -88,7 +88,7 @@ def test_nothing_is_refused_at_one_and_everything_at_the_end(
     row: Format, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     trained, numerics = blocks["attention"], machine[row.name]
-    block = block_in_format(trained, numerics)
+    block = block_in_format(trained.model.block, numerics)
     near = measure_level(trained, block, variant, numerics, 0, 4)
     assert (near.refused, near.fails) == (0.0, False)
     assert near.error <= near.bound < 1

@@ -21,7 +21,8 @@ from numeric.experiments.paper_figures import (
     training_with_bounds,
 )
 from numeric.machine.probe import ProbedMode
-from numeric.sides.variant import VARIANTS, Variant
+from numeric.sides import Variant
+from numeric.sides.variant import VARIANTS
 from numeric.training.task import draw_prompts
 from numeric.training.train import TrainedBlock, trained
 from symbolic import formulas

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
+from numeric.cells import Cell, Measurement, measure_cell
 from numeric.machine.probe import ProbedMode
 from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
-from numeric.sides.variant import variants_named
+from numeric.scenarios import scenarios_named
+from numeric.sides import block_in_format, variants_named
 from numeric.training.train import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
 
@@ -17,7 +17,7 @@ CASES = 512
 
 def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
     (variant,), (scenario,) = variants_named(["formula"]), scenarios_named(["random"])
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenario, CASES), 0)
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,9 @@ from numeric.machine import kernels as kernel_table
 from numeric.machine import probe as probing
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import ALL
-from numeric.sides.judging import Reason, judge
-from numeric.sides.sides import Side, Sides
+from numeric.sides import Sides, judge
+from numeric.sides.judging import Reason
+from numeric.sides.side import Side, Site
 from symbolic.vocabulary.verdict import Verdict
 
 
@@ -144,7 +145,8 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
     assert found.overflow.all()
     assert found.not_finite.all()
     assert not found.underflow.any()
-    zero = Side(*(torch.zeros((1, 1), dtype=torch.float64) for _ in range(4)))
+    nothing = torch.zeros((1, 1), dtype=torch.float64)
+    zero = Side(Site(nothing, nothing), Site(nothing, nothing))
     vector, still = a.value.squeeze(-1), torch.zeros((1, 1), dtype=torch.float64)
     ones, inside = torch.ones((2, 1, 1), dtype=torch.float64), torch.zeros(1, dtype=torch.bool)
     judged = judge(Sides(vector, vector, vector, still, zero, zero, zero, *ones, None, torch.ones(1, 1), inside, found))
@@ -157,7 +159,7 @@ def test_an_output_bound_that_is_not_finite_is_never_a_pass(radius: float) -> No
 
     def side(output_radius: float) -> Side:
         one = torch.ones((1, 1), dtype=torch.float64)
-        return Side(one, 0.125 * one, one, output_radius * one)
+        return Side(Site(one, 0.125 * one), Site(one, output_radius * one))
 
     a, still = torch.ones((1, 1)), torch.zeros((1, 1), dtype=torch.float64)
     for right, expected in ((side(radius), Verdict.VACUOUS), (side(0.5), Verdict.HOLDS)):

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Batch, scenarios_named
+from numeric.cells import Cell, measure_cell
 from numeric.formats.mode import modes_named
 from numeric.formats.storage import torch_dtype
 from numeric.machine import probe
 from numeric.machine.probe import ProbedMode
-from numeric.sides.judging import Judged, judge
-from numeric.sides.sides import measure_sides
+from numeric.scenarios import scenarios_named
+from numeric.sides import Batch, Judged, block_in_format, judge, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training.train import TrainedBlock
 from symbolic.vocabulary.verdict import Verdict
@@ -36,7 +35,7 @@ EXPECTED = 6.0
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     trained, probed = blocks[block_id], machine[name]
-    found = measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
+    found = measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
     assert found.verdict is Verdict.HOLDS
     assert 1 <= np.median(found.judged.bound / found.judged.error) <= NARROW_LAYER[name]
 

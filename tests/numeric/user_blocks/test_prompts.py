@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from numeric.architecture.contextual_block import ContextualBlock
 from numeric.machine.probe import BATCH
+from numeric.user_blocks import ProbeCache, transfers
 from numeric.user_blocks import prompts as own_prompts
-from numeric.user_blocks.prompts import ProbeCache, UnusablePrompts, transfers
+from numeric.user_blocks.prompts import UnusablePrompts
 from symbolic.vocabulary.verdict import Verdict
 
 WIDTH = 4

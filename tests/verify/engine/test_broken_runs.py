@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from numeric.architecture.block import blocks_named
-from numeric.cells.scenario import all_scenarios
+from numeric.scenarios import all_scenarios
 from numeric.sides.variant import VARIANTS
 from numeric.training.train import cache_folder, trained
 from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
