@@ -67,7 +67,7 @@ class Facts:
 
     def as_dict(self) -> dict[str, Any]:
         """As the file has them: the cell by its name, and each of that name's parts."""
-        return {**asdict(self), **asdict(self.cell), "cell": str(self.cell)}
+        return dict(sorted({**asdict(self), **asdict(self.cell), "cell": str(self.cell)}.items()))
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Facts":

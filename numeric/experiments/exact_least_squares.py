@@ -26,7 +26,7 @@ class Distance:
     """Certified: largest entry of (ΔW A - V)Aᵀ + λΔW, which is zero for the exact patch, over the largest entry of VAᵀ."""
 
 
-def exact(rows: Rows) -> fmpq_mat:
+def rational(rows: Rows) -> fmpq_mat:
     """Floats and fractions as the rationals that they are, by rows."""
     return fmpq_mat(len(rows), len(rows[0]), [fmpq(*x.as_integer_ratio()) for row in rows for x in row])
 

@@ -24,7 +24,17 @@ from numeric.arithmetics.envelope import outward
 from numeric.arithmetics.matrix_products import Enclosed, running_sums
 from numeric.arithmetics.value_and_radius import hazards
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
-from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
+from numeric.experiments.weight_paths import (
+    Outputs,
+    appendix_b_path,
+    by_the_product,
+    by_the_sum,
+    propagated,
+    section_3_path,
+    section_3_step,
+    token_factors,
+    walked,
+)
 from numeric.formats.storage import torch_dtype
 from numeric.machine.error_model import ErrorModel
 from numeric.machine.probe import ProbedMode
@@ -34,7 +44,7 @@ from numeric.training.task import draw_prompts
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
 
-PROMPTS = 4
+DYNAMICS_PROMPTS = 4
 """Prompts a block; each is n steps of either dynamics."""
 
 POINTS = 11
@@ -46,7 +56,7 @@ class NothingJudged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class IdentityPoint:
     """An identity after some tokens; of each prompt the largest entry, of those the median."""
 
     tokens: int
@@ -58,10 +68,10 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class MeasuredIdentity:
     """One of the four."""
 
-    points: tuple[Point, ...]
+    points: tuple[IdentityPoint, ...]
     worst: float
     """The largest error over bound of all entries, prompts and numbers of tokens."""
     resolution: float
@@ -79,10 +89,10 @@ class Dynamics:
     """Those that were judged."""
     refused: int
     """Those that met a limit of the range or a zero."""
-    moved: Identity
-    factored: Identity
-    descended: Identity
-    telescoped: Identity
+    moved: MeasuredIdentity
+    factored: MeasuredIdentity
+    descended: MeasuredIdentity
+    telescoped: MeasuredIdentity
     literal: float
     """Planted, Eq. (15) as printed: the least, over the prompts, of the largest error over bound."""
     reversed: float
@@ -97,7 +107,7 @@ class Dynamics:
     """The largest |(Wₙ - W′ₙ)A(x)| over the bound of both."""
 
 
-def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = PROMPTS) -> Dynamics:
+def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = DYNAMICS_PROMPTS) -> Dynamics:
     """Measure and bound a trained block, in a mode whose products take their operands as they are.  Raises NothingJudged."""
     block = block_in_format(trained.model.block, probed)
     raw = draw_prompts(trained.block.recipe, prompts, torch.Generator().manual_seed(trained.block.recipe.seed + 5))
@@ -175,7 +185,7 @@ def _planted(W: Tensor, outputs: Outputs, factors: Tensor, n: ErrorModel) -> tup
     def mistaken(_: Tensor, W: Tensor, before: Tensor, a: Tensor, p: Tensor) -> Tensor:
         return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(before, a), p))
 
-    literal = walked(W, W, section_3, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
+    literal = walked(W, W, section_3_step, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
     prefix = walked(W, W, mistaken, (a[:, :-1], a[:, 1:], p[:, 1:]), n)[:, -1:]
     one = torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
     backwards = walked(one, one, lambda _, P, F: F @ P, (factors,), n)[:, -1]
@@ -188,14 +198,14 @@ def _ratios(error: Tensor, bound: Tensor) -> Tensor:
     return torch.where(error == 0, 0.0, error.abs() / bound)
 
 
-def _identity(compared: LayerDifference, every: Sequence[int], at: Sequence[int], judged: Tensor) -> Identity:
+def _identity(compared: LayerDifference, every: Sequence[int], at: Sequence[int], judged: Tensor) -> MeasuredIdentity:
     error = compared.left - compared.right
     sizes = [x.abs()[judged].amax((-2, -1)).median(dim=0).values.tolist() for x in (error, compared.bound, compared.effect)]
-    rows = [Point(i, *row) for i, *row in zip(every, *sizes, strict=True)]
+    rows = [IdentityPoint(i, *row) for i, *row in zip(every, *sizes, strict=True)]
     vacuous = tuple(row.tokens for row in rows if not row.bound < row.effect)
     # Where the tokens do nothing at all, the bound is infinitely many times that.
     resolution = max(row.bound / row.effect if row.effect else torch.inf for row in rows)
-    return Identity(tuple(row for row in rows if row.tokens in at), float(_ratios(error, compared.bound)[judged].max()), resolution, vacuous)
+    return MeasuredIdentity(tuple(row for row in rows if row.tokens in at), float(_ratios(error, compared.bound)[judged].max()), resolution, vacuous)
 
 
 def _least(error: Tensor, bound: Tensor, judged: Tensor) -> float:

@@ -25,7 +25,7 @@ from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails
 from symbolic import formulas
 
-CASES = 256
+SWEPT = 256
 LEVELS = 24
 SETTLED = -40
 """The exponent of ‖a‖ from which on ΔA = A(C,x) - a no longer depends on it."""
@@ -67,7 +67,7 @@ class Attended:
         """block: in the format."""
         self.block, self.probed = block, probed
         self._subject = subject
-        self._tokens = subject.model.tokens(CASES, torch.Generator().manual_seed(seed))
+        self._tokens = subject.model.tokens(SWEPT, torch.Generator().manual_seed(seed))
         self._unrounded = copy.deepcopy(subject.model.block).double()
         self._known: dict[int, tuple[Tensor, Tensor]] = {}
         self._operands: dict[int, tuple[Tensor, Tensor]] = {}
@@ -92,7 +92,7 @@ class Attended:
 
     def _prompts(self, exponent: int) -> Batch:
         """CASES cases; the same prompts at every level."""
-        return at_norm(self._subject, *self._tokens, torch.full((CASES,), float(exponent), dtype=torch.float64))
+        return at_norm(self._subject, *self._tokens, torch.full((SWEPT,), float(exponent), dtype=torch.float64))
 
 
 def sweep(attended: Attended, variant: Variant) -> Sweep:
@@ -123,7 +123,7 @@ def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, pr
 
 def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
     probed = attended.probed
-    found = hazards(CASES, probed.device)
+    found = hazards(SWEPT, probed.device)
     update, layer = probed.update, probed.layer
     z, a = (cast_up(exact(x.unsqueeze(-1), layer, found), update) for x in attended.at(exponent))
     W = exact(attended.block.first_weight.detach(), update, found)

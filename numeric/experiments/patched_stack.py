@@ -33,7 +33,7 @@ VOCABULARY = 16
 STRAYED = 1e-12
 """A relative difference of the last stream: some thousand roundings of fp64."""
 
-Patch = Callable[[ContextualBlock, Tensor, Tensor], dict[str, Tensor]]
+PatchMaker = Callable[[ContextualBlock, Tensor, Tensor], dict[str, Tensor]]
 """The parameters of the patched pass, case by case, from a block, v and v′ (prompts, width)."""
 
 
@@ -109,7 +109,7 @@ def replays(trained: TrainedBlock) -> tuple[Replay, ...]:
 def _replay(blocks: Sequence[ContextualBlock], whole: list[Tensor], kept: Tensor | None, query: Tensor, goal: list[Tensor]) -> Replay:
     rest = [None] * len(blocks) if kept is None else _streams(blocks, kept)
 
-    def last(put: Patch, at: list[Tensor] | None = None) -> float:
+    def last(put: PatchMaker, at: list[Tensor] | None = None) -> float:
         return float(relative_difference(_replayed(blocks, whole, rest, query, put, at)[-1], goal[-1]).min())
 
     middle = len(blocks) // 2
@@ -203,7 +203,7 @@ def _replayed(
     whole: Sequence[Tensor],
     rest: Sequence[Tensor | None],
     s: Tensor,
-    put: Patch,
+    put: PatchMaker,
     made_at: list[Tensor] | None = None,
 ) -> list[Tensor]:
     """s′₀..s′_L: each block without Y, patched at what arrives, or at streams that are given."""

@@ -35,7 +35,7 @@ from numeric.machine.error_model import ErrorModel
 from numeric.sides.sides import FP64
 from symbolic import formulas
 
-Step = Callable[..., Any]
+StepFormula = Callable[..., Any]
 """Makes Wᵢ of W₀, Wᵢ₋₁ and some vectors, in any arithmetic."""
 
 
@@ -80,32 +80,32 @@ class Path:
         return running_sums(sums.unflatten(0, (len(columns), -1)))
 
 
-def appendix_b(_: Any, W: Any, before: Any, a: Any) -> Any:
+def appendix_b_step(_: Any, W: Any, before: Any, a: Any) -> Any:
     """Wᵢ from Wᵢ₋₁, aᵢ₋₁ and aᵢ, and nothing of W₀.  Eq. (31)."""
     return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(before, a), a))
 
 
-def section_3(first: Any, W: Any, before: Any, after: Any, a: Any) -> Any:
+def section_3_step(first: Any, W: Any, before: Any, after: Any, a: Any) -> Any:
     """Wᵢ₊₁ from W₀, Wᵢ, pᵢ, pᵢ₊₁ and A(x).  Eq. (20)."""
     return formulas.gradient_step(W, formulas.token_effect(first, before, after, a), a)
 
 
-def gradients(first: Any, S: Any, before: Any, after: Any, a: Any) -> Any:
+def gradient_sum(first: Any, S: Any, before: Any, after: Any, a: Any) -> Any:
     """Δ₀ + ... + Δᵢ from Δ₀ + ... + Δᵢ₋₁."""
     return S + formulas.token_effect(first, before, after, a)
 
 
 def appendix_b_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
     """By the recursion, token by token.  W: (m, d), in the format; found: of (prompts·n) cases."""
-    return _path(W, W, appendix_b, (outputs.suffix[:, :-1], outputs.suffix[:, 1:]), n, found)
+    return _path(W, W, appendix_b_step, (outputs.suffix[:, :-1], outputs.suffix[:, 1:]), n, found)
 
 
 def section_3_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
     """Likewise."""
-    return _path(W, W, section_3, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
+    return _path(W, W, section_3_step, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
 
 
-def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel) -> Tensor:
+def walked(first: Tensor, start: Tensor, step: StepFormula, vectors: Sequence[Tensor], n: ErrorModel) -> Tensor:
     """What the machine makes, step by step.  start: (p, q); vectors: each (prompts, steps, ...). Returns (prompts, steps + 1, p, q)."""
     found = [start.expand(len(vectors[0]), -1, -1)]
     with torch.no_grad(), n.running():
@@ -114,7 +114,7 @@ def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], 
     return torch.stack(found, dim=1)
 
 
-def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel, found: Hazards) -> Path:
+def _path(first: Tensor, start: Tensor, step: StepFormula, vectors: Sequence[Tensor], n: ErrorModel, found: Hazards) -> Path:
     """The steps, and all of them once more at once, over values and radii, each from the weights that the machine held."""
     weights = walked(first, start, step, vectors, n)
     operands = (weights[:, :-1], *vectors)
@@ -135,7 +135,7 @@ def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n
 
 def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Enclosed:
     """W₀ - h(Δ₀ + ... + Δᵢ₋₁) for i = 1..n, and its distance from the real one.  Each (prompts, n, m, d)."""
-    sums = _path(W, torch.zeros_like(W), gradients, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
+    sums = _path(W, torch.zeros_like(W), gradient_sum, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
     radius = running_sums(sums.strayed_by_step)
     S = exact(sums.weights[:, 1:].flatten(0, 1), n, found, radius=radius.flatten(0, 1))
     a = exact(outputs.alone.flatten(0, 1), n, found)
@@ -145,7 +145,7 @@ def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> En
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
+class TokenFactors:
     """1 + hᵢAᵢ and their products, as the machine makes them."""
 
     each: Tensor
@@ -156,14 +156,14 @@ class Factors:
     """λₖ of the products: (prompts, n, d, d) float64."""
 
 
-def token_factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> Factors:
+def token_factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> TokenFactors:
     """Of Eqs. (33) to (35)."""
     each, radius = _factors(outputs, n, found)
     one = torch.eye(each.shape[-1], dtype=each.dtype, device=each.device)
     products = walked(one, one, lambda _, P, F: P @ F, (each,), n)
     before = products[:, :-1]
     strayed = applied_above(before.double().abs(), radius) + product_error(before, each, products[:, 1:], n)
-    return Factors(each, products, outward(strayed, 1))
+    return TokenFactors(each, products, outward(strayed, 1))
 
 
 def _factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> tuple[Tensor, Tensor]:
@@ -193,7 +193,7 @@ def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], found: Haza
     return total.unflatten(-1, (len(at), d)).movedim(-2, 1)
 
 
-def by_the_product(W: Tensor, factors: Factors, radius: Tensor, at: Sequence[int], n: ErrorModel) -> Enclosed:
+def by_the_product(W: Tensor, factors: TokenFactors, radius: Tensor, at: Sequence[int], n: ErrorModel) -> Enclosed:
     """W₀(1 + h₁A₁)⋯(1 + hᵢAᵢ), and its distance from the real one.  radius: of the products at those i, (prompts, len(at), d, d)."""
     products = factors.products[:, list(at)]
     with n.running():

@@ -7,6 +7,8 @@ from importlib import import_module
 from numeric.cells import Scenario
 from symbolic.vocabulary.errors import CallError, chosen
 
+__all__ = ["all_scenarios", "scenarios_named"]
+
 
 class UnknownScenario(CallError):
     """No scenario of that name."""

@@ -39,7 +39,7 @@ STARTS = 32
 """Prompts from which the ascent goes."""
 
 STEPS = 128
-RATE = 0.05
+ASCENT_RATE = 0.05
 """Of the ascent; Adam's, which falls to nothing (tokens have entries near 1)."""
 
 SHARPNESS = 5.0
@@ -204,7 +204,7 @@ def ascend(cell: Cell, seed: int) -> Tensor:
     tokens = torch.cat([context[:, :TOKENS], query.unsqueeze(1)], dim=1).float().to(cell.probed.device).detach().clone().requires_grad_(True)
     block = copy.deepcopy(cell.block).float()
     rho = surrogate(cell.block, cell.probed)
-    optimiser = torch.optim.Adam([tokens], lr=RATE)
+    optimiser = torch.optim.Adam([tokens], lr=ASCENT_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     every = STEPS * STARTS // BATCH
     passed: list[Tensor] = []

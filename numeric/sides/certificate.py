@@ -17,7 +17,7 @@ from numeric.sides.sides import Sides
 from numeric.sides.variant import Variant
 from symbolic import formulas
 
-Row = Sequence[float]
+Floats = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class ExactLayer:
 class Operands:
     """What the update of one case is made from, and where the patched layer is asked; d floats each."""
 
-    z: Row
-    a: Row
+    z: Floats
+    a: Floats
     """â ≠ 0."""
-    again: Row
+    again: Floats
     """â + ε as the patched pass computed it."""
 
 
@@ -50,8 +50,8 @@ class Operands:
 class Enclosure:
     """A side of one case, as measured, and its radius; m floats each."""
 
-    value: Row
-    radius: Row
+    value: Floats
+    radius: Floats
 
 
 def enclosures(sides: Sides, case: int) -> tuple[Enclosure, Enclosure]:
@@ -86,7 +86,7 @@ class Agreement:
     """Whether every side lies in its own radius, entry by entry."""
 
 
-def agreement(layer: ExactLayer, z: Sequence[Row], left: Sequence[Enclosure], right: Sequence[Enclosure], moved: Sequence[Row]) -> Agreement:
+def agreement(layer: ExactLayer, z: Sequence[Floats], left: Sequence[Enclosure], right: Sequence[Enclosure], moved: Sequence[Floats]) -> Agreement:
     """Compare the sides of many cases with Wz + b, which both claim to be: by Theorem 2.2, and beside what â + ε moves, which ``certify`` asks too.
 
     z: d floats, by case; moved: m floats, by case, what the right side is taken to differ by.
@@ -109,7 +109,7 @@ def agreement(layer: ExactLayer, z: Sequence[Row], left: Sequence[Enclosure], ri
         ctx.prec = saved
 
 
-def certify(layer: ExactLayer, operands: Operands, variant: Variant, left: Enclosure, right: Enclosure, moved: Row | None = None) -> Certificate:
+def certify(layer: ExactLayer, operands: Operands, variant: Variant, left: Enclosure, right: Enclosure, moved: Floats | None = None) -> Certificate:
     """Compare both measured sides of one case, at the first dense layer, with real arithmetic.
 
     moved: m floats, what the sides are taken to differ by since the patched pass computed another â, whose own error counts as the right side's.

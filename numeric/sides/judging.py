@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from numeric.arithmetics.envelope import ROUNDOFF
-from numeric.sides.side import Side
+from numeric.sides.side import MeasuredSide
 from numeric.sides.sides import Sides
 from symbolic.vocabulary.verdict import Verdict
 
@@ -156,7 +156,7 @@ class _Margin:
     """The largest error over bound, entry by entry."""
 
 
-def _margins(sides: Sides, right: Side) -> tuple[_Margin, _Margin]:
+def _margins(sides: Sides, right: MeasuredSide) -> tuple[_Margin, _Margin]:
     """At the first dense layer and at the output, by the right side's bound whichever side takes its place."""
     return (
         _compare(sides.left.first_layer.value, right.first_layer.value, sides.bound, sides.moved),

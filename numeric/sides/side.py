@@ -27,7 +27,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MeasuredSide:
     """One side of a claim, at the first dense layer, (cases, m), and at the block's output, (cases, d_out)."""
 
     first_layer: Site
@@ -36,7 +36,7 @@ class Side:
 
 def carried_on(
     setting: Setting, measured: Pass, attended: WithRadius, patched: Patched | None = None, drift: Tensor | None = None
-) -> tuple[Side, dict[str, WithRadius]]:
+) -> tuple[MeasuredSide, dict[str, WithRadius]]:
     """Carry the radius from the first dense layer to the block's output, by the rule of each module on the way; and what each module returned.
 
     patched: of a patched pass; drift: (cases, d), how far what it carries past the network is from what its patch was made of.
@@ -59,7 +59,7 @@ def carried_on(
     value = _with_the_stream(setting, measured, values, drift) if block.has_stream else values[setting.calls[-1].name]
     radii = torch.cat([values[name].entry_radius for name in block.first_layers], dim=-2)
     first_layer = Site(measured.first(block).double(), radii.squeeze(-1))
-    return Side(first_layer, Site(measured.output.double(), value.entry_radius.squeeze(-1))), values
+    return MeasuredSide(first_layer, Site(measured.output.double(), value.entry_radius.squeeze(-1))), values
 
 
 def _with_the_stream(setting: Setting, measured: Pass, values: dict[str, WithRadius], drift: Tensor | None) -> WithRadius:

@@ -33,7 +33,7 @@ from numeric.sides.passes import Pass, Patch, forward, patched_forward
 from numeric.sides.patches import Patched, first_layer_patch, no_patch, wrong_parallel_patch, wrong_patch
 from numeric.sides.range_limits import well_inside
 from numeric.sides.setting import Setting
-from numeric.sides.side import Side, Site, carried_on, dense
+from numeric.sides.side import MeasuredSide, Site, carried_on, dense
 from numeric.sides.variant import Variant, variants_named
 from symbolic import formulas
 
@@ -62,9 +62,9 @@ class Sides:
     """What the patched pass computed for it: (cases, d); â bit for bit, but in the scenario ``recompute``."""
     moved: Tensor
     """What â + ε moves the first dense layer by: (cases, m) float64; its radius is in the right side's."""
-    left: Side
-    right: Side
-    wrong: Side
+    left: MeasuredSide
+    right: MeasuredSide
+    wrong: MeasuredSide
     """The right side with the planted wrong update; its radii are the right side's, as the wrong claim would have it."""
     effect: Tensor
     """|WΔA|: (cases, m) float64, what ΔW does to the pre-activation."""
@@ -117,14 +117,13 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
     epsilon = right.attended.double() - made_of.a.double()
     drift = outward((right.carried.double() - made_of.stream.double()).abs(), 2)
     right_side, _ = carried_on(setting, right, column(right.attended, outward(epsilon.abs(), 2)), patched, drift)
-    W, predicted = exact(block.first_weight.detach(), update, found), None
+    W, moved = exact(block.first_weight.detach(), update, found), torch.zeros_like(left_side.first_layer.value)
     if bool((epsilon != 0).any()):
         predicted = _moved(W, z, a, epsilon.unsqueeze(-1))
         radius = predicted.entry_radius + _radius_at(setting, column(right.attended), right, patched)
-        right_side = replace(right_side, first_layer=replace(right_side.first_layer, radius=outward(radius.squeeze(-1), 1)))
+        moved, right_side = predicted.value.squeeze(-1), replace(right_side, first_layer=replace(right_side.first_layer, radius=outward(radius.squeeze(-1), 1)))
 
     wrong = wrong_parallel_patch(setting, patch, change.value, left.layers) if block.parallel else wrong_patch(setting, patch, delta.value, z.value)
-    wrong_pass = _patched_pass(setting, wrong, carried=right.carried)
     effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
     lacks = (left.carried.double() - made_of.stream.double()).abs()
     share = 1.0 if setting.outputs.gates is None else left.layers[setting.outputs.gates].double().sum(-1, keepdim=True)
@@ -132,13 +131,10 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         z=left.attended,
         a=made_of.a,
         again=right.attended,
-        moved=torch.zeros_like(left_side.first_layer.value) if predicted is None else predicted.value.squeeze(-1),
+        moved=moved,
         left=left_side,
         right=right_side,
-        wrong=Side(
-            Site(wrong_pass.first(block).double(), right_side.first_layer.radius),
-            Site(wrong_pass.output.double(), right_side.output.radius),
-        ),
+        wrong=_inside_radii_of(right_side, _patched_pass(setting, wrong, carried=right.carried), block),
         effect=effect,
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
@@ -157,6 +153,11 @@ class _MadeOf:
     """â: (cases, d)."""
     stream: Tensor
     """What a block with a norm carries past its network, without Y: (cases, d); else â."""
+
+
+def _inside_radii_of(side: MeasuredSide, measured: Pass, block: ContextualBlock) -> MeasuredSide:
+    """Another pass's numbers with a side's radii."""
+    return MeasuredSide(Site(measured.first(block).double(), side.first_layer.radius), Site(measured.output.double(), side.output.radius))
 
 
 def _patched_pass(setting: Setting, patch: Patch, carried: Tensor | None = None) -> Pass:

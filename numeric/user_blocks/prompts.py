@@ -102,7 +102,7 @@ class _Prompts:
         return self.context[rows], self.query[rows]
 
 
-def transfers(
+def transfers(  # public: what a user calls, with a keyword for each choice
     block: object,
     context: Tensor,
     query: Tensor,
@@ -187,34 +187,44 @@ def _asked(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
 
 
 def _transfer(cell: Cell) -> Transfer:
-    found = measure_cell(cell, seed=0)
-    judged = found.judged
+    measurement = measure_cell(cell, seed=0)
+    judged = measurement.judged
     gravest = worst_case(judged, cell.cases)
     assert gravest is not None
     place = gravest[1]
-    verdict, reason = _verdict(found, cell.cases)
+    verdict, reason = _verdict(measurement, cell.cases)
     return Transfer(
-        cell.probed.mode.id, cell.variant.id, verdict, reason, cell.cases, dict(found.counts), found.resolution, place, float(judged.error[place]),
-        float(judged.bound[place]), float(judged.ratio[place]), float(judged.output_ratio[place]), _strayed(found.witness), found.witness,
-    )  # fmt: skip
+        cell.probed.mode.id,
+        cell.variant.id,
+        verdict,
+        reason,
+        cell.cases,
+        dict(measurement.counts),
+        measurement.resolution,
+        worst=place,
+        error=float(judged.error[place]),
+        bound=float(judged.bound[place]),
+        ratio=float(judged.ratio[place]),
+        output_ratio=float(judged.output_ratio[place]),
+        strayed=_strayed(measurement.witness),
+        witness=measurement.witness,
+    )
 
 
-def _verdict(found: Measurement, prompts: int) -> tuple[Verdict, str]:
+def _verdict(measurement: Measurement, prompts: int) -> tuple[Verdict, str]:
     """A cell's verdict, and none of HOLDS while a single prompt does not hold."""
-    counts = found.counts
+    counts, judged = measurement.counts, measurement.judged
     if counts[Verdict.VIOLATED]:
         return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
-    if found.verdict is Verdict.VIOLATED:
+    if measurement.verdict is Verdict.VIOLATED:
         return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
-    if counts[Verdict.INCONCLUSIVE]:
-        reasons = Counter(str(reason) for reason in found.judged.reason[found.judged.reason != ""])
-        told = ", ".join(f"{name} ({number})" for name, number in reasons.most_common())
-        first = int(np.flatnonzero(found.judged.reason != "")[0])
-        said = f"{counts[Verdict.INCONCLUSIVE]} of {prompts} prompts refused (prompt {first} for one, counted from 0), as their operands foretell: {told}"
-        return Verdict.INCONCLUSIVE, said
-    blunt = np.median(found.judged.resolution)
-    if counts[Verdict.VACUOUS] or found.verdict is not Verdict.HOLDS:
-        unseen = counts[Verdict.VACUOUS] or prompts - found.wrong_caught
+    refused = counts[Verdict.INCONCLUSIVE]
+    if refused:
+        by_reason = Counter(str(reason) for reason in judged.reason[judged.reason != ""]).most_common()
+        reasons, first = ", ".join(f"{name} ({number})" for name, number in by_reason), int(np.flatnonzero(judged.reason != "")[0])
+        return Verdict.INCONCLUSIVE, f"{refused} of {prompts} prompts refused (prompt {first} for one, counted from 0), as their operands foretell: {reasons}"
+    if counts[Verdict.VACUOUS] or measurement.verdict is not Verdict.HOLDS:
+        unseen, blunt = counts[Verdict.VACUOUS] or prompts - measurement.wrong_caught, np.median(judged.resolution)
         return Verdict.VACUOUS, f"the bound could not have noticed a wrong update in {unseen} of {prompts} prompts (resolution {blunt:.3g}; below 1 it could)"
     return Verdict.HOLDS, ""
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from numeric.arithmetics.value_and_variance import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells import Cell, Measurement, Subject
-from numeric.experiments.near_zero_sweep import CASES, Sweep
+from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
 from numeric.sides.certificate import Agreement, Certificate
@@ -144,7 +144,7 @@ def sweep_record(subject: Subject, variant: str, probed: ProbedMode, found: Swee
         measured_radius=found.measured_radius,
         predicted_by=found.predicted_by,
         levels=[
-            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=CASES)
+            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=SWEPT)
             for level in found.levels
         ],
     )

@@ -22,7 +22,7 @@ from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import ALL
 from numeric.sides import Sides, judge
 from numeric.sides.judging import Reason
-from numeric.sides.side import Side, Site
+from numeric.sides.side import MeasuredSide, Site
 from symbolic.vocabulary.verdict import Verdict
 
 
@@ -146,7 +146,7 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
     assert found.not_finite.all()
     assert not found.underflow.any()
     nothing = torch.zeros((1, 1), dtype=torch.float64)
-    zero = Side(Site(nothing, nothing), Site(nothing, nothing))
+    zero = MeasuredSide(Site(nothing, nothing), Site(nothing, nothing))
     vector, still = a.value.squeeze(-1), torch.zeros((1, 1), dtype=torch.float64)
     ones, inside = torch.ones((2, 1, 1), dtype=torch.float64), torch.zeros(1, dtype=torch.bool)
     judged = judge(Sides(vector, vector, vector, still, zero, zero, zero, *ones, None, torch.ones(1, 1), inside, found))
@@ -157,9 +157,9 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
 def test_an_output_bound_that_is_not_finite_is_never_a_pass(radius: float) -> None:
     """The first layer is inside a sharp bound; of the output nothing is known."""
 
-    def side(output_radius: float) -> Side:
+    def side(output_radius: float) -> MeasuredSide:
         one = torch.ones((1, 1), dtype=torch.float64)
-        return Side(Site(one, 0.125 * one), Site(one, output_radius * one))
+        return MeasuredSide(Site(one, 0.125 * one), Site(one, output_radius * one))
 
     a, still = torch.ones((1, 1)), torch.zeros((1, 1), dtype=torch.float64)
     for right, expected in ((side(radius), Verdict.VACUOUS), (side(0.5), Verdict.HOLDS)):

@@ -10,21 +10,21 @@ import torch
 from numeric.arithmetics.value_and_radius import hazards
 from numeric.sides import Sides, judge, judging
 from numeric.sides.judging import Reason
-from numeric.sides.side import Side, Site
+from numeric.sides.side import MeasuredSide, Site
 from symbolic.vocabulary.verdict import Verdict
 
 
-def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> Side:
+def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> MeasuredSide:
     def column(x: float) -> torch.Tensor:
         return torch.tensor([[x, 0.0]], dtype=torch.float64)
 
     radii = (torch.full((1, 2), x, dtype=torch.float64) for x in (radius, output_radius))
-    return Side(*map(Site, (column(first), column(output)), radii))
+    return MeasuredSide(*map(Site, (column(first), column(output)), radii))
 
 
 def sides(
-    left: Side,
-    right: Side,
+    left: MeasuredSide,
+    right: MeasuredSide,
     *,
     effect: float = 1.0,
     a: float = 1.0,
