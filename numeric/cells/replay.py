@@ -45,8 +45,8 @@ class _Beside(nn.Module):
             self.add_module(str(place), nn.Linear(width, int(layer["rows"]), bias=bool(layer["bias"])))
 
     def forward(self, x: Tensor) -> Tensor:
-        found: list[Tensor] = [layer(x) for layer in self.children()]
-        return found[-1]
+        outputs: list[Tensor] = [layer(x) for layer in self.children()]
+        return outputs[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ class NotReplayable(CallError):
 
 def replayed(witness: Witness, device: str = "cpu") -> Replayed:
     """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ..."""
-    facts, kept = witness.facts, witness.tensors
+    facts, tensors = witness.facts, witness.tensors
     if facts.cell.variant == OWN:
         raise NotReplayable(f"{facts.cell}: only the file it came from knows that update; run `verify check` on it again.")
     (mode,), (variant,) = modes_named([facts.format]), variants_named([facts.cell.variant])
-    z, a = kept["z"], kept["a"]
-    again, d = kept.get("again", a), len(a)
+    z, a = tensors["z"], tensors["a"]
+    again, d = tensors.get("again", a), len(a)
     block = _block(witness).to(device)
     probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts.without))
     # A network of first layers alone has its output where they have their own, so both are judged alike.
@@ -102,14 +102,14 @@ def replayed(witness: Witness, device: str = "cpu") -> Replayed:
     certificate = None
     if bool((a != 0).any()) and all(bool(torch.isfinite(x).all()) for x in (z, a, again, left, right)):
         operands = Operands(*(x.double().tolist() for x in (z, a, again)))
-        certificate = certify(ExactLayer.of(kept["W"], kept["b"]), operands, variant, *enclosures(sides, place), sides.moved[place].tolist())
+        certificate = certify(ExactLayer.of(tensors["W"], tensors["b"]), operands, variant, *enclosures(sides, place), sides.moved[place].tolist())
     return Replayed(
         left=left,
         right=right,
         bound=sides.bound[place].cpu(),
         moved=sides.moved[place].cpu(),
-        same_left=_same(left, kept["left"]),
-        same_right=_same(right, kept["right"]),
+        same_left=_same(left, tensors["left"]),
+        same_right=_same(right, tensors["right"]),
         ratio=float(judged.ratio[place]),
         recorded_ratio=recorded_ratio(witness),
         verdict=str(judged.verdict[place]),
@@ -134,12 +134,12 @@ def _block(witness: Witness) -> ContextualBlock:
 
 def recorded_ratio(witness: Witness) -> float:
     """Largest error over bound at the first dense layer, of what the witness holds."""
-    kept = witness.tensors
-    error = (kept["left"].double() - kept["right"].double() + kept["moved"]).abs()
-    ratio = torch.where(error == 0, 0.0, error / kept["bound"])
+    tensors = witness.tensors
+    error = (tensors["left"].double() - tensors["right"].double() + tensors["moved"]).abs()
+    ratio = torch.where(error == 0, 0.0, error / tensors["bound"])
     return float(torch.nan_to_num(ratio, nan=torch.inf).max())
 
 
-def _same(found: Tensor, kept: Tensor) -> bool:
+def _same(here: Tensor, recorded: Tensor) -> bool:
     """Bit for bit, but for which NaN a NaN is."""
-    return bool(torch.equal(torch.nan_to_num(found, nan=0.0), torch.nan_to_num(kept.double(), nan=0.0)) and torch.equal(found.isnan(), kept.isnan()))
+    return bool(torch.equal(torch.nan_to_num(here, nan=0.0), torch.nan_to_num(recorded.double(), nan=0.0)) and torch.equal(here.isnan(), recorded.isnan()))

@@ -132,21 +132,21 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: ProbedMode) -> D
     probed = probed.without([*probed.left_out, Refinement.SUMMATION_ORDER])
     n, prompts, tokens = probed.update, len(outputs.prefix), outputs.tokens
     at, every = kept_points(tokens), range(1, tokens + 1)
-    found = hazards(prompts * tokens, probed.device)
-    layer = FirstLayer(W, b, probed, found)
+    flags = hazards(prompts * tokens, probed.device)
+    layer = FirstLayer(W, b, probed, flags)
 
-    B, S = appendix_b_path(W, outputs, n, found), section_3_path(W, outputs, n, found)
+    B, S = appendix_b_path(W, outputs, n, flags), section_3_path(W, outputs, n, flags)
     moved = layer.compared(B, outputs.suffix[:, 1:], outputs.suffix[:, :1].expand_as(outputs.suffix[:, 1:]))
     descended = layer.compared(S, outputs.alone, outputs.prefix[:, 1:])
 
-    factors = token_factors(outputs, n, found)
-    of_B, of_products = propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, found).split((len(W), W.shape[-1]), dim=-2)
+    factors = token_factors(outputs, n, flags)
+    of_B, of_products = propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, flags).split((len(W), W.shape[-1]), dim=-2)
     product = by_the_product(W, factors, of_products, at, n)
     factored = _entries(B.weights[:, at], product, of_B, W)
     of_S = running_sums(S.strayed_by_step)
-    telescoped = _entries(S.weights[:, 1:], by_the_sum(W, outputs, n, found), of_S, W)
+    telescoped = _entries(S.weights[:, 1:], by_the_sum(W, outputs, n, flags), of_S, W)
 
-    judged = ~(found.overflow | found.underflow | found.not_finite).unflatten(0, (prompts, tokens)).any(-1)
+    judged = ~(flags.overflow | flags.underflow | flags.not_finite).unflatten(0, (prompts, tokens)).any(-1)
     if not bool(judged.any()):
         raise NothingJudged("every prompt met a limit of the format's range, or an output of the contextual layer that is zero")
     literal, prefix, backwards = _planted(W, outputs, factors.each, n)

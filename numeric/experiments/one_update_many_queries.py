@@ -211,7 +211,7 @@ def _errors(drawn: _Drawn, update: Tensor, queries: slice) -> Tensor:
 
 def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> TrialSummary:
     """½ mean squared error of the block's own forward pass on fresh queries.  update: (trials, m, d)."""
-    block, found = drawn.block, []
+    block, predictions = drawn.block, []
     for trial, query in enumerate(drawn.query[:, FRESH]):
         (first,) = block.first_layers
         patch = {f"network.{first}.weight": formulas.patched_weight(block.first_weight, update[trial])}
@@ -219,8 +219,8 @@ def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> TrialSummary:
             delta = formulas.context_vector(drawn.z[trial, :K], drawn.a[trial, :K]).mean(0)
             name = f"network.{output_layers(block, wiring(block)).bias}.bias"
             patch[name] = formulas.bias_update(block.get_parameter(name), delta)
-        found.append(functional_call(block, patch, (None, query))[:, -1])
-    return _loss(torch.stack(found), drawn.answer[:, FRESH])
+        predictions.append(functional_call(block, patch, (None, query))[:, -1])
+    return _loss(torch.stack(predictions), drawn.answer[:, FRESH])
 
 
 def _loss(predicted: Tensor, answer: Tensor) -> TrialSummary:

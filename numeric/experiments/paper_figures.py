@@ -130,8 +130,8 @@ def layer_compared(trained: TrainedBlock) -> LayerCompared:
         sizes = steps.norm(dim=-1) / norm
         update = ((attended[:, -1] - a) @ W.mT).norm(dim=-1, keepdim=True) / norm
         alignment = nn.functional.cosine_similarity(steps[:, 1:], steps[:, :-1], dim=-1)
-    found = tuple(_averaged(i, sizes[:, i - 1]) for i in range(1, sizes.shape[1] + 1))
-    return LayerCompared(found, float(update.mean()), float(alignment.mean()), _vanishes_at(found))
+    averages = tuple(_averaged(i, sizes[:, i - 1]) for i in range(1, sizes.shape[1] + 1))
+    return LayerCompared(averages, float(update.mean()), float(alignment.mean()), _vanishes_at(averages))
 
 
 def _vanishes_at(steps: tuple[Averaged, ...]) -> int | None:
@@ -153,9 +153,9 @@ def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     name = f"network.{first_layer}.weight"
 
     def predicted(W: Tensor, query: Tensor) -> Tensor:
-        found = functional_call(block, {name: W}, (None, query.unsqueeze(0)))
-        assert isinstance(found, Tensor)
-        return found[0, -1]
+        output = functional_call(block, {name: W}, (None, query.unsqueeze(0)))
+        assert isinstance(output, Tensor)
+        return output[0, -1]
 
     def loss(W: Tensor, query: Tensor, answer: Tensor) -> Tensor:
         return 0.5 * (predicted(W, query) - answer).square()

@@ -135,14 +135,14 @@ def generations(trained: TrainedBlock) -> Generation:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         prompt = _streams(blocks, context)
         with_prompt, chosen = _generated(query, (words, logits, noise), prompt, lambda whole, _, s: _run(blocks, whole, s))
-        found, again = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, patch))
+        streams, again = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, patch))
         first: dict[int, dict[str, Tensor]] = {}
 
         def once(block: ContextualBlock, v: Tensor, v_rest: Tensor) -> dict[str, Tensor]:
             return first.setdefault(id(block), patch(block, v, v_rest))
 
         _, stale = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, once))
-    apart = max(float(relative_difference(s, t).max()) for s, t in zip(found, with_prompt, strict=True))
+    apart = max(float(relative_difference(s, t).max()) for s, t in zip(streams, with_prompt, strict=True))
     distinct = sum(len(set(row)) for row in chosen.tolist()) / len(chosen)
     same, planted = (int((each == chosen).all(-1).sum()) for each in (again, stale))
     return Generation(GENERATED, same, len(chosen), distinct, apart, planted)
@@ -219,15 +219,15 @@ def run_patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parame
     """The block's own forward pass, with its own parameters for each prompt."""
 
     def one(own: dict[str, Tensor], context: Tensor | None, x: Tensor) -> Tensor:
-        found = functional_call(block, own, (None if context is None else context.unsqueeze(0), x.unsqueeze(0)))
-        assert isinstance(found, Tensor)
-        return found[0]
+        output = functional_call(block, own, (None if context is None else context.unsqueeze(0), x.unsqueeze(0)))
+        assert isinstance(output, Tensor)
+        return output[0]
 
-    found = vmap(one, in_dims=(0, None if tokens is None else 0, 0))(parameters, tokens, s)
-    assert isinstance(found, Tensor)
-    return found
+    outputs = vmap(one, in_dims=(0, None if tokens is None else 0, 0))(parameters, tokens, s)
+    assert isinstance(outputs, Tensor)
+    return outputs
 
 
-def relative_difference(found: Tensor, goal: Tensor) -> Tensor:
-    """‖found - goal‖∞ / ‖goal‖∞ of each prompt."""
-    return (found - goal).abs().amax(-1) / goal.abs().amax(-1)
+def relative_difference(stream: Tensor, goal: Tensor) -> Tensor:
+    """‖stream - goal‖∞ / ‖goal‖∞ of each prompt."""
+    return (stream - goal).abs().amax(-1) / goal.abs().amax(-1)

@@ -55,9 +55,9 @@ def post_norm(trained: TrainedBlock) -> PostNorm:
             "ĥ with its scale": m + formulas.scale_update(delta, m * normalised),
             "ĥ of the block without its prompt": m + formulas.scale_update(delta, _normalised(block, rest)),
         }
-        found = {words: float(last(scale).min()) for words, scale in planted.items()}
-        found["ΔW left out"] = float(last(right, first=False).min())
-        return PostNorm(float(last(right).max()), float(normalised.abs().min()), found)
+        ratios = {words: float(last(scale).min()) for words, scale in planted.items()}
+        ratios["ΔW left out"] = float(last(right, first=False).min())
+        return PostNorm(float(last(right).max()), float(normalised.abs().min()), ratios)
 
 
 def _first(block: ContextualBlock, v: Tensor, rest: Tensor) -> Tensor:

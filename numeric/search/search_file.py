@@ -49,8 +49,8 @@ def save_search(found: Found, cell: Cell) -> None:
         save_file(tensors, name, metadata={"search": facts})
         os.replace(name, path)
     except OSError as error:
-        said = f"what the search found cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
-        warnings.warn(SearchNotKept(said), stacklevel=2)
+        message = f"what the search found cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
+        warnings.warn(SearchNotKept(message), stacklevel=2)
 
 
 def saved_search(cell: Cell) -> Found | None:
@@ -71,8 +71,8 @@ def saved_search(cell: Cell) -> Found | None:
         random, ascent, evolution = (Best(tokens=tensors.get(stage)) for stage in STAGES)
         return Found(evaluations, random, ascent, evolution)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        said = f"{path}, which an earlier search kept, is damaged ({type(error).__name__}: {' '.join(str(error).split())}); this one begins anew."
-        warnings.warn(DamagedSearch(said), stacklevel=2)
+        message = f"{path}, which an earlier search kept, is damaged ({type(error).__name__}: {' '.join(str(error).split())}); this one begins anew."
+        warnings.warn(DamagedSearch(message), stacklevel=2)
         return None
 
 

@@ -51,7 +51,7 @@ SPREAD = 0.5
 OCTAVES = 4.0
 """A token's size moves by so many octaves where an entry moves by its root mean square."""
 
-LARGEST_TOLD = 2.0**64
+LARGEST_RATIO = 2.0**64
 """A ratio that is larger, or infinite, is this to the strategy, which takes differences."""
 
 SEARCH = replace(scenarios_named(["random"])[0], id="adversarial", title="Contexts searched for: the error as near to its bound as can be")
@@ -184,13 +184,13 @@ def _random(cell: Cell, seed: int, before: int) -> Tensor:
 
 
 def _batches(cell: Cell, found: Found, seed: int) -> Iterator[tuple[Stage, Tensor, Tell]]:
-    """Batch after batch, without an end: its stage, its contexts, and who is told their ratios."""
+    """Batch after batch, without an end: its stage, its contexts, and who takes their ratios."""
     best = found.best
     if best.tokens is None:
         tokens = ascend(cell, seed)
-        told: list[NDArray[np.float64]] = []
-        yield Stage.ASCENT, tokens, told.append
-        start = tokens[int(told[0].argmax())]
+        ratios: list[NDArray[np.float64]] = []
+        yield Stage.ASCENT, tokens, ratios.append
+        start = tokens[int(ratios[0].argmax())]
     else:
         start = best.tokens
     for tokens, tell in _evolve(start, seed_of(seed, "evolution", str(found.evaluations))):
@@ -217,8 +217,8 @@ def ascend(cell: Cell, seed: int) -> Tensor:
             schedule.step()
             if step % every == every - 1:
                 passed.append(tokens.detach().double().cpu().clone())
-    found = torch.cat(passed)
-    return torch.where(torch.isfinite(found), found, 0.0)
+    contexts = torch.cat(passed)
+    return torch.where(torch.isfinite(contexts), contexts, 0.0)
 
 
 def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
@@ -239,7 +239,7 @@ def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
     asked: list[NDArray[np.float64]] = []
 
     def tell(ratio: NDArray[np.float64]) -> None:
-        strategy.tell(asked, (-np.minimum(ratio, LARGEST_TOLD)).tolist())
+        strategy.tell(asked, (-np.minimum(ratio, LARGEST_RATIO)).tolist())
 
     while True:
         asked = strategy.ask()

@@ -21,13 +21,13 @@ from symbolic import formulas
 def expected_difference(setting: Setting, left: Pass, right: Pass, a: Tensor) -> Tensor:
     """|κ| + λσ of left + moved - right: exceeded in one of a case's entries with at most ``FAILURE_PROBABILITY``, in the model.
 
-    a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
+    a: (cases, d), â as the update was made from; the patched pass may have computed another. Returns (cases, m) float64.
     """
-    found = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
-    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in found], dim=-1)
+    differences = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
+    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in differences], dim=-1)
     bound = sigma * deviations_allowed(sigma.shape[-1])
-    known = [each.known for each in found if each.known is not None]
-    assert len(known) in (0, len(found))
+    known = [each.known for each in differences if each.known is not None]
+    assert len(known) in (0, len(differences))
     if known:
         bound = bound + torch.cat(known, dim=-2).squeeze(-1).abs()
     return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)

@@ -113,9 +113,9 @@ def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
     with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
-        found = block.contextual(context, query)
-    assert isinstance(found, Tensor)
-    return found
+        attended = block.contextual(context, query)
+    assert isinstance(attended, Tensor)
+    return attended
 
 
 def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Pass:
@@ -133,11 +133,11 @@ def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, 
     """
 
     def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], found: Tensor | None
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], known: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        if found is not None:
+        if known is not None:
             assert isinstance(block.contextual, _Handed)
-            block.contextual.found = found.unsqueeze(0)
+            block.contextual.output = known.unsqueeze(0)
         with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard:
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
@@ -154,10 +154,10 @@ def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, 
 class _Handed(nn.Module):
     """Stands for a contextual layer that has run already, and hands on what it computed."""
 
-    found: Tensor
+    output: Tensor
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        return self.found
+        return self.output
 
 
 @contextmanager
@@ -180,9 +180,9 @@ def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carri
 
 def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
     def one(context: Tensor | None, x: Tensor) -> Tensor:
-        found = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
-        assert isinstance(found, Tensor)
-        return found
+        output = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
+        assert isinstance(output, Tensor)
+        return output
 
     try:
         vmap(one, in_dims=(None if kept is None else 0, 0))(None if kept is None else kept[:2], query[:2])

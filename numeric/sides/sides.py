@@ -93,11 +93,11 @@ class Sides:
 
 def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> Sides:
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise."""
-    found, update, calls = hazards(len(cases.query), probed.device), probed.update, wiring(block)
+    flags, update, calls = hazards(len(cases.query), probed.device), probed.update, wiring(block)
     setting = Setting(block, cases, variant, probed, calls, output_layers(block, calls) if block.has_stream else OutputLayers(None))
 
     def column(x: Tensor, radius: Tensor | None = None) -> WithRadius:
-        return exact(x.unsqueeze(-1), probed.layer, found, radius=None if radius is None else radius.unsqueeze(-1))
+        return exact(x.unsqueeze(-1), probed.layer, flags, radius=None if radius is None else radius.unsqueeze(-1))
 
     left = forward(block, cases.context, cases.query, probed)
     unpatched = _patched_pass(setting, no_patch(setting))
@@ -117,7 +117,7 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
     epsilon = right.attended.double() - made_of.a.double()
     drift = outward((right.carried.double() - made_of.stream.double()).abs(), 2)
     right_side, _ = carried_on(setting, right, column(right.attended, outward(epsilon.abs(), 2)), patched, drift)
-    W, moved = exact(block.first_weight.detach(), update, found), torch.zeros_like(left_side.first_layer.value)
+    W, moved = exact(block.first_weight.detach(), update, flags), torch.zeros_like(left_side.first_layer.value)
     if bool((epsilon != 0).any()):
         predicted = _moved(W, z, a, epsilon.unsqueeze(-1))
         radius = predicted.entry_radius + _radius_at(setting, column(right.attended), right, patched)
@@ -139,8 +139,8 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
         expected=expected_difference(setting, left, right, made_of.a),
-        well_inside=_well_inside(setting, effect, made_of.a, lacks / share, values) & ~found.undecided,
-        hazards=found,
+        well_inside=_well_inside(setting, effect, made_of.a, lacks / share, values) & ~flags.undecided,
+        hazards=flags,
         at_output=block.parallel,
     )
 
@@ -186,13 +186,13 @@ def _well_inside(setting: Setting, effect: Tensor, a: Tensor, target: Tensor, va
 
 def _moved(W: WithRadius, z: WithRadius, a: WithRadius, epsilon: Tensor) -> WithRadius:
     """(WΔA)(aᵀε)/‖a‖² + Wε in fp64, with its radius; zero where ε is.  epsilon: (cases, d, 1) float64. Returns (cases, m, 1)."""
-    found = hazards(len(epsilon), epsilon.device)
-    ours, theirs, wide = (exact(x.value.double(), FP64, found) for x in (W, z, a))
+    flags = hazards(len(epsilon), epsilon.device)
+    ours, theirs, wide = (exact(x.value.double(), FP64, flags) for x in (W, z, a))
     lost = outward(epsilon.abs() * 2.0**-53, 1)  # one subtraction of float64; a difference of subnormal numbers is exact
-    moved = formulas.perturbation(ours, formulas.context_vector(theirs, wide), wide, exact(epsilon, FP64, found, radius=lost))
+    moved = formulas.perturbation(ours, formulas.context_vector(theirs, wide), wide, exact(epsilon, FP64, flags, radius=lost))
     none = (epsilon == 0).all(-2, keepdim=True)
     # What cannot be told (a denominator that underflowed, an overflow) bounds nothing.
-    known = torch.isfinite(moved.value) & ~(found.underflow | found.not_finite).reshape(-1, 1, 1)
+    known = torch.isfinite(moved.value) & ~(flags.underflow | flags.not_finite).reshape(-1, 1, 1)
     value = torch.where(none | ~known, 0.0, moved.value)
     radius = torch.where(none, 0.0, torch.where(known, moved.radius.dense(*value.shape[-2:], on=value.device), torch.inf))
     return from_module(value, radius, moved)

@@ -84,18 +84,18 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
 
     def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
         try:
-            found = block.contextual(tokens, x)
+            output = block.contextual(tokens, x)
         except Exception as error:
             raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
-        if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(x) or (block.norm is None and found.shape[1] != d):
-            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
-        if not bool(torch.isfinite(found).all()):
+        if not bool(torch.isfinite(output).all()):
             raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
         if block.norm is None:
-            return found
+            return output
         try:
-            return torch.cat([found, block.network_input(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
+            return torch.cat([output, block.network_input(output, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
         except Exception as error:
             raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
 
@@ -188,14 +188,14 @@ def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, updat
     over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
-            found = update(*operands)
+            result = update(*operands)
         except Exception as error:
             raise UnusableBlock(
                 f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."
             ) from error
-        shape = tuple(found.shape[-2:]) if isinstance(found, Tensor) else (found.matrix.nrows(), found.matrix.ncols()) if isinstance(found, Ball) else None
+        shape = tuple(result.shape[-2:]) if isinstance(result, Tensor) else (result.matrix.nrows(), result.matrix.ncols()) if isinstance(result, Ball) else None
         if shape != tuple(W.shape):
-            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(found).__name__} over {words}; ΔW is {tuple(W.shape)}.")
+            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(result).__name__} over {words}; ΔW is {tuple(W.shape)}.")
 
 
 def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:

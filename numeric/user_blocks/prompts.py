@@ -1,7 +1,7 @@
 """A user's block on prompts of the user's own: does each context act as the rank-one change of W, in each format?
 
 Every prompt is measured as a cell measures its cases, in batches of the size that the machine was asked about, among copies of the
-others. A prompt that is refused, or whose bound could not have noticed a wrong update, is told as that and is no prompt that holds.
+others. A prompt that is refused, or whose bound could not have noticed a wrong update, is reported as that and does not hold.
 """
 
 import copy
@@ -134,13 +134,13 @@ def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, kno
     refused = exclusion_reason(own.block, own.model.block, mode, scenario, variant)
     if refused is not None:
         return Transfer(mode.id, variant.id, Verdict.SKIPPED, refused, number)
-    probed = _asked(known, own, mode)
+    probed = _probed(known, own, mode)
     prompts.next = 0
     try:
         return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
     except CallError:
         raise
-    except Exception as error:  # as in a run: a cell that breaks is told, and the others go on
+    except Exception as error:  # as in a run: a cell that breaks is reported, and the others go on
         return Transfer(mode.id, variant.id, Verdict.ERROR, error_in_words(error), number)
 
 
@@ -173,7 +173,7 @@ def _as_a_run_computes() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _asked(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
+def _probed(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
     """The error models of a mode for this block's shapes."""
     shapes = asked_shapes([own.model.block])
     key = (mode.id, *shapes.values())

@@ -36,12 +36,12 @@ class OwnModel(nn.Module):
             drawn = torch.randn((cases, USUAL_TOKENS + 1, width), generator=generator)
             return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
         try:
-            found = self.contexts(cases, generator)
+            made = self.contexts(cases, generator)
         except Exception as error:
             raise UnusableBlock(f"make_contexts({cases}, generator) fails: {error_in_words(error)}") from error
         context: Any
         query: Any
-        context, query = found if isinstance(found, tuple) and len(found) == 2 else (found, torch.randn((cases, width), generator=generator))
+        context, query = made if isinstance(made, tuple) and len(made) == 2 else (made, torch.randn((cases, width), generator=generator))
         for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
             words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
             if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
