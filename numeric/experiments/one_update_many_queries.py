@@ -150,12 +150,8 @@ def _draw(trained: TrainedBlock) -> _Drawn:
 def _asked(block: ContextualBlock, context: Tensor | None, query: Tensor) -> tuple[Tensor, Tensor]:
     """What the first dense layer reads, and the prediction, of each query.  context: (trials, n, width) or None; query: (trials, queries, width)."""
     heard: list[Tensor] = []
-    handle = block.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
-    try:
-        repeated = None if context is None else context.repeat_interleave(query.shape[1], dim=0)
-        output = block(repeated, query.flatten(0, 1))
-    finally:
-        handle.remove()
+    with block.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0])):
+        output = block(None if context is None else context.repeat_interleave(query.shape[1], dim=0), query.flatten(0, 1))
     (attended,) = heard
     return attended.unflatten(0, query.shape[:2]), output[:, -1].unflatten(0, query.shape[:2])
 

@@ -67,23 +67,20 @@ class Generation:
 
 def patch(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:
     """ΔW by Eq. (1) at N(v) and N(v′), and Δb′ = v - v′.  v, rest: (prompts, width)."""
+    b_prime = formulas.bias_update(block.get_parameter("network.2.bias"), formulas.context_vector(v, rest))
+    return {"network.0.weight": patched_first_weight(block, v, rest), "network.2.bias": b_prime}
+
+
+def patched_first_weight(block: ContextualBlock, v: Tensor, rest: Tensor, *, at_context: bool = False) -> Tensor:
+    """W + ΔW by Eq. (1), case by case.  at_context: wrong, A(C,x) for A(C∖Y,x) in the update."""
     assert block.norm is not None
-    return _put(block, block.norm(v), block.norm(rest), formulas.bias_update(block.get_parameter("network.2.bias"), formulas.context_vector(v, rest)))
-
-
-def _put(block: ContextualBlock, z: Tensor, a: Tensor, b_prime: Tensor) -> dict[str, Tensor]:
-    W, z, a = block.first_weight, z.unsqueeze(-1), a.unsqueeze(-1)
-    update = formulas.rank_one_update(W, formulas.context_vector(z, a), a)
-    return {"network.0.weight": formulas.patched_weight(W, update), "network.2.bias": b_prime}
+    z, a = (block.norm(stream).unsqueeze(-1) for stream in (v, rest))
+    W = block.first_weight
+    return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(z, a), z if at_context else a))
 
 
 def _read_with_context(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:
-    """Wrong: A(C,x) for A(C∖Y,x) in the update."""
-    assert block.norm is not None
-    z, a = block.norm(v), block.norm(rest)
-    W = block.first_weight
-    update = formulas.rank_one_update(W, formulas.context_vector(z, a).unsqueeze(-1), z.unsqueeze(-1))
-    return {**patch(block, v, rest), "network.0.weight": formulas.patched_weight(W, update)}
+    return {**patch(block, v, rest), "network.0.weight": patched_first_weight(block, v, rest, at_context=True)}
 
 
 def _no_bias(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:

@@ -91,8 +91,7 @@ def agreement(layer: ExactLayer, z: Sequence[Floats], left: Sequence[Enclosure],
 
     z: d floats, by case; moved: m floats, by case, what the right side is taken to differ by.
     """
-    saved, ctx.prec = ctx.prec, BITS
-    try:
+    with ctx.workprec(BITS):
         products = (layer.W.matrix * arb_mat([list(case) for case in z]).transpose()).transpose().tolist()
         offsets = layer.b.entries()
         worst = [arb(0), arb(0)]
@@ -105,8 +104,6 @@ def agreement(layer: ExactLayer, z: Sequence[Floats], left: Sequence[Enclosure],
             radii = [*left[case].radius, *right[case].radius]
             inside = inside and all(e <= r for e, r in zip(errors + other_errors, radii, strict=True))
         return Agreement(len(products), _float_above(worst[0]), _float_above(worst[1]), inside)
-    finally:
-        ctx.prec = saved
 
 
 def certify(layer: ExactLayer, operands: Operands, variant: Variant, left: Enclosure, right: Enclosure, moved: Floats | None = None) -> Certificate:
@@ -115,8 +112,7 @@ def certify(layer: ExactLayer, operands: Operands, variant: Variant, left: Enclo
     moved: m floats, what the sides are taken to differ by since the patched pass computed another â, whose own error counts as the right side's.
     """
     W, b = layer.W, layer.b
-    saved, ctx.prec = ctx.prec, BITS
-    try:
+    with ctx.workprec(BITS):
         z, a, again = (ball([[x] for x in column]) for column in (operands.z, operands.a, operands.again))
         delta = formulas.context_vector(z, a)
         exact_left = formulas.first_layer(W, b, z).entries()
@@ -133,8 +129,6 @@ def certify(layer: ExactLayer, operands: Operands, variant: Variant, left: Enclo
         # A comparison of balls is true only if it is true of all their points.
         within = all(e <= arb(r) for e, r in zip(left_errors + right_errors, [*left.radius, *right.radius], strict=True))
         return Certificate(_upper(left_errors), _upper(right_errors), agree and within, seconded)
-    finally:
-        ctx.prec = saved
 
 
 def _seconded(layer: ExactLayer, operands: Operands, variant: Variant, place: int, exact: tuple[arb, arb]) -> bool:

@@ -4,8 +4,6 @@ The formulas of the update run in the value-and-variance arithmetic (``value_and
 computed. What both sides have in common, such as one rounding of b to the operands' format, cancels before it is squared.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
@@ -23,28 +21,18 @@ def expected_difference(setting: Setting, left: Pass, right: Pass, a: Tensor) ->
 
     a: (cases, d), â as the update was made from; the patched pass may have computed another. Returns (cases, m) float64.
     """
-    differences = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
-    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in differences], dim=-1)
+    layers = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
+    sigma = torch.cat([deviation(terms).squeeze(-1) for terms, _ in layers], dim=-1)
     bound = sigma * deviations_allowed(sigma.shape[-1])
-    known = [each.known for each in differences if each.known is not None]
-    assert len(known) in (0, len(differences))
+    known = [part for _, part in layers if part is not None]
+    assert len(known) in (0, len(layers))
     if known:
         bound = bound + torch.cat(known, dim=-2).squeeze(-1).abs()
     return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedDifference:
-    """The errors of left - right."""
-
-    terms: tuple[Term, ...]
-    """Source by source."""
-    known: Tensor | None
-    """The part that is no matter of chance: (cases, m, 1)."""
-
-
-def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> ExpectedDifference:
-    """The errors of left - right at one first layer."""
+def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> tuple[tuple[Term, ...], Tensor | None]:
+    """The errors of left - right at one first layer, source by source, and the part that is no matter of chance: (cases, m, 1)."""
     variant, probed, given = setting.variant, setting.probed, Given()
     first, layer = setting.block.network.get_submodule(name), probed.layer
     assert isinstance(first, nn.Linear)
@@ -66,7 +54,7 @@ def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> Expe
         theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_rounds_before_bias)
     minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
     terms = gathered((*ours.terms, *(Term(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
-    return ExpectedDifference(terms, None if theirs.known is None else -theirs.known)
+    return terms, (None if theirs.known is None else -theirs.known)
 
 
 def _with_factors(W: WithVariance, b: WithVariance | None, v: WithVariance, a: WithVariance, x: WithVariance, probed: ProbedMode) -> WithVariance:

@@ -6,9 +6,10 @@ with another first weight (and what else a claim has changed) put in its place b
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,7 @@ from symbolic import formulas
 Adapter = Callable[[Tensor, Tensor], Tensor]
 """What stands for a first layer's output, from its input and its output."""
 
-Factors = tuple[Tensor, Tensor]
-"""v and a of a patch that is added to what a first layer computes, v (aᵀx/‖a‖²)."""
+Numbers = TypeVar("Numbers")
 
 CARRIED = "the contextual layer"
 """The name of its output among what is heard; no module has it."""
@@ -51,13 +51,13 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """What a patched pass puts into the block, case by case."""
+class Patch(Generic[Numbers]):
+    """What a patched pass puts into the block, case by case: tensors, or tensors with their radii."""
 
-    parameters: dict[str, Tensor] = field(default_factory=dict)
+    parameters: dict[str, Numbers] = field(default_factory=dict)
     """By the parameter's name in the block: (cases, *shape)."""
-    factors: dict[str, Factors] = field(default_factory=dict)
-    """By the first layer's name, v (cases, m, 1) and a (cases, d, 1) of a patch that is added to what it computes."""
+    factors: dict[str, tuple[Numbers, Numbers]] = field(default_factory=dict)
+    """By the first layer's name, v (cases, m, 1) and a (cases, d, 1) of a patch v (aᵀx/‖a‖²) that is added to what it computes from x."""
 
 
 @contextmanager
@@ -77,11 +77,10 @@ def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Itera
         handles.append(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
     for name, module in leaves(block.network):
         handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
-    try:
-        yield heard
-    finally:
+    with ExitStack() as hooks:
         for handle in handles:
-            handle.remove()
+            hooks.enter_context(handle)
+        yield heard
 
 
 @contextmanager
@@ -99,14 +98,9 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
         return output if mode.inputs is None else round_to(output, mode.inputs)
 
     assert isinstance(block.contextual, nn.Module)
-    handles = [block.contextual.register_forward_hook(read if block.norm is None else stored)]
-    if block.norm is not None:
-        handles.append(block.norm.register_forward_hook(read))
-    try:
+    of_norm = nullcontext() if block.norm is None else block.norm.register_forward_hook(read)
+    with block.contextual.register_forward_hook(read if block.norm is None else stored), of_norm:
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
@@ -125,7 +119,9 @@ def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probe
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
 
 
-def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: Patch, probed: ProbedMode, carried: Tensor | None = None) -> Pass:
+def patched_forward(
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: Patch[Tensor], probed: ProbedMode, carried: Tensor | None = None
+) -> Pass:
     """The block's forward pass with its own parameters for each case.
 
     kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in).
@@ -133,7 +129,7 @@ def patched_forward(block: ContextualBlock, kept: Tensor | None, query: Tensor, 
     """
 
     def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], known: Tensor | None
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, tuple[Tensor, Tensor]], known: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
         if known is not None:
             assert isinstance(block.contextual, _Handed)
@@ -193,7 +189,7 @@ def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tens
     return True
 
 
-def _adapted(factors: Factors, inputs: Tensor, output: Tensor) -> Tensor:
+def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
     """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
     v, a = factors
     added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)

@@ -10,8 +10,7 @@ from numeric.architecture.wiring import INPUT
 from numeric.arithmetics.value_and_radius import WithRadius, cast_up, dense_layer, exact, in_arithmetic, stored
 from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.rules.table import RULES, rule_for
-from numeric.sides.passes import Pass
-from numeric.sides.patches import Patched
+from numeric.sides.passes import Pass, Patch
 from numeric.sides.setting import Setting
 from symbolic import formulas
 
@@ -35,7 +34,7 @@ class MeasuredSide:
 
 
 def carried_on(
-    setting: Setting, measured: Pass, attended: WithRadius, patched: Patched | None = None, drift: Tensor | None = None
+    setting: Setting, measured: Pass, attended: WithRadius, patched: Patch[WithRadius] | None = None, drift: Tensor | None = None
 ) -> tuple[MeasuredSide, dict[str, WithRadius]]:
     """Carry the radius from the first dense layer to the block's output, by the rule of each module on the way; and what each module returned.
 
@@ -76,7 +75,7 @@ def _with_the_stream(setting: Setting, measured: Pass, values: dict[str, WithRad
     return output
 
 
-def dense(setting: Setting, name: str, x: WithRadius, output: Tensor, patched: Patched | None) -> WithRadius:
+def dense(setting: Setting, name: str, x: WithRadius, output: Tensor, patched: Patch[WithRadius] | None) -> WithRadius:
     """A dense layer at x, with its patch if it has one.  output: what it computed, a column for each case; patched: of a patched pass."""
     n, probed = x.numerics, setting.probed
     module = setting.block.network.get_submodule(name)

@@ -30,7 +30,7 @@ from numeric.sides.batch import Attend, Batch
 from numeric.sides.expected_difference import expected_difference
 from numeric.sides.output_patch import OutputLayers, output_layers, output_patch
 from numeric.sides.passes import Pass, Patch, forward, patched_forward
-from numeric.sides.patches import Patched, first_layer_patch, no_patch, wrong_parallel_patch, wrong_patch
+from numeric.sides.patches import first_layer_patch, no_patch, numbers, wrong_parallel_patch, wrong_patch
 from numeric.sides.range_limits import well_inside
 from numeric.sides.setting import Setting
 from numeric.sides.side import MeasuredSide, Site, carried_on, dense
@@ -101,21 +101,22 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
 
     left = forward(block, cases.context, cases.query, probed)
     unpatched = _patched_pass(setting, no_patch(setting))
-    made_of = _MadeOf(unpatched.attended, unpatched.carried) if attend is None else _MadeOf(*2 * (attend(block, cases, probed),))
-    z, a = (cast_up(column(x), update) for x in (left.attended, made_of.a))
+    # What the update is made of, â and what a block with a norm carries past its network without Y; else that is â.
+    reference, stream = (unpatched.attended, unpatched.carried) if attend is None else 2 * (attend(block, cases, probed),)
+    z, a = (cast_up(column(x), update) for x in (left.attended, reference))
     delta = formulas.context_vector(z, a)
     left_side, values = carried_on(setting, left, column(left.attended))
 
     patched = first_layer_patch(setting, delta, a)
     change = delta
     if block.norm is not None:
-        change = formulas.context_vector(*(cast_up(column(x), update) for x in (left.carried, made_of.stream)))
+        change = formulas.context_vector(*(cast_up(column(x), update) for x in (left.carried, stream)))
     if block.has_stream:
         patched.parameters.update(output_patch(block, setting.outputs, change, values, probed))
-    patch = patched.numbers()
+    patch = numbers(patched)
     right = _patched_pass(setting, patch)
-    epsilon = right.attended.double() - made_of.a.double()
-    drift = outward((right.carried.double() - made_of.stream.double()).abs(), 2)
+    epsilon = right.attended.double() - reference.double()
+    drift = outward((right.carried.double() - stream.double()).abs(), 2)
     right_side, _ = carried_on(setting, right, column(right.attended, outward(epsilon.abs(), 2)), patched, drift)
     W, moved = exact(block.first_weight.detach(), update, flags), torch.zeros_like(left_side.first_layer.value)
     if bool((epsilon != 0).any()):
@@ -125,11 +126,11 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
 
     wrong = wrong_parallel_patch(setting, patch, change.value, left.layers) if block.parallel else wrong_patch(setting, patch, delta.value, z.value)
     effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
-    lacks = (left.carried.double() - made_of.stream.double()).abs()
+    lacks = (left.carried.double() - stream.double()).abs()
     share = 1.0 if setting.outputs.gates is None else left.layers[setting.outputs.gates].double().sum(-1, keepdim=True)
     return Sides(
         z=left.attended,
-        a=made_of.a,
+        a=reference,
         again=right.attended,
         moved=moved,
         left=left_side,
@@ -138,21 +139,11 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         effect=effect,
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
-        expected=expected_difference(setting, left, right, made_of.a),
-        well_inside=_well_inside(setting, effect, made_of.a, lacks / share, values) & ~flags.undecided,
+        expected=expected_difference(setting, left, right, reference),
+        well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~flags.undecided,
         hazards=flags,
         at_output=block.parallel,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _MadeOf:
-    """What an update is made of, as it was computed."""
-
-    a: Tensor
-    """â: (cases, d)."""
-    stream: Tensor
-    """What a block with a norm carries past its network, without Y: (cases, d); else â."""
 
 
 def _inside_radii_of(side: MeasuredSide, measured: Pass, block: ContextualBlock) -> MeasuredSide:
@@ -160,11 +151,11 @@ def _inside_radii_of(side: MeasuredSide, measured: Pass, block: ContextualBlock)
     return MeasuredSide(Site(measured.first(block).double(), side.first_layer.radius), Site(measured.output.double(), side.output.radius))
 
 
-def _patched_pass(setting: Setting, patch: Patch, carried: Tensor | None = None) -> Pass:
+def _patched_pass(setting: Setting, patch: Patch[Tensor], carried: Tensor | None = None) -> Pass:
     return patched_forward(setting.block, setting.cases.kept, setting.cases.query, patch, setting.probed, carried=carried)
 
 
-def _radius_at(setting: Setting, x: WithRadius, measured: Pass, patched: Patched) -> Tensor:
+def _radius_at(setting: Setting, x: WithRadius, measured: Pass, patched: Patch[WithRadius]) -> Tensor:
     """The radius of the patched first layers at an exact x: (cases, m, 1)."""
     return torch.cat([dense(setting, name, x, measured.layers[name].unsqueeze(-1), patched).entry_radius for name in setting.block.first_layers], -2)
 

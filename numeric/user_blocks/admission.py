@@ -73,10 +73,14 @@ def _refuse_first_layer(block: ContextualBlock) -> None:
             raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
         if type(first) is not nn.Linear:
             raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
-        place = first.weight.untyped_storage().data_ptr()
-        for other, parameter in block.named_parameters(remove_duplicate=False):
-            if other != f"network.{name}.weight" and parameter.untyped_storage().data_ptr() == place:
-                raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+        for other in _tied_to(block, f"network.{name}.weight"):
+            raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+
+
+def _tied_to(block: ContextualBlock, name: str) -> list[str]:
+    """The parameters that share a parameter's memory."""
+    place = block.get_parameter(name).untyped_storage().data_ptr()
+    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and each.untyped_storage().data_ptr() == place]
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
@@ -174,11 +178,9 @@ def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None
     if attended.shape != answer.shape:
         raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
     for name in unchanged(block, output_layers(block, wiring(block))):
-        parameter = block.get_parameter(name)
-        place = parameter.untyped_storage().data_ptr()
-        if any(other != name and each.untyped_storage().data_ptr() == place for other, each in block.named_parameters(remove_duplicate=False)):
+        if _tied_to(block, name):
             raise UnusableBlock(f'"{name}", which takes what the stream lacks, is tied to another weight: its update would change more than the claim says.')
-        _refuse_use_of(parameter, f'"{name}"', block, context, query)
+        _refuse_use_of(block.get_parameter(name), f'"{name}"', block, context, query)
 
 
 def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:

@@ -26,7 +26,7 @@ from numeric.experiments.one_update_many_queries import (
 )
 from numeric.training.train import TrainedBlock
 from symbolic import formulas
-from symbolic.rational.rationals import Exact
+from symbolic.exact.rationals import Exact
 
 NUMBERS = st.fractions(-3, 3, max_denominator=5)
 Rows = list[list[Fraction]]
