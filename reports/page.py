@@ -35,7 +35,7 @@ from reports.record.agreement import cases_missing, disagreeing_cells
 from reports.record.experiments import Experiments, StaticPatchRecord
 from reports.record.record import NearZeroSweep, RunRecord
 from reports.record.run_folder import load_run, replacing
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 DETAILED_CELLS = 2000
 """Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""

@@ -16,7 +16,7 @@ from reports.findings.headline import RunStanding, headline, taken_up
 from reports.record.experiments import AdversarialRecord
 from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 _COLOURS = {
     Verdict.HOLDS: "blue",

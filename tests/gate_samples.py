@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.record import CellRecord, Counts, Quantiles, RunRecord, Spread
 from reports.record.run_folder import write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SIZE = 1024

@@ -40,7 +40,7 @@ from reports.record.record import (
     Step,
 )
 from reports.record.run_folder import write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 INFINITY, NAN = float("inf"), float("nan")
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, graver
 
 if TYPE_CHECKING:
-    from numeric.user_blocks.admission import OwnBlock
+    from numeric.user_blocks import OwnBlock
     from reports.record.record import RunRecord
     from verify.plan.plan import Plan
     from verify.run_folder.run_folder import OpenRun

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from reports.comparison.differences import Comparison

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from symbolic import formulas
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 
 class UnusableBlock(CallError):

@@ -5,7 +5,7 @@ from torch import nn
 from numeric.architecture import Block, ContextualBlock
 from numeric.cells.scenario import Scenario
 from numeric.formats import Mode
-from numeric.sides.variant import Variant
+from numeric.sides import Variant
 
 OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}
 """Modules whose kernels refuse weights of another dtype than what they read."""

@@ -11,17 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock, asked_shapes
-from numeric.arithmetics import ball
-from numeric.arithmetics.balls import Certificate, certify
-from numeric.cells.scenario import Batch
 from numeric.cells.witness import Witness
 from numeric.formats import modes_named
 from numeric.machine import probe, refinements_named
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import variants_named
-from numeric.user_blocks.admission import OWN
-from symbolic.vocabulary.errors import CallError
+from numeric.sides import Batch, in_format, judge, measure_sides, variants_named
+from numeric.sides.certificate import Certificate, ExactLayer, Operands, certify, enclosures
+from numeric.sides.variant import OWN
+from symbolic.vocabulary import CallError
 
 
 class _Recorded(nn.Module):
@@ -47,8 +43,8 @@ class _Beside(nn.Module):
             self.add_module(str(place), nn.Linear(width, int(layer["rows"]), bias=bool(layer["bias"])))
 
     def forward(self, x: Tensor) -> Tensor:
-        found: list[Tensor] = [layer(x) for layer in self.children()]
-        return found[-1]
+        outputs: list[Tensor] = [layer(x) for layer in self.children()]
+        return outputs[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,45 +81,33 @@ class NotReplayable(CallError):
     """The witness does not hold what it takes."""
 
 
-def replay(witness: Witness, device: str = "cpu") -> Replayed:
+def replayed(witness: Witness, device: str = "cpu") -> Replayed:
     """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ..."""
-    facts, kept = witness.facts, witness.tensors
-    if facts["variant"] == OWN:
-        raise NotReplayable(f"{facts['cell']}: only the file it came from knows that update; run `verify check` on it again.")
-    (mode,), (variant,) = modes_named([facts["format"]]), variants_named([facts["variant"]])
-    W, b, z, a = kept["W"], kept["b"], kept["z"], kept["a"]
-    again = kept.get("again", a)
-    d = W.shape[1]
-    network = _Beside(d, facts["layers"]).to(W.dtype)
-    network.requires_grad_(False)
-    block = ContextualBlock(_Recorded(d), network, [str(place) for place in range(len(network.rows))], input_width=3 * d).to(device)
-    for layer, rows, offsets in zip(block.first_linears, W.split(network.rows), b.split(network.rows), strict=True):
-        layer.weight.copy_(rows)
-        if layer.bias is not None:
-            layer.bias.copy_(offsets)
-    probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts["without"]))
+    facts, tensors = witness.facts, witness.tensors
+    if facts.cell.variant == OWN:
+        raise NotReplayable(f"{facts.cell}: only the file it came from knows that update; run `verify check` on it again.")
+    (mode,), (variant,) = modes_named([facts.format]), variants_named([facts.cell.variant])
+    z, a = tensors["z"], tensors["a"]
+    again, d = tensors.get("again", a), len(a)
+    block = _block(witness).to(device)
+    probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts.without))
     # A network of first layers alone has its output where they have their own, so both are judged alike.
-    query = torch.cat([z, a, again]).expand(int(facts["batch"]), -1).contiguous()
+    query = torch.cat([z, a, again]).expand(facts.batch, -1).contiguous()
     cases = in_format(block, Batch(query.unsqueeze(1), None, query), probed)
     sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: drawn.query[..., d : 2 * d].contiguous())
-    place = int(facts["place"])
-    judged = judge(sides)
-    left, right = sides.left.first_layer[place].cpu(), sides.right.first_layer[place].cpu()
-    bound = (sides.left.first_layer_radius + sides.right.first_layer_radius)[place].cpu()
+    place, judged = facts.place, judge(sides)
+    left, right = (side.first_layer.value[place].cpu() for side in (sides.left, sides.right))
     certificate = None
     if bool((a != 0).any()) and all(bool(torch.isfinite(x).all()) for x in (z, a, again, left, right)):
-        radii = sides.left.first_layer_radius[place].tolist(), sides.right.first_layer_radius[place].tolist()
-        certificate = certify(
-            ball(W.double().tolist()), ball([[x] for x in b.double().tolist()]), z.double().tolist(), a.double().tolist(), variant,
-            left.tolist(), right.tolist(), *radii, again=again.double().tolist(), moved=sides.moved[place].tolist(),
-        )  # fmt: skip
+        operands = Operands(*(x.double().tolist() for x in (z, a, again)))
+        certificate = certify(ExactLayer.of(tensors["W"], tensors["b"]), operands, variant, *enclosures(sides, place), sides.moved[place].tolist())
     return Replayed(
         left=left,
         right=right,
-        bound=bound,
+        bound=sides.bound[place].cpu(),
         moved=sides.moved[place].cpu(),
-        same_left=_same(left, kept["left"]),
-        same_right=_same(right, kept["right"]),
+        same_left=_same(left, tensors["left"]),
+        same_right=_same(right, tensors["right"]),
         ratio=float(judged.ratio[place]),
         recorded_ratio=recorded_ratio(witness),
         verdict=str(judged.verdict[place]),
@@ -133,14 +117,27 @@ def replay(witness: Witness, device: str = "cpu") -> Replayed:
     )
 
 
+def _block(witness: Witness) -> ContextualBlock:
+    """The witness's first layers behind a contextual layer that hands out its vectors."""
+    W, b = witness.tensors["W"], witness.tensors["b"]
+    network = _Beside(W.shape[1], witness.facts.layers).to(W.dtype)
+    network.requires_grad_(False)
+    block = ContextualBlock(_Recorded(W.shape[1]), network, [str(place) for place in range(len(network.rows))], input_width=3 * W.shape[1])
+    for layer, rows, offsets in zip(block.first_linears, W.split(network.rows), b.split(network.rows), strict=True):
+        layer.weight.copy_(rows)
+        if layer.bias is not None:
+            layer.bias.copy_(offsets)
+    return block
+
+
 def recorded_ratio(witness: Witness) -> float:
     """Largest error over bound at the first dense layer, of what the witness holds."""
-    kept = witness.tensors
-    error = (kept["left"].double() - kept["right"].double() + kept["moved"]).abs()
-    ratio = torch.where(error == 0, 0.0, error / kept["bound"])
+    tensors = witness.tensors
+    error = (tensors["left"].double() - tensors["right"].double() + tensors["moved"]).abs()
+    ratio = torch.where(error == 0, 0.0, error / tensors["bound"])
     return float(torch.nan_to_num(ratio, nan=torch.inf).max())
 
 
-def _same(found: Tensor, kept: Tensor) -> bool:
+def _same(here: Tensor, recorded: Tensor) -> bool:
     """Bit for bit, but for which NaN a NaN is."""
-    return bool(torch.equal(torch.nan_to_num(found, nan=0.0), torch.nan_to_num(kept.double(), nan=0.0)) and torch.equal(found.isnan(), kept.isnan()))
+    return bool(torch.equal(torch.nan_to_num(here, nan=0.0), torch.nan_to_num(recorded.double(), nan=0.0)) and torch.equal(here.isnan(), recorded.isnan()))

@@ -1,9 +1,7 @@
-"""A scenario by name: a family of (context, removed part Y, query). The folder ``scenarios/`` is the registry."""
+"""What a scenario is: a family of (context, removed part Y, query), and the claim that a cell of it tests."""
 
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -12,28 +10,8 @@ from numeric.architecture import Block, ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
 from numeric.cells.subject import Subject
 from numeric.formats import Format, Mode
-from numeric.machine import ProbedMode
-from symbolic.vocabulary.errors import CallError, chosen
-
-
-class UnknownScenario(CallError):
-    """No scenario of that name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What a scenario draws: embedded tokens, in fp64; the measurement rounds them to its format."""
-
-    context: Tensor
-    """C: (cases, N, width)."""
-    kept: Tensor | None
-    """C∖Y: (cases, n, width), or None for the empty context (Y = C)."""
-    query: Tensor
-    """x: (cases, width)."""
-
-
-Attend = Callable[[ContextualBlock, Batch, ProbedMode], Tensor]
-"""A(C∖Y,x) of each case by some way of computing: (cases, width)."""
+from numeric.sides import Batch
+from numeric.sides.batch import Attend
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +62,6 @@ PART_RESOLVED = ("fp64", "fp32", "fp32-ftz", "fp16")
 def refuses_blunt_formats(block: Block, mode: Mode) -> str | None:
     """Why a part of the context is not removed in a mode; None if it is."""
     return None if mode.id in PART_RESOLVED else "a few tokens of fifty change A(C,x) by less than such a format resolves"
-
-
-def all_scenarios() -> list[Scenario]:
-    """The scenario of every file in ``scenarios/``, in the order of the files' names."""
-    package = import_module("numeric.scenarios")
-    return [import_module(f"numeric.scenarios.{info.name}").SCENARIO for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name)]
-
-
-def scenarios_named(names: Sequence[str] | None = None) -> list[Scenario]:
-    """The scenarios of these names, or all. Raises UnknownScenario."""
-    return chosen({scenario.id: scenario for scenario in all_scenarios()}, names, "scenario", UnknownScenario)
 
 
 def claim_of(scenario: Scenario, block: ContextualBlock) -> str:

@@ -1,12 +1,14 @@
-"""What is measured: a block that is ready, and where its tokens come from."""
+"""What is measured: a block that is ready, where its tokens come from, and the update that it brings."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock
-from numeric.sides.variant import Variant, variants_named
+from numeric.sides import Variant, variants_named
+from numeric.sides.variant import OWN, UnknownVariant
 
 
 class Model(Protocol):
@@ -31,15 +33,20 @@ class Subject(Protocol):
     def model(self) -> Model:
         """What computes."""
 
-    def variant(self, name: str) -> Variant:
-        """The variant of that name. Raises UnknownVariant."""
+
+@runtime_checkable
+class MayUpdate(Protocol):
+    """A subject that may bring an update."""
+
+    @property
+    def update(self) -> Callable[..., Any] | None:
+        """ΔW from W (m, d), ΔA (d, 1) and a (d, 1)."""
 
 
-class MeasuredAsIs:
-    """A subject that has no variant of its own."""
-
-    __slots__ = ()
-
-    def variant(self, name: str) -> Variant:
-        """The variant of that name. Raises UnknownVariant."""
+def variant_of(subject: Subject, name: str) -> Variant:
+    """The variant of that name, the subject's own update among them. Raises UnknownVariant."""
+    if name != OWN or not isinstance(subject, MayUpdate):
         return variants_named([name])[0]
+    if subject.update is None:
+        raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')
+    return Variant(OWN, "the user's own update", subject.update)

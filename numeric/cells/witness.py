@@ -11,7 +11,8 @@ A kernel may round a case otherwise alone than among many, so the size of the ba
 import hashlib
 import json
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from numeric.sides.judging import Judged
-from numeric.sides.sides import Sides
-from symbolic.vocabulary.errors import CallError
-from symbolic.vocabulary.verdict import Verdict
+from numeric.cells.cell import Cell
+from numeric.formats import torch_dtype
+from numeric.sides import Judged, Sides
+from symbolic.vocabulary import CallError, Verdict
+from symbolic.vocabulary.cell_id import CellId
 
-SCHEMA_VERSION = 1
+WITNESS_SCHEMA = 1
 
-FACTS = (
-    "schema_version", "cell", "claim", "block", "format", "numerics", "variant", "scenario", "device", "layers", "at_output", "without", "seed",
-    "case", "batch", "place", "verdict", "reason", "versions",
-)  # fmt: skip
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
 
 
@@ -41,17 +39,62 @@ class DamagedWitness(CallError):
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """Where a case came from, and how it was judged."""
+
+    cell: CellId
+    format: str
+    device: str
+    layers: list[dict[str, Any]]
+    """``rows`` and ``bias`` of each first layer."""
+    at_output: bool
+    """Whether its claim is of the block's output alone."""
+    without: list[str]
+    """Refinements of the error model that were left out."""
+    seed: int
+    case: int
+    """Its place among all cases of the cell."""
+    batch: int
+    """Cases of its batch."""
+    place: int
+    """Its place in the batch."""
+    verdict: str
+    reason: str
+    """Why it was not judged; empty if it was."""
+    versions: dict[str, str]
+    schema_version: int = WITNESS_SCHEMA
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the file has them: the cell by its name, and each of that name's parts."""
+        return dict(sorted({**asdict(self), **asdict(self.cell), "cell": str(self.cell)}.items()))
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Facts":
+        """Back from that."""
+        return cls(CellId(*(facts[name] for name in PARTS)), **{name: facts[name] for name in FACTS[1:]})
+
+
+PARTS, FACTS = (tuple(field.name for field in fields(each)) for each in (CellId, Facts))
+"""Of a cell's name, and of a witness, as its file has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Witness:
     """A case with its operands, what was computed, and where it came from."""
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    facts: Facts
 
     def to_bytes(self) -> bytes:
         """The content of its file."""
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        told = json.dumps(self.facts, sort_keys=True, ensure_ascii=False)
-        return save(tensors, metadata={"witness": told, "sha256": _checksum(told, tensors)})
+        return encoded(self.tensors, self.facts.as_dict())
+
+
+def encoded(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
+    """The content of a file with these tensors and facts."""
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return save(on_cpu, metadata={"witness": text, "sha256": _checksum(text, on_cpu)})
 
 
 def worst_case(judged: Judged, cases: int) -> tuple[tuple[bool, float], int] | None:
@@ -65,30 +108,41 @@ def worst_case(judged: Judged, cases: int) -> tuple[tuple[bool, float], int] | N
     return (bool(violated[place]), float(grave[place])), place
 
 
-def make_witness(weight: Tensor, bias: Tensor, sides: Sides, judged: Judged, place: int, facts: dict[str, Any], dtype: torch.dtype) -> Witness:
-    """A case of a batch as a witness.
-
-    weight: (m, d); bias: (m,); facts: what is not found here; dtype: of the activations, which holds both sides exactly.
-    """
+def make_witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int, before: int) -> Witness:
+    """A case of the batch that began after so many others of the cell."""
     left, right = sides.left, sides.right
+    dtype = torch_dtype(cell.probed.mode.activations)  # which holds both sides exactly
     tensors = {
-        "W": weight,
-        "b": bias,
+        "W": cell.block.first_weight,
+        "b": cell.block.first_bias,
         "z": sides.z[place],
         "a": sides.a[place],
-        "left": left.first_layer[place].to(dtype),
-        "right": right.first_layer[place].to(dtype),
-        "bound": (left.first_layer_radius + right.first_layer_radius)[place],
+        "left": left.first_layer.value[place].to(dtype),
+        "right": right.first_layer.value[place].to(dtype),
+        "bound": sides.bound[place],
         "moved": sides.moved[place],
-        "output_left": left.output[place],
-        "output_right": right.output[place],
-        "output_bound": (left.output_radius + right.output_radius)[place],
+        "output_left": left.output.value[place],
+        "output_right": right.output.value[place],
+        "output_bound": sides.output_bound[place],
     }
     if not torch.equal(torch.nan_to_num(sides.again[place]), torch.nan_to_num(sides.a[place])):
         tensors["again"] = sides.again[place]
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "icl-verify": version("icl-verify")}
-    judged_as = {"verdict": str(judged.verdict[place]), "reason": str(judged.reason[place])}
-    return Witness(tensors, {"schema_version": SCHEMA_VERSION, **facts, "place": place, "batch": len(sides.z), **judged_as, "versions": versions})
+    facts = Facts(
+        cell=cell.id,
+        format=cell.probed.mode.id,
+        device=cell.probed.device,
+        layers=[{"rows": layer.out_features, "bias": layer.bias is not None} for layer in cell.block.first_linears],
+        at_output=cell.block.parallel,
+        without=sorted(cell.probed.left_out),
+        seed=seed,
+        case=before + place,
+        batch=len(sides.z),
+        place=place,
+        verdict=str(judged.verdict[place]),
+        reason=str(judged.reason[place]),
+        versions={"python": platform.python_version(), "torch": torch.__version__, "icl-verify": version("icl-verify")},
+    )
+    return Witness(tensors, facts)
 
 
 def read_witness(path: Path) -> Witness:
@@ -97,20 +151,20 @@ def read_witness(path: Path) -> Witness:
     try:
         with safe_open(path, framework="pt") as file:
             metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        told, checksum = metadata["witness"], metadata["sha256"]
-        facts = json.loads(told)
+        text, checksum = metadata["witness"], metadata["sha256"]
+        facts = json.loads(text)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DamagedWitness(f"{path} is no witness, or breaks off ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}") from error
-    if _checksum(told, tensors) != checksum:
+    if _checksum(text, tensors) != checksum:
         raise DamagedWitness(f"{path} was edited: its checksum is not that of its content; {remedy}")
-    missing = [name for name in TENSORS if name not in tensors] + [name for name in FACTS if not isinstance(facts, dict) or name not in facts]
+    missing = [name for name in TENSORS if name not in tensors] + [name for name in (*FACTS, *PARTS) if not isinstance(facts, dict) or name not in facts]
     if missing:
         raise DamagedWitness(f"{path} lacks {', '.join(missing)}; {remedy}")
-    if facts["schema_version"] == SCHEMA_VERSION and not _fits(tensors, facts):
+    if facts["schema_version"] == WITNESS_SCHEMA and not _fits(tensors, facts):
         raise DamagedWitness(f"{path} holds tensors or facts that do not fit together; {remedy}")
-    if facts["schema_version"] != SCHEMA_VERSION:
-        raise DamagedWitness(f"{path} has schema_version {facts['schema_version']!r}, expected {SCHEMA_VERSION}; replay it with the version that wrote it.")
-    return Witness(tensors, facts)
+    if facts["schema_version"] != WITNESS_SCHEMA:
+        raise DamagedWitness(f"{path} has schema_version {facts['schema_version']!r}, expected {WITNESS_SCHEMA}; replay it with the version that wrote it.")
+    return Witness(tensors, Facts.of(facts))
 
 
 def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
@@ -136,9 +190,9 @@ def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
     )
 
 
-def _checksum(told: str, tensors: dict[str, Tensor]) -> str:
+def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
     """SHA-256 of the facts and of the tensors' names, dtypes, shapes and bits."""
-    digest = hashlib.sha256(told.encode())
+    digest = hashlib.sha256(text.encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
         digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())

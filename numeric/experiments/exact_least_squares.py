@@ -26,7 +26,7 @@ class Distance:
     """Certified: largest entry of (ΔW A - V)Aᵀ + λΔW, which is zero for the exact patch, over the largest entry of VAᵀ."""
 
 
-def exact(rows: Rows) -> fmpq_mat:
+def rational(rows: Rows) -> fmpq_mat:
     """Floats and fractions as the rationals that they are, by rows."""
     return fmpq_mat(len(rows), len(rows[0]), [fmpq(*x.as_integer_ratio()) for row in rows for x in row])
 
@@ -42,11 +42,11 @@ def exact_patch(A: fmpq_mat, V: fmpq_mat, ridge: fmpq | int = 0) -> fmpq_mat:
         raise SingularPatch(f"the {K} vectors A(x) span {A.rank()} directions of {d}, and a patch for them needs {min(d, K)}.") from error
 
 
-def distance(found: fmpq_mat, A: fmpq_mat, V: fmpq_mat, ridge: fmpq | int = 0) -> Distance:
-    """How far a patch is from the exact one.  found: (m, d); A, V and ridge as above, and V Aᵀ ≠ 0. Raises SingularPatch."""
+def distance(patch: fmpq_mat, A: fmpq_mat, V: fmpq_mat, ridge: fmpq | int = 0) -> Distance:
+    """How far a patch is from the exact one.  patch: (m, d); A, V and ridge as above, and V Aᵀ ≠ 0. Raises SingularPatch."""
     right = exact_patch(A, V, ridge)
-    normal = (found * A - V) * A.transpose() + found * _times_identity(ridge, A.nrows())
-    return Distance(_share(found - right, right), _share(normal, V * A.transpose()))
+    normal = (patch * A - V) * A.transpose() + patch * _times_identity(ridge, A.nrows())
+    return Distance(_share(patch - right, right), _share(normal, V * A.transpose()))
 
 
 def _times_identity(value: fmpq | int, size: int) -> fmpq_mat:

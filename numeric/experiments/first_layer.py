@@ -35,7 +35,7 @@ class FirstLayer:
     W: Tensor
     b: Tensor
     probed: ProbedMode
-    found: Hazards
+    flags: Hazards
 
     def of(self, W: Tensor, x: Tensor) -> Enclosed:
         """Wx + b.  W: (m, d), or a matrix for each x; x: (prompts, some, d, 1). Each (prompts, some, m, 1)."""
@@ -44,8 +44,8 @@ class FirstLayer:
         matrices = W.unsqueeze(0) if shared else W.flatten(0, 1)
         with torch.no_grad(), n.running():
             value = kernel.run(matrices, columns, self.b.squeeze(-1))
-        found = self.found if len(columns) == len(self.found.overflow) else hazards(len(columns), self.probed.device)
-        weight, bias, column = (exact(each, n, found) for each in (W if shared else matrices, self.b, columns))
+        flags = self.flags if len(columns) == len(self.flags.overflow) else hazards(len(columns), self.probed.device)
+        weight, bias, column = (exact(each, n, flags) for each in (W if shared else matrices, self.b, columns))
         apart = n.rounds_before_bias if shared else n.patched_rounds_before_bias
         radius = dense_layer(weight, bias, column, value, kernel.name, apart=apart).entry_radius
         return Enclosed(*(each.unflatten(0, x.shape[:2]) for each in (value.double(), radius)))

@@ -22,15 +22,25 @@ from torch import Tensor
 from numeric.architecture import ContextualBlock
 from numeric.arithmetics import Enclosed, hazards, outward
 from numeric.arithmetics.matrix_products import running_sums
-from numeric.cells.cell import block_in_format
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
-from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3, section_3_path, token_factors, walked
+from numeric.experiments.weight_paths import (
+    Outputs,
+    appendix_b_path,
+    by_the_product,
+    by_the_sum,
+    propagated,
+    section_3_path,
+    section_3_step,
+    token_factors,
+    walked,
+)
 from numeric.formats import torch_dtype
 from numeric.machine import ErrorModel, ProbedMode, Refinement
+from numeric.sides import block_in_format
 from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
-PROMPTS = 4
+DYNAMICS_PROMPTS = 4
 """Prompts a block; each is n steps of either dynamics."""
 
 POINTS = 11
@@ -42,7 +52,7 @@ class NothingJudged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class IdentityPoint:
     """An identity after some tokens; of each prompt the largest entry, of those the median."""
 
     tokens: int
@@ -54,10 +64,10 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class MeasuredIdentity:
     """One of the four."""
 
-    points: tuple[Point, ...]
+    points: tuple[IdentityPoint, ...]
     worst: float
     """The largest error over bound of all entries, prompts and numbers of tokens."""
     resolution: float
@@ -75,10 +85,10 @@ class Dynamics:
     """Those that were judged."""
     refused: int
     """Those that met a limit of the range or a zero."""
-    moved: Identity
-    factored: Identity
-    descended: Identity
-    telescoped: Identity
+    moved: MeasuredIdentity
+    factored: MeasuredIdentity
+    descended: MeasuredIdentity
+    telescoped: MeasuredIdentity
     literal: float
     """Planted, Eq. (15) as printed: the least, over the prompts, of the largest error over bound."""
     reversed: float
@@ -93,9 +103,9 @@ class Dynamics:
     """The largest |(Wₙ - W′ₙ)A(x)| over the bound of both."""
 
 
-def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = PROMPTS) -> Dynamics:
+def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = DYNAMICS_PROMPTS) -> Dynamics:
     """Measure and bound a trained block, in a mode whose products take their operands as they are.  Raises NothingJudged."""
-    block = block_in_format(trained, probed)
+    block = block_in_format(trained.model.block, probed)
     raw = draw_prompts(trained.block.recipe, prompts, torch.Generator().manual_seed(trained.block.recipe.seed + 5))
     with torch.no_grad():
         context, query = (trained.model.embedding(x).to(probed.device, torch_dtype(probed.mode.activations)) for x in (raw.context, raw.query))
@@ -118,21 +128,21 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: ProbedMode) -> D
     probed = probed.without([*probed.left_out, Refinement.SUMMATION_ORDER])
     n, prompts, tokens = probed.update, len(outputs.prefix), outputs.tokens
     at, every = kept_points(tokens), range(1, tokens + 1)
-    found = hazards(prompts * tokens, probed.device)
-    layer = FirstLayer(W, b, probed, found)
+    flags = hazards(prompts * tokens, probed.device)
+    layer = FirstLayer(W, b, probed, flags)
 
-    B, S = appendix_b_path(W, outputs, n, found), section_3_path(W, outputs, n, found)
+    B, S = appendix_b_path(W, outputs, n, flags), section_3_path(W, outputs, n, flags)
     moved = layer.compared(B, outputs.suffix[:, 1:], outputs.suffix[:, :1].expand_as(outputs.suffix[:, 1:]))
     descended = layer.compared(S, outputs.alone, outputs.prefix[:, 1:])
 
-    factors = token_factors(outputs, n, found)
-    of_B, of_products = propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, found).split((len(W), W.shape[-1]), dim=-2)
+    factors = token_factors(outputs, n, flags)
+    of_B, of_products = propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, flags).split((len(W), W.shape[-1]), dim=-2)
     product = by_the_product(W, factors, of_products, at, n)
     factored = _entries(B.weights[:, at], product, of_B, W)
     of_S = running_sums(S.strayed_by_step)
-    telescoped = _entries(S.weights[:, 1:], by_the_sum(W, outputs, n, found), of_S, W)
+    telescoped = _entries(S.weights[:, 1:], by_the_sum(W, outputs, n, flags), of_S, W)
 
-    judged = ~(found.overflow | found.underflow | found.not_finite).unflatten(0, (prompts, tokens)).any(-1)
+    judged = ~(flags.overflow | flags.underflow | flags.not_finite).unflatten(0, (prompts, tokens)).any(-1)
     if not bool(judged.any()):
         raise NothingJudged("every prompt met a limit of the format's range, or an output of the contextual layer that is zero")
     literal, prefix, backwards = _planted(W, outputs, factors.each, n)
@@ -171,7 +181,7 @@ def _planted(W: Tensor, outputs: Outputs, factors: Tensor, n: ErrorModel) -> tup
     def mistaken(_: Tensor, W: Tensor, before: Tensor, a: Tensor, p: Tensor) -> Tensor:
         return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(before, a), p))
 
-    literal = walked(W, W, section_3, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
+    literal = walked(W, W, section_3_step, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
     prefix = walked(W, W, mistaken, (a[:, :-1], a[:, 1:], p[:, 1:]), n)[:, -1:]
     one = torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
     backwards = walked(one, one, lambda _, P, F: F @ P, (factors,), n)[:, -1]
@@ -184,14 +194,14 @@ def _ratios(error: Tensor, bound: Tensor) -> Tensor:
     return torch.where(error == 0, 0.0, error.abs() / bound)
 
 
-def _identity(compared: LayerDifference, every: Sequence[int], at: Sequence[int], judged: Tensor) -> Identity:
+def _identity(compared: LayerDifference, every: Sequence[int], at: Sequence[int], judged: Tensor) -> MeasuredIdentity:
     error = compared.left - compared.right
     sizes = [x.abs()[judged].amax((-2, -1)).median(dim=0).values.tolist() for x in (error, compared.bound, compared.effect)]
-    rows = [Point(i, *row) for i, *row in zip(every, *sizes, strict=True)]
+    rows = [IdentityPoint(i, *row) for i, *row in zip(every, *sizes, strict=True)]
     vacuous = tuple(row.tokens for row in rows if not row.bound < row.effect)
     # Where the tokens do nothing at all, the bound is infinitely many times that.
     resolution = max(row.bound / row.effect if row.effect else torch.inf for row in rows)
-    return Identity(tuple(row for row in rows if row.tokens in at), float(_ratios(error, compared.bound)[judged].max()), resolution, vacuous)
+    return MeasuredIdentity(tuple(row for row in rows if row.tokens in at), float(_ratios(error, compared.bound)[judged].max()), resolution, vacuous)
 
 
 def _least(error: Tensor, bound: Tensor, judged: Tensor) -> float:

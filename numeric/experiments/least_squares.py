@@ -25,8 +25,8 @@ def is_singular(A: Tensor) -> Tensor:
 def least_squares_patch(A: Tensor, V: Tensor) -> Tensor:
     """ΔW without a ridge.  A: (..., d, K); V: (..., m, K). Returns (..., m, d). Raises SingularPatch."""
     if bool(is_singular(A).any()):
-        needed, found = min(A.shape[-2:]), int(torch.linalg.matrix_rank(A).min())
-        raise SingularPatch(f"the {A.shape[-1]} vectors A(x) span {found} directions of {A.shape[-2]}, and a patch for them needs {needed}.")
+        needed, rank = min(A.shape[-2:]), int(torch.linalg.matrix_rank(A).min())
+        raise SingularPatch(f"the {A.shape[-1]} vectors A(x) span {rank} directions of {A.shape[-2]}, and a patch for them needs {needed}.")
     solution: Tensor = torch.linalg.lstsq(A.mT, V.mT, driver="gels").solution
     return solution.mT
 

@@ -17,18 +17,16 @@ from torch import Tensor
 from numeric.architecture import ContextualBlock
 from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
-from numeric.cells.scenario import Batch
-from numeric.cells.subject import Subject
+from numeric.cells import Subject
 from numeric.machine import ProbedMode
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.scenarios.near_zero import at_norm
+from numeric.sides import Batch, Variant, in_format
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails
-from numeric.sides.sides import in_format
-from numeric.sides.variant import Variant
 from symbolic import formulas
 
-CASES = 256
+SWEPT = 256
 LEVELS = 24
 SETTLED = -40
 """The exponent of ‖a‖ from which on ΔA = A(C,x) - a no longer depends on it."""
@@ -70,7 +68,7 @@ class Attended:
         """block: in the format."""
         self.block, self.probed = block, probed
         self._subject = subject
-        self._tokens = subject.model.tokens(CASES, torch.Generator().manual_seed(seed))
+        self._tokens = subject.model.tokens(SWEPT, torch.Generator().manual_seed(seed))
         self._unrounded = copy.deepcopy(subject.model.block).double()
         self._known: dict[int, tuple[Tensor, Tensor]] = {}
         self._operands: dict[int, tuple[Tensor, Tensor]] = {}
@@ -95,41 +93,37 @@ class Attended:
 
     def _prompts(self, exponent: int) -> Batch:
         """CASES cases; the same prompts at every level."""
-        return at_norm(self._subject, *self._tokens, torch.full((CASES,), float(exponent), dtype=torch.float64))
+        return at_norm(self._subject, *self._tokens, torch.full((SWEPT,), float(exponent), dtype=torch.float64))
 
 
 def sweep(attended: Attended, variant: Variant) -> Sweep:
     """Measure at evenly spaced distances, then halve the interval in which the first failure lies."""
     lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
     coarse = sorted({round(x) for x in torch.linspace(0, lowest, LEVELS).tolist()}, reverse=True)
-    levels = {e: _level(attended, variant, e) for e in coarse}
+    levels = {e: level_at(attended, variant, e) for e in coarse}
     first_held = next((e for e in coarse if not levels[e].fails), None)
     first_failed = None if first_held is None else next((e for e in coarse if e < first_held and levels[e].fails), None)
     if first_held is not None and first_failed is not None:
         held = min(e for e in coarse if e > first_failed)
         while held - first_failed > 1:
             middle = (held + first_failed) // 2
-            levels[middle] = _level(attended, variant, middle)
+            levels[middle] = level_at(attended, variant, middle)
             if levels[middle].fails:
                 first_failed = middle
             else:
                 held = middle
     radius = math.nan if first_failed is None else 2.0**first_failed
-    predicted, limit = _predicted(attended, variant)
+    predicted, limit = predicted_radius(attended, variant)
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
 
 
-def measure_level(subject: Subject, block: ContextualBlock, variant: Variant, probed: ProbedMode, exponent: int, seed: int) -> Level:
-    """Measure and bound at one distance.  block: in the format."""
-    return _level(Attended(subject, block, probed, seed), variant, exponent)
-
-
-def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
+def level_at(attended: Attended, variant: Variant, exponent: int) -> Level:
+    """Measure and bound at one distance."""
     probed = attended.probed
-    found = hazards(CASES, probed.device)
+    flags = hazards(SWEPT, probed.device)
     update, layer = probed.update, probed.layer
-    z, a = (cast_up(exact(x.unsqueeze(-1), layer, found), update) for x in attended.at(exponent))
-    W = exact(attended.block.first_weight.detach(), update, found)
+    z, a = (cast_up(exact(x.unsqueeze(-1), layer, flags), update) for x in attended.at(exponent))
+    W = exact(attended.block.first_weight.detach(), update, flags)
     delta = formulas.context_vector(z, a)
     if variant.factored:
         v, b = (in_arithmetic(x, probed.adapter) for x in (W @ delta, a))
@@ -139,7 +133,7 @@ def _level(attended: Attended, variant: Variant, exponent: int) -> Level:
     target = W.value.double() @ (z.value.double() - a.value.double())
     effect = target.abs().amax((-2, -1))
     error = torch.nan_to_num((product.value.double() - target).abs(), nan=math.inf, posinf=math.inf).amax((-2, -1)) / effect
-    refused = found.underflow | (found.overflow & torch.isinf(error)) | (a.value == 0).all(-2).squeeze(-1)
+    refused = flags.underflow | (flags.overflow & torch.isinf(error)) | (a.value == 0).all(-2).squeeze(-1)
     bound = torch.where(refused, math.inf, product.entry_radius.amax((-2, -1)) / effect)
     return Level(
         exponent,
@@ -160,12 +154,8 @@ def _through_the_layer(update: WithRadius, a: WithRadius) -> WithRadius:
     return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_rounds_before_bias)
 
 
-def predicted_radius(subject: Subject, block: ContextualBlock, variant: Variant, probed: ProbedMode, seed: int) -> tuple[float, str]:
-    """The first power of two, going down, at which a range limit allows a failure; and the name of that limit.  block: in the format."""
-    return _predicted(Attended(subject, block, probed, seed), variant)
-
-
-def _predicted(attended: Attended, variant: Variant) -> tuple[float, str]:
+def predicted_radius(attended: Attended, variant: Variant) -> tuple[float, str]:
+    """The first power of two, going down, at which a range limit allows a failure; and the name of that limit."""
     probed, exponent = attended.probed, 0
     while True:
         rho = 2.0**exponent

@@ -19,7 +19,7 @@ from torch.func import functional_call
 
 from numeric.architecture import ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
-from numeric.experiments.exact_least_squares import Distance, distance, exact
+from numeric.experiments.exact_least_squares import Distance, distance, rational
 from numeric.experiments.least_squares import is_singular, least_squares_patch, ridge_patch, span
 from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
@@ -27,7 +27,7 @@ from symbolic import formulas
 QUERIES = (1, 2, 4, 8, 16, 32, 64, 128)
 """K: how many queries a patch is made from."""
 
-TRIALS = 16
+CONTEXTS = 16
 """Contexts, each with queries of its own."""
 
 VALIDATION, FRESH = slice(QUERIES[-1], QUERIES[-1] + 32), slice(QUERIES[-1] + 32, QUERIES[-1] + 96)
@@ -41,7 +41,7 @@ CERTIFIED_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class OverTrials:
+class TrialSummary:
     """A number that each trial has."""
 
     mean: float
@@ -55,11 +55,11 @@ class OverTrials:
 class Unridged:
     """What the least squares themselves do, λ = 0."""
 
-    own: OverTrials
+    own: TrialSummary
     """Error at the first dense layer on the K queries themselves."""
-    fresh: OverTrials
+    fresh: TrialSummary
     """The same on fresh queries."""
-    loss: OverTrials
+    loss: TrialSummary
     """½ mean squared error on fresh queries."""
     distance: Distance
     """From the exact patch."""
@@ -74,15 +74,15 @@ class StaticPoint:
     """None where a trial was refused: the others would be a selection."""
     refused: int
     """Trials whose A(x_k) are linearly dependent (``SingularPatch``)."""
-    fresh: OverTrials
+    fresh: TrialSummary
     """Error on fresh queries with the ridge that the validation queries choose."""
-    loss: OverTrials
+    loss: TrialSummary
     """½ mean squared error on fresh queries with it."""
     share: float
     """Median of the chosen λ over tr(AAᵀ)/d."""
-    other_context: OverTrials
+    other_context: TrialSummary
     """Planted: the patch of another context, with its ridge; error on fresh queries."""
-    wrong_vector: OverTrials
+    wrong_vector: TrialSummary
     """Planted: the patch made with A(C,x) where A(x) belongs, with the ridge that suits it best."""
 
 
@@ -92,9 +92,9 @@ class StaticPatch:
 
     directions: int
     """r: how many directions the A(x) of all queries span."""
-    with_context: OverTrials
+    with_context: TrialSummary
     """½ mean squared error on fresh queries."""
-    without: OverTrials
+    without: TrialSummary
     points: tuple[StaticPoint, ...]
 
 
@@ -135,7 +135,7 @@ def _draw(trained: TrainedBlock) -> _Drawn:
     """Prompts that are longer by all queries: their further examples are the queries, x without its answer."""
     recipe, block = trained.block.recipe, copy.deepcopy(trained.model.block).double()
     generator = torch.Generator().manual_seed(recipe.seed + 5)
-    columns = draw_prompts(replace(recipe, examples=recipe.examples + FRESH.stop), TRIALS, generator).context.double()
+    columns = draw_prompts(replace(recipe, examples=recipe.examples + FRESH.stop), CONTEXTS, generator).context.double()
     answer = columns[:, recipe.examples :, -1].clone()
     columns[:, recipe.examples :, -1] = 0.0
     embedded = copy.deepcopy(trained.model.embedding).double()(columns)
@@ -148,12 +148,8 @@ def _draw(trained: TrainedBlock) -> _Drawn:
 def _asked(block: ContextualBlock, context: Tensor | None, query: Tensor) -> tuple[Tensor, Tensor]:
     """What the first dense layer reads, and the prediction, of each query.  context: (trials, n, width) or None; query: (trials, queries, width)."""
     heard: list[Tensor] = []
-    handle = block.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
-    try:
-        repeated = None if context is None else context.repeat_interleave(query.shape[1], dim=0)
-        output = block(repeated, query.flatten(0, 1))
-    finally:
-        handle.remove()
+    with block.network.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0])):
+        output = block(None if context is None else context.repeat_interleave(query.shape[1], dim=0), query.flatten(0, 1))
     (attended,) = heard
     return attended.unflatten(0, query.shape[:2]), output[:, -1].unflatten(0, query.shape[:2])
 
@@ -186,7 +182,7 @@ def _unridged(drawn: _Drawn, A: Tensor, Q: Tensor) -> Unridged:
         own=_over_trials(_errors(drawn, update, slice(K))),
         fresh=_over_trials(_errors(drawn, update, FRESH)),
         loss=_patched_loss(drawn, update, K),
-        distance=distance(exact(X[0, rows].tolist()), exact(A[0].tolist()), exact(V[0, rows].tolist())),
+        distance=distance(rational(X[0, rows].tolist()), rational(A[0].tolist()), rational(V[0, rows].tolist())),
     )
 
 
@@ -207,9 +203,9 @@ def _errors(drawn: _Drawn, update: Tensor, queries: slice) -> Tensor:
     return ((drawn.a[:, queries] @ update.mT - wanted).norm(dim=-1) / wanted.norm(dim=-1)).mean(-1)
 
 
-def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> OverTrials:
+def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> TrialSummary:
     """½ mean squared error of the block's own forward pass on fresh queries.  update: (trials, m, d)."""
-    block, found = drawn.block, []
+    block, predictions = drawn.block, []
     for trial, query in enumerate(drawn.query[:, FRESH]):
         (first,) = block.first_layers
         patch = {f"network.{first}.weight": formulas.patched_weight(block.first_weight, update[trial])}
@@ -217,14 +213,14 @@ def _patched_loss(drawn: _Drawn, update: Tensor, K: int) -> OverTrials:
             delta = formulas.context_vector(drawn.z[trial, :K], drawn.a[trial, :K]).mean(0)
             name = f"network.{output_layers(block, wiring(block)).bias}.bias"
             patch[name] = formulas.bias_update(block.get_parameter(name), delta)
-        found.append(functional_call(block, patch, (None, query))[:, -1])
-    return _loss(torch.stack(found), drawn.answer[:, FRESH])
+        predictions.append(functional_call(block, patch, (None, query))[:, -1])
+    return _loss(torch.stack(predictions), drawn.answer[:, FRESH])
 
 
-def _loss(predicted: Tensor, answer: Tensor) -> OverTrials:
+def _loss(predicted: Tensor, answer: Tensor) -> TrialSummary:
     """½ mean squared error of predictions.  Both: (trials, queries)."""
     return _over_trials(0.5 * (predicted - answer).square().mean(-1))
 
 
-def _over_trials(values: Tensor) -> OverTrials:
-    return OverTrials(float(values.mean()), float(values.std() / len(values) ** 0.5), float(values.quantile(0.5)))
+def _over_trials(values: Tensor) -> TrialSummary:
+    return TrialSummary(float(values.mean()), float(values.std() / len(values) ** 0.5), float(values.quantile(0.5)))

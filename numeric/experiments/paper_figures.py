@@ -15,11 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from numeric.architecture import ContextualBlock
 from numeric.arithmetics import outward
 from numeric.arithmetics.envelope import ROUNDOFF
-from numeric.cells.cell import block_in_format
-from numeric.cells.scenario import Batch
 from numeric.machine import BATCH, ProbedMode
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import Variant
+from numeric.sides import Batch, Variant, block_in_format, in_format, measure_sides
 from numeric.training import TrainedBlock, draw_prompts
 from numeric.training.task import Prompts
 from symbolic import formulas
@@ -101,12 +98,12 @@ def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: Probed
 
 def _at_checkpoint(trained: TrainedBlock, step: int, loss: float, variant: Variant, probed: ProbedMode, prompts: Prompts) -> Checkpoint:
     then = trained.at(step)
-    block = block_in_format(then, probed)
+    block = block_in_format(then.model.block, probed)
     context, query = then.model.embedding(prompts.context).double(), then.model.embedding(prompts.query).double()
     sides = measure_sides(block, in_format(block, Batch(context, None, query), probed), variant, probed)
     y = prompts.answer.double()
-    left, right, wrong = (side.output[:, -1].cpu() for side in (sides.left, sides.right, sides.wrong))
-    radius = (sides.left.output_radius + sides.right.output_radius)[:, -1].cpu()
+    left, right, wrong = (side.output.value[:, -1].cpu() for side in (sides.left, sides.right, sides.wrong))
+    radius = sides.output_bound[:, -1].cpu()
     p, q = (left - y).abs(), (right - y).abs()
     with_context, patched, planted = (float(0.5 * part.square().mean()) for part in (p, q, (wrong - y).abs()))
     return Checkpoint(step, loss, with_context, patched, losses_apart(p, q, radius), planted)
@@ -134,8 +131,8 @@ def layer_compared(trained: TrainedBlock) -> LayerCompared:
         sizes = steps.norm(dim=-1) / norm
         update = ((attended[:, -1] - a) @ W.mT).norm(dim=-1, keepdim=True) / norm
         alignment = nn.functional.cosine_similarity(steps[:, 1:], steps[:, :-1], dim=-1)
-    found = tuple(_averaged(i, sizes[:, i - 1]) for i in range(1, sizes.shape[1] + 1))
-    return LayerCompared(found, float(update.mean()), float(alignment.mean()), _vanishes_at(found))
+    averages = tuple(_averaged(i, sizes[:, i - 1]) for i in range(1, sizes.shape[1] + 1))
+    return LayerCompared(averages, float(update.mean()), float(alignment.mean()), _vanishes_at(averages))
 
 
 def _vanishes_at(steps: tuple[Averaged, ...]) -> int | None:
@@ -157,9 +154,9 @@ def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     name = f"network.{first_layer}.weight"
 
     def predicted(W: Tensor, query: Tensor) -> Tensor:
-        found = functional_call(block, {name: W}, (None, query.unsqueeze(0)))
-        assert isinstance(found, Tensor)
-        return found[0, -1]
+        output = functional_call(block, {name: W}, (None, query.unsqueeze(0)))
+        assert isinstance(output, Tensor)
+        return output[0, -1]
 
     def loss(W: Tensor, query: Tensor, answer: Tensor) -> Tensor:
         return 0.5 * (predicted(W, query) - answer).square()

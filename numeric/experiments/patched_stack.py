@@ -32,7 +32,7 @@ VOCABULARY = 16
 STRAYED = 1e-12
 """A relative difference of the last stream: some thousand roundings of fp64."""
 
-Patch = Callable[[ContextualBlock, Tensor, Tensor], dict[str, Tensor]]
+PatchMaker = Callable[[ContextualBlock, Tensor, Tensor], dict[str, Tensor]]
 """The parameters of the patched pass, case by case, from a block, v and v′ (prompts, width)."""
 
 
@@ -66,23 +66,20 @@ class Generation:
 
 def patch(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:
     """ΔW by Eq. (1) at N(v) and N(v′), and Δb′ = v - v′.  v, rest: (prompts, width)."""
+    b_prime = formulas.bias_update(block.get_parameter("network.2.bias"), formulas.context_vector(v, rest))
+    return {"network.0.weight": patched_first_weight(block, v, rest), "network.2.bias": b_prime}
+
+
+def patched_first_weight(block: ContextualBlock, v: Tensor, rest: Tensor, *, at_context: bool = False) -> Tensor:
+    """W + ΔW by Eq. (1), case by case.  at_context: wrong, A(C,x) for A(C∖Y,x) in the update."""
     assert block.norm is not None
-    return _put(block, block.norm(v), block.norm(rest), formulas.bias_update(block.get_parameter("network.2.bias"), formulas.context_vector(v, rest)))
-
-
-def _put(block: ContextualBlock, z: Tensor, a: Tensor, b_prime: Tensor) -> dict[str, Tensor]:
-    W, z, a = block.first_weight, z.unsqueeze(-1), a.unsqueeze(-1)
-    update = formulas.rank_one_update(W, formulas.context_vector(z, a), a)
-    return {"network.0.weight": formulas.patched_weight(W, update), "network.2.bias": b_prime}
+    z, a = (block.norm(stream).unsqueeze(-1) for stream in (v, rest))
+    W = block.first_weight
+    return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(z, a), z if at_context else a))
 
 
 def _read_with_context(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:
-    """Wrong: A(C,x) for A(C∖Y,x) in the update."""
-    assert block.norm is not None
-    z, a = block.norm(v), block.norm(rest)
-    W = block.first_weight
-    update = formulas.rank_one_update(W, formulas.context_vector(z, a).unsqueeze(-1), z.unsqueeze(-1))
-    return {**patch(block, v, rest), "network.0.weight": formulas.patched_weight(W, update)}
+    return {**patch(block, v, rest), "network.0.weight": patched_first_weight(block, v, rest, at_context=True)}
 
 
 def _no_bias(block: ContextualBlock, v: Tensor, rest: Tensor) -> dict[str, Tensor]:
@@ -108,7 +105,7 @@ def replays(trained: TrainedBlock) -> tuple[Replay, ...]:
 def _replay(blocks: Sequence[ContextualBlock], whole: list[Tensor], kept: Tensor | None, query: Tensor, goal: list[Tensor]) -> Replay:
     rest = [None] * len(blocks) if kept is None else _streams(blocks, kept)
 
-    def last(put: Patch, at: list[Tensor] | None = None) -> float:
+    def last(put: PatchMaker, at: list[Tensor] | None = None) -> float:
         return float(relative_difference(_replayed(blocks, whole, rest, query, put, at)[-1], goal[-1]).min())
 
     middle = len(blocks) // 2
@@ -134,14 +131,14 @@ def generations(trained: TrainedBlock) -> Generation:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         prompt = _streams(blocks, context)
         with_prompt, chosen = _generated(query, (words, logits, noise), prompt, lambda whole, _, s: _run(blocks, whole, s))
-        found, again = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, patch))
+        streams, again = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, patch))
         first: dict[int, dict[str, Tensor]] = {}
 
         def once(block: ContextualBlock, v: Tensor, v_rest: Tensor) -> dict[str, Tensor]:
             return first.setdefault(id(block), patch(block, v, v_rest))
 
         _, stale = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, once))
-    apart = max(float(relative_difference(s, t).max()) for s, t in zip(found, with_prompt, strict=True))
+    apart = max(float(relative_difference(s, t).max()) for s, t in zip(streams, with_prompt, strict=True))
     distinct = sum(len(set(row)) for row in chosen.tolist()) / len(chosen)
     same, planted = (int((each == chosen).all(-1).sum()) for each in (again, stale))
     return Generation(GENERATED, same, len(chosen), distinct, apart, planted)
@@ -202,7 +199,7 @@ def _replayed(
     whole: Sequence[Tensor],
     rest: Sequence[Tensor | None],
     s: Tensor,
-    put: Patch,
+    put: PatchMaker,
     made_at: list[Tensor] | None = None,
 ) -> list[Tensor]:
     """s′₀..s′_L: each block without Y, patched at what arrives, or at streams that are given."""
@@ -218,15 +215,15 @@ def run_patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parame
     """The block's own forward pass, with its own parameters for each prompt."""
 
     def one(own: dict[str, Tensor], context: Tensor | None, x: Tensor) -> Tensor:
-        found = functional_call(block, own, (None if context is None else context.unsqueeze(0), x.unsqueeze(0)))
-        assert isinstance(found, Tensor)
-        return found[0]
+        output = functional_call(block, own, (None if context is None else context.unsqueeze(0), x.unsqueeze(0)))
+        assert isinstance(output, Tensor)
+        return output[0]
 
-    found = vmap(one, in_dims=(0, None if tokens is None else 0, 0))(parameters, tokens, s)
-    assert isinstance(found, Tensor)
-    return found
+    outputs = vmap(one, in_dims=(0, None if tokens is None else 0, 0))(parameters, tokens, s)
+    assert isinstance(outputs, Tensor)
+    return outputs
 
 
-def relative_difference(found: Tensor, goal: Tensor) -> Tensor:
-    """‖found - goal‖∞ / ‖goal‖∞ of each prompt."""
-    return (found - goal).abs().amax(-1) / goal.abs().amax(-1)
+def relative_difference(stream: Tensor, goal: Tensor) -> Tensor:
+    """‖stream - goal‖∞ / ‖goal‖∞ of each prompt."""
+    return (stream - goal).abs().amax(-1) / goal.abs().amax(-1)

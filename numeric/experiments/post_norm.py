@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import ContextualBlock
-from numeric.experiments.patched_stack import PROMPTS, relative_difference, run_patched
+from numeric.experiments.patched_stack import PROMPTS, patched_first_weight, relative_difference, run_patched
 from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
@@ -44,7 +44,7 @@ def post_norm(trained: TrainedBlock) -> PostNorm:
         delta = formulas.context_vector(v, rest)
 
         def last(scale: Tensor, *, first: bool = True) -> Tensor:
-            weights = {"network.0.weight": _first(block, v, rest)} if first else {}
+            weights = {"network.0.weight": patched_first_weight(block, v, rest)} if first else {}
             return relative_difference(run_patched(block, None, query, {**weights, SCALE: scale}), goal)
 
         m = block.get_parameter(SCALE)
@@ -54,16 +54,9 @@ def post_norm(trained: TrainedBlock) -> PostNorm:
             "ĥ with its scale": m + formulas.scale_update(delta, m * normalised),
             "ĥ of the block without its prompt": m + formulas.scale_update(delta, _normalised(block, rest)),
         }
-        found = {words: float(last(scale).min()) for words, scale in planted.items()}
-        found["ΔW left out"] = float(last(right, first=False).min())
-        return PostNorm(float(last(right).max()), float(normalised.abs().min()), found)
-
-
-def _first(block: ContextualBlock, v: Tensor, rest: Tensor) -> Tensor:
-    assert block.norm is not None
-    z, a = (block.norm(stream).unsqueeze(-1) for stream in (v, rest))
-    W = block.first_weight
-    return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(z, a), a))
+        ratios = {words: float(last(scale).min()) for words, scale in planted.items()}
+        ratios["ΔW left out"] = float(last(right, first=False).min())
+        return PostNorm(float(last(right).max()), float(normalised.abs().min()), ratios)
 
 
 def _normalised(block: ContextualBlock, v: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ from numeric.arithmetics.matrix_products import applied_above, chained, product_
 from numeric.machine import FP64, ErrorModel
 from symbolic import formulas
 
-Step = Callable[..., Any]
+StepFormula = Callable[..., Any]
 """Makes Wᵢ of W₀, Wᵢ₋₁ and some vectors, in any arithmetic."""
 
 
@@ -79,45 +79,45 @@ class Path:
         return running_sums(sums.unflatten(0, (len(columns), -1)))
 
 
-def appendix_b(_: Any, W: Any, before: Any, a: Any) -> Any:
+def appendix_b_step(_: Any, W: Any, before: Any, a: Any) -> Any:
     """Wᵢ from Wᵢ₋₁, aᵢ₋₁ and aᵢ, and nothing of W₀.  Eq. (31)."""
     return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(before, a), a))
 
 
-def section_3(first: Any, W: Any, before: Any, after: Any, a: Any) -> Any:
+def section_3_step(first: Any, W: Any, before: Any, after: Any, a: Any) -> Any:
     """Wᵢ₊₁ from W₀, Wᵢ, pᵢ, pᵢ₊₁ and A(x).  Eq. (20)."""
     return formulas.gradient_step(W, formulas.token_effect(first, before, after, a), a)
 
 
-def gradients(first: Any, S: Any, before: Any, after: Any, a: Any) -> Any:
+def gradient_sum(first: Any, S: Any, before: Any, after: Any, a: Any) -> Any:
     """Δ₀ + ... + Δᵢ from Δ₀ + ... + Δᵢ₋₁."""
     return S + formulas.token_effect(first, before, after, a)
 
 
-def appendix_b_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
-    """By the recursion, token by token.  W: (m, d), in the format; found: of (prompts·n) cases."""
-    return _path(W, W, appendix_b, (outputs.suffix[:, :-1], outputs.suffix[:, 1:]), n, found)
+def appendix_b_path(W: Tensor, outputs: Outputs, n: ErrorModel, flags: Hazards) -> Path:
+    """By the recursion, token by token.  W: (m, d), in the format; flags: of (prompts·n) cases."""
+    return _path(W, W, appendix_b_step, (outputs.suffix[:, :-1], outputs.suffix[:, 1:]), n, flags)
 
 
-def section_3_path(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Path:
+def section_3_path(W: Tensor, outputs: Outputs, n: ErrorModel, flags: Hazards) -> Path:
     """Likewise."""
-    return _path(W, W, section_3, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
+    return _path(W, W, section_3_step, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, flags)
 
 
-def walked(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel) -> Tensor:
+def walked(first: Tensor, start: Tensor, step: StepFormula, vectors: Sequence[Tensor], n: ErrorModel) -> Tensor:
     """What the machine makes, step by step.  start: (p, q); vectors: each (prompts, steps, ...). Returns (prompts, steps + 1, p, q)."""
-    found = [start.expand(len(vectors[0]), -1, -1)]
+    states = [start.expand(len(vectors[0]), -1, -1)]
     with torch.no_grad(), n.running():
         for k in range(vectors[0].shape[1]):
-            found.append(step(first, found[-1], *(vector[:, k] for vector in vectors)))
-    return torch.stack(found, dim=1)
+            states.append(step(first, states[-1], *(vector[:, k] for vector in vectors)))
+    return torch.stack(states, dim=1)
 
 
-def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n: ErrorModel, found: Hazards) -> Path:
+def _path(first: Tensor, start: Tensor, step: StepFormula, vectors: Sequence[Tensor], n: ErrorModel, flags: Hazards) -> Path:
     """The steps, and all of them once more at once, over values and radii, each from the weights that the machine held."""
     weights = walked(first, start, step, vectors, n)
     operands = (weights[:, :-1], *vectors)
-    together = step(exact(first, n, found), *(exact(x.flatten(0, 1), n, found) for x in operands))
+    together = step(exact(first, n, flags), *(exact(x.flatten(0, 1), n, flags) for x in operands))
     if torch.equal(together.value, weights[:, 1:].flatten(0, 1)):
         return Path(weights, together.radius)
     # A larger batch added in another order, or something is not finite. The radius is then that of steps made one by one.
@@ -127,24 +127,24 @@ def _path(first: Tensor, start: Tensor, step: Step, vectors: Sequence[Tensor], n
         one = step(exact(first, n, own), *(exact(x[:, k], n, own) for x in operands))
         assert torch.equal(torch.nan_to_num(one.value), torch.nan_to_num(weights[:, k + 1])), "a step was made in two ways"
         for name in ("overflow", "underflow", "not_finite"):
-            getattr(found, name).unflatten(0, (len(weights), -1))[:, k] |= getattr(own, name)
+            getattr(flags, name).unflatten(0, (len(weights), -1))[:, k] |= getattr(own, name)
         radii.append(one.entry_radius.expand_as(one.value))
     return Path(weights, Envelope(parts=(torch.stack(radii, dim=1).flatten(0, 1),)))
 
 
-def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, found: Hazards) -> Enclosed:
+def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, flags: Hazards) -> Enclosed:
     """W₀ - h(Δ₀ + ... + Δᵢ₋₁) for i = 1..n, and its distance from the real one.  Each (prompts, n, m, d)."""
-    sums = _path(W, torch.zeros_like(W), gradients, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, found)
+    sums = _path(W, torch.zeros_like(W), gradient_sum, (outputs.prefix[:, :-1], outputs.prefix[:, 1:], outputs.alone), n, flags)
     radius = running_sums(sums.strayed_by_step)
-    S = exact(sums.weights[:, 1:].flatten(0, 1), n, found, radius=radius.flatten(0, 1))
-    a = exact(outputs.alone.flatten(0, 1), n, found)
-    weights = formulas.gradient_step(exact(W, n, found), S, a)
+    S = exact(sums.weights[:, 1:].flatten(0, 1), n, flags, radius=radius.flatten(0, 1))
+    a = exact(outputs.alone.flatten(0, 1), n, flags)
+    weights = formulas.gradient_step(exact(W, n, flags), S, a)
     dense = weights.entry_radius
     return Enclosed(*(x.double().unflatten(0, (len(radius), -1)) for x in (weights.value, dense)))
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
+class TokenFactors:
     """1 + hᵢAᵢ and their products, as the machine makes them."""
 
     each: Tensor
@@ -155,30 +155,30 @@ class Factors:
     """λₖ of the products: (prompts, n, d, d) float64."""
 
 
-def token_factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> Factors:
+def token_factors(outputs: Outputs, n: ErrorModel, flags: Hazards) -> TokenFactors:
     """Of Eqs. (33) to (35)."""
-    each, radius = _factors(outputs, n, found)
+    each, radius = _factors(outputs, n, flags)
     one = torch.eye(each.shape[-1], dtype=each.dtype, device=each.device)
     products = walked(one, one, lambda _, P, F: P @ F, (each,), n)
     before = products[:, :-1]
     strayed = applied_above(before.double().abs(), radius) + product_error(before, each, products[:, 1:], n)
-    return Factors(each, products, outward(strayed, 1))
+    return TokenFactors(each, products, outward(strayed, 1))
 
 
-def _factors(outputs: Outputs, n: ErrorModel, found: Hazards) -> tuple[Tensor, Tensor]:
-    before, a = (exact(x.flatten(0, 1), n, found) for x in (outputs.suffix[:, :-1], outputs.suffix[:, 1:]))
+def _factors(outputs: Outputs, n: ErrorModel, flags: Hazards) -> tuple[Tensor, Tensor]:
+    before, a = (exact(x.flatten(0, 1), n, flags) for x in (outputs.suffix[:, :-1], outputs.suffix[:, 1:]))
     d = outputs.suffix.shape[-2]
-    one = exact(torch.eye(d, dtype=a.value.dtype, device=a.value.device), n, found)
+    one = exact(torch.eye(d, dtype=a.value.dtype, device=a.value.device), n, flags)
     factor = formulas.token_factor(one, formulas.context_vector(before, a), a)
     prompts = len(outputs.suffix)
     return factor.value.unflatten(0, (prompts, -1)), factor.entry_radius.expand_as(factor.value).unflatten(0, (prompts, -1))
 
 
-def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], found: Hazards) -> Tensor:
+def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], flags: Hazards) -> Tensor:
     """Σ_{k≤i} λₖ|Fₖ₊₁⋯Fᵢ|, the sum of (1).  strayed: (prompts, n, p, d) float64; at: the i, rising. Returns (prompts, len(at), p, d)."""
     prompts, tokens, p, d = strayed.shape
     wide = Outputs(outputs.prefix.double(), outputs.suffix.double())
-    F = Enclosed(*_factors(wide, FP64, found))
+    F = Enclosed(*_factors(wide, FP64, flags))
     # One matrix after the other in the columns: Fₖ₊₁⋯Fᵢ for each i; begun as the identity, and left alone until k reaches i.
     one = torch.eye(d, dtype=torch.float64, device=strayed.device).repeat(1, len(at)).expand(prompts, -1, -1)
     total = torch.zeros((prompts, p, len(at) * d), dtype=torch.float64, device=strayed.device)
@@ -192,7 +192,7 @@ def propagated(strayed: Tensor, outputs: Outputs, at: Sequence[int], found: Haza
     return total.unflatten(-1, (len(at), d)).movedim(-2, 1)
 
 
-def by_the_product(W: Tensor, factors: Factors, radius: Tensor, at: Sequence[int], n: ErrorModel) -> Enclosed:
+def by_the_product(W: Tensor, factors: TokenFactors, radius: Tensor, at: Sequence[int], n: ErrorModel) -> Enclosed:
     """W₀(1 + h₁A₁)⋯(1 + hᵢAᵢ), and its distance from the real one.  radius: of the products at those i, (prompts, len(at), d, d)."""
     products = factors.products[:, list(at)]
     with n.running():

@@ -9,7 +9,7 @@ Source: Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., §2.1
 
 from dataclasses import dataclass
 
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
 
 
 class UnknownFormat(CallError):

@@ -13,7 +13,7 @@ import torch
 
 from numeric.formats.emulation import BlockwiseSums, CastOperands, RoundedOperands, WideWeights
 from numeric.formats.format import Format, UnknownFormat, format_named
-from symbolic.vocabulary.errors import chosen
+from symbolic.vocabulary import chosen
 
 Context = Callable[[], AbstractContextManager[object]]
 

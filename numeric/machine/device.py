@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 
 class NoSuchDevice(CallError):

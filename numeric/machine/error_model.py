@@ -12,7 +12,7 @@ from numeric.formats import Format, format_named
 from numeric.machine.kernels import ALL_KERNELS, KernelAt
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 ASSUMPTIONS = (
     "A sum, difference, product, quotient or conversion of single numbers is correctly rounded in its format of computation (IEEE 754).",

@@ -6,7 +6,7 @@ A refinement may use magnitudes that were met on the way; none uses the differen
 from collections.abc import Sequence
 from enum import StrEnum
 
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
 
 
 class UnknownRefinement(CallError):

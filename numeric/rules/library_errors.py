@@ -22,7 +22,7 @@ Sources:
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 
 class UnknownElementaryFunction(CallError):

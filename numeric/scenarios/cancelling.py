@@ -8,9 +8,10 @@ How far each goes differs from case to case, so that a batch holds every stage. 
 import torch
 from torch import Tensor
 
-from numeric.cells.scenario import Batch, Scenario, drawn, refuses_blunt_formats
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import refuses_blunt_formats
 from numeric.formats import Format
+from numeric.sides import Batch
 
 STEPS = 40
 RATE = 0.05
@@ -22,9 +23,9 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
     kept, removed = context.tensor_split([context.shape[1] // 2], dim=1)
     towards_zero = torch.arange(cases) % 2 == 0
     steps = torch.randint(1, STEPS + 1, (cases,), generator=generator)
-    found = _moved(subject, kept, removed, query, towards_zero, steps).double()
+    whole = _moved(subject, kept, removed, query, towards_zero, steps).double()
     split = kept.shape[1]
-    return Batch(found, found[:, :split], query.double())
+    return Batch(whole, whole[:, :split], query.double())
 
 
 def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towards_zero: Tensor, steps: Tensor) -> Tensor:

@@ -6,9 +6,10 @@ be wrong without a warning.
 
 import torch
 
-from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import NATIVE_FORMATS
 from numeric.formats import Format
+from numeric.sides import Batch
 
 LEVELS = 16
 """Scales, evenly spaced in the exponent from 1 up to where an entry passes the largest number."""

@@ -6,9 +6,9 @@ What grows is the number of summands of an average, or of steps of a recurrence.
 import torch
 from torch import Tensor
 
-from numeric.cells.scenario import Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
 from numeric.formats import Format
+from numeric.sides import Batch
 
 OF_ONE_CONTEXT = 64
 """Cases that share a context, each with a query of its own: drawing a context for each would take longer than measuring."""

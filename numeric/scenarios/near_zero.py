@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from numeric.architecture import Block
-from numeric.cells.scenario import Batch, Scenario
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject
 from numeric.formats import Format, Mode
+from numeric.sides import Batch
 
 LEVELS = 32
 """Distances from zero, evenly spaced in the exponent, from ‖A(x)‖ = 1 to below the smallest subnormal number; then zero."""

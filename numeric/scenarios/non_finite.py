@@ -8,9 +8,10 @@ import math
 
 import torch
 
-from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import NATIVE_FORMATS
 from numeric.formats import Format
+from numeric.sides import Batch
 
 PLANTED = (math.nan, math.inf, -math.inf)
 

@@ -5,9 +5,9 @@ A layer that reads its tokens in order then sees a drift where it was trained on
 
 import torch
 
-from numeric.cells.scenario import Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
 from numeric.formats import Format
+from numeric.sides import Batch
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:

@@ -2,9 +2,9 @@
 
 import torch
 
-from numeric.cells.scenario import Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
 from numeric.formats import Format
+from numeric.sides import Batch
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock
-from numeric.cells.scenario import Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
 from numeric.formats import Format, Mode
 from numeric.machine import ProbedMode
+from numeric.sides import Batch
 from numeric.sides.passes import attend
 
 SERVED = 7

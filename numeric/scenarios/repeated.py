@@ -6,9 +6,10 @@ C∖Y means positions, not values: as sets, the context would lose every copy or
 import torch
 
 from numeric.architecture import Block
-from numeric.cells.scenario import Batch, Scenario, drawn, part_removed
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import part_removed
 from numeric.formats import Format, Mode
+from numeric.sides import Batch
 
 DISTINCT = 4
 """Different tokens in a context, at most."""

@@ -6,9 +6,10 @@ to all of them alike; which ones, for each case.
 
 import torch
 
-from numeric.cells.scenario import PART_RESOLVED, Batch, Scenario, drawn, part_removed, refuses_blunt_formats
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import PART_RESOLVED, part_removed, refuses_blunt_formats
 from numeric.formats import Format
+from numeric.sides import Batch
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:

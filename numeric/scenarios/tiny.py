@@ -5,9 +5,10 @@ A(C,x), A(x) and with them WΔA go to zero together, at last through the subnorm
 
 import torch
 
-from numeric.cells.scenario import NATIVE_FORMATS, Batch, Scenario, drawn
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, drawn
+from numeric.cells.scenario import NATIVE_FORMATS
 from numeric.formats import Format
+from numeric.sides import Batch
 
 SEEN, UNSEEN = 12, 4
 """Scales from 1 down to where what the update changes is about to drown in the rounding of the bias; and from there to the smallest number."""

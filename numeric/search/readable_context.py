@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 from torch import Tensor
 
-from numeric.cells.cell import Cell
+from numeric.cells import Cell
 from numeric.machine import BATCH
 from numeric.search.worst_context import Best, Found, measured
 
@@ -61,15 +61,15 @@ def shrink(cell: Cell, found: Found, seed: int) -> Shrunk | None:
     return simplest(lambda tokens: measured(cell, tokens, seed, found.evaluations)[1], found.best, bits, seed, batches=BATCHES)
 
 
-def simplest(measure: Measure, found: Best, bits: int, seed: int, *, batches: int) -> Shrunk | None:
+def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int) -> Shrunk | None:
     """The simplest context of at least KEPT times the ratio; None if that took more batches.
 
     bits: of the format's significand.
     """
-    assert found.tokens is not None
-    whole = found.tokens
+    assert best.tokens is not None
+    whole = best.tokens
     tokens, width = whole.shape[0] - 1, whole.shape[1]
-    goal = found.ratio * KEPT if found.ratio <= 1 else 1.0
+    goal = best.ratio * KEPT if best.ratio <= 1 else 1.0
     tried: dict[tuple[int, int, int], Best] = {}
     left = batches
 

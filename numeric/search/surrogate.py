@@ -42,12 +42,12 @@ class _Sum:
 
     def roundings(self, terms: Tensor) -> list[Tensor]:
         """terms: (cases, p, leaves). Returns the w_k, each (cases, p, some)."""
-        found = [terms @ self.nodes.mT * self.in_accumulator]
+        w = [terms @ self.nodes.mT * self.in_accumulator]
         if self.products_apart:
-            found.append(terms * self.in_accumulator)
+            w.append(terms * self.in_accumulator)
         if self.stored:
-            found.append(terms.sum(-1, keepdim=True) * self.stored)
-        return found
+            w.append(terms.sum(-1, keepdim=True) * self.stored)
+        return w
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ class Surrogate:
     def _layer(self, kernel: str, products: Tensor) -> list[Tensor]:
         """The roundings of a dense layer.  products: (cases, m, d)."""
         bias = self.b.expand(len(products), -1, -1)
-        found = self.sums[kernel]
+        kernel_sum = self.sums[kernel]
         if not self.bias_apart[kernel]:
-            return found.roundings(torch.cat([products, bias], dim=-1))
-        return [*found.roundings(products), products.sum(-1, keepdim=True) + bias]
+            return kernel_sum.roundings(torch.cat([products, bias], dim=-1))
+        return [*kernel_sum.roundings(products), products.sum(-1, keepdim=True) + bias]
 
 
 def surrogate(block: ContextualBlock, probed: ProbedMode) -> Surrogate:
@@ -118,15 +118,15 @@ def _sum(n: ErrorModel, kernel: str, rows: int, columns: int, leaves: int, unit:
 def _nodes(order: Order | None, leaves: int) -> Tensor:
     program = ((PUSH, 0), *((ADD, leaf) for leaf in range(1, leaves))) if order is None else order.program
     stack: list[set[int]] = []
-    found: list[set[int]] = []
+    sums: list[set[int]] = []
     for op, leaf in program:
         if op == PUSH:
             stack.append({leaf})
             continue
         more = {leaf} if op == ADD else stack.pop()
         stack[-1] = stack[-1] | more
-        found.append(stack[-1])
-    nodes = torch.zeros(len(found), leaves)
-    for row, below in enumerate(found):
+        sums.append(stack[-1])
+    nodes = torch.zeros(len(sums), leaves)
+    for row, below in enumerate(sums):
         nodes[row, list(below)] = 1.0
     return nodes

@@ -24,16 +24,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from numeric.cells.cell import Cell, block_in_format, seed_of, witness_of
-from numeric.cells.scenario import Batch, scenarios_named
-from numeric.cells.subject import Subject
-from numeric.cells.witness import Witness
+from numeric.cells import Cell, Subject, Witness
+from numeric.cells.witness import make_witness
 from numeric.machine import BATCH, ProbedMode
+from numeric.scenarios import scenarios_named
 from numeric.search.surrogate import surrogate
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import Variant
-from symbolic.vocabulary.verdict import Verdict
+from numeric.sides import Batch, Variant, block_in_format, in_format, judge, measure_sides, seed_of
+from symbolic.vocabulary import Verdict
 
 TOKENS = 1
 """Of a context that is searched for, beside the query: enough for A(C,x) to differ from A(x) in any direction that the layer knows."""
@@ -42,7 +39,7 @@ STARTS = 32
 """Prompts from which the ascent goes."""
 
 STEPS = 128
-RATE = 0.05
+ASCENT_RATE = 0.05
 """Of the ascent; Adam's, which falls to nothing (tokens have entries near 1)."""
 
 SHARPNESS = 5.0
@@ -54,7 +51,7 @@ SPREAD = 0.5
 OCTAVES = 4.0
 """A token's size moves by so many octaves where an entry moves by its root mean square."""
 
-LARGEST_TOLD = 2.0**64
+LARGEST_RATIO = 2.0**64
 """A ratio that is larger, or infinite, is this to the strategy, which takes differences."""
 
 SEARCH = replace(scenarios_named(["random"])[0], id="adversarial", title="Contexts searched for: the error as near to its bound as can be")
@@ -119,7 +116,7 @@ def _better(one: Best, other: Best) -> Best:
 
 def bench(subject: Subject, variant: Variant, probed: ProbedMode) -> Cell:
     """What is measured again and again."""
-    return Cell(subject, block_in_format(subject, probed), probed, variant, SEARCH, BATCH)
+    return Cell(subject, block_in_format(subject.model.block, probed), probed, variant, SEARCH, BATCH)
 
 
 def search(cell: Cell, budget: Budget, seed: int, *, before: Found | None = None, progress: Callable[[Found], None] | None = None) -> Found:
@@ -165,7 +162,7 @@ def measured(cell: Cell, tokens: Tensor, seed: int, before: int) -> tuple[NDArra
     place = int(ratio.argmax())
     if not counts[place]:
         return ratio, Best(), 0
-    best = Best(float(ratio[place]), tokens[place].clone(), witness_of(cell, sides, judged, place, seed, before))
+    best = Best(float(ratio[place]), tokens[place].clone(), make_witness(cell, sides, judged, place, seed, before))
     return ratio, best, int(violated.sum())
 
 
@@ -187,13 +184,13 @@ def _random(cell: Cell, seed: int, before: int) -> Tensor:
 
 
 def _batches(cell: Cell, found: Found, seed: int) -> Iterator[tuple[Stage, Tensor, Tell]]:
-    """Batch after batch, without an end: its stage, its contexts, and who is told their ratios."""
+    """Batch after batch, without an end: its stage, its contexts, and who takes their ratios."""
     best = found.best
     if best.tokens is None:
         tokens = ascend(cell, seed)
-        told: list[NDArray[np.float64]] = []
-        yield Stage.ASCENT, tokens, told.append
-        start = tokens[int(told[0].argmax())]
+        ratios: list[NDArray[np.float64]] = []
+        yield Stage.ASCENT, tokens, ratios.append
+        start = tokens[int(ratios[0].argmax())]
     else:
         start = best.tokens
     for tokens, tell in _evolve(start, seed_of(seed, "evolution", str(found.evaluations))):
@@ -207,7 +204,7 @@ def ascend(cell: Cell, seed: int) -> Tensor:
     tokens = torch.cat([context[:, :TOKENS], query.unsqueeze(1)], dim=1).float().to(cell.probed.device).detach().clone().requires_grad_(True)
     block = copy.deepcopy(cell.block).float()
     rho = surrogate(cell.block, cell.probed)
-    optimiser = torch.optim.Adam([tokens], lr=RATE)
+    optimiser = torch.optim.Adam([tokens], lr=ASCENT_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     every = STEPS * STARTS // BATCH
     passed: list[Tensor] = []
@@ -220,8 +217,8 @@ def ascend(cell: Cell, seed: int) -> Tensor:
             schedule.step()
             if step % every == every - 1:
                 passed.append(tokens.detach().double().cpu().clone())
-    found = torch.cat(passed)
-    return torch.where(torch.isfinite(found), found, 0.0)
+    contexts = torch.cat(passed)
+    return torch.where(torch.isfinite(contexts), contexts, 0.0)
 
 
 def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
@@ -242,7 +239,7 @@ def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
     asked: list[NDArray[np.float64]] = []
 
     def tell(ratio: NDArray[np.float64]) -> None:
-        strategy.tell(asked, (-np.minimum(ratio, LARGEST_TOLD)).tolist())
+        strategy.tell(asked, (-np.minimum(ratio, LARGEST_RATIO)).tolist())
 
     while True:
         asked = strategy.ask()

@@ -4,50 +4,38 @@ The formulas of the update run in the value-and-variance arithmetic (``value_and
 computed. What both sides have in common, such as one rounding of b to the operands' format, cancels before it is squared.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import ContextualBlock
 from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
 from numeric.arithmetics.uniform_errors import deviations_allowed
 from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, exactly, in_arithmetic, stored
 from numeric.machine import ProbedMode
 from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
 from numeric.sides.passes import Pass
-from numeric.sides.variant import Variant
+from numeric.sides.setting import Setting
 from symbolic import formulas
 
 
-def expected_difference(block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> Tensor:
+def expected_difference(setting: Setting, left: Pass, right: Pass, a: Tensor) -> Tensor:
     """|κ| + λσ of left + moved - right: exceeded in one of a case's entries with at most ``FAILURE_PROBABILITY``, in the model.
 
-    a: (cases, d), â as the update was made from; the patched pass may have found another. Returns (cases, m) float64.
+    a: (cases, d), â as the update was made from; the patched pass may have computed another. Returns (cases, m) float64.
     """
-    found = [difference(name, block, left, right, a, variant, probed) for name in block.first_layers]
-    sigma = torch.cat([deviation(each.terms).squeeze(-1) for each in found], dim=-1)
+    layers = [_at(name, setting, left, right, a) for name in setting.block.first_layers]
+    sigma = torch.cat([deviation(terms).squeeze(-1) for terms, _ in layers], dim=-1)
     bound = sigma * deviations_allowed(sigma.shape[-1])
-    known = [each.known for each in found if each.known is not None]
-    assert len(known) in (0, len(found))
+    known = [part for _, part in layers if part is not None]
+    assert len(known) in (0, len(layers))
     if known:
         bound = bound + torch.cat(known, dim=-2).squeeze(-1).abs()
     return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedDifference:
-    """The errors of left - right."""
-
-    terms: tuple[SourceTerm, ...]
-    """Source by source."""
-    known: Tensor | None
-    """The part that is no matter of chance: (cases, m, 1)."""
-
-
-def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Tensor, variant: Variant, probed: ProbedMode) -> ExpectedDifference:
-    """The errors of left - right at one first layer.  The other arguments are those of ``expected_difference``."""
-    first, layer, given = block.network.get_submodule(name), probed.layer, Given()
+def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> tuple[tuple[SourceTerm, ...], Tensor | None]:
+    """The errors of left - right at one first layer, source by source, and the part that is no matter of chance: (cases, m, 1)."""
+    variant, probed, given = setting.variant, setting.probed, Given()
+    first, layer = setting.block.network.get_submodule(name), probed.layer
     assert isinstance(first, nn.Linear)
     weight, bare = first.weight.detach(), first.bias is None
     W = exactly(weight, layer, given)
@@ -67,7 +55,7 @@ def difference(name: str, block: ContextualBlock, left: Pass, right: Pass, a: Te
         theirs = dense_layer(patched, b, again, right.layers[name].unsqueeze(-1), kernel, apart=layer.patched_rounds_before_bias)
     minus = torch.full((1, 1, 1), -1.0, dtype=torch.float64, device=weight.device)
     terms = gathered((*ours.terms, *(SourceTerm(term.source, term.follows.scaled(minus)) for term in theirs.terms)))
-    return ExpectedDifference(terms, None if theirs.known is None else -theirs.known)
+    return terms, (None if theirs.known is None else -theirs.known)
 
 
 def _with_factors(W: WithVariance, b: WithVariance | None, v: WithVariance, a: WithVariance, x: WithVariance, probed: ProbedMode) -> WithVariance:

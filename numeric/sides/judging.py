@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from numeric.arithmetics.envelope import ROUNDOFF
+from numeric.sides.side import MeasuredSide
 from numeric.sides.sides import Sides
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 
 class Reason(StrEnum):
@@ -76,9 +77,7 @@ class Judged:
 
 def judge(sides: Sides) -> Judged:
     """The verdict of every case of a batch."""
-    left = sides.left
-    moved = {"first_layer": sides.moved, "output": torch.zeros_like(left.output)}
-    site, output = (_compare(getattr(left, where), getattr(sides.right, where), _bound(sides, where), moved[where]) for where in moved)
+    site, output = _margins(sides, sides.right)
     effect = sides.effect.amax(-1)
     # A bound that is not finite says nothing of the output, so the case shows nothing of the claim.
     resolution = torch.where((effect > 0) & torch.isfinite(output.bound), site.bound / effect, torch.inf)
@@ -86,17 +85,18 @@ def judge(sides: Sides) -> Judged:
         output_effect = sides.output_effect.amax(-1)
         of_output = torch.where(output_effect > 0, output.bound / output_effect, torch.inf)
         resolution = of_output if sides.at_output else torch.maximum(resolution, of_output)
-    expected = _compare(left.first_layer, sides.right.first_layer, sides.expected, sides.moved)
+    left, right = sides.left.first_layer.value, sides.right.first_layer.value
+    expected = _compare(left, right, sides.expected, sides.moved)
     change = sides.output_change.amax(-1)
     output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
     reason = _reasons(sides)
     verdict = _verdicts(site, output, sides.hazards.not_finite, resolution, reason)
     # The same rule judges the planted wrong update: one that overlooks errors would overlook this one too.
-    wrong, wrong_output = (_compare(getattr(left, where), getattr(sides.wrong, where), _bound(sides, where), moved[where]) for where in moved)
-    found = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
+    wrong, wrong_output = _margins(sides, sides.wrong)
+    of_wrong = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
     where_judged = wrong_output if sides.at_output else wrong
-    noticed = (found == Verdict.VIOLATED.value) & _np((where_judged.ratio > 1) & torch.isfinite(where_judged.ratio))
-    unmoved = _compare(left.first_layer, sides.right.first_layer, _bound(sides, "first_layer"), torch.zeros_like(sides.moved))
+    noticed = (of_wrong == Verdict.VIOLATED.value) & _np((where_judged.ratio > 1) & torch.isfinite(where_judged.ratio))
+    unmoved = _compare(left, right, sides.bound, torch.zeros_like(sides.moved))
     return Judged(
         norm_a=_np(_norm(sides.a)),
         error=_np(site.error),
@@ -130,7 +130,7 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     z_and_a = torch.cat([sides.z, sides.a], dim=-1)
     bad_input = ~torch.isfinite(z_and_a).all(-1)
     singular = (sides.a == 0).all(-1)
-    numbers = torch.cat([sides.left.first_layer, sides.right.first_layer, sides.left.output, sides.right.output], dim=-1)
+    numbers = torch.cat([site.value for side in (sides.left, sides.right) for site in (side.first_layer, side.output)], dim=-1)
     overflowed = sides.hazards.overflow & (sides.hazards.not_finite | ~torch.isfinite(numbers).all(-1))
     reason = np.full(len(sides.a), "", dtype=object)
     for mask, name in (
@@ -156,11 +156,12 @@ class _Margin:
     """The largest error over bound, entry by entry."""
 
 
-def _bound(sides: Sides, where: str) -> Tensor:
-    """radius_left + radius_right, at the first layer or at the output."""
-    left, right = (getattr(side, f"{where}_radius") for side in (sides.left, sides.right))
-    assert isinstance(left, Tensor)
-    return left + right
+def _margins(sides: Sides, right: MeasuredSide) -> tuple[_Margin, _Margin]:
+    """At the first dense layer and at the output, by the right side's bound whichever side takes its place."""
+    return (
+        _compare(sides.left.first_layer.value, right.first_layer.value, sides.bound, sides.moved),
+        _compare(sides.left.output.value, right.output.value, sides.output_bound, torch.zeros_like(right.output.value)),
+    )
 
 
 def _compare(left: Tensor, right: Tensor, bound: Tensor, moved: Tensor) -> _Margin:

@@ -6,9 +6,10 @@ with another first weight (and what else a claim has changed) put in its place b
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,7 @@ from symbolic import formulas
 Adapter = Callable[[Tensor, Tensor], Tensor]
 """What stands for a first layer's output, from its input and its output."""
 
-Factors = tuple[Tensor, Tensor]
-"""v and a of a patch that is added to what a first layer computes, v (aᵀx/‖a‖²)."""
+Numbers = TypeVar("Numbers")
 
 CARRIED = "the contextual layer"
 """The name of its output among what is heard; no module has it."""
@@ -49,6 +49,16 @@ class Pass:
         return torch.cat([self.layers[name] for name in block.first_layers], dim=-1)
 
 
+@dataclass(frozen=True, slots=True)
+class Patch(Generic[Numbers]):
+    """What a patched pass puts into the block, case by case: tensors, or tensors with their radii."""
+
+    parameters: dict[str, Numbers] = field(default_factory=dict)
+    """By the parameter's name in the block: (cases, *shape)."""
+    factors: dict[str, tuple[Numbers, Numbers]] = field(default_factory=dict)
+    """By the first layer's name, v (cases, m, 1) and a (cases, d, 1) of a patch v (aᵀx/‖a‖²) that is added to what it computes from x."""
+
+
 @contextmanager
 def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Iterator[dict[str, Tensor]]:
     """Record the contextual layer's output, the network's input, and the output of each leaf of the network under its name.
@@ -66,11 +76,10 @@ def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Itera
         handles.append(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
     for name, module in leaves(block.network):
         handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
-    try:
-        yield heard
-    finally:
+    with ExitStack() as hooks:
         for handle in handles:
-            handle.remove()
+            hooks.enter_context(handle)
+        yield heard
 
 
 @contextmanager
@@ -88,23 +97,18 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
         return output if mode.inputs is None else round_to(output, mode.inputs)
 
     assert isinstance(block.contextual, nn.Module)
-    handles = [block.contextual.register_forward_hook(read if block.norm is None else stored)]
-    if block.norm is not None:
-        handles.append(block.norm.register_forward_hook(read))
-    try:
+    of_norm = nullcontext() if block.norm is None else block.norm.register_forward_hook(read)
+    with block.contextual.register_forward_hook(read if block.norm is None else stored), of_norm:
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
     with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
-        found = block.contextual(context, query)
-    assert isinstance(found, Tensor)
-    return found
+        attended = block.contextual(context, query)
+    assert isinstance(attended, Tensor)
+    return attended
 
 
 def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Pass:
@@ -115,22 +119,20 @@ def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probe
 
 
 def patched_forward(
-    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: dict[str, Tensor], probed: ProbedMode, adapters: dict[str, Factors] | None = None,
-    carried: Tensor | None = None,
-) -> Pass:  # fmt: skip
+    block: ContextualBlock, kept: Tensor | None, query: Tensor, patch: Patch[Tensor], probed: ProbedMode, carried: Tensor | None = None
+) -> Pass:
     """The block's forward pass with its own parameters for each case.
 
-    kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in); patch: by the parameter's name, (cases, *shape).
-    adapters: by the first layer's name, v (cases, m, 1) and a (cases, d, 1), for a patch that is added to what it computes.
+    kept: C∖Y, (cases, n, d_in) or None; query: (cases, d_in).
     carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
     """
 
     def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, Factors], found: Tensor | None
+        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, tuple[Tensor, Tensor]], known: Tensor | None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        if found is not None:
+        if known is not None:
             assert isinstance(block.contextual, _Handed)
-            block.contextual.found = found.unsqueeze(0)
+            block.contextual.output = known.unsqueeze(0)
         with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard:
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
@@ -139,18 +141,18 @@ def patched_forward(
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
-        dims = (0 if patch else None, None if kept is None else 0, 0, 0 if adapters else None, None if handed is None else 0)
-        heard, output = vmap(one, in_dims=dims)(patch, kept, query, adapters or {}, handed)
+        dims = (0 if patch.parameters else None, None if kept is None else 0, 0, 0 if patch.factors else None, None if handed is None else 0)
+        heard, output = vmap(one, in_dims=dims)(patch.parameters, kept, query, patch.factors, handed)
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
 
 
 class _Handed(nn.Module):
     """Stands for a contextual layer that has run already, and hands on what it computed."""
 
-    found: Tensor
+    output: Tensor
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        return self.found
+        return self.output
 
 
 @contextmanager
@@ -173,9 +175,9 @@ def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carri
 
 def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
     def one(context: Tensor | None, x: Tensor) -> Tensor:
-        found = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
-        assert isinstance(found, Tensor)
-        return found
+        output = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
+        assert isinstance(output, Tensor)
+        return output
 
     try:
         vmap(one, in_dims=(None if kept is None else 0, 0))(None if kept is None else kept[:2], query[:2])
@@ -186,7 +188,7 @@ def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tens
     return True
 
 
-def _adapted(factors: Factors, inputs: Tensor, output: Tensor) -> Tensor:
+def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
     """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
     v, a = factors
     added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)

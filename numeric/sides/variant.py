@@ -6,7 +6,10 @@ from typing import Any
 
 from numeric.arithmetics.largest_entry import largest_entry
 from symbolic import formulas
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
+
+OWN = "own"
+"""The id of the variant that is the user's own update."""
 
 
 class UnknownVariant(CallError):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from numeric.architecture import Block
 from numeric.training.task import InContextRegressor
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 
 class BlockNotTrained(Exception):
@@ -53,6 +53,6 @@ class TrainedBlock:
 
     def variant(self, name: str) -> Any:
         """The variant of that name. Raises UnknownVariant."""
-        from numeric.sides.variant import variants_named
+        from numeric.sides import variants_named
 
         return variants_named([name])[0]

@@ -1,1 +1,7 @@
-"""A user's own block and prompts: admitted or refused, then measured."""
+"""A user's own block and prompts: let in or refused with the reason, then measured like any other."""
+
+from numeric.user_blocks.admission import own_block
+from numeric.user_blocks.prompts import ProbeCache, Transfer, transfers
+from numeric.user_blocks.user_block import OwnBlock
+
+__all__ = ["OwnBlock", "ProbeCache", "Transfer", "own_block", "transfers"]

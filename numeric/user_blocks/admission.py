@@ -7,87 +7,19 @@ twice or a number that is added on the way breaks it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
+from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers
+from numeric.architecture.form import output_parameters
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.rules import RULES, rule_for
-from numeric.sides.variant import UnknownVariant, Variant, variants_named
-
-OWN = "own"
-"""The id of the variant that is the user's own update."""
-
-TOKENS = 50
-"""Tokens of a context, unless the user draws contexts: as many as in the paper's prompts."""
+from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update, error_in_words
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
-
-Update = Callable[..., object]
-"""ΔW from W (m, d), ΔA (d, 1) and a (d, 1), by ``@``, ``+``, ``-``, ``/`` and ``.mT``."""
-DrawContexts = Callable[[int, torch.Generator], object]
-"""From how many, and a generator, a context (cases, n, d_in), or a pair of it and a query (cases, d_in)."""
-
-
-class OwnModel(nn.Module):
-    """A user's block with a source of tokens."""
-
-    def __init__(self, block: ContextualBlock, contexts: DrawContexts | None) -> None:
-        super().__init__()
-        self.block = block
-        self.contexts = contexts
-
-    def tokens(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Normal tokens, or what the user draws.  Raises UnusableBlock if that is of another shape, or not finite."""
-        dtype, width = self.block.first.weight.dtype, self.block.input_width
-        if self.contexts is None:
-            drawn = torch.randn((cases, TOKENS + 1, width), generator=generator)
-            return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
-        try:
-            found = self.contexts(cases, generator)
-        except Exception as error:
-            raise UnusableBlock(f"make_contexts({cases}, generator) fails: {_words(error)}") from error
-        context: Any
-        query: Any
-        context, query = found if isinstance(found, tuple) and len(found) == 2 else (found, torch.randn((cases, width), generator=generator))
-        for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
-            words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
-            if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
-                given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} of shape {given}; asked for is {words}.")
-            if not bool(torch.isfinite(x).all()):
-                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
-        if context.shape[1] == 0:
-            raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
-        return context.detach().to(dtype), query.detach().to(dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnBlock:
-    """A user's block, ready to be measured."""
-
-    block: Block
-    model: OwnModel
-    update: Update | None = None
-    """The user's own ΔW, if there is one."""
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """The variants that are measured on it: its own first."""
-        return (*((OWN,) if self.update else ()), *(variant.id for variant in variants_named()))
-
-    def variant(self, name: str) -> Variant:
-        """The variant of that name. Raises UnknownVariant."""
-        if name == OWN and self.update is not None:
-            return Variant(OWN, "the user's own update", self.update)
-        if name == OWN:
-            raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')
-        return variants_named([name])[0]
 
 
 class _Called(nn.Module):
@@ -139,10 +71,14 @@ def _refuse_first_layer(block: ContextualBlock) -> None:
             raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
         if type(first) is not nn.Linear:
             raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
-        place = first.weight.untyped_storage().data_ptr()
-        for other, parameter in block.named_parameters(remove_duplicate=False):
-            if other != f"network.{name}.weight" and parameter.untyped_storage().data_ptr() == place:
-                raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+        for other in _tied_to(block, f"network.{name}.weight"):
+            raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
+
+
+def _tied_to(block: ContextualBlock, name: str) -> list[str]:
+    """The parameters that share a parameter's memory."""
+    place = block.get_parameter(name).untyped_storage().data_ptr()
+    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and each.untyped_storage().data_ptr() == place]
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
@@ -150,20 +86,20 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
 
     def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
         try:
-            found = block.contextual(tokens, x)
+            output = block.contextual(tokens, x)
         except Exception as error:
-            raise UnusableBlock(f"the contextual layer fails on {words}: {_words(error)}") from error
-        if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != len(x) or (block.norm is None and found.shape[1] != d):
-            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
+        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
-        if not bool(torch.isfinite(found).all()):
+        if not bool(torch.isfinite(output).all()):
             raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
         if block.norm is None:
-            return found
+            return output
         try:
-            return torch.cat([found, block.network_input(found, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
+            return torch.cat([output, block.network_input(output, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
         except Exception as error:
-            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {_words(error)}") from error
+            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
@@ -205,7 +141,7 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
     except UnusableBlock:
         raise
     except Exception as error:
-        raise UnusableBlock(f"the network fails on what it is given: {_words(error)}") from error
+        raise UnusableBlock(f"the network fails on what it is given: {error_in_words(error)}") from error
     for call in calls:
         module = block.network.get_submodule(call.name)
         reads_input = INPUT in call.reads
@@ -240,11 +176,9 @@ def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None
     if attended.shape != answer.shape:
         raise UnusableBlock(f"a Pre-LN block adds its stream and the network's output, which have {attended.shape[-1]} and {answer.shape[-1]} entries.")
     for name in output_parameters(block, output_layers(block, wiring(block))):
-        parameter = block.get_parameter(name)
-        place = parameter.untyped_storage().data_ptr()
-        if any(other != name and each.untyped_storage().data_ptr() == place for other, each in block.named_parameters(remove_duplicate=False)):
+        if _tied_to(block, name):
             raise UnusableBlock(f'"{name}", which takes what the stream lacks, is tied to another weight: its update would change more than the claim says.')
-        _refuse_use_of(parameter, f'"{name}"', block, context, query)
+        _refuse_use_of(block.get_parameter(name), f'"{name}"', block, context, query)
 
 
 def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:
@@ -254,18 +188,14 @@ def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, updat
     over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
-            found = update(*operands)
+            result = update(*operands)
         except Exception as error:
             raise UnusableBlock(
-                f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {_words(error)}. W is (m, d), the others (d, 1)."
+                f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."
             ) from error
-        shape = tuple(found.shape[-2:]) if isinstance(found, Tensor) else (found.matrix.nrows(), found.matrix.ncols()) if isinstance(found, Ball) else None
+        shape = tuple(result.shape[-2:]) if isinstance(result, Tensor) else (result.matrix.nrows(), result.matrix.ncols()) if isinstance(result, Ball) else None
         if shape != tuple(W.shape):
-            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(found).__name__} over {words}; ΔW is {tuple(W.shape)}.")
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(result).__name__} over {words}; ΔW is {tuple(W.shape)}.")
 
 
 def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:

@@ -1,7 +1,7 @@
 """A user's block on prompts of the user's own: does each context act as the rank-one change of W, in each format?
 
 Every prompt is measured as a cell measures its cases, in batches of the size that the machine was asked about, among copies of the
-others. A prompt that is refused, or whose bound could not have noticed a wrong update, is told as that and is no prompt that holds.
+others. A prompt that is refused, or whose bound could not have noticed a wrong update, is reported as that and does not hold.
 """
 
 import copy
@@ -16,19 +16,19 @@ import torch
 from torch import Tensor
 
 from numeric.architecture import asked_shapes
-from numeric.arithmetics import ball, check_reference
-from numeric.arithmetics.balls import compare
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.exclusions import exclusion_reason
-from numeric.cells.scenario import scenarios_named
-from numeric.cells.witness import Witness, worst_case
+from numeric.arithmetics import check_reference
+from numeric.cells import Cell, Measurement, Witness, exclusion_reason, measure_cell, variant_of
+from numeric.cells.witness import worst_case
 from numeric.formats import Mode, modes_named
 from numeric.machine import ProbedMode, probe, use_one_thread
 from numeric.rules import assumes_a_library, probe_elementary
-from numeric.sides.variant import Variant
-from numeric.user_blocks.admission import OWN, OwnBlock, Update, own_block
-from symbolic.vocabulary.errors import CallError
-from symbolic.vocabulary.verdict import Verdict
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format
+from numeric.sides.certificate import Enclosure, ExactLayer, agreement
+from numeric.sides.variant import OWN
+from numeric.user_blocks.admission import own_block
+from numeric.user_blocks.user_block import OwnBlock, Update, error_in_words
+from symbolic.vocabulary import CallError, Verdict
 
 DEVICE = "cpu"
 
@@ -99,7 +99,7 @@ class _Prompts:
         return self.context[rows], self.query[rows]
 
 
-def transfers(
+def transfers(  # public: what a user calls, with a keyword for each choice
     block: object,
     context: Tensor,
     query: Tensor,
@@ -121,7 +121,7 @@ def transfers(
     known = ProbeCache() if machine is None else machine
     with _as_a_run_computes(), torch.no_grad():
         own = own_block(name, copy.deepcopy(block), contexts=prompts, update=update)
-        chosen = own.variant(variant or (OWN if update else "formula"))
+        chosen = variant_of(own, variant or (OWN if update else "formula"))
         return [_in_mode(own, prompts, mode, chosen, known) for mode in modes]
 
 
@@ -131,14 +131,14 @@ def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, kno
     refused = exclusion_reason(own.block, own.model.block, mode, scenario, variant)
     if refused is not None:
         return Transfer(mode.id, variant.id, Verdict.SKIPPED, refused, number)
-    probed = _asked(known, own, mode)
+    probed = _probed(known, own, mode)
     prompts.next = 0
     try:
-        return _transfer(Cell(own, block_in_format(own, probed), probed, variant, scenario, number))
+        return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
     except CallError:
         raise
-    except Exception as error:  # as in a run: a cell that breaks is told, and the others go on
-        return Transfer(mode.id, variant.id, Verdict.ERROR, f"{type(error).__name__}: {' '.join(str(error).split())}", number)
+    except Exception as error:  # as in a run: a cell that breaks is reported, and the others go on
+        return Transfer(mode.id, variant.id, Verdict.ERROR, error_in_words(error), number)
 
 
 def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
@@ -170,7 +170,7 @@ def _as_a_run_computes() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _asked(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
+def _probed(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
     """The error models of a mode for this block's shapes."""
     shapes = asked_shapes([own.model.block])
     key = (mode.id, *shapes.values())
@@ -184,34 +184,44 @@ def _asked(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
 
 
 def _transfer(cell: Cell) -> Transfer:
-    found = measure_cell(cell, seed=0)
-    judged = found.judged
+    measurement = measure_cell(cell, seed=0)
+    judged = measurement.judged
     gravest = worst_case(judged, cell.cases)
     assert gravest is not None
     place = gravest[1]
-    verdict, reason = _verdict(found, cell.cases)
+    verdict, reason = _verdict(measurement, cell.cases)
     return Transfer(
-        cell.probed.mode.id, cell.variant.id, verdict, reason, cell.cases, dict(found.counts), found.resolution, place, float(judged.error[place]),
-        float(judged.bound[place]), float(judged.ratio[place]), float(judged.output_ratio[place]), _strayed(found.witness), found.witness,
-    )  # fmt: skip
+        cell.probed.mode.id,
+        cell.variant.id,
+        verdict,
+        reason,
+        cell.cases,
+        dict(measurement.counts),
+        measurement.resolution,
+        worst=place,
+        error=float(judged.error[place]),
+        bound=float(judged.bound[place]),
+        ratio=float(judged.ratio[place]),
+        output_ratio=float(judged.output_ratio[place]),
+        strayed=_strayed(measurement.witness),
+        witness=measurement.witness,
+    )
 
 
-def _verdict(found: Measurement, prompts: int) -> tuple[Verdict, str]:
+def _verdict(measurement: Measurement, prompts: int) -> tuple[Verdict, str]:
     """A cell's verdict, and none of HOLDS while a single prompt does not hold."""
-    counts = found.counts
+    counts, judged = measurement.counts, measurement.judged
     if counts[Verdict.VIOLATED]:
         return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
-    if found.verdict is Verdict.VIOLATED:
+    if measurement.verdict is Verdict.VIOLATED:
         return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
-    if counts[Verdict.INCONCLUSIVE]:
-        reasons = Counter(str(reason) for reason in found.judged.reason[found.judged.reason != ""])
-        told = ", ".join(f"{name} ({number})" for name, number in reasons.most_common())
-        first = int(np.flatnonzero(found.judged.reason != "")[0])
-        said = f"{counts[Verdict.INCONCLUSIVE]} of {prompts} prompts refused (prompt {first} for one, counted from 0), as their operands foretell: {told}"
-        return Verdict.INCONCLUSIVE, said
-    blunt = np.median(found.judged.resolution)
-    if counts[Verdict.VACUOUS] or found.verdict is not Verdict.HOLDS:
-        unseen = counts[Verdict.VACUOUS] or prompts - found.wrong_caught
+    refused = counts[Verdict.INCONCLUSIVE]
+    if refused:
+        by_reason = Counter(str(reason) for reason in judged.reason[judged.reason != ""]).most_common()
+        reasons, first = ", ".join(f"{name} ({number})" for name, number in by_reason), int(np.flatnonzero(judged.reason != "")[0])
+        return Verdict.INCONCLUSIVE, f"{refused} of {prompts} prompts refused (prompt {first} for one, counted from 0), as their operands foretell: {reasons}"
+    if counts[Verdict.VACUOUS] or measurement.verdict is not Verdict.HOLDS:
+        unseen, blunt = counts[Verdict.VACUOUS] or prompts - measurement.wrong_caught, np.median(judged.resolution)
         return Verdict.VACUOUS, f"the bound could not have noticed a wrong update in {unseen} of {prompts} prompts (resolution {blunt:.3g}; below 1 it could)"
     return Verdict.HOLDS, ""
 
@@ -223,7 +233,7 @@ def _strayed(witness: Witness | None) -> Strayed | None:
     rows = {name: witness.tensors[name].double().cpu() for name in ("W", "b", "z", "left", "right", "moved")}
     if not all(bool(torch.isfinite(x).all()) for x in rows.values()):
         return None
-    z, left, right, moved = (rows[name].unsqueeze(0).tolist() for name in ("z", "left", "right", "moved"))
-    none = [[0.0] * len(rows["b"])]
-    found = compare(ball(rows["W"].tolist()), ball(rows["b"].unsqueeze(-1).tolist()), z, left, right, none, none, moved)
-    return Strayed(found.left, found.right)
+    z, moved = (rows[name].unsqueeze(0).tolist() for name in ("z", "moved"))
+    left, right = ([Enclosure(rows[name].tolist(), [0.0] * len(rows[name]))] for name in ("left", "right"))
+    off = agreement(ExactLayer.of(rows["W"], rows["b"]), z, left, right, moved)
+    return Strayed(off.left, off.right)

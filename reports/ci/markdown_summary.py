@@ -12,7 +12,7 @@ from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, 
 from reports.record.record import RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
 from reports.text.printable import markdown
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 SUMMARY_FILE = "summary.md"
 

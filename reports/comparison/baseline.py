@@ -23,8 +23,7 @@ from reports.record.cases_table import coded, read_cells
 from reports.record.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
 from reports.record.row import Real, Row
 from reports.record.run_folder import DamagedRun, replacing
-from symbolic.vocabulary.errors import CallError
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import CallError, Verdict
 
 BASELINE_VERSION = 1
 

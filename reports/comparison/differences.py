@@ -22,7 +22,7 @@ from reports.findings.findings import doubts, over_its_bound
 from reports.findings.outcomes import Status
 from reports.record.record import CellRecord, ClaimRecord, ErratumRecord, NearZeroSweep, RunRecord
 from reports.text.numbers import count, counted, joined, ratio, real
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 REORDERED = 2.0**-33
 """A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""

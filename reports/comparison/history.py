@@ -15,7 +15,7 @@ from reports.comparison.differences import Comparison, differences
 from reports.findings.headline import headline
 from reports.record.record import CellRecord, RunRecord
 from reports.record.run_folder import RUN_FILE, DamagedRun, load_run
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 
 class NoRuns(CallError):

@@ -21,7 +21,7 @@ from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
 from reports.record.cases_table import coded, read_cells
 from reports.record.record import RunRecord
 from reports.text.numbers import counted, real, two_to
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 VIOLATIONS_DRAWN = 200
 """Violations beyond these many a panel are counted, and the panel says so."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 from reports.findings.findings import noticed_nothing, over_its_bound, wrong_update_missed
 from reports.record.record import CellRecord, RunRecord
 from reports.text.numbers import count, counted, ratio, real, share, words
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 GLYPHS = {
     Verdict.HOLDS: "●",

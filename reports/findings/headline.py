@@ -13,7 +13,7 @@ from reports.findings.findings import blunt, breaks, doubts, mismatch, not_run, 
 from reports.findings.unchecked import unchecked
 from reports.record.record import RunRecord
 from reports.text.numbers import count, counted, joined
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 ALL_SIZES = "all sizes"
 CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."

@@ -17,7 +17,7 @@ from reports.findings.headline import RunStanding, headline
 from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord, Experiments
 from reports.record.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
 from reports.text.numbers import counted, joined, ratio
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 OWN_VARIANT = "own"
 """The variant that is a user's own update: only the file that it came from can run its witness."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reports.findings.headline import cases_inside
 from reports.record.record import RunRecord
 from reports.text.numbers import count, counted, ratio
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 WORST_CELLS = 3
 

@@ -7,7 +7,7 @@ from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.findings import NOT_RUN
 from reports.record.record import CellRecord, ClaimRecord, RunRecord
 from reports.text.numbers import count, counted, joined, words
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 _WHAT = {
     Verdict.SKIPPED: "skipped",

@@ -13,7 +13,7 @@ from pydantic import Field, ModelWrapValidatorHandler, computed_field, model_val
 
 from reports.record.experiments import Experiments
 from reports.record.row import NotMeasured, Real, Row
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 SCHEMA_VERSION = 1
 

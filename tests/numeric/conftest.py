@@ -2,14 +2,11 @@
 
 import pytest
 
-from numeric.architecture.shapes import asked_shapes
+from numeric.architecture import asked_shapes
 from numeric.blocks import all_blocks
-from numeric.formats.mode import MODES
-from numeric.machine.device import use_one_thread
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import ProbedMode, probe
-from numeric.training.cache import trained
-from numeric.training.trained_block import TrainedBlock
+from numeric.formats import MODES
+from numeric.machine import ErrorModel, ProbedMode, probe, use_one_thread
+from numeric.training import TrainedBlock, trained
 
 use_one_thread()  # as every run does: more would change the order of some sums, and wait for each other on a busy machine
 

@@ -3,7 +3,7 @@
 from reports.record.experiments import AdversarialRecord, Experiments
 from reports.record.record import Counts, Formula, NotSwept, RunRecord
 from reports.record.row import NotMeasured
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"

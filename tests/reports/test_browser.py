@@ -9,7 +9,7 @@ import pytest
 
 from reports.page import write_report
 from reports.record.record import Counts, RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.browsing import Visit, chromium
 from tests.reports.large_run import record_of, write_large_run

@@ -15,7 +15,7 @@ from reports.page import render, write_report
 from reports.record.cases_table import CasesWriter
 from reports.record.record import Counts, Formula
 from reports.record.run_folder import DamagedRun, NotARun, write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reports.record.record import Counterexample, Counts
 from reports.terminal import closing, errata, proofs
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 

@@ -10,7 +10,7 @@ from reports.ci.junit import JUNIT_FILE
 from reports.ci.markdown_summary import SUMMARY_FILE
 from reports.record.record import RunRecord
 from reports.record.run_folder import load_run, write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests.verify.calling import called
 from verify.__main__ import _annotate, _print_record
 

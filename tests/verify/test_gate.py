@@ -12,7 +12,7 @@ from reports.record.experiments import Experiments
 from reports.record.record import Certified, Counts, NotSwept, Probe, RunRecord
 from reports.record.row import NotMeasured
 from reports.record.run_folder import load_run, write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 from tests.verify.calling import called, verify

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from numeric.formats.mode import MODES
+from numeric.formats import MODES
 from tests.verify.calling import plant, scratch_copy, verify
 
 FORMULA = "return (W @ delta) @ transpose(a) / squared_norm(a)"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.user_blocks.prompts import transfers
+from numeric.architecture import ContextualBlock
+from numeric.user_blocks import transfers
 from tests.verify.calling import ROOT, called, environment
 
 pytest_plugins = ["pytester"]

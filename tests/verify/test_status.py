@@ -3,7 +3,7 @@
 import pytest
 
 from reports.record.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from verify.exit_status import FAILED, HELD, INCOMPLETE, exit_status
 
 F = Formula(text="a", latex="a")

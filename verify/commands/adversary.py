@@ -10,17 +10,16 @@ from rich.text import Text
 
 from numeric.architecture import asked_shapes
 from numeric.blocks import blocks_named
-from numeric.cells.exclusions import exclusion_reason
+from numeric.cells import exclusion_reason
 from numeric.formats import Mode, modes_named
 from numeric.machine import UnsupportedNumerics, device_named, probe, use_one_thread
-from numeric.search.readable_context import shrink
-from numeric.search.saved_search import keep, kept
-from numeric.search.worst_context import SEARCH, Budget, Found, bench, search
-from numeric.sides.variant import Variant, variants_named
+from numeric.search import Budget, Found, bench, save_search, saved_search, search, shrink
+from numeric.search.worst_context import SEARCH
+from numeric.sides import Variant, variants_named
 from numeric.training import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 from verify.commands.prove import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 from verify.progress import ProgressBars
@@ -86,12 +85,12 @@ def _searched(
     """One search, its row, and its witness."""
     module = subject.model.block
     cell = bench(subject, variant, probe(mode, **asked_shapes([module]), device=device))
-    before = None if fresh else kept(cell)
+    before = None if fresh else saved_search(cell)
     earlier = 0 if before is None else before.evaluations
     label = f"{subject.block.id} {mode.id}"
 
     def tell(found: Found) -> None:
-        keep(found, cell)
+        save_search(found, cell)
         ui.step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
 
     found = search(cell, budget, seed, before=before, progress=tell)

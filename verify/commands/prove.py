@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from symbolic.vocabulary.errors import CallError, unknown
+from symbolic.vocabulary import CallError, unknown
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 from verify.plan.profiles import PROFILES
 from verify.progress import ProgressBars
@@ -33,7 +33,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     from symbolic.claims import load_claims
     from symbolic.counterexamples import show
     from symbolic.prover import prove
-    from symbolic.vocabulary.verdict import Verdict
+    from symbolic.vocabulary import Verdict
     from verify.records.claim_rows import claim_record
 
     claims = load_claims(None if names is None else list(dict.fromkeys(names)))
@@ -208,8 +208,8 @@ def _claims() -> list[Row]:
 
 def _blocks() -> list[Row]:
     from numeric.blocks import all_blocks
-    from numeric.cells.scenario import all_scenarios
     from numeric.formats import MODES
+    from numeric.scenarios import all_scenarios
     from verify.plan.applicable_claims import claims_measured, claims_that_apply
 
     return [
@@ -247,7 +247,7 @@ def _formats() -> list[Row]:
 
 
 def _scenarios() -> list[Row]:
-    from numeric.cells.scenario import all_scenarios
+    from numeric.scenarios import all_scenarios
 
     return [
         {"id": row.id, "title": row.title, "claim": row.claim, "usual_formats": "all" if row.usual is None else ", ".join(row.usual)} for row in all_scenarios()

@@ -5,18 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 
 if TYPE_CHECKING:
+    from numeric.cells import Witness
     from numeric.cells.replay import Replayed
-    from numeric.cells.witness import Witness
 
 
 def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     """Replay a witness and print it. Returns 1 if it violates here, 3 if what it violated cannot be run without its block, else 0. Raises DamagedWitness."""
     from numeric.arithmetics import check_reference
-    from numeric.cells.replay import replay
+    from numeric.cells.replay import replayed
     from numeric.cells.witness import read_witness
     from numeric.machine import device_named, use_one_thread
     from verify.commands.prove import print_json
@@ -25,7 +25,7 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     use_one_thread()
     check_reference()
     device = device_named(device)
-    found = replay(witness, device)
+    found = replayed(witness, device)
     status, sentence = _judged(witness, found)
     if as_json:
         print_json({**_as_plain(witness, found, device), "says": sentence})
@@ -36,11 +36,11 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
 
 def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     """The exit status, and the sentence that goes with it."""
-    if witness.facts["at_output"]:
-        said = "outside its bound" if witness.facts["verdict"] == Verdict.VIOLATED else "inside its bound"
+    if witness.facts.at_output:
+        said = "outside its bound" if witness.facts.verdict == Verdict.VIOLATED else "inside its bound"
         return INCOMPLETE, f"It is of the block's output, where it was {said}, and which needs the block; its first dense layer reads no context."
     bits = "both sides come out bit for bit" if found.reproduces else "the sides come out otherwise than recorded"
-    recorded = str(witness.facts["verdict"])
+    recorded = witness.facts.verdict
     outside = found.certificate is not None and not found.certificate.inside
     if found.certificate is not None and not found.certificate.seconded:
         return FAILED, f"Ball arithmetic and mpmath's intervals disagree about the exact value; {bits}."
@@ -62,7 +62,7 @@ def _as_plain(witness: "Witness", found: "Replayed", device: str) -> dict[str, A
     """Everything, as JSON has it."""
     certificate = found.certificate
     return {
-        "witness": witness.facts,
+        "witness": witness.facts.as_dict(),
         "device": device,
         "numerics": found.numerics,
         "verdict": found.verdict,
@@ -92,12 +92,12 @@ def _told(witness: "Witness", found: "Replayed", device: str, sentence: str) -> 
         ("predicted move", f"{found.moved[entry].item():.6g}", f"{kept['moved'][entry].item():.6g}"),
         ("bound", f"{found.bound[entry].item():.6g}", f"{kept['bound'][entry].item():.6g}"),
         ("error ÷ bound", f"{found.ratio:.6g}", f"{found.recorded_ratio:.6g}"),
-        ("verdict", found.verdict, str(facts["verdict"])),
-        ("numerics", found.numerics, str(facts["numerics"])),
-        ("device", device, str(facts["device"])),
+        ("verdict", found.verdict, facts.verdict),
+        ("numerics", found.numerics, facts.cell.numerics),
+        ("device", device, facts.device),
     ]
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    lines = [f"{facts['cell']}, case {facts['case']} (seed {facts['seed']}), entry {entry} of {len(error)}:"]
+    lines = [f"{facts.cell}, case {facts.case} (seed {facts.seed}), entry {entry} of {len(error)}:"]
     lines += [f"  {name:<{wide[0]}}  {here:<{wide[1]}}  {then}".rstrip() for name, here, then in rows]
     if found.certificate is not None:
         inside = "inside their radii" if found.certificate.inside else "NOT inside their radii"

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numeric.architecture.shapes import AskedShapes
-from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
-from numeric.cells.scenario import scenarios_named
-from numeric.cells.subject import Subject
+from numeric.cells import Cell, Subject, measure_cell, variant_of
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode, Refinement, probe
+from numeric.scenarios import scenarios_named
+from numeric.sides import block_in_format, seed_of
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, NearZeroSweep
 from verify.records import cell_rows
@@ -35,7 +35,7 @@ def measure(subject: Subject, probed: ProbedMode, variant: str, scenario: str, c
     """Measure one cell."""
     started = time.perf_counter()
     (family,) = scenarios_named([scenario])
-    cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), family, cases, certified)
+    cell = Cell(subject, block_in_format(subject.model.block, probed), probed, variant_of(subject, variant), family, cases, certified)
     found = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and scenario == "random"
     factor = cell_rows.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
@@ -50,5 +50,5 @@ def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[
 
 def sweep_near_zero(subject: Subject, probed: ProbedMode, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:
     """Measure each variant in one mode from ‖a‖ = 1 down to 0, on the same operands."""
-    attended = Attended(subject, block_in_format(subject, probed), probed, seed_of(seed, subject.block.id, "near zero sweep"))
-    return [cell_rows.sweep_record(subject, name, probed, sweep(attended, subject.variant(name))) for name in variants]
+    attended = Attended(subject, block_in_format(subject.model.block, probed), probed, seed_of(seed, subject.block.id, "near zero sweep"))
+    return [cell_rows.sweep_record(subject, name, probed, sweep(attended, variant_of(subject, name))) for name in variants]

@@ -6,15 +6,15 @@ from itertools import product
 from typing import Literal
 
 from numeric.architecture import Block
-from numeric.cells.exclusions import exclusion_reason, unsupported_reason
-from numeric.cells.scenario import Scenario, claim_of, scenarios_named
-from numeric.cells.subject import Subject
+from numeric.cells import Scenario, Subject, claim_of, exclusion_reason, variant_of
+from numeric.cells.exclusions import unsupported_reason
 from numeric.formats import Mode, modes_named
 from numeric.machine import ProbedMode
+from numeric.scenarios import scenarios_named
 from numeric.training import BlockNotTrained
 from reports.record.record import CellRecord, NotSwept
 from reports.record.row import NotMeasured
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan.plan import Plan
 from verify.records import cell_rows
@@ -90,7 +90,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             if scenario.refuses(block.block, mode) is not None:
                 continue
             place += 1
-            reason = exclusion_reason(block.block, block.model.block, mode, scenario, block.variant(variant))
+            reason = exclusion_reason(block.block, block.model.block, mode, scenario, variant_of(block, variant))
             if reason is not None:
                 claim = claim_of(scenario, block.model.block)
                 found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)

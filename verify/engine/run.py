@@ -11,11 +11,10 @@ from typing import Protocol
 
 from numeric.arithmetics import check_reference
 from numeric.blocks import blocks_named
-from numeric.cells.scenario import claim_of
-from numeric.cells.subject import Subject
+from numeric.cells import Subject, claim_of
 from numeric.machine import use_one_thread
 from numeric.training import BlockNotTrained, TrainedBlock
-from numeric.user_blocks.admission import OwnBlock
+from numeric.user_blocks import OwnBlock
 from reports.ci.files import write_for_ci
 from reports.page import write_report
 from reports.record.agreement import disagreeing_cells
@@ -24,7 +23,7 @@ from reports.record.record import NearZeroSweep, NotSwept, RunRecord
 from reports.record.run_folder import write_run
 from symbolic.claims import load_claims
 from symbolic.prover import prove
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 from verify.engine.failures import failure_of
 from verify.engine.jobs import CellFound, measure, sweep_near_zero
 from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned

@@ -13,7 +13,7 @@ from reports.record.record import Bounds, CellRecord, ClaimRecord, Environment, 
 from reports.record.row import NotMeasured, Row
 from reports.record.run_folder import write_run, write_witness
 from symbolic.errata import load_errata
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from verify.engine.failures import Failure
 from verify.engine.jobs import CellFound
 from verify.engine.planned_cells import Measurements

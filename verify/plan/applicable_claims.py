@@ -2,8 +2,9 @@
 
 from numeric.architecture import Block, ContextualBlock, output_layers
 from numeric.architecture.wiring import wiring
-from numeric.cells.scenario import all_scenarios, claim_of
+from numeric.cells import claim_of
 from numeric.formats import MODES
+from numeric.scenarios import all_scenarios
 from symbolic.claims import claim_ids
 
 OF_SOME_FORMS = frozenset(

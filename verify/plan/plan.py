@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from verify.plan.profiles import Profile, profile_named
 
 if TYPE_CHECKING:
-    from numeric.user_blocks.admission import OwnBlock
+    from numeric.user_blocks import OwnBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,11 @@ def make_plan(
     own: a user's block, which takes the place of the registry's, and brings its own variants; target: how the command names it.
     """
     from numeric.blocks import blocks_named
-    from numeric.cells.scenario import scenarios_named
+    from numeric.cells import variant_of
     from numeric.formats import modes_named
     from numeric.machine import device_named, refinements_named
-    from numeric.sides.variant import variants_named
+    from numeric.scenarios import scenarios_named
+    from numeric.sides import variants_named
     from symbolic.claims import claim_ids
 
     blocks, formats, variants, scenarios = (None if names is None else list(dict.fromkeys(names)) for names in (blocks, formats, variants, scenarios))
@@ -94,7 +95,7 @@ def make_plan(
     chosen = {
         "block": (own.block.id,) if own else tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
         "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
-        "variant": tuple(own.variant(name).id for name in variants or ()) if own else tuple(variant.id for variant in variants_named(variants)),
+        "variant": tuple(variant_of(own, name).id for name in variants or ()) if own else tuple(variant.id for variant in variants_named(variants)),
         "scenario": tuple(scenario.id for scenario in scenarios_named(row.scenarios if scenarios is None else scenarios)),
     }
     left_out = tuple(row.value for row in refinements_named(list(dict.fromkeys(without or ()))))

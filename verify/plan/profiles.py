@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
 
 
 class UnknownProfile(CallError):

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
-    from numeric.user_blocks.admission import OwnBlock
+    from numeric.user_blocks import OwnBlock
 
 
 class UnusableFile(CallError):
@@ -19,7 +19,7 @@ class UnusableFile(CallError):
 
 def load_own(target: str) -> "OwnBlock":
     """The block that ``FILE:FUNCTION`` makes; with the file's ``make_contexts`` and ``update``, if it has them.  Raises UnusableFile, UnusableBlock."""
-    from numeric.user_blocks.admission import own_block
+    from numeric.user_blocks import own_block
 
     path, _, function = target.rpartition(":")
     if not path or not function:

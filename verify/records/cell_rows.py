@@ -3,17 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from numeric.arithmetics.balls import Agreement, Certificate
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
-from numeric.cells.cell import Cell, Measurement
-from numeric.cells.subject import Subject
-from numeric.experiments.near_zero_sweep import CASES, Sweep
+from numeric.cells import Cell, Measurement, Subject
+from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
+from numeric.sides.certificate import Agreement, Certificate
 from numeric.training import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 
 def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
@@ -69,7 +68,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             moved = judged.moved[mask]
             measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
     return CellRecord(
-        id=cell.id,
+        id=str(cell.id),
         claim=cell.claim,
         block=cell.subject.block.id,
         format=cell.probed.mode.id,
@@ -145,7 +144,7 @@ def sweep_record(subject: Subject, variant: str, probed: ProbedMode, found: Swee
         measured_radius=found.measured_radius,
         predicted_by=found.predicted_by,
         levels=[
-            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=CASES)
+            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=SWEPT)
             for level in found.levels
         ],
     )

@@ -7,7 +7,7 @@ from symbolic.claim import Claim
 from symbolic.counterexamples import Counterexample as StoredCounterexample
 from symbolic.errata import Erratum
 from symbolic.prover import NOT_SHOWN, MutantOutcome, Proof
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 
 def claim_record(proof: Proof) -> ClaimRecord:

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numeric.cells.cell import Cell
-from numeric.experiments.implicit_dynamics import Identity, implicit_dynamics
-from numeric.experiments.one_update_many_queries import FRESH, OverTrials, StaticPoint, static_patches
-from numeric.experiments.one_update_many_queries import TRIALS as CONTEXTS
+from numeric.cells import Cell
+from numeric.experiments.implicit_dynamics import MeasuredIdentity, implicit_dynamics
+from numeric.experiments.one_update_many_queries import CONTEXTS, FRESH, StaticPoint, TrialSummary, static_patches
 from numeric.experiments.paper_figures import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
 from numeric.experiments.patched_stack import PROMPTS, STRAYED, generations, is_stack, replays
 from numeric.experiments.post_norm import post_norm
 from numeric.machine import BATCH, ProbedMode
-from numeric.search.readable_context import Shrunk, in_words, shrink
-from numeric.search.worst_context import Best, Budget, Found, bench, search
+from numeric.search import Best, Budget, Found, Shrunk, bench, search, shrink
+from numeric.search.readable_context import in_words
 from numeric.sides.variant import VARIANTS
 from numeric.training import BlockNotTrained, TrainedBlock
 from reports.record.experiments import (
@@ -36,7 +35,7 @@ from reports.record.experiments import (
     StaticPointRecord,
 )
 from reports.record.row import NotMeasured, Row
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from verify.engine.failures import Failure
 from verify.plan.plan import Plan
 
@@ -178,7 +177,7 @@ def dynamics(trained: TrainedBlock, formats: Sequence[ProbedMode]) -> DynamicsRe
     return DynamicsRecord(block=trained.block.id, tokens=found.tokens, formats=rows)
 
 
-def _identity(found: Identity) -> IdentityRecord:
+def _identity(found: MeasuredIdentity) -> IdentityRecord:
     points = [(point.tokens, point.error, point.bound, point.effect) for point in found.points]
     return IdentityRecord(points=points, worst=found.worst, resolution=found.resolution, vacuous=list(found.vacuous))
 
@@ -332,7 +331,7 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
         writer.writerows(rows)
 
 
-def _over_trials(found: OverTrials) -> tuple[float, float, float]:
+def _over_trials(found: TrialSummary) -> tuple[float, float, float]:
     return found.mean, found.error, found.median
 
 

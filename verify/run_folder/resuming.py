@@ -16,7 +16,7 @@ from reports.record.cases_table import keep_only
 from reports.record.record import Environment, Probe
 from reports.record.run_folder import WITNESSES_FOLDER, DamagedRun, load_run, remove_unfinished
 from reports.text.numbers import counted
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal
 from verify.run_folder.journal_entries import FinishedWork, Header, KeptCell, KeptModel, digest, read_header, read_kept

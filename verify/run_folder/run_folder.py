@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.record.run_folder import UNFINISHED, remove_unfinished
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
     from verify.plan.plan import Plan

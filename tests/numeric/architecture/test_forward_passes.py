@@ -5,21 +5,19 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.form import output_layers
+from numeric.architecture import ContextualBlock, UnusableBlock, output_layers
 from numeric.architecture.wiring import leaves, wiring
-from numeric.cells.cell import block_in_format
-from numeric.machine.probing import ProbedMode
+from numeric.machine import ProbedMode
 from numeric.scenarios.random import SCENARIO
-from numeric.sides.passes import forward, patched_forward
-from numeric.sides.sides import in_format
-from numeric.training.trained_block import TrainedBlock
+from numeric.sides import block_in_format, in_format
+from numeric.sides.passes import Patch, forward, patched_forward
+from numeric.training import TrainedBlock
 
 CASES = 6
 
 
 def drawn(trained: TrainedBlock, probed: ProbedMode):
-    block = block_in_format(trained, probed)
+    block = block_in_format(trained.model.block, probed)
     return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
@@ -44,7 +42,7 @@ def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[
     patch = {"network.0.weight": block.first.weight + noise}
     if block.skip:
         patch["network.2.bias"] = block.get_parameter("network.2.bias") + noise[:, 0, :]
-    together = patched_forward(block, None, cases.query, patch, machine["fp64"])
+    together = patched_forward(block, None, cases.query, Patch(patch), machine["fp64"])
     for case in range(CASES):
         alone = functional_call(block, {key: value[case] for key, value in patch.items()}, (None, cases.query[case : case + 1]))
         # Kernels may sum in another order: products of 128 terms of size at most 10 differ by far less than this.

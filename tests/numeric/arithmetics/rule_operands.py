@@ -6,8 +6,7 @@ from functools import cache
 
 import torch
 
-from numeric.formats.format import Format
-from numeric.formats.storage import round_to
+from numeric.formats import Format, round_to
 from numeric.machine.kernels import ALL_KERNELS
 from tests.numeric.arithmetics.rule_trials import FP32, TF32, Desk, Machine, exactly, of
 

@@ -11,7 +11,7 @@ import torch
 
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form
-from numeric.formats.format import format_named
+from numeric.formats import format_named
 from tests.numeric.arithmetics.rule_trials import FP32, TF32, Desk, added, chain, exactly, of
 
 EIGHTH = Fraction(1, 8)

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from numeric.arithmetics.hazard import hazards
-from numeric.formats.format import Format, format_named
-from numeric.formats.storage import round_to, torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics import hazards
+from numeric.formats import Format, format_named, round_to, torch_dtype
+from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
-from numeric.formats.format import Format
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import dense_layer
+from numeric.formats import Format, torch_dtype
+from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
 from numeric.machine.summation_order import order_of
-from numeric.sides.variant import VARIANTS, Variant
+from numeric.sides import Variant
+from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 from tests.numeric.formats.drawn_operands import NATIVE
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, outward
+from numeric.arithmetics import outward
+from numeric.arithmetics.envelope import Envelope
 
 SIZE = 3
 reals = st.one_of(st.floats(0, 4), st.floats(0, 1e-300), st.floats(0, 5e-310), st.floats(0, 1e150))

@@ -10,20 +10,19 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import value_and_variance
+from numeric.arithmetics.entry_roundings import Roundings
 from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
-from numeric.arithmetics.value_and_variance import Given, Roundings, exactly
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.formats.format import format_named
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import BATCH, DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.probing import ProbedMode
-from numeric.machine.refinements import Refinement
+from numeric.arithmetics.value_and_variance import Given, exactly
+from numeric.cells import Cell, measure_cell
+from numeric.formats import format_named
+from numeric.machine import BATCH, ErrorModel, ProbedMode, Refinement
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
 from numeric.machine.summation_order import order_of
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.trained_block import TrainedBlock
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format, in_format, measure_sides
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
@@ -47,7 +46,7 @@ def allowed(cases: int, probability: float = FAILURE_PROBABILITY) -> int:
 
 def exceedances(trained: TrainedBlock, probed: ProbedMode, scenario: str = "random") -> tuple[int, int, float]:
     """Judged cases that exceed their expected bound, all of them, and the median of expected over error."""
-    judged = measure_cell(Cell(trained, block_in_format(trained, probed), probed, FORMULA, scenarios_named([scenario])[0], CASES), 0).judged
+    judged = measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, FORMULA, scenarios_named([scenario])[0], CASES), 0).judged
     mask = judged.reason == ""
     with np.errstate(divide="ignore"):
         return int((judged.expected_ratio[mask] > 1).sum()), int(mask.sum()), float(np.median(judged.expected[mask] / judged.error[mask]))
@@ -80,7 +79,7 @@ def too_large(trained: TrainedBlock, probed: ProbedMode) -> bool:
     Entries of one case have errors in common, so each case counts as one number; the mean of many is nearly normal.
     """
     generator = torch.Generator().manual_seed(0)
-    block, scenario = block_in_format(trained, probed), scenarios_named(["random"])[0]
+    block, scenario = block_in_format(trained.model.block, probed), scenarios_named(["random"])[0]
     squares = []
     for _ in range(2):
         sides = measure_sides(block, in_format(block, scenario.draw(trained, probed.mode.range, BATCH, generator), probed), FORMULA, probed)
@@ -105,7 +104,9 @@ def test_without_the_roundings_of_the_patched_weight_they_are(
 
 
 def test_no_verdict_depends_on_it(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = Cell(blocks["attention"], block_in_format(blocks["attention"], machine["fp32"]), machine["fp32"], FORMULA, scenarios_named(["near_zero"])[0], 256)
+    cell = Cell(
+        blocks["attention"], block_in_format(blocks["attention"].model.block, machine["fp32"]), machine["fp32"], FORMULA, scenarios_named(["near_zero"])[0], 256
+    )
     plain = measure_cell(cell, 0).judged
     monkeypatch.setattr("numeric.sides.expected_difference.deviations_allowed", lambda entries: 0.0)
     nothing = measure_cell(cell, 0).judged

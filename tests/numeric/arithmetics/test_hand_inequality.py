@@ -10,15 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.balls import ball, certify
-from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics import ball, exact, hazards
 from numeric.arithmetics.roundoff import gamma
-from numeric.arithmetics.value_and_radius import dense_layer, exact
-from numeric.formats.format import Format
-from numeric.formats.mode import modes_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import probe
+from numeric.arithmetics.value_and_radius import dense_layer
+from numeric.formats import Format, modes_named, torch_dtype
+from numeric.machine import ErrorModel, probe
+from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 from tests.numeric.formats.drawn_operands import NATIVE
@@ -92,13 +89,13 @@ def test_the_ball_reference_finds_the_true_error_inside(seed: int, machine: tupl
     def column(x: Tensor) -> list[float]:
         return x.double().flatten().tolist()
 
-    W, b = ball(case.W.double().tolist()), ball([[x] for x in column(case.b)])
+    layer = ExactLayer(ball(case.W.double().tolist()), ball([[x] for x in column(case.b)]))
     right_radius = case.right_apart if machine[1].opmath != machine[0] else case.right
-    args = column(case.z), column(case.a), FORMULA, column(case.y_left), column(case.y_right)
-    found = certify(W, b, *args, column(case.left), column(right_radius))
+    operands, right = Operands(*map(column, (case.z, case.a, case.a))), Enclosure(column(case.y_right), column(right_radius))
+    found = certify(layer, operands, FORMULA, Enclosure(column(case.y_left), column(case.left)), right)
     assert found.inside
     assert max(found.left, found.right) > 0
     # The planted negative: radii smaller than the error that was certified cannot contain it.
     half = [min(found.left, r) / 2 for r in column(case.left)]
     if found.left > 0:
-        assert not certify(W, b, *args, half, column(right_radius)).inside
+        assert not certify(layer, operands, FORMULA, Enclosure(column(case.y_left), half), right).inside

@@ -16,13 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.hazard import Hazards, hazards
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
-from numeric.formats.format import Format, format_named
-from numeric.formats.mode import modes_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import probe
+from numeric.arithmetics import Hazards, WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import dense_layer
+from numeric.formats import Format, format_named, modes_named, torch_dtype
+from numeric.machine import ErrorModel, probe
 from tests.numeric.formats.drawn_operands import NAMES, draw
 
 K = 5

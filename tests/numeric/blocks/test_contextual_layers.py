@@ -4,16 +4,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.blocks import all_blocks
-from numeric.cells.cell import block_in_format
-from numeric.cells.scenario import Batch
-from numeric.machine.probing import ProbedMode
+from numeric.machine import ProbedMode
 from numeric.scenarios.random import SCENARIO
 from numeric.scenarios.subset import SCENARIO as SUBSET
-from numeric.sides.passes import forward, patched_forward
-from numeric.sides.sides import in_format
-from numeric.training.trained_block import TrainedBlock
+from numeric.sides import Batch, block_in_format, in_format
+from numeric.sides.passes import Patch, forward, patched_forward
+from numeric.training import TrainedBlock
 from tests.numeric.blocks.plain_layers import PLAIN, attended
 
 CASES = 4
@@ -24,7 +22,7 @@ BLOCKS = [block.id for block in all_blocks()]
 
 
 def drawn(trained: TrainedBlock, probed: ProbedMode) -> tuple[ContextualBlock, Batch]:
-    block = block_in_format(trained, probed)
+    block = block_in_format(trained.model.block, probed)
     return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
@@ -84,7 +82,7 @@ def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: 
 def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine[name])
     weight = block.first.weight.detach().expand(CASES, -1, -1)
-    patches = [{f"network.{block.first_layers[0]}.weight": factor * weight} for factor in (1, 2)]
+    patches = [Patch({f"network.{block.first_layers[0]}.weight": factor * weight}) for factor in (1, 2)]
     one, other = (patched_forward(block, None, cases.query, patch, machine[name]) for patch in patches)
     assert torch.equal(one.attended, other.attended)
     assert not torch.equal(one.output, other.output)

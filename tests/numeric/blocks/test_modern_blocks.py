@@ -8,24 +8,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
-from numeric.architecture.form import output_layers
+from numeric.architecture import ContextualBlock, UnusableBlock, output_layers
 from numeric.architecture.wiring import wiring
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import WithRadius, exact
+from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.blocks import all_blocks
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.scenario import claim_of, scenarios_named
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import ProbedMode
+from numeric.cells import Cell, Measurement, claim_of, measure_cell
+from numeric.machine import ErrorModel, ProbedMode
+from numeric.scenarios import scenarios_named
 from numeric.scenarios.random import SCENARIO
-from numeric.sides.judging import judge
+from numeric.sides import block_in_format, in_format, judge, measure_sides
 from numeric.sides.output_patch import output_patch
-from numeric.sides.sides import in_format, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.trained_block import TrainedBlock
+from numeric.training import TrainedBlock
 from symbolic import formulas
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests.numeric.blocks.plain_layers import NETWORKS, attended, normalised
 
 CASES = 4
@@ -43,7 +39,7 @@ def test_every_carrying_block_has_a_plain_network() -> None:
 @pytest.mark.parametrize("block_id", CARRYING)
 def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """v + M(N(v)), with N of the query in a parallel block, by Python floats."""
-    block = block_in_format(blocks[block_id], machine["fp64"])
+    block = block_in_format(blocks[block_id].model.block, machine["fp64"])
     cases = in_format(block, SCENARIO.draw(blocks[block_id], machine["fp64"].mode.range, CASES, torch.Generator().manual_seed(3)), machine["fp64"])
     found = block(cases.context, cases.query)
     assert isinstance(block.contextual, nn.Module)
@@ -76,7 +72,7 @@ def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dic
 
 
 def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 128), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 128), 0)
 
 
 def _no_update(delta, h):
@@ -125,7 +121,7 @@ def test_a_bias_update_that_is_left_out_is_seen(
 @pytest.mark.parametrize("of_gates", [False, True])
 def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Against exact rationals, at both ends of a radius of 1/8: W_o + (δ/Σγ)hᵀ/‖h‖², entry by entry; far more than roundings lie between."""
-    block, probed = block_in_format(blocks["mixture-of-experts"], machine["fp64"]), machine["fp64"]
+    block, probed = block_in_format(blocks["mixture-of-experts"].model.block, machine["fp64"]), machine["fp64"]
     layers, found = output_layers(block, wiring(block)), hazards(1)
     assert layers.gates is not None
     generator = torch.Generator().manual_seed(2)
@@ -152,10 +148,10 @@ def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks
 
 def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """The resolution of a carrying block is not better than bound over |δ| at its output."""
-    block, probed = block_in_format(blocks["pre-ln"], machine["bf16"]), machine["bf16"]
+    block, probed = block_in_format(blocks["pre-ln"].model.block, machine["bf16"]), machine["bf16"]
     drawn = SCENARIO.draw(blocks["pre-ln"], probed.mode.range, 64, torch.Generator().manual_seed(3))
     sides = measure_sides(block, in_format(block, drawn, probed), VARIANTS[0], probed)
-    bound, lacks = (sides.left.output_radius + sides.right.output_radius).amax(-1), sides.output_effect
+    bound, lacks = sides.output_bound.amax(-1), sides.output_effect
     assert lacks is not None
     at_output = (bound / lacks.amax(-1)).numpy()
     assert bool((judge(sides).resolution >= at_output * (1 - 2.0**-40)).all())
@@ -164,7 +160,7 @@ def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, Train
 
 
 def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block = block_in_format(blocks["parallel"], machine["fp64"])
+    block = block_in_format(blocks["parallel"].model.block, machine["fp64"])
     assert [call.name for call in output_layers(block, wiring(block)).matrices] == ["2"]
     found = measured(blocks["parallel"], machine["fp64"])
     assert not found.judged.effect.any()

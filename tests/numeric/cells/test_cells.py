@@ -9,24 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.architecture.shapes import asked_shapes
-from numeric.arithmetics.balls import ball, certify
+from numeric.architecture import asked_shapes
+from numeric.arithmetics import ball
 from numeric.blocks import all_blocks
-from numeric.cells import cell as cells
-from numeric.cells.cell import Cell, block_in_format, measure_cell, seed_of
-from numeric.cells.exclusions import exclusion_reason, unsupported_reason
-from numeric.cells.scenario import all_scenarios, scenarios_named
+from numeric.cells import Cell, exclusion_reason, measure_cell
+from numeric.cells import measurement as cells
+from numeric.cells.exclusions import unsupported_reason
 from numeric.experiments.near_zero_sweep import Attended, sweep
-from numeric.formats.format import format_named
-from numeric.formats.mode import MODES, modes_named
-from numeric.machine.probing import ProbedMode, probe
-from numeric.sides import passes, sides
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.trained_block import TrainedBlock
+from numeric.formats import MODES, format_named, modes_named
+from numeric.machine import ProbedMode, probe
+from numeric.scenarios import all_scenarios, scenarios_named
+from numeric.sides import Variant, block_in_format, in_format, judge, measure_sides, passes, seed_of, sides, variants_named
+from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
 from symbolic import formulas
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 CASES = 320
 BLOCKS = ["attention", "attention-skip"]
@@ -52,7 +50,7 @@ ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
 
 def a_cell(trained: TrainedBlock, probed: ProbedMode, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
-    return Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named([scenario])[0], cases)
+    return Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenarios_named([scenario])[0], cases)
 
 
 ORDINARY = ("random", "near_zero", "recompute", "subset")
@@ -221,7 +219,9 @@ SWEPT = [
 @pytest.fixture(scope="module")
 def attended(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> Callable[[str, str], Attended]:
     """What a block's contextual layer computes in a mode; the variants, which come one after the other, share it."""
-    return lru_cache(maxsize=1)(lambda block_id, name: Attended(blocks[block_id], block_in_format(blocks[block_id], machine[name]), machine[name], 11))
+    return lru_cache(maxsize=1)(
+        lambda block_id, name: Attended(blocks[block_id], block_in_format(blocks[block_id].model.block, machine[name]), machine[name], 11)
+    )
 
 
 @pytest.mark.parametrize(("block_id", "name", "variant"), SWEPT, ids=lambda part: getattr(part, "id", part))
@@ -236,16 +236,16 @@ def test_the_near_zero_radius_is_as_predicted(variant: Variant, name: str, block
 def test_a_certificate_sees_what_is_planted() -> None:
     W, b, z, a = [[1.0, 2.0], [0.5, -1.0]], [0.25, 0.0], [3.0, 1.0], [1.0, -1.0]
     exact = [5.25, 0.5]  # Wz + b, by hand
-    balls = ball(W), ball([[x] for x in b])
+    layer, operands, sharp = ExactLayer(ball(W), ball([[x] for x in b])), Operands(z, a, a), Enclosure(exact, [0.0, 0.0])
     formula, scaled = variants_named(["formula", "scaled"])
     for variant in (formula, scaled):
-        good = certify(*balls, z, a, variant, exact, exact, [0.0, 0.0], [1e-80, 1e-80])
+        good = certify(layer, operands, variant, sharp, Enclosure(exact, [1e-80, 1e-80]))
         assert good.inside
         assert good.left == 0.0
         assert good.right < 1e-80  # a rounding of 320 bits, not of 53
-    assert not certify(*balls, z, a, formula, exact, [5.25, 0.5000001], [0.0, 0.0], [1e-8, 1e-8]).inside
+    assert not certify(layer, operands, formula, sharp, Enclosure([5.25, 0.5000001], [1e-8, 1e-8])).inside
     wrong = Variant("wrong", "wrong", lambda W, delta, a: formulas.rank_one_update(W, delta, a) + formulas.rank_one_update(W, delta, a))
-    assert not certify(*balls, z, a, wrong, exact, exact, [1.0, 1.0], [100.0, 100.0]).inside
+    assert not certify(layer, operands, wrong, Enclosure(exact, [1.0, 1.0]), Enclosure(exact, [100.0, 100.0])).inside
 
 
 @pytest.mark.gpu
@@ -276,7 +276,7 @@ def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: 
 def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """‖bound‖∞/‖WΔA‖∞, and with a skip connection the larger of it and ‖bound‖∞/‖ΔA‖∞ at the output: by hand, from the bounds and the block alone."""
     probed = machine[name]
-    block = block_in_format(blocks[block_id], probed)
+    block = block_in_format(blocks[block_id].model.block, probed)
     (scenario,) = scenarios_named(["random"])
     cases = in_format(block, scenario.draw(blocks[block_id], probed.mode.range, 4, torch.Generator().manual_seed(5)), probed)
     found = measure_sides(block, cases, VARIANTS[0], probed)
@@ -288,7 +288,7 @@ def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, bl
     for case in range(4):
         delta = [Fraction(x) - Fraction(y) for x, y in zip(z[case].double().tolist(), a[case].double().tolist(), strict=True)]
         effect = max(abs(sum(w * x for w, x in zip(row, delta, strict=True))) for row in W)
-        first, output = (max((getattr(found.left, where) + getattr(found.right, where))[case].tolist()) for where in ("first_layer_radius", "output_radius"))
+        first, output = (max(getattr(found, where)[case].tolist()) for where in ("bound", "output_bound"))
         expected = Fraction(first) / effect
         if block.skip:
             expected = max(expected, Fraction(output) / max(abs(x) for x in delta))

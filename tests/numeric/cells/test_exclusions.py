@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.cells.exclusions import unsupported_reason
-from numeric.formats.mode import modes_named
+from numeric.formats import modes_named
 
 WIDTH = 8
 

@@ -9,18 +9,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.replay import recorded_ratio, replay
-from numeric.cells.scenario import scenarios_named
-from numeric.cells.witness import DamagedWitness, Witness, make_witness, read_witness, worst_case
-from numeric.formats.mode import MODES
-from numeric.machine.probing import ProbedMode
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import variants_named
-from numeric.training.trained_block import TrainedBlock
+from numeric.cells import Cell, Measurement, measure_cell
+from numeric.cells.replay import recorded_ratio, replayed
+from numeric.cells.witness import DamagedWitness, encoded, make_witness, read_witness, worst_case
+from numeric.formats import MODES
+from numeric.machine import ProbedMode
+from numeric.scenarios import scenarios_named
+from numeric.sides import block_in_format, in_format, judge, measure_sides, variants_named
+from numeric.training import TrainedBlock
 from symbolic import formulas
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 WAYS = (("attention", "formula", "random"), ("attention-skip", "scaled", "near_zero"), ("attention", "factored", "recompute"))
 ASKED = [(mode.id, *WAYS[0 if mode.inputs else number % 3]) for number, mode in enumerate(MODES) if "cpu" in mode.runs_on and mode.id != "fp16-reduced"]
@@ -30,7 +28,7 @@ ASKED += [("fp16-reduced", *WAYS[1]), ("fp32", *WAYS[2]), ("bf16", *WAYS[0])]
 
 def measured(trained: TrainedBlock, probed: ProbedMode, variant: str, scenario: str, cases: int = 600) -> Measurement:
     (way,), (family,) = variants_named([variant]), scenarios_named([scenario])
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, way, family, cases), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, way, family, cases), 0)
 
 
 @pytest.mark.parametrize(("name", "block", "variant", "scenario"), dict.fromkeys(ASKED))
@@ -42,10 +40,10 @@ def test_the_gravest_case_comes_out_bit_for_bit_without_its_block(
     path = tmp_path / "witness.safetensors"
     path.write_bytes(found.witness.to_bytes())
     witness = read_witness(path)
-    again = replay(witness)
+    again = replayed(witness)
     assert again.reproduces
-    case = witness.facts["case"]
-    assert witness.facts["verdict"] == found.judged.verdict[case]
+    case = witness.facts.case
+    assert witness.facts.verdict == found.judged.verdict[case]
     judged = found.was_judged
     assert max(found.judged.ratio[case], found.judged.output_ratio[case]) == np.maximum(found.judged.ratio, found.judged.output_ratio)[judged].max()
     # The verdict's bound has room for float64's own roundings: an ulp or two of the bound, and one of each difference it takes.
@@ -64,12 +62,12 @@ def test_a_violation_is_kept_before_any_case_that_is_none(
         planted.setattr(formulas, "rank_one_update", lambda W, delta, a: right(W, delta, a) + right(W, delta, a) / 256.0)
         found = measured(blocks["attention"], machine["fp32"], "formula", "random")
         assert found.witness is not None
-        assert found.witness.facts["verdict"] == Verdict.VIOLATED
-        wrong = replay(found.witness)
+        assert found.witness.facts.verdict == Verdict.VIOLATED
+        wrong = replayed(found.witness)
         assert wrong.reproduces
         assert wrong.verdict == Verdict.VIOLATED
         assert wrong.ratio > 1
-    mended = replay(found.witness)
+    mended = replayed(found.witness)
     assert mended.same_left
     assert not mended.same_right
     assert mended.verdict == Verdict.HOLDS
@@ -120,12 +118,14 @@ def test_every_edited_byte_is_noticed(kept: Path) -> None:
 
 def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept: Path) -> None:
     witness = read_witness(kept)
+    known = witness.facts.as_dict()
     for tensors, facts, said in (
-        ({name: tensor for name, tensor in witness.tensors.items() if name != "bound"}, witness.facts, "lacks bound"),
-        (witness.tensors, {name: fact for name, fact in witness.facts.items() if name != "place"}, "lacks place"),
-        (witness.tensors, {**witness.facts, "schema_version": 99}, "schema_version 99"),
+        ({name: tensor for name, tensor in witness.tensors.items() if name != "bound"}, known, "lacks bound"),
+        (witness.tensors, {name: fact for name, fact in known.items() if name != "place"}, "lacks place"),
+        (witness.tensors, {name: fact for name, fact in known.items() if name != "numerics"}, "lacks numerics"),
+        (witness.tensors, {**known, "schema_version": 99}, "schema_version 99"),
     ):
-        kept.write_bytes(Witness(tensors, facts).to_bytes())
+        kept.write_bytes(encoded(tensors, facts))
         with pytest.raises(DamagedWitness, match=said):
             read_witness(kept)
     save_file(load_file(kept), kept, metadata={"witness": json.dumps({})})
@@ -137,36 +137,54 @@ def test_a_witness_that_lacks_something_or_is_of_another_version_is_refused(kept
 def test_it_holds_what_was_measured(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """Each tensor is that of the case: both bounds are sums of two radii, at either site."""
     probed = machine["fp32"]
-    block = block_in_format(blocks[block_id], probed)
+    block = block_in_format(blocks[block_id].model.block, probed)
     (scenario,), (variant,) = scenarios_named(["recompute"]), variants_named(["formula"])
     drawn = in_format(block, scenario.draw(blocks[block_id], probed.mode.range, 64, torch.Generator().manual_seed(0)), probed)
     sides = measure_sides(block, drawn, variant, probed, scenario.attend)
     place = 5
-    kept = make_witness(block.first.weight, block.first.bias, sides, judge(sides), place, {}, torch.float32).tensors
+    kept = make_witness(Cell(blocks[block_id], block, probed, variant, scenario, 64), sides, judge(sides), place, 0, 0).tensors
     left, right = sides.left, sides.right
     whole = {
-        "W": block.first.weight, "b": block.first.bias, "z": sides.z[place], "a": sides.a[place], "again": sides.again[place], "moved": sides.moved[place],
-        "left": left.first_layer[place], "right": right.first_layer[place], "bound": left.first_layer_radius[place] + right.first_layer_radius[place],
-        "output_left": left.output[place], "output_right": right.output[place], "output_bound": left.output_radius[place] + right.output_radius[place],
-    }  # fmt: skip
+        "W": block.first.weight,
+        "b": block.first.bias,
+        "z": sides.z[place],
+        "a": sides.a[place],
+        "again": sides.again[place],
+        "moved": sides.moved[place],
+        "left": left.first_layer.value[place],
+        "right": right.first_layer.value[place],
+        "bound": left.first_layer.radius[place] + right.first_layer.radius[place],
+        "output_left": left.output.value[place],
+        "output_right": right.output.value[place],
+        "output_bound": left.output.radius[place] + right.output.radius[place],
+    }
     assert set(kept) <= set(whole)
     for name, tensor in kept.items():
         assert torch.equal(tensor.double(), whole[name].double()), name
-    assert bool((left.output_radius[place] > 0).all() and (right.output_radius[place] > 0).all())
+    assert bool((left.output.radius[place] > 0).all() and (right.output.radius[place] > 0).all())
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"place": 9999}, {"place": -1}, {"batch": 0}, {"batch": "512"}, {"without": None}, {"a": torch.zeros(3)}, {"b": torch.zeros(3)},
-        {"W": torch.zeros(4)}, {"W": torch.zeros((128, 32), dtype=torch.float64)}, {"z": torch.zeros(32, dtype=torch.int64)}, {"bound": torch.zeros(1)},
+        {"place": 9999},
+        {"place": -1},
+        {"batch": 0},
+        {"batch": "512"},
+        {"without": None},
+        {"a": torch.zeros(3)},
+        {"b": torch.zeros(3)},
+        {"W": torch.zeros(4)},
+        {"W": torch.zeros((128, 32), dtype=torch.float64)},
+        {"z": torch.zeros(32, dtype=torch.int64)},
+        {"bound": torch.zeros(1)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_witness_whose_parts_do_not_fit_is_refused(changed: dict[str, object], kept: Path) -> None:
     witness = read_witness(kept)
     tensors = {**witness.tensors, **{name: value for name, value in changed.items() if isinstance(value, torch.Tensor)}}
-    facts = {**witness.facts, **{name: value for name, value in changed.items() if not isinstance(value, torch.Tensor)}}
-    kept.write_bytes(Witness(tensors, facts).to_bytes())
+    facts = {**witness.facts.as_dict(), **{name: value for name, value in changed.items() if not isinstance(value, torch.Tensor)}}
+    kept.write_bytes(encoded(tensors, facts))
     with pytest.raises(DamagedWitness, match="fit together"):
         read_witness(kept)

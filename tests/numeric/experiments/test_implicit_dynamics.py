@@ -10,16 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.hazard import hazards
+from numeric.arithmetics import hazards
 from numeric.arithmetics.matrix_products import product_error
 from numeric.experiments.first_layer import FirstLayer
 from numeric.experiments.implicit_dynamics import NothingJudged, contextual_outputs, dynamics_of, implicit_dynamics, kept_points
 from numeric.experiments.weight_paths import Outputs, appendix_b_path, by_the_product, by_the_sum, propagated, section_3_path, token_factors
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import ProbedMode
-from numeric.machine.refinements import Refinement
-from numeric.training.trained_block import TrainedBlock
+from numeric.formats import torch_dtype
+from numeric.machine import ErrorModel, ProbedMode, Refinement
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 D, M, TOKENS, PROMPTS = 3, 4, 5, 2

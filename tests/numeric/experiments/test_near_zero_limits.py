@@ -15,14 +15,14 @@ from itertools import pairwise
 import pytest
 import torch
 
-from numeric.cells.cell import block_in_format
-from numeric.experiments.near_zero_sweep import measure_level, predicted_radius
-from numeric.formats.format import Format
+from numeric.experiments.near_zero_sweep import Attended, level_at, predicted_radius
+from numeric.formats import Format
+from numeric.machine import ProbedMode
 from numeric.machine.kernels import ALL_KERNELS
-from numeric.machine.probing import ProbedMode
+from numeric.sides import Variant, block_in_format, variants_named
 from numeric.sides.range_limits import range_losses
-from numeric.sides.variant import VARIANTS, Variant, variants_named
-from numeric.training.trained_block import TrainedBlock
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
 from tests.numeric.formats.drawn_operands import NATIVE
 
 FORMULA, SCALED = variants_named(["formula", "scaled"])
@@ -44,7 +44,7 @@ def flushing(probed: ProbedMode, flushes: bool) -> ProbedMode:
 
 def predicted(trained: TrainedBlock, variant: Variant, probed: ProbedMode) -> tuple[float, str]:
     """The predicted radius and the limit that sets it, of the first prompts."""
-    return predicted_radius(trained, block_in_format(trained, probed), variant, probed, 0)
+    return predicted_radius(Attended(trained, block_in_format(trained.model.block, probed), probed, 0), variant)
 
 
 @pytest.mark.parametrize("row", NATIVE, ids=lambda row: row.name)
@@ -89,9 +89,9 @@ def test_nothing_is_refused_at_one_and_everything_at_the_end(
     row: Format, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     trained, numerics = blocks["attention"], machine[row.name]
-    block = block_in_format(trained, numerics)
-    near = measure_level(trained, block, variant, numerics, 0, 4)
+    attended = Attended(trained, block_in_format(trained.model.block, numerics), numerics, 4)
+    near = level_at(attended, variant, 0)
     assert (near.refused, near.fails) == (0.0, False)
     assert near.error <= near.bound < 1
-    far = measure_level(trained, block, variant, numerics, int(math.log2(row.smallest_subnormal)) - 2, 4)
+    far = level_at(attended, variant, int(math.log2(row.smallest_subnormal)) - 2)
     assert (far.refused, far.fails) == (1.0, True)

@@ -9,11 +9,22 @@ from flint import fmpq_mat
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.experiments.exact_least_squares import distance, exact, exact_patch
+from numeric.architecture import ContextualBlock
+from numeric.experiments.exact_least_squares import distance, exact_patch, rational
 from numeric.experiments.least_squares import SingularPatch, is_singular, least_squares_patch, ridge_patch, span
-from numeric.experiments.one_update_many_queries import FRESH, QUERIES, TRIALS, OverTrials, StaticPatch, _asked, _draw, _errors, _patched_loss, static_patches
-from numeric.training.trained_block import TrainedBlock
+from numeric.experiments.one_update_many_queries import (
+    CONTEXTS,
+    FRESH,
+    QUERIES,
+    StaticPatch,
+    TrialSummary,
+    _asked,
+    _draw,
+    _errors,
+    _patched_loss,
+    static_patches,
+)
+from numeric.training import TrainedBlock
 from symbolic import formulas
 from symbolic.exact import Exact
 
@@ -60,7 +71,7 @@ def test_one_query_is_eq_1(system: tuple[Exact, Exact, Exact], data: st.DataObje
 def test_no_other_matrix_comes_nearer(system: tuple[Exact, Exact, Exact], ridge: Fraction) -> None:
     """‖DA - V‖² + λ‖D‖² exceeds the least by exactly ‖(D - ΔW)A‖² + λ‖D - ΔW‖², for every D."""
     A, V, D = system
-    X = Exact(exact_patch(A.matrix, V.matrix, exact([[ridge]])[0, 0]))
+    X = Exact(exact_patch(A.matrix, V.matrix, rational([[ridge]])[0, 0]))
     excess = _square(D @ A - V) + _square(D) * ridge - _square(X @ A - V) - _square(X) * ridge
     assert excess == _square((D - X) @ A) + _square(D - X) * ridge
     if (D - X).is_zero():
@@ -90,31 +101,31 @@ def test_fp64_leaves_of_the_normal_equations_what_rounding_may(system: tuple[Exa
     """
     floats_A, floats_V = ([[float(Fraction(x)) for x in row] for row in matrix.rows()] for matrix in system[:2])
     a, v = (_fp64(rows) for rows in (floats_A, floats_V))
-    A, V, lam = exact(floats_A), exact(floats_V), exact([[ridge]])[0, 0]
+    A, V, lam = rational(floats_A), rational(floats_V), rational([[ridge]])[0, 0]
     X = ridge_patch(a, v, torch.tensor(ridge, dtype=a.dtype)) if ridge else least_squares_patch(a, v)
     left = float(a.numel() * 2.0**-49 * (a.norm() * (a.norm() * X.norm() + v.norm()) + ridge * X.norm()))
     target = max(abs(float(x)) for x in (V * A.transpose()).entries())
     assume(target > 0)
-    found = distance(exact(X.tolist()), A, V, lam)
+    found = distance(rational(X.tolist()), A, V, lam)
     assert found.normal * target <= left
-    wrong = distance(exact((X + X.abs().max() / 256).tolist()), A, V, lam)
+    wrong = distance(rational((X + X.abs().max() / 256).tolist()), A, V, lam)
     assert wrong.patch > 2.0**-9
     normal = A * A.transpose() + fmpq_mat(A.nrows(), A.nrows(), [lam if i == j else 0 for i in range(A.nrows()) for j in range(A.nrows())])
     if normal.det() != 0:
-        X_ = exact(X.tolist())
+        X_ = rational(X.tolist())
         rest = (X_ * A - V) * A.transpose() + X_ * lam
         assert X_ - exact_patch(A, V, lam) == rest * normal.inv()
 
 
 def test_the_distance_is_that_of_two_numbers() -> None:
     """By hand: A = (2), V = (1), so the patch is ½; ¾ is half of it away, and leaves (¾·2 - 1)·2 = 1 of VAᵀ = 2."""
-    found = distance(exact([[0.75]]), exact([[2.0]]), exact([[1.0]]))
+    found = distance(rational([[0.75]]), rational([[2.0]]), rational([[1.0]]))
     assert (found.patch, found.normal) == (0.5, 0.5)
-    third = distance(exact([[0.0]]), exact([[3.0]]), exact([[1.0]]), exact([[1.0]])[0, 0])
+    third = distance(rational([[0.0]]), rational([[3.0]]), rational([[1.0]]), rational([[1.0]])[0, 0])
     assert (third.patch, third.normal) == (1.0, 1.0)
-    nearly = distance(exact([[1.0]]), exact([[3.0]]), exact([[2.0]])).patch
+    nearly = distance(rational([[1.0]]), rational([[3.0]]), rational([[2.0]])).patch
     assert nearly == 0.5
-    up = distance(exact([[1.0]]), exact([[1.0]]), exact([[3.0]])).patch
+    up = distance(rational([[1.0]]), rational([[1.0]]), rational([[3.0]])).patch
     assert Fraction(up) > Fraction(2, 3) > Fraction(math.nextafter(up, 0)), "rounded upwards"
 
 
@@ -132,9 +143,9 @@ def test_dependent_vectors_are_refused_by_name(rows: list[list[float]], words: s
     with pytest.raises(SingularPatch) as in_floats:
         least_squares_patch(_fp64(rows), _fp64(V))
     with pytest.raises(SingularPatch) as in_rationals:
-        exact_patch(exact(rows), exact(V))
+        exact_patch(rational(rows), rational(V))
     assert str(in_floats.value) == str(in_rationals.value) == words
-    assert isinstance(exact_patch(exact(rows), exact(V), 1), fmpq_mat)
+    assert isinstance(exact_patch(rational(rows), rational(V), 1), fmpq_mat)
     with pytest.raises(SingularPatch, match="positive"):
         ridge_patch(_fp64(rows), _fp64(V), torch.zeros((), dtype=torch.float64))
 
@@ -178,10 +189,10 @@ def test_a_patched_pass_is_the_block_s_own(blocks: dict[str, TrainedBlock]) -> N
     with torch.no_grad():
         drawn = _draw(blocks["attention-skip"])
         block: ContextualBlock = drawn.block
-        update = torch.linspace(-1, 1, TRIALS, dtype=torch.float64)[:, None, None] * block.first.weight
+        update = torch.linspace(-1, 1, CONTEXTS, dtype=torch.float64)[:, None, None] * block.first.weight
         first, second = block.network[0], block.network[2]
         losses = []
-        for trial in range(TRIALS):
+        for trial in range(CONTEXTS):
             shift = sum(drawn.z[trial, k] - drawn.a[trial, k] for k in range(4)) / 4
             squares = []
             for i in range(FRESH.start, FRESH.stop):
@@ -191,8 +202,8 @@ def test_a_patched_pass_is_the_block_s_own(blocks: dict[str, TrainedBlock]) -> N
                 squares.append(float(0.5 * (p[-1] - drawn.answer[trial, i]) ** 2))
             losses.append(sum(squares) / len(squares))
         loss = _patched_loss(drawn, update, 4)
-    assert math.isclose(loss.mean, sum(losses) / TRIALS, rel_tol=2.0**-40)
-    middle = sorted(losses)[TRIALS // 2 - 1 : TRIALS // 2 + 1]
+    assert math.isclose(loss.mean, sum(losses) / CONTEXTS, rel_tol=2.0**-40)
+    middle = sorted(losses)[CONTEXTS // 2 - 1 : CONTEXTS // 2 + 1]
     assert math.isclose(loss.median, sum(middle) / 2, rel_tol=2.0**-40)
 
 
@@ -208,10 +219,10 @@ def test_a_query_s_answer_is_that_of_its_context(blocks: dict[str, TrainedBlock]
         assert not torch.allclose((x[..., :-1] @ w.roll(1, 0))[..., 0], drawn.answer, atol=2.0**-2)
         a, prediction = _asked(drawn.block, None, drawn.query[:, :3])
         assert torch.allclose(prediction, drawn.without[:, :3], rtol=2.0**-30)
-        assert torch.allclose(a, drawn.block.contextual(None, drawn.query[:, :3].flatten(0, 1)).unflatten(0, (TRIALS, 3)), rtol=2.0**-30)
+        assert torch.allclose(a, drawn.block.contextual(None, drawn.query[:, :3].flatten(0, 1)).unflatten(0, (CONTEXTS, 3)), rtol=2.0**-30)
 
 
-def _apart(worse: OverTrials, better: OverTrials) -> bool:
+def _apart(worse: TrialSummary, better: TrialSummary) -> bool:
     """Whether the means differ by more than three standard errors of their difference."""
     return worse.mean - better.mean > 3 * math.hypot(worse.error, better.error)
 
@@ -260,6 +271,6 @@ def test_the_exact_patch_is_the_formulas_that_are_proved(system: tuple[Exact, Ex
     if d <= K:
         assert plain == formulas.least_squares_update(V, A, (A @ A.mT).inverse())
     one = Exact.of([[int(i == j) for j in range(d)] for i in range(d)])
-    with_ridge = Exact(exact_patch(A.matrix, V.matrix, exact([[ridge]])[0, 0]))
+    with_ridge = Exact(exact_patch(A.matrix, V.matrix, rational([[ridge]])[0, 0]))
     assert with_ridge == formulas.least_squares_update(V, A, (A @ A.mT + one * ridge).inverse())
     assert with_ridge != plain or V.is_zero() or plain.is_zero()

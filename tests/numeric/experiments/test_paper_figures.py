@@ -20,11 +20,10 @@ from numeric.experiments.paper_figures import (
     losses_apart,
     training_with_bounds,
 )
-from numeric.machine.probing import ProbedMode
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.cache import trained
-from numeric.training.task import draw_prompts
-from numeric.training.trained_block import TrainedBlock
+from numeric.machine import ProbedMode
+from numeric.sides import Variant
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock, draw_prompts, trained
 from symbolic import formulas
 
 

@@ -5,11 +5,11 @@ import torch
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.blocks.stack import DEPTH, stacked
 from numeric.experiments import patched_stack
 from numeric.experiments.patched_stack import GENERATED, PROMPTS, STRAYED, generations, is_stack, replays
-from numeric.training.trained_block import TrainedBlock
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 

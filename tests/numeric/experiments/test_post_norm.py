@@ -6,7 +6,7 @@ import torch
 from numeric.experiments import post_norm as subject
 from numeric.experiments.patched_stack import STRAYED
 from numeric.experiments.post_norm import post_norm
-from numeric.training.trained_block import TrainedBlock
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.formats.format import FORMATS, Format
-from numeric.formats.storage import torch_dtype
+from numeric.formats import Format, torch_dtype
+from numeric.formats.format import FORMATS
 
 NATIVE = tuple(row for row in FORMATS if row.native)
 """The formats in which torch computes."""

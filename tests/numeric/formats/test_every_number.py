@@ -12,15 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import exact
-from numeric.formats.format import format_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.rules import library_errors
+from numeric.arithmetics import exact, hazards
+from numeric.formats import format_named, torch_dtype
+from numeric.machine import ErrorModel
+from numeric.rules import library_errors, rule_for
 from numeric.rules.library_errors import ELEMENTARY_ERRORS
 from numeric.rules.library_probe import plain_numerics
-from numeric.rules.table import rule_for
 
 WIDTH = 16
 REFERENCE = 2.0**-40

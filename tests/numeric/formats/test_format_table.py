@@ -7,9 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numeric.formats.format import FORMATS, Format, UnknownFormat, format_named
-from numeric.formats.mode import MODES, modes_named
-from numeric.formats.storage import round_to
+from numeric.formats import MODES, Format, format_named, modes_named, round_to
+from numeric.formats.format import FORMATS, UnknownFormat
 
 DTYPES = {"fp8-e4m3": torch.float8_e4m3fn, "fp8-e5m2": torch.float8_e5m2}
 

@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.architecture.shapes import asked_shapes
+from numeric.architecture import asked_shapes
 from numeric.arithmetics import value_and_radius
 from numeric.arithmetics.envelope import Envelope
 from numeric.blocks import all_blocks
-from numeric.cells.cell import Cell, block_in_format, measure_cell
+from numeric.cells import Cell, measure_cell
 from numeric.cells.exclusions import unsupported_reason
-from numeric.cells.scenario import scenarios_named
 from numeric.experiments.implicit_dynamics import implicit_dynamics
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.experiments.paper_figures import training_with_bounds
-from numeric.formats.mode import MODES, modes_named
-from numeric.machine.kernels import BATCH
-from numeric.machine.probing import ProbedMode, probe
+from numeric.formats import MODES, modes_named
+from numeric.machine import BATCH, ProbedMode, probe
+from numeric.scenarios import scenarios_named
 from numeric.search import worst_context
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.sides import Variant, block_in_format
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 from tests.numeric.machine.pretended_gpu import OtherDevice, PretendedGpu, is_there
 
 ONLY_THERE = ("tf32", "bf16-autocast")
@@ -50,7 +50,7 @@ def probed(trained: TrainedBlock, mode: str) -> ProbedMode:
 
 def cell(trained: TrainedBlock, mode: str, scenario: str = "random", variant: Variant = VARIANTS[0]) -> Cell:
     machine = probed(trained, mode)
-    return Cell(trained, block_in_format(trained, machine), machine, variant, scenarios_named([scenario])[0], 64)
+    return Cell(trained, block_in_format(trained.model.block, machine), machine, variant, scenarios_named([scenario])[0], 64)
 
 
 @pytest.mark.usefixtures("gpu")
@@ -116,7 +116,7 @@ def test_sweeps_and_experiments_are_made(blocks: dict[str, TrainedBlock], monkey
     monkeypatch.setattr(worst_context, "STEPS", BATCH // worst_context.STARTS)
     trained = blocks["attention"]
     machine = probed(trained, "bf16")
-    swept = sweep(Attended(trained, block_in_format(trained, machine), machine, 0), VARIANTS[0])
+    swept = sweep(Attended(trained, block_in_format(trained.model.block, machine), machine, 0), VARIANTS[0])
     assert swept.levels[-1].refused == 1
     assert implicit_dynamics(trained, probed(trained, "fp32")).tokens > 0
     assert worst_context.ascend(cell(trained, "bf16"), 0).isfinite().all()

@@ -7,15 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from numeric.formats import Format, format_named, modes_named, torch_dtype
 from numeric.formats.emulation import BlockwiseSums
-from numeric.formats.format import Format, format_named
-from numeric.formats.mode import modes_named
-from numeric.formats.storage import torch_dtype
+from numeric.machine import ProbedMode, UnsupportedNumerics, probe, probing, questions
 from numeric.machine import kernels as kernel_table
-from numeric.machine import probing, questions
-from numeric.machine.error_model import UnsupportedNumerics
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
-from numeric.machine.probing import ProbedMode, probe
 from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)

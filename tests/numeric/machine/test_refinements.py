@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.machine.probing import ProbedMode
-from numeric.machine.refinements import REFINEMENTS, TITLES, Refinement, UnknownRefinement, refinements_named
-from numeric.sides.variant import variants_named
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.cells import Cell, Measurement, measure_cell
+from numeric.machine import ProbedMode, Refinement, refinements_named
+from numeric.machine.refinements import REFINEMENTS, TITLES, UnknownRefinement
+from numeric.scenarios import scenarios_named
+from numeric.sides import block_in_format, variants_named
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
 CASES = 512
@@ -17,7 +17,7 @@ CASES = 512
 
 def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
     (variant,), (scenario,) = variants_named(["formula"]), scenarios_named(["random"])
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenario, CASES), 0)
 
 
 @pytest.fixture(scope="module")

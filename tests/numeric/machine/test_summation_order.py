@@ -13,8 +13,7 @@ from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
-from numeric.formats.format import format_named
-from numeric.formats.storage import torch_dtype
+from numeric.formats import format_named, torch_dtype
 from numeric.machine.kernels import Bench, ProductKernel
 from numeric.machine.summation_order import ADD, MERGE, PUSH, Order, confirmed, order_of, revealed
 

@@ -8,20 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.architecture.shapes import asked_shapes
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.formats import mode
+from numeric.architecture import asked_shapes
+from numeric.cells import Cell, measure_cell
+from numeric.formats import format_named, mode
 from numeric.formats.emulation import PRODUCTS, RoundedOperands
-from numeric.formats.format import format_named
-from numeric.machine.error_model import UnsupportedNumerics
+from numeric.machine import ProbedMode, UnsupportedNumerics, probe
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT, KernelAt
-from numeric.machine.probing import ProbedMode, probe
-from numeric.sides.judging import judge
-from numeric.sides.sides import in_format, measure_sides
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format, in_format, judge, measure_sides
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 
 TF32 = format_named("tf32")
 WHOLE = {PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT}
@@ -67,7 +64,7 @@ def test_the_probe_tells_them_apart(hopper: ProbedMode) -> None:
 def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """In no case an error above its bound; every certificate, from balls, agrees."""
     subject = blocks["attention-skip"]
-    found = measure_cell(Cell(subject, block_in_format(subject, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
+    found = measure_cell(Cell(subject, block_in_format(subject.model.block, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
     assert found.verdict is Verdict.HOLDS
     assert found.certificates
     assert all(row.inside for row in found.compared)
@@ -76,7 +73,7 @@ def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probe
 def test_the_bound_is_not_that_of_rounded_operands(hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
     subject, (scenario,) = blocks["attention-skip"], scenarios_named(["random"])
-    block = block_in_format(subject, hopper)
+    block = block_in_format(subject.model.block, hopper)
     cases = in_format(block, scenario.draw(subject, hopper.mode.range, 64, torch.Generator().manual_seed(1)), hopper)
     everywhere = dataclasses.replace(hopper.layer, whole=frozenset())
     wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)

@@ -16,14 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from numeric.arithmetics.hazard import Hazards, hazards
-from numeric.arithmetics.value_and_radius import WithRadius, exact
-from numeric.formats.format import Format, format_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.rules import reference
+from numeric.arithmetics import Hazards, WithRadius, exact, hazards
+from numeric.formats import Format, format_named, torch_dtype
+from numeric.machine import ErrorModel
+from numeric.rules import reference, rule_for
 from numeric.rules.library_probe import module_truth, plain_numerics
-from numeric.rules.table import rule_for
 
 MODULES = ["gelu", "gelu-tanh", "silu", "softmax", "layer-norm", "rms-norm"]
 CASES, WIDTH = 63, 17

@@ -10,9 +10,8 @@ from flint import arb
 from hypothesis import given
 from torch import Tensor, nn
 
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import exact
-from numeric.formats.format import format_named
+from numeric.arithmetics import exact, hazards
+from numeric.formats import format_named
 from numeric.rules import activations, enclosures, normalisation, reference
 from numeric.rules.activations import GELU_LIPSCHITZ, GELU_TANH_LIPSCHITZ, SILU_LIPSCHITZ
 from numeric.rules.library_probe import module_truth

@@ -10,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import WithRadius, exact
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.probing import ProbedMode
-from numeric.rules.table import rule_for
+from numeric.architecture import LargestOnly, Product, WeightedSum
+from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.formats import torch_dtype
+from numeric.machine import ErrorModel, ProbedMode
+from numeric.rules import rule_for
 
 SIZE = 4
 FORMATS = ["fp64", "fp32", "bf16", "fp16"]

@@ -5,13 +5,11 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from numeric.architecture.junctions import LargestOnly, Product, WeightedSum
-from numeric.formats.format import format_named
-from numeric.machine.error_model import UnsupportedNumerics
-from numeric.rules import library_probe
+from numeric.architecture import LargestOnly, Product, WeightedSum
+from numeric.formats import format_named
+from numeric.machine import UnsupportedNumerics
+from numeric.rules import RULES, library_probe, probe_elementary, rule_for
 from numeric.rules.library_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error
-from numeric.rules.library_probe import probe_elementary
-from numeric.rules.table import RULES, rule_for
 from tests.numeric.formats.drawn_operands import NAMES
 from tests.numeric.rules.drawn_columns import WIDTH
 

@@ -11,9 +11,8 @@ import pytest
 import torch
 from hypothesis import given
 
-from numeric.formats.format import Format, format_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine.error_model import ErrorModel
+from numeric.formats import Format, format_named, torch_dtype
+from numeric.machine import ErrorModel
 from tests.numeric.formats.drawn_operands import NAMES
 from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, Batch, batch, carefully, honest, module_named, outcome, seeds
 

@@ -13,13 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.hazard import Hazards, hazards
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact, stored
-from numeric.formats.format import Format, format_named
-from numeric.formats.mode import modes_named
-from numeric.machine.error_model import ErrorModel
-from numeric.machine.kernels import BATCH
-from numeric.machine.probing import probe
+from numeric.arithmetics import Hazards, WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import dense_layer, stored
+from numeric.formats import Format, format_named, modes_named
+from numeric.machine import BATCH, ErrorModel, probe
 from tests.numeric.formats.drawn_operands import NAMES, Draw, draw
 
 K = 5

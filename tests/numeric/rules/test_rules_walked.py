@@ -19,8 +19,8 @@ from types import ModuleType
 import pytest
 
 from numeric.arithmetics import value_and_radius
-from numeric.formats.format import Format, format_named
-from numeric.machine.error_model import ErrorModel
+from numeric.formats import Format, format_named
+from numeric.machine import ErrorModel
 from tests.numeric.arithmetics import (
     rule_operands,  # noqa: F401 - it fills the list of trials
     rule_trials,

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Batch, all_scenarios, scenarios_named
-from numeric.machine.kernels import BATCH
-from numeric.machine.probing import ProbedMode
+from numeric.cells import Cell, measure_cell
+from numeric.machine import BATCH, ProbedMode
+from numeric.scenarios import all_scenarios, scenarios_named
+from numeric.sides import Batch, block_in_format
 from numeric.sides.variant import VARIANTS
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 
 
 def draw(name: str, subject: TrainedBlock, probed: ProbedMode, cases: int = 64, seed: int = 0) -> Batch:
@@ -85,7 +85,7 @@ def test_optimised_contexts_cancel(block_id: str, blocks: dict[str, TrainedBlock
 def test_what_is_spoiled_is_refused_by_name_and_its_neighbours_are_judged(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     (scenario,) = scenarios_named(["non_finite"])
     probed, subject = machine["bf16"], blocks["attention"]
-    found = measure_cell(Cell(subject, block_in_format(subject, probed), probed, VARIANTS[0], scenario, BATCH), 0)
+    found = measure_cell(Cell(subject, block_in_format(subject.model.block, probed), probed, VARIANTS[0], scenario, BATCH), 0)
     assert found.verdict is Verdict.HOLDS
     assert (found.judged.reason[1::2] == "NonFiniteInput").all()
     assert (found.judged.reason[0::2] == "").all()

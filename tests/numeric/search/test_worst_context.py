@@ -12,23 +12,21 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.value_and_radius import dense_layer, from_module
-from numeric.cells.cell import Cell
-from numeric.cells.replay import replay
-from numeric.cells.scenario import Batch
-from numeric.formats.mode import modes_named
-from numeric.machine.kernels import BATCH, DENSE, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.probing import ProbedMode
+from numeric.cells import Cell
+from numeric.cells.replay import replayed
+from numeric.formats import modes_named
+from numeric.machine import BATCH, ProbedMode
+from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
 from numeric.machine.summation_order import ADD, PUSH
-from numeric.search import saved_search, worst_context
-from numeric.search.readable_context import KEPT, Simplicity, in_words, shrink, simplest
-from numeric.search.saved_search import DamagedSearch, SearchNotKept, keep, kept, place_of
+from numeric.search import Best, Budget, Found, bench, save_search, saved_search, search, search_file, shrink, worst_context
+from numeric.search.readable_context import KEPT, Simplicity, in_words, simplest
+from numeric.search.search_file import DamagedSearch, SearchNotKept, place_of
 from numeric.search.surrogate import surrogate
-from numeric.search.worst_context import STARTS, TOKENS, Best, Budget, Found, ascend, bench, search
-from numeric.sides import sides
-from numeric.sides.sides import in_format, measure_sides
+from numeric.search.worst_context import STARTS, TOKENS, ascend
+from numeric.sides import Batch, in_format, measure_sides, side
 from numeric.sides.variant import VARIANTS
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def test_the_search_uses_up_most_of_what_random_contexts_leave_of_the_bound(name
 def test_the_worst_context_is_a_witness_that_comes_out_again(name: str, found: dict[str, Found]) -> None:
     row = found[name]
     assert row.best.witness is not None
-    again = replay(row.best.witness)
+    again = replayed(row.best.witness)
     assert again.reproduces
     assert again.verdict == Verdict.HOLDS
     assert again.ratio == row.best.ratio
@@ -117,12 +115,12 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
         radius = result.entry_radius - n.storage.unit_roundoff * result.value.double().abs()
         return from_module(result.value, radius.clamp_min(0.0), result)
 
-    monkeypatch.setattr(sides, "dense_layer", forgetful)
+    monkeypatch.setattr(side, "dense_layer", forgetful)
     row = search(cells["fp32"], Budget(BATCH), 0)
     assert row.random.ratio < 1
     assert row.best.ratio > 1
     assert row.violated > 0
-    assert row.best.witness.facts["verdict"] == Verdict.VIOLATED
+    assert row.best.witness.facts.verdict == Verdict.VIOLATED
     simple = shrink(cells["fp32"], row, 0)
     assert simple.best.ratio > 1, "a violation that was made simple is one still"
 
@@ -178,7 +176,7 @@ def test_the_surrogate_ranks_entries_as_the_expected_bound_does(cells: dict[str,
     cell = cells["fp32"]
     context, query = (x.double() for x in cell.subject.model.tokens(BATCH, torch.Generator().manual_seed(1)))
     both = measure_sides(cell.block, in_format(cell.block, Batch(context, None, query), cell.probed), cell.variant, cell.probed)
-    likely = both.expected / (both.left.first_layer_radius + both.right.first_layer_radius)
+    likely = both.expected / both.bound
     guessed = surrogate(cell.block, cell.probed)(both.z, both.a)
     top = guessed.flatten() >= guessed.flatten().quantile(0.9)
     assert float(likely.flatten()[top].quantile(0.1)) > float(likely.flatten()[~top].quantile(0.9))
@@ -189,28 +187,28 @@ def test_the_surrogate_ranks_entries_as_the_expected_bound_does(cells: dict[str,
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(saved_search, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(search_file, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
 def test_the_next_search_starts_from_what_was_found(cells: dict[str, Cell], found: dict[str, Found], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell, first = cells["fp32"], found["fp32"]
-    assert kept(cell) is None
-    keep(first, cell)
-    before = kept(cell)
+    assert saved_search(cell) is None
+    save_search(first, cell)
+    before = saved_search(cell)
     monkeypatch.setattr(worst_context, "ascend", lambda *_: pytest.fail("it was climbed before"))
     more = search(cell, Budget(BATCH), 1, before=before)
     assert more.evaluations == first.evaluations + BATCH
     assert (more.ascent.ratio, more.random.ratio) >= (first.ascent.ratio, first.random.ratio)
     assert more.best.ratio >= first.best.ratio
-    assert kept(cells["bf16"]) is None, "each format has a file of its own"
+    assert saved_search(cells["bf16"]) is None, "each format has a file of its own"
 
 
 def test_a_ratio_that_was_kept_is_not_believed(cells: dict[str, Cell], found: dict[str, Found], cache: Path) -> None:
     """What a bound of yesterday made of a context says nothing of today's."""
     lying = replace(found["fp32"], evolution=Best(0.999, found["fp32"].random.tokens))
-    keep(lying, cells["fp32"])
-    assert search(cells["fp32"], Budget(BATCH), 1, before=kept(cells["fp32"])).evolution.ratio < 0.999
+    save_search(lying, cells["fp32"])
+    assert search(cells["fp32"], Budget(BATCH), 1, before=saved_search(cells["fp32"])).evolution.ratio < 0.999
 
 
 @pytest.mark.parametrize(
@@ -218,24 +216,24 @@ def test_a_ratio_that_was_kept_is_not_believed(cells: dict[str, Cell], found: di
 )
 def test_a_damaged_file_is_named_and_left_out(damage: Callable[[bytes], bytes], cells: dict[str, Cell], found: dict[str, Found], cache: Path) -> None:
     cell = cells["fp32"]
-    keep(found["fp32"], cell)
+    save_search(found["fp32"], cell)
     content = place_of(cell).read_bytes()
     assert damage(content) != content
     place_of(cell).write_bytes(damage(content))
     with pytest.warns(DamagedSearch, match=place_of(cell).name):
-        assert kept(cell) is None
+        assert saved_search(cell) is None
 
 
 def test_contexts_of_another_width_are_refused(cells: dict[str, Cell], cache: Path) -> None:
-    keep(Found(BATCH, Best(), Best(), Best(0.5, torch.ones(2, 3, dtype=torch.float64))), cells["fp32"])
+    save_search(Found(BATCH, Best(), Best(), Best(0.5, torch.ones(2, 3, dtype=torch.float64))), cells["fp32"])
     with pytest.warns(DamagedSearch, match="no tokens of width 32"):
-        assert kept(cells["fp32"]) is None
+        assert saved_search(cells["fp32"]) is None
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(cells: dict[str, Cell], found: dict[str, Found], cache: Path) -> None:
     cache.write_text("a file, not a folder")
     with pytest.warns(SearchNotKept, match="cannot be kept"):
-        keep(found["fp32"], cells["fp32"])
+        save_search(found["fp32"], cells["fp32"])
 
 
 # Made simple.
@@ -255,7 +253,7 @@ def test_the_worst_context_is_made_simple(name: str, cells: dict[str, Cell], fou
     scaled = significand * 2.0**simple.simple.bits
     assert torch.equal(scaled, scaled.round()), "no entry has more bits than are said"
     assert simple.best.witness is not None
-    assert replay(simple.best.witness).ratio == simple.best.ratio
+    assert replayed(simple.best.witness).ratio == simple.best.ratio
 
 
 def test_the_simplest_is_found_and_no_simpler_one() -> None:

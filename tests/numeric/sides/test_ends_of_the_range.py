@@ -12,18 +12,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import WithRadius, dense_layer, exact
-from numeric.formats.format import Format
-from numeric.formats.mode import modes_named
-from numeric.formats.storage import torch_dtype
+from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import dense_layer
+from numeric.formats import Format, modes_named, torch_dtype
+from numeric.machine import ErrorModel, probing
 from numeric.machine import kernels as kernel_table
-from numeric.machine import probing
-from numeric.machine.error_model import ErrorModel
 from numeric.machine.kernels import ALL_KERNELS
-from numeric.sides.judging import Reason, judge
-from numeric.sides.sides import Side, Sides
-from symbolic.vocabulary.verdict import Verdict
+from numeric.sides import Sides, judge
+from numeric.sides.judging import Reason
+from numeric.sides.side import MeasuredSide, Site
+from symbolic.vocabulary import Verdict
 from tests.numeric.formats.drawn_operands import NATIVE
 
 
@@ -146,7 +144,8 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
     assert found.overflow.all()
     assert found.not_finite.all()
     assert not found.underflow.any()
-    zero = Side(*(torch.zeros((1, 1), dtype=torch.float64) for _ in range(4)))
+    nothing = torch.zeros((1, 1), dtype=torch.float64)
+    zero = MeasuredSide(Site(nothing, nothing), Site(nothing, nothing))
     vector, still = a.value.squeeze(-1), torch.zeros((1, 1), dtype=torch.float64)
     ones, inside = torch.ones((2, 1, 1), dtype=torch.float64), torch.zeros(1, dtype=torch.bool)
     judged = judge(Sides(vector, vector, vector, still, zero, zero, zero, *ones, None, torch.ones(1, 1), inside, found))
@@ -157,9 +156,9 @@ def test_a_denominator_that_overflows_is_told_as_an_overflow(row: Format, arithm
 def test_an_output_bound_that_is_not_finite_is_never_a_pass(radius: float) -> None:
     """The first layer is inside a sharp bound; of the output nothing is known."""
 
-    def side(output_radius: float) -> Side:
+    def side(output_radius: float) -> MeasuredSide:
         one = torch.ones((1, 1), dtype=torch.float64)
-        return Side(one, 0.125 * one, one, output_radius * one)
+        return MeasuredSide(Site(one, 0.125 * one), Site(one, output_radius * one))
 
     a, still = torch.ones((1, 1)), torch.zeros((1, 1), dtype=torch.float64)
     for right, expected in ((side(radius), Verdict.VACUOUS), (side(0.5), Verdict.HOLDS)):

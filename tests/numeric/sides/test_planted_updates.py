@@ -2,19 +2,20 @@
 
 import pytest
 
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.machine.probing import ProbedMode
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.trained_block import TrainedBlock
+from numeric.cells import Cell, Measurement, measure_cell
+from numeric.machine import ProbedMode
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
 from symbolic import formulas
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 CASES = 128
 
 
 def measured(trained: TrainedBlock, probed: ProbedMode, variant: Variant) -> Measurement:
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenarios_named(["random"])[0], CASES), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenarios_named(["random"])[0], CASES), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.cells.cell import Cell, Measurement, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.formats.mode import MODES
-from numeric.machine.probing import ProbedMode
+from numeric.cells import Cell, Measurement, measure_cell
+from numeric.formats import MODES
+from numeric.machine import ProbedMode
+from numeric.scenarios import scenarios_named
+from numeric.sides import Variant, block_in_format
 from numeric.sides.range_limits import range_losses, well_inside
-from numeric.sides.variant import VARIANTS, Variant
-from numeric.training.trained_block import TrainedBlock
+from numeric.sides.variant import VARIANTS
+from numeric.training import TrainedBlock
 
 TIMID = 0.01
 """The share of such cases that may be refused."""
@@ -21,7 +22,7 @@ ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
 
 def near_zero(trained: TrainedBlock, probed: ProbedMode, variant: Variant) -> Measurement:
     (scenario,) = scenarios_named(["near_zero"])
-    return measure_cell(Cell(trained, block_in_format(trained, probed), probed, variant, scenario, CASES), 0)
+    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenario, CASES), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)

@@ -9,35 +9,33 @@ import torch
 from flint import arb, ctx
 from torch import Tensor
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.arithmetics.balls import BITS, ball
-from numeric.arithmetics.hazard import hazards
-from numeric.arithmetics.value_and_radius import WithRadius, exact, from_module
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Batch, scenarios_named
-from numeric.formats.mode import MODES
-from numeric.machine.probing import ProbedMode
-from numeric.scenarios import recompute
-from numeric.sides import sides
-from numeric.sides.passes import patched_forward
-from numeric.sides.sides import in_format, measure_sides
+from numeric.architecture import ContextualBlock
+from numeric.arithmetics import WithRadius, ball, exact, hazards
+from numeric.arithmetics.balls import BITS
+from numeric.arithmetics.value_and_radius import from_module
+from numeric.cells import Cell, measure_cell
+from numeric.formats import MODES
+from numeric.machine import ProbedMode
+from numeric.scenarios import recompute, scenarios_named
+from numeric.sides import Batch, block_in_format, in_format, measure_sides, sides
+from numeric.sides.passes import Patch, patched_forward
 from numeric.sides.variant import VARIANTS
-from numeric.training.trained_block import TrainedBlock
+from numeric.training import TrainedBlock
 from symbolic import formulas
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 (SCENARIO,) = scenarios_named(["recompute"])
 PLAIN = ["fp64", "fp32", "bf16", "fp16"]
 
 
 def a_cell(trained: TrainedBlock, probed: ProbedMode, cases: int = 512) -> Cell:
-    return Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], SCENARIO, cases)
+    return Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], SCENARIO, cases)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     probed = machine[name]
-    block = block_in_format(blocks["attention"], probed)
+    block = block_in_format(blocks["attention"].model.block, probed)
     cases = in_format(block, SCENARIO.draw(blocks["attention"], probed.mode.range, 64, torch.Generator().manual_seed(3)), probed)
     found = measure_sides(block, cases, VARIANTS[0], probed, SCENARIO.attend)
     assert bool((found.again != found.a).any())
@@ -106,7 +104,7 @@ def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBl
 
     def same(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Tensor:
         weights = {"network.0.weight": block.first.weight.detach().expand(len(cases.query), -1, -1)}
-        return patched_forward(block, cases.kept, cases.query, weights, probed).attended
+        return patched_forward(block, cases.kept, cases.query, Patch(weights), probed).attended
 
     cell = replace(a_cell(blocks["attention"], machine["fp32"]), scenario=replace(SCENARIO, attend=same))
     found = measure_cell(cell, 0)
@@ -142,12 +140,12 @@ def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
 def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
     blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = block_in_format(blocks["attention"], machine["fp32"])
+    block = block_in_format(blocks["attention"].model.block, machine["fp32"])
     (scenario,) = scenarios_named(["recompute"])
 
     def radius() -> Tensor:
         drawn = in_format(block, scenario.draw(blocks["attention"], machine["fp32"].mode.range, 64, torch.Generator().manual_seed(0)), machine["fp32"])
-        return measure_sides(block, drawn, VARIANTS[0], machine["fp32"], scenario.attend).right.first_layer_radius
+        return measure_sides(block, drawn, VARIANTS[0], machine["fp32"], scenario.attend).right.first_layer.radius
 
     plain, predicted = radius(), sides._moved
 

@@ -8,19 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture import ContextualBlock
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import Batch, scenarios_named
-from numeric.formats.mode import modes_named
-from numeric.formats.storage import torch_dtype
-from numeric.machine import probing, questions
-from numeric.machine.probing import ProbedMode
-from numeric.sides.judging import Judged, judge
-from numeric.sides.sides import measure_sides
+from numeric.cells import Cell, measure_cell
+from numeric.formats import modes_named, torch_dtype
+from numeric.machine import ProbedMode, probing, questions
+from numeric.scenarios import scenarios_named
+from numeric.sides import Batch, Judged, block_in_format, judge, measure_sides
 from numeric.sides.variant import VARIANTS
-from numeric.training.trained_block import TrainedBlock
-from symbolic.vocabulary.verdict import Verdict
+from numeric.training import TrainedBlock
+from symbolic.vocabulary import Verdict
 
 NARROW_LAYER = {"fp64": 30.0, "fp32": 30.0, "bf16": 8.0, "fp16": 8.0}
 """Width 32 to 128: the median of ‖bound‖∞/‖error‖∞ is to be no larger."""
@@ -36,7 +33,7 @@ EXPECTED = 6.0
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     trained, probed = blocks[block_id], machine[name]
-    found = measure_cell(Cell(trained, block_in_format(trained, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
+    found = measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
     assert found.verdict is Verdict.HOLDS
     assert 1 <= np.median(found.judged.bound / found.judged.error) <= NARROW_LAYER[name]
 

@@ -1,28 +1,30 @@
 """From numbers to a verdict: each word is earned, and a number that is not one is never a pass."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from numeric.arithmetics.hazard import hazards
-from numeric.sides import judging
-from numeric.sides.judging import Reason, judge
-from numeric.sides.sides import Side, Sides
-from symbolic.vocabulary.verdict import Verdict
+from numeric.arithmetics import hazards
+from numeric.sides import Sides, judge, judging
+from numeric.sides.judging import Reason
+from numeric.sides.side import MeasuredSide, Site
+from symbolic.vocabulary import Verdict
 
 
-def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> Side:
+def side(first: float, radius: float, output: float = 0.0, output_radius: float = 1.0) -> MeasuredSide:
     def column(x: float) -> torch.Tensor:
         return torch.tensor([[x, 0.0]], dtype=torch.float64)
 
-    return Side(column(first), torch.full((1, 2), radius, dtype=torch.float64), column(output), torch.full((1, 2), output_radius, dtype=torch.float64))
+    radii = (torch.full((1, 2), x, dtype=torch.float64) for x in (radius, output_radius))
+    return MeasuredSide(*map(Site, (column(first), column(output)), radii))
 
 
 def sides(
-    left: Side,
-    right: Side,
+    left: MeasuredSide,
+    right: MeasuredSide,
     *,
     effect: float = 1.0,
     a: float = 1.0,
@@ -37,7 +39,7 @@ def sides(
     found = hazards(1)
     found.overflow[0], found.underflow[0], found.not_finite[0] = overflow, underflow, lost
     skipped = None if output_effect is None else torch.full((1, 2), output_effect, dtype=torch.float64)
-    wrong = Side(right.first_layer + 1, right.first_layer_radius, right.output, right.output_radius)
+    wrong = replace(right, first_layer=replace(right.first_layer, value=right.first_layer.value + 1))
     effects, changed = (torch.full((1, 2), x, dtype=torch.float64) for x in (effect, output_change))
     both, move = torch.tensor([[a, a]]), torch.tensor([[moved, 0.0]], dtype=torch.float64)
     inside = torch.ones(1, dtype=torch.bool)

@@ -11,12 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from numeric.architecture.block import TRAINED_BY, Block
-from numeric.architecture.recipe import Recipe, fingerprint
+from numeric.architecture import Block, Recipe
+from numeric.architecture.block import TRAINED_BY
+from numeric.architecture.recipe import fingerprint
 from numeric.blocks import UnknownBlock, all_blocks, blocks_named
-from numeric.training import cache, train
-from numeric.training.cache import DamagedCache, trained
-from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights
+from numeric.training import BlockNotTrained, TrainedBlock, cache, train, trained
+from numeric.training.cache import DamagedCache
+from numeric.training.trained_block import UnusableWeights
 
 SHORT = Recipe(examples=6, width=8, heads=2, hidden=16, steps=25, batch=16, required_loss=5.0)
 """Learns nothing, quickly; the loss that it must reach is above that of predicting zero."""

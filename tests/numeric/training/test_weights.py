@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from numeric.training.weights import weights_digest
+from numeric.training import weights_digest
 
 
 def test_one_bit_of_one_weight_is_another_model() -> None:

@@ -1,4 +1,4 @@
-"""A user's own block: what the claims could not apply to is refused with the reason, and what is taken in is measured like any other."""
+"""What the claims could not apply to is refused with the reason."""
 
 from collections.abc import Callable
 
@@ -6,61 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric import ContextualBlock, LargestOnly, Product, WeightedSum
-from numeric.architecture.contextual_block import UnusableBlock
-from numeric.architecture.shapes import asked_shapes
-from numeric.cells.cell import Cell, block_in_format, measure_cell
-from numeric.cells.scenario import scenarios_named
-from numeric.formats.mode import modes_named
-from numeric.machine.probing import probe
-from numeric.sides.variant import UnknownVariant
-from numeric.user_blocks.admission import OWN, own_block
-from symbolic.vocabulary.verdict import Verdict
-
-D, M = 4, 6
-
-
-class Average(nn.Module):
-    def __init__(self, width: int = D) -> None:
-        super().__init__()
-        self.map = nn.Linear(D, width, bias=False)
-
-    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        asked = query.unsqueeze(1)
-        return self.map((asked if context is None else torch.cat([context, asked], dim=1)).mean(dim=1))
-
-
-def network(*front: nn.Module) -> nn.Sequential:
-    return nn.Sequential(*front, nn.Linear(D, M), nn.ReLU(), nn.Linear(M, D))
-
-
-def block(contextual: Callable[..., Tensor] | None = None, net: nn.Module | None = None, first: str | list[str] = "0", **options: object) -> ContextualBlock:
-    torch.manual_seed(0)
-    return ContextualBlock(contextual or Average(), net or network(), first, input_width=D, **options)  # type: ignore[arg-type]
-
-
-class SwiGlu(nn.Module):
-    def __init__(self, *, bias: bool = False, meeting: bool = True) -> None:
-        super().__init__()
-        self.gate, self.act, self.up = nn.Linear(D, M, bias=bias), nn.SiLU(), nn.Linear(D, M, bias=bias)
-        self.product, self.down = Product() if meeting else nn.Identity(), nn.Linear(M, D, bias=bias)
-        self.meeting = meeting
-
-    def forward(self, a: Tensor) -> Tensor:
-        gate, up = self.act(self.gate(a)), self.up(a)
-        return self.down(self.product(gate, up) if self.meeting else self.product(gate * up))
-
-
-class TwoExperts(nn.Module):
-    """The better of two, each with a bias at its end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.router, self.gates, self.best = nn.Linear(D, 2), nn.Softmax(dim=-1), LargestOnly(1)
-        self.one, self.other, self.sum = network(), network(), WeightedSum()
-
-    def forward(self, a: Tensor) -> Tensor:
-        return self.sum(self.best(self.gates(self.router(a))), self.one(a), self.other(a))
+from numeric import ContextualBlock
+from numeric.architecture import UnusableBlock
+from numeric.user_blocks import own_block
+from symbolic.vocabulary import Verdict
+from tests.numeric.user_blocks.sample_blocks import Average, D, M, SwiGlu, block, measured, network, reaching_for_its_direction
 
 
 class Moving(nn.Module):
@@ -116,31 +66,10 @@ class ByName(nn.Module):
         return self.act(input=self.first(v))
 
 
-class Direction(Average):
-    """Uses W, but neither its size nor its sign; in a list, which torch does not look into."""
-
-    def __init__(self, layer: nn.Linear) -> None:
-        super().__init__()
-        self.hidden = [layer]
-
-    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        mean, W = super().forward(context, query), self.hidden[0].weight
-        cosine = (mean @ W.mT).square().sum(-1, keepdim=True) / (W.square().sum() * mean.square().sum(-1, keepdim=True))
-        return mean * (1 + cosine)
-
-
-def reaching_for_its_direction() -> ContextualBlock:
-    layers = network()
-    return block(Direction(layers[0]), layers)
-
-
 def hooked_block() -> ContextualBlock:
     made = block()
     made.register_forward_hook(lambda module, inputs, output: output + 1)
     return made
-
-
-EXPERTS = ["router", "one.0", "other.0"]
 
 
 class SkipInside(nn.Module):
@@ -295,27 +224,6 @@ def test_what_the_claims_do_not_apply_to_is_refused(what: str) -> None:
         own_block("mine", make())
 
 
-@pytest.mark.parametrize(
-    "made",
-    [
-        block(),
-        block(skip=True),
-        block(net=nn.Sequential(nn.Linear(D, M, bias=False), nn.Dropout(), nn.Linear(M, D))),
-        block(net=nn.Sequential(nn.Linear(D, M))),
-        block(net=SwiGlu(), first=["gate", "up"]),
-        block(net=SwiGlu(bias=True), first=["up", "gate"], norm=nn.LayerNorm(D)),
-        block(net=SwiGlu(), first=["gate", "up"], norm=nn.RMSNorm(D, elementwise_affine=False)),
-        block(norm=nn.Identity()),
-        block(norm=nn.LayerNorm(D), parallel=True, net=nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Linear(M, D, bias=False))),
-        block(net=TwoExperts(), first=EXPERTS),
-        block(net=TwoExperts(), first=EXPERTS, norm=nn.LayerNorm(D)),
-    ],
-)
-def test_what_they_apply_to_holds(made: ContextualBlock) -> None:
-    """The control of the refusals."""
-    assert measured("formula", made).verdict is Verdict.HOLDS
-
-
 def test_a_norm_that_is_a_function_is_refused() -> None:
     with pytest.raises(UnusableBlock, match=r"give it as an nn\.Module"):
         block(norm=lambda v: v)
@@ -329,18 +237,6 @@ def test_a_use_of_w_that_was_overlooked_is_violated(monkeypatch: pytest.MonkeyPa
     assert found.counts[Verdict.VIOLATED] == 128
 
 
-def test_a_parallel_block_with_dropout_has_a_planted_wrong_update() -> None:
-    layers = nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Dropout(), nn.Linear(M, D, bias=False))
-    assert measured("formula", block(net=layers, norm=nn.LayerNorm(D), parallel=True)).wrong_caught > 64
-
-
-@pytest.mark.parametrize(("bias", "homogeneous"), [(False, True), (True, False)])
-def test_whether_the_query_scales_the_layer_is_found_out(bias: bool, homogeneous: bool) -> None:
-    layer = Average()
-    layer.map = nn.Linear(D, D, bias=bias)
-    assert own_block("mine", block(layer)).block.homogeneous is homogeneous
-
-
 def test_looking_at_a_block_leaves_its_weights_alone() -> None:
     made = block()
     before = {name: weight.clone() for name, weight in made.named_parameters()}
@@ -348,37 +244,8 @@ def test_looking_at_a_block_leaves_its_weights_alone() -> None:
     assert all(torch.equal(weight, before[name]) for name, weight in made.named_parameters())
 
 
-def test_an_own_variant_without_an_update_is_told() -> None:
-    with pytest.raises(UnknownVariant, match=r"the file has no function update\(W, delta, a\)"):
-        own_block("mine", block()).variant(OWN)
-
-
 def _breaks(cases: int, generator: torch.Generator) -> Tensor:
     raise OSError("no data")
-
-
-def test_a_plain_function_is_a_contextual_layer() -> None:
-    def average(context: Tensor | None, query: Tensor) -> Tensor:
-        return query if context is None else (query + context.sum(dim=1)) / (1 + context.shape[1])
-
-    assert measured("formula", block(average)).verdict is Verdict.HOLDS
-
-
-def measured(variant: str, made: ContextualBlock, update: Callable[..., object] | None = None):
-    subject = own_block("mine", made, update=update)
-    (mode,) = modes_named(["fp64"])
-    module = subject.model.block
-    probed = probe(mode, **asked_shapes([module]))
-    return measure_cell(Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), scenarios_named(["random"])[0], 128), 0)
-
-
-def test_an_own_update_is_judged() -> None:
-    right = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ a.mT / (a.mT @ a))
-    assert right.verdict is Verdict.HOLDS
-    with_epsilon = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ a.mT / (a.mT @ a + 1e-6))
-    assert with_epsilon.verdict is Verdict.VIOLATED
-    of_the_context = measured(OWN, block(), lambda W, delta, a: (W @ delta) @ (a + delta).mT / ((a + delta).mT @ (a + delta)))
-    assert of_the_context.verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize(

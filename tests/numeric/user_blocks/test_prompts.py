@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
-from numeric.machine.kernels import BATCH
+from numeric.architecture import ContextualBlock
+from numeric.machine import BATCH
+from numeric.user_blocks import ProbeCache, transfers
 from numeric.user_blocks import prompts as own_prompts
-from numeric.user_blocks.prompts import ProbeCache, UnusablePrompts, transfers
-from symbolic.vocabulary.verdict import Verdict
+from numeric.user_blocks.prompts import UnusablePrompts
+from symbolic.vocabulary import Verdict
 
 WIDTH = 4
 

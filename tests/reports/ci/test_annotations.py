@@ -6,7 +6,7 @@ import pytest
 
 from reports.ci.annotations import MOST, annotations
 from reports.record.record import Counts
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
 

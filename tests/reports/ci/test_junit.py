@@ -14,7 +14,7 @@ from reports.ci.junit import JUNIT_FILE, junit
 from reports.findings.headline import RunStanding, headline
 from reports.findings.outcomes import Status, gravest_first, outcomes
 from reports.record.record import Counts, NearZeroLevel, RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
 

@@ -10,7 +10,7 @@ from reports.comparison.history import history
 from reports.comparison.history_rendering import write_history
 from reports.comparison.rendering import Side, write_comparison
 from reports.record.record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 

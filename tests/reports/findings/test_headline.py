@@ -13,7 +13,7 @@ from reports.record.experiments import Experiments
 from reports.record.record import Counts, Kernel, NotSwept
 from reports.record.row import NotMeasured
 from reports.terminal import closing
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 HELD = "Everything that was checked held"

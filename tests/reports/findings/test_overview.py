@@ -9,7 +9,7 @@ from reports.findings.overview import checked, left_out
 from reports.html.glossary import WORDS, term, word_anchor
 from reports.page import render
 from reports.record.record import CellRecord, Counts
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 UNMEASURED = {"worst_ratio": None, "error": None, "bound": None, "tightness": None, "resolution": None, "mutant_verdict": None, "counts": Counts()}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from numeric.blocks import blocks_named
-from numeric.cells.replay import replay
+from numeric.cells.replay import replayed
 from numeric.cells.witness import read_witness
-from numeric.training.cache import cache_folder, trained
+from numeric.training import cache_folder, trained
 from tests.verify.calling import plant, scratch_copy, verify
 from verify.commands.adversary import UnusableWitnessFolder, search_contexts
 from verify.exit_status import FAILED, HELD, INCOMPLETE
@@ -40,7 +40,7 @@ def test_a_search_goes_on_where_the_last_one_ended(cache: Path, capsys: pytest.C
     assert row["evolution"] is None, "there was no second batch"
     witness = read_witness(Path(row["witness"]))
     assert row["witness"] == "runs/adversarial/attention-fp32-formula.safetensors"
-    assert replay(witness).ratio == row["ascent"]
+    assert replayed(witness).ratio == row["ascent"]
     assert len(list(cache.glob("adversarial-attention-*-fp32-formula-cpu.safetensors"))) == 1
     assert search(["attention"], ["fp32"], out=Path("elsewhere"), as_json=False) == HELD
     told = capsys.readouterr().out
@@ -84,4 +84,4 @@ def test_a_planted_defect_that_random_contexts_miss_ends_with_status_1(cache: Pa
     assert row["random"] < 1 < row["ascent"]
     assert row["violated"] > 0
     assert row["simplest_ratio"] > 1
-    assert read_witness(tmp_path / row["witness"]).facts["verdict"] == "VIOLATED"
+    assert read_witness(tmp_path / row["witness"]).facts.verdict == "VIOLATED"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reports.comparison.history import sparkline
 from reports.record.run_folder import write_run
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 from tests.verify.calling import called

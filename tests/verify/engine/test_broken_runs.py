@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from numeric.blocks import blocks_named
-from numeric.cells.scenario import all_scenarios
+from numeric.scenarios import all_scenarios
 from numeric.sides.variant import VARIANTS
-from numeric.training.cache import cache_folder, trained
+from numeric.training import cache_folder, trained
 from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
 
 

@@ -3,9 +3,8 @@
 import pytest
 
 from numeric.blocks import blocks_named
-from numeric.formats.mode import Mode
-from numeric.machine.error_model import UnsupportedNumerics
-from numeric.machine.probing import ProbedMode
+from numeric.formats import Mode
+from numeric.machine import ProbedMode, UnsupportedNumerics
 from verify.engine import probing_jobs
 from verify.engine.jobs import probe_mode
 from verify.engine.probing_jobs import ProbedMachine, Probing

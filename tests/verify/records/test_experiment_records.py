@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from numeric.experiments.implicit_dynamics import Dynamics, Identity, Point
+from numeric.experiments.implicit_dynamics import Dynamics, IdentityPoint, MeasuredIdentity
 from reports.record.experiments import Experiments
 from reports.record.row import NotMeasured
 from verify.engine import failures
@@ -21,8 +21,9 @@ TRAINED: Any = SimpleNamespace(block=SimpleNamespace(id="gru"))
 FORMATS: Any = [SimpleNamespace(mode=SimpleNamespace(id=name)) for name in ("fp64", "fp32")]
 
 
-def identity(size: float) -> Identity:
-    return Identity((Point(1, size, 2 * size, 3 * size), Point(50, 4 * size, 5 * size, 6 * size)), worst=size / 8, resolution=size / 4, vacuous=(1,))
+def identity(size: float) -> MeasuredIdentity:
+    points = IdentityPoint(1, size, 2 * size, 3 * size), IdentityPoint(50, 4 * size, 5 * size, 6 * size)
+    return MeasuredIdentity(points, worst=size / 8, resolution=size / 4, vacuous=(1,))
 
 
 FOUND = Dynamics(

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from numeric.cells.cell import Cell
+from numeric.cells import Cell
 from numeric.search.worst_context import Best, Found
 from numeric.training import cache_folder
 
@@ -37,7 +37,7 @@ def place_of(cell: Cell) -> Path:
     return cache_folder() / f"adversarial-{block.id}-{block.fingerprint}-{probed.mode.id}-{cell.variant.id}-{probed.device}.safetensors"
 
 
-def keep(found: Found, cell: Cell) -> None:
+def save_search(found: Found, cell: Cell) -> None:
     """Write what is known, whole or not at all. A folder that cannot be written is a warning."""
     path = place_of(cell)
     tensors = {stage: best.tokens.clone() for stage in STAGES if (best := getattr(found, stage)).tokens is not None}
@@ -49,11 +49,11 @@ def keep(found: Found, cell: Cell) -> None:
         save_file(tensors, name, metadata={"search": facts})
         os.replace(name, path)
     except OSError as error:
-        said = f"what the search found cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
-        warnings.warn(SearchNotKept(said), stacklevel=2)
+        message = f"what the search found cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
+        warnings.warn(SearchNotKept(message), stacklevel=2)
 
 
-def kept(cell: Cell) -> Found | None:
+def saved_search(cell: Cell) -> Found | None:
     """What the last search knew, but for the ratios; None if there is nothing, or with a warning if it is damaged."""
     path = place_of(cell)
     if not path.exists():
@@ -71,8 +71,8 @@ def kept(cell: Cell) -> Found | None:
         random, ascent, evolution = (Best(tokens=tensors.get(stage)) for stage in STAGES)
         return Found(evaluations, random, ascent, evolution)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        said = f"{path}, which an earlier search kept, is damaged ({type(error).__name__}: {' '.join(str(error).split())}); this one begins anew."
-        warnings.warn(DamagedSearch(said), stacklevel=2)
+        message = f"{path}, which an earlier search kept, is damaged ({type(error).__name__}: {' '.join(str(error).split())}); this one begins anew."
+        warnings.warn(DamagedSearch(message), stacklevel=2)
         return None
 
 

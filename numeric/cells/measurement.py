@@ -1,0 +1,176 @@
+"""A cell measured: many cases, batch by batch, judged, certified and summed up."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from numeric.cells.cell import Cell
+from numeric.cells.witness import Witness, make_witness, worst_case
+from numeric.machine import BATCH
+from numeric.sides import Judged, Sides, in_format, judge, measure_sides, seed_of
+from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
+from symbolic.vocabulary import Verdict
+
+BY_FORMULA = 4
+"""Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What was found in a cell."""
+
+    judged: Judged
+    certificates: tuple[Certificate, ...]
+    """Of the worst cases, in which the patched formula itself ran over balls."""
+    compared: tuple[Agreement, ...]
+    """Of many cases, batch by batch."""
+    witness: Witness | None = None
+    """The gravest case: a violated one, or else the judged one that came nearest to its bound."""
+    recomputed: bool = False
+    """Whether the claim is of what an â that was computed again moves."""
+
+    @property
+    def moves_noticed(self) -> int:
+        """Judged cases that would lie outside their bounds if the move were left out."""
+        return int(self.judged.move_noticed.sum())
+
+    @property
+    def holds(self) -> NDArray[np.bool_]:
+        """Which cases hold."""
+        return self.judged.verdict == Verdict.HOLDS.value
+
+    @property
+    def was_judged(self) -> NDArray[np.bool_]:
+        """Which cases were not refused."""
+        return self.judged.reason == ""
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the reference found a side outside its own radius, or disagrees with itself."""
+        return not all(c.inside and c.seconded for c in self.certificates) or not all(c.inside for c in self.compared)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Cases by verdict."""
+        return Counter(str(word) for word in self.judged.verdict)
+
+    @property
+    def resolution(self) -> float:
+        """Median over the judged cases; NaN if there is none."""
+        return float(np.median(self.judged.resolution[self.was_judged])) if self.was_judged.any() else float("nan")
+
+    @property
+    def wrong_caught(self) -> int:
+        """Holding cases whose planted wrong update was noticed; a wrong result that is not finite does not count."""
+        return int(self.judged.wrong_noticed[self.holds].sum())
+
+    @property
+    def output_resolution(self) -> float:
+        """Median over the judged cases at the block's output; NaN if there is none."""
+        return float(np.median(self.judged.output_resolution[self.was_judged])) if self.was_judged.any() else float("nan")
+
+    @property
+    def output_blind(self) -> int:
+        """Holding cases whose bound at the output is as wide as the update's whole effect there: only the first layer tests them."""
+        return int((self.judged.output_resolution[self.holds] >= 1).sum())
+
+    @property
+    def wrong_verdict(self) -> Verdict | None:
+        """VIOLATED if the planted wrong update was noticed in at least half of the holding cases; None if none holds."""
+        holding = int(self.holds.sum())
+        if holding == 0:
+            return None
+        return Verdict.VIOLATED if 2 * self.wrong_caught >= holding else Verdict.HOLDS
+
+    @property
+    def verdict(self) -> Verdict:
+        """VIOLATED for one violated case or one certificate outside; HOLDS only if the bound would have noticed a wrong update, and a missing move."""
+        counts = self.counts
+        if counts[Verdict.VIOLATED] or self.contradicted:
+            return Verdict.VIOLATED
+        if not self.was_judged.any():
+            return Verdict.INCONCLUSIVE
+        if counts[Verdict.HOLDS] == 0 or self.resolution >= 1 or self.wrong_verdict is not Verdict.VIOLATED:
+            return Verdict.VACUOUS
+        if self.recomputed and self.moves_noticed == 0:
+            return Verdict.VACUOUS
+        return Verdict.HOLDS
+
+
+def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None = None) -> Measurement:
+    """Measure every case of a cell, batch by batch.  progress: called with the number of cases done.
+
+    Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario.
+    """
+    generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
+    layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
+    judged: list[Judged] = []
+    certificates: list[Certificate] = []
+    compared: list[Agreement] = []
+    gravest: tuple[bool, float] | None = None
+    witness = None
+    done = 0
+    while done < cell.cases:
+        drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, BATCH, generator)
+        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
+        judged.append(_strict(judge(sides), sides, cell))
+        if len(certificates) < BY_FORMULA:
+            certificates.extend(_certify_worst(cell, layer, sides, judged[-1]))
+        wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
+        compared.extend(_compare(layer, sides, judged[-1], min(wanted, cell.cases - done)))
+        worst = worst_case(judged[-1], min(BATCH, cell.cases - done))
+        if worst is not None and (gravest is None or worst[0] > gravest):
+            gravest = worst[0]
+            witness = make_witness(cell, sides, judged[-1], worst[1], seed, done)
+        done += BATCH
+        if progress:
+            progress(min(done, cell.cases))
+    return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
+
+
+def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:
+    """On a CPU the patched pass finds A(C∖Y,x) bit for bit, unless it computes with what was patched, which no claim allows: such a case is violated."""
+    if cell.scenario.attend is not None or cell.probed.device != "cpu":
+        return judged
+    moved = (torch.nan_to_num(sides.again) != torch.nan_to_num(sides.a)).any(-1).numpy() & (judged.reason == "")
+    ratio, verdict = np.where(moved, np.inf, judged.ratio), np.where(moved, Verdict.VIOLATED.value, judged.verdict).astype(object)
+    return replace(judged, ratio=ratio, verdict=verdict)
+
+
+def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged) -> list[Certificate]:
+    """The certificate of the judged case with the largest ratio; none if no case was judged."""
+    candidates = np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))
+    if len(candidates) == 0:
+        return []
+    case = int(candidates[np.argmax(judged.ratio[candidates])])
+
+    def row(x: torch.Tensor) -> list[float]:
+        return x[case].double().tolist()
+
+    operands = Operands(row(sides.z), row(sides.a), row(sides.again))
+    return [certify(layer, operands, cell.variant, *enclosures(sides, case), row(sides.moved))]
+
+
+def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> list[Agreement]:
+    """The first judged cases of a batch against balls; nothing if there is none, or none is wanted."""
+    places = torch.from_numpy(np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))[: max(wanted, 0)])
+    if len(places) == 0:
+        return []
+
+    def rows(x: torch.Tensor) -> list[list[float]]:
+        numbers: list[list[float]] = x.double().cpu()[places].tolist()
+        return numbers
+
+    left, right = (
+        [Enclosure(*each) for each in zip(rows(side.first_layer.value), rows(side.first_layer.radius), strict=True)] for side in (sides.left, sides.right)
+    )
+    return [agreement(layer, rows(sides.z), left, right, rows(sides.moved))]
+
+
+def _joined(parts: list[Judged], cases: int) -> Judged:
+    """The batches in one, without what the last batch has too many."""
+    return Judged(*(np.concatenate([getattr(part, name) for part in parts])[:cases] for name in Judged.__dataclass_fields__))
