@@ -45,7 +45,7 @@ SECTIONS = (
     ("claims", "Claims"),
     ("errata", "Errata"),
     ("grid", "Grid"),
-    ("density", "CaseColumns"),
+    ("density", "Cases"),
     ("near-zero", "Near zero"),
     ("adversarial", "Worst contexts"),
     ("dynamics", "Dynamics"),

@@ -85,7 +85,7 @@ class CellLine(Row):
     """A cell. Numbers are null where no case was judged, margins where no case is at hand."""
 
     verdict: Verdict
-    judged: int = Field(description="CaseColumns that were not refused.")
+    judged: int = Field(description="Cases that were not refused.")
     refused: int
     worst: Real | None = Field(default=None, description="Measured: the largest error over bound.")
     worst_limit: Real | None = Field(default=None, description="Probabilistic: what the largest one of another seed does not exceed.")
@@ -93,11 +93,11 @@ class CellLine(Row):
     tightness_low: Real | None = Field(default=None, description="Below this the median of another seed does not lie.")
     tightness_high: Real | None = Field(default=None, description="Nor above this.")
     refused_limit: int | None = Field(default=None, description="More cases of another seed are not refused.")
-    violated: int = Field(default=0, description="CaseColumns outside their bounds, in a known failure.")
+    violated: int = Field(default=0, description="Cases outside their bounds, in a known failure.")
     violated_limit: int = Field(default=0, description="More cases of another seed are not.")
     blind: int = Field(default=0, description="Holding cases that the bound at the block's output does not test.")
     blind_limit: int = Field(default=0, description="More cases of another seed it leaves untested not.")
-    certified: int = Field(default=0, description="CaseColumns whose sides were compared with balls.")
+    certified: int = Field(default=0, description="Cases whose sides were compared with balls.")
     output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
     resolution: Real | None = Field(
         default=None, description="Rigorous: median of the bound over the update's effect; the same to the last bits if nothing but the seed is the same."

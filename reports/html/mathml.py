@@ -46,7 +46,7 @@ def _converted(latex: str, display: str) -> Markup | None:
             element.tag, element.text = "mo", "\u2216"
         if element.tag == "mo" and element.text in ("‖", "|"):
             element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
-        assert not element.tail, "MathML has_stream its text in leaves"
+        assert not element.tail, "MathML carries its text in leaves"
     _slim(tree)
     return Markup(tostring(tree, encoding="unicode").replace(" />", "/>"))
 

@@ -157,7 +157,7 @@ class AdversarialRecord(Row):
     random: Real | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
     ascent: Real | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
     evolution: Real | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
-    violated: int = Field(description="CaseColumns outside their bounds, of the search and of the random ones.")
+    violated: int = Field(description="Cases outside their bounds, of the search and of the random ones.")
     simplest: str | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
     simplest_ratio: Real | None
     seconds: Real

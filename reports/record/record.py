@@ -144,7 +144,7 @@ class Certified(Row):
     """Cases of the cell whose sides were compared with real arithmetic, by balls."""
 
     cases: int = Field(description="Judged cases whose measured sides were compared with the ball of the exact one.")
-    by_formula: int = Field(description="CaseColumns, the worst ones, in which the patched formula itself ran over balls and came to the same.")
+    by_formula: int = Field(description="Cases, the worst ones, in which the patched formula itself ran over balls and came to the same.")
     seconded: int = Field(description="Of those, cases in which mpmath's interval arithmetic agreed with the balls at the entry nearest to its bound.")
     left: Real = Field(description="Certified: largest error of the left side, in infinity norm, over the sample.")
     right: Real = Field(description="Certified: the same for the right side.")
@@ -213,7 +213,7 @@ class CellRecord(Row):
     mutant_verdict: Verdict | None = Field(
         default=None, description="VIOLATED if the planted wrong update was noticed in at least half of the cases where the right one holds."
     )
-    mutant_caught: int = Field(default=0, description="CaseColumns whose planted wrong update was noticed.")
+    mutant_caught: int = Field(default=0, description="Cases whose planted wrong update was noticed.")
     certified: Certified | None = None
     well_inside: Ranged | None = None
     recomputed: Recomputed | None = None
@@ -329,8 +329,8 @@ class Totals(Row):
     violated: int
     vacuous: int
     inconclusive: int
-    certified: int = Field(description="CaseColumns whose sides were compared with ball arithmetic.")
-    well_inside: int = Field(description="CaseColumns a factor of 4 or more inside every range limit.")
+    certified: int = Field(description="Cases whose sides were compared with ball arithmetic.")
+    well_inside: int = Field(description="Cases a factor of 4 or more inside every range limit.")
     well_inside_refused: int = Field(description="How many of those were refused all the same.")
     worst_ratio: Real | None
     worst_cell: str | None
