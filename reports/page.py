@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.comparison.baseline import BASELINE_FILE, load_baseline
+from reports.comparison.baseline_file import BASELINE_FILE, load_baseline
 from reports.comparison.rendering import since_baseline
 from reports.figures.data_tables import dynamics_points, paper_tables, static_points, training_losses
 from reports.figures.dynamics_table import dynamics_table
@@ -25,16 +25,17 @@ from reports.figures.near_zero_table import radii_table
 from reports.figures.paper_figures import paper_pictures
 from reports.figures.training_figure import training_picture
 from reports.findings.grid import GLYPHS, Grid, gravest, grid, unique
-from reports.findings.headline import Headline, RunStanding, cases_inside, headline, taken_up
-from reports.findings.overview import WORST_CELLS, checked, left_out
+from reports.findings.overview import WORST_CELLS, checked, omissions
+from reports.findings.run_standing import Headline, RunStanding, cases_inside, headline, taken_up
 from reports.html.decimal_columns import align_columns
-from reports.html.glossary import VERDICTS, WORDS
+from reports.html.glossary import GLOSSARY, VERDICTS
 from reports.html.shared_styles import share_styles
 from reports.html.templating import TEMPLATES, environment, style
 from reports.record.agreement import cases_missing, disagreeing_cells
+from reports.record.cells import NearZeroSweep
 from reports.record.experiments import Experiments, StaticPatchRecord
-from reports.record.record import NearZeroSweep, RunRecord
 from reports.record.run_folder import load_run, replacing
+from reports.record.run_record import RunRecord
 from symbolic.vocabulary.verdict import Verdict
 
 DETAILED_CELLS = 2000
@@ -99,7 +100,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "inside": cases_inside(record),
         "headline": _headline(record, folder),
         "checked": checked(record),
-        "left_out": left_out(record),
+        "left_out": omissions(record),
         "worst_cells": gravest(cells.squares)[:WORST_CELLS],
         "since_baseline": since_baseline,
         "taken_up": taken_up(record),
@@ -134,7 +135,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "training_losses": training_losses(record.models),
         "mutants": Counter(cell.mutant for cell in record.cells if cell.mutant and cell.mutant_verdict),
         "expected": [cell.expected for cell in record.cells if cell.expected],
-        "words": WORDS,
+        "words": GLOSSARY,
         "verdict_words": VERDICTS,
     }
     return align_columns(share_styles(environment().get_template("page.html.j2").render(values)))

@@ -12,9 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.findings.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.findings.headline import RunStanding, headline, taken_up
+from reports.findings.run_standing import RunStanding, headline, taken_up
+from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiments import AdversarialRecord
-from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
 from symbolic.vocabulary.verdict import Verdict
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.record import CellRecord, Counts, Quantiles, RunRecord, Spread
+from reports.record.cells import CellRecord, Counts, Quantiles, Spread
 from reports.record.run_folder import write_run
+from reports.record.run_record import RunRecord
 from symbolic.vocabulary.verdict import Verdict
 from tests import report_samples as samples
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from reports.record.cases_table import CaseColumns, CasesWriter
+from reports.record.cells import CellRecord, Certified, Counts, Expected, NearZeroLevel, NearZeroSweep, Quantiles, Spread
+from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
+from reports.record.environment import Environment, Probe
 from reports.record.experiments import (
     CheckpointRecord,
     DynamicsInFormat,
@@ -18,28 +21,8 @@ from reports.record.experiments import (
     StaticPatchRecord,
     StaticPointRecord,
 )
-from reports.record.record import (
-    CellRecord,
-    Certified,
-    ClaimRecord,
-    Counterexample,
-    Counts,
-    Environment,
-    ErratumRecord,
-    Expected,
-    Formula,
-    ModelRecord,
-    MutantRecord,
-    NearZeroLevel,
-    NearZeroSweep,
-    Probe,
-    Quantiles,
-    RunInfo,
-    RunRecord,
-    Spread,
-    Step,
-)
 from reports.record.run_folder import write_run
+from reports.record.run_record import ModelRecord, RunInfo, RunRecord
 from symbolic.vocabulary.verdict import Verdict
 
 INFINITY, NAN = float("inf"), float("nan")

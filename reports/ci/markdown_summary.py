@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reports.findings.grid import GLYPHS
-from reports.findings.headline import RunStanding, headline
-from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, outcomes
-from reports.record.record import RunRecord
+from reports.findings.row_outcomes import Outcome, Status, gravest_first, in_short, outcomes
+from reports.findings.run_standing import RunStanding, headline
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, ratio, real, seconds
 from reports.text.printable import markdown
 from symbolic.vocabulary.verdict import Verdict

@@ -9,17 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.comparison.differences import DifferenceKind
-from reports.comparison.history import Entry, History, Track, sparkline
+from reports.comparison.changes import DifferenceKind
+from reports.comparison.history import History, HistoryEntry, Track, sparkline
 from reports.html.templating import environment, style
 from reports.record.run_folder import replacing
 from reports.text.numbers import count, counted, ratio
 
-TOLD = 12
+CHANGES_PER_RUN = 12
 """Changes of a run on a terminal; the page and ``--json`` have all."""
 
 
-def on_terminal(found: History) -> RenderableType:
+def history_on_terminal(found: History) -> RenderableType:
     """Runs, a line each; then what appeared with each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for name in ("run", "started", "profile", "seed", "cells", "worst", "changes"):
@@ -35,22 +35,22 @@ def on_terminal(found: History) -> RenderableType:
         rows = [] if entry.changes is None else list(entry.changes.differences)
         if rows:
             parts += [Text(), Text.assemble((entry.folder, "bold"), f" against {entry.before}: {counted(len(rows), 'change')}")]
-            for row in rows[:TOLD]:
+            for row in rows[:CHANGES_PER_RUN]:
                 grave = row.standing in (DifferenceKind.REGRESSION, DifferenceKind.STALE)
                 parts.append(Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}", style="red" if grave else ""))
-            if len(rows) > TOLD:
-                parts.append(Text(f"  … and {counted(len(rows) - TOLD, 'change')} more; --json and the page have all", style="dim"))
+            if len(rows) > CHANGES_PER_RUN:
+                parts.append(Text(f"  … and {counted(len(rows) - CHANGES_PER_RUN, 'change')} more; --json and the page have all", style="dim"))
     parts += [Text(f"– {folder} could not be read: {reason}", style="red") for folder, reason in found.unreadable]
     return Group(*parts)
 
 
-def _changed(entry: Entry) -> str:
+def _changed(entry: HistoryEntry) -> str:
     if entry.changes is None:
         return "first"
     return "nothing compared" if entry.changes.nothing else count(len(entry.changes.differences))
 
 
-def as_data(found: History) -> Mapping[str, object]:
+def history_as_data(found: History) -> Mapping[str, object]:
     """For ``--json``."""
     return {
         "runs": [

@@ -9,17 +9,18 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.comparison.baseline import Baseline
-from reports.comparison.differences import FAILING, UNACCEPTED, Comparison, DifferenceKind, differences
-from reports.findings.outcomes import Outcome, Status
+from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
+from reports.comparison.comparing import differences
+from reports.findings.row_outcomes import Outcome, Status
 from reports.html.templating import environment, style
-from reports.record.record import RunRecord
 from reports.record.run_folder import replacing
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, joined
 
 IN_OVERVIEW = 5
 """Differences that the overview of a report names."""
 
-TOLD = 40
+LINES_PER_STANDING = 40
 """Lines on a terminal for each standing; the page and ``--json`` have all."""
 
 _COLOURS = {
@@ -46,7 +47,7 @@ _NOUNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunLabel:
     """One of the two, in words."""
 
     name: str
@@ -98,7 +99,7 @@ def as_outcomes(found: Comparison, *, strict: bool = False) -> list[Outcome]:
     return [whole, *(Outcome("baseline", row.kind, row.id, Status.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
 
 
-def on_terminal(found: Comparison, before: Side, after: Side) -> RenderableType:
+def comparison_on_terminal(found: Comparison, before: RunLabel, after: RunLabel) -> RenderableType:
     """The sentence, every difference in a line, and what was not compared."""
     grave = bool(found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE))
     parts: list[RenderableType] = [
@@ -109,13 +110,13 @@ def on_terminal(found: Comparison, before: Side, after: Side) -> RenderableType:
         rows = found.of(standing)
         if rows:
             parts += [Text(), Text(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing])]
-            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:TOLD]]
-            if len(rows) > TOLD:
-                parts.append(Text(f"… and {counted(len(rows) - TOLD, 'line')} more; --json and the page have all", style="dim"))
+            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:LINES_PER_STANDING]]
+            if len(rows) > LINES_PER_STANDING:
+                parts.append(Text(f"… and {counted(len(rows) - LINES_PER_STANDING, 'line')} more; --json and the page have all", style="dim"))
     return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
 
 
-def as_data(found: Comparison, before: Side, after: Side) -> Mapping[str, object]:
+def comparison_as_data(found: Comparison, before: RunLabel, after: RunLabel) -> Mapping[str, object]:
     """For ``--json``."""
     return {
         "before": asdict(before),
@@ -128,7 +129,7 @@ def as_data(found: Comparison, before: Side, after: Side) -> Mapping[str, object
     }
 
 
-def write_comparison(found: Comparison, before: Side, after: Side, path: Path) -> Path:
+def write_comparison(found: Comparison, before: RunLabel, after: RunLabel, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
     grave = found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE)
     text = (

@@ -19,20 +19,20 @@ class DynamicsRow:
 
     def worst(self, *identities: str) -> float:
         """The largest error over bound of some identities."""
-        return largest(getattr(row, name).worst for row in self.formats for name in identities)
+        return largest_or_nan(getattr(row, name).worst for row in self.formats for name in identities)
 
     @property
     def resolution(self) -> float:
         """The largest bound over effect of all identities."""
-        return largest(identity.resolution for row in self.formats for identity in (row.moved, row.factored, row.descended, row.telescoped))
+        return largest_or_nan(identity.resolution for row in self.formats for identity in (row.moved, row.factored, row.descended, row.telescoped))
 
     def least(self, planted: str) -> float:
         """The least error over bound of a planted reading."""
-        return -largest(-getattr(row, planted) for row in self.formats)
+        return -largest_or_nan(-getattr(row, planted) for row in self.formats)
 
     def most(self, field: str) -> float:
         """The largest value of a field."""
-        return largest(getattr(row, field) for row in self.formats)
+        return largest_or_nan(getattr(row, field) for row in self.formats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def dynamics_table(found: Experiments) -> DynamicsTable:
         dynamics_picture(drawn) if drawn else None,
         tuple(strayed_dynamics(found)),
         tuple(unnoticed_readings(found)),
-        -largest(planted) if planted else None,
+        -largest_or_nan(planted) if planted else None,
     )
 
 
-def largest(numbers: Iterable[float]) -> float:
+def largest_or_nan(numbers: Iterable[float]) -> float:
     """The largest number, or NaN if one is not a number: nothing hides behind another one."""
     found = [*numbers]
     return next((number for number in found if number != number), max(found))

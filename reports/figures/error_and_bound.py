@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.quantiles import Quantiles
-from reports.figures.squares import Run, Squares
+from reports.figures.quantiles import QuantileCounts
+from reports.figures.squares import Squares, Strip
 from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
 from reports.record.cases_table import coded, read_cells
-from reports.record.record import RunRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import counted, real, two_to
 from symbolic.vocabulary.verdict import Verdict
 
@@ -57,8 +57,8 @@ class Panel:
 class _Tally:
     """What a panel needs of a format's cases, added up cell by cell: a run may have more of them than fit into memory."""
 
-    tightness: Quantiles = field(default_factory=Quantiles)
-    expected: Quantiles = field(default_factory=Quantiles)
+    tightness: QuantileCounts = field(default_factory=QuantileCounts)
+    expected: QuantileCounts = field(default_factory=QuantileCounts)
     """Of expected bound over error."""
     judged: int = 0
     refused: int = 0
@@ -236,7 +236,7 @@ def _density(axes: Axes, lattice: _Lattice) -> None:
             axes.add_patch(Squares(_runs(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
-def _runs(squares: NDArray[np.int64]) -> list[Run]:
+def _runs(squares: NDArray[np.int64]) -> list[Strip]:
     """Squares that stand on one another, together.  squares: (n, 2) whole numbers, sorted by column and then by row."""
     column, row = squares.T
     breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1

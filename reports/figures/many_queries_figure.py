@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
-from reports.record.experiments import OverTrials, StaticPatchRecord, StaticPointRecord
+from reports.record.experiments import StaticPatchRecord, StaticPointRecord, TrialSummary
 from reports.text.numbers import real
 
-_CURVES: tuple[tuple[Callable[[StaticPointRecord], OverTrials | None], str, str, str], ...] = (
+_CURVES: tuple[tuple[Callable[[StaticPointRecord], TrialSummary | None], str, str, str], ...] = (
     (lambda point: point.own, "its own queries", MUTE, "dotted"),
     (lambda point: point.fresh, "fresh queries", HOLDS, "solid"),
     (lambda point: point.other_context, "another context's", VIOLATED, "dashed"),

@@ -12,7 +12,7 @@ from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLAT
 from reports.record.experiments import Averages, Experiments, Figure1, Figure3, LayerRecord
 from reports.text.numbers import real
 
-SIZE = (3.9, 2.5)
+PICTURE_SIZE = (3.9, 2.5)
 
 
 def paper_pictures(found: Experiments) -> dict[str, Markup | None]:
@@ -28,7 +28,7 @@ def paper_pictures(found: Experiments) -> dict[str, Markup | None]:
 
 
 def _axes(across: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
     axes = figure.add_subplot()
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel(across)

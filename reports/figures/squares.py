@@ -14,14 +14,14 @@ from matplotlib.patches import Rectangle
 
 from reports.figures.slim_svg import rounded, style_of, styled
 
-Run = tuple[int, int, int]
+Strip = tuple[int, int, int]
 """Column, lowest row, and how many squares stand on one another there."""
 
 
 class Squares(Rectangle):
     """Runs of squares in one shade, for a figure that goes through ``inline_svg``."""
 
-    def __init__(self, runs: Sequence[Run], side: float, **style: Any) -> None:
+    def __init__(self, runs: Sequence[Strip], side: float, **style: Any) -> None:
         """runs: at least one; side: of a square, in the data's units; style: as of any patch."""
         column, row, _ = runs[0]
         super().__init__((column * side, row * side), side, side, linewidth=0, clip_on=False, **style)

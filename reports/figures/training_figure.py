@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.svg import HOLDS, INCONCLUSIVE, MUTE, house_style, inline_svg
-from reports.record.record import ModelRecord
+from reports.record.run_record import ModelRecord
 from reports.text.numbers import real
 
 

@@ -8,8 +8,9 @@ from itertools import chain
 from itertools import count as counting
 from typing import TypeVar
 
-from reports.findings.findings import noticed_nothing, over_its_bound, wrong_update_missed
-from reports.record.record import CellRecord, RunRecord
+from reports.findings.faults import noticed_nothing, over_its_bound, wrong_update_missed
+from reports.record.cells import CellRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, ratio, real, share, words
 from symbolic.vocabulary.verdict import Verdict
 

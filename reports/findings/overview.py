@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from reports.findings.headline import cases_inside
-from reports.record.record import RunRecord
+from reports.findings.run_standing import cases_inside
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, ratio
 from symbolic.vocabulary.verdict import Verdict
 
 WORST_CELLS = 3
 
-WORDS = {
+RESULTS = {
     Verdict.HOLDS: "hold",
     Verdict.VIOLATED: "violated",
     Verdict.VACUOUS: "vacuous",
@@ -55,16 +55,16 @@ def checked(record: RunRecord) -> list[Line]:
     return [Line(counted(number, noun, plural), result, section) for number, noun, plural, result, section in lines if number]
 
 
-def left_out(record: RunRecord) -> list[Line]:
+def omissions(record: RunRecord) -> list[Line]:
     """How much was not checked, by kind; the reasons stand further down, in full."""
     totals = record.totals
     kinds = [(len(record.not_measured), "combination", "not measured")]
     for verdict in (Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED):
-        kinds += [(rows.get(verdict.value, 0), noun, WORDS[verdict]) for noun, rows in (("claim", totals.claims), ("cell", totals.cells))]
+        kinds += [(rows.get(verdict.value, 0), noun, RESULTS[verdict]) for noun, rows in (("claim", totals.claims), ("cell", totals.cells))]
     kinds += [(totals.inconclusive, "case", "refused, as their operands foretold"), (totals.vacuous, "case", "inside a bound too wide to tell")]
     return [Line(counted(number, noun), result, "unchecked") for number, noun, result in kinds if number]
 
 
 def _by_verdict(numbers: dict[str, int]) -> str:
     """673 hold, 55 skipped."""
-    return ", ".join(f"{count(numbers[verdict.value])} {WORDS[verdict]}" for verdict in Verdict if numbers.get(verdict.value))
+    return ", ".join(f"{count(numbers[verdict.value])} {RESULTS[verdict]}" for verdict in Verdict if numbers.get(verdict.value))

@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.findings import NOT_RUN
-from reports.record.record import CellRecord, ClaimRecord, RunRecord
+from reports.findings.faults import NOT_RUN
+from reports.record.cells import CellRecord
+from reports.record.claims import ClaimRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, joined, words
 from symbolic.vocabulary.verdict import Verdict
 

@@ -11,11 +11,11 @@ from xml.etree.ElementTree import Element, tostring
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 
-from reports.record.record import Formula
+from reports.record.claims import Formula
 
 FENCES = ("(", ")", "[", "]", "{", "}")
 
-ROWS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
+ROW_ELEMENTS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
 """Elements whose children are a row, whether or not they say so (MathML Core, inferred ``<mrow>``)."""
 
 
@@ -68,7 +68,7 @@ def _slim(tree: Element) -> None:
             while child.tag == "mrow" and len(child) == 1 and not child.attrib:
                 child = child[0]
             element[index] = child
-        if element.tag in ROWS and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
+        if element.tag in ROW_ELEMENTS and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
             element[:] = element[0]
 
 

@@ -36,7 +36,7 @@ def environment() -> Environment:
         real=_raised(numbers.real),
         ratio=_raised(numbers.ratio),
         power_of_two=_raised(numbers.power_of_two),
-        exponential=numbers.exponential,
+        scientific=numbers.scientific,
         fixed=numbers.fixed,
         binary_exponent=numbers.binary_exponent,
         seconds=numbers.seconds,

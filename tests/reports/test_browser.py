@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_report
-from reports.record.record import Counts, RunRecord
+from reports.record.cells import Counts
+from reports.record.run_record import RunRecord
 from symbolic.vocabulary.verdict import Verdict
 from tests import report_samples as samples
 from tests.browsing import Visit, chromium

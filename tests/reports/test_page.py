@@ -13,7 +13,8 @@ from markupsafe import Markup
 import reports
 from reports.page import render, write_report
 from reports.record.cases_table import CasesWriter
-from reports.record.record import Counts, Formula
+from reports.record.cells import Counts
+from reports.record.claims import Formula
 from reports.record.run_folder import DamagedRun, NotARun, write_run
 from symbolic.vocabulary.verdict import Verdict
 from tests import report_samples as samples

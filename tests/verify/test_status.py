@@ -2,7 +2,10 @@
 
 import pytest
 
-from reports.record.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
+from reports.record.cells import CellRecord, Certified, Counts
+from reports.record.claims import ClaimRecord, Counterexample, Formula, MutantRecord
+from reports.record.environment import Environment
+from reports.record.run_record import RunInfo, RunRecord
 from symbolic.vocabulary.verdict import Verdict
 from verify.exit_status import FAILED, HELD, INCOMPLETE, exit_status
 

@@ -13,7 +13,7 @@ from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode, probe
 from numeric.machine.refinements import Refinement
 from reports.record.cases_table import CaseColumns
-from reports.record.record import CellRecord, NearZeroSweep
+from reports.record.cells import CellRecord, NearZeroSweep
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"

@@ -12,7 +12,7 @@ from numeric.cells.subject import Subject
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.probe import ProbedMode
 from numeric.training.train import BlockNotTrained
-from reports.record.record import CellRecord, NotSwept
+from reports.record.cells import CellRecord, NotSwept
 from reports.record.row import NotMeasured
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.training_jobs import NoTimeToTrain

@@ -11,7 +11,7 @@ from numeric.machine.probe import Answer, ProbedMode, UnsupportedNumerics
 from numeric.machine.refinements import TITLES, refinements_named
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.table import assumes_a_library
-from reports.record.record import Bounds, Probe, Refinement
+from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers
 from verify.plan.plan import Plan

@@ -20,8 +20,9 @@ from reports.ci.files import write_for_ci
 from reports.page import write_report
 from reports.record.agreement import disagreeing_cells
 from reports.record.cases_table import CasesWriter
-from reports.record.record import NearZeroSweep, NotSwept, RunRecord
+from reports.record.cells import NearZeroSweep, NotSwept
 from reports.record.run_folder import write_run
+from reports.record.run_record import RunRecord
 from symbolic.claims import load_claims
 from symbolic.prover import prove
 from symbolic.vocabulary.errors import CallError

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 from numeric.training.train import TrainedBlock
 from numeric.training.weights import weights_digest
-from reports.findings.findings import NOT_RUN
+from reports.findings.faults import NOT_RUN
 from reports.record.cases_table import CasesWriter
+from reports.record.cells import CellRecord, NearZeroSweep, NotSwept
+from reports.record.claims import ClaimRecord, ErratumRecord
+from reports.record.environment import Bounds, Environment
 from reports.record.experiments import Experiments
-from reports.record.record import Bounds, CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, RunInfo, RunRecord
 from reports.record.row import NotMeasured, Row
 from reports.record.run_folder import write_run, write_witness
+from reports.record.run_record import ModelRecord, RunInfo, RunRecord
 from symbolic.errata import load_errata
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.failures import Failure

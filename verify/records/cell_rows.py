@@ -12,7 +12,8 @@ from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
 from numeric.training.train import TrainedBlock
 from reports.record.cases_table import CaseColumns
-from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
+from reports.record.cells import CellRecord, Certified, Counts, Expected, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
+from reports.record.run_record import ModelRecord
 from symbolic.vocabulary.verdict import Verdict
 
 

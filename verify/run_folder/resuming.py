@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reports.record.cases_table import keep_only
-from reports.record.record import Environment, Probe
+from reports.record.environment import Environment, Probe
 from reports.record.run_folder import WITNESSES_FOLDER, DamagedRun, load_run, remove_unfinished
 from reports.text.numbers import counted
 from symbolic.vocabulary.errors import CallError

@@ -11,9 +11,10 @@ import xmlschema
 
 from reports.ci.files import write_for_ci
 from reports.ci.junit import JUNIT_FILE, junit
-from reports.findings.headline import RunStanding, headline
-from reports.findings.outcomes import Status, gravest_first, outcomes
-from reports.record.record import Counts, NearZeroLevel, RunRecord
+from reports.findings.row_outcomes import Status, gravest_first, outcomes
+from reports.findings.run_standing import RunStanding, headline
+from reports.record.cells import Counts, NearZeroLevel
+from reports.record.run_record import RunRecord
 from symbolic.vocabulary.verdict import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile

@@ -1,6 +1,6 @@
 """A picture's numbers as a table: a dozen of its points at most, the first and the last among them, and the rest counted."""
 
-from reports.figures.data_tables import ROWS, dynamics_points, paper_tables, static_points, training_losses
+from reports.figures.data_tables import MOST_ROWS, dynamics_points, paper_tables, static_points, training_losses
 from tests import report_samples as samples
 
 
@@ -15,9 +15,9 @@ def test_a_short_curve_is_told_whole():
 def test_a_long_curve_is_told_from_its_first_point_to_its_last():
     table = training_losses([samples.model(), samples.model(block="other", losses=[(0, 2.0), (40, 1.5)])])
     places = [place for place, _ in table.rows]
-    assert len(places) == len(set(places)) == ROWS
+    assert len(places) == len(set(places)) == MOST_ROWS
     assert (places[0], places[-1]) == (0, 1000)
-    assert table.left_out == 51 - ROWS
+    assert table.left_out == 51 - MOST_ROWS
     assert table.columns == ("attention", "other")
     assert table.rows[0][1] == (1.0, 2.0)
     assert table.rows[-1][1][1] is None, "the shorter curve has no such point"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from reports.figures.dynamics_table import largest
-from reports.findings.headline import RunStanding, headline
+from reports.figures.dynamics_table import largest_or_nan
+from reports.findings.run_standing import RunStanding, headline
 from reports.page import render
 from reports.record.experiments import DynamicsRecord, Experiments
-from reports.record.record import RunRecord
+from reports.record.run_record import RunRecord
 from tests import report_samples as samples
 from tests.reports.test_page import IMAGE, SCRIPT, Tree
 from verify.exit_status import FAILED, HELD, exit_status
@@ -106,5 +106,5 @@ def test_nine_blocks_in_two_formats_stay_small():
 
 
 def test_a_number_that_is_none_is_not_hidden_by_a_larger_one():
-    assert largest([1.0, 3.0, 2.0]) == 3.0
-    assert str(largest([1.0, samples.NAN, 2.0])) == "nan"
+    assert largest_or_nan([1.0, 3.0, 2.0]) == 3.0
+    assert str(largest_or_nan([1.0, samples.NAN, 2.0])) == "nan"

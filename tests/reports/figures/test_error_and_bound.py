@@ -9,7 +9,7 @@ import pytest
 
 from reports.figures.error_and_bound import Panel, panels
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.record import CellRecord, Counts
+from reports.record.cells import CellRecord, Counts
 from tests import report_samples as samples
 
 

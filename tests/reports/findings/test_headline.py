@@ -5,12 +5,13 @@ import io
 import pytest
 from rich.console import Console
 
-from reports.findings.findings import doubts
-from reports.findings.headline import CASES_MISSING, RunStanding, headline, taken_up
+from reports.findings.faults import doubts
+from reports.findings.run_standing import CASES_MISSING, RunStanding, headline, taken_up
 from reports.page import render, write_report
 from reports.record.agreement import cases_missing
+from reports.record.cells import Counts, NotSwept
+from reports.record.claims import Kernel
 from reports.record.experiments import Experiments
-from reports.record.record import Counts, Kernel, NotSwept
 from reports.record.row import NotMeasured
 from reports.terminal import closing
 from symbolic.vocabulary.verdict import Verdict

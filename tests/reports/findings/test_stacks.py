@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.findings.findings import doubts, violations
+from reports.findings.faults import doubts, violations
 from reports.record.experiments import Experiments, PostNormRecord, ReplayRecord, StackRecord
 from tests import report_samples as samples
 

@@ -1,6 +1,6 @@
 """What each row of a record came to, for readers that know four words: passed, failed, broke, not judged.
 
-A row is judged alone by what judges the whole run (``findings.py``), so that a list of rows and the headline cannot disagree.
+A row is judged alone by what judges the whole run (``faults.py``), so that a list of rows and the headline cannot disagree.
 Only a row with a verdict that holds has passed; ``VACUOUS``, ``INCONCLUSIVE`` and ``SKIPPED`` are not judged, with the reason.
 What a run shows and judges by nothing (Figures 2 and 3, one update for many queries) is no row here.
 """
@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.findings import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
-from reports.findings.headline import RunStanding, headline
+from reports.findings.faults import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
+from reports.findings.run_standing import RunStanding, headline
+from reports.record.cells import CellRecord, NearZeroSweep
+from reports.record.claims import ClaimRecord
 from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord, Experiments
-from reports.record.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import counted, joined, ratio
 from symbolic.vocabulary.verdict import Verdict
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
-from reports.record.record import CellRecord, RunRecord
+from reports.record.cells import CellRecord
+from reports.record.run_record import RunRecord
 from reports.text.numbers import count, counted, joined, ratio
 from symbolic.vocabulary.verdict import Verdict
 
@@ -112,7 +113,7 @@ def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
         yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
-def blunt(record: RunRecord) -> Iterable[str]:
+def undecided_cells(record: RunRecord) -> Iterable[str]:
     """How many cells ran and told nothing: a bound that a wrong update would satisfy, too, or no case that could be judged."""
     for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
         number = sum(cell.verdict is verdict for cell in record.cells)
