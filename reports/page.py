@@ -14,29 +14,31 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.comparison.baseline_file import BASELINE_FILE, load_baseline
+from reports.comparison import BASELINE_FILE, load_baseline
 from reports.comparison.rendering import since_baseline
-from reports.figures.data_tables import dynamics_points, paper_tables, static_points, training_losses
-from reports.figures.dynamics_table import dynamics_table
-from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
-from reports.figures.many_queries_figure import static_picture
-from reports.figures.near_zero_figure import sweep_picture
-from reports.figures.near_zero_table import radii_table
-from reports.figures.paper_figures import paper_pictures
-from reports.figures.training_figure import training_picture
-from reports.findings.grid import GLYPHS, Grid, gravest, grid, unique
+from reports.figures import (
+    dynamics_table,
+    panels,
+    paper_pictures,
+    paper_tables,
+    radii_table,
+    static_picture,
+    static_points,
+    sweep_picture,
+    training_losses,
+    training_picture,
+)
+from reports.figures.error_and_bound import VIOLATIONS_DRAWN
+from reports.findings import GLYPHS, RunStanding, headline, taken_up
+from reports.findings.grid import Grid, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
-from reports.findings.run_standing import Headline, RunStanding, cases_inside, headline, taken_up
+from reports.findings.run_standing import Headline, cases_inside
+from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, share_styles, style
 from reports.html.decimal_columns import align_columns
-from reports.html.glossary import GLOSSARY, VERDICTS
-from reports.html.shared_styles import share_styles
-from reports.html.templating import TEMPLATES, environment, style
+from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, replacing
 from reports.record.agreement import cases_missing, disagreeing_cells
-from reports.record.cells import NearZeroSweep
-from reports.record.experiments import Experiments, StaticPatchRecord
-from reports.record.run_folder import load_run, replacing
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from reports.record.experiments import StaticPatchRecord
+from symbolic.vocabulary import Verdict
 
 DETAILED_CELLS = 2000
 """Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""
@@ -129,7 +131,6 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "paper_tables": paper_tables(record.experiments),
         **_of_figures(record.experiments),
         "dynamics": dynamics,
-        "dynamics_points": dynamics_points(dynamics.drawn) if dynamics.drawn else None,
         **_of_static_patches(record.experiments.static_patch),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "training_losses": training_losses(record.models),

@@ -11,13 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.findings.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.findings.run_standing import RunStanding, headline, taken_up
-from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
+from reports.findings import GLYPHS, RunStanding, headline, taken_up
+from reports.findings.grid import WORST_FIRST, Square, grid
+from reports.record import ClaimRecord, RunRecord
+from reports.record.claims import Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiments import AdversarialRecord
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, ratio, real, seconds
-from symbolic.vocabulary.verdict import Verdict
+from reports.text import count, counted, ratio, real, seconds
+from symbolic.vocabulary import Verdict
 
 _COLOURS = {
     Verdict.HOLDS: "blue",

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.cells import CellRecord, Counts, Quantiles, Spread
+from reports.record.cells import Counts, Quantiles, Spread
 from reports.record.run_folder import write_run
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SIZE = 1024

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.cells import CellRecord, Certified, Counts, Expected, NearZeroLevel, NearZeroSweep, Quantiles, Spread
-from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
+from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Spread
+from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from reports.record.environment import Environment, Probe
 from reports.record.experiments import (
     CheckpointRecord,
     DynamicsInFormat,
     DynamicsRecord,
-    Experiments,
     Figure1,
     Figure3,
     IdentityRecord,
@@ -22,8 +22,8 @@ from reports.record.experiments import (
     StaticPointRecord,
 )
 from reports.record.run_folder import write_run
-from reports.record.run_record import ModelRecord, RunInfo, RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from reports.record.run_record import RunInfo
+from symbolic.vocabulary import Verdict
 
 INFINITY, NAN = float("inf"), float("nan")
 

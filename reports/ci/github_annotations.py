@@ -8,9 +8,8 @@ property. So nothing in a name can end the command or begin another. GitHub show
 
 from collections.abc import Sequence
 
-from reports.findings.row_outcomes import Outcome, Status, gravest_first, in_short, outcomes
-from reports.findings.run_standing import RunStanding, headline
-from reports.record.run_record import RunRecord
+from reports.findings import Outcome, RunStanding, Status, gravest_first, headline, in_short, outcomes
+from reports.record import RunRecord
 from reports.text.printable import printable, shortened
 
 MOST = 10

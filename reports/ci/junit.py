@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from reports.findings.row_outcomes import Outcome, Status, in_short, outcomes
-from reports.record.run_record import RunRecord
+from reports.findings import Outcome, Status, in_short, outcomes
+from reports.record import RunRecord
 from reports.text.printable import printable
 
 JUNIT_FILE = "junit.xml"

@@ -6,13 +6,11 @@ GitHub takes 1 MiB for a job's summary and shows nothing of one that is longer: 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from reports.findings.grid import GLYPHS
-from reports.findings.row_outcomes import Outcome, Status, gravest_first, in_short, outcomes
-from reports.findings.run_standing import RunStanding, headline
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, ratio, real, seconds
+from reports.findings import GLYPHS, Outcome, RunStanding, Status, gravest_first, headline, in_short, outcomes
+from reports.record import RunRecord
+from reports.text import count, counted, ratio, real, seconds
 from reports.text.printable import markdown
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 SUMMARY_FILE = "summary.md"
 

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from reports.comparison.margins import count_limit, median_interval, worst_limit
-from reports.findings.row_outcomes import Status, outcomes
+from reports.findings import Status, outcomes
+from reports.record import CellRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cases_table import coded, read_cells
-from reports.record.cells import CellRecord, NearZeroSweep
 from reports.record.row import Real, Row
-from reports.record.run_folder import DamagedRun
-from reports.record.run_record import RUN_SCHEMA_VERSION, RunRecord
+from reports.record.run_record import RUN_SCHEMA_VERSION
+from symbolic.vocabulary import Verdict
 from symbolic.vocabulary.cell_id import CellId
-from symbolic.vocabulary.verdict import Verdict
 
 BASELINE_VERSION = 1
 

@@ -7,10 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from reports.comparison.baseline import BASELINE_VERSION, Baseline, baseline_of
+from reports.record import RunRecord, replacing
 from reports.record.agreement import disagreeing_cells
-from reports.record.run_folder import replacing
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 BASELINE_FILE = "baseline.json"
 """In a run's folder: what the run was held to."""

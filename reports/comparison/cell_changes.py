@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 from reports.comparison.baseline import CellLine, judged_cases
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
-from reports.record.cells import CellRecord
-from reports.text.numbers import count, counted, ratio, real
+from reports.record import CellRecord
+from reports.text import count, counted, ratio, real
 
 REORDERED = 2.0**-33
 """A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT)
 

@@ -12,13 +12,12 @@ from typing import TypeVar
 from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine, by_name, cell_key, judged_cases, origin_of, others_of, same_schema, sweep_key
 from reports.comparison.cell_changes import cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
+from reports.findings import Status
 from reports.findings.faults import doubts, over_its_bound
-from reports.findings.row_outcomes import Status
-from reports.record.cells import CellRecord, NearZeroSweep
-from reports.record.claims import ClaimRecord, ErratumRecord
-from reports.record.run_record import RunRecord
-from reports.text.numbers import counted, joined, real
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
+from reports.record.claims import ErratumRecord
+from reports.text import counted, joined, real
+from symbolic.vocabulary import Verdict
 
 FAILING_WORDS = (*(verdict.value for verdict in KNOWN_FAILURES), Status.FAILED.value, Status.BROKE.value, "not shown")
 """What a row that no baseline knows may not be."""

@@ -13,11 +13,10 @@ from pathlib import Path
 from reports.comparison.baseline import baseline_of, cell_key
 from reports.comparison.changes import Comparison
 from reports.comparison.comparing import differences
-from reports.findings.run_standing import headline
-from reports.record.cells import CellRecord
-from reports.record.run_folder import RUN_FILE, DamagedRun, load_run
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.errors import CallError
+from reports.findings import headline
+from reports.record import CellRecord, DamagedRun, RunRecord, load_run
+from reports.record.run_folder import RUN_FILE
+from symbolic.vocabulary import CallError
 
 
 class NoRuns(CallError):

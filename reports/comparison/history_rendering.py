@@ -11,9 +11,9 @@ from rich.text import Text
 
 from reports.comparison.changes import DifferenceKind
 from reports.comparison.history import History, HistoryEntry, Track, sparkline
-from reports.html.templating import environment, style
-from reports.record.run_folder import replacing
-from reports.text.numbers import count, counted, ratio
+from reports.html import environment, style
+from reports.record import replacing
+from reports.text import count, counted, ratio
 
 CHANGES_PER_RUN = 12
 """Changes of a run on a terminal; the page and ``--json`` have all."""

@@ -11,11 +11,10 @@ from rich.text import Text
 from reports.comparison.baseline import Baseline
 from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
 from reports.comparison.comparing import differences
-from reports.findings.row_outcomes import Outcome, Status
-from reports.html.templating import environment, style
-from reports.record.run_folder import replacing
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, joined
+from reports.findings import Outcome, Status
+from reports.html import environment, style
+from reports.record import RunRecord, replacing
+from reports.text import count, counted, joined
 
 IN_OVERVIEW = 5
 """Differences that the overview of a report names."""

@@ -6,8 +6,8 @@ A curve of hundreds of points is told by a dozen of them, its first and its last
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.record.experiments import Averages, DynamicsRecord, Experiments, StaticPatchRecord
-from reports.record.run_record import ModelRecord
+from reports.record import Experiments, ModelRecord
+from reports.record.experiments import Averages, DynamicsRecord, StaticPatchRecord
 
 MOST_ROWS = 12
 """Rows of a table at most."""

@@ -6,7 +6,7 @@ from matplotlib.ticker import FixedLocator, LogLocator
 
 from reports.figures.svg import HOLDS, INCONCLUSIVE, INK, MUTE, VACUOUS, house_style, inline_svg
 from reports.record.experiments import DynamicsRecord
-from reports.text.numbers import real
+from reports.text import real
 
 COLOURS = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
 """One a format."""

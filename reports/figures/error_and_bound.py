@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from reports.figures.quantiles import QuantileCounts
 from reports.figures.squares import Squares, Strip
 from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
+from reports.record import RunRecord
 from reports.record.cases_table import coded, read_cells
-from reports.record.run_record import RunRecord
-from reports.text.numbers import counted, real, two_to
-from symbolic.vocabulary.verdict import Verdict
+from reports.text import counted, real, two_to
+from symbolic.vocabulary import Verdict
 
 VIOLATIONS_DRAWN = 200
 """Violations beyond these many a panel are counted, and the panel says so."""

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator
 
 from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
 from reports.record.experiments import StaticPatchRecord, StaticPointRecord, TrialSummary
-from reports.text.numbers import real
+from reports.text import real
 
 _CURVES: tuple[tuple[Callable[[StaticPointRecord], TrialSummary | None], str, str, str], ...] = (
     (lambda point: point.own, "its own queries", MUTE, "dotted"),

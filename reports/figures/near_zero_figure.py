@@ -15,8 +15,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from reports.figures.svg import INK, LINE, PAPER, SERIES, house_style, inline_svg
-from reports.record.cells import NearZeroSweep
-from reports.text.numbers import power_of_two, real, two_to
+from reports.record import NearZeroSweep
+from reports.text import real, two_to
+from reports.text.numbers import power_of_two
 
 _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger one
 

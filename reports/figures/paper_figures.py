@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, house_style, inline_svg
-from reports.record.experiments import Averages, Experiments, Figure1, Figure3, LayerRecord
-from reports.text.numbers import real
+from reports.record import Experiments
+from reports.record.experiments import Averages, Figure1, Figure3, LayerRecord
+from reports.text import real
 
 PICTURE_SIZE = (3.9, 2.5)
 

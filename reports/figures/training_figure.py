@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.svg import HOLDS, INCONCLUSIVE, MUTE, house_style, inline_svg
-from reports.record.run_record import ModelRecord
-from reports.text.numbers import real
+from reports.record import ModelRecord
+from reports.text import real
 
 
 def training_picture(model: ModelRecord, index: int) -> Markup | None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.record.experiments import DynamicsInFormat, DynamicsRecord, Experiments
-from reports.text.numbers import count, counted, joined
+from reports.record import Experiments
+from reports.record.experiments import DynamicsInFormat, DynamicsRecord
+from reports.text import count, counted, joined
 
 
 def errors_over_bounds(row: DynamicsInFormat) -> dict[str, float]:

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
-from reports.record.cells import CellRecord
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, joined, ratio
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import CellRecord, RunRecord
+from reports.text import count, counted, joined, ratio
+from symbolic.vocabulary import Verdict
 
 NOT_RUN = {Verdict.ERROR: "broke", Verdict.TIMEOUT: "ran out of time"}
 """Verdicts on what was asked for and not done."""

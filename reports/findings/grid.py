@@ -9,10 +9,10 @@ from itertools import count as counting
 from typing import TypeVar
 
 from reports.findings.faults import noticed_nothing, over_its_bound, wrong_update_missed
-from reports.record.cells import CellRecord
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, ratio, real, share, words
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import CellRecord, RunRecord
+from reports.text import count, counted, ratio, real, words
+from reports.text.numbers import share
+from symbolic.vocabulary import Verdict
 
 GLYPHS = {
     Verdict.HOLDS: "●",

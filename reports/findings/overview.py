@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from reports.findings.run_standing import cases_inside
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, ratio
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import RunRecord
+from reports.text import count, counted, ratio
+from symbolic.vocabulary import Verdict
 
 WORST_CELLS = 3
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from reports.findings.faults import breaks, doubts, mismatch, not_run, undecided_cells, violations
 from reports.findings.unchecked import unchecked
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, joined
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import RunRecord
+from reports.text import count, counted, joined
+from symbolic.vocabulary import Verdict
 
 ALL_SIZES = "all sizes"
 CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from reports.record.experiments import Experiments
-from reports.text.numbers import counted, joined
+from reports.record import Experiments
+from reports.text import counted, joined
 
 
 def strayed_stacks(found: Experiments) -> Iterable[str]:

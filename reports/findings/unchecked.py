@@ -5,11 +5,9 @@ from collections.abc import Iterable
 
 from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.faults import NOT_RUN
-from reports.record.cells import CellRecord
-from reports.record.claims import ClaimRecord
-from reports.record.run_record import RunRecord
-from reports.text.numbers import count, counted, joined, words
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import CellRecord, ClaimRecord, RunRecord
+from reports.text import count, counted, joined, words
+from symbolic.vocabulary import Verdict
 
 _WHAT = {
     Verdict.SKIPPED: "skipped",

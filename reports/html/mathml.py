@@ -6,12 +6,11 @@ page. Here each text of the tree is unescaped once, and the serialiser escapes i
 
 import html
 import re
+from typing import Protocol
 from xml.etree.ElementTree import Element, tostring
 
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
-
-from reports.record.claims import Formula
 
 FENCES = ("(", ")", "[", "]", "{", "}")
 
@@ -19,7 +18,19 @@ ROW_ELEMENTS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror
 """Elements whose children are a row, whether or not they say so (MathML Core, inferred ``<mrow>``)."""
 
 
-def mathml(formula: Formula, *, display: bool = False) -> Markup:
+class Written(Protocol):
+    """What has a formula in both forms, such as a row of the record."""
+
+    @property
+    def text(self) -> str:
+        """Unicode."""
+
+    @property
+    def latex(self) -> str:
+        """Without delimiters."""
+
+
+def mathml(formula: Written, *, display: bool = False) -> Markup:
     """The formula as a ``<math>`` element; as plain text if its LaTeX cannot be converted.
 
     display: on its own line, rather than within one.
@@ -27,7 +38,7 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
     return _converted(formula.latex, "block" if display else "inline") or _plain(formula)
 
 
-def statement(formula: Formula) -> Markup:
+def statement(formula: Written) -> Markup:
     """A formula as one ``<math>`` for each of its parts between ``\\quad``, so that a narrow page can break the line there."""
     parts = formula.latex.split(r"\quad")
     whole = parts if all(_balanced(part) for part in parts) else [formula.latex]
@@ -72,7 +83,7 @@ def _slim(tree: Element) -> None:
             element[:] = element[0]
 
 
-def _plain(formula: Formula) -> Markup:
+def _plain(formula: Written) -> Markup:
     return Markup('<span class="formula">{}</span>').format(formula.text)
 
 

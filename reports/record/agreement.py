@@ -9,7 +9,7 @@ import pyarrow as pa
 from reports.record.cases_table import coded, read_cells
 from reports.record.cells import CellRecord
 from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 
 def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:

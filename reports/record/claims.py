@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from reports.record.row import Row
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 
 class Formula(Row):

@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from reports.record.run_record import RUN_SCHEMA_VERSION, RunRecord
-from symbolic.vocabulary.errors import CallError
+from symbolic.vocabulary import CallError
 
 RUN_FILE = "run.json"
 CASES_FILE = "cases.parquet"

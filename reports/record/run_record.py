@@ -16,7 +16,7 @@ from reports.record.claims import ClaimRecord, ErratumRecord
 from reports.record.environment import Bounds, Environment
 from reports.record.experiments import Experiments
 from reports.record.row import NotMeasured, Real, Row
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 
 RUN_SCHEMA_VERSION = 1
 

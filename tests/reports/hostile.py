@@ -1,11 +1,10 @@
 """Names that try to be markup, a run whose every text is one, and a run in which every kind of row comes to every kind of end."""
 
+from reports.record import Experiments, NotMeasured, RunRecord
 from reports.record.cells import Counts, NotSwept
 from reports.record.claims import Formula
-from reports.record.experiments import AdversarialRecord, Experiments
-from reports.record.row import NotMeasured
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from reports.record.experiments import AdversarialRecord
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.record import RunRecord
 from reports.record.cases_table import SCHEMA
 from reports.record.cells import Counts
 from reports.record.run_folder import write_run
-from reports.record.run_record import RunRecord
 from tests import report_samples as samples
 
 FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11, "tf32": -11, "fp32-ftz": -24, "bf16-reduced": -8, "fp16-reduced": -11,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_report
+from reports.record import RunRecord
 from reports.record.cells import Counts
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.browsing import Visit, chromium
 from tests.reports.large_run import record_of, write_large_run

@@ -12,11 +12,12 @@ from markupsafe import Markup
 
 import reports
 from reports.page import render, write_report
+from reports.record import DamagedRun
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import Counts
 from reports.record.claims import Formula
-from reports.record.run_folder import DamagedRun, NotARun, write_run
-from symbolic.vocabulary.verdict import Verdict
+from reports.record.run_folder import NotARun, write_run
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"

@@ -9,7 +9,7 @@ from rich.console import Console
 from reports.record.cells import Counts
 from reports.record.claims import Counterexample
 from reports.terminal import closing, errata, proofs
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
+from reports.record import Experiments, NotMeasured, RunRecord, load_run
 from reports.record.cells import Certified, Counts, NotSwept
 from reports.record.environment import Probe
-from reports.record.experiments import Experiments
-from reports.record.row import NotMeasured
-from reports.record.run_folder import load_run, write_run
-from reports.record.run_record import RunRecord
+from reports.record.run_folder import write_run
 from symbolic.vocabulary.verdict import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
@@ -247,8 +245,7 @@ def test_there_are_enough_situations() -> None:
 
 
 def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -> None:
-    from reports.comparison.baseline import baseline_of
-    from reports.comparison.comparing import differences
+    from reports.comparison import baseline_of, differences
 
     runs = [(drawn.run_of(seed, tmp_path / str(seed)), tmp_path / str(seed)) for seed in range(10)]
     found = [differences(baseline_of(*one), other[0]).differences for one in runs for other in runs]

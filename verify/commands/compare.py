@@ -14,13 +14,13 @@ from verify.commands.prove import print_json
 from verify.exit_status import HELD, INCOMPLETE, gate_status
 
 if TYPE_CHECKING:
-    from reports.record.run_record import RunRecord
+    from reports.record import RunRecord
 
 
 def write_baseline(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
     """Keep a run as a baseline. Returns 0."""
-    from reports.comparison.baseline_file import save_baseline
-    from reports.record.run_folder import load_run
+    from reports.comparison import save_baseline
+    from reports.record import load_run
 
     found = save_baseline(load_run(run), run, out, reason)
     if as_json:
@@ -35,11 +35,10 @@ def write_baseline(run: Path, out: Path, reason: str, *, as_json: bool) -> int:
 
 def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
     """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
-    from reports.ci.github_annotations import annotations_of
-    from reports.comparison.baseline_file import load_baseline
-    from reports.comparison.comparing import differences
-    from reports.comparison.rendering import RunLabel, about, as_outcomes
-    from reports.record.run_folder import load_run
+    from reports.ci import annotations_of
+    from reports.comparison import as_outcomes, differences, load_baseline
+    from reports.comparison.rendering import RunLabel, about
+    from reports.record import load_run
 
     kept, record = load_baseline(baseline), load_run(run)
     found = differences(kept, record)
@@ -58,8 +57,7 @@ def gate(run: Path, baseline: Path, *, strict: bool, as_json: bool) -> int:
 
 def gate_against(record: "RunRecord", baseline: Path, *, as_json: bool) -> int:
     """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
-    from reports.comparison.baseline_file import load_baseline
-    from reports.comparison.comparing import differences
+    from reports.comparison import differences, load_baseline
     from reports.comparison.rendering import RunLabel, about
 
     kept = load_baseline(baseline)
@@ -71,10 +69,9 @@ def gate_against(record: "RunRecord", baseline: Path, *, as_json: bool) -> int:
 
 def compare(before: Path, after: Path, *, out: Path | None, as_json: bool) -> int:
     """Compare two runs. Returns 0, or 3 if nothing stands on both sides."""
-    from reports.comparison.baseline import baseline_of
-    from reports.comparison.comparing import differences
+    from reports.comparison import baseline_of, differences
     from reports.comparison.rendering import RunLabel, about, write_comparison
-    from reports.record.run_folder import load_run
+    from reports.record import load_run
 
     first, second = load_run(before), load_run(after)
     found = differences(baseline_of(first, before), second)

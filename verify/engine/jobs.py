@@ -12,8 +12,8 @@ from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode, probe
 from numeric.machine.refinements import Refinement
+from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.cells import CellRecord, NearZeroSweep
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"

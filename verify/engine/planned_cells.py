@@ -12,8 +12,8 @@ from numeric.cells.subject import Subject
 from numeric.formats.mode import Mode, modes_named
 from numeric.machine.probe import ProbedMode
 from numeric.training.train import BlockNotTrained
-from reports.record.cells import CellRecord, NotSwept
-from reports.record.row import NotMeasured
+from reports.record import CellRecord, NotMeasured
+from reports.record.cells import NotSwept
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan.plan import Plan

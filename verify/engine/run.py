@@ -16,13 +16,13 @@ from numeric.cells.subject import Subject
 from numeric.machine.device import use_one_thread
 from numeric.training.train import BlockNotTrained, TrainedBlock
 from numeric.user_blocks.admission import OwnBlock
-from reports.ci.files import write_for_ci
+from reports.ci import write_for_ci
 from reports.page import write_report
+from reports.record import NearZeroSweep, RunRecord
 from reports.record.agreement import disagreeing_cells
 from reports.record.cases_table import CasesWriter
-from reports.record.cells import NearZeroSweep, NotSwept
+from reports.record.cells import NotSwept
 from reports.record.run_folder import write_run
-from reports.record.run_record import RunRecord
 from symbolic.claims import load_claims
 from symbolic.prover import prove
 from symbolic.vocabulary.errors import CallError

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from numeric.training.train import TrainedBlock
 from numeric.training.weights import weights_digest
-from reports.findings.faults import NOT_RUN
+from reports.findings import NOT_RUN
+from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep, NotMeasured, RunRecord
 from reports.record.cases_table import CasesWriter
-from reports.record.cells import CellRecord, NearZeroSweep, NotSwept
-from reports.record.claims import ClaimRecord, ErratumRecord
+from reports.record.cells import NotSwept
+from reports.record.claims import ErratumRecord
 from reports.record.environment import Bounds, Environment
-from reports.record.experiments import Experiments
-from reports.record.row import NotMeasured, Row
+from reports.record.row import Row
 from reports.record.run_folder import write_run, write_witness
-from reports.record.run_record import ModelRecord, RunInfo, RunRecord
+from reports.record.run_record import RunInfo
 from symbolic.errata import load_errata
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.failures import Failure

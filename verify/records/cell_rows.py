@@ -11,9 +11,9 @@ from numeric.experiments.near_zero_sweep import CASES, Sweep
 from numeric.formats.mode import Mode
 from numeric.machine.probe import ProbedMode
 from numeric.training.train import TrainedBlock
+from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.cells import CellRecord, Certified, Counts, Expected, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
-from reports.record.run_record import ModelRecord
+from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary.verdict import Verdict
 
 

@@ -18,13 +18,13 @@ from numeric.search.readable_context import Shrunk, in_words, shrink
 from numeric.search.worst_context import Best, Budget, Found, bench, search
 from numeric.sides.variant import VARIANTS
 from numeric.training.train import BlockNotTrained, TrainedBlock
+from reports.record import Experiments, NotMeasured
 from reports.record.experiments import (
     AdversarialRecord,
     Averages,
     CheckpointRecord,
     DynamicsInFormat,
     DynamicsRecord,
-    Experiments,
     Figure1,
     Figure3,
     IdentityRecord,
@@ -35,7 +35,7 @@ from reports.record.experiments import (
     StaticPatchRecord,
     StaticPointRecord,
 )
-from reports.record.row import NotMeasured, Row
+from reports.record.row import Row
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.failures import Failure
 from verify.plan.plan import Plan

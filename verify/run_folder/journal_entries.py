@@ -20,12 +20,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from reports.record.cells import CellRecord, NearZeroSweep
-from reports.record.claims import ClaimRecord
+from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep
 from reports.record.environment import Environment, Probe
-from reports.record.experiments import Experiments
 from reports.record.row import Row
-from reports.record.run_record import ModelRecord
 from verify.plan.plan import Plan
 from verify.run_folder.journal import Entry
 

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from reports.ci.github_annotations import MOST, annotations
+from reports.ci import annotations
+from reports.ci.github_annotations import MOST
 from reports.record.cells import Counts
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
 

@@ -9,13 +9,12 @@ import junitparser
 import pytest
 import xmlschema
 
-from reports.ci.files import write_for_ci
+from reports.ci import write_for_ci
 from reports.ci.junit import JUNIT_FILE, junit
-from reports.findings.row_outcomes import Status, gravest_first, outcomes
-from reports.findings.run_standing import RunStanding, headline
+from reports.findings import RunStanding, Status, gravest_first, headline, outcomes
+from reports.record import RunRecord
 from reports.record.cells import Counts, NearZeroLevel
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
 

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from reports.ci.markdown_summary import LIMIT, summary
 from reports.record.cells import Counts
 from reports.text.printable import markdown, printable
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
 

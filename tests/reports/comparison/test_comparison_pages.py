@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from reports.comparison.baseline import baseline_of
-from reports.comparison.comparing import differences
+from reports.comparison import baseline_of, differences
 from reports.comparison.history import read_history
 from reports.comparison.history_rendering import write_history
 from reports.comparison.rendering import RunLabel, write_comparison
-from reports.record.run_record import RunRecord
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import RunRecord
+from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 

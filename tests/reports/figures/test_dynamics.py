@@ -2,11 +2,11 @@
 
 import pytest
 
-from reports.figures.dynamics_table import largest_or_nan
-from reports.findings.run_standing import RunStanding, headline
+from reports.figures.dynamics_rows import largest_or_nan
+from reports.findings import RunStanding, headline
 from reports.page import render
-from reports.record.experiments import DynamicsRecord, Experiments
-from reports.record.run_record import RunRecord
+from reports.record import Experiments, RunRecord
+from reports.record.experiments import DynamicsRecord
 from tests import report_samples as samples
 from tests.reports.test_page import IMAGE, SCRIPT, Tree
 from verify.exit_status import FAILED, HELD, exit_status

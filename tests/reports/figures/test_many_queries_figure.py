@@ -3,7 +3,8 @@
 import re
 
 from reports.page import render
-from reports.record.experiments import Experiments, StaticPatchRecord
+from reports.record import Experiments
+from reports.record.experiments import StaticPatchRecord
 from tests import report_samples as samples
 
 MOST = 8704

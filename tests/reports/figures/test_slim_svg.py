@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from reports.figures.slim_svg import rounded, slim
 from reports.figures.squares import Squares
 from reports.figures.svg import HOLDS, house_style, inline_svg
-from reports.html.shared_styles import share_styles
+from reports.html import share_styles
 
 
 def slimmed(body: str) -> str:

@@ -5,16 +5,16 @@ import io
 import pytest
 from rich.console import Console
 
+from reports.findings import RunStanding, headline, taken_up
 from reports.findings.faults import doubts
-from reports.findings.run_standing import CASES_MISSING, RunStanding, headline, taken_up
+from reports.findings.run_standing import CASES_MISSING
 from reports.page import render, write_report
+from reports.record import Experiments, NotMeasured
 from reports.record.agreement import cases_missing
 from reports.record.cells import Counts, NotSwept
 from reports.record.claims import Kernel
-from reports.record.experiments import Experiments
-from reports.record.row import NotMeasured
 from reports.terminal import closing
-from symbolic.vocabulary.verdict import Verdict
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 HELD = "Everything that was checked held"

@@ -6,10 +6,12 @@ import pytest
 
 from reports.findings.grid import gravest, square, unique
 from reports.findings.overview import checked, omissions
-from reports.html.glossary import GLOSSARY, term, word_anchor
+from reports.html import GLOSSARY
+from reports.html.glossary import term, word_anchor
 from reports.page import render
-from reports.record.cells import CellRecord, Counts
-from symbolic.vocabulary.verdict import Verdict
+from reports.record import CellRecord
+from reports.record.cells import Counts
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 UNMEASURED = {"worst_ratio": None, "error": None, "bound": None, "tightness": None, "resolution": None, "mutant_verdict": None, "counts": Counts()}

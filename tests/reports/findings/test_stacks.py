@@ -3,7 +3,8 @@
 import pytest
 
 from reports.findings.faults import doubts, violations
-from reports.record.experiments import Experiments, PostNormRecord, ReplayRecord, StackRecord
+from reports.record import Experiments
+from reports.record.experiments import PostNormRecord, ReplayRecord, StackRecord
 from tests import report_samples as samples
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from reports.record import DamagedRun
 from reports.record.cases_table import SCHEMA, CaseColumns, CasesWriter, as_table, cases_digest, keep_only, read_cells
-from reports.record.run_folder import DamagedRun
 from tests import report_samples as samples
 
 ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), -np.nan]).view(np.float64)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reports.figures.data_tables import PictureTable, dynamics_points
 from reports.figures.dynamics_figure import dynamics_picture
 from reports.findings.dynamics import planted_over_bounds, strayed_dynamics, unnoticed_readings
-from reports.record.experiments import DynamicsInFormat, DynamicsRecord, Experiments
+from reports.record import Experiments
+from reports.record.experiments import DynamicsInFormat, DynamicsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class DynamicsTable:
     drawn: DynamicsRecord | None
     """The block of the picture."""
     picture: Markup | None
+    points: PictureTable | None
+    """The numbers of the picture."""
     outside: tuple[str, ...]
     """What lies outside its bound, in words."""
     passed: tuple[str, ...]
@@ -61,6 +65,7 @@ def dynamics_table(found: Experiments) -> DynamicsTable:
         tuple(dict.fromkeys(each.format for row in rows for each in row.formats)),
         drawn,
         dynamics_picture(drawn) if drawn else None,
+        dynamics_points(drawn) if drawn else None,
         tuple(strayed_dynamics(found)),
         tuple(unnoticed_readings(found)),
         -largest_or_nan(planted) if planted else None,
