@@ -26,10 +26,8 @@ def history_on_terminal(found: History) -> RenderableType:
         table.add_column(Text(name), no_wrap=True, justify="right" if name in ("seed", "cells", "worst", "changes") else "left")
     for entry in found.entries:
         run, totals = entry.record.run, entry.record.totals
-        table.add_row(
-            Text(entry.folder), Text(run.started[:16]), Text(run.profile), Text(str(run.seed)), count(len(entry.record.cells)),
-            ratio(totals.worst_ratio), Text(_changed(entry)),
-        )  # fmt: skip
+        names, figures = (entry.folder, run.started[:16], run.profile, str(run.seed)), (count(len(entry.record.cells)), ratio(totals.worst_ratio))
+        table.add_row(*map(Text, names), *figures, Text(_changed(entry)))
     parts: list[RenderableType] = [table]
     for entry in found.entries:
         rows = [] if entry.changes is None else list(entry.changes.differences)

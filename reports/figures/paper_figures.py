@@ -128,10 +128,9 @@ def _named_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     gap, place = (high - low) * 0.06, -math.inf
     for end, name, colour in sorted(ends):
         place = max(math.log(end), place + gap)
-        axes.annotate(
-            name, (1, end), xycoords=axes.get_yaxis_transform(), xytext=(1.02, math.exp(place)), textcoords=axes.get_yaxis_transform(),
-            va="center", fontsize=7.5, color=colour, arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.6},
-        )  # fmt: skip
+        leader = {"arrowstyle": "-", "color": LINE, "linewidth": 0.6}
+        label = axes.annotate(name, (1, end), (1.02, math.exp(place)), axes.get_yaxis_transform(), axes.get_yaxis_transform(), leader)
+        label.set(color=colour, fontsize=7.5, verticalalignment="center")
 
 
 def _finetuning(figure_3: Figure3) -> Markup:

@@ -18,6 +18,7 @@ from reports.record.cells import Counts
 from reports.record.claims import Formula
 from reports.record.run_folder import NotARun, write_run
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"
@@ -228,7 +229,7 @@ def test_every_picture_has_a_table():
         sections = re.findall(r'<section aria-labelledby="([\w-]+)">(.*?)</section>', page, re.DOTALL)
         return [name for name, body in sections if "<svg" in body and "<table" not in body]
 
-    page = render(samples.full_record(cases=30).model_copy(update={"experiments": samples.experiments()}))
+    page = render(samples.full_record(cases=30).model_copy(update={"experiments": experiment_samples.experiments()}))
     assert page.count("<svg") > 8
     assert bare(page) == []
     assert bare('<section aria-labelledby="x"><svg></svg></section>') == ["x"]

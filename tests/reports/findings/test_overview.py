@@ -12,6 +12,7 @@ from reports.page import render
 from reports.record import CellRecord
 from reports.record.cells import Counts
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import report_samples as samples
 
 UNMEASURED = {"worst_ratio": None, "error": None, "bound": None, "tightness": None, "resolution": None, "mutant_verdict": None, "counts": Counts()}
@@ -58,7 +59,7 @@ def test_what_was_not_checked_is_counted_by_kind():
 
 
 def test_each_line_leads_to_a_place_on_the_page():
-    run = samples.record(cells=mixed(), errata=[samples.erratum()]).model_copy(update={"experiments": samples.experiments()})
+    run = samples.record(cells=mixed(), errata=[samples.erratum()]).model_copy(update={"experiments": experiment_samples.experiments()})
     page = render(run)
     places = {line.section for line in (*checked(run), *omissions(run))}
     assert len(places) > 6
