@@ -34,7 +34,6 @@ from reports.findings.grid import Grid, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
 from reports.findings.run_standing import Headline, cases_inside
 from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, share_styles, style
-from reports.html.decimal_columns import align_columns
 from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, replacing
 from reports.record.agreement import cases_missing, disagreeing_cells
 from reports.record.experiments import StaticPatchRecord
@@ -139,7 +138,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "words": GLOSSARY,
         "verdict_words": VERDICTS,
     }
-    return align_columns(share_styles(environment().get_template("page.html.j2").render(values)))
+    return share_styles(environment().get_template("page.html.j2").render(values))
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:

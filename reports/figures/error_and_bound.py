@@ -233,10 +233,10 @@ def _density(axes: Axes, lattice: _Lattice) -> None:
     for level, alpha in enumerate(_SHADES):
         of_shade = squares[shade == level]
         if len(of_shade):
-            axes.add_patch(Squares(_runs(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
+            axes.add_patch(Squares(_strips(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
-def _runs(squares: NDArray[np.int64]) -> list[Strip]:
+def _strips(squares: NDArray[np.int64]) -> list[Strip]:
     """Squares that stand on one another, together.  squares: (n, 2) whole numbers, sorted by column and then by row."""
     column, row = squares.T
     breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1
