@@ -29,8 +29,8 @@ from reports.figures import (
     training_picture,
 )
 from reports.figures.error_and_bound import VIOLATIONS_DRAWN
-from reports.findings import GLYPHS, RunStanding, headline, taken_up
-from reports.findings.grid import Grid, gravest, grid, unique
+from reports.findings import GLYPHS, headline, taken_up
+from reports.findings.grid import STANDING_GLYPHS, Grid, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
 from reports.findings.run_standing import Headline, cases_inside
 from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, share_styles, style
@@ -58,14 +58,6 @@ SECTIONS = (
     ("run", "The run"),
     ("words", "Words"),
 )
-
-_STANDING_GLYPHS = {
-    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
-    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
-    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
-    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
-}
 
 
 def write_report(folder: Path) -> Path:
@@ -118,7 +110,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "shown_shares": [verdict for verdict in Verdict if any(verdict in dict(square.shares) for square in cells.squares)],
         "verdicts": list(Verdict),
         "glyphs": GLYPHS,
-        "standing_glyphs": _STANDING_GLYPHS,
+        "standing_glyphs": STANDING_GLYPHS,
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
         "sweeps": sweeps,

@@ -87,8 +87,8 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
 
 def examination(environment: Mapping[str, object], answers: Sequence[Mapping[str, object]], refused: Sequence[Mapping[str, object]]) -> RenderableType:
     """What a machine answered, format by format, each question once with all that were answered alike."""
-    told = ", ".join(f"{name} {environment[name]}" for name in ("device", "processor", "torch", "blas", "python"))
-    parts: list[RenderableType] = [Text(told), Text("The reference answered every question whose answer is known.")]
+    machine = ", ".join(f"{name} {environment[name]}" for name in ("device", "processor", "torch", "blas", "python"))
+    parts: list[RenderableType] = [Text(machine), Text("The reference answered every question whose answer is known.")]
     for name in dict.fromkeys(str(row["format"]) for row in answers):
         rows = [row for row in answers if row["format"] == name]
         parts += [Text(), Text.assemble((name, "bold"), " (emulated)" if rows[0]["emulated"] else "")]
@@ -180,11 +180,11 @@ def _folded(squares: Sequence[Square]) -> Text:
 
 def _what_fails(claim: ClaimRecord) -> list[RenderableType]:
     """The step that does not follow, the numbers at which the claim is false, the false variants that were not refuted."""
-    said = [claim.reason] if claim.reason else []
+    failures = [claim.reason] if claim.reason else []
     if claim.counterexample:
-        said.append(f"it fails {numbers_of(claim.counterexample)}")
-    said += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not _is_refuted(mutant)]
-    return [_bullet(f"{claim.id}: {words}", "red") for words in said]
+        failures.append(f"it fails {numbers_of(claim.counterexample)}")
+    failures += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not _is_refuted(mutant)]
+    return [_bullet(f"{claim.id}: {words}", "red") for words in failures]
 
 
 def _proof(claim: ClaimRecord) -> list[RenderableType]:

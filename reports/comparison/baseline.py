@@ -18,6 +18,7 @@ from reports.comparison.margins import count_limit, median_interval, worst_limit
 from reports.findings import Status, outcomes
 from reports.record import CellRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cases_table import coded, read_cells
+from reports.record.cells import NotSwept
 from reports.record.row import Real, Row
 from reports.record.run_record import RUN_SCHEMA_VERSION
 from symbolic.vocabulary import Verdict
@@ -116,7 +117,7 @@ def cell_key(cell: CellRecord) -> str:
     return str(CellId(cell.claim, cell.block, cell.format, cell.variant, cell.scenario))
 
 
-def sweep_key(sweep: NearZeroSweep) -> str:
+def sweep_key(sweep: NearZeroSweep | NotSwept) -> str:
     """A sweep's name."""
     return "/".join((sweep.block, sweep.format, sweep.variant))
 

@@ -37,18 +37,18 @@ def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
     if record.run.finished is None:
         raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
     before = load_baseline(out).accepted if out.exists() else []
-    found = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
-    if not (found.claims or found.cells):
+    baseline = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
+    if not (baseline.claims or baseline.cells):
         raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
     strangers = disagreeing_cells(record, folder)
     if strangers:
-        told = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
-        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({told}); restore cases.parquet from a copy, or run the suite again.")
-    if found.cells and not found.has_margins and any(line.judged for line in found.cells.values()):
+        cells = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
+        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({cells}); restore cases.parquet from a copy, or run the suite again.")
+    if baseline.cells and not baseline.has_margins and any(line.judged for line in baseline.cells.values()):
         raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
     with replacing(out) as temporary:
-        temporary.write_text(_as_text(found), encoding="utf-8")
-    return found
+        temporary.write_text(_as_text(baseline), encoding="utf-8")
+    return baseline
 
 
 def load_baseline(path: Path) -> Baseline:

@@ -53,16 +53,16 @@ def differences(baseline: Baseline, record: RunRecord) -> Comparison:
         ("sweep", baseline.sweeps, {sweep_key(sweep): sweep for sweep in record.near_zero}, of_sweep, lambda _: "measured"),
         ("other", baseline.others, others_of(record), _other, lambda row: (row if isinstance(row, Status) else row[0]).value),
     )
-    found: list[Change] = []
+    changes: list[Change] = []
     compared = {}
     for kind, before, after, judge, word in sides:
         rows, number = _matched(kind, before, after, judge, word, gone)  # type: ignore[arg-type]  # each kind with its own rows
-        found += rows
+        changes += rows
         compared[kind] = number
-    found += _against_itself(record, baseline)
+    changes += _against_itself(record, baseline)
     order = list(DifferenceKind)
-    found.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", gravity(each.after)))
-    return Comparison(tuple(found), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
+    changes.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", gravity(each.after)))
+    return Comparison(tuple(changes), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
 
 
 def _against_itself(record: RunRecord, baseline: Baseline) -> Iterator[Change]:
@@ -78,7 +78,7 @@ def _against_itself(record: RunRecord, baseline: Baseline) -> Iterator[Change]:
                 DifferenceKind.REGRESSION, "cell", cell_key(cell), "no wrong update was planted, so nothing shows that one would be noticed", "", "distrusted"
             )
     for row in record.not_swept:
-        if (key := "/".join((row.block, row.format, row.variant))) not in baseline.sweeps:
+        if (key := sweep_key(row)) not in baseline.sweeps:
             yield Change(DifferenceKind.NOT_RUN, "sweep", key, f"it did not run: {row.reason}", "missing", row.verdict.value)
 
 
@@ -95,16 +95,16 @@ def _matched(
     gone: DifferenceKind,
 ) -> tuple[list[Change], int]:
     """The differences of one kind, and how many stood on both sides."""
-    found = [Change(gone, kind, key, "missing from the run", word(row), "missing") for key, row in before.items() if key not in after]
+    changes = [Change(gone, kind, key, "missing from the run", word(row), "missing") for key, row in before.items() if key not in after]
     for key, row in after.items():
         if key not in before:
             failing = word(row) in FAILING_WORDS
             standing = DifferenceKind.REGRESSION if failing else DifferenceKind.NEW
-            found.append(Change(standing, kind, key, f"not in the baseline{', and ' + word(row) if failing else ''}", "missing", word(row)))
+            changes.append(Change(standing, kind, key, f"not in the baseline{', and ' + word(row) if failing else ''}", "missing", word(row)))
     both = [key for key in after if key in before]
     for key in both:
-        found += judge(key, before[key], after[key])
-    return found, len(both)
+        changes += judge(key, before[key], after[key])
+    return changes, len(both)
 
 
 def _claim(key: str, line: ClaimLine, claim: ClaimRecord) -> Iterator[Change]:

@@ -16,15 +16,15 @@ from reports.text import real
 PICTURE_SIZE = (3.9, 2.5)
 
 
-def paper_pictures(found: Experiments) -> dict[str, Markup | None]:
+def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
     """Each picture by name; None for one whose data the run did not make."""
     return {
-        "losses": _losses(found.figure_1) if found.figure_1 else None,
-        "close_up": _close_up(found.figure_1) if found.figure_1 else None,
-        "difference": _difference(found.figure_1) if found.figure_1 else None,
-        "steps": _steps(found.layers) if found.layers else None,
-        "steps_narrow": _steps(found.layers, narrow=True) if found.layers else None,
-        "finetuning": _finetuning(found.figure_3) if found.figure_3 else None,
+        "losses": _losses(experiments.figure_1) if experiments.figure_1 else None,
+        "close_up": _close_up(experiments.figure_1) if experiments.figure_1 else None,
+        "difference": _difference(experiments.figure_1) if experiments.figure_1 else None,
+        "steps": _steps(experiments.layers) if experiments.layers else None,
+        "steps_narrow": _steps(experiments.layers, narrow=True) if experiments.layers else None,
+        "finetuning": _finetuning(experiments.figure_3) if experiments.figure_3 else None,
     }
 
 

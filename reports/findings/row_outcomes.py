@@ -102,15 +102,15 @@ def gravest_first(rows: Sequence[Outcome]) -> list[Outcome]:
 
 def _whole_run(record: RunRecord, disagreeing: Sequence[str]) -> Outcome:
     """The run's own verdict: what is wrong with no row, such as that a run did not finish, is wrong here."""
-    said = headline(record, disagreeing)
+    verdict = headline(record, disagreeing)
     status, word = {
         RunStanding.VIOLATED: (Status.FAILED, Verdict.VIOLATED.value),
         RunStanding.DISTRUSTED: (Status.FAILED, DISTRUSTED),
         RunStanding.INCOMPLETE: (Status.BROKE, Verdict.ERROR.value),
         RunStanding.NOTHING: (Status.BROKE, Verdict.SKIPPED.value),
         RunStanding.HELD: (Status.PASSED, ""),
-    }[said.standing]
-    return Outcome("run", "", "verdict", status, word, "" if status is Status.PASSED else said.sentence)
+    }[verdict.standing]
+    return Outcome("run", "", "verdict", status, word, "" if status is Status.PASSED else verdict.sentence)
 
 
 def _alone(record: RunRecord, **rows: object) -> RunRecord:
@@ -146,8 +146,8 @@ def _mutants(record: RunRecord) -> Iterator[Outcome]:
     for claim in record.claims:
         for row in claim.mutants:
             refuted = row.verdict is Verdict.VIOLATED and row.counterexample is not None
-            said = "" if refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
-            yield Outcome("mutants", claim.id, row.id, Status.PASSED if refuted else Status.FAILED, "" if refuted else DISTRUSTED, said)
+            reason = "" if refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
+            yield Outcome("mutants", claim.id, row.id, Status.PASSED if refuted else Status.FAILED, "" if refuted else DISTRUSTED, reason)
 
 
 def _errata(record: RunRecord) -> Iterator[Outcome]:
@@ -214,9 +214,9 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
     for search in found.adversarial:
         figures = {} if search.worst is None else {"worst_ratio": search.worst}
         parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), _of_search(search), figures))
-    for block, name, alone, (verdict, reason), figures in parts:
-        status, word, said = _judged(_alone(record, experiments=alone), verdict, reason)
-        yield Outcome("experiments", block, name, status, word, said, figures=figures)
+    for block, name, alone, (verdict, why), figures in parts:
+        status, word, reason = _judged(_alone(record, experiments=alone), verdict, why)
+        yield Outcome("experiments", block, name, status, word, reason, figures=figures)
     for broken in found.broken:
         yield Outcome("experiments", broken.block, broken.what, Status.BROKE, Verdict.ERROR.value, broken.reason)
 
@@ -236,5 +236,5 @@ def _of_search(row: AdversarialRecord) -> tuple[Verdict, str | None]:
 def in_short(row: Outcome) -> str:
     """The word, the reason, and by how much: what a reader of a list needs."""
     worst = row.figures.get("worst_ratio")
-    said = row.reason if row.reason.lower().startswith(row.word.lower()) else f"{row.word}: {row.reason}"  # a run's own sentence begins with its word
-    return said + (f" Error ÷ bound: {ratio(worst)}." if row.status is Status.FAILED and worst is not None else "")
+    message = row.reason if row.reason.lower().startswith(row.word.lower()) else f"{row.word}: {row.reason}"  # a run's own sentence begins with its word
+    return message + (f" Error ÷ bound: {ratio(worst)}." if row.status is Status.FAILED and worst is not None else "")

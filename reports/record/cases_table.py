@@ -158,8 +158,8 @@ def _cell_of(file: pq.ParquetFile, group: int) -> str:
     """The cell of a row group; its statistics say it without the rows being read, unless they were left out for a very long name."""
     column = file.metadata.row_group(group).column(0)
     assert column.path_in_schema == "cell"
-    told = column.statistics
-    return told.min if told is not None and told.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
+    statistics = column.statistics
+    return statistics.min if statistics is not None and statistics.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
 
 
 def cases_digest(table: pa.Table) -> str:
