@@ -33,7 +33,7 @@ from reports.findings import GLYPHS, headline, taken_up
 from reports.findings.grid import STANDING_GLYPHS, Grid, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
 from reports.findings.run_standing import Headline, cases_inside
-from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, share_styles, style
+from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, style
 from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, replacing
 from reports.record.agreement import cases_missing, disagreeing_cells
 from reports.record.experiments import StaticPatchRecord
@@ -130,7 +130,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "words": GLOSSARY,
         "verdict_words": VERDICTS,
     }
-    return share_styles(environment().get_template("page.html.j2").render(values))
+    return environment().get_template("page.html.j2").render(values)
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rich.text import Text
 from reports.findings import GLYPHS, RunStanding, headline, taken_up
 from reports.findings.grid import WORST_FIRST, Square, grid
 from reports.record import ClaimRecord, RunRecord
-from reports.record.claims import Counterexample, ErratumRecord, MutantRecord
+from reports.record.claims import Counterexample, ErratumRecord
 from reports.record.experiments import AdversarialRecord
 from reports.text import count, counted, ratio, real, seconds
 from symbolic.vocabulary import Verdict
@@ -183,7 +183,7 @@ def _what_fails(claim: ClaimRecord) -> list[RenderableType]:
     failures = [claim.reason] if claim.reason else []
     if claim.counterexample:
         failures.append(f"it fails {numbers_of(claim.counterexample)}")
-    failures += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not _is_refuted(mutant)]
+    failures += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not mutant.refuted]
     return [_bullet(f"{claim.id}: {words}", "red") for words in failures]
 
 
@@ -197,8 +197,7 @@ def _proof(claim: ClaimRecord) -> list[RenderableType]:
         uses = f"; uses {step.hypothesis}" if step.hypothesis else ""
         parts.append(Text.assemble(f"  {number:>2}. ", step.expression.text, (f"   {step.rule}{uses}", "dim")))
     for mutant in claim.mutants:
-        refuted = _is_refuted(mutant)
-        parts.append(Text(f"      {'refuted' if refuted else 'NOT REFUTED'}: {mutant.description}", style="" if refuted else "bold red"))
+        parts.append(Text(f"      {'refuted' if mutant.refuted else 'NOT REFUTED'}: {mutant.description}", style="" if mutant.refuted else "bold red"))
         if mutant.counterexample is not None:
             parts.append(Text(f"               {numbers_of(mutant.counterexample)}", style="dim"))
     return [*parts, Text()]
@@ -228,12 +227,8 @@ def _matrix(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _refuted(claim: ClaimRecord) -> Text:
-    refuted = sum(_is_refuted(mutant) for mutant in claim.mutants)
+    refuted = sum(mutant.refuted for mutant in claim.mutants)
     return Text(f"{refuted} of {len(claim.mutants)}", style="" if refuted == len(claim.mutants) else "bold red")
-
-
-def _is_refuted(mutant: MutantRecord) -> bool:
-    return mutant.verdict is Verdict.VIOLATED and mutant.counterexample is not None
 
 
 def _word(verdict: Verdict) -> Text:

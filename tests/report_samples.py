@@ -13,6 +13,7 @@ from reports.record.environment import Environment, Probe
 from reports.record.run_folder import write_run
 from reports.record.run_record import RunInfo
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.cell_id import CellId
 
 INFINITY, NAN = float("inf"), float("nan")
 
@@ -112,7 +113,7 @@ def cell(**changes: object) -> CellRecord:
         "seconds": 0.8,
         **changes,
     }
-    return CellRecord(**{"id": "/".join(str(fields[part]) for part in ("claim", "block", "numerics", "variant", "scenario")), **fields})
+    return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
 
 
 def sweep(**changes: object) -> NearZeroSweep:

@@ -166,23 +166,18 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
     )
 
 
-def judged_cases(cell: CellRecord) -> int:
-    """Cases that were not refused."""
-    return cell.counts.holds + cell.counts.violated + cell.counts.vacuous
-
-
 def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -> CellLine:
     worst = None if cell.worst_ratio is None else _short(cell.worst_ratio)
     if worst is not None and worst > 1 and "worst_limit" in margins:
         margins = {**margins, "worst_limit": math.inf}  # how far a known failure strays says nothing of how far another seed would
     return CellLine(
         verdict=cell.verdict,
-        judged=judged_cases(cell),
+        judged=cell.counts.judged,
         refused=cell.counts.inconclusive,
         worst=worst,
         tightness=None if cell.tightness is None else _short(cell.tightness.median),
         violated=cell.counts.violated,
-        violated_limit=count_limit(cell.counts.violated, judged_cases(cell), judged_cases(cell), chance) if cell.counts.violated else 0,
+        violated_limit=count_limit(cell.counts.violated, cell.counts.judged, cell.counts.judged, chance) if cell.counts.violated else 0,
         blind=cell.output_blind,
         blind_limit=count_limit(cell.output_blind, cell.counts.holds, cell.counts.holds, chance) if cell.independent else cell.counts.holds,
         certified=0 if cell.certified is None else cell.certified.cases,
@@ -212,7 +207,7 @@ def by_name(record: RunRecord) -> dict[str, CellRecord]:
 
 def _margins(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, float | int]]]:
     """By the cell's id, what another seed may show."""
-    rows = {cell.id: cell for cell in record.cells if judged_cases(cell)}
+    rows = {cell.id: cell for cell in record.cells if cell.counts.judged}
     for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "reason"]):
         if cell not in rows:
             continue

@@ -12,7 +12,7 @@ A NaN lies inside no margin.
 import math
 from collections.abc import Iterator
 
-from reports.comparison.baseline import CellLine, judged_cases
+from reports.comparison.baseline import CellLine
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
 from reports.record import CellRecord
 from reports.text import count, counted, ratio, real
@@ -28,7 +28,7 @@ def cell_changes(key: str, line: CellLine, cell: CellRecord, *, margins: bool, p
     def worse(what: str, before: str, after: str) -> Change:
         return Change(DifferenceKind.REGRESSION, "cell", key, what, before, after)
 
-    judged = judged_cases(cell)
+    judged = cell.counts.judged
     known = {"worst error ÷ bound": (line.worst, cell.worst_ratio), "bound ÷ effect": (line.resolution, cell.resolution)}
     known["bound ÷ error"] = line.tightness, None if cell.tightness is None else cell.tightness.median
     for name, (known_as, found_as) in known.items():

@@ -4,13 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from reports.findings import Status
 from symbolic.vocabulary import Verdict
 
-KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT)
+KNOWN_FAILURES = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT, Status.FAILED, Status.BROKE)
 
-UNCHECKED = (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED)
-
-GRAVEST_FIRST: tuple[tuple[Verdict, ...], ...] = ((Verdict.VIOLATED,), (Verdict.ERROR, Verdict.TIMEOUT), UNCHECKED, (Verdict.HOLDS,))
+GRAVEST_FIRST: tuple[tuple[Verdict | Status, ...], ...] = (
+    (Verdict.VIOLATED, Status.FAILED),
+    (Verdict.ERROR, Verdict.TIMEOUT, Status.BROKE),
+    (Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED, Status.NOT_JUDGED),
+    (Verdict.HOLDS, Status.PASSED),
+)
 """Of one rank none is better than another: nothing was checked."""
 
 
@@ -66,13 +70,12 @@ class Comparison:
         return not any(self.compared.values())
 
 
-def verdict_change(kind: str, key: str, before: Verdict, after: Verdict, reason: str | None) -> Iterator[Change]:
+def verdict_change(kind: str, key: str, before: Verdict | Status, after: Verdict | Status, reason: str | None) -> Iterator[Change]:
     """Graver, stale, or better."""
-    was, now = (next(rank for rank, verdicts in enumerate(GRAVEST_FIRST) if verdict in verdicts) for verdict in (before, after))
-    if now == was and before is not after:
-        yield Change(DifferenceKind.CHANGED, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
-    elif now < was:
-        yield Change(DifferenceKind.REGRESSION, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
+    was, now = (next(rank for rank, alike in enumerate(GRAVEST_FIRST) if each in alike) for each in (before, after))
+    if now <= was and before is not after:
+        standing = DifferenceKind.REGRESSION if now < was else DifferenceKind.CHANGED
+        yield Change(standing, kind, key, f"{before.value} became {after.value}{': ' + reason if reason else ''}", before.value, after.value)
     elif now > was:
         stale = before in KNOWN_FAILURES
         what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
@@ -81,5 +84,5 @@ def verdict_change(kind: str, key: str, before: Verdict, after: Verdict, reason:
 
 def gravity(word: str) -> int:
     """The place of a verdict's word, the gravest first; other words after all."""
-    names = [verdict.value for verdicts in GRAVEST_FIRST for verdict in verdicts]
+    names = [each.value for alike in GRAVEST_FIRST for each in alike if isinstance(each, Verdict)]
     return names.index(word) if word in names else len(names)

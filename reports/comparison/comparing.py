@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine, by_name, cell_key, judged_cases, origin_of, others_of, same_schema, sweep_key
+from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine, by_name, cell_key, origin_of, others_of, same_schema, sweep_key
 from reports.comparison.cell_changes import cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
 from reports.findings import Status
@@ -19,7 +19,7 @@ from reports.record.claims import ErratumRecord
 from reports.text import counted, joined, real
 from symbolic.vocabulary import Verdict
 
-FAILING_WORDS = (*(verdict.value for verdict in KNOWN_FAILURES), Status.FAILED.value, Status.BROKE.value, "not shown")
+FAILING_WORDS = (*(each.value for each in KNOWN_FAILURES), "not shown")
 """What a row that no baseline knows may not be."""
 
 A_LEVEL = 2.0
@@ -147,19 +147,12 @@ def _in_time(measured: float, predicted: float) -> bool:
 
 
 def _other(key: str, before: Status, found: tuple[Status, str]) -> Iterator[Change]:
-    after, reason = found
-    was, now = (list(Status).index(status) for status in (before, after))
-    if now < was:
-        yield Change(DifferenceKind.REGRESSION, "other", key, f"{before.value} became {after.value}: {reason}", before.value, after.value)
-    elif now > was:
-        stale = before in (Status.FAILED, Status.BROKE)
-        what = f"known as {before.value}, now {after.value}" + ("; take it out of the baseline" if stale else "")
-        yield Change(DifferenceKind.STALE if stale else DifferenceKind.BETTER, "other", key, what, before.value, after.value)
+    yield from verdict_change("other", key, before, *found)
 
 
 def _as_many(line: CellLine, cell: CellRecord) -> bool:
     """Whether the run's cell has as many cases as the margins are made for."""
-    return line.judged + line.refused == judged_cases(cell) + cell.counts.inconclusive
+    return line.judged + line.refused == cell.counts.judged + cell.counts.inconclusive
 
 
 def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], fewer: list[str], *, alike: bool) -> Iterator[str]:

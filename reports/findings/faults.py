@@ -9,7 +9,18 @@ from reports.record import CellRecord, RunRecord
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
-NOT_RUN = {Verdict.ERROR: "broke", Verdict.TIMEOUT: "ran out of time"}
+RESULTS = {
+    Verdict.HOLDS: "hold",
+    Verdict.VIOLATED: "violated",
+    Verdict.VACUOUS: "vacuous",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.SKIPPED: "skipped",
+    Verdict.ERROR: "broke",
+    Verdict.TIMEOUT: "ran out of time",
+}
+"""What became of several claims or cells."""
+
+NOT_RUN = {verdict: RESULTS[verdict] for verdict in (Verdict.ERROR, Verdict.TIMEOUT)}
 """Verdicts on what was asked for and not done."""
 
 

@@ -2,23 +2,13 @@
 
 from dataclasses import dataclass
 
+from reports.findings.faults import RESULTS
 from reports.findings.run_standing import cases_inside
 from reports.record import RunRecord
 from reports.text import count, counted, ratio
 from symbolic.vocabulary import Verdict
 
 WORST_CELLS = 3
-
-RESULTS = {
-    Verdict.HOLDS: "hold",
-    Verdict.VIOLATED: "violated",
-    Verdict.VACUOUS: "vacuous",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.SKIPPED: "skipped",
-    Verdict.ERROR: "broke",
-    Verdict.TIMEOUT: "ran out of time",
-}
-"""What became of several claims or cells."""
 
 
 @dataclass(frozen=True, slots=True)

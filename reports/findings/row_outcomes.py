@@ -145,9 +145,8 @@ def _claim(record: RunRecord, row: ClaimRecord) -> Outcome:
 def _mutants(record: RunRecord) -> Iterator[Outcome]:
     for claim in record.claims:
         for row in claim.mutants:
-            refuted = row.verdict is Verdict.VIOLATED and row.counterexample is not None
-            reason = "" if refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
-            yield Outcome("mutants", claim.id, row.id, Status.PASSED if refuted else Status.FAILED, "" if refuted else DISTRUSTED, reason)
+            reason = "" if row.refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
+            yield Outcome("mutants", claim.id, row.id, Status.PASSED if row.refuted else Status.FAILED, "" if row.refuted else DISTRUSTED, reason)
 
 
 def _errata(record: RunRecord) -> Iterator[Outcome]:

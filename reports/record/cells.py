@@ -32,6 +32,11 @@ class Counts(Row):
     vacuous: int = 0
     inconclusive: int = 0
 
+    @property
+    def judged(self) -> int:
+        """Those that were not refused."""
+        return self.holds + self.violated + self.vacuous
+
 
 class Certified(Row):
     """Cases of the cell whose sides were compared with real arithmetic, by balls."""

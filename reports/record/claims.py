@@ -43,6 +43,11 @@ class MutantRecord(Row):
     verdict: Verdict = Field(description="VIOLATED if refuted by a counterexample; anything else is a broken prover.")
     counterexample: Counterexample | None
 
+    @property
+    def refuted(self) -> bool:
+        """Whether there are numbers that show it."""
+        return self.verdict is Verdict.VIOLATED and self.counterexample is not None
+
 
 class Kernel(Row):
     """What a proof assistant's kernel said of the claim."""

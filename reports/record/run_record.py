@@ -97,7 +97,7 @@ class RunRecord(Row):
         return Totals(
             claims=dict(Counter(claim.verdict.value for claim in self.claims)),
             mutants=sum(len(claim.mutants) for claim in self.claims),
-            mutants_refuted=sum(m.verdict is Verdict.VIOLATED and m.counterexample is not None for c in self.claims for m in c.mutants),
+            mutants_refuted=sum(mutant.refuted for claim in self.claims for mutant in claim.mutants),
             cells=dict(Counter(cell.verdict.value for cell in self.cells)),
             cases=sum(cell.cases for cell in self.cells),
             holds=sum(cell.counts.holds for cell in self.cells),
