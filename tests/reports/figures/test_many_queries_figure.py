@@ -8,7 +8,7 @@ from reports.record.experiments import StaticPatchRecord
 from tests import experiment_samples
 from tests import report_samples as samples
 
-MOST = 8704
+MOST = 10_240
 """Bytes of nine blocks with eight numbers of queries each, those of the picture in figures among them."""
 
 
