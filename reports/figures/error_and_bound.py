@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from reports.figures.quantiles import QuantileCounts
 from reports.figures.squares import Squares, Strip
-from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
+from reports.figures.svg import HOLDS, MUTE, VIOLATED, inline_svg, panel
 from reports.record import RunRecord
 from reports.record.cases_table import coded, read_cells
 from reports.text import counted, real, two_to
@@ -181,9 +180,7 @@ def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, excee
 
 def _picture(name: str, tally: _Tally, lattice: _Lattice, index: int) -> Markup:
     (left, bottom), (right, top) = tally.least.tolist(), tally.most.tolist()
-    with house_style():
-        figure = Figure(figsize=(3.1, 2.9), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.1, 2.9) as (figure, axes):
         side = lattice.side
         axes.set_xlim(left - 2 * side, right + 2 * side)
         axes.set_ylim(bottom - 2 * side, max(top, right) + 2 * side)

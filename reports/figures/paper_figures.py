@@ -1,19 +1,18 @@
 """The paper's three figures as pictures, drawn from the record."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, house_style, inline_svg
+from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, inline_svg, panel
 from reports.record import Experiments
 from reports.record.experiments import Averages, Figure1, Figure3, LayerRecord
 from reports.text import real
-
-PICTURE_SIZE = (3.9, 2.5)
 
 
 def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
@@ -28,13 +27,13 @@ def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
     }
 
 
-def _axes(across: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=PICTURE_SIZE, layout="constrained")
-    axes = figure.add_subplot()
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    return figure, axes
+@contextmanager
+def _axes(across: str, up: str) -> Iterator[tuple[Figure, Axes]]:
+    with panel(3.9, 2.5) as (figure, axes):
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        yield figure, axes
 
 
 def _logarithmic(axes: Axes) -> None:
@@ -46,8 +45,7 @@ def _logarithmic(axes: Axes) -> None:
 def _losses(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "½ mean squared error")
+    with _axes("training step", "½ mean squared error") as (figure, axes):
         axes.plot(steps, [row.training_loss for row in rows], color=MUTE, linewidth=0.9, label="training")
         axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
         axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
@@ -63,8 +61,7 @@ def _losses(figure_1: Figure1) -> Markup:
 def _close_up(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints[len(figure_1.checkpoints) // 2 :]
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "½ mean squared error")
+    with _axes("training step", "½ mean squared error") as (figure, axes):
         axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
         axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
         axes.legend(fontsize=7)
@@ -74,8 +71,7 @@ def _close_up(figure_1: Figure1) -> Markup:
 def _difference(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "difference of the losses")
+    with _axes("training step", "difference of the losses") as (figure, axes):
         axes.plot(steps, [row.bound for row in rows], color=MUTE, dashes=(5, 3), label="bound, rigorous")
         seen = [(row.step, row.difference) for row in rows if row.difference > 0]
         axes.plot(*zip(*seen, strict=True), color=HOLDS, marker=".", label="difference, measured")
@@ -91,9 +87,7 @@ def _steps(layers: Sequence[LayerRecord], *, narrow: bool = False) -> Markup:
 
     narrow: as tall and as narrow as a telephone, on which the letters of the wide one would be half as large.
     """
-    with house_style():
-        figure = Figure(figsize=(4.2, 4.6) if narrow else (9.5, 3.6), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(*((4.2, 4.6) if narrow else (9.5, 3.6))) as (figure, axes):
         axes.set_xlabel("i, tokens consumed")
         axes.set_ylabel("mean ‖ΔW at i + 1 less ΔW at i‖₂")
         ends: list[tuple[float, str, str]] = []
@@ -134,8 +128,7 @@ def _named_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
 
 
 def _finetuning(figure_3: Figure3) -> Markup:
-    with house_style():
-        figure, axes = _axes("i, examples", "test loss, mean of trials")
+    with _axes("i, examples", "test loss, mean of trials") as (figure, axes):
         curves: tuple[tuple[Averages, str, str], ...] = (
             (figure_3.finetuned, VACUOUS, f"i steps of SGD on W, rate {real(figure_3.rate)}"),
             (figure_3.patched, HOLDS, "ΔW of i examples"),

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -66,6 +67,14 @@ def house_style() -> Iterator[None]:
     """Within the block, figures are drawn for ``inline_svg``."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+@contextmanager
+def panel(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Within the block, a figure of one panel, to be drawn for ``inline_svg``; sizes in inches."""
+    with house_style():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.add_subplot()
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> Markup:
