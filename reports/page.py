@@ -14,27 +14,29 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.comparison.baseline import BASELINE_FILE, load_baseline
+from reports.comparison import BASELINE_FILE, load_baseline
 from reports.comparison.rendering import since_baseline
-from reports.figures.data_tables import dynamics_points, paper_tables, static_points, training_losses
-from reports.figures.dynamics_table import dynamics_table
-from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
-from reports.figures.many_queries_figure import static_picture
-from reports.figures.near_zero_figure import sweep_picture
-from reports.figures.near_zero_table import radii_table
-from reports.figures.paper_figures import paper_pictures
-from reports.figures.training_figure import training_picture
-from reports.findings.grid import GLYPHS, Grid, gravest, grid, unique
-from reports.findings.headline import Headline, RunStanding, cases_inside, headline, taken_up
-from reports.findings.overview import WORST_CELLS, checked, left_out
-from reports.html.decimal_columns import align_columns
-from reports.html.glossary import VERDICTS, WORDS
-from reports.html.shared_styles import share_styles
-from reports.html.templating import TEMPLATES, environment, style
+from reports.figures import (
+    dynamics_table,
+    panels,
+    paper_pictures,
+    paper_tables,
+    radii_table,
+    static_picture,
+    static_points,
+    sweep_picture,
+    training_losses,
+    training_picture,
+)
+from reports.figures.error_and_bound import VIOLATIONS_DRAWN
+from reports.findings import GLYPHS, headline, taken_up
+from reports.findings.grid import STANDING_GLYPHS, Grid, gravest, grid, unique
+from reports.findings.overview import WORST_CELLS, checked, omissions
+from reports.findings.run_standing import Headline, cases_inside
+from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, style
+from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, replacing
 from reports.record.agreement import cases_missing, disagreeing_cells
-from reports.record.experiments import Experiments, StaticPatchRecord
-from reports.record.record import NearZeroSweep, RunRecord
-from reports.record.run_folder import load_run, replacing
+from reports.record.experiments import StaticPatchRecord
 from symbolic.vocabulary import Verdict
 
 DETAILED_CELLS = 2000
@@ -45,7 +47,7 @@ SECTIONS = (
     ("claims", "Claims"),
     ("errata", "Errata"),
     ("grid", "Grid"),
-    ("density", "CaseColumns"),
+    ("density", "Cases"),
     ("near-zero", "Near zero"),
     ("adversarial", "Worst contexts"),
     ("dynamics", "Dynamics"),
@@ -56,14 +58,6 @@ SECTIONS = (
     ("run", "The run"),
     ("words", "Words"),
 )
-
-_STANDING_GLYPHS = {
-    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
-    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
-    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
-    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
-}
 
 
 def write_report(folder: Path) -> Path:
@@ -99,7 +93,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "inside": cases_inside(record),
         "headline": _headline(record, folder),
         "checked": checked(record),
-        "left_out": left_out(record),
+        "left_out": omissions(record),
         "worst_cells": gravest(cells.squares)[:WORST_CELLS],
         "since_baseline": since_baseline,
         "taken_up": taken_up(record),
@@ -116,7 +110,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "shown_shares": [verdict for verdict in Verdict if any(verdict in dict(square.shares) for square in cells.squares)],
         "verdicts": list(Verdict),
         "glyphs": GLYPHS,
-        "standing_glyphs": _STANDING_GLYPHS,
+        "standing_glyphs": STANDING_GLYPHS,
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
         "sweeps": sweeps,
@@ -128,16 +122,15 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "paper_tables": paper_tables(record.experiments),
         **_of_figures(record.experiments),
         "dynamics": dynamics,
-        "dynamics_points": dynamics_points(dynamics.drawn) if dynamics.drawn else None,
         **_of_static_patches(record.experiments.static_patch),
         "models": [(model, training_picture(model, index)) for index, model in enumerate(record.models)],
         "training_losses": training_losses(record.models),
         "mutants": Counter(cell.mutant for cell in record.cells if cell.mutant and cell.mutant_verdict),
         "expected": [cell.expected for cell in record.cells if cell.expected],
-        "words": WORDS,
+        "words": GLOSSARY,
         "verdict_words": VERDICTS,
     }
-    return align_columns(share_styles(environment().get_template("page.html.j2").render(values)))
+    return environment().get_template("page.html.j2").render(values)
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:

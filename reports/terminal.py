@@ -11,11 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.findings.grid import GLYPHS, WORST_FIRST, Square, grid
-from reports.findings.headline import RunStanding, headline, taken_up
+from reports.findings import GLYPHS, RunStanding, headline, taken_up
+from reports.findings.grid import WORST_FIRST, Square, grid
+from reports.record import ClaimRecord, RunRecord
+from reports.record.claims import Counterexample, ErratumRecord
 from reports.record.experiments import AdversarialRecord
-from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, MutantRecord, RunRecord
-from reports.text.numbers import count, counted, ratio, real, seconds
+from reports.text import count, counted, ratio, real, seconds
 from symbolic.vocabulary import Verdict
 
 _COLOURS = {
@@ -86,8 +87,8 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
 
 def examination(environment: Mapping[str, object], answers: Sequence[Mapping[str, object]], refused: Sequence[Mapping[str, object]]) -> RenderableType:
     """What a machine answered, format by format, each question once with all that were answered alike."""
-    told = ", ".join(f"{name} {environment[name]}" for name in ("device", "processor", "torch", "blas", "python"))
-    parts: list[RenderableType] = [Text(told), Text("The reference answered every question whose answer is known.")]
+    machine = ", ".join(f"{name} {environment[name]}" for name in ("device", "processor", "torch", "blas", "python"))
+    parts: list[RenderableType] = [Text(machine), Text("The reference answered every question whose answer is known.")]
     for name in dict.fromkeys(str(row["format"]) for row in answers):
         rows = [row for row in answers if row["format"] == name]
         parts += [Text(), Text.assemble((name, "bold"), " (emulated)" if rows[0]["emulated"] else "")]
@@ -179,11 +180,11 @@ def _folded(squares: Sequence[Square]) -> Text:
 
 def _what_fails(claim: ClaimRecord) -> list[RenderableType]:
     """The step that does not follow, the numbers at which the claim is false, the false variants that were not refuted."""
-    said = [claim.reason] if claim.reason else []
+    failures = [claim.reason] if claim.reason else []
     if claim.counterexample:
-        said.append(f"it fails {numbers_of(claim.counterexample)}")
-    said += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not _is_refuted(mutant)]
-    return [_bullet(f"{claim.id}: {words}", "red") for words in said]
+        failures.append(f"it fails {numbers_of(claim.counterexample)}")
+    failures += [f"not refuted: {mutant.description}" for mutant in claim.mutants if not mutant.refuted]
+    return [_bullet(f"{claim.id}: {words}", "red") for words in failures]
 
 
 def _proof(claim: ClaimRecord) -> list[RenderableType]:
@@ -196,8 +197,7 @@ def _proof(claim: ClaimRecord) -> list[RenderableType]:
         uses = f"; uses {step.hypothesis}" if step.hypothesis else ""
         parts.append(Text.assemble(f"  {number:>2}. ", step.expression.text, (f"   {step.rule}{uses}", "dim")))
     for mutant in claim.mutants:
-        refuted = _is_refuted(mutant)
-        parts.append(Text(f"      {'refuted' if refuted else 'NOT REFUTED'}: {mutant.description}", style="" if refuted else "bold red"))
+        parts.append(Text(f"      {'refuted' if mutant.refuted else 'NOT REFUTED'}: {mutant.description}", style="" if mutant.refuted else "bold red"))
         if mutant.counterexample is not None:
             parts.append(Text(f"               {numbers_of(mutant.counterexample)}", style="dim"))
     return [*parts, Text()]
@@ -227,12 +227,8 @@ def _matrix(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _refuted(claim: ClaimRecord) -> Text:
-    refuted = sum(_is_refuted(mutant) for mutant in claim.mutants)
+    refuted = sum(mutant.refuted for mutant in claim.mutants)
     return Text(f"{refuted} of {len(claim.mutants)}", style="" if refuted == len(claim.mutants) else "bold red")
-
-
-def _is_refuted(mutant: MutantRecord) -> bool:
-    return mutant.verdict is Verdict.VIOLATED and mutant.counterexample is not None
 
 
 def _word(verdict: Verdict) -> Text:

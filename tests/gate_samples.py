@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.record import CellRecord, Counts, Quantiles, RunRecord, Spread
+from reports.record.cells import Counts, Quantiles, Spread
 from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples

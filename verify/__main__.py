@@ -21,7 +21,7 @@ from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, graver
 
 if TYPE_CHECKING:
     from numeric.user_blocks import OwnBlock
-    from reports.record.record import RunRecord
+    from reports.record import RunRecord
     from verify.plan.plan import Plan
     from verify.run_folder.run_folder import OpenRun
 
@@ -305,7 +305,7 @@ def _run(plan: "Plan", out: Path | None, as_json: bool, own: "OwnBlock | None" =
     from verify.run_folder.run_folder import new_run
 
     if baseline is not None:
-        from reports.comparison.baseline import BASELINE_FILE, load_baseline
+        from reports.comparison import BASELINE_FILE, load_baseline
 
         load_baseline(baseline)
     with new_run(plan, out) as start:
@@ -332,7 +332,8 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _carry_out(start: "OpenRun", as_json: bool, own: "OwnBlock | None" = None) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
-    from reports.record.run_folder import RUN_FILE, load_run
+    from reports.record import load_run
+    from reports.record.run_folder import RUN_FILE
     from verify.engine.run import run
     from verify.progress import ProgressBars
     from verify.run_folder.disk_full import DiskFull
@@ -352,7 +353,7 @@ def _carry_out(start: "OpenRun", as_json: bool, own: "OwnBlock | None" = None) -
     _print_record(record, start.folder, as_json)
     status = record.run.exit_status
     assert status is not None
-    from reports.comparison.baseline import BASELINE_FILE
+    from reports.comparison import BASELINE_FILE
 
     if (start.folder / BASELINE_FILE).exists():
         from verify.commands.compare import gate_against
@@ -378,8 +379,7 @@ def _annotate(record: "RunRecord", folder: Path, stream: TextIO) -> None:
     """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    from reports.ci.annotations import annotations
-    from reports.ci.files import against_baseline
+    from reports.ci import against_baseline, annotations
     from reports.record.agreement import disagreeing_cells
 
     for line in annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)):

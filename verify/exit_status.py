@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from symbolic.vocabulary import Verdict
 
 if TYPE_CHECKING:
-    from reports.comparison.differences import Comparison
-    from reports.record.record import RunRecord
+    from reports.comparison import Comparison
+    from reports.record import RunRecord
 
 HELD, FAILED, WRONG_CALL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -18,7 +18,7 @@ def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     The headline of the report is the judge, so that the page and the status cannot disagree. disagreeing: cells whose cases
     on disk are not those that the record counts (``reports.record.agreement``).
     """
-    from reports.findings.headline import RunStanding, headline
+    from reports.findings import RunStanding, headline
 
     standing = headline(record, disagreeing).standing
     if standing in (RunStanding.VIOLATED, RunStanding.DISTRUSTED):
@@ -39,7 +39,7 @@ def gate_status(found: "Comparison", *, strict: bool) -> int:
 
     strict: what is new, other or better without having been accepted is 1, too.
     """
-    from reports.comparison.differences import FAILING, UNACCEPTED, DifferenceKind
+    from reports.comparison import FAILING, UNACCEPTED, DifferenceKind
 
     if found.nothing:
         return INCOMPLETE

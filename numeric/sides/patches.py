@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from numeric.architecture.form import output_parameters
+from numeric.architecture import output_parameters
 from numeric.arithmetics import WithRadius, exact
 from numeric.arithmetics.value_and_radius import in_arithmetic, stored
 from numeric.formats import in_storage

@@ -11,8 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers
-from numeric.architecture.form import output_parameters
+from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.rules import RULES, rule_for

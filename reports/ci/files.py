@@ -4,13 +4,10 @@ from pathlib import Path
 
 from reports.ci.junit import JUNIT_FILE, junit
 from reports.ci.markdown_summary import SUMMARY_FILE, summary
-from reports.comparison.baseline import BASELINE_FILE, load_baseline
-from reports.comparison.differences import differences
-from reports.comparison.rendering import as_outcomes
-from reports.findings.outcomes import Outcome
+from reports.comparison import BASELINE_FILE, as_outcomes, differences, load_baseline
+from reports.findings import Outcome
+from reports.record import RunRecord, load_run, replacing
 from reports.record.agreement import cases_missing, disagreeing_cells
-from reports.record.record import RunRecord
-from reports.record.run_folder import load_run, replacing
 
 
 def against_baseline(record: RunRecord, folder: Path) -> list[Outcome]:

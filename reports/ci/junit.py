@@ -13,8 +13,8 @@ import math
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from reports.findings.outcomes import Outcome, Status, in_short, outcomes
-from reports.record.record import RunRecord
+from reports.findings import Outcome, Status, in_short, outcomes
+from reports.record import RunRecord
 from reports.text.printable import printable
 
 JUNIT_FILE = "junit.xml"
@@ -32,8 +32,8 @@ def junit(record: RunRecord, disagreeing: Sequence[str] = (), *, against: Sequen
         suites.setdefault(f"{row.kind}: {row.of}" if row.kind == BY_BLOCK else row.kind, []).append(row)
     root = ElementTree.Element("testsuites", {"name": "icl-verify", **_numbers([row for rows in suites.values() for row in rows])})
     for name, rows in suites.items():
-        told = {"skipped": str(sum(row.status is Status.NOT_JUDGED for row in rows)), "timestamp": printable(record.run.started)}
-        suite = ElementTree.SubElement(root, "testsuite", {"name": printable(name), **_numbers(rows), **told})
+        attributes = {"skipped": str(sum(row.status is Status.NOT_JUDGED for row in rows)), "timestamp": printable(record.run.started)}
+        suite = ElementTree.SubElement(root, "testsuite", {"name": printable(name), **_numbers(rows), **attributes})
         properties = ElementTree.SubElement(suite, "properties")
         for key, value in {**_of_run(record), **_of_suite(rows)}.items():
             ElementTree.SubElement(properties, "property", name=key, value=printable(value))
@@ -68,8 +68,8 @@ def _case(row: Outcome) -> ElementTree.Element:
     if row.status is Status.NOT_JUDGED:
         ElementTree.SubElement(case, "skipped", message=printable(in_short(row)))
     elif row.status is not Status.PASSED:
-        said = ElementTree.SubElement(case, _ELEMENTS[row.status], type=row.word, message=printable(in_short(row)))
-        said.text = "\n".join(printable(line) for line in (row.title, in_short(row), *([f"In the run's folder: {row.replay}"] if row.replay else [])))
+        message = ElementTree.SubElement(case, _ELEMENTS[row.status], type=row.word, message=printable(in_short(row)))
+        message.text = "\n".join(printable(line) for line in (row.title, in_short(row), *([f"In the run's folder: {row.replay}"] if row.replay else [])))
     if row.figures:
         ElementTree.SubElement(case, "system-out").text = "\n".join(f"{name} = {value!r}" for name, value in row.figures.items())
     return case

@@ -6,13 +6,11 @@ GitHub takes 1 MiB for a job's summary and shows nothing of one that is longer: 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from reports.findings.grid import GLYPHS
-from reports.findings.headline import RunStanding, headline
-from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, outcomes
-from reports.record.record import RunRecord
-from reports.text.numbers import count, counted, ratio, real, seconds
+from reports.findings import Outcome, Status, gravest_first, headline, in_short, outcomes
+from reports.findings.grid import STANDING_GLYPHS
+from reports.record import RunRecord
+from reports.text import count, counted, ratio, real, seconds
 from reports.text.printable import markdown
-from symbolic.vocabulary import Verdict
 
 SUMMARY_FILE = "summary.md"
 
@@ -22,25 +20,17 @@ LIMIT = 1_000_000
 NEAREST = 3
 """Cells that are named as the nearest to their bounds."""
 
-_GLYPHS = {
-    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
-    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
-    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
-    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
-    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
-}
-
 
 def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing: bool = False, against: Sequence[Outcome] = (), limit: int = LIMIT) -> str:
     """The page.  disagreeing, cases_missing: as for ``headline``; against: as for ``junit``; limit: its bytes in UTF-8 at most."""
-    said = headline(record, disagreeing, cases_missing=cases_missing)
+    verdict = headline(record, disagreeing, cases_missing=cases_missing)
     rows = [*outcomes(record, disagreeing), *against]
     grave = [row for row in gravest_first(rows) if row.status in (Status.FAILED, Status.BROKE) and row.kind != "run"]
     page = _Page(limit)
     if against:
         page.add(f"**Held to the baseline: {markdown(against[0].reason)}**", "")
-    page.add(f"# {_GLYPHS[said.standing]} {markdown(said.sentence)}", "")
-    page.add_rows((f"- {markdown(line)}" for line in said.failures), "of what else failed")
+    page.add(f"# {STANDING_GLYPHS[verdict.standing]} {markdown(verdict.sentence)}", "")
+    page.add_rows((f"- {markdown(line)}" for line in verdict.failures), "of what else failed")
     page.add(_of_run(record), "")
     page.add("## What was checked", "", "| | passed | failed | broke | not judged |", "|---|--:|--:|--:|--:|", *_counts(rows), "")
     page.add(*_nearest(record))
@@ -48,7 +38,7 @@ def summary(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missing
         page.add("## What failed or broke", "", "| what | verdict | again, in the run's folder |", "|---|---|---|")
         page.add_rows(map(_failed, grave), "of what failed or broke")
     page.add("## What was not checked", "")
-    page.add_rows((f"- {markdown(line)}" for line in said.unchecked), "of what was not checked", nothing="Nothing that was asked for was left out.")
+    page.add_rows((f"- {markdown(line)}" for line in verdict.unchecked), "of what was not checked", nothing="Nothing that was asked for was left out.")
     return page.text
 
 
@@ -94,8 +84,8 @@ def _size(line: str) -> int:
 def _of_run(record: RunRecord) -> str:
     run, where = record.run, record.environment
     status = "none" if run.exit_status is None else str(run.exit_status)
-    told = f"Profile {run.profile}, seed {run.seed}, exit status {status}{_duration(record)}; torch {where.torch} on {where.device}; commit {where.commit}."
-    return f"{markdown(told)} <code>{markdown(run.command)}</code>"
+    line = f"Profile {run.profile}, seed {run.seed}, exit status {status}{_duration(record)}; torch {where.torch} on {where.device}; commit {where.commit}."
+    return f"{markdown(line)} <code>{markdown(run.command)}</code>"
 
 
 def _duration(record: RunRecord) -> str:

@@ -5,30 +5,26 @@ cases themselves and never typed in. A file is sorted and keeps the reasons of t
 """
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from reports.comparison.margins import count_limit, median_interval, worst_limit
-from reports.findings.outcomes import Status, outcomes
-from reports.record.agreement import disagreeing_cells
+from reports.findings import Status, outcomes
+from reports.record import CellRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cases_table import coded, read_cells
-from reports.record.record import SCHEMA_VERSION, CellRecord, NearZeroSweep, RunRecord
+from reports.record.cells import NotSwept
 from reports.record.row import Real, Row
-from reports.record.run_folder import DamagedRun, replacing
-from symbolic.vocabulary import CallError, Verdict
+from reports.record.run_record import RUN_SCHEMA_VERSION
+from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.cell_id import CellId
 
 BASELINE_VERSION = 1
-
-BASELINE_FILE = "baseline.json"
-"""In a run's folder: what the run was held to."""
 
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
@@ -38,18 +34,6 @@ OTHERS = ("trained blocks", "experiments")
 
 DIGITS = 6
 """Of a margin in the file; it is rounded outwards."""
-
-
-class NotABaseline(CallError):
-    """The file is no baseline, or cannot be trusted."""
-
-
-class UnusableReason(CallError):
-    """A baseline was to be kept without a reason that a reader could weigh."""
-
-
-class NothingToKeep(CallError):
-    """The run is not one that others could be measured by."""
 
 
 class Accepted(Row):
@@ -84,7 +68,7 @@ class CellLine(Row):
     """A cell. Numbers are null where no case was judged, margins where no case is at hand."""
 
     verdict: Verdict
-    judged: int = Field(description="CaseColumns that were not refused.")
+    judged: int = Field(description="Cases that were not refused.")
     refused: int
     worst: Real | None = Field(default=None, description="Measured: the largest error over bound.")
     worst_limit: Real | None = Field(default=None, description="Probabilistic: what the largest one of another seed does not exceed.")
@@ -92,11 +76,11 @@ class CellLine(Row):
     tightness_low: Real | None = Field(default=None, description="Below this the median of another seed does not lie.")
     tightness_high: Real | None = Field(default=None, description="Nor above this.")
     refused_limit: int | None = Field(default=None, description="More cases of another seed are not refused.")
-    violated: int = Field(default=0, description="CaseColumns outside their bounds, in a known failure.")
+    violated: int = Field(default=0, description="Cases outside their bounds, in a known failure.")
     violated_limit: int = Field(default=0, description="More cases of another seed are not.")
     blind: int = Field(default=0, description="Holding cases that the bound at the block's output does not test.")
     blind_limit: int = Field(default=0, description="More cases of another seed it leaves untested not.")
-    certified: int = Field(default=0, description="CaseColumns whose sides were compared with balls.")
+    certified: int = Field(default=0, description="Cases whose sides were compared with balls.")
     output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
     resolution: Real | None = Field(
         default=None, description="Rigorous: median of the bound over the update's effect; the same to the last bits if nothing but the seed is the same."
@@ -130,10 +114,10 @@ class Baseline(Row):
 
 def cell_key(cell: CellRecord) -> str:
     """A cell's name on any machine: its numerics are left out, for they say what a probe of the machine answered."""
-    return "/".join((cell.claim, cell.block, cell.format, cell.variant, cell.scenario))
+    return str(CellId(cell.claim, cell.block, cell.format, cell.variant, cell.scenario))
 
 
-def sweep_key(sweep: NearZeroSweep) -> str:
+def sweep_key(sweep: NearZeroSweep | NotSwept) -> str:
     """A sweep's name."""
     return "/".join((sweep.block, sweep.format, sweep.variant))
 
@@ -182,23 +166,18 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
     )
 
 
-def judged_cases(cell: CellRecord) -> int:
-    """Cases that were not refused."""
-    return cell.counts.holds + cell.counts.violated + cell.counts.vacuous
-
-
 def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -> CellLine:
     worst = None if cell.worst_ratio is None else _short(cell.worst_ratio)
     if worst is not None and worst > 1 and "worst_limit" in margins:
         margins = {**margins, "worst_limit": math.inf}  # how far a known failure strays says nothing of how far another seed would
     return CellLine(
         verdict=cell.verdict,
-        judged=judged_cases(cell),
+        judged=cell.counts.judged,
         refused=cell.counts.inconclusive,
         worst=worst,
         tightness=None if cell.tightness is None else _short(cell.tightness.median),
         violated=cell.counts.violated,
-        violated_limit=count_limit(cell.counts.violated, judged_cases(cell), judged_cases(cell), chance) if cell.counts.violated else 0,
+        violated_limit=count_limit(cell.counts.violated, cell.counts.judged, cell.counts.judged, chance) if cell.counts.violated else 0,
         blind=cell.output_blind,
         blind_limit=count_limit(cell.output_blind, cell.counts.holds, cell.counts.holds, chance) if cell.independent else cell.counts.holds,
         certified=0 if cell.certified is None else cell.certified.cases,
@@ -228,7 +207,7 @@ def by_name(record: RunRecord) -> dict[str, CellRecord]:
 
 def _margins(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, float | int]]]:
     """By the cell's id, what another seed may show."""
-    rows = {cell.id: cell for cell in record.cells if judged_cases(cell)}
+    rows = {cell.id: cell for cell in record.cells if cell.counts.judged}
     for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "reason"]):
         if cell not in rows:
             continue
@@ -278,66 +257,6 @@ def _outwards(x: float, *, up: bool) -> float:
     return short
 
 
-def keep_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Baseline:
-    """Write a run as a baseline, with the reasons of the one that it replaces.
-
-    Raises UnusableReason, NothingToKeep, NotABaseline if ``out`` holds something else, DamagedRun.
-    """
-    if not reason.strip():
-        raise UnusableReason("a baseline needs a reason that a reviewer can weigh; give one with --reason.")
-    if record.run.finished is None:
-        raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
-    before = load_baseline(out).accepted if out.exists() else []
-    found = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
-    if not (found.claims or found.cells):
-        raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
-    strangers = disagreeing_cells(record, folder)
-    if strangers:
-        told = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
-        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({told}); restore cases.parquet from a copy, or run the suite again.")
-    if found.cells and not found.has_margins and any(line.judged for line in found.cells.values()):
-        raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
-    with replacing(out) as temporary:
-        temporary.write_text(_as_text(found), encoding="utf-8")
-    return found
-
-
-def load_baseline(path: Path) -> Baseline:
-    """Read a baseline. Raises NotABaseline."""
-    remedy = "give a file that `verify baseline` wrote, or restore it from a copy."
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotABaseline(f"there is no file {path}; make one with `verify baseline RUN --out {path} --reason TEXT`.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise NotABaseline(f"{path} cannot be read ({error}); {remedy}") from error
-    try:
-        version = json.loads(text).get("baseline_version")
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise NotABaseline(f"{path} is not a baseline ({error}); {remedy}") from error
-    if version != BASELINE_VERSION:
-        raise NotABaseline(f"{path} has baseline_version {version!r}, expected {BASELINE_VERSION}; make it again with `verify baseline`.")
-    try:
-        return Baseline.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise NotABaseline(f"{path} is not a baseline ({where}: {first['msg']}); {remedy}") from error
-
-
 def same_schema(baseline: Baseline) -> bool:
     """Whether its numbers mean what those of today's records mean."""
-    return baseline.origin.schema_version == SCHEMA_VERSION
-
-
-def _as_text(baseline: Baseline) -> str:
-    """JSON with one line a row, sorted, so that a diff shows which rows changed."""
-    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_none=True)
-    parts = []
-    for name, value in data.items():
-        if isinstance(value, dict) and name != "origin":
-            rows = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(value[key], ensure_ascii=False)}" for key in sorted(value)]
-            parts.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }" if rows else f' "{name}": {{}}')
-        else:
-            parts.append(f' "{name}": ' + json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n "))
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    return baseline.origin.schema_version == RUN_SCHEMA_VERSION

@@ -1,7 +1,7 @@
 """The runs of a folder, one after the other: what each cell showed in each, and in which run a change first appeared.
 
 A run is compared with the last finished one before it that was started by the same words but for the seed (``command_of``): what
-it shows otherwise appeared with it. What moved is told by ``differences.py``, with the margins of the earlier one.
+it shows otherwise appeared with it. What moved is told by ``comparing.py``, with the margins of the earlier one.
 """
 
 import math
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.comparison.baseline import baseline_of, cell_key
-from reports.comparison.differences import Comparison, differences
-from reports.findings.headline import headline
-from reports.record.record import CellRecord, RunRecord
-from reports.record.run_folder import RUN_FILE, DamagedRun, load_run
+from reports.comparison.changes import Comparison
+from reports.comparison.comparing import differences
+from reports.findings import headline
+from reports.record import CellRecord, DamagedRun, RunRecord, load_run
+from reports.record.run_folder import RUN_FILE
 from symbolic.vocabulary import CallError
 
 
@@ -23,7 +24,7 @@ class NoRuns(CallError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class HistoryEntry:
     """One run."""
 
     folder: str
@@ -68,13 +69,13 @@ class Track:
 class History:
     """All of it, the oldest first."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[HistoryEntry, ...]
     tracks: tuple[Track, ...]
     unreadable: tuple[tuple[str, str], ...]
     """Folders whose run could not be read, and why."""
 
 
-def history(folder: Path) -> History:
+def read_history(folder: Path) -> History:
     """Read every run in the folder. Raises NoRuns."""
     records, unreadable = [], []
     for path in sorted(folder.glob(f"*/{RUN_FILE}")):
@@ -91,13 +92,13 @@ def history(folder: Path) -> History:
     return History(entries, tuple(Track(key, tuple(cells.get(key) for cells in by_run)) for key in keys), tuple(unreadable))
 
 
-def _entries(records: Sequence[tuple[Path, RunRecord]]) -> Iterator[Entry]:
+def _entries(records: Sequence[tuple[Path, RunRecord]]) -> Iterator[HistoryEntry]:
     latest: dict[str, tuple[Path, RunRecord]] = {}
     for folder, record in records:
         kind = command_of(record)
         before = latest.get(kind)
         changes = None if before is None else differences(baseline_of(before[1], before[0]), record)
-        yield Entry(folder.name, record, headline(record).sentence, None if before is None else before[1].run.id, changes)
+        yield HistoryEntry(folder.name, record, headline(record).sentence, None if before is None else before[1].run.id, changes)
         if record.run.finished is not None:
             latest[kind] = folder, record
 

@@ -9,48 +9,46 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.comparison.differences import DifferenceKind
-from reports.comparison.history import Entry, History, Track, sparkline
-from reports.html.templating import environment, style
-from reports.record.run_folder import replacing
-from reports.text.numbers import count, counted, ratio
+from reports.comparison.changes import DifferenceKind
+from reports.comparison.history import History, HistoryEntry, Track, sparkline
+from reports.html import environment, style
+from reports.record import replacing
+from reports.text import count, counted, ratio
 
-TOLD = 12
+CHANGES_PER_RUN = 12
 """Changes of a run on a terminal; the page and ``--json`` have all."""
 
 
-def on_terminal(found: History) -> RenderableType:
+def history_on_terminal(history: History) -> RenderableType:
     """Runs, a line each; then what appeared with each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
     for name in ("run", "started", "profile", "seed", "cells", "worst", "changes"):
         table.add_column(Text(name), no_wrap=True, justify="right" if name in ("seed", "cells", "worst", "changes") else "left")
-    for entry in found.entries:
+    for entry in history.entries:
         run, totals = entry.record.run, entry.record.totals
-        table.add_row(
-            Text(entry.folder), Text(run.started[:16]), Text(run.profile), Text(str(run.seed)), count(len(entry.record.cells)),
-            ratio(totals.worst_ratio), Text(_changed(entry)),
-        )  # fmt: skip
+        names, figures = (entry.folder, run.started[:16], run.profile, str(run.seed)), (count(len(entry.record.cells)), ratio(totals.worst_ratio))
+        table.add_row(*map(Text, names), *figures, Text(_changed(entry)))
     parts: list[RenderableType] = [table]
-    for entry in found.entries:
+    for entry in history.entries:
         rows = [] if entry.changes is None else list(entry.changes.differences)
         if rows:
             parts += [Text(), Text.assemble((entry.folder, "bold"), f" against {entry.before}: {counted(len(rows), 'change')}")]
-            for row in rows[:TOLD]:
+            for row in rows[:CHANGES_PER_RUN]:
                 grave = row.standing in (DifferenceKind.REGRESSION, DifferenceKind.STALE)
                 parts.append(Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}", style="red" if grave else ""))
-            if len(rows) > TOLD:
-                parts.append(Text(f"  … and {counted(len(rows) - TOLD, 'change')} more; --json and the page have all", style="dim"))
-    parts += [Text(f"– {folder} could not be read: {reason}", style="red") for folder, reason in found.unreadable]
+            if len(rows) > CHANGES_PER_RUN:
+                parts.append(Text(f"  … and {counted(len(rows) - CHANGES_PER_RUN, 'change')} more; --json and the page have all", style="dim"))
+    parts += [Text(f"– {folder} could not be read: {reason}", style="red") for folder, reason in history.unreadable]
     return Group(*parts)
 
 
-def _changed(entry: Entry) -> str:
+def _changed(entry: HistoryEntry) -> str:
     if entry.changes is None:
         return "first"
     return "nothing compared" if entry.changes.nothing else count(len(entry.changes.differences))
 
 
-def as_data(found: History) -> Mapping[str, object]:
+def history_as_data(history: History) -> Mapping[str, object]:
     """For ``--json``."""
     return {
         "runs": [
@@ -68,16 +66,16 @@ def as_data(found: History) -> Mapping[str, object]:
                 "changes": [] if entry.changes is None else [{**asdict(row), "standing": row.standing.value} for row in entry.changes.differences],
                 "not_compared": [] if entry.changes is None else list(entry.changes.limits),
             }
-            for entry in found.entries
+            for entry in history.entries
         ],
         "cells": {
             track.key: {
                 "verdict": [None if cell is None else cell.verdict.value for cell in track.cells],
                 **{name: [None if value is None else real_or_word(value) for value in getattr(track, name)] for name in ("worst", "tightness", "seconds")},
             }
-            for track in found.tracks
+            for track in history.tracks
         },
-        "unreadable": [{"folder": folder, "reason": reason} for folder, reason in found.unreadable],
+        "unreadable": [{"folder": folder, "reason": reason} for folder, reason in history.unreadable],
     }
 
 
@@ -86,17 +84,17 @@ def real_or_word(value: float) -> float | str:
     return value if value - value == 0 else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
 
 
-def write_history(found: History, path: Path) -> Path:
+def write_history(history: History, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
     text = (
         environment()
         .get_template("history.html.j2")
         .render(
             style=style(),
-            entries=found.entries,
+            entries=history.entries,
             changed=_changed,
-            tracks=[(track, _last(track), {name: _line(track, name) for name in ("worst", "tightness", "seconds")}) for track in found.tracks],
-            unreadable=found.unreadable,
+            tracks=[(track, _last(track), {name: _line(track, name) for name in ("worst", "tightness", "seconds")}) for track in history.tracks],
+            unreadable=history.unreadable,
         )
     )
     with replacing(path) as temporary:

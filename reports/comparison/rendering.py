@@ -9,17 +9,17 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.comparison.baseline import Baseline
-from reports.comparison.differences import FAILING, UNACCEPTED, Comparison, DifferenceKind, differences
-from reports.findings.outcomes import Outcome, Status
-from reports.html.templating import environment, style
-from reports.record.record import RunRecord
-from reports.record.run_folder import replacing
-from reports.text.numbers import count, counted, joined
+from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
+from reports.comparison.comparing import differences
+from reports.findings import Outcome, Status
+from reports.html import environment, style
+from reports.record import RunRecord, replacing
+from reports.text import count, counted, joined
 
 IN_OVERVIEW = 5
 """Differences that the overview of a report names."""
 
-TOLD = 40
+LINES_PER_STANDING = 40
 """Lines on a terminal for each standing; the page and ``--json`` have all."""
 
 _COLOURS = {
@@ -46,7 +46,7 @@ _NOUNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class RunLabel:
     """One of the two, in words."""
 
     name: str
@@ -60,16 +60,16 @@ def about(record: RunRecord) -> str:
     return f"{record.run.profile}, seed {record.run.seed}, {record.run.started}, {where}" + ("" if record.run.finished else "; not finished")
 
 
-def sentence(found: Comparison) -> str:
+def sentence(comparison: Comparison) -> str:
     """What came out, in one sentence."""
-    if found.nothing:
+    if comparison.nothing:
         return "Nothing was compared: no claim, erratum, cell, sweep, block or experiment stands on both sides."
-    what = joined([counted(number, *KINDS.get(kind, (kind, None))) for kind, number in found.compared.items() if number])
-    if not found.differences:
+    what = joined([counted(number, *KINDS.get(kind, (kind, None))) for kind, number in comparison.compared.items() if number])
+    if not comparison.differences:
         return f"Nothing differs beyond what another seed may show: {what} compared."
     parts = []
     for standing in DifferenceKind:
-        number = len(found.of(standing))
+        number = len(comparison.of(standing))
         if number:
             parts.append(counted(number, *_NOUNS[standing]))
     return f"{joined(parts)}; {what} compared."
@@ -77,60 +77,64 @@ def sentence(found: Comparison) -> str:
 
 def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
     """What a run shows otherwise than a baseline, in a few lines for the overview of its report."""
-    found = differences(kept, record)
-    lines = [Markup("<li><span class=id>{}</span> {}</li>").format(row.id, row.what) for row in found.differences[:IN_OVERVIEW]]
-    if len(found.differences) > IN_OVERVIEW:
-        lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(found.differences) - IN_OVERVIEW)))
+    comparison = differences(kept, record)
+    lines = [Markup("<li><span class=id>{}</span> {}</li>").format(row.id, row.what) for row in comparison.differences[:IN_OVERVIEW]]
+    if len(comparison.differences) > IN_OVERVIEW:
+        lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(comparison.differences) - IN_OVERVIEW)))
     reason = f", kept as: {kept.accepted[-1].reason}" if kept.accepted else ""
     parts = [
-        Markup('<p class="{}">{}</p>').format("tone violated" if found.of(*FAILING) else "tone nothing" if found.nothing else "", sentence(found)),
+        Markup('<p class="{}">{}</p>').format(
+            "tone violated" if comparison.of(*FAILING) else "tone nothing" if comparison.nothing else "", sentence(comparison)
+        ),
         Markup("<ul>{}</ul>").format(Markup("").join(lines)) if lines else Markup(""),
-        Markup('<p class="mute">The baseline is run {}{}. {}</p>').format(kept.origin.run, reason, " ".join(found.limits)),
+        Markup('<p class="mute">The baseline is run {}{}. {}</p>').format(kept.origin.run, reason, " ".join(comparison.limits)),
     ]
     return Markup("").join(parts)
 
 
-def as_outcomes(found: Comparison, *, strict: bool = False) -> list[Outcome]:
+def as_outcomes(comparison: Comparison, *, strict: bool = False) -> list[Outcome]:
     """What a gate says, as rows for a CI: the whole first, then each regression."""
-    failing = found.of(*FAILING, *(UNACCEPTED if strict else ()))
-    status, word = (Status.FAILED, "REGRESSION") if failing else (Status.BROKE, "INCOMPLETE") if found.nothing or not found.finished else (Status.PASSED, "")
-    whole = Outcome("baseline", "", "held to the baseline", status, word, sentence(found))
+    failing = comparison.of(*FAILING, *(UNACCEPTED if strict else ()))
+    status, word = (
+        (Status.FAILED, "REGRESSION") if failing else (Status.BROKE, "INCOMPLETE") if comparison.nothing or not comparison.finished else (Status.PASSED, "")
+    )
+    whole = Outcome("baseline", "", "held to the baseline", status, word, sentence(comparison))
     return [whole, *(Outcome("baseline", row.kind, row.id, Status.FAILED, row.standing.value, f"{row.what}.") for row in failing)]
 
 
-def on_terminal(found: Comparison, before: Side, after: Side) -> RenderableType:
+def comparison_on_terminal(comparison: Comparison, before: RunLabel, after: RunLabel) -> RenderableType:
     """The sentence, every difference in a line, and what was not compared."""
-    grave = bool(found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE))
+    grave = bool(comparison.of(DifferenceKind.REGRESSION, DifferenceKind.STALE))
     parts: list[RenderableType] = [
         Text.assemble((f"{after.name}", "bold"), f" ({after.about}) against ", (before.name, "bold"), f" ({before.about})"),
-        Text(sentence(found), style="bold red" if grave else "bold yellow" if found.nothing else "bold"),
+        Text(sentence(comparison), style="bold red" if grave else "bold yellow" if comparison.nothing else "bold"),
     ]
     for standing in DifferenceKind:
-        rows = found.of(standing)
+        rows = comparison.of(standing)
         if rows:
             parts += [Text(), Text(f"{standing.value} ({count(len(rows))})", style=_COLOURS[standing])]
-            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:TOLD]]
-            if len(rows) > TOLD:
-                parts.append(Text(f"… and {counted(len(rows) - TOLD, 'line')} more; --json and the page have all", style="dim"))
-    return Group(*parts, *(Text(f"– {line}", style="dim") for line in found.limits))
+            parts += [Text.assemble(f"  {row.kind} ", (row.id, "bold"), f"  {row.what}") for row in rows[:LINES_PER_STANDING]]
+            if len(rows) > LINES_PER_STANDING:
+                parts.append(Text(f"… and {counted(len(rows) - LINES_PER_STANDING, 'line')} more; --json and the page have all", style="dim"))
+    return Group(*parts, *(Text(f"– {line}", style="dim") for line in comparison.limits))
 
 
-def as_data(found: Comparison, before: Side, after: Side) -> Mapping[str, object]:
+def comparison_as_data(comparison: Comparison, before: RunLabel, after: RunLabel) -> Mapping[str, object]:
     """For ``--json``."""
     return {
         "before": asdict(before),
         "after": asdict(after),
-        "sentence": sentence(found),
-        "finished": found.finished,
-        "compared": dict(found.compared),
-        "differences": [{**asdict(row), "standing": row.standing.value} for row in found.differences],
-        "not_compared": list(found.limits),
+        "sentence": sentence(comparison),
+        "finished": comparison.finished,
+        "compared": dict(comparison.compared),
+        "differences": [{**asdict(row), "standing": row.standing.value} for row in comparison.differences],
+        "not_compared": list(comparison.limits),
     }
 
 
-def write_comparison(found: Comparison, before: Side, after: Side, path: Path) -> Path:
+def write_comparison(comparison: Comparison, before: RunLabel, after: RunLabel, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
-    grave = found.of(DifferenceKind.REGRESSION, DifferenceKind.STALE)
+    grave = comparison.of(DifferenceKind.REGRESSION, DifferenceKind.STALE)
     text = (
         environment()
         .get_template("comparison.html.j2")
@@ -138,10 +142,10 @@ def write_comparison(found: Comparison, before: Side, after: Side, path: Path) -
             style=style(),
             before=before,
             after=after,
-            sentence=sentence(found),
-            tone="violated" if grave else "nothing" if found.nothing else "held",
-            groups=[(standing.value, rows) for standing in DifferenceKind if (rows := found.of(standing))],
-            limits=found.limits,
+            sentence=sentence(comparison),
+            tone="violated" if grave else "nothing" if comparison.nothing else "held",
+            groups=[(standing.value, rows) for standing in DifferenceKind if (rows := comparison.of(standing))],
+            limits=comparison.limits,
         )
     )
     with replacing(path) as temporary:

@@ -6,13 +6,13 @@ A curve of hundreds of points is told by a dozen of them, its first and its last
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.record.experiments import Averages, DynamicsRecord, Experiments, StaticPatchRecord
-from reports.record.record import ModelRecord
+from reports.record import Experiments, ModelRecord
+from reports.record.experiments import Averages, DynamicsRecord, StaticPatchRecord
 
-ROWS = 12
+MOST_ROWS = 12
 """Rows of a table at most."""
 
-Number = float | None
+Reading = float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class PictureTable:
     across: str
     """What the first column counts."""
     columns: tuple[str, ...]
-    rows: tuple[tuple[int, tuple[Number, ...]], ...]
+    rows: tuple[tuple[int, tuple[Reading, ...]], ...]
     """The first column's number, and the others'; None where a curve has no such point."""
     left_out: int
     """Points between those that are told."""
@@ -72,12 +72,12 @@ def _by_place(averages: Averages) -> dict[int, float]:
     return {place: mean for place, mean, _ in averages}
 
 
-def _side_by_side(curves: Sequence[Mapping[int, float]]) -> dict[int, tuple[Number, ...]]:
+def _side_by_side(curves: Sequence[Mapping[int, float]]) -> dict[int, tuple[Reading, ...]]:
     return {place: tuple(curve.get(place) for curve in curves) for place in sorted({place for curve in curves for place in curve})}
 
 
-def _table(label: str, across: str, columns: tuple[str, ...], points: Mapping[int, tuple[Number, ...]]) -> PictureTable:
+def _table(label: str, across: str, columns: tuple[str, ...], points: Mapping[int, tuple[Reading, ...]]) -> PictureTable:
     places = list(points)
-    if len(places) > ROWS:
-        places = [places[round(number * (len(places) - 1) / (ROWS - 1))] for number in range(ROWS)]
+    if len(places) > MOST_ROWS:
+        places = [places[round(number * (len(places) - 1) / (MOST_ROWS - 1))] for number in range(MOST_ROWS)]
     return PictureTable(label, across, columns, tuple((place, points[place]) for place in places), len(points) - len(places))

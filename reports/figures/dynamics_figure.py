@@ -1,22 +1,16 @@
 """The dynamics of Appendix B as a picture: error and bound by the number of tokens moved, in each format."""
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator
 
-from reports.figures.svg import HOLDS, INCONCLUSIVE, INK, MUTE, VACUOUS, house_style, inline_svg
+from reports.figures.svg import MUTE, SERIES, inline_svg, panel
 from reports.record.experiments import DynamicsRecord
-from reports.text.numbers import real
-
-COLOURS = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
-"""One a format."""
+from reports.text import real
 
 
 def dynamics_picture(found: DynamicsRecord) -> Markup:
     """At the first dense layer; errors of 0, and numbers that are not finite, are left out."""
-    with house_style():
-        figure = Figure(figsize=(3.9, 2.5), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.9, 2.5) as (figure, axes):
         axes.set_yscale("log")
 
         def drawn(column: int, row: int, colour: str, label: str, *, dashed: bool = False) -> None:
@@ -27,7 +21,7 @@ def dynamics_picture(found: DynamicsRecord) -> Markup:
                 axes.annotate(label, points[-1], xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5, color=colour)
 
         drawn(3, 0, MUTE, "effect")
-        for row, (each, colour) in enumerate(zip(found.formats, COLOURS, strict=False)):
+        for row, (each, colour) in enumerate(zip(found.formats, SERIES, strict=False)):
             drawn(2, row, colour, f"{each.format}, bound", dashed=True)
             drawn(1, row, colour, f"{each.format}, error")
         axes.xaxis.set_major_locator(FixedLocator([1, found.tokens]))

@@ -11,16 +11,15 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.quantiles import Quantiles
-from reports.figures.squares import Run, Squares
-from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
+from reports.figures.quantiles import QuantileCounts
+from reports.figures.squares import Squares, Strip
+from reports.figures.svg import HOLDS, MUTE, VIOLATED, inline_svg, panel
+from reports.record import RunRecord
 from reports.record.cases_table import coded, read_cells
-from reports.record.record import RunRecord
-from reports.text.numbers import counted, real, two_to
+from reports.text import counted, real, two_to
 from symbolic.vocabulary import Verdict
 
 VIOLATIONS_DRAWN = 200
@@ -57,8 +56,8 @@ class Panel:
 class _Tally:
     """What a panel needs of a format's cases, added up cell by cell: a run may have more of them than fit into memory."""
 
-    tightness: Quantiles = field(default_factory=Quantiles)
-    expected: Quantiles = field(default_factory=Quantiles)
+    tightness: QuantileCounts = field(default_factory=QuantileCounts)
+    expected: QuantileCounts = field(default_factory=QuantileCounts)
     """Of expected bound over error."""
     judged: int = 0
     refused: int = 0
@@ -181,9 +180,7 @@ def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, excee
 
 def _picture(name: str, tally: _Tally, lattice: _Lattice, index: int) -> Markup:
     (left, bottom), (right, top) = tally.least.tolist(), tally.most.tolist()
-    with house_style():
-        figure = Figure(figsize=(3.1, 2.9), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.1, 2.9) as (figure, axes):
         side = lattice.side
         axes.set_xlim(left - 2 * side, right + 2 * side)
         axes.set_ylim(bottom - 2 * side, max(top, right) + 2 * side)
@@ -233,10 +230,10 @@ def _density(axes: Axes, lattice: _Lattice) -> None:
     for level, alpha in enumerate(_SHADES):
         of_shade = squares[shade == level]
         if len(of_shade):
-            axes.add_patch(Squares(_runs(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
+            axes.add_patch(Squares(_strips(of_shade), lattice.side, facecolor=HOLDS, alpha=alpha, gid=f"shade-{level}"))
 
 
-def _runs(squares: NDArray[np.int64]) -> list[Run]:
+def _strips(squares: NDArray[np.int64]) -> list[Strip]:
     """Squares that stand on one another, together.  squares: (n, 2) whole numbers, sorted by column and then by row."""
     column, row = squares.T
     breaks = np.flatnonzero((np.diff(column) != 0) | (np.diff(row) != 1)) + 1

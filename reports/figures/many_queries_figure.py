@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
-from reports.figures.svg import HOLDS, MUTE, VIOLATED, house_style, inline_svg
-from reports.record.experiments import OverTrials, StaticPatchRecord, StaticPointRecord
-from reports.text.numbers import real
+from reports.figures.svg import HOLDS, MUTE, VIOLATED, inline_svg, panel
+from reports.record.experiments import StaticPatchRecord, StaticPointRecord, TrialSummary
+from reports.text import real
 
-_CURVES: tuple[tuple[Callable[[StaticPointRecord], OverTrials | None], str, str, str], ...] = (
+_CURVES: tuple[tuple[Callable[[StaticPointRecord], TrialSummary | None], str, str, str], ...] = (
     (lambda point: point.own, "its own queries", MUTE, "dotted"),
     (lambda point: point.fresh, "fresh queries", HOLDS, "solid"),
     (lambda point: point.other_context, "another context's", VIOLATED, "dashed"),
@@ -20,9 +19,7 @@ _CURVES: tuple[tuple[Callable[[StaticPointRecord], OverTrials | None], str, str,
 
 def static_picture(record: StaticPatchRecord) -> Markup:
     """Medians of the trials, and the band of the mean on fresh queries; own queries from more than r on, since up to there they are fitted exactly."""
-    with house_style():
-        figure = Figure(figsize=(3.9, 2.5), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.9, 2.5) as (figure, axes):
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         for quantity, label, colour, style in _CURVES:

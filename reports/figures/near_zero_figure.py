@@ -10,22 +10,20 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.svg import INK, LINE, PAPER, SERIES, house_style, inline_svg
-from reports.record.record import NearZeroSweep
-from reports.text.numbers import power_of_two, real, two_to
+from reports.figures.svg import INK, LINE, PAPER, SERIES, inline_svg, panel
+from reports.record import NearZeroSweep
+from reports.text import real, two_to
+from reports.text.numbers import power_of_two
 
 _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger one
 
 
 def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
     """One panel: the variants of one block in one format."""
-    with house_style():
-        figure = Figure(figsize=(3.9, 2.8), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.9, 2.8) as (figure, axes):
         axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
         for number, sweep in enumerate(sweeps):
             _curves(axes, sweep, number)

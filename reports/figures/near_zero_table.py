@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.record.record import NearZeroSweep
+from reports.record import NearZeroSweep
 
 
 @dataclass(frozen=True, slots=True)

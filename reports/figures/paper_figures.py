@@ -1,39 +1,39 @@
 """The paper's three figures as pictures, drawn from the record."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, house_style, inline_svg
-from reports.record.experiments import Averages, Experiments, Figure1, Figure3, LayerRecord
-from reports.text.numbers import real
+from reports.figures.svg import HOLDS, INCONCLUSIVE, LINE, MUTE, VACUOUS, VIOLATED, inline_svg, panel
+from reports.record import Experiments
+from reports.record.experiments import Averages, Figure1, Figure3, LayerRecord
+from reports.text import real
 
-SIZE = (3.9, 2.5)
 
-
-def paper_pictures(found: Experiments) -> dict[str, Markup | None]:
+def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
     """Each picture by name; None for one whose data the run did not make."""
     return {
-        "losses": _losses(found.figure_1) if found.figure_1 else None,
-        "close_up": _close_up(found.figure_1) if found.figure_1 else None,
-        "difference": _difference(found.figure_1) if found.figure_1 else None,
-        "steps": _steps(found.layers) if found.layers else None,
-        "steps_narrow": _steps(found.layers, narrow=True) if found.layers else None,
-        "finetuning": _finetuning(found.figure_3) if found.figure_3 else None,
+        "losses": _losses(experiments.figure_1) if experiments.figure_1 else None,
+        "close_up": _close_up(experiments.figure_1) if experiments.figure_1 else None,
+        "difference": _difference(experiments.figure_1) if experiments.figure_1 else None,
+        "steps": _steps(experiments.layers) if experiments.layers else None,
+        "steps_narrow": _steps(experiments.layers, narrow=True) if experiments.layers else None,
+        "finetuning": _finetuning(experiments.figure_3) if experiments.figure_3 else None,
     }
 
 
-def _axes(across: str, up: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    return figure, axes
+@contextmanager
+def _axes(across: str, up: str) -> Iterator[tuple[Figure, Axes]]:
+    with panel(3.9, 2.5) as (figure, axes):
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xlabel(across)
+        axes.set_ylabel(up)
+        yield figure, axes
 
 
 def _logarithmic(axes: Axes) -> None:
@@ -45,8 +45,7 @@ def _logarithmic(axes: Axes) -> None:
 def _losses(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "½ mean squared error")
+    with _axes("training step", "½ mean squared error") as (figure, axes):
         axes.plot(steps, [row.training_loss for row in rows], color=MUTE, linewidth=0.9, label="training")
         axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
         axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
@@ -62,8 +61,7 @@ def _losses(figure_1: Figure1) -> Markup:
 def _close_up(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints[len(figure_1.checkpoints) // 2 :]
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "½ mean squared error")
+    with _axes("training step", "½ mean squared error") as (figure, axes):
         axes.plot(steps, [row.with_context for row in rows], color=HOLDS, label="with its context")
         axes.plot(steps, [row.patched for row in rows], color=INCONCLUSIVE, dashes=(2, 2), label="patched, without it")
         axes.legend(fontsize=7)
@@ -73,8 +71,7 @@ def _close_up(figure_1: Figure1) -> Markup:
 def _difference(figure_1: Figure1) -> Markup:
     rows = figure_1.checkpoints
     steps = [row.step for row in rows]
-    with house_style():
-        figure, axes = _axes("training step", "difference of the losses")
+    with _axes("training step", "difference of the losses") as (figure, axes):
         axes.plot(steps, [row.bound for row in rows], color=MUTE, dashes=(5, 3), label="bound, rigorous")
         seen = [(row.step, row.difference) for row in rows if row.difference > 0]
         axes.plot(*zip(*seen, strict=True), color=HOLDS, marker=".", label="difference, measured")
@@ -90,9 +87,7 @@ def _steps(layers: Sequence[LayerRecord], *, narrow: bool = False) -> Markup:
 
     narrow: as tall and as narrow as a telephone, on which the letters of the wide one would be half as large.
     """
-    with house_style():
-        figure = Figure(figsize=(4.2, 4.6) if narrow else (9.5, 3.6), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(*((4.2, 4.6) if narrow else (9.5, 3.6))) as (figure, axes):
         axes.set_xlabel("i, tokens consumed")
         axes.set_ylabel("mean ‖ΔW at i + 1 less ΔW at i‖₂")
         ends: list[tuple[float, str, str]] = []
@@ -127,15 +122,13 @@ def _named_ends(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
     gap, place = (high - low) * 0.06, -math.inf
     for end, name, colour in sorted(ends):
         place = max(math.log(end), place + gap)
-        axes.annotate(
-            name, (1, end), xycoords=axes.get_yaxis_transform(), xytext=(1.02, math.exp(place)), textcoords=axes.get_yaxis_transform(),
-            va="center", fontsize=7.5, color=colour, arrowprops={"arrowstyle": "-", "color": LINE, "linewidth": 0.6},
-        )  # fmt: skip
+        leader = {"arrowstyle": "-", "color": LINE, "linewidth": 0.6}
+        label = axes.annotate(name, (1, end), (1.02, math.exp(place)), axes.get_yaxis_transform(), axes.get_yaxis_transform(), leader)
+        label.set(color=colour, fontsize=7.5, verticalalignment="center")
 
 
 def _finetuning(figure_3: Figure3) -> Markup:
-    with house_style():
-        figure, axes = _axes("i, examples", "test loss, mean of trials")
+    with _axes("i, examples", "test loss, mean of trials") as (figure, axes):
         curves: tuple[tuple[Averages, str, str], ...] = (
             (figure_3.finetuned, VACUOUS, f"i steps of SGD on W, rate {real(figure_3.rate)}"),
             (figure_3.patched, HOLDS, "ΔW of i examples"),

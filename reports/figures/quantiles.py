@@ -16,7 +16,7 @@ _MERGED_FROM = 2**17  # bins that wait to be merged: 2 MiB
 _INFINITY = int(np.float64(np.inf).view(np.int64))
 
 
-class Quantiles:
+class QuantileCounts:
     """Counts numbers, batch by batch; it grows with how many bins they fall into and not with how many they are."""
 
     def __init__(self) -> None:

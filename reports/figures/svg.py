@@ -14,10 +14,10 @@ from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from reports.figures.slim_svg import slim
 from reports.figures.squares import Squares
 from reports.text.numbers import LOWERED
 
@@ -69,6 +69,14 @@ def house_style() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def panel(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Within the block, a figure of one panel, to be drawn for ``inline_svg``; sizes in inches."""
+    with house_style():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, figure.add_subplot()
+
+
 def inline_svg(figure: Figure, name: str, description: str) -> Markup:
     """The figure as an ``<svg>`` element.
 
@@ -80,22 +88,28 @@ def inline_svg(figure: Figure, name: str, description: str) -> Markup:
         # savefig() would draw everything once more beforehand, for outputs whose size is only known then
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # type: ignore[no-untyped-call]
     drawn = _parsed(buffer.getvalue())
-    runs = {squares.get_gid(): squares for squares in figure.findobj(Squares)}
+    squares = {each.get_gid(): each for each in figure.findobj(Squares)}
     for group in drawn.iter("g"):
-        if group.get("id") in runs:
-            runs[group.attrib["id"]].fill(group[0])
-    slim(drawn, name)
+        if group.get("id") in squares:
+            squares[group.attrib["id"]].fill(group[0])
+    links = [(element, key, element.attrib[key]) for element in drawn.iter() for key in ("href", "clip-path") if key in element.attrib]
+    targets = {re.sub(r"url\(#|\)|#", "", link) for _, _, link in links}
+    for element, key, link in links:
+        element.set(key, link.replace("#", f"#{name}-"))
     for element in drawn.iter():
+        identifier = element.attrib.pop("id", None)
+        if identifier in targets:
+            element.set("id", f"{name}-{identifier}")
+        if "style" in element.attrib:
+            element.set("style", _style_of_page(element.attrib["style"]))
         if element.tag == "text":
             _raise_exponents(element)
-        if "style" in element.attrib:
-            element.set("style", re.sub("#[0-9a-f]{6}", lambda colour: f"var(--{_VARIABLES[colour[0]]})", element.attrib["style"]))
     drawn.attrib = {"xmlns": "http://www.w3.org/2000/svg", "viewBox": drawn.attrib["viewBox"], "role": "img", "aria-label": description}
     return Markup(tostring(drawn, encoding="unicode").replace(" />", "/>"))
 
 
 def _parsed(svg: str) -> Element:
-    """The root of a document, its names without their namespaces."""
+    """The root of a document, its names without their namespaces, and without the style sheet, which would hold for the whole page."""
     root = fromstring(svg)
     for element in root.iter():
         element.tag = element.tag.split("}")[-1]
@@ -103,7 +117,15 @@ def _parsed(svg: str) -> Element:
         if element.tag != "text":
             element.text = None
         element.tail = None
+    for parent in root.iter():
+        parent[:] = [child for child in parent if child.tag not in ("style", "metadata")]
     return root
+
+
+def _style_of_page(style: str) -> str:
+    """A style in the page's font and colours. Matplotlib before 3.10 writes a text's size and font in one."""
+    style = re.sub(r"font: ([\d.]+px)[^;]*", r"font-size: \1", re.sub(r" font-family: [^;]*;", "", style))
+    return re.sub("#[0-9a-f]{6}", lambda colour: f"var(--{_VARIABLES[colour[0]]})", style)
 
 
 def _raise_exponents(text: Element) -> None:

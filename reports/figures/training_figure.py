@@ -3,12 +3,11 @@
 import math
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.figures.svg import HOLDS, INCONCLUSIVE, MUTE, house_style, inline_svg
-from reports.record.record import ModelRecord
-from reports.text.numbers import real
+from reports.figures.svg import HOLDS, INCONCLUSIVE, MUTE, inline_svg, panel
+from reports.record import ModelRecord
+from reports.text import real
 
 
 def training_picture(model: ModelRecord, index: int) -> Markup | None:
@@ -16,9 +15,7 @@ def training_picture(model: ModelRecord, index: int) -> Markup | None:
     points = [(step, loss) for step, loss in model.losses if 0 < loss < math.inf]
     if not points:
         return None
-    with house_style():
-        figure = Figure(figsize=(3.9, 2.1), layout="constrained")
-        axes = figure.add_subplot()
+    with panel(3.9, 2.1) as (figure, axes):
         axes.set_yscale("log")
         axes.plot(*zip(*points, strict=True), color=HOLDS)
         for loss, label, colour in ((model.zero_loss, "predicting zero", MUTE), (model.required_loss, "required", INCONCLUSIVE)):

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reports.record.experiments import DynamicsInFormat, DynamicsRecord, Experiments
-from reports.text.numbers import count, counted, joined
+from reports.record import Experiments
+from reports.record.experiments import DynamicsInFormat, DynamicsRecord
+from reports.text import count, counted, joined
 
 
 def errors_over_bounds(row: DynamicsInFormat) -> dict[str, float]:
@@ -22,30 +23,30 @@ def planted_over_bounds(row: DynamicsInFormat) -> dict[str, float]:
     return {"Eq. (15) as it is printed": row.literal, "Eq. (35) in the opposite order": row.reversed, "the wrong part of the context": row.prefix}
 
 
-def strayed_dynamics(found: Experiments) -> Iterable[str]:
+def strayed_dynamics(experiments: Experiments) -> Iterable[str]:
     """Identities with an error that is not inside its bound."""
-    outside = [f"{words} of {where}" for where, row in _rows(found.dynamics) for words, over in errors_over_bounds(row).items() if not over <= 1]
+    outside = [f"{words} of {where}" for where, row in _rows(experiments.dynamics) for words, over in errors_over_bounds(row).items() if not over <= 1]
     if outside:
         lie = "lies outside its bound" if len(outside) == 1 else "lie outside their bounds"
         yield f"{counted(len(outside), 'identity', 'identities')} of the implicit dynamics {lie} ({_example(outside)})"
 
 
-def unnoticed_readings(found: Experiments) -> Iterable[str]:
+def unnoticed_readings(experiments: Experiments) -> Iterable[str]:
     """Planted readings that are not outside the right one's bound."""
-    passed = [f"{words} for {where}" for where, row in _rows(found.dynamics) for words, over in planted_over_bounds(row).items() if not over > 1]
+    passed = [f"{words} for {where}" for where, row in _rows(experiments.dynamics) for words, over in planted_over_bounds(row).items() if not over > 1]
     if passed:
         yield f"the bounds of the implicit dynamics let {counted(len(passed), 'wrong reading')} pass ({_example(passed)})"
 
 
-def dynamics_not_shown(found: Experiments) -> Iterable[str]:
+def dynamics_not_shown(experiments: Experiments) -> Iterable[str]:
     """Prompts that were refused, and numbers of tokens after which a bound shows nothing."""
-    refused = sum(row.refused for _, row in _rows(found.dynamics))
+    refused = sum(row.refused for _, row in _rows(experiments.dynamics))
     if refused:
-        judged = sum(row.prompts for _, row in _rows(found.dynamics))
+        judged = sum(row.prompts for _, row in _rows(experiments.dynamics))
         yield f"Of the prompts for the implicit dynamics, {count(refused)} of {count(refused + judged)} met a limit of the range or a zero, and were refused."
     vacuous = [
         f"{where} ({counted(len(identity.vacuous), 'step')})"
-        for where, row in _rows(found.dynamics)
+        for where, row in _rows(experiments.dynamics)
         for identity in (row.moved, row.factored, row.descended, row.telescoped)
         if identity.vacuous
     ]
@@ -53,11 +54,11 @@ def dynamics_not_shown(found: Experiments) -> Iterable[str]:
         yield f"A bound of the implicit dynamics is as wide as what the tokens do, and so shows nothing, for {joined(vacuous)}."
 
 
-def _rows(found: Sequence[DynamicsRecord]) -> Iterator[tuple[str, DynamicsInFormat]]:
-    for record in found:
+def _rows(records: Sequence[DynamicsRecord]) -> Iterator[tuple[str, DynamicsInFormat]]:
+    for record in records:
         for row in record.formats:
             yield f"{record.block} in {row.format}", row
 
 
-def _example(found: Sequence[str]) -> str:
-    return found[0] if len(found) == 1 else f"{found[0]} for one"
+def _example(examples: Sequence[str]) -> str:
+    return examples[0] if len(examples) == 1 else f"{examples[0]} for one"

@@ -8,9 +8,11 @@ from itertools import chain
 from itertools import count as counting
 from typing import TypeVar
 
-from reports.findings.findings import noticed_nothing, over_its_bound, wrong_update_missed
-from reports.record.record import CellRecord, RunRecord
-from reports.text.numbers import count, counted, ratio, real, share, words
+from reports.findings.faults import noticed_nothing, over_its_bound, wrong_update_missed
+from reports.findings.run_standing import RunStanding
+from reports.record import CellRecord, RunRecord
+from reports.text import count, counted, ratio, real, words
+from reports.text.numbers import share
 from symbolic.vocabulary import Verdict
 
 GLYPHS = {
@@ -23,6 +25,14 @@ GLYPHS = {
     Verdict.TIMEOUT: "◔",
 }
 """One sign a verdict, so that nobody needs colours to read a grid."""
+
+STANDING_GLYPHS = {
+    RunStanding.HELD: GLYPHS[Verdict.HOLDS],
+    RunStanding.VIOLATED: GLYPHS[Verdict.VIOLATED],
+    RunStanding.DISTRUSTED: GLYPHS[Verdict.ERROR],
+    RunStanding.INCOMPLETE: GLYPHS[Verdict.TIMEOUT],
+    RunStanding.NOTHING: GLYPHS[Verdict.SKIPPED],
+}
 
 WORST_FIRST = (Verdict.VIOLATED, Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.HOLDS, Verdict.SKIPPED)
 
@@ -61,7 +71,7 @@ class Square:
     def notes(self) -> tuple[str, ...]:
         """What speaks against it, why it or cases of it are not judged, and what its figures do not say."""
         cell, sample, again = self.cell, self.cell.certified, self.cell.recomputed
-        told = (
+        notes = (
             self.warning,
             cell.reason if not (cell.reasons and self.verdict is Verdict.HOLDS) else "",
             *(f"{words(reason)} ({counted(number, 'case')})" for reason, number in cell.reasons.items()),
@@ -72,7 +82,7 @@ class Square:
             else "",
             f"mpmath agrees with the balls in {sample.seconded} of {sample.by_formula} alone" if sample and sample.seconded != sample.by_formula else "",
         )
-        return tuple(part for part in told if part)
+        return tuple(part for part in notes if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,13 @@
 
 from dataclasses import dataclass
 
-from reports.findings.headline import cases_inside
-from reports.record.record import RunRecord
-from reports.text.numbers import count, counted, ratio
+from reports.findings.faults import RESULTS
+from reports.findings.run_standing import cases_inside
+from reports.record import RunRecord
+from reports.text import count, counted, ratio
 from symbolic.vocabulary import Verdict
 
 WORST_CELLS = 3
-
-WORDS = {
-    Verdict.HOLDS: "hold",
-    Verdict.VIOLATED: "violated",
-    Verdict.VACUOUS: "vacuous",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.SKIPPED: "skipped",
-    Verdict.ERROR: "broke",
-    Verdict.TIMEOUT: "ran out of time",
-}
-"""What became of several claims or cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +45,16 @@ def checked(record: RunRecord) -> list[Line]:
     return [Line(counted(number, noun, plural), result, section) for number, noun, plural, result, section in lines if number]
 
 
-def left_out(record: RunRecord) -> list[Line]:
+def omissions(record: RunRecord) -> list[Line]:
     """How much was not checked, by kind; the reasons stand further down, in full."""
     totals = record.totals
     kinds = [(len(record.not_measured), "combination", "not measured")]
     for verdict in (Verdict.ERROR, Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE, Verdict.SKIPPED):
-        kinds += [(rows.get(verdict.value, 0), noun, WORDS[verdict]) for noun, rows in (("claim", totals.claims), ("cell", totals.cells))]
+        kinds += [(rows.get(verdict.value, 0), noun, RESULTS[verdict]) for noun, rows in (("claim", totals.claims), ("cell", totals.cells))]
     kinds += [(totals.inconclusive, "case", "refused, as their operands foretold"), (totals.vacuous, "case", "inside a bound too wide to tell")]
     return [Line(counted(number, noun), result, "unchecked") for number, noun, result in kinds if number]
 
 
 def _by_verdict(numbers: dict[str, int]) -> str:
     """673 hold, 55 skipped."""
-    return ", ".join(f"{count(numbers[verdict.value])} {WORDS[verdict]}" for verdict in Verdict if numbers.get(verdict.value))
+    return ", ".join(f"{count(numbers[verdict.value])} {RESULTS[verdict]}" for verdict in Verdict if numbers.get(verdict.value))

@@ -2,32 +2,32 @@
 
 from collections.abc import Iterable
 
-from reports.record.experiments import Experiments
-from reports.text.numbers import counted, joined
+from reports.record import Experiments
+from reports.text import counted, joined
 
 
-def strayed_stacks(found: Experiments) -> Iterable[str]:
+def strayed_stacks(experiments: Experiments) -> Iterable[str]:
     """Stacks whose last stream, or whose generations, are not what they are with the prompt."""
-    for row in found.stacks:
+    for row in experiments.stacks:
         outside = [replay for replay in row.replays if not all(apart <= row.limit for apart in replay.apart)]
         if outside or not row.apart <= row.limit:
             yield f"the patched stack {row.block} strays from the stack with its prompt by more than roundings of fp64"
         if row.same < row.prompts:
             yield f"the patched stack {row.block} generates other tokens for {counted(row.prompts - row.same, 'prompt')}"
 
-    norm = found.post_norm
+    norm = experiments.post_norm
     if norm is not None and not norm.apart <= norm.limit:
         yield f"{norm.block} with a patched post-norm strays from itself with its prompt by more than roundings of fp64"
 
 
-def unnoticed_patches(found: Experiments) -> Iterable[str]:
+def unnoticed_patches(experiments: Experiments) -> Iterable[str]:
     """Planted patches that stayed inside the limit."""
-    for row in found.stacks:
+    for row in experiments.stacks:
         passed = [words for replay in row.replays for words, apart in replay.planted.items() if not apart > row.limit]
         if passed:
             yield f"a wrong patch of the stack {row.block} stays inside the limit ({joined(sorted(set(passed)))})"
         if row.planted_same >= row.prompts:
             yield f"the first token's patches would have replayed every generation of {row.block}, so that the replay shows nothing"
-    passed = [words for words, apart in found.post_norm.planted.items() if not apart > found.post_norm.limit] if found.post_norm else []
+    passed = [words for words, apart in experiments.post_norm.planted.items() if not apart > experiments.post_norm.limit] if experiments.post_norm else []
     if passed:
         yield f"a wrong patch of a post-norm stays inside the limit ({joined(sorted(passed))})"

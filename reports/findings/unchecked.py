@@ -4,20 +4,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.findings import NOT_RUN
-from reports.record.record import CellRecord, ClaimRecord, RunRecord
-from reports.text.numbers import count, counted, joined, words
+from reports.findings.faults import NOT_RUN, RESULTS
+from reports.record import CellRecord, ClaimRecord, RunRecord
+from reports.text import count, counted, joined, words
 from symbolic.vocabulary import Verdict
 
-_WHAT = {
-    Verdict.SKIPPED: "skipped",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.VACUOUS: "vacuous",
-    Verdict.ERROR: "broke",
-    Verdict.TIMEOUT: "ran out of time",
-}
-
-_NO_REASON = dict.fromkeys(_WHAT, "no reason recorded") | {Verdict.VACUOUS: "the bound is too wide to have noticed a wrong update"}
+_NO_REASON = dict.fromkeys(Verdict, "no reason recorded") | {Verdict.VACUOUS: "the bound is too wide to have noticed a wrong update"}
 
 
 def unchecked(record: RunRecord) -> Iterable[str]:
@@ -41,7 +33,7 @@ def unchecked(record: RunRecord) -> Iterable[str]:
         cells = [cell for cell in record.cells if cell.verdict is verdict]
         if cells:
             reasons = Counter(cell.reason or _NO_REASON[verdict] for cell in cells)
-            yield f"{counted(len(cells), 'cell')} {_WHAT[verdict]}: {_tally(reasons)}."
+            yield f"{counted(len(cells), 'cell')} {RESULTS[verdict]}: {_tally(reasons)}."
     refused = sum(cell.counts.inconclusive for cell in record.cells)
     if refused:
         reasons = sum((Counter(cell.reasons) for cell in record.cells), Counter[str]())
@@ -81,14 +73,13 @@ def unchecked(record: RunRecord) -> Iterable[str]:
 def _claims_with(claims: Iterable[ClaimRecord], verdict: Verdict) -> Iterable[str]:
     for claim in claims:
         if claim.verdict is verdict:
-            yield f"Claim {claim.id} {_WHAT[verdict]}: {claim.reason or _NO_REASON[verdict]}."
+            yield f"Claim {claim.id} {RESULTS[verdict]}: {claim.reason or _NO_REASON[verdict]}."
 
 
 def _unjudged(cell: CellRecord) -> int:
     if cell.verdict in (Verdict.SKIPPED, *NOT_RUN):
         return 0  # told already, cell by cell
-    judged = cell.counts
-    return max(0, cell.cases - judged.holds - judged.violated - judged.vacuous - judged.inconclusive)
+    return max(0, cell.cases - cell.counts.judged - cell.counts.inconclusive)
 
 
 def _tally(reasons: Counter[str]) -> str:

@@ -4,7 +4,7 @@ import re
 
 from markupsafe import Markup
 
-WORDS = (
+GLOSSARY = (
     ("error", "How far the two sides of the claim came out apart on the machine: |W′a + b − (Wz + b)|, the largest entry. Measured."),
     ("bound", "What rounding can do to that difference at most, worked out operation by operation from the format. Rigorous: no case may exceed it."),
     ("error ÷ bound", "The largest quotient over all entries. Over 1 is a violation: more than rounding has happened, so the claim or the code is wrong."),
@@ -44,5 +44,5 @@ def word_anchor(word: str) -> str:
 
 def term(word: str, shown: str | None = None) -> Markup:
     """A word of the glossary as a link to its meaning; shown: the form in which it stands here."""
-    assert word in dict(WORDS), f"{word!r} is no word of the glossary"
+    assert word in dict(GLOSSARY), f"{word!r} is no word of the glossary"
     return Markup('<a href="#{}">{}</a>').format(word_anchor(word), shown or word)

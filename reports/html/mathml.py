@@ -6,20 +6,31 @@ page. Here each text of the tree is unescaped once, and the serialiser escapes i
 
 import html
 import re
+from typing import Protocol
 from xml.etree.ElementTree import Element, tostring
 
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup, escape
 
-from reports.record.record import Formula
-
 FENCES = ("(", ")", "[", "]", "{", "}")
 
-ROWS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
+ROW_ELEMENTS = ("math", "mstyle", "msqrt", "mtd", "mpadded", "mphantom", "merror")
 """Elements whose children are a row, whether or not they say so (MathML Core, inferred ``<mrow>``)."""
 
 
-def mathml(formula: Formula, *, display: bool = False) -> Markup:
+class Written(Protocol):
+    """What has a formula in both forms, such as a row of the record."""
+
+    @property
+    def text(self) -> str:
+        """Unicode."""
+
+    @property
+    def latex(self) -> str:
+        """Without delimiters."""
+
+
+def mathml(formula: Written, *, display: bool = False) -> Markup:
     """The formula as a ``<math>`` element; as plain text if its LaTeX cannot be converted.
 
     display: on its own line, rather than within one.
@@ -27,7 +38,7 @@ def mathml(formula: Formula, *, display: bool = False) -> Markup:
     return _converted(formula.latex, "block" if display else "inline") or _plain(formula)
 
 
-def statement(formula: Formula) -> Markup:
+def statement(formula: Written) -> Markup:
     """A formula as one ``<math>`` for each of its parts between ``\\quad``, so that a narrow page can break the line there."""
     parts = formula.latex.split(r"\quad")
     whole = parts if all(_balanced(part) for part in parts) else [formula.latex]
@@ -46,7 +57,7 @@ def _converted(latex: str, display: str) -> Markup | None:
             element.tag, element.text = "mo", "\u2216"
         if element.tag == "mo" and element.text in ("‖", "|"):
             element.attrib.setdefault("stretchy", "false")  # else the one that carries an exponent is shorter than its partner
-        assert not element.tail, "MathML has_stream its text in leaves"
+        assert not element.tail, "MathML carries its text in leaves"
     _slim(tree)
     return Markup(tostring(tree, encoding="unicode").replace(" />", "/>"))
 
@@ -68,11 +79,11 @@ def _slim(tree: Element) -> None:
             while child.tag == "mrow" and len(child) == 1 and not child.attrib:
                 child = child[0]
             element[index] = child
-        if element.tag in ROWS and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
+        if element.tag in ROW_ELEMENTS and len(element) == 1 and element[0].tag == "mrow" and not element[0].attrib:
             element[:] = element[0]
 
 
-def _plain(formula: Formula) -> Markup:
+def _plain(formula: Written) -> Markup:
     return Markup('<span class="formula">{}</span>').format(formula.text)
 
 

@@ -29,14 +29,14 @@ class _Unindented(FileSystemLoader):
 
 def environment() -> Environment:
     """Templates, and the filters that write numbers."""
-    found = Environment(loader=_Unindented(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    found.filters.update(
+    templates = Environment(loader=_Unindented(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    templates.filters.update(
         count=numbers.count,
         counted=numbers.counted,
         real=_raised(numbers.real),
         ratio=_raised(numbers.ratio),
         power_of_two=_raised(numbers.power_of_two),
-        exponential=numbers.exponential,
+        scientific=numbers.scientific,
         fixed=numbers.fixed,
         binary_exponent=numbers.binary_exponent,
         seconds=numbers.seconds,
@@ -50,7 +50,7 @@ def environment() -> Environment:
         statement=statement,
         matrix=matrix,
     )
-    return found
+    return templates
 
 
 def _raised(format_number: Callable[..., str]) -> Callable[..., Markup]:

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from reports.record.cases_table import coded, read_cells
-from reports.record.record import CellRecord, RunRecord
+from reports.record.cells import CellRecord
+from reports.record.run_record import RunRecord
 from symbolic.vocabulary import Verdict
 
 

@@ -93,11 +93,11 @@ class CasesWriter:
         return self
 
     def append(self, cell: str, cases: CaseColumns) -> str:
-        """Write one cell's cases; they survive anything that happens afterwards. Returns their ``digest``."""
+        """Write one cell's cases; they survive anything that happens afterwards. Returns their ``cases_digest``."""
         table = as_table(cell, cases)
         with replacing(self._folder / PARTS_FOLDER / _part_name(cell)) as temporary, _writer(temporary) as file:
             file.write_table(table, row_group_size=max(1, len(cases)))
-        return digest(table)
+        return cases_digest(table)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         parts = _parts(self._folder)
@@ -158,11 +158,11 @@ def _cell_of(file: pq.ParquetFile, group: int) -> str:
     """The cell of a row group; its statistics say it without the rows being read, unless they were left out for a very long name."""
     column = file.metadata.row_group(group).column(0)
     assert column.path_in_schema == "cell"
-    told = column.statistics
-    return told.min if told is not None and told.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
+    statistics = column.statistics
+    return statistics.min if statistics is not None and statistics.has_min_max else file.read_row_group(group, columns=["cell"])["cell"][0].as_py()
 
 
-def digest(table: pa.Table) -> str:
+def cases_digest(table: pa.Table) -> str:
     """SHA-256 of one cell's rows: of every bit of every column, however they are laid out in a file."""
     found = hashlib.sha256(table["case"].to_numpy().tobytes())
     for name in _REALS:
@@ -175,7 +175,7 @@ def digest(table: pa.Table) -> str:
 def keep_only(folder: Path, wanted: Mapping[str, str]) -> set[str]:
     """Reduce the cases in a folder to those of the cells wanted, as far as they are there as they were written; returns these cells' ids.
 
-    wanted: by the cell's id, the ``digest`` of its rows. A file that cannot be read is removed, with the cells in it.
+    wanted: by the cell's id, the ``cases_digest`` of its rows. A file that cannot be read is removed, with the cells in it.
     """
     for path in _files(folder):
         try:
@@ -183,7 +183,7 @@ def keep_only(folder: Path, wanted: Mapping[str, str]) -> set[str]:
                 file.read()
         except DamagedRun:
             path.unlink()
-    sound = {cell for cell, table in read_cells(folder) if wanted.get(cell) == digest(table)}
+    sound = {cell for cell, table in read_cells(folder) if wanted.get(cell) == cases_digest(table)}
     with replacing(folder / CASES_FILE) as temporary, _writer(temporary) as file:
         for cell, table in read_cells(folder):
             if cell in sound:

@@ -91,7 +91,7 @@ class DynamicsRecord(Row):
     formats: list[DynamicsInFormat]
 
 
-OverTrials = tuple[Real, Real, Real]
+TrialSummary = tuple[Real, Real, Real]
 """(mean over trials, standard error of the mean, median)"""
 
 
@@ -100,15 +100,15 @@ class StaticPointRecord(Row):
 
     queries: int
     refused: int = Field(description="Trials whose A(x) are linearly dependent, so that without a ridge the numbers decide no update.")
-    own: OverTrials | None = Field(description="Without a ridge: error on the K queries themselves; null, like the next three, where a trial was refused.")
-    fresh: OverTrials | None = Field(description="Without a ridge: error on queries that no update has seen.")
-    loss: OverTrials | None = Field(description="Without a ridge: loss of the block's own forward pass on fresh queries.")
+    own: TrialSummary | None = Field(description="Without a ridge: error on the K queries themselves; null, like the next three, where a trial was refused.")
+    fresh: TrialSummary | None = Field(description="Without a ridge: error on queries that no update has seen.")
+    loss: TrialSummary | None = Field(description="Without a ridge: loss of the block's own forward pass on fresh queries.")
     distance: Real | None = Field(description="Certified: difference from the exact update over that, largest entries of some rows in one trial, rounded up.")
-    ridge_fresh: OverTrials = Field(description="With the ridge that validation queries choose: error on fresh queries.")
-    ridge_loss: OverTrials = Field(description="With it: loss on fresh queries.")
+    ridge_fresh: TrialSummary = Field(description="With the ridge that validation queries choose: error on fresh queries.")
+    ridge_loss: TrialSummary = Field(description="With it: loss on fresh queries.")
     ridge_share: Real = Field(description="Median of that ridge over tr(AAᵀ)/d.")
-    other_context: OverTrials = Field(description="Planted: the update of another context, with its ridge; error on fresh queries.")
-    wrong_vector: OverTrials = Field(description="Planted: the update made with A(C,x) where A(x) belongs, with a ridge; error on fresh queries.")
+    other_context: TrialSummary = Field(description="Planted: the update of another context, with its ridge; error on fresh queries.")
+    wrong_vector: TrialSummary = Field(description="Planted: the update made with A(C,x) where A(x) belongs, with a ridge; error on fresh queries.")
 
 
 class StaticPatchRecord(Row):
@@ -119,8 +119,8 @@ class StaticPatchRecord(Row):
     fresh_queries: int
     width: int
     directions: int = Field(description="How many of them the A(x) of all queries span.")
-    with_context: OverTrials = Field(description="Measured: loss on fresh queries.")
-    without: OverTrials = Field(description="The same with neither context nor update.")
+    with_context: TrialSummary = Field(description="Measured: loss on fresh queries.")
+    without: TrialSummary = Field(description="The same with neither context nor update.")
     points: list[StaticPointRecord]
 
 
@@ -157,7 +157,7 @@ class AdversarialRecord(Row):
     random: Real | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
     ascent: Real | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
     evolution: Real | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
-    violated: int = Field(description="CaseColumns outside their bounds, of the search and of the random ones.")
+    violated: int = Field(description="Cases outside their bounds, of the search and of the random ones.")
     simplest: str | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
     simplest_ratio: Real | None
     seconds: Real

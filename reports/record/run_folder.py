@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from reports.record.record import SCHEMA_VERSION, RunRecord
+from reports.record.run_record import RUN_SCHEMA_VERSION, RunRecord
 from symbolic.vocabulary import CallError
 
 RUN_FILE = "run.json"
@@ -53,8 +53,10 @@ def load_run(folder: Path) -> RunRecord:
     except json.JSONDecodeError as error:
         raise DamagedRun(f"{path} breaks off or is not JSON (line {error.lineno}: {error.msg}); {remedy}") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise DamagedRun(f"{path} has schema_version {version!r}, expected {SCHEMA_VERSION}; read it with the version of the suite that wrote it, or {remedy}")
+    if version != RUN_SCHEMA_VERSION:
+        raise DamagedRun(
+            f"{path} has schema_version {version!r}, expected {RUN_SCHEMA_VERSION}; read it with the version of the suite that wrote it, or {remedy}"
+        )
     try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:

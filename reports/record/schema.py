@@ -1,13 +1,13 @@
-"""The JSON Schema of the run record, generated from the types in ``reports.record.record``.
+"""The JSON Schema of the run record, generated from the types in ``reports.record.run_record``.
 
-``python -m reports.record.schema`` writes ``reports/run.schema.json`` anew; a test fails while the file and the types differ.
+``python -m reports.record.schema`` writes ``reports/record/run.schema.json`` again; a test fails while the file and the types differ.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
-from reports.record.record import RunRecord
+from reports.record.run_record import RunRecord
 
 SCHEMA_FILE = Path(__file__).with_name("run.schema.json")
 

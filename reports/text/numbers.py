@@ -38,7 +38,7 @@ def real(number: float | None, digits: int = 3) -> str:
     return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}".replace("-", "−")
 
 
-def exponential(number: float | None) -> str:
+def scientific(number: float | None) -> str:
     """A number as computers write it, 2.22e-16, with two figures in the exponent if they are enough: in a column the points stand above each other."""
     if number is None:
         return "–"

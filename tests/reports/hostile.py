@@ -1,9 +1,11 @@
 """Names that try to be markup, a run whose every text is one, and a run in which every kind of row comes to every kind of end."""
 
-from reports.record.experiments import AdversarialRecord, Experiments
-from reports.record.record import Counts, Formula, NotSwept, RunRecord
-from reports.record.row import NotMeasured
+from reports.record import Experiments, NotMeasured, RunRecord
+from reports.record.cells import Counts, NotSwept
+from reports.record.claims import Formula
+from reports.record.experiments import AdversarialRecord
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import report_samples as samples
 
 SCRIPT = "<script>alert(1)</script>"
@@ -36,7 +38,9 @@ def hostile_record(evil: str) -> RunRecord:
         not_swept=[NotSwept(block=evil, format=evil, variant="broke", reason=evil)],
         not_measured=[NotMeasured(block=evil, what=evil, reason=evil)],
         experiments=Experiments(
-            dynamics=[samples.dynamics(evil)], adversarial=[search(block=evil, simplest=evil)], broken=[NotMeasured(block=evil, what=evil, reason=evil)]
+            dynamics=[experiment_samples.dynamics(evil)],
+            adversarial=[search(block=evil, simplest=evil)],
+            broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )
 

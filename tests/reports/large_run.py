@@ -7,13 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.record import RunRecord
 from reports.record.cases_table import SCHEMA
-from reports.record.record import Counts, RunRecord
+from reports.record.cells import Counts
 from reports.record.run_folder import write_run
 from tests import report_samples as samples
 
-FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11, "tf32": -11, "fp32-ftz": -24, "bf16-reduced": -8, "fp16-reduced": -11,
-           "bf16-autocast": -8, "bf16-fp32-weights": -8, "fp8-e4m3": -4, "fp8-e5m2": -3}  # fmt: skip
+FORMATS = {**samples.FORMATS, "tf32": -11, "fp32-ftz": -24, "bf16-reduced": -8, "fp16-reduced": -11, "bf16-autocast": -8, "bf16-fp32-weights": -8}
+FORMATS |= {"fp8-e4m3": -4, "fp8-e5m2": -3}
 BLOCKS = tuple(f"block-{number}" for number in range(14))
 SCENARIOS = tuple(f"scenario-{number}" for number in range(14))
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import reports
-from reports.findings.grid import GLYPHS
+from reports.findings import GLYPHS
 
 STYLE = (Path(reports.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
 READABLE = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA

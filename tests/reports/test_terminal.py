@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from reports.record.record import Counterexample, Counts
+from reports.record.cells import Counts
+from reports.record.claims import Counterexample
 from reports.terminal import closing, errata, proofs
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples

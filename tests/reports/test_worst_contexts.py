@@ -4,10 +4,10 @@ import io
 
 from rich.console import Console
 
-from reports.findings.headline import RunStanding, headline
+from reports.findings import RunStanding, headline
 from reports.page import render
-from reports.record.experiments import AdversarialRecord, Experiments
-from reports.record.record import RunRecord
+from reports.record import Experiments, RunRecord
+from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from tests import report_samples as samples
 

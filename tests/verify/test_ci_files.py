@@ -8,8 +8,8 @@ import pytest
 
 from reports.ci.junit import JUNIT_FILE
 from reports.ci.markdown_summary import SUMMARY_FILE
-from reports.record.record import RunRecord
-from reports.record.run_folder import load_run, write_run
+from reports.record import RunRecord, load_run
+from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
 from tests.verify.calling import called
 from verify.__main__ import _annotate, _print_record

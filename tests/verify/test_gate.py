@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from reports.record.experiments import Experiments
-from reports.record.record import Certified, Counts, NotSwept, Probe, RunRecord
-from reports.record.row import NotMeasured
-from reports.record.run_folder import load_run, write_run
+from reports.record import Experiments, NotMeasured, RunRecord, load_run
+from reports.record.cells import Certified, Counts, NotSwept
+from reports.record.environment import Probe
+from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 from tests.verify.calling import called, verify
@@ -122,7 +123,10 @@ SITUATIONS = {
     "a block missing": Situation(1, whole(models=[]), seed=8, said="trained blocks/attention"),
     "a block that has not learned": Situation(1, whole(models=[samples.model(validation_loss=0.5)]), said="passed became broke"),
     "an experiment that broke": Situation(
-        1, whole(experiments=Experiments(broken=[BROKEN])), before=whole(experiments=Experiments(dynamics=[samples.dynamics()])), said="missing from the run"
+        1,
+        whole(experiments=Experiments(broken=[BROKEN])),
+        before=whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()])),
+        said="missing from the run",
     ),
     "another bound at the output": Situation(1, cell(0, output_resolution=0.02), before=cell(0, output_resolution=0.01), said="at the block's output"),
     "the output untested": Situation(1, cell(0, output_blind=500), seed=8, said="untested at the block's output"),
@@ -245,8 +249,7 @@ def test_there_are_enough_situations() -> None:
 
 
 def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -> None:
-    from reports.comparison.baseline import baseline_of
-    from reports.comparison.differences import differences
+    from reports.comparison import baseline_of, differences
 
     runs = [(drawn.run_of(seed, tmp_path / str(seed)), tmp_path / str(seed)) for seed in range(10)]
     found = [differences(baseline_of(*one), other[0]).differences for one in runs for other in runs]

@@ -2,7 +2,11 @@
 
 import pytest
 
-from reports.record.record import CellRecord, Certified, ClaimRecord, Counterexample, Counts, Environment, Formula, MutantRecord, RunInfo, RunRecord
+from reports.record import CellRecord, ClaimRecord, RunRecord
+from reports.record.cells import Certified, Counts
+from reports.record.claims import Counterexample, Formula, MutantRecord
+from reports.record.environment import Environment
+from reports.record.run_record import RunInfo
 from symbolic.vocabulary import Verdict
 from verify.exit_status import FAILED, HELD, INCOMPLETE, exit_status
 

@@ -89,11 +89,11 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
 
 def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
     """Render the report of a run's folder, and what a CI reads of it, and print the report's path. Returns 0."""
-    from reports.ci.files import write_for_ci
-    from reports.findings.headline import CASES_MISSING
+    from reports.ci import write_for_ci
+    from reports.findings.run_standing import CASES_MISSING
     from reports.page import write_report
+    from reports.record import load_run
     from reports.record.agreement import cases_missing
-    from reports.record.run_folder import load_run
 
     path = write_report(folder)
     junit, summary = write_for_ci(folder)

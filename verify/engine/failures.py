@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reports.record.run_folder import replacing
+from reports.record import replacing
 from symbolic.vocabulary import Verdict
 from verify.engine.processes import OutOfTime, WorkerDied
 from verify.run_folder.disk_full import NO_ROOM

@@ -11,8 +11,8 @@ from numeric.formats import Mode
 from numeric.machine import ProbedMode, Refinement, probe
 from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
+from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.record import CellRecord, NearZeroSweep
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"

@@ -12,8 +12,8 @@ from numeric.formats import Mode, modes_named
 from numeric.machine import ProbedMode
 from numeric.scenarios import scenarios_named
 from numeric.training import BlockNotTrained
-from reports.record.record import CellRecord, NotSwept
-from reports.record.row import NotMeasured
+from reports.record import CellRecord, NotMeasured
+from reports.record.cells import NotSwept
 from symbolic.vocabulary import Verdict
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan.plan import Plan

@@ -10,7 +10,7 @@ from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
 from numeric.machine.probing import Answer
 from numeric.machine.refinements import TITLES
 from numeric.rules import assumes_a_library, probe_elementary
-from reports.record.record import Bounds, Probe, Refinement
+from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers
 from verify.plan.plan import Plan

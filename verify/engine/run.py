@@ -15,11 +15,12 @@ from numeric.cells import Subject, claim_of
 from numeric.machine import use_one_thread
 from numeric.training import BlockNotTrained, TrainedBlock
 from numeric.user_blocks import OwnBlock
-from reports.ci.files import write_for_ci
+from reports.ci import write_for_ci
 from reports.page import write_report
+from reports.record import NearZeroSweep, RunRecord
 from reports.record.agreement import disagreeing_cells
 from reports.record.cases_table import CasesWriter
-from reports.record.record import NearZeroSweep, NotSwept, RunRecord
+from reports.record.cells import NotSwept
 from reports.record.run_folder import write_run
 from symbolic.claims import load_claims
 from symbolic.prover import prove

@@ -6,12 +6,15 @@ The journal is what a later start goes on from; ``run.json`` tells readers the s
 from collections.abc import Iterator
 
 from numeric.training import TrainedBlock, weights_digest
-from reports.findings.findings import NOT_RUN
+from reports.findings import NOT_RUN
+from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep, NotMeasured, RunRecord
 from reports.record.cases_table import CasesWriter
-from reports.record.experiments import Experiments
-from reports.record.record import Bounds, CellRecord, ClaimRecord, Environment, ErratumRecord, ModelRecord, NearZeroSweep, NotSwept, RunInfo, RunRecord
-from reports.record.row import NotMeasured, Row
+from reports.record.cells import NotSwept
+from reports.record.claims import ErratumRecord
+from reports.record.environment import Bounds, Environment
+from reports.record.row import Row
 from reports.record.run_folder import write_run, write_witness
+from reports.record.run_record import RunInfo
 from symbolic.errata import load_errata
 from symbolic.vocabulary import Verdict
 from verify.engine.failures import Failure

@@ -10,8 +10,9 @@ from numeric.formats import Mode
 from numeric.machine import ProbedMode
 from numeric.sides.certificate import Agreement, Certificate
 from numeric.training import TrainedBlock
+from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
+from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary import Verdict
 
 

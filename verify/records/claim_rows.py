@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
+from reports.record import ClaimRecord
+from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from symbolic.claim import Claim
 from symbolic.counterexamples import Counterexample as StoredCounterexample
 from symbolic.errata import Erratum

@@ -17,13 +17,13 @@ from numeric.search import Best, Budget, Found, Shrunk, bench, search, shrink
 from numeric.search.readable_context import in_words
 from numeric.sides.variant import VARIANTS
 from numeric.training import BlockNotTrained, TrainedBlock
+from reports.record import Experiments, NotMeasured
 from reports.record.experiments import (
     AdversarialRecord,
     Averages,
     CheckpointRecord,
     DynamicsInFormat,
     DynamicsRecord,
-    Experiments,
     Figure1,
     Figure3,
     IdentityRecord,
@@ -34,7 +34,7 @@ from reports.record.experiments import (
     StaticPatchRecord,
     StaticPointRecord,
 )
-from reports.record.row import NotMeasured, Row
+from reports.record.row import Row
 from symbolic.vocabulary import Verdict
 from verify.engine.failures import Failure
 from verify.plan.plan import Plan

@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-from reports.record.record import Environment, Probe
+from reports.record.environment import Environment, Probe
 
 PACKAGES = ("torch", "sympy", "python-flint", "mpmath", "numpy", "safetensors", "pydantic", "pyarrow", "matplotlib", "jinja2")
 

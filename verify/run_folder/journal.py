@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reports.record.run_folder import replacing
+from reports.record import replacing
 
 Entry = dict[str, Any]
 """Plain JSON; ``what`` says of which kind."""

@@ -20,8 +20,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from reports.record.experiments import Experiments
-from reports.record.record import CellRecord, ClaimRecord, Environment, ModelRecord, NearZeroSweep, Probe
+from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep
+from reports.record.environment import Environment, Probe
 from reports.record.row import Row
 from verify.plan.plan import Plan
 from verify.run_folder.journal import Entry

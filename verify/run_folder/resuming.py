@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reports.record import DamagedRun, load_run
 from reports.record.cases_table import keep_only
-from reports.record.record import Environment, Probe
-from reports.record.run_folder import WITNESSES_FOLDER, DamagedRun, load_run, remove_unfinished
-from reports.text.numbers import counted
+from reports.record.environment import Environment, Probe
+from reports.record.run_folder import WITNESSES_FOLDER, remove_unfinished
+from reports.text import counted
 from symbolic.vocabulary import CallError
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal

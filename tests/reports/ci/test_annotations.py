@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from reports.ci.annotations import MOST, annotations
-from reports.record.record import Counts
+from reports.ci import annotations
+from reports.ci.github_annotations import MOST
+from reports.record.cells import Counts
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile
@@ -77,5 +78,5 @@ def test_no_name_ends_a_command_or_begins_another(evil):
 
 def test_an_unescaped_name_would_be_read_as_another_command(monkeypatch):
     """The planted negative of the test above."""
-    monkeypatch.setattr("reports.ci.annotations._data", lambda text: text)
+    monkeypatch.setattr("reports.ci.github_annotations._data", lambda text: text)
     assert any(len(line.splitlines()) > 1 for line in annotations(hostile.hostile_record(hostile.MARKDOWN)))

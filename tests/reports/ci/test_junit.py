@@ -9,12 +9,13 @@ import junitparser
 import pytest
 import xmlschema
 
-from reports.ci.files import write_for_ci
+from reports.ci import write_for_ci
 from reports.ci.junit import JUNIT_FILE, junit
-from reports.findings.headline import RunStanding, headline
-from reports.findings.outcomes import Status, gravest_first, outcomes
-from reports.record.record import Counts, NearZeroLevel, RunRecord
+from reports.findings import RunStanding, Status, gravest_first, headline, outcomes
+from reports.record import RunRecord
+from reports.record.cells import Counts, NearZeroLevel
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import report_samples as samples
 from tests.reports import hostile
 
@@ -97,16 +98,19 @@ def test_a_violated_cell_says_by_how_much_and_how_to_run_it_again():
             {"near_zero": [samples.sweep(levels=[NearZeroLevel(norm=0.5, error=2.0, error_median=1.0, bound=1.0, refused=0.0, cases=8)])]},
             "near-zero sweeps.attention formula",
         ),
-        ({"experiments": {"dynamics": [samples.dynamics(literal=0.5)]}}, "experiments.attention implicit dynamics in fp32"),
-        ({"experiments": {"dynamics": [samples.dynamics(moved=samples.identity(worst=1.5))]}}, "experiments.attention implicit dynamics in fp32"),
-        ({"experiments": {"dynamics": [samples.dynamics(prompts=0, refused=4)]}}, "experiments.attention implicit dynamics in fp32"),
+        ({"experiments": {"dynamics": [experiment_samples.dynamics(literal=0.5)]}}, "experiments.attention implicit dynamics in fp32"),
+        (
+            {"experiments": {"dynamics": [experiment_samples.dynamics(moved=experiment_samples.identity(worst=1.5))]}},
+            "experiments.attention implicit dynamics in fp32",
+        ),
+        ({"experiments": {"dynamics": [experiment_samples.dynamics(prompts=0, refused=4)]}}, "experiments.attention implicit dynamics in fp32"),
         ({"experiments": {"adversarial": [hostile.search(violated=1)]}}, "experiments.attention formula"),
         ({"experiments": {"adversarial": [hostile.search(random=None, ascent=None)]}}, "experiments.attention formula"),
     ],
 )
 def test_a_part_that_failed_its_test_is_no_pass(changed, row):
     """And the same part of a sound run passes."""
-    sound = samples.record(errata=[samples.erratum()], experiments={"dynamics": [samples.dynamics()], "adversarial": [hostile.search()]})
+    sound = samples.record(errata=[samples.erratum()], experiments={"dynamics": [experiment_samples.dynamics()], "adversarial": [hostile.search()]})
     assert set(results(sound).values()) == {"pass"}
     assert results(samples.record(**changed))[row] in ("failure", "error", "skipped")
 
@@ -125,7 +129,7 @@ def test_a_sweep_whose_every_distance_was_refused_is_no_pass():
 
 @pytest.mark.parametrize(("number", "expected"), [(0, "pass"), (49, "pass"), (50, "skipped")])
 def test_an_identity_whose_bound_shows_nothing_after_any_token_is_no_pass(number, expected):
-    row = samples.dynamics(factored=samples.identity(vacuous=list(range(1, number + 1))))
+    row = experiment_samples.dynamics(factored=experiment_samples.identity(vacuous=list(range(1, number + 1))))
     assert results(samples.record(experiments={"dynamics": [row]}))["experiments.attention implicit dynamics in fp32"] == expected
 
 
@@ -234,9 +238,8 @@ def test_a_name_is_text_whatever_it_holds(schema, evil):
     text = junit(hostile.hostile_record(evil))
     schema.validate(io.BytesIO(text))
     root = ElementTree.fromstring(text)
-    assert {element.tag for element in root.iter()} == {
-        "testsuites", "testsuite", "properties", "property", "testcase", "failure", "error", "skipped", "system-out",
-    }  # fmt: skip
+    tags = "testsuites testsuite properties property testcase failure error skipped system-out"
+    assert {element.tag for element in root.iter()} == set(tags.split())
     shown = [value for element in root.iter() for value in (*element.attrib.values(), element.text or "")]
     assert sum("alert(1)" in value or "::error::" in value for value in shown) > 30
     assert not [value for value in shown if any(ord(letter) < 32 and letter != "\n" for letter in value)]

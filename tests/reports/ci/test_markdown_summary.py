@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from reports.ci.markdown_summary import LIMIT, summary
-from reports.record.record import Counts
+from reports.record.cells import Counts
 from reports.text.printable import markdown, printable
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples

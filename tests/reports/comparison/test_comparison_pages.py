@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from reports.comparison.baseline import baseline_of
-from reports.comparison.differences import differences
-from reports.comparison.history import history
+from reports.comparison import baseline_of, differences
+from reports.comparison.history import read_history
 from reports.comparison.history_rendering import write_history
-from reports.comparison.rendering import Side, write_comparison
-from reports.record.record import RunRecord
+from reports.comparison.rendering import RunLabel, write_comparison
+from reports.record import RunRecord
 from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
@@ -35,10 +34,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     run(3, cells=worse)
     found = differences(baseline_of(first, folder / "run-1"), second)
     assert len(found.differences) > 4
-    one, other = (Side(record.run.id, "about it") for record in (first, second))
+    one, other = (RunLabel(record.run.id, "about it") for record in (first, second))
     return {
         "comparison": write_comparison(found, one, other, folder / "comparison.html"),
-        "history": write_history(history(folder), folder / "history.html"),
+        "history": write_history(read_history(folder), folder / "history.html"),
     }
 
 

@@ -7,9 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from reports.figures.error_and_bound import Panel, panels
+from reports.figures import panels
+from reports.figures.error_and_bound import Panel
+from reports.record import CellRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.record import CellRecord, Counts
+from reports.record.cells import Counts
 from tests import report_samples as samples
 
 

@@ -3,10 +3,12 @@
 import re
 
 from reports.page import render
-from reports.record.experiments import Experiments, StaticPatchRecord
+from reports.record import Experiments
+from reports.record.experiments import StaticPatchRecord
+from tests import experiment_samples
 from tests import report_samples as samples
 
-MOST = 8704
+MOST = 10_240
 """Bytes of nine blocks with eight numbers of queries each, those of the picture in figures among them."""
 
 
@@ -18,7 +20,7 @@ def section(*rows: StaticPatchRecord) -> str:
 
 
 def test_it_tells_the_figures_of_the_record() -> None:
-    found = section(samples.static_patch(), samples.static_patch(block="rnn", directions=17))
+    found = section(experiment_samples.static_patch(), experiment_samples.static_patch(block="rnn", directions=17))
     cells = [text.strip("\u2007\u2008") for text in re.findall(r"<td>(.*?)</td>", found[found.index('aria-label="One update, by block"') :])]
     assert cells[:10] == ["2", "0.38", "–", "0.19", "1.8", "1.2", "0.99", "0.12 ± 0.05", "0.035 ± 0.001", "17"]
     assert "span 2 of 32 directions" in found
@@ -28,14 +30,14 @@ def test_it_tells_the_figures_of_the_record() -> None:
 
 
 def test_nothing_is_refused_where_nothing_was() -> None:
-    whole = samples.static_patch()
+    whole = experiment_samples.static_patch()
     found = section(whole.model_copy(update={"points": whole.points[:2]}))
     assert "SingularPatch" not in found
     assert "misses 0.25 of WΔA" in found
 
 
 def test_the_picture_says_what_it_shows() -> None:
-    found = section(samples.static_patch())
+    found = section(experiment_samples.static_patch())
     assert 'aria-label="attention: with K the error on fresh queries goes from 0.750 to 0.188."' in found
     for label in ("fresh queries", "another context's", "A(C,x) for A(x)"):
         assert f">{label}</text>" in found
@@ -44,9 +46,9 @@ def test_the_picture_says_what_it_shows() -> None:
 
 
 def test_it_stays_small() -> None:
-    point = samples.static_patch().points[1]
+    point = experiment_samples.static_patch().points[1]
     points = [point.model_copy(update={"queries": 2**exponent, "own": (0.25 / (exponent + 1),) * 3}) for exponent in range(8)]
-    assert len(section(*(samples.static_patch(block=f"contextual-{i}", points=points) for i in range(9))).encode()) <= MOST
+    assert len(section(*(experiment_samples.static_patch(block=f"contextual-{i}", points=points) for i in range(9))).encode()) <= MOST
 
 
 def test_a_run_without_says_so() -> None:

@@ -1,6 +1,6 @@
 import math
 
-from reports.figures.near_zero_table import radii_table
+from reports.figures import radii_table
 from tests.report_samples import sweep
 
 

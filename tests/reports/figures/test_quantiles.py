@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from reports.figures.quantiles import Quantiles
+from reports.figures.quantiles import QuantileCounts
 
 SHARES = (0.0, 0.1, 0.5, 0.9, 1.0)
 
 
-def counted(*batches: np.ndarray) -> Quantiles:
-    found = Quantiles()
+def counted(*batches: np.ndarray) -> QuantileCounts:
+    found = QuantileCounts()
     for batch in batches:
         found.add(batch)
     return found
@@ -40,12 +40,12 @@ def test_zero_and_infinity_stay_themselves():
 
 def test_a_nan_is_not_hidden_and_nothing_has_no_quantile():
     assert all(math.isnan(number) for number in counted(np.ones(9), np.array([math.nan]), np.ones(9)).at(SHARES))
-    assert math.isnan(Quantiles().at([0.5])[0])
+    assert math.isnan(QuantileCounts().at([0.5])[0])
 
 
 def test_a_negative_number_is_a_bug():
     with pytest.raises(AssertionError, match="negative"):
-        Quantiles().add(np.array([-1.0]))
+        QuantileCounts().add(np.array([-1.0]))
 
 
 def test_what_waits_is_merged(monkeypatch):

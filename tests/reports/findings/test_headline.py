@@ -5,13 +5,14 @@ import io
 import pytest
 from rich.console import Console
 
-from reports.findings.findings import doubts
-from reports.findings.headline import CASES_MISSING, RunStanding, headline, taken_up
+from reports.findings import RunStanding, headline, taken_up
+from reports.findings.faults import doubts
+from reports.findings.run_standing import CASES_MISSING
 from reports.page import render, write_report
+from reports.record import Experiments, NotMeasured
 from reports.record.agreement import cases_missing
-from reports.record.experiments import Experiments
-from reports.record.record import Counts, Kernel, NotSwept
-from reports.record.row import NotMeasured
+from reports.record.cells import Counts, NotSwept
+from reports.record.claims import Kernel
 from reports.terminal import closing
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples

@@ -5,11 +5,14 @@ import re
 import pytest
 
 from reports.findings.grid import gravest, square, unique
-from reports.findings.overview import checked, left_out
-from reports.html.glossary import WORDS, term, word_anchor
+from reports.findings.overview import checked, omissions
+from reports.html import GLOSSARY
+from reports.html.glossary import term, word_anchor
 from reports.page import render
-from reports.record.record import CellRecord, Counts
+from reports.record import CellRecord
+from reports.record.cells import Counts
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import report_samples as samples
 
 UNMEASURED = {"worst_ratio": None, "error": None, "bound": None, "tightness": None, "resolution": None, "mutant_verdict": None, "counts": Counts()}
@@ -46,19 +49,19 @@ def test_what_was_not_done_has_no_line():
 
 
 def test_what_was_not_checked_is_counted_by_kind():
-    assert lines(left_out(samples.record(cells=mixed()))) == [
+    assert lines(omissions(samples.record(cells=mixed()))) == [
         "1 cell broke",
         "1 cell skipped",
         "64 cases refused, as their operands foretold",
         "32 cases inside a bound too wide to tell",
     ]
-    assert left_out(samples.record()) == []
+    assert omissions(samples.record()) == []
 
 
 def test_each_line_leads_to_a_place_on_the_page():
-    run = samples.record(cells=mixed(), errata=[samples.erratum()]).model_copy(update={"experiments": samples.experiments()})
+    run = samples.record(cells=mixed(), errata=[samples.erratum()]).model_copy(update={"experiments": experiment_samples.experiments()})
     page = render(run)
-    places = {line.section for line in (*checked(run), *left_out(run))}
+    places = {line.section for line in (*checked(run), *omissions(run))}
     assert len(places) > 6
     assert all(f'id="{place}"' in page for place in places)
     assert 'id="nowhere"' not in page
@@ -93,8 +96,8 @@ def test_identifiers_are_safe_and_their_own():
 
 
 def test_a_word_leads_to_its_meaning_and_an_unknown_one_is_a_bug():
-    anchors = [word_anchor(word) for word, _ in WORDS]
-    assert len(set(anchors)) == len(WORDS)
+    anchors = [word_anchor(word) for word, _ in GLOSSARY]
+    assert len(set(anchors)) == len(GLOSSARY)
     assert all(re.fullmatch(r"word-[a-z0-9-]+", anchor) for anchor in anchors)
     assert term("bound", "bounds") == '<a href="#word-bound">bounds</a>'
     with pytest.raises(AssertionError, match="no word of the glossary"):

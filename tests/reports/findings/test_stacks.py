@@ -2,8 +2,9 @@
 
 import pytest
 
-from reports.findings.findings import doubts, violations
-from reports.record.experiments import Experiments, PostNormRecord, ReplayRecord, StackRecord
+from reports.findings.faults import doubts, violations
+from reports.record import Experiments
+from reports.record.experiments import PostNormRecord, ReplayRecord, StackRecord
 from tests import report_samples as samples
 
 

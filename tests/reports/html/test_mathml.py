@@ -3,7 +3,7 @@
 import pytest
 
 from reports.html.mathml import mathml, matrix, prose, statement
-from reports.record.record import Formula
+from reports.record.claims import Formula
 
 
 def test_a_fraction_is_a_fraction():

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from reports.record.cases_table import SCHEMA, CaseColumns, CasesWriter, as_table, digest, keep_only, read_cells
-from reports.record.run_folder import DamagedRun
+from reports.record import DamagedRun
+from reports.record.cases_table import SCHEMA, CaseColumns, CasesWriter, as_table, cases_digest, keep_only, read_cells
 from tests import report_samples as samples
 
 ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), -np.nan]).view(np.float64)
@@ -67,7 +67,7 @@ def test_only_what_is_as_it_was_written_is_kept(tmp_path):
     wanted = {**written, "other digest": written["apart"]}
     del wanted["not asked for"]
     assert keep_only(tmp_path, wanted) == {"merged", "apart"}
-    assert {name: digest(table) for name, table in read_cells(tmp_path)} == {name: written[name] for name in ("merged", "apart")}
+    assert {name: cases_digest(table) for name, table in read_cells(tmp_path)} == {name: written[name] for name in ("merged", "apart")}
     assert [path.name for path in tmp_path.iterdir()] == ["cases.parquet"]
 
 
@@ -84,10 +84,10 @@ def test_a_digest_is_of_every_bit_and_word():
         dataclasses.replace(cases, verdict=["VIOLATED", *cases.verdict[1:]]),
         dataclasses.replace(cases, reason=list(cases.reason)[::-1]),
     ):
-        tables.append(digest(as_table("one", changed)))
-    tables.append(digest(as_table("two", cases)))
+        tables.append(cases_digest(as_table("one", changed)))
+    tables.append(cases_digest(as_table("two", cases)))
     assert len(set(tables)) == len(tables) == 11
-    assert digest(as_table("one", odd_cases())) == tables[0]
+    assert cases_digest(as_table("one", odd_cases())) == tables[0]
 
 
 def test_no_cases_are_no_cells(tmp_path):

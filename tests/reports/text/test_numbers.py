@@ -69,7 +69,7 @@ def test_counts_and_durations():
     [(2.0**-52, "2.22e-16"), (1.0, "1.00e+00"), (-3.5e120, "-3.50e+120"), (0.0, "0.00e+00"), (float("inf"), "∞"), (float("nan"), "NaN"), (None, "–")],
 )
 def test_numbers_as_computers_write_them(number, text):
-    assert numbers.exponential(number) == text
+    assert numbers.scientific(number) == text
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from numeric.experiments.implicit_dynamics import Dynamics, IdentityPoint, MeasuredIdentity
-from reports.record.experiments import Experiments
-from reports.record.row import NotMeasured
+from reports.record import Experiments, NotMeasured
 from verify.engine import failures
 from verify.engine.failures import failure_of
 from verify.records import experiment_rows

@@ -3,7 +3,8 @@
 import csv
 from pathlib import Path
 
-from reports.record.experiments import Experiments, StaticPatchRecord, StaticPointRecord
+from reports.record import Experiments
+from reports.record.experiments import StaticPatchRecord, StaticPointRecord
 from verify.records.experiment_rows import write_data
 
 KEPT = StaticPointRecord(

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from reports.record.run_folder import RUN_FILE, load_run
+from reports.record import load_run
+from reports.record.run_folder import RUN_FILE
 from tests.verify.calling import environment, verify
 from tests.verify.killing import Told, Verify
 from verify.run_folder.journal import Journal, begin_journal, read_journal

@@ -5,11 +5,22 @@ from collections.abc import Iterable, Sequence
 
 from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
-from reports.record.record import CellRecord, RunRecord
-from reports.text.numbers import count, counted, joined, ratio
+from reports.record import CellRecord, RunRecord
+from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
-NOT_RUN = {Verdict.ERROR: "broke", Verdict.TIMEOUT: "ran out of time"}
+RESULTS = {
+    Verdict.HOLDS: "hold",
+    Verdict.VIOLATED: "violated",
+    Verdict.VACUOUS: "vacuous",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.SKIPPED: "skipped",
+    Verdict.ERROR: "broke",
+    Verdict.TIMEOUT: "ran out of time",
+}
+"""What became of several claims or cells."""
+
+NOT_RUN = {verdict: RESULTS[verdict] for verdict in (Verdict.ERROR, Verdict.TIMEOUT)}
 """Verdicts on what was asked for and not done."""
 
 
@@ -112,7 +123,7 @@ def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
         yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
-def blunt(record: RunRecord) -> Iterable[str]:
+def undecided_cells(record: RunRecord) -> Iterable[str]:
     """How many cells ran and told nothing: a bound that a wrong update would satisfy, too, or no case that could be judged."""
     for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
         number = sum(cell.verdict is verdict for cell in record.cells)

@@ -1,6 +1,6 @@
 """What each row of a record came to, for readers that know four words: passed, failed, broke, not judged.
 
-A row is judged alone by what judges the whole run (``findings.py``), so that a list of rows and the headline cannot disagree.
+A row is judged alone by what judges the whole run (``faults.py``), so that a list of rows and the headline cannot disagree.
 Only a row with a verdict that holds has passed; ``VACUOUS``, ``INCONCLUSIVE`` and ``SKIPPED`` are not judged, with the reason.
 What a run shows and judges by nothing (Figures 2 and 3, one update for many queries) is no row here.
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.findings import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
-from reports.findings.headline import RunStanding, headline
-from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord, Experiments
-from reports.record.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
-from reports.text.numbers import counted, joined, ratio
+from reports.findings.faults import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
+from reports.findings.run_standing import RunStanding, headline
+from reports.record import CellRecord, ClaimRecord, Experiments, NearZeroSweep, RunRecord
+from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord
+from reports.text import counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
 OWN_VARIANT = "own"
@@ -102,15 +102,15 @@ def gravest_first(rows: Sequence[Outcome]) -> list[Outcome]:
 
 def _whole_run(record: RunRecord, disagreeing: Sequence[str]) -> Outcome:
     """The run's own verdict: what is wrong with no row, such as that a run did not finish, is wrong here."""
-    said = headline(record, disagreeing)
+    verdict = headline(record, disagreeing)
     status, word = {
         RunStanding.VIOLATED: (Status.FAILED, Verdict.VIOLATED.value),
         RunStanding.DISTRUSTED: (Status.FAILED, DISTRUSTED),
         RunStanding.INCOMPLETE: (Status.BROKE, Verdict.ERROR.value),
         RunStanding.NOTHING: (Status.BROKE, Verdict.SKIPPED.value),
         RunStanding.HELD: (Status.PASSED, ""),
-    }[said.standing]
-    return Outcome("run", "", "verdict", status, word, "" if status is Status.PASSED else said.sentence)
+    }[verdict.standing]
+    return Outcome("run", "", "verdict", status, word, "" if status is Status.PASSED else verdict.sentence)
 
 
 def _alone(record: RunRecord, **rows: object) -> RunRecord:
@@ -145,9 +145,8 @@ def _claim(record: RunRecord, row: ClaimRecord) -> Outcome:
 def _mutants(record: RunRecord) -> Iterator[Outcome]:
     for claim in record.claims:
         for row in claim.mutants:
-            refuted = row.verdict is Verdict.VIOLATED and row.counterexample is not None
-            said = "" if refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
-            yield Outcome("mutants", claim.id, row.id, Status.PASSED if refuted else Status.FAILED, "" if refuted else DISTRUSTED, said)
+            reason = "" if row.refuted else f"A false statement was not refuted, so the prover may accept anything: {row.description}."
+            yield Outcome("mutants", claim.id, row.id, Status.PASSED if row.refuted else Status.FAILED, "" if row.refuted else DISTRUSTED, reason)
 
 
 def _errata(record: RunRecord) -> Iterator[Outcome]:
@@ -214,9 +213,9 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
     for search in found.adversarial:
         figures = {} if search.worst is None else {"worst_ratio": search.worst}
         parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), _of_search(search), figures))
-    for block, name, alone, (verdict, reason), figures in parts:
-        status, word, said = _judged(_alone(record, experiments=alone), verdict, reason)
-        yield Outcome("experiments", block, name, status, word, said, figures=figures)
+    for block, name, alone, (verdict, why), figures in parts:
+        status, word, reason = _judged(_alone(record, experiments=alone), verdict, why)
+        yield Outcome("experiments", block, name, status, word, reason, figures=figures)
     for broken in found.broken:
         yield Outcome("experiments", broken.block, broken.what, Status.BROKE, Verdict.ERROR.value, broken.reason)
 
@@ -236,5 +235,5 @@ def _of_search(row: AdversarialRecord) -> tuple[Verdict, str | None]:
 def in_short(row: Outcome) -> str:
     """The word, the reason, and by how much: what a reader of a list needs."""
     worst = row.figures.get("worst_ratio")
-    said = row.reason if row.reason.lower().startswith(row.word.lower()) else f"{row.word}: {row.reason}"  # a run's own sentence begins with its word
-    return said + (f" Error ÷ bound: {ratio(worst)}." if row.status is Status.FAILED and worst is not None else "")
+    message = row.reason if row.reason.lower().startswith(row.word.lower()) else f"{row.word}: {row.reason}"  # a run's own sentence begins with its word
+    return message + (f" Error ÷ bound: {ratio(worst)}." if row.status is Status.FAILED and worst is not None else "")

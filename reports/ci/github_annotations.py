@@ -8,9 +8,8 @@ property. So nothing in a name can end the command or begin another. GitHub show
 
 from collections.abc import Sequence
 
-from reports.findings.headline import RunStanding, headline
-from reports.findings.outcomes import Outcome, Status, gravest_first, in_short, outcomes
-from reports.record.record import RunRecord
+from reports.findings import Outcome, RunStanding, Status, gravest_first, headline, in_short, outcomes
+from reports.record import RunRecord
 from reports.text.printable import printable, shortened
 
 MOST = 10

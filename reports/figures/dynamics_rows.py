@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from reports.figures.data_tables import PictureTable, dynamics_points
 from reports.figures.dynamics_figure import dynamics_picture
 from reports.findings.dynamics import planted_over_bounds, strayed_dynamics, unnoticed_readings
-from reports.record.experiments import DynamicsInFormat, DynamicsRecord, Experiments
+from reports.record import Experiments
+from reports.record.experiments import DynamicsInFormat, DynamicsRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +21,20 @@ class DynamicsRow:
 
     def worst(self, *identities: str) -> float:
         """The largest error over bound of some identities."""
-        return largest(getattr(row, name).worst for row in self.formats for name in identities)
+        return largest_or_nan(getattr(row, name).worst for row in self.formats for name in identities)
 
     @property
     def resolution(self) -> float:
         """The largest bound over effect of all identities."""
-        return largest(identity.resolution for row in self.formats for identity in (row.moved, row.factored, row.descended, row.telescoped))
+        return largest_or_nan(identity.resolution for row in self.formats for identity in (row.moved, row.factored, row.descended, row.telescoped))
 
     def least(self, planted: str) -> float:
         """The least error over bound of a planted reading."""
-        return -largest(-getattr(row, planted) for row in self.formats)
+        return -largest_or_nan(-getattr(row, planted) for row in self.formats)
 
     def most(self, field: str) -> float:
         """The largest value of a field."""
-        return largest(getattr(row, field) for row in self.formats)
+        return largest_or_nan(getattr(row, field) for row in self.formats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class DynamicsTable:
     drawn: DynamicsRecord | None
     """The block of the picture."""
     picture: Markup | None
+    points: PictureTable | None
+    """The numbers of the picture."""
     outside: tuple[str, ...]
     """What lies outside its bound, in words."""
     passed: tuple[str, ...]
@@ -61,13 +65,14 @@ def dynamics_table(found: Experiments) -> DynamicsTable:
         tuple(dict.fromkeys(each.format for row in rows for each in row.formats)),
         drawn,
         dynamics_picture(drawn) if drawn else None,
+        dynamics_points(drawn) if drawn else None,
         tuple(strayed_dynamics(found)),
         tuple(unnoticed_readings(found)),
-        -largest(planted) if planted else None,
+        -largest_or_nan(planted) if planted else None,
     )
 
 
-def largest(numbers: Iterable[float]) -> float:
+def largest_or_nan(numbers: Iterable[float]) -> float:
     """The largest number, or NaN if one is not a number: nothing hides behind another one."""
     found = [*numbers]
     return next((number for number in found if number != number), max(found))

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reports.findings.findings import blunt, breaks, doubts, mismatch, not_run, violations
+from reports.findings.faults import breaks, doubts, mismatch, not_run, undecided_cells, violations
 from reports.findings.unchecked import unchecked
-from reports.record.record import RunRecord
-from reports.text.numbers import count, counted, joined
+from reports.record import RunRecord
+from reports.text import count, counted, joined
 from symbolic.vocabulary import Verdict
 
 ALL_SIZES = "all sizes"
@@ -69,7 +69,7 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
     if missing or broken:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
         return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
-    told_nothing = [*blunt(record)]
+    told_nothing = [*undecided_cells(record)]
     if told_nothing and shown:
         return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
     if record.run.exit_status not in (0, None):

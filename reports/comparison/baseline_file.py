@@ -1,0 +1,87 @@
+"""A baseline on disk: kept with a reason, read again, and one line a row, so that a diff of it can be reviewed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from reports.comparison.baseline import BASELINE_VERSION, Baseline, baseline_of
+from reports.record import RunRecord, replacing
+from reports.record.agreement import disagreeing_cells
+from symbolic.vocabulary import CallError
+
+BASELINE_FILE = "baseline.json"
+"""In a run's folder: what the run was held to."""
+
+
+class NotABaseline(CallError):
+    """The file is no baseline, or cannot be trusted."""
+
+
+class UnusableReason(CallError):
+    """A baseline was to be kept without a reason that a reader could weigh."""
+
+
+class NothingToKeep(CallError):
+    """The run is not one that others could be measured by."""
+
+
+def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Baseline:
+    """Write a run as a baseline, with the reasons of the one that it replaces.
+
+    Raises UnusableReason, NothingToKeep, NotABaseline if ``out`` holds something else, DamagedRun.
+    """
+    if not reason.strip():
+        raise UnusableReason("a baseline needs a reason that a reviewer can weigh; give one with --reason.")
+    if record.run.finished is None:
+        raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
+    before = load_baseline(out).accepted if out.exists() else []
+    baseline = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
+    if not (baseline.claims or baseline.cells):
+        raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
+    strangers = disagreeing_cells(record, folder)
+    if strangers:
+        cells = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
+        raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({cells}); restore cases.parquet from a copy, or run the suite again.")
+    if baseline.cells and not baseline.has_margins and any(line.judged for line in baseline.cells.values()):
+        raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
+    with replacing(out) as temporary:
+        temporary.write_text(_as_text(baseline), encoding="utf-8")
+    return baseline
+
+
+def load_baseline(path: Path) -> Baseline:
+    """Read a baseline. Raises NotABaseline."""
+    remedy = "give a file that `verify baseline` wrote, or restore it from a copy."
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotABaseline(f"there is no file {path}; make one with `verify baseline RUN --out {path} --reason TEXT`.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotABaseline(f"{path} cannot be read ({error}); {remedy}") from error
+    try:
+        version = json.loads(text).get("baseline_version")
+    except (json.JSONDecodeError, AttributeError) as error:
+        raise NotABaseline(f"{path} is not a baseline ({error}); {remedy}") from error
+    if version != BASELINE_VERSION:
+        raise NotABaseline(f"{path} has baseline_version {version!r}, expected {BASELINE_VERSION}; make it again with `verify baseline`.")
+    try:
+        return Baseline.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise NotABaseline(f"{path} is not a baseline ({where}: {first['msg']}); {remedy}") from error
+
+
+def _as_text(baseline: Baseline) -> str:
+    """JSON with one line a row, sorted, so that a diff shows which rows changed."""
+    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_none=True)
+    parts = []
+    for name, value in data.items():
+        if isinstance(value, dict) and name != "origin":
+            rows = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(value[key], ensure_ascii=False)}" for key in sorted(value)]
+            parts.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }" if rows else f' "{name}": {{}}')
+        else:
+            parts.append(f' "{name}": ' + json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n "))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
