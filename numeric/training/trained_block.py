@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
@@ -50,9 +49,3 @@ class TrainedBlock:
     def parameters(self) -> int:
         """How many numbers were trained."""
         return sum(p.numel() for p in self.model.parameters())
-
-    def variant(self, name: str) -> Any:
-        """The variant of that name. Raises UnknownVariant."""
-        from numeric.sides import variants_named
-
-        return variants_named([name])[0]
