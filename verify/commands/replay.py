@@ -3,24 +3,19 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from numeric.arithmetics.balls import check_reference
+from numeric.cells.replay import Replayed, replay
+from numeric.cells.witness import Witness, read_witness
+from numeric.machine.device import device_named, use_one_thread
 from symbolic.vocabulary.verdict import Verdict
+from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
-
-if TYPE_CHECKING:
-    from numeric.cells.replay import Replayed
-    from numeric.cells.witness import Witness
 
 
 def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     """Replay a witness and print it. Returns 1 if it violates here, 3 if what it violated cannot be run without its block, else 0. Raises DamagedWitness."""
-    from numeric.arithmetics.balls import check_reference
-    from numeric.cells.replay import replay
-    from numeric.cells.witness import read_witness
-    from numeric.machine.device import device_named, use_one_thread
-    from verify.commands.prove import print_json
-
     witness = read_witness(path)
     use_one_thread()
     check_reference()
@@ -30,15 +25,15 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     if as_json:
         print_json({**_as_plain(witness, found, device), "says": sentence})
     else:
-        sys.stdout.write("\n".join(_told(witness, found, device, sentence)) + "\n")
+        sys.stdout.write("\n".join(_lines(witness, found, device, sentence)) + "\n")
     return status
 
 
-def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
+def _judged(witness: Witness, found: Replayed) -> tuple[int, str]:
     """The exit status, and the sentence that goes with it."""
     if witness.facts["at_output"]:
-        said = "outside its bound" if witness.facts["verdict"] == Verdict.VIOLATED else "inside its bound"
-        return INCOMPLETE, f"It is of the block's output, where it was {said}, and which needs the block; its first dense layer reads no context."
+        place = "outside its bound" if witness.facts["verdict"] == Verdict.VIOLATED else "inside its bound"
+        return INCOMPLETE, f"It is of the block's output, where it was {place}, and which needs the block; its first dense layer reads no context."
     bits = "both sides come out bit for bit" if found.reproduces else "the sides come out otherwise than recorded"
     recorded = str(witness.facts["verdict"])
     outside = found.certificate is not None and not found.certificate.inside
@@ -58,7 +53,7 @@ def _judged(witness: "Witness", found: "Replayed") -> tuple[int, str]:
     return HELD, f"It is inside its bound{blunt}; {bits}."
 
 
-def _as_plain(witness: "Witness", found: "Replayed", device: str) -> dict[str, Any]:
+def _as_plain(witness: Witness, found: Replayed, device: str) -> dict[str, Any]:
     """Everything, as JSON has it."""
     certificate = found.certificate
     return {
@@ -80,7 +75,7 @@ def _as_plain(witness: "Witness", found: "Replayed", device: str) -> dict[str, A
     }
 
 
-def _told(witness: "Witness", found: "Replayed", device: str, sentence: str) -> list[str]:
+def _lines(witness: Witness, found: Replayed, device: str, sentence: str) -> list[str]:
     """The same for a reader: the entry that comes nearest to its bound, here and as recorded."""
     facts, kept = witness.facts, witness.tensors
     error = (found.left - found.right + found.moved).abs()

@@ -14,6 +14,7 @@ from numeric.machine.probe import ProbedMode, probe
 from numeric.machine.refinements import Refinement
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, NearZeroSweep
+from symbolic.vocabulary.cell_id import CellId
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"
@@ -32,13 +33,13 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: ProbedMode, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
-    """Measure one cell."""
+def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certified: int | None, seed: int) -> CellFound:
+    """Measure one cell.  Its variant and its scenario are given by name, since another process cannot be sent the functions in them."""
     started = time.perf_counter()
-    (family,) = scenarios_named([scenario])
-    cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(variant), family, cases, certified)
+    (family,) = scenarios_named([id.scenario])
+    cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(id.variant), family, cases, certified)
     found = measure_cell(cell, seed)
-    shows = cell.claim == SECTION_3_SETTING and scenario == "random"
+    shows = cell.claim == SECTION_3_SETTING and id.scenario == "random"
     factor = cell_rows.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
     witness = None if found.witness is None else found.witness.to_bytes()
     return CellFound(cell_rows.cell_record(cell, found, time.perf_counter() - started), cell_rows.cases_table(found), witness, factor)

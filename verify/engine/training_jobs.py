@@ -1,12 +1,11 @@
 """Blocks trained in processes of their own, like cells: what is trained does not depend on how many."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from numeric.architecture.block import Block
 from numeric.training.train import BlockNotTrained, TrainedBlock, is_cached, trained
 from verify.engine.processes import OutOfTime, Workers
-
-Step = Callable[[str, int, int], None]
+from verify.progress import Step
 
 
 class NoTimeToTrain(BlockNotTrained):
@@ -17,7 +16,7 @@ class Training:
     """Blocks on their way: those that are not in the cache begin at once, in the pool's processes, so that their maker can do something else."""
 
     def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: Step, again: bool = False) -> None:
-        """step: called with a label, what is done and what is to do. again: train what is cached, too. The pool has nothing else to do meanwhile."""
+        """again: train what is cached, too. The pool has nothing else to do meanwhile."""
         self._blocks, self._pool, self._step, self._again = blocks, pool, step, again
         missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]
         # One alone is trained in this process, where its progress can be seen.
@@ -25,7 +24,7 @@ class Training:
         for index in missing[: self._begun]:
             pool.submit(index, _train, blocks[index], again)
         if self._begun:
-            self._told(0)
+            self._show(0)
 
     @property
     def begun(self) -> bool:
@@ -42,7 +41,7 @@ class Training:
             if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained | OutOfTime):
                 raise outcome
             found[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
-            self._told(len(found))
+            self._show(len(found))
         for index, block in enumerate(self._blocks):
             if index not in found:
                 try:
@@ -58,7 +57,7 @@ class Training:
         self._pool.refuse_if_over()
         self._step(label, done, total)
 
-    def _told(self, done: int) -> None:
+    def _show(self, done: int) -> None:
         self._step(f"train {self._begun} blocks", done, self._begun)
 
 

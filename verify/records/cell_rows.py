@@ -13,30 +13,22 @@ from numeric.machine.probe import ProbedMode
 from numeric.training.train import TrainedBlock
 from reports.record.cases_table import CaseColumns
 from reports.record.record import CellRecord, Certified, Counts, Expected, ModelRecord, NearZeroLevel, NearZeroSweep, Quantiles, Ranged, Recomputed, Spread
+from symbolic.vocabulary.cell_id import CellId
 from symbolic.vocabulary.verdict import Verdict
+from verify.records.row_of import row_of
 
 
 def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
     """‖A(x)‖² in words with figures, for the erratum on the equation of §4.3.  norms: ‖A(x)‖ of each prompt."""
     low, middle, high = np.quantile(norms**2, [0.0, 0.5, 1.0])
-    found = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
-    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {found}; the printed equation takes it for 1"
+    spread = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
+    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {spread}; the printed equation takes it for 1"
 
 
 def model_record(trained: TrainedBlock) -> ModelRecord:
     """A trained block."""
-    return ModelRecord(
-        block=trained.block.id,
-        recipe=trained.block.fingerprint,
-        parameters=trained.parameters,
-        steps=trained.block.recipe.steps,
-        validation_loss=trained.validation_loss,
-        zero_loss=trained.zero_loss,
-        required_loss=trained.block.recipe.required_loss,
-        losses=list(trained.losses),
-        seconds=trained.seconds,
-        cached=trained.cached,
-    )
+    recipe = trained.block.recipe
+    return row_of(ModelRecord, trained, block=trained.block.id, recipe=trained.block.fingerprint, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
 def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
@@ -80,9 +72,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         cases=len(judged.verdict),
         verdict=found.verdict,
         reason=_reason(found, reasons),
-        counts=Counts(
-            holds=counts[Verdict.HOLDS], violated=counts[Verdict.VIOLATED], vacuous=counts[Verdict.VACUOUS], inconclusive=counts[Verdict.INCONCLUSIVE]
-        ),
+        counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
         reasons=reasons,
         mutant=cell.wrong_update,
         mutant_verdict=found.wrong_verdict,
@@ -110,22 +100,10 @@ def _certified(found: Measurement) -> Certified | None:
     )
 
 
-def unmeasured_cell(claim: str, block: str, mode: Mode, probed: ProbedMode | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
+def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict: Verdict, reason: str) -> CellRecord:
     """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
-    numerics = mode.id if probed is None else probed.name
-    return CellRecord(
-        id="/".join((claim, block, numerics, variant, scenario)),
-        claim=claim,
-        block=block,
-        format=mode.id,
-        numerics=numerics,
-        variant=variant,
-        scenario=scenario,
-        device="not asked" if probed is None else probed.device,
-        cases=0,
-        verdict=verdict,
-        reason=reason,
-    )
+    device = "not asked" if probed is None else probed.device
+    return row_of(CellRecord, cell, id=str(cell), format=mode.id, device=device, cases=0, verdict=verdict, reason=reason)
 
 
 def cases_table(found: Measurement) -> CaseColumns:
@@ -134,21 +112,10 @@ def cases_table(found: Measurement) -> CaseColumns:
     return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
-def sweep_record(subject: Subject, variant: str, probed: ProbedMode, found: Sweep) -> NearZeroSweep:
+def sweep_record(subject: Subject, variant: str, probed: ProbedMode, sweep: Sweep) -> NearZeroSweep:
     """A near-zero sweep."""
-    return NearZeroSweep(
-        block=subject.block.id,
-        format=probed.mode.id,
-        numerics=probed.name,
-        variant=variant,
-        predicted_radius=found.predicted_radius,
-        measured_radius=found.measured_radius,
-        predicted_by=found.predicted_by,
-        levels=[
-            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=CASES)
-            for level in found.levels
-        ],
-    )
+    levels = [row_of(NearZeroLevel, level, norm=2.0**level.exponent, cases=CASES) for level in sweep.levels]
+    return row_of(NearZeroSweep, sweep, block=subject.block.id, format=probed.mode.id, numerics=probed.name, variant=variant, levels=levels)
 
 
 def _spread(x: NDArray[np.float64]) -> Spread:

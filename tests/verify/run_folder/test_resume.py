@@ -258,7 +258,7 @@ def test_what_was_measured_stands_although_the_time_is_over(call: Verify, cut_of
     """A start that has no time even to ask the machine adds nothing, and takes nothing away."""
     folder = tmp_path / "run"
     shutil.copytree(cut_off, folder)
-    changed(folder, "run", lambda entry: entry["plan"].update(run_seconds=0.001))
+    changed(folder, "run", lambda entry: entry["request"].update(run_seconds=0.001))
     told = call("stress", "--resume", folder)
     assert told.status == 3, told.err
     before, after = (json.loads((path / "run.json").read_text())["cells"] for path in (cut_off, folder))

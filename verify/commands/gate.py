@@ -1,0 +1,45 @@
+"""``verify gate``: a run held to a baseline; and the same at the end of a run that was given one."""
+
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from reports.ci.annotations import annotations_of
+from reports.comparison.baseline import Baseline, load_baseline
+from reports.comparison.differences import differences
+from reports.comparison.rendering import Side, about, as_data, as_outcomes, on_terminal
+from reports.record.record import RunRecord
+from reports.record.run_folder import load_run
+from verify.commands.output import print_json
+from verify.exit_status import gate_status
+
+
+def gate_run(run: Path, file: Path, *, strict: bool, as_json: bool) -> int:
+    """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
+    baseline, record = load_baseline(file), load_run(run)
+    comparison = differences(baseline, record)
+    status = gate_status(comparison, strict=strict)
+    before, after = _side_of(baseline, str(file)), Side(record.run.id, about(record))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotations_of(as_outcomes(comparison, strict=strict)):
+            print(line, file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        print_json({**as_data(comparison, before, after), "strict": strict, "exit_status": status})
+    else:
+        Console().print(on_terminal(comparison, before, after))
+    return status
+
+
+def gate_against(record: RunRecord, file: Path, *, as_json: bool) -> int:
+    """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
+    baseline = load_baseline(file)
+    comparison = differences(baseline, record)
+    Console(stderr=as_json).print(on_terminal(comparison, _side_of(baseline, "the baseline"), Side(record.run.id, about(record))))
+    return gate_status(comparison, strict=False)
+
+
+def _side_of(baseline: Baseline, name: str) -> Side:
+    origin = f"run {baseline.origin.run}"
+    return Side(name, f"{baseline.accepted[-1].reason}; {origin}" if baseline.accepted else origin)
