@@ -18,7 +18,8 @@ import typer
 
 from symbolic.vocabulary.errors import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
-from verify.plan.request import Blocks, Device, Formats, Request, Seed
+from verify.plan import Request
+from verify.plan.request import Blocks, Device, Formats, Seed
 
 app = typer.Typer(
     name="verify",

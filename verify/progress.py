@@ -6,13 +6,13 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-Step = Callable[[str, int, int], None]
+OnStep = Callable[[str, int, int], None]
 """Called with a part of the run, what of it is done, and how much there is to do."""
 
 Item = TypeVar("Item")
 
 
-def shown(step: Step, label: str, rows: Sequence[Item]) -> Iterator[Item]:
+def shown(step: OnStep, label: str, rows: Sequence[Item]) -> Iterator[Item]:
     """The rows, one after the other, while their progress is shown."""
     for index, row in enumerate(rows):
         step(label, index, len(rows))
@@ -22,7 +22,7 @@ def shown(step: Step, label: str, rows: Sequence[Item]) -> Iterator[Item]:
 
 
 class ProgressBars:
-    """Bars that appear when their part begins: ``with ProgressBars() as ui: run(..., ui.step)``."""
+    """Bars that appear when their part begins: ``with ProgressBars() as ui: run_plan(..., ui.step)``."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

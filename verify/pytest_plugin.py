@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from numeric.user_blocks.prompts import ProbeCache, Transfer
 
-ALL = "all"
+EVERY_FORMAT = "all"
 """In place of a format: every one that a CPU has."""
 
 USUAL = "quick"
@@ -58,7 +58,7 @@ def context_transfer(request: pytest.FixtureRequest, tmp_path: Path) -> "Callabl
             pytest.fail(f"context_transfer: refused, so nothing was measured. {refused}")
         failed = [row for row in found if row.verdict.value != "HOLDS"]
         if failed or not found:
-            pytest.fail("\n".join(_told(found, failed, tmp_path)))
+            pytest.fail("\n".join(_lines(found, failed, tmp_path)))
         return found
 
     return check
@@ -69,10 +69,10 @@ def _formats(given: str | Sequence[str] | None) -> Sequence[str] | None:
 
     if given is None:
         return profile_named(USUAL).formats
-    return None if given == ALL else [given] if isinstance(given, str) else list(given)
+    return None if given == EVERY_FORMAT else [given] if isinstance(given, str) else list(given)
 
 
-def _told(found: "Sequence[Transfer]", failed: "Sequence[Transfer]", folder: Path) -> list[str]:
+def _lines(found: "Sequence[Transfer]", failed: "Sequence[Transfer]", folder: Path) -> list[str]:
     """What failed, format by format, and what held beside it."""
     if not found:
         return ["context_transfer: no format was asked for, so nothing was checked."]

@@ -25,7 +25,7 @@ from reports.terminal import searches
 from symbolic.vocabulary.errors import CallError
 from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
-from verify.progress import ProgressBars, Step
+from verify.progress import OnStep, ProgressBars
 from verify.records.experiment_rows import PAPERS, adversarial_record
 
 USUAL_FORMATS = ("fp32", "bf16")
@@ -88,7 +88,7 @@ def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None,
     return INCOMPLETE if refused or not rows else HELD
 
 
-def _searched(subject: TrainedBlock, mode: Mode, variant: Variant, options: SearchOptions, folder: Path, step: Step) -> tuple[AdversarialRecord, Path | None]:
+def _searched(subject: TrainedBlock, mode: Mode, variant: Variant, options: SearchOptions, folder: Path, step: OnStep) -> tuple[AdversarialRecord, Path | None]:
     """One search, its row, and its witness."""
     cell = bench(subject, variant, probe(mode, **asked_shapes([subject.model.block]), device=options.device))
     budget, seed = Budget(options.evaluations, options.seconds), options.seed

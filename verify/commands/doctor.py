@@ -13,7 +13,7 @@ from reports.terminal import examination
 from verify.commands.output import print_json
 from verify.exit_status import HELD
 from verify.progress import ProgressBars, shown
-from verify.run_folder.environment import describe_environment
+from verify.run_folder import describe_environment
 
 
 def examine(*, device: str, as_json: bool) -> int:

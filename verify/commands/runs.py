@@ -17,14 +17,13 @@ from reports.record.record import RunRecord
 from reports.record.run_folder import RUN_FILE, load_run
 from reports.terminal import closing
 from verify.commands.gate import gate_against
-from verify.engine.run import run
+from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
-from verify.plan.plan import make_plan
-from verify.plan.request import Request
+from verify.plan import Request, make_plan
 from verify.progress import ProgressBars
+from verify.run_folder import OpenRun, new_run, resumed_run
 from verify.run_folder.disk_full import DiskFull
-from verify.run_folder.resuming import refuse_beside, resumed_run
-from verify.run_folder.run_folder import OpenRun, new_run
+from verify.run_folder.resuming import refuse_beside
 
 
 def start_run(request: Request, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
@@ -52,7 +51,7 @@ def _carry_out(start: OpenRun, as_json: bool) -> int:
     try:
         # What a user's own code prints is no part of the answer.
         with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr):
-            record = run(start, ui.step)
+            record = run_plan(start, ui.step)
     except (KeyboardInterrupt, DiskFull) as error:
         interrupted = f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on."
         print(error if isinstance(error, DiskFull) else interrupted, file=sys.stderr)

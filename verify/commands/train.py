@@ -15,7 +15,7 @@ from verify.exit_status import HELD, INCOMPLETE
 from verify.progress import ProgressBars
 from verify.records.cell_rows import model_record
 
-COLUMNS = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
+SHOWN = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
 
 
 def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> int:
@@ -31,7 +31,7 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     if as_json:
         print_json({"models": rows, "failures": failures})
     else:
-        Console().print(table_of([{key: row[key] for key in COLUMNS} for row in rows]))
+        Console().print(table_of([{key: row[key] for key in SHOWN} for row in rows]))
     for message in failures:
         print(message, file=sys.stderr)
     return INCOMPLETE if failures else HELD

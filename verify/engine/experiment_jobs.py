@@ -11,7 +11,7 @@ from reports.record.experiments import Experiments
 from reports.record.row import NotMeasured, Row
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.failures import Failure
-from verify.plan.plan import Plan
+from verify.plan import Plan
 from verify.records import experiment_rows as rows
 from verify.records.experiment_rows import PAPERS
 

@@ -1,4 +1,4 @@
-"""What a plan has measured: which cells and sweeps, and what is left out, with the reason. Nothing is left out unsaid."""
+"""What a plan has measured: which cells and sweeps, and what is left out, with the reason."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from reports.record.row import NotMeasured
 from symbolic.vocabulary.cell_id import CellId
 from symbolic.vocabulary.verdict import Verdict
 from verify.engine.training_jobs import NoTimeToTrain
-from verify.plan.plan import Plan
+from verify.plan import Plan
 from verify.records import cell_rows
 
 NEAR_ZERO = "near_zero"

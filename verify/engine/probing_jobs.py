@@ -13,8 +13,8 @@ from numeric.rules.table import assumes_a_library
 from reports.record.record import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers
-from verify.plan.plan import Plan
-from verify.progress import Step
+from verify.plan import Plan
+from verify.progress import OnStep
 from verify.records.row_of import row_of
 
 
@@ -36,7 +36,7 @@ class ProbedMachine:
 class Probing:
     """Questions on their way."""
 
-    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: Step) -> None:
+    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
         self._blocks, self._step = blocks, step
         self._shapes, self._device, self._left_out = asked_shapes(blocks), plan.request.device, plan.without

@@ -30,11 +30,12 @@ from verify.engine.processes import Workers
 from verify.engine.run_state import RunState, opened_journal
 from verify.engine.training_jobs import NoTimeToTrain, Training
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
-from verify.progress import Step, shown
+from verify.progress import OnStep, shown
 from verify.records import cell_rows, claim_rows
 from verify.records.figure_data import write_figure_data
+from verify.run_folder import OpenRun
 from verify.run_folder.disk_full import reporting_full_disk
-from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
+from verify.run_folder.run_folder import JOURNAL_FILE, now
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
@@ -42,7 +43,7 @@ SAVED_EVERY = 2.0
 TIME_OVER = "the run's time was over before it was put to the prover"
 
 
-def run(start: OpenRun, step: Step) -> RunRecord:
+def run_plan(start: OpenRun, step: OnStep) -> RunRecord:
     """Run the whole plan into its folder, or what is left of it.
 
     Raises KeyboardInterrupt after everything finished is on disk; DiskFull; CannotResume.
@@ -75,7 +76,7 @@ def _status(error: BaseException) -> int:
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
 
 
-def _work(state: RunState, cases: CasesWriter, step: Step) -> None:
+def _work(state: RunState, cases: CasesWriter, step: OnStep) -> None:
     plan = state.plan
     modules = [*(block.build(block.recipe) for block in plan.registered), *(subject.model.block for subject in plan.ready)]
     with Workers(plan.jobs, uses_processes=plan.uses_processes, seconds=plan.request.run_seconds) as pool:
@@ -112,7 +113,7 @@ def _prepared(state: RunState, training: Training, probing: Probing) -> tuple[Pr
     return machine, trained
 
 
-def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: Step, planned: Measurements, made: dict[int, Experiment]) -> None:
+def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, planned: Measurements, made: dict[int, Experiment]) -> None:
     """Measure all that is there."""
     plan, seed = state.plan, state.plan.request.seed
     for key, experiment in made.items():
@@ -137,7 +138,7 @@ def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: Step, pla
             saved = time.monotonic()
 
 
-def _prove(state: RunState, pool: Workers, step: Step) -> None:
+def _prove(state: RunState, pool: Workers, step: OnStep) -> None:
     """Prove what is not proved yet, as long as there is time."""
     if not state.plan.claims:
         return

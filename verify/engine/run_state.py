@@ -22,7 +22,8 @@ from verify.engine.planned_cells import Measurements
 from verify.engine.probing_jobs import ProbedMachine
 from verify.records import cell_rows, claim_rows
 from verify.records.experiment_rows import steps_that_stay
-from verify.run_folder.environment import code_digest, describe_environment
+from verify.run_folder import OpenRun, describe_environment
+from verify.run_folder.environment import code_digest
 from verify.run_folder.journal import Journal, begin_journal
 from verify.run_folder.journal_entries import (
     Answers,
@@ -33,13 +34,13 @@ from verify.run_folder.journal_entries import (
     FinishedSweeps,
     FinishedWork,
     Header,
-    Line,
+    JournalLine,
     Resumed,
     content_digest,
     entry_of,
 )
 from verify.run_folder.resuming import refuse_other_answers, refuse_other_weights
-from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
+from verify.run_folder.run_folder import JOURNAL_FILE, now
 
 FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
 """The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
@@ -205,7 +206,7 @@ class RunState:
             if row is not None:
                 yield row
 
-    def _append(self, line: Line) -> None:
+    def _append(self, line: JournalLine) -> None:
         self._journal.append(entry_of(line))
 
     def save(self, *, status: int | None = None) -> None:

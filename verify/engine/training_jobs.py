@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from numeric.architecture.block import Block
 from numeric.training.train import BlockNotTrained, TrainedBlock, is_cached, trained
 from verify.engine.processes import OutOfTime, Workers
-from verify.progress import Step
+from verify.progress import OnStep
 
 
 class NoTimeToTrain(BlockNotTrained):
@@ -15,7 +15,7 @@ class NoTimeToTrain(BlockNotTrained):
 class Training:
     """Blocks on their way: those that are not in the cache begin at once, in the pool's processes, so that their maker can do something else."""
 
-    def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: Step, again: bool = False) -> None:
+    def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: OnStep, again: bool = False) -> None:
         """again: train what is cached, too. The pool has nothing else to do meanwhile."""
         self._blocks, self._pool, self._step, self._again = blocks, pool, step, again
         missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]

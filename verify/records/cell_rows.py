@@ -86,7 +86,7 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
 
 
 def _certified(found: Measurement) -> Certified | None:
-    """What the reference said; None if it was asked of no case."""
+    """What the reference answered; None if it was asked of no case."""
     both: list[Certificate | Agreement] = [*found.certificates, *found.compared]
     if not both:
         return None

@@ -11,7 +11,7 @@ from verify.plan.version import NAME, suite_version
 
 FLOORS = ("verify", "reports", "numeric", "symbolic")
 
-ROOT = Path(__file__).resolve().parents[2]
+CODE_FOLDER = Path(__file__).resolve().parents[2]
 """The folder that the four packages are in."""
 
 PACKAGES = ("torch", "sympy", "python-flint", "mpmath", "numpy", "safetensors", "pydantic", "pyarrow", "matplotlib", "jinja2")
@@ -40,10 +40,10 @@ def code_digest() -> str:
     """SHA-256 of the code that runs: every Python file of the four packages, by its path. It tells edited files apart, where a commit does not."""
     digest = hashlib.sha256()
     for package in FLOORS:
-        files = sorted((ROOT / package).rglob("*.py"))
-        assert files, f"there is no code of {package} in {ROOT}"  # else every code would have the same digest
+        files = sorted((CODE_FOLDER / package).rglob("*.py"))
+        assert files, f"there is no code of {package} in {CODE_FOLDER}"  # else every code would have the same digest
         for path in files:
-            digest.update(f"{path.relative_to(ROOT).as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            digest.update(f"{path.relative_to(CODE_FOLDER).as_posix()}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -60,13 +60,13 @@ def _commit() -> str:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False)
+            done = subprocess.run(["git", "-C", str(CODE_FOLDER), *words], capture_output=True, text=True, check=False)
         except FileNotFoundError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
     top = git("rev-parse", "--show-toplevel")
-    commit = git("rev-parse", "HEAD") if top is not None and Path(top) == ROOT else None
+    commit = git("rev-parse", "HEAD") if top is not None and Path(top) == CODE_FOLDER else None
     if commit is None:
         return "unknown"
     return commit + ("+changes" if git("status", "--porcelain") else "")

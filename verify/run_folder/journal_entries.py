@@ -32,8 +32,8 @@ from reports.record.experiments import (
 )
 from reports.record.record import CellRecord, ClaimRecord, Environment, ModelRecord, NearZeroSweep, Probe
 from reports.record.row import Row
-from verify.plan.request import Request
-from verify.run_folder.journal import Entry
+from verify.plan import Request
+from verify.run_folder.journal import JournalEntry
 
 
 class Header(Row):
@@ -103,9 +103,9 @@ class FinishedExperiment(Row):
     row: Figure1 | LayerRecord | Figure3 | DynamicsRecord | StaticPatchRecord | StackRecord | PostNormRecord | AdversarialRecord
 
 
-Line = Header | Resumed | FinishedClaim | FinishedModel | Answers | FinishedCell | FinishedSweeps | FinishedExperiment
+JournalLine = Header | Resumed | FinishedClaim | FinishedModel | Answers | FinishedCell | FinishedSweeps | FinishedExperiment
 
-_LINE: TypeAdapter[Line] = TypeAdapter(Annotated[Line, Field(discriminator="what")])
+_LINE: TypeAdapter[JournalLine] = TypeAdapter(Annotated[JournalLine, Field(discriminator="what")])
 
 
 @dataclass(slots=True)
@@ -122,13 +122,13 @@ class FinishedWork:
     experiments: dict[str, Row] = field(default_factory=dict)
 
 
-def entry_of(line: Line) -> Entry:
+def entry_of(line: JournalLine) -> JournalEntry:
     """The line as plain JSON, with numbers that are not finite as words."""
-    entry: Entry = json.loads(line.model_dump_json())
+    entry: JournalEntry = json.loads(line.model_dump_json())
     return entry
 
 
-def read_header(entries: Sequence[Entry]) -> Header | None:
+def read_header(entries: Sequence[JournalEntry]) -> Header | None:
     """The first line; None if it is missing, or of another version."""
     try:
         return Header.model_validate(entries[0]) if entries else None
@@ -136,7 +136,7 @@ def read_header(entries: Sequence[Entry]) -> Header | None:
         return None
 
 
-def read_finished(entries: Sequence[Entry]) -> FinishedWork:
+def read_finished(entries: Sequence[JournalEntry]) -> FinishedWork:
     """What the lines after the first say; of what is there twice, the later counts.
 
     Raises pydantic.ValidationError for a line of another kind: the same code wrote it, and its checksum is right.

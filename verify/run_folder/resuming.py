@@ -17,7 +17,7 @@ from reports.record.record import Environment, Probe
 from reports.record.run_folder import WITNESSES_FOLDER, DamagedRun, load_run, remove_unfinished
 from reports.text.numbers import counted
 from symbolic.vocabulary.errors import CallError
-from verify.plan.plan import make_plan
+from verify.plan import make_plan
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal
 from verify.run_folder.journal_entries import FinishedCell, FinishedModel, FinishedWork, Header, content_digest, read_finished, read_header

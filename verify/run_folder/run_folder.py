@@ -19,7 +19,7 @@ from reports.record.run_folder import UNFINISHED, remove_unfinished
 from symbolic.vocabulary.errors import CallError
 
 if TYPE_CHECKING:
-    from verify.plan.plan import Plan
+    from verify.plan import Plan
     from verify.run_folder.journal_entries import FinishedWork
 
 JOURNAL_FILE = "journal.jsonl"

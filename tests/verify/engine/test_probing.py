@@ -9,8 +9,7 @@ from verify.engine import probing_jobs
 from verify.engine.jobs import probe_mode
 from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
-from verify.plan.plan import make_plan
-from verify.plan.request import Request
+from verify.plan import Request, make_plan
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, *refused: str) -> ProbedMachine:
