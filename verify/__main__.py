@@ -141,8 +141,7 @@ def train_(
 
 @app.command("list")
 def list_(
-    kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants, refinements or profiles.")],
-    as_json: AsJson = False,
+    kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants, refinements or profiles.")], as_json: AsJson = False
 ) -> int:
     """List what there is."""
     from verify.commands.lists import list_kind
@@ -151,11 +150,7 @@ def list_(
 
 
 @app.command("report")
-def report_(
-    run: RunFolder,
-    open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
-    as_json: AsJson = False,
-) -> int:
+def report_(run: RunFolder, open_: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False, as_json: AsJson = False) -> int:
     """Render a run's report again from its record."""
     from verify.commands.report import render_report
 
@@ -214,11 +209,7 @@ def history_(
 
 
 @app.command("replay")
-def replay_(
-    witness: Annotated[Path, typer.Argument(help="A file out of a run's folder witnesses/.")],
-    device: Device = "auto",
-    as_json: AsJson = False,
-) -> int:
+def replay_(witness: Annotated[Path, typer.Argument(help="A file out of a run's folder witnesses/.")], device: Device = "auto", as_json: AsJson = False) -> int:
     """Run one kept case again, without its block: both sides, the reference, the bound, and whether it comes out bit for bit."""
     from verify.commands.replay import replay_witness
 

@@ -38,13 +38,7 @@ def verify(*words: str, cwd: Path | None = None, code: Path = ROOT, cache: Path 
     """Run ``verify`` in a process of its own.  code: the checkout whose code runs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-m", "verify", *words],
-        cwd=cwd,
-        env=environment(code, cache),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
+        [sys.executable, "-m", "verify", *words], cwd=cwd, env=environment(code, cache), capture_output=True, text=True, timeout=timeout, check=False
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -108,10 +108,7 @@ def test_what_can_be_no_baseline_is_refused(tmp_path: Path) -> None:
     """A run that is not finished, one without anything in it, one without its cases, no reason, a file that is something else."""
     record = drawn.run_of(7, tmp_path / "one")
     kept = tmp_path / "kept.json"
-    refusals = {
-        "not finished": info(finished=None)(record),
-        "no claim and no cell": whole(claims=[], cells=[])(record),
-    }
+    refusals = {"not finished": info(finished=None)(record), "no claim and no cell": whole(claims=[], cells=[])(record)}
     for said, changed in refusals.items():
         write_run(changed, tmp_path / "one")
         status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)

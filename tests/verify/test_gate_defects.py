@@ -29,8 +29,8 @@ RULES = "numeric/arithmetics/value_and_radius.py"
 TERMS = {
     "the rounding of a result to storage": (
         RULES,
-        "        rounding = widen(rounding + rounding_error(value, n, once=True), 2)\n",
-        "        rounding = widen(rounding, 2)\n",
+        "        rounding = outward(rounding + rounding_error(value, n, once=True), 2)\n",
+        "        rounding = outward(rounding, 2)\n",
     ),
     "the rounding of a difference": (
         RULES,
@@ -49,24 +49,16 @@ TERMS = {
     ),
     "the rounding of an outer product": (
         RULES,
-        "        radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry))) + rounding\n",
-        "        radius = Envelope(outers=((rx, widen(y + ry, 1)), (x, ry)))\n",
+        "        radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry))) + rounding\n",
+        "        radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry)))\n",
     ),
     "the error of a denominator": (
         RULES,
-        "        inherited = self.radius + self.magnitude.scaled(widen(spread / size, 1))\n",
+        "        inherited = self.radius + self.magnitude.scaled(outward(spread / size, 1))\n",
         "        inherited = self.radius\n",
     ),
-    "the error that a matrix brings": (
-        RULES,
-        "    inherited = X.radius.apply(widen(size + spread, 1))\n",
-        "    inherited = torch.zeros_like(absolute)\n",
-    ),
-    "the error that a vector brings": (
-        RULES,
-        "        inherited = inherited + X.magnitude.apply(spread)\n",
-        "        inherited = inherited + 0.0\n",
-    ),
+    "the error that a matrix brings": (RULES, "    inherited = X.radius.apply(outward(size + spread, 1))\n", "    inherited = torch.zeros_like(absolute)\n"),
+    "the error that a vector brings": (RULES, "        inherited = inherited + X.magnitude.apply(spread)\n", "        inherited = inherited + 0.0\n"),
 }
 
 

@@ -38,11 +38,11 @@ def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certif
     started = time.perf_counter()
     (family,) = scenarios_named([id.scenario])
     cell = Cell(subject, block_in_format(subject, probed), probed, subject.variant(id.variant), family, cases, certified)
-    found = measure_cell(cell, seed)
+    measurement = measure_cell(cell, seed)
     shows = cell.claim == SECTION_3_SETTING and id.scenario == "random"
-    factor = cell_rows.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
-    witness = None if found.witness is None else found.witness.to_bytes()
-    return CellFound(cell_rows.cell_record(cell, found, time.perf_counter() - started), cell_rows.cases_table(found), witness, factor)
+    factor = cell_rows.gradient_factor(subject.block.id, measurement.judged.norm_a) if shows else None
+    witness = None if measurement.witness is None else measurement.witness.to_bytes()
+    return CellFound(cell_rows.cell_record(cell, measurement, time.perf_counter() - started), cell_rows.cases_table(measurement), witness, factor)
 
 
 def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> ProbedMode:

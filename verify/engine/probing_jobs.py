@@ -48,7 +48,7 @@ class Probing:
 
     def results(self) -> ProbedMachine:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
-        found: dict[int, ProbedMode] = {}
+        probed: dict[int, ProbedMode] = {}
         refused: dict[int, UnsupportedNumerics] = {}
         for index, outcome in self._outcomes():
             if isinstance(outcome, OutOfTime):
@@ -58,11 +58,11 @@ class Probing:
             elif isinstance(outcome, Exception):
                 raise outcome
             else:
-                found[index] = outcome
-            self._step("probe the machine", len(found) + len(refused), len(self._modes))
+                probed[index] = outcome
+            self._step("probe the machine", len(probed) + len(refused), len(self._modes))
         if refused and len(refused) == len(self._modes):
             raise refused[min(refused)]
-        rows = [found[index] for index in sorted(found)]
+        rows = [probed[index] for index in sorted(probed)]
         complete = len(rows) + len(refused) == len(self._modes)
         answers: list[Answer] = [answer for row in rows for answer in row.answers]
         assumed = any(assumes_a_library(block.network) for block in self._blocks)

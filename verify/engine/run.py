@@ -86,7 +86,7 @@ def _work(state: RunState, cases: CasesWriter, step: OnStep) -> None:
         if not state.resumes:
             _prove(state, pool, step)
         machine, trained = _prepared(state, training, probing)
-        blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
+        blocks: dict[str, Subject | BlockNotTrained] = {name: block.alone() if isinstance(block, TrainedBlock) else block for name, block in trained.items()}
         blocks.update({subject.block.id: subject for subject in plan.ready})
         measurements = planned(plan, blocks, machine.probed, machine.refused)
         made = {-number: row for number, row in enumerate(planned_experiments(plan, trained, machine.probed), start=1)}
@@ -149,10 +149,10 @@ def _prove(state: RunState, pool: Workers, step: OnStep) -> None:
 
 
 def _trained_blocks(state: RunState, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
-    for block, found in training.results():
-        if isinstance(found, TrainedBlock):
-            state.keep_model(found)
-        yield block.id, found
+    for block, outcome in training.results():
+        if isinstance(outcome, TrainedBlock):
+            state.keep_model(outcome)
+        yield block.id, outcome
 
 
 def _keep_cell(state: RunState, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:

@@ -136,13 +136,13 @@ class RunState:
         self._append(Resumed(at=now()))
         self.save()
 
-    def keep_cell(self, key: int, name: str, found: CellFound, cases: CasesWriter) -> None:
+    def keep_cell(self, key: int, name: str, measured: CellFound, cases: CasesWriter) -> None:
         """A measured cell: its cases and its witness first, so that its line in the journal vouches for them."""
-        row, witness = found.row, None
-        rows = cases.append(row.id, found.cases)
-        if found.witness is not None:
-            row, witness = row.model_copy(update={"witness": write_witness(found.witness, row.id, self.folder)}), content_digest(found.witness)
-        cell = FinishedCell(name=name, row=row, gradient_factor=found.gradient_factor, cases=rows, witness=witness)
+        row, witness = measured.row, None
+        rows = cases.append(row.id, measured.cases)
+        if measured.witness is not None:
+            row, witness = row.model_copy(update={"witness": write_witness(measured.witness, row.id, self.folder)}), content_digest(measured.witness)
+        cell = FinishedCell(name=name, row=row, gradient_factor=measured.gradient_factor, cases=rows, witness=witness)
         self._append(cell)
         self._take_cell(key, cell)
 

@@ -36,22 +36,22 @@ class Training:
 
         Raises UnusableWeights.
         """
-        found: dict[int, TrainedBlock | BlockNotTrained] = {}
+        outcomes: dict[int, TrainedBlock | BlockNotTrained] = {}
         for index, outcome in self._pool.results() if self._begun else ():
             if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained | OutOfTime):
                 raise outcome
-            found[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
-            self._show(len(found))
+            outcomes[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
+            self._show(len(outcomes))
         for index, block in enumerate(self._blocks):
-            if index not in found:
+            if index not in outcomes:
                 try:
                     self._pool.refuse_if_over()
-                    found[index] = trained(block, progress=self._stepped, retrain=self._again)
+                    outcomes[index] = trained(block, progress=self._stepped, retrain=self._again)
                 except BlockNotTrained as failure:
-                    found[index] = failure
+                    outcomes[index] = failure
                 except OutOfTime:
-                    found[index] = _no_time(block)
-            yield block, found[index]
+                    outcomes[index] = _no_time(block)
+            yield block, outcomes[index]
 
     def _stepped(self, label: str, done: int, total: int) -> None:
         self._pool.refuse_if_over()

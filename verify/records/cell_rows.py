@@ -31,10 +31,10 @@ def model_record(trained: TrainedBlock) -> ModelRecord:
     return row_of(ModelRecord, trained, block=trained.block.id, recipe=trained.block.fingerprint, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
-def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
+def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRecord:
     """A measured cell."""
-    judged, mask = found.judged, found.was_judged
-    counts = found.counts
+    judged, mask = measurement.judged, measurement.was_judged
+    counts = measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
     measured: dict[str, object] = {}
     if mask.any():
@@ -53,13 +53,13 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
             ),
             "worst_ratio": worst,
             "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
-            "resolution": found.resolution,
-            "output_resolution": found.output_resolution,
-            "output_blind": found.output_blind,
+            "resolution": measurement.resolution,
+            "output_resolution": measurement.output_resolution,
+            "output_blind": measurement.output_blind,
         }
-        if found.recomputed:
+        if measurement.recomputed:
             moved = judged.moved[mask]
-            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
+            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed)
     return CellRecord(
         id=cell.id,
         claim=cell.claim,
@@ -70,14 +70,14 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         scenario=cell.scenario.id,
         device=cell.probed.device,
         cases=len(judged.verdict),
-        verdict=found.verdict,
-        reason=_reason(found, reasons),
+        verdict=measurement.verdict,
+        reason=_reason(measurement, reasons),
         counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
         reasons=reasons,
         mutant=cell.wrong_update,
-        mutant_verdict=found.wrong_verdict,
-        mutant_caught=found.wrong_caught,
-        certified=_certified(found),
+        mutant_verdict=measurement.wrong_verdict,
+        mutant_caught=measurement.wrong_caught,
+        certified=_certified(measurement),
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         independent=cell.scenario.independent,
         seconds=seconds,
@@ -85,18 +85,18 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
     )
 
 
-def _certified(found: Measurement) -> Certified | None:
+def _certified(measurement: Measurement) -> Certified | None:
     """What the reference answered; None if it was asked of no case."""
-    both: list[Certificate | Agreement] = [*found.certificates, *found.compared]
+    both: list[Certificate | Agreement] = [*measurement.certificates, *measurement.compared]
     if not both:
         return None
     return Certified(
-        cases=sum(some.cases for some in found.compared),
-        by_formula=len(found.certificates),
-        seconded=sum(c.seconded for c in found.certificates),
+        cases=sum(some.cases for some in measurement.compared),
+        by_formula=len(measurement.certificates),
+        seconded=sum(c.seconded for c in measurement.certificates),
         left=max(c.left for c in both),
         right=max(c.right for c in both),
-        inside=not found.contradicted,
+        inside=not measurement.contradicted,
     )
 
 
@@ -106,9 +106,9 @@ def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict
     return row_of(CellRecord, cell, id=str(cell), format=mode.id, device=device, cases=0, verdict=verdict, reason=reason)
 
 
-def cases_table(found: Measurement) -> CaseColumns:
+def cases_table(measurement: Measurement) -> CaseColumns:
     """The rows of a cell for ``cases.parquet``."""
-    j = found.judged
+    j = measurement.judged
     return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
@@ -131,17 +131,17 @@ def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quanti
     return Quantiles(p10=float(low), median=float(middle), p90=float(high))
 
 
-def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
+def _reason(measurement: Measurement, reasons: dict[str, int]) -> str | None:
     """In words, why the verdict is not HOLDS or what was refused."""
-    total, parts = len(found.judged.verdict), []
-    counts = found.counts
+    total, parts = len(measurement.judged.verdict), []
+    counts = measurement.counts
     if counts[Verdict.VIOLATED]:
         parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
-    if found.contradicted:
+    if measurement.contradicted:
         parts.append("a side lies outside its own radius, by the ball reference")
-    if found.wrong_verdict is Verdict.HOLDS:
-        parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
-    if found.recomputed and found.moves_noticed == 0:
+    if measurement.wrong_verdict is Verdict.HOLDS:
+        parts.append(f"the planted wrong update was noticed in only {measurement.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
+    if measurement.recomputed and measurement.moves_noticed == 0:
         parts.append("no case would have noticed that what the recomputed A(C∖Y,x) moves was left out")
     if counts[Verdict.VACUOUS]:
         parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")

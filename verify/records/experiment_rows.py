@@ -114,22 +114,22 @@ def stack(trained: TrainedBlock) -> StackRecord:
 def adversarial(trained: TrainedBlock, probed: ProbedMode, seed: int) -> AdversarialRecord:
     """The search for the worst context, from nothing, so that a run depends on its seed alone."""
     cell = bench(trained, VARIANTS[0], probed)
-    found = search(cell, Budget(SEARCHED_CASES), seed)
-    return adversarial_record(cell, found, shrink(cell, found, seed), seed)
+    searched = search(cell, Budget(SEARCHED_CASES), seed)
+    return adversarial_record(cell, searched, shrink(cell, searched, seed), seed)
 
 
-def adversarial_record(cell: Cell, found: Found, simple: Shrunk | None, seed: int) -> AdversarialRecord:
+def adversarial_record(cell: Cell, searched: Found, simple: Shrunk | None, seed: int) -> AdversarialRecord:
     """A search as a row."""
     return row_of(
         AdversarialRecord,
-        found,
+        searched,
         block=cell.subject.block.id,
         format=cell.probed.mode.id,
         variant=cell.variant.id,
         seed=seed,
-        random=_ratio(found.random),
-        ascent=_ratio(found.ascent),
-        evolution=_ratio(found.evolution),
+        random=_ratio(searched.random),
+        ascent=_ratio(searched.ascent),
+        evolution=_ratio(searched.evolution),
         simplest=None if simple is None else in_words(simple.best.tokens),
         simplest_ratio=None if simple is None else simple.best.ratio,
     )

@@ -88,11 +88,11 @@ def _line(entry: JournalEntry) -> bytes:
 def _entry(line: bytes) -> JournalEntry | None:
     """The entry of a line; None if the line is not what was written."""
     try:
-        found = json.loads(line)
+        content = json.loads(line)
     except ValueError:  # no JSON, or no UTF-8
         return None
-    sound = isinstance(found, dict) and isinstance(found.get("entry"), dict) and found.get("sha256") == _checksum(found["entry"])
-    return found["entry"] if sound else None
+    sound = isinstance(content, dict) and isinstance(content.get("entry"), dict) and content.get("sha256") == _checksum(content["entry"])
+    return content["entry"] if sound else None
 
 
 def _checksum(entry: JournalEntry) -> str:

@@ -20,16 +20,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from reports.record.experiments import (
-    AdversarialRecord,
-    DynamicsRecord,
-    Figure1,
-    Figure3,
-    LayerRecord,
-    PostNormRecord,
-    StackRecord,
-    StaticPatchRecord,
-)
+from reports.record.experiments import AdversarialRecord, DynamicsRecord, Figure1, Figure3, LayerRecord, PostNormRecord, StackRecord, StaticPatchRecord
 from reports.record.record import CellRecord, ClaimRecord, Environment, ModelRecord, NearZeroSweep, Probe
 from reports.record.row import Row
 from verify.plan import Request

@@ -71,12 +71,12 @@ def test_an_unknown_format_is_a_wrong_call() -> None:
 def test_a_planted_defect_that_random_contexts_miss_ends_with_status_1(cache: Path, tmp_path: Path) -> None:
     """The rounding of the result of a dense layer, left out of its bound."""
     code = scratch_copy(tmp_path / "code")
-    right = "return computed(value, widen(radius + inherited, 2), x)"
+    right = "return from_module(value, outward(radius + inherited, 2), x)"
     plant(
         code,
         "numeric/arithmetics/value_and_radius.py",
         right,
-        "return computed(value, (radius + inherited - size * n.storage.unit_roundoff).clamp_min(0.0), x)",
+        "return from_module(value, (radius + inherited - size * n.storage.unit_roundoff).clamp_min(0.0), x)",
     )
     answer = verify("adversary", "--format", "fp32", "--evaluations", "512", "--device", "cpu", "--json", code=code, cwd=tmp_path, cache=cache)
     assert answer.status == FAILED
