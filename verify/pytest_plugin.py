@@ -1,4 +1,4 @@
-"""A plugin for pytest: the fixture ``context_transfer``, for the tests of who has a block of their own.
+"""A plugin for pytest: the fixture ``context_transfer``, for testing a block of your own.
 
     def test_the_context_moves_into_the_weights(context_transfer):
         context_transfer(make_block(), context, query)

@@ -1,4 +1,4 @@
-"""What comes in the place of a result: that a part of the run broke, or ran out of time, in words and with its last words or its traceback."""
+"""Why a part of the run has no result: an exception, a crash or a timeout, with the traceback or the process's last stderr lines."""
 
 import re
 import traceback

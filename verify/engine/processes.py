@@ -78,7 +78,7 @@ def _end_with_parent() -> None:
 class Workers:
     """A pool: ``with Workers(jobs) as pool: pool.submit(key, function, *arguments); for key, result in pool.results(): ...``.
 
-    apart: whether work is done in other processes than this one, as it is with two jobs and more; seconds: for the whole of the pool's life.
+    uses_processes: whether work is done in other processes than this one; if not given, with two jobs and more. seconds: for the whole of the pool's life.
     What was begun in this process cannot be stopped, and is ended when the time is over.
     """
 

@@ -1,5 +1,7 @@
 """From what was trained and measured to rows of the record."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,35 +35,10 @@ def model_record(trained: TrainedBlock) -> ModelRecord:
 
 def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRecord:
     """A measured cell."""
-    judged, mask = measurement.judged, measurement.was_judged
-    counts = measurement.counts
+    judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
-    measured: dict[str, object] = {}
-    if mask.any():
-        ratios = judged.ratio[mask], judged.output_ratio[mask]
-        worst = max(float(r.max()) for r in ratios)
-        measured = {
-            "error": _spread(judged.error[mask]),
-            "bound": _spread(judged.bound[mask]),
-            "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
-            "expected": Expected(
-                factor=deviations_allowed(len(cell.block.first_weight)),
-                failure_probability=FAILURE_PROBABILITY,
-                tightness_median=_quantiles(judged.expected[mask], judged.error[mask]).median,
-                exceeded=int((judged.expected_ratio[mask] > 1).sum()),
-                cases=int(mask.sum()),
-            ),
-            "worst_ratio": worst,
-            "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
-            "resolution": measurement.resolution,
-            "output_resolution": measurement.output_resolution,
-            "output_blind": measurement.output_blind,
-        }
-        if measurement.recomputed:
-            moved = judged.moved[mask]
-            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed)
     return CellRecord(
-        id=cell.id,
+        id=str(cell.id),
         claim=cell.claim,
         block=cell.subject.block.id,
         format=cell.probed.mode.id,
@@ -81,8 +58,32 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         independent=cell.scenario.independent,
         seconds=seconds,
-        **measured,
+        **(_of_judged_cases(cell, measurement) if mask.any() else {}),
     )
+
+
+def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
+    """The fields that say something of the judged cases alone."""
+    judged, mask = measurement.judged, measurement.was_judged
+    error, bound, moved = judged.error[mask], judged.bound[mask], judged.moved[mask]
+    at_first, at_output = float(judged.ratio[mask].max()), float(judged.output_ratio[mask].max())
+    worst = max(at_first, at_output)
+    return {
+        "error": _spread(error),
+        "bound": _spread(bound),
+        "tightness": _quantiles(bound, error),
+        "expected": Expected(
+            factor=deviations_allowed(len(cell.block.first_weight)),
+            failure_probability=FAILURE_PROBABILITY,
+            tightness_median=_quantiles(judged.expected[mask], error).median,
+            exceeded=int((judged.expected_ratio[mask] > 1).sum()),
+            cases=len(error),
+        ),
+        "worst_ratio": worst,
+        "worst_site": "first layer" if at_first == worst else "output",
+        **{name: getattr(measurement, name) for name in ("resolution", "output_resolution", "output_blind")},
+        "recomputed": Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed) if measurement.recomputed else None,
+    }
 
 
 def _certified(measurement: Measurement) -> Certified | None:

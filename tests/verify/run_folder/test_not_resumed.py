@@ -100,6 +100,15 @@ def test_the_plan_s_line_damaged_is_the_end_of_it(call: Verify, cut_off: Path, t
     assert told.err.startswith("DamagedRun: the first line")
 
 
+def test_the_journal_of_another_version_is_the_end_of_it(call: Verify, cut_off: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(cut_off, folder)
+    changed(folder, "run", lambda entry: entry.update(plan=entry.pop("request")))
+    told = call("stress", "--resume", folder)
+    assert told.status == 2
+    assert "of another version" in told.err
+
+
 def test_what_cannot_be_resumed_is_refused(call: Verify, undisturbed: tuple[Path, int], cut_off: Path, tmp_path: Path) -> None:
     for words, error, said in (
         (("stress", "--resume", undisturbed[0]), "CannotResume", "is finished, with exit status 0"),
