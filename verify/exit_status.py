@@ -34,15 +34,15 @@ def graver(one: int, other: int) -> int:
     return min(one, other, key=order.index)
 
 
-def gate_status(found: "Comparison", *, strict: bool) -> int:
+def gate_status(comparison: "Comparison", *, strict: bool) -> int:
     """3 if nothing was compared; 1 if something is worse than in the baseline, or no longer the failure that it knows; 3 if what it has did not run.
 
     strict: what is new, other or better without having been accepted is 1, too.
     """
     from reports.comparison import FAILING, UNACCEPTED, DifferenceKind
 
-    if found.nothing:
+    if comparison.nothing:
         return INCOMPLETE
-    if found.of(*FAILING, *(UNACCEPTED if strict else ())):
+    if comparison.of(*FAILING, *(UNACCEPTED if strict else ())):
         return FAILED
-    return INCOMPLETE if not found.finished or found.of(DifferenceKind.NOT_RUN) else HELD
+    return INCOMPLETE if not comparison.finished or comparison.of(DifferenceKind.NOT_RUN) else HELD

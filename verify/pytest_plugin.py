@@ -1,4 +1,4 @@
-"""A plugin for pytest: the fixture ``context_transfer``, for the tests of who has a block of their own.
+"""A plugin for pytest: the fixture ``context_transfer``, for testing a block of your own.
 
     def test_the_context_moves_into_the_weights(context_transfer):
         context_transfer(make_block(), context, query)
@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from numeric.user_blocks import ProbeCache, Transfer
 
-ALL = "all"
+EVERY_FORMAT = "all"
 """In place of a format: every one that a CPU has."""
 
 USUAL = "quick"
@@ -51,15 +51,15 @@ def context_transfer(request: pytest.FixtureRequest, tmp_path: Path) -> "Callabl
         machine = request.getfixturevalue("_icl_verify_machine")
         refused = ""
         try:
-            found = transfers(block, context, query, formats=_formats(format), variant=variant, update=update, name=request.node.name, machine=machine)
+            rows = transfers(block, context, query, formats=_formats(format), variant=variant, update=update, name=request.node.name, machine=machine)
         except CallError as error:
             refused = str(error)
         if refused:  # outside of the handler, so that the reader is not shown how it came to that
             pytest.fail(f"context_transfer: refused, so nothing was measured. {refused}")
-        failed = [row for row in found if row.verdict.value != "HOLDS"]
-        if failed or not found:
-            pytest.fail("\n".join(_told(found, failed, tmp_path)))
-        return found
+        failed = [row for row in rows if row.verdict.value != "HOLDS"]
+        if failed or not rows:
+            pytest.fail("\n".join(_lines(rows, failed, tmp_path)))
+        return rows
 
     return check
 
@@ -69,15 +69,15 @@ def _formats(given: str | Sequence[str] | None) -> Sequence[str] | None:
 
     if given is None:
         return profile_named(USUAL).formats
-    return None if given == ALL else [given] if isinstance(given, str) else list(given)
+    return None if given == EVERY_FORMAT else [given] if isinstance(given, str) else list(given)
 
 
-def _told(found: "Sequence[Transfer]", failed: "Sequence[Transfer]", folder: Path) -> list[str]:
+def _lines(rows: "Sequence[Transfer]", failed: "Sequence[Transfer]", folder: Path) -> list[str]:
     """What failed, format by format, and what held beside it."""
-    if not found:
+    if not rows:
         return ["context_transfer: no format was asked for, so nothing was checked."]
-    held = ", ".join(row.format for row in found if row not in failed)
-    lines = [f"context_transfer, variant {found[0].variant}: not shown in {len(failed)} of {len(found)} formats" + (f"; it holds in {held}" if held else "")]
+    held = ", ".join(row.format for row in rows if row not in failed)
+    lines = [f"context_transfer, variant {rows[0].variant}: not shown in {len(failed)} of {len(rows)} formats" + (f"; it holds in {held}" if held else "")]
     for row in failed:
         lines += ["", f"{row.format}: {row.verdict.value}, {row.reason}", *_worst_prompt(row, folder)]
     return lines

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, chdir, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -38,13 +38,7 @@ def verify(*words: str, cwd: Path | None = None, code: Path = ROOT, cache: Path 
     """Run ``verify`` in a process of its own.  code: the checkout whose code runs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-m", "verify", *words],
-        cwd=cwd,
-        env=environment(code, cache),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
+        [sys.executable, "-m", "verify", *words], cwd=cwd, env=environment(code, cache), capture_output=True, text=True, timeout=timeout, check=False
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -59,10 +53,12 @@ def called(*words: str, cwd: Path | None = None) -> Answer:
     out, err, status = io.StringIO(), io.StringIO(), None
     ended = signal.getsignal(signal.SIGTERM)
     try:
-        with (
-            patch.object(sys, "argv", ["verify", *words]), patch.object(sys, "path", [*sys.path]), patch.dict(os.environ, {"COLUMNS": "120"}),
-            chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings(),
-        ):  # fmt: skip
+        with ExitStack() as changed:
+            changed.enter_context(patch.object(sys, "argv", ["verify", *words]))
+            changed.enter_context(patch.object(sys, "path", [*sys.path]))
+            changed.enter_context(patch.dict(os.environ, {"COLUMNS": "120"}))
+            for each in (chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings()):
+                changed.enter_context(each)
             main()
     except SystemExit as leaving:
         status = leaving.code

@@ -12,7 +12,7 @@ from reports.record import RunRecord, load_run
 from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
 from tests.verify.calling import called
-from verify.__main__ import _annotate, _print_record
+from verify.commands.runs import annotate, print_record
 
 SMALL = ("--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--device", "cpu", "--jobs", "1")
 
@@ -67,11 +67,11 @@ def test_annotations_are_on_stdout_for_a_reader_and_on_stderr_beside_json(
     broken: tuple[RunRecord, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    _print_record(*broken, as_json=False)
+    print_record(*broken, as_json=False)
     said = capsys.readouterr()
     assert "::error title=cells%3A attention/" in said.out
     assert said.err == ""
-    _print_record(*broken, as_json=True)
+    print_record(*broken, as_json=True)
     said = capsys.readouterr()
     assert json.loads(said.out)["run"]["exit_status"] == 3
     assert "MemoryError: no room" in said.err
@@ -86,7 +86,7 @@ def test_elsewhere_nothing_is_annotated(
         monkeypatch.setenv("GITHUB_ACTIONS", value)
     import sys
 
-    _annotate(*broken, sys.stdout)
+    annotate(*broken, sys.stdout)
     assert capsys.readouterr() == ("", "")
 
 

@@ -15,13 +15,13 @@ FORMATS = ("bf16", "fp16", "fp32")
 CELLS = ["--block", "attention", *(word for name in FORMATS for word in ("--format", name)), "--variant", "formula", "--cases", "1024"]
 
 IN_THE_UPDATE = (
-    "numeric/sides/patches.py",
-    "            weight = formulas.patched_weight(W, setting.variant.update(W, delta, a))\n            patch.parameters",
+    "numeric/sides/sides.py",
+    "            weight = formulas.patched_weight(W, variant.update(W, delta, a))\n            patched.parameters",
     """            from dataclasses import replace
-            update = setting.variant.update(W, delta, a)
+            update = variant.update(W, delta, a)
             update = replace(update, value=update.value * (1 + {"bf16": 2.0**-6, "fp16": 2.0**-10, "fp32": 2.0**-20}[probed.mode.id]))
             weight = formulas.patched_weight(W, update)
-            patch.parameters""",
+            patched.parameters""",
 )
 
 RULES = "numeric/arithmetics/value_and_radius.py"
@@ -57,16 +57,8 @@ TERMS = {
         "        inherited = self.radius + self.magnitude.scaled(outward(spread / size, 1))\n",
         "        inherited = self.radius\n",
     ),
-    "the error that a matrix brings": (
-        RULES,
-        "    inherited = X.radius.apply(outward(size + spread, 1))\n",
-        "    inherited = torch.zeros_like(absolute)\n",
-    ),
-    "the error that a vector brings": (
-        RULES,
-        "        inherited = inherited + X.magnitude.apply(spread)\n",
-        "        inherited = inherited + 0.0\n",
-    ),
+    "the error that a matrix brings": (RULES, "    inherited = X.radius.apply(outward(size + spread, 1))\n", "    inherited = torch.zeros_like(absolute)\n"),
+    "the error that a vector brings": (RULES, "        inherited = inherited + X.magnitude.apply(spread)\n", "        inherited = inherited + 0.0\n"),
 }
 
 

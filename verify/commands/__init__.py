@@ -1,1 +1,1 @@
-"""The commands, one file each; each calls one function and prints."""
+"""The commands, one file each; each calls one function and prints. Nothing is handed on here: each loads what it needs itself."""

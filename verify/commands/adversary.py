@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -20,12 +21,12 @@ from numeric.training import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from symbolic.vocabulary import CallError
-from verify.commands.prove import print_json
+from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
-from verify.progress import ProgressBars
+from verify.progress import OnStep, ProgressBars
 from verify.records.experiment_rows import PAPERS, adversarial_record
 
-FORMATS = ("fp32", "bf16")
+USUAL_FORMATS = ("fp32", "bf16")
 """In which a search is made unless others are asked for."""
 
 WITNESSES = Path("runs") / "adversarial"
@@ -35,33 +36,39 @@ class UnusableWitnessFolder(CallError):
     """The folder cannot take a witness."""
 
 
-def search_contexts(
-    blocks: Sequence[str] | None,
-    formats: Sequence[str] | None,
-    variant: str,
-    *,
-    evaluations: int,
-    seconds: float,
-    fresh: bool,
-    out: Path | None,
-    device: str,
-    seed: int,
-    as_json: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How each search is made."""
+
+    variant: str
+    evaluations: int
+    """Cases that it measures; as many random ones are measured beside."""
+    seconds: float
+    """It takes so many at most."""
+    fresh: bool
+    """Whether it begins again, and not from what the last search found."""
+    out: Path | None
+    """The folder for the witnesses; None for the usual one."""
+    device: str
+    seed: int
+
+
+def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None, options: SearchOptions, *, as_json: bool) -> int:
     """Search and print. Returns 1 if a case lies outside its bound, 3 if a search that was asked for was not made, else 0."""
     use_one_thread()
-    chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or FORMATS))))
-    (order,) = variants_named([variant])
-    where, folder = device_named(device), _folder(WITNESSES if out is None else out)
+    chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or USUAL_FORMATS))))
+    (variant,) = variants_named([options.variant])
+    device, folder = device_named(options.device), _folder(WITNESSES if options.out is None else options.out)
+    options = replace(options, device=device)
     rows: list[tuple[AdversarialRecord, Path | None]] = []
     refused: list[str] = []
     with ProgressBars() as ui:
         for block, mode in chosen:
             try:
                 subject = trained(block)
-                why = "not on this device" if where not in mode.runs_on else exclusion_reason(block, subject.model.block, mode, SEARCH, order)
+                why = "not on this device" if device not in mode.runs_on else exclusion_reason(block, subject.model.block, mode, SEARCH, variant)
                 if why is None:
-                    rows.append(_searched(subject, mode, order, Budget(evaluations, seconds), where, folder, ui, seed, fresh=fresh))
+                    rows.append(_searched(subject, mode, variant, options, folder, ui.step))
             except (BlockNotTrained, UnsupportedNumerics) as error:
                 why = f"{type(error).__name__}: {error}"
             if why is not None:
@@ -70,7 +77,7 @@ def search_contexts(
         print_json({"searches": [_as_plain(*row) for row in rows], "refused": refused})
     else:
         Console().print(searches([row for row, _ in rows]))
-        for line in _told(rows):
+        for line in _lines(rows):
             Console().print(Text(line, overflow="fold"))
     for line in refused:
         print(f"not searched: {line}", file=sys.stderr)
@@ -79,21 +86,19 @@ def search_contexts(
     return INCOMPLETE if refused or not rows else HELD
 
 
-def _searched(
-    subject: TrainedBlock, mode: Mode, variant: Variant, budget: Budget, device: str, folder: Path, ui: ProgressBars, seed: int, *, fresh: bool
-) -> tuple[AdversarialRecord, Path | None]:
+def _searched(subject: TrainedBlock, mode: Mode, variant: Variant, options: SearchOptions, folder: Path, step: OnStep) -> tuple[AdversarialRecord, Path | None]:
     """One search, its row, and its witness."""
-    module = subject.model.block
-    cell = bench(subject, variant, probe(mode, **asked_shapes([module]), device=device))
-    before = None if fresh else saved_search(cell)
+    cell = bench(subject, variant, probe(mode, **asked_shapes([subject.model.block]), device=options.device))
+    budget, seed = Budget(options.evaluations, options.seconds), options.seed
+    before = None if options.fresh else saved_search(cell)
     earlier = 0 if before is None else before.evaluations
     label = f"{subject.block.id} {mode.id}"
 
-    def tell(found: Found) -> None:
+    def save(found: Found) -> None:
         save_search(found, cell)
-        ui.step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
+        step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
 
-    found = search(cell, budget, seed, before=before, progress=tell)
+    found = search(cell, budget, seed, before=before, progress=save)
     row = adversarial_record(cell, found, shrink(cell, found, seed), seed)
     # A violation is kept whoever found it.
     worst = found.random if found.random.ratio > max(1.0, found.best.ratio) else found.best
@@ -117,7 +122,7 @@ def _as_plain(row: AdversarialRecord, witness: Path | None) -> dict[str, object]
     return {**row.model_dump(mode="json"), **derived, "witness": None if witness is None else str(witness)}
 
 
-def _told(rows: Sequence[tuple[AdversarialRecord, Path | None]]) -> Iterator[str]:
+def _lines(rows: Sequence[tuple[AdversarialRecord, Path | None]]) -> Iterator[str]:
     """What the table has no room for."""
     for row, witness in rows:
         name = f"{row.block}, {row.format}"

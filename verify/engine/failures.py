@@ -1,4 +1,4 @@
-"""What comes in the place of a result: that a part of the run broke, or ran out of time, in words and with its last words or its traceback."""
+"""Why a part of the run has no result: an exception, a crash or a timeout, with the traceback or the process's last stderr lines."""
 
 import re
 import traceback
@@ -30,17 +30,17 @@ def failure_of(error: Exception, name: str, folder: Path) -> Failure:
     """The failure of the part of that name. What is known of one that broke is kept in the run's folder ``crashes/``."""
     if isinstance(error, OutOfTime):
         return Failure(Verdict.TIMEOUT, str(error))
-    said = _as_text(f"{type(error).__name__}: {error}".split("\n")[0])
+    message = _as_text(f"{type(error).__name__}: {error}".split("\n")[0])
     if isinstance(error, WorkerDied):
         log = _write_crash(f"{error}\nIts stderr, from the end:\n\n{error.last_lines or '(it wrote nothing)'}", name, folder)
-        return Failure(Verdict.ERROR, f"{said}; its log is {log}")
+        return Failure(Verdict.ERROR, f"{message}; its log is {log}")
     try:
         _write_crash("".join(traceback.format_exception(error)), name, folder)
     except OSError as failed:
         if failed.errno in NO_ROOM:
             raise
-        return Failure(Verdict.ERROR, f"{said}; its traceback could not be written ({failed.strerror})")
-    return Failure(Verdict.ERROR, f"{said}; its traceback is in {CRASHES_FOLDER}/")  # without the name: cells that broke alike are told of together
+        return Failure(Verdict.ERROR, f"{message}; its traceback could not be written ({failed.strerror})")
+    return Failure(Verdict.ERROR, f"{message}; its traceback is in {CRASHES_FOLDER}/")  # without the name: cells that broke alike are reported together
 
 
 def _write_crash(text: str, name: str, folder: Path) -> str:
@@ -52,6 +52,6 @@ def _write_crash(text: str, name: str, folder: Path) -> str:
     return path
 
 
-def _as_text(said: str) -> str:
+def _as_text(message: str) -> str:
     """What UTF-8 can hold of it: half of a surrogate pair, as Python makes of a byte in a path, as an escape."""
-    return said.encode("utf-8", "backslashreplace").decode("utf-8")
+    return message.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -13,6 +13,7 @@ from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
 from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
+from symbolic.vocabulary.cell_id import CellId
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"
@@ -31,16 +32,16 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: ProbedMode, variant: str, scenario: str, cases: int, certified: int | None, seed: int) -> CellFound:
-    """Measure one cell."""
+def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certified: int | None, seed: int) -> CellFound:
+    """Measure one cell.  Its variant and its scenario are given by name, since another process cannot be sent the functions in them."""
     started = time.perf_counter()
-    (family,) = scenarios_named([scenario])
-    cell = Cell(subject, block_in_format(subject.model.block, probed), probed, variant_of(subject, variant), family, cases, certified)
-    found = measure_cell(cell, seed)
-    shows = cell.claim == SECTION_3_SETTING and scenario == "random"
-    factor = cell_rows.gradient_factor(subject.block.id, found.judged.norm_a) if shows else None
-    witness = None if found.witness is None else found.witness.to_bytes()
-    return CellFound(cell_rows.cell_record(cell, found, time.perf_counter() - started), cell_rows.cases_table(found), witness, factor)
+    (family,) = scenarios_named([id.scenario])
+    cell = Cell(subject, block_in_format(subject.model.block, probed), probed, variant_of(subject, id.variant), family, cases, certified)
+    measurement = measure_cell(cell, seed)
+    shows = cell.claim == SECTION_3_SETTING and id.scenario == "random"
+    factor = cell_rows.gradient_factor(subject.block.id, measurement.judged.norm_a) if shows else None
+    witness = None if measurement.witness is None else measurement.witness.to_bytes()
+    return CellFound(cell_rows.cell_record(cell, measurement, time.perf_counter() - started), cell_rows.cases_table(measurement), witness, factor)
 
 
 def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> ProbedMode:

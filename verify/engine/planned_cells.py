@@ -1,4 +1,4 @@
-"""What a plan has measured: which cells and sweeps, and what is left out, with the reason. Nothing is left out unsaid."""
+"""What a plan has measured: which cells and sweeps, and what is left out, with the reason."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,17 +6,18 @@ from itertools import product
 from typing import Literal
 
 from numeric.architecture import Block
-from numeric.cells import Scenario, Subject, claim_of, exclusion_reason, variant_of
+from numeric.cells import Scenario, Subject, claim_of, exclusion_reason
 from numeric.cells.exclusions import unsupported_reason
-from numeric.formats import Mode, modes_named
+from numeric.formats import Mode
 from numeric.machine import ProbedMode
-from numeric.scenarios import scenarios_named
+from numeric.sides import Variant
 from numeric.training import BlockNotTrained
 from reports.record import CellRecord, NotMeasured
 from reports.record.cells import NotSwept
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.cell_id import CellId
 from verify.engine.training_jobs import NoTimeToTrain
-from verify.plan.plan import Plan
+from verify.plan import Plan
 from verify.records import cell_rows
 
 NEAR_ZERO = "near_zero"
@@ -33,14 +34,13 @@ class PlannedCell:
 
     subject: Subject
     machine: ProbedMode
-    variant: str
-    scenario: Scenario
+    id: CellId
     cases: int
 
     @property
     def name(self) -> str:
-        """It alone in a run has this name."""
-        return f"{self.subject.block.id}/{self.machine.mode.id}/{self.variant}/{self.scenario.id}"
+        """Unique within a run, and known before the machine is asked how it computes."""
+        return f"{self.id.block}/{self.machine.mode.id}/{self.id.variant}/{self.id.scenario}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class PlannedSweep:
 
     @property
     def name(self) -> str:
-        """They alone in a run have this name."""
+        """Unique within a run."""
         return f"{self.subject.block.id}/{self.machine.mode.id}"
 
 
@@ -72,51 +72,48 @@ class Measurements:
 
 def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed: Mapping[str, ProbedMode], refused: Mapping[str, str]) -> Measurements:
     """What the plan has measured on these blocks.  probed: by the mode's id; refused: why there is no error model of a mode, likewise."""
-    found = Measurements()
-    found.not_measured += _left_out(plan, blocks)
+    result = Measurements(not_measured=list(_left_out(plan, blocks)))
     place = 0
-    for (name, block), mode, variant in product(blocks.items(), modes_named(plan.formats), plan.variants):
+    for (name, block), mode, variant in product(blocks.items(), plan.modes, plan.variants):
         if variant not in _variants(plan, name):
             continue
         machine = probed.get(mode.id)
-        for scenario in scenarios_named(plan.scenarios):
+        numerics = mode.id if machine is None else machine.name
+        for scenario in plan.scenarios:
             if _is_unusual(plan, scenario, mode, variant):
                 continue
             if isinstance(block, BlockNotTrained):
                 place += 1
-                said = str(block) if isinstance(block, NoTimeToTrain) else f"{type(block).__name__}: {block}"
-                found.settled[place] = cell_rows.unmeasured_cell(scenario.claim, name, mode, machine, variant, scenario.id, _why(block), said)
+                cell = CellId(scenario.claim, name, numerics, variant.id, scenario.id)
+                result.settled[place] = cell_rows.unmeasured_cell(cell, mode, machine, *_untrained(block))
                 continue
             if scenario.refuses(block.block, mode) is not None:
                 continue
             place += 1
-            reason = exclusion_reason(block.block, block.model.block, mode, scenario, variant_of(block, variant))
+            cell = CellId(claim_of(scenario, block.model.block), name, numerics, variant.id, scenario.id)
+            reason = exclusion_reason(block.block, block.model.block, mode, scenario, variant)
             if reason is not None:
-                claim = claim_of(scenario, block.model.block)
-                found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, machine, variant, scenario.id, Verdict.SKIPPED, reason)
-                continue
-            if machine is None:
-                claim = claim_of(scenario, block.model.block)
-                found.settled[place] = cell_rows.unmeasured_cell(claim, name, mode, None, variant, scenario.id, *_unasked(mode, refused))
-                continue
-            cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
-            found.cells[place] = PlannedCell(block, machine, variant, scenario, cases)
-    for (name, block), mode in product(blocks.items(), modes_named(plan.formats)):
+                result.settled[place] = cell_rows.unmeasured_cell(cell, mode, machine, Verdict.SKIPPED, reason)
+            elif machine is None:
+                result.settled[place] = cell_rows.unmeasured_cell(cell, mode, None, *_unasked(mode, refused))
+            else:
+                cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
+                result.cells[place] = PlannedCell(block, machine, cell, cases)
+    for (name, block), mode in product(blocks.items(), plan.modes):
         machine = probed.get(mode.id)
         if isinstance(block, BlockNotTrained) or not _has_near_zero(plan, block.block, mode):
             continue
         place += 1
         impossible = unsupported_reason(block.model.block, mode)
-        if impossible is None and machine is None:
-            variants = _variants(plan, name)
+        variants = tuple(variant.id for variant in _variants(plan, name))
+        if impossible is not None:
+            result.not_measured.append(NotMeasured(block=name, what=f"sweeps towards a = 0 in {mode.id}", reason=impossible))
+        elif machine is None:
             verdict, reason = _unasked(mode, refused)
-            found.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=reason, verdict=verdict) for v in variants]
-        elif impossible is None and machine is not None:
-            found.sweeps[place] = PlannedSweep(block, machine, _variants(plan, name))
+            result.not_swept[place] = [NotSwept(block=name, format=mode.id, variant=v, reason=reason, verdict=verdict) for v in variants]
         else:
-            what = f"sweeps towards a = 0 in {mode.id}"
-            found.not_measured.append(NotMeasured(block=name, what=what, reason=impossible))
-    return found
+            result.sweeps[place] = PlannedSweep(block, machine, variants)
+    return result
 
 
 def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ERROR, Verdict.TIMEOUT], str]:
@@ -124,43 +121,43 @@ def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ER
     return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NOT_ASKED)
 
 
-def _why(failure: BlockNotTrained) -> Verdict:
-    return Verdict.TIMEOUT if isinstance(failure, NoTimeToTrain) else Verdict.ERROR
+def _untrained(failure: BlockNotTrained) -> tuple[Verdict, str]:
+    """Why there is no trained block."""
+    return (Verdict.TIMEOUT, str(failure)) if isinstance(failure, NoTimeToTrain) else (Verdict.ERROR, f"{type(failure).__name__}: {failure}")
 
 
 def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:
     """Scenarios that make no sense on a block or are not usual, and variants that are measured on others."""
     rows = [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)]
-    unusual = [scenario.id for scenario in scenarios_named(plan.scenarios) if any(_has_unusual(plan, scenario, block) for block in rows)]
+    unusual = [scenario.id for scenario in plan.scenarios if any(_has_unusual(plan, scenario, block) for block in rows)]
     for block in rows:
         if unusual:
             yield NotMeasured(block=block.id, what=f"{', '.join(unusual)} beyond the usual formats and the first variant", reason=USUAL_ONLY)
-        for scenario in scenarios_named(plan.scenarios):
-            modes = modes_named(plan.formats)
-            reasons = {mode.id: scenario.refuses(block, mode) for mode in modes}
+        for scenario in plan.scenarios:
+            reasons = {mode.id: scenario.refuses(block, mode) for mode in plan.modes}
             for reason in dict.fromkeys(reason for reason in reasons.values() if reason is not None):
                 where = [name for name, why in reasons.items() if why == reason]
-                what = f"scenario {scenario.id}" + ("" if len(where) == len(modes) else f" in {', '.join(where)}")
+                what = f"scenario {scenario.id}" + ("" if len(where) == len(plan.modes) else f" in {', '.join(where)}")
                 yield NotMeasured(block=block.id, what=what, reason=reason)
     for name, variant in product(blocks, plan.variants):
         if variant not in _variants(plan, name):
-            yield NotMeasured(block=name, what=f"variant {variant}", reason=OTHER_VARIANTS)
+            yield NotMeasured(block=name, what=f"variant {variant.id}", reason=OTHER_VARIANTS)
 
 
-def _variants(plan: Plan, block: str) -> tuple[str, ...]:
+def _variants(plan: Plan, block: str) -> tuple[Variant, ...]:
     """The variants that are measured on a block."""
     return plan.variants if plan.variants_on is None or block in plan.variants_on else plan.variants[:1]
 
 
-def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: str) -> bool:
+def _is_unusual(plan: Plan, scenario: Scenario, mode: Mode, variant: Variant) -> bool:
     """Whether a cell is left to a profile that has hours."""
     return not plan.everywhere and scenario.usual is not None and (mode.id not in scenario.usual or variant != plan.variants[0])
 
 
 def _has_unusual(plan: Plan, scenario: Scenario, block: Block) -> bool:
-    combinations = product(modes_named(plan.formats), _variants(plan, block.id))
+    combinations = product(plan.modes, _variants(plan, block.id))
     return any(_is_unusual(plan, scenario, mode, variant) and scenario.refuses(block, mode) is None for mode, variant in combinations)
 
 
 def _has_near_zero(plan: Plan, block: Block, mode: Mode) -> bool:
-    return any(scenario.id == NEAR_ZERO and scenario.refuses(block, mode) is None for scenario in scenarios_named(plan.scenarios))
+    return any(scenario.id == NEAR_ZERO and scenario.refuses(block, mode) is None for scenario in plan.scenarios)

@@ -1,11 +1,10 @@
 """The machine asked about each mode of a plan, at the shapes of its blocks: in the pool's processes if they have nothing else to do."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from numeric.architecture import ContextualBlock, asked_shapes
-from numeric.formats import modes_named
-from numeric.machine import ProbedMode, UnsupportedNumerics, refinements_named
+from numeric.machine import ProbedMode, UnsupportedNumerics
 from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
 from numeric.machine.probing import Answer
 from numeric.machine.refinements import TITLES
@@ -13,9 +12,9 @@ from numeric.rules import assumes_a_library, probe_elementary
 from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers
-from verify.plan.plan import Plan
-
-Step = Callable[[str, int, int], None]
+from verify.plan import Plan
+from verify.progress import OnStep
+from verify.records.row_of import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +35,19 @@ class ProbedMachine:
 class Probing:
     """Questions on their way."""
 
-    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: Step) -> None:
+    def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
-        self._plan, self._blocks, self._step = plan, blocks, step
-        self._shapes, self._left_out = asked_shapes(blocks), refinements_named(plan.without)
-        self._modes = modes_named(plan.formats) if blocks else []
+        self._blocks, self._step = blocks, step
+        self._shapes, self._device, self._left_out = asked_shapes(blocks), plan.request.device, plan.without
+        self._modes = plan.modes if blocks else ()
         self._pool, self._asks = pool, pool.uses_processes and not busy
         if self._asks:
             for index, mode in enumerate(self._modes):
-                self._pool.submit(index, probe_mode, mode, self._shapes, plan.device, self._left_out)
+                self._pool.submit(index, probe_mode, mode, self._shapes, self._device, self._left_out)
 
     def results(self) -> ProbedMachine:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
-        found: dict[int, ProbedMode] = {}
+        probed: dict[int, ProbedMode] = {}
         refused: dict[int, UnsupportedNumerics] = {}
         for index, outcome in self._outcomes():
             if isinstance(outcome, OutOfTime):
@@ -58,22 +57,22 @@ class Probing:
             elif isinstance(outcome, Exception):
                 raise outcome
             else:
-                found[index] = outcome
-            self._step("probe the machine", len(found) + len(refused), len(self._modes))
+                probed[index] = outcome
+            self._step("probe the machine", len(probed) + len(refused), len(self._modes))
         if refused and len(refused) == len(self._modes):
             raise refused[min(refused)]
-        rows = [found[index] for index in sorted(found)]
+        rows = [probed[index] for index in sorted(probed)]
         complete = len(rows) + len(refused) == len(self._modes)
-        answers = [_row(answer) for row in rows for answer in row.answers]
+        answers: list[Answer] = [answer for row in rows for answer in row.answers]
         assumed = any(assumes_a_library(block.network) for block in self._blocks)
         if assumed and complete:  # else the time is over, and little will be measured
             widths = tuple(sorted({p for p, _ in self._shapes["shapes"]}))
             for storage in dict.fromkeys(mode.activations for mode in self._modes):
-                answers += [_row(answer) for answer in probe_elementary(storage, self._plan.device, widths=widths)]
+                answers += probe_elementary(storage, self._device, widths=widths)
         refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
         bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
         reasons = {self._modes[index].id: str(refused[index]) for index in sorted(refused)}
-        return ProbedMachine({row.mode.id: row for row in rows}, reasons, answers, complete, bounds)
+        return ProbedMachine({row.mode.id: row for row in rows}, reasons, [row_of(Probe, answer) for answer in answers], complete, bounds)
 
     def _outcomes(self) -> Iterator[tuple[int, ProbedMode | Exception]]:
         if self._asks:
@@ -83,11 +82,7 @@ class Probing:
             if self._pool.over:
                 return
             try:
-                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._plan.device, self._left_out)
+                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._device, self._left_out)
             except UnsupportedNumerics as error:
                 outcome = error
             yield index, outcome
-
-
-def _row(answer: Answer) -> Probe:
-    return Probe(id=answer.id, question=answer.question, answer=answer.answer)

@@ -78,7 +78,7 @@ def _end_with_parent() -> None:
 class Workers:
     """A pool: ``with Workers(jobs) as pool: pool.submit(key, function, *arguments); for key, result in pool.results(): ...``.
 
-    apart: whether work is done in other processes than this one, as it is with two jobs and more; seconds: for the whole of the pool's life.
+    uses_processes: whether work is done in other processes than this one; if not given, with two jobs and more. seconds: for the whole of the pool's life.
     What was begun in this process cannot be stopped, and is ended when the time is over.
     """
 
@@ -127,7 +127,7 @@ class Workers:
                     self._pool.close() if kind is None and not self.over else self._pool.stop()
                     self._pool.join()
         finally:
-            self._pass_on_what_was_said()
+            self._pass_on_stderr()
             self._words.cleanup()
 
     def submit(self, key: int, function: Callable[..., Any], *arguments: Any, seconds: float | None = None) -> None:
@@ -149,7 +149,7 @@ class Workers:
             yield self._running.pop(future), outcome
 
     def results(self) -> Iterator[tuple[int, Any]]:
-        """All that is not yet told of, as it is finished; OutOfTime for what is not when the pool's time is over."""
+        """All that is not yet given, as it is finished; OutOfTime for what is not when the pool's time is over."""
         while self._waiting:
             key, function, arguments = self._waiting.pop(0)
             try:
@@ -194,14 +194,14 @@ class Workers:
             return error
 
     def _last_lines(self, process: int | None) -> str:
-        said = Path(self._words.name) / str(process)
-        lines = said.read_text(encoding="utf-8", errors="replace").splitlines() if said.exists() else []
+        log = Path(self._words.name) / str(process)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
         return "\n".join(lines[-LAST_LINES:])
 
-    def _pass_on_what_was_said(self) -> None:
-        """What the processes wrote to stderr, to this one's."""
-        for said in sorted(Path(self._words.name).iterdir()):
-            sys.stderr.write(said.read_text(encoding="utf-8", errors="replace"))
+    def _pass_on_stderr(self) -> None:
+        """Write what the processes wrote to stderr to this one's."""
+        for log in sorted(Path(self._words.name).iterdir()):
+            sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))
 
 
 def ended_how(exitcode: int) -> str:

@@ -7,14 +7,11 @@ stand in the order of the plan, whatever was finished first.
 
 import time
 from collections.abc import Iterator
-from typing import Protocol
 
 from numeric.arithmetics import check_reference
-from numeric.blocks import blocks_named
-from numeric.cells import Subject, claim_of
+from numeric.cells import Subject
 from numeric.machine import use_one_thread
 from numeric.training import BlockNotTrained, TrainedBlock
-from numeric.user_blocks import OwnBlock
 from reports.ci import write_for_ci
 from reports.page import write_report
 from reports.record import NearZeroSweep, RunRecord
@@ -25,6 +22,7 @@ from reports.record.run_folder import write_run
 from symbolic.claims import load_claims
 from symbolic.prover import prove
 from symbolic.vocabulary import CallError
+from verify.engine.experiment_jobs import Experiment, experiments_left_out, never_begun, planned_experiments
 from verify.engine.failures import failure_of
 from verify.engine.jobs import CellFound, measure, sweep_near_zero
 from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned
@@ -33,29 +31,22 @@ from verify.engine.processes import Workers
 from verify.engine.run_state import RunState, opened_journal
 from verify.engine.training_jobs import NoTimeToTrain, Training
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
+from verify.progress import OnStep, shown
 from verify.records import cell_rows, claim_rows
-from verify.records.experiment_rows import Experiment, experiments, left_out, never_begun, write_data
+from verify.records.figure_data import write_figure_data
+from verify.run_folder import OpenRun
 from verify.run_folder.disk_full import reporting_full_disk
-from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
+from verify.run_folder.run_folder import JOURNAL_FILE, now
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
 
-
 TIME_OVER = "the run's time was over before it was put to the prover"
 
 
-class Ui(Protocol):
-    """Where progress is shown."""
-
-    def step(self, label: str, done: int, total: int) -> None:
-        """So much of a part of the run is done."""
-
-
-def run(start: OpenRun, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
+def run_plan(start: OpenRun, step: OnStep) -> RunRecord:
     """Run the whole plan into its folder, or what is left of it.
 
-    own: a user's block, which is measured in place of the plan's.
     Raises KeyboardInterrupt after everything finished is on disk; DiskFull; CannotResume.
     """
     use_one_thread()
@@ -64,7 +55,7 @@ def run(start: OpenRun, ui: Ui, own: OwnBlock | None = None) -> RunRecord:
         state = RunState(start, journal)
         try:
             with CasesWriter(start.folder) as cases:
-                _work(state, cases, ui, own)
+                _work(state, cases, step)
         except BaseException as error:
             if state.goes_on:  # else its folder stays as it was
                 state.save(status=_status(error))
@@ -86,33 +77,32 @@ def _status(error: BaseException) -> int:
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
 
 
-def _work(state: RunState, cases: CasesWriter, ui: Ui, own: OwnBlock | None) -> None:
-    registry = blocks_named(state.plan.blocks) if own is None else []
-    modules = [block.build(block.recipe) for block in registry] if own is None else [own.model.block]
-    with Workers(state.plan.jobs, uses_processes=state.plan.uses_processes, seconds=state.plan.run_seconds) as pool:
-        training = Training(registry, pool, step=ui.step)
+def _work(state: RunState, cases: CasesWriter, step: OnStep) -> None:
+    plan = state.plan
+    modules = [*(block.build(block.recipe) for block in plan.registered), *(subject.model.block for subject in plan.ready)]
+    with Workers(plan.jobs, uses_processes=plan.uses_processes, seconds=plan.request.run_seconds) as pool:
+        training = Training(plan.registered, pool, step=step)
         # What needs no trained block is done while they train; where all are cached, the pool's processes probe meanwhile.
-        probing = Probing(state.plan, modules, pool, busy=training.begun, step=ui.step)
+        probing = Probing(plan, modules, pool, busy=training.begun, step=step)
         if not state.resumes:
-            _prove(state, pool, ui)
+            _prove(state, pool, step)
         machine, trained = _prepared(state, training, probing)
-        blocks: dict[str, Subject | BlockNotTrained] = {name: found.alone() if isinstance(found, TrainedBlock) else found for name, found in trained.items()}
-        if own is not None:
-            blocks[own.block.id] = own
-        found = planned(state.plan, blocks, machine.probed, machine.refused)
-        made = {-number: row for number, row in enumerate(experiments(state.plan, trained, machine.probed), start=1)}
-        state.cells.update(found.settled)
-        state.not_swept.update(found.not_swept)
-        state.not_measured += [*found.not_measured, *left_out(state.plan, trained)]
-        if state.plan.experiments and not (machine.complete and not any(isinstance(block, NoTimeToTrain) for block in trained.values())):
+        blocks: dict[str, Subject | BlockNotTrained] = {name: block.alone() if isinstance(block, TrainedBlock) else block for name, block in trained.items()}
+        blocks.update({subject.block.id: subject for subject in plan.ready})
+        measurements = planned(plan, blocks, machine.probed, machine.refused)
+        made = {-number: row for number, row in enumerate(planned_experiments(plan, trained, machine.probed), start=1)}
+        state.cells.update(measurements.settled)
+        state.not_swept.update(measurements.not_swept)
+        state.not_measured += [*measurements.not_measured, *experiments_left_out(plan, trained)]
+        if plan.experiments and not (machine.complete and not any(isinstance(block, NoTimeToTrain) for block in trained.values())):
             state.experiments = never_begun(state.experiments)
         if state.resumes:
-            state.go_on(found, made)
-            _prove(state, pool, ui)  # not before it is sure that the run is the same
+            state.go_on(measurements, made)
+            _prove(state, pool, step)  # not before it is sure that the run is the same
         else:
             state.save()
-        _measure(state, cases, pool, ui, found, made)
-    write_data(state.experiments, state.folder)
+        _measure(state, cases, pool, step, measurements, made)
+    write_figure_data(state.experiments, state.folder)
 
 
 def _prepared(state: RunState, training: Training, probing: Probing) -> tuple[ProbedMachine, dict[str, TrainedBlock | BlockNotTrained]]:
@@ -124,49 +114,46 @@ def _prepared(state: RunState, training: Training, probing: Probing) -> tuple[Pr
     return machine, trained
 
 
-def _measure(state: RunState, cases: CasesWriter, pool: Workers, ui: Ui, found: Measurements, made: dict[int, Experiment]) -> None:
+def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, planned: Measurements, made: dict[int, Experiment]) -> None:
     """Measure all that is there."""
-    plan = state.plan
+    plan, seed = state.plan, state.plan.request.seed
     for key, experiment in made.items():
         pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
-    for key, cell in found.cells.items():
-        what = cell.subject, cell.machine, cell.variant, cell.scenario.id, cell.cases, plan.profile.certified, plan.seed
-        pool.submit(key, measure, *what, seconds=plan.cell_seconds)
-    for key, sweep in found.sweeps.items():
-        pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.seed, seconds=plan.cell_seconds)
-    total = len(made) + len(found.cells) + len(found.sweeps)
+    for key, cell in planned.cells.items():
+        pool.submit(key, measure, cell.subject, cell.machine, cell.id, cell.cases, plan.profile.certified, seed, seconds=plan.cell_seconds)
+    for key, sweep in planned.sweeps.items():
+        pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, seed, seconds=plan.cell_seconds)
+    total = len(made) + len(planned.cells) + len(planned.sweeps)
     saved = time.monotonic()
     for done, (key, outcome) in enumerate(pool.results(), start=1):
         if key in made:
             experiment = made[key]
             state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
-        elif key in found.cells:
-            _keep_cell(state, cases, key, found.cells[key], outcome)
+        elif key in planned.cells:
+            _keep_cell(state, cases, key, planned.cells[key], outcome)
         else:
-            _keep_sweep(state, key, found.sweeps[key], outcome)
-        ui.step("measure", done, total)
+            _keep_sweep(state, key, planned.sweeps[key], outcome)
+        step("measure", done, total)
         if time.monotonic() - saved > SAVED_EVERY:
             state.save()
             saved = time.monotonic()
 
 
-def _prove(state: RunState, pool: Workers, ui: Ui) -> None:
+def _prove(state: RunState, pool: Workers, step: OnStep) -> None:
     """Prove what is not proved yet, as long as there is time."""
-    claims = load_claims(state.plan.claims) if state.plan.claims else []
-    for index, claim in enumerate(claims):
-        ui.step("prove", index, len(claims))
+    if not state.plan.claims:
+        return
+    for claim in shown(step, "prove", load_claims(state.plan.claims)):
         if claim.id not in state.claims:
             state.keep_claim(claim_rows.unproved_claim(claim, TIME_OVER) if pool.over else claim_rows.claim_record(prove(claim)))
-    if claims:
-        ui.step("prove", len(claims), len(claims))
-        state.save()
+    state.save()
 
 
 def _trained_blocks(state: RunState, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
-    for block, found in training.results():
-        if isinstance(found, TrainedBlock):
-            state.keep_model(found)
-        yield block.id, found
+    for block, outcome in training.results():
+        if isinstance(outcome, TrainedBlock):
+            state.keep_model(outcome)
+        yield block.id, outcome
 
 
 def _keep_cell(state: RunState, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:
@@ -175,12 +162,11 @@ def _keep_cell(state: RunState, cases: CasesWriter, key: int, cell: PlannedCell,
         state.keep_cell(key, cell.name, outcome, cases)
         return
     failure = failure_of(outcome, cell.name, state.folder)
-    claim, block, machine = claim_of(cell.scenario, cell.subject.model.block), cell.subject.block.id, cell.machine
-    state.cells[key] = cell_rows.unmeasured_cell(claim, block, machine.mode, machine, cell.variant, cell.scenario.id, failure.verdict, failure.reason)
+    state.cells[key] = cell_rows.unmeasured_cell(cell.id, cell.machine.mode, cell.machine, failure.verdict, failure.reason)
 
 
 def _keep_sweep(state: RunState, key: int, sweep: PlannedSweep, outcome: list[NearZeroSweep] | Exception) -> None:
-    """The sweeps' rows; those that failed are told as that, and make the run incomplete."""
+    """The sweeps' rows; those that failed are reported as that, and make the run incomplete."""
     if not isinstance(outcome, Exception):
         state.keep_sweeps(key, sweep.name, outcome)
         return

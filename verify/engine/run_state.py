@@ -17,30 +17,32 @@ from reports.record.run_folder import write_run, write_witness
 from reports.record.run_record import RunInfo
 from symbolic.errata import load_errata
 from symbolic.vocabulary import Verdict
+from verify.engine.experiment_jobs import Experiment, with_outcome
 from verify.engine.failures import Failure
 from verify.engine.jobs import CellFound
 from verify.engine.planned_cells import Measurements
 from verify.engine.probing_jobs import ProbedMachine
 from verify.records import cell_rows, claim_rows
-from verify.records.experiment_rows import Experiment, steps_that_stay, with_outcome
-from verify.run_folder.environment import code_digest, describe_environment
+from verify.records.experiment_rows import steps_that_stay
+from verify.run_folder import OpenRun, describe_environment
+from verify.run_folder.environment import code_digest
 from verify.run_folder.journal import Journal, begin_journal
 from verify.run_folder.journal_entries import (
+    Answers,
+    FinishedCell,
+    FinishedClaim,
+    FinishedExperiment,
+    FinishedModel,
+    FinishedSweeps,
     FinishedWork,
     Header,
-    KeptCell,
-    cell_entry,
-    claim_entry,
-    digest,
-    experiment_entry,
-    header_entry,
-    model_entry,
-    probes_entry,
-    resumed_entry,
-    sweeps_entry,
+    JournalLine,
+    Resumed,
+    content_digest,
+    entry_of,
 )
 from verify.run_folder.resuming import refuse_other_answers, refuse_other_weights
-from verify.run_folder.run_folder import JOURNAL_FILE, OpenRun, now
+from verify.run_folder.run_folder import JOURNAL_FILE, now
 
 FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
 """The errata on §4.3 that the numeric floor measures: by ‖A(x)‖, and by layers whose updates do not vanish."""
@@ -49,9 +51,10 @@ FACTOR_LEFT_OUT, NO_CONSEQUENCE = 2, 9
 def opened_journal(start: OpenRun) -> Journal:
     """The journal of a run, begun with what the run is if it is new. Raises OSError."""
     path = start.folder / JOURNAL_FILE
-    if start.kept is None:
-        environment = describe_environment(start.plan.device, [])
-        begin_journal(path, header_entry(Header(start.run_id, start.started, start.plan, code_digest(), environment)))
+    if start.finished is None:
+        request = start.plan.request
+        environment = describe_environment(request.device, [])
+        begin_journal(path, entry_of(Header(run_id=start.run_id, started=start.started, request=request, code=code_digest(), environment=environment)))
     return Journal(path)
 
 
@@ -60,10 +63,10 @@ class RunState:
 
     def __init__(self, start: OpenRun, journal: Journal) -> None:
         self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
-        self.resumes = start.kept is not None
-        self.kept = start.kept or FinishedWork()
-        self.resumed = self.kept.resumed
-        self.environment: Environment = describe_environment(self.plan.device, [])
+        self.resumes = start.finished is not None
+        self.finished = start.finished or FinishedWork()
+        self.resumed = self.finished.resumed
+        self.environment: Environment = describe_environment(self.plan.request.device, [])
         self.bounds: Bounds | None = None
         self.goes_on = not self.resumes
         """Whether it is sure that the run is the same as before."""
@@ -83,83 +86,83 @@ class RunState:
         """A claim that was put to the prover."""
         self.claims[row.id] = row
         if row.verdict not in NOT_RUN:
-            self._journal.append(claim_entry(row))
+            self._append(FinishedClaim(row=row))
 
     def keep_model(self, trained: TrainedBlock) -> None:
         """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
         name, weights = trained.block.id, weights_digest(trained.model.state_dict())
-        refuse_other_weights(self.kept.models, name, weights)
-        if name in self.kept.models:
-            self.models.append(self.kept.models[name].row)
+        refuse_other_weights(self.finished.models, name, weights)
+        if name in self.finished.models:
+            self.models.append(self.finished.models[name].row)
             return
         row = cell_rows.model_record(trained)
         self.models.append(row)
-        self._journal.append(model_entry(row, weights))
+        self._append(FinishedModel(row=row, weights=weights))
 
     def keep_machine(self, machine: ProbedMachine) -> None:
         """What the machine answered. Raises CannotResume if it answered otherwise before."""
         self.bounds, self.environment = machine.bounds, self.environment.model_copy(update={"probes": machine.answers})
         if not machine.complete:
             return
-        refuse_other_answers(self.kept.probes, machine.answers)
-        if self.kept.probes is None:
-            self._journal.append(probes_entry(machine.answers))
+        refuse_other_answers(self.finished.probes, machine.answers)
+        if self.finished.probes is None:
+            self._append(Answers(rows=machine.answers))
 
-    def go_on(self, found: Measurements, made: dict[int, Experiment]) -> None:
+    def go_on(self, planned: Measurements, made: dict[int, Experiment]) -> None:
         """What the run depends on was found as it was: take over what was finished of what is planned, and take it out of the plan."""
-        self.claims.update(self.kept.claims)
-        for key, cell in list(found.cells.items()):
-            if cell.name in self.kept.cells:
-                self._take_cell(key, self.kept.cells[cell.name])
-                del found.cells[key]
+        self.claims.update(self.finished.claims)
+        for key, cell in list(planned.cells.items()):
+            if cell.name in self.finished.cells:
+                self._take_cell(key, self.finished.cells[cell.name])
+                del planned.cells[key]
         # Where this start had no time to train or to ask the machine, what an earlier one measured stands all the same.
-        for key, row in found.settled.items():
+        for key, row in planned.settled.items():
             name = "/".join((row.block, row.format, row.variant, row.scenario))
-            if name in self.kept.cells:
-                self._take_cell(key, self.kept.cells[name])
-        for key, rows in found.not_swept.items():
+            if name in self.finished.cells:
+                self._take_cell(key, self.finished.cells[name])
+        for key, rows in planned.not_swept.items():
             name = f"{rows[0].block}/{rows[0].format}"
-            if name in self.kept.sweeps:
-                self.near_zero[key] = self.kept.sweeps[name]
+            if name in self.finished.sweeps:
+                self.near_zero[key] = self.finished.sweeps[name]
                 del self.not_swept[key]
-        for key, sweep in list(found.sweeps.items()):
-            if sweep.name in self.kept.sweeps:
-                self.near_zero[key] = self.kept.sweeps[sweep.name]
-                del found.sweeps[key]
+        for key, sweep in list(planned.sweeps.items()):
+            if sweep.name in self.finished.sweeps:
+                self.near_zero[key] = self.finished.sweeps[sweep.name]
+                del planned.sweeps[key]
         for key, experiment in list(made.items()):
-            if experiment.name in self.kept.experiments:
-                self._take_experiment(experiment, self.kept.experiments[experiment.name])
+            if experiment.name in self.finished.experiments:
+                self._take_experiment(experiment, self.finished.experiments[experiment.name])
                 del made[key]
         self.goes_on = True
         self.resumed += 1
-        self._journal.append(resumed_entry(now()))
+        self._append(Resumed(at=now()))
         self.save()
 
-    def keep_cell(self, key: int, name: str, found: CellFound, cases: CasesWriter) -> None:
+    def keep_cell(self, key: int, name: str, measured: CellFound, cases: CasesWriter) -> None:
         """A measured cell: its cases and its witness first, so that its line in the journal vouches for them."""
-        row, witness = found.row, None
-        rows = cases.append(row.id, found.cases)
-        if found.witness is not None:
-            row, witness = row.model_copy(update={"witness": write_witness(found.witness, row.id, self.folder)}), digest(found.witness)
-        kept = KeptCell(row, found.gradient_factor, rows, witness)
-        self._journal.append(cell_entry(name, kept))
-        self._take_cell(key, kept)
+        row, witness = measured.row, None
+        rows = cases.append(row.id, measured.cases)
+        if measured.witness is not None:
+            row, witness = row.model_copy(update={"witness": write_witness(measured.witness, row.id, self.folder)}), content_digest(measured.witness)
+        cell = FinishedCell(name=name, row=row, gradient_factor=measured.gradient_factor, cases=rows, witness=witness)
+        self._append(cell)
+        self._take_cell(key, cell)
 
-    def _take_cell(self, key: int, kept: KeptCell) -> None:
+    def _take_cell(self, key: int, cell: FinishedCell) -> None:
         """A cell whose cases are on disk."""
-        self.cells[key] = kept.row
-        if kept.gradient_factor is not None:
-            self.gradient_factors[key] = kept.gradient_factor
+        self.cells[key] = cell.row
+        if cell.gradient_factor is not None:
+            self.gradient_factors[key] = cell.gradient_factor
 
     def keep_sweeps(self, key: int, name: str, rows: list[NearZeroSweep]) -> None:
         """The sweeps of one block in one format."""
-        self._journal.append(sweeps_entry(name, rows))
+        self._append(FinishedSweeps(name=name, rows=rows))
         self.near_zero[key] = rows
 
     def keep_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
         """An experiment's row, or what came in its place."""
         if isinstance(outcome, Row):
-            self._journal.append(experiment_entry(experiment.name, experiment.field, outcome))
+            self._append(FinishedExperiment.model_validate({"name": experiment.name, "row": outcome}))
         self._take_experiment(experiment, outcome)
 
     def _take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
@@ -173,8 +176,8 @@ class RunState:
             started=self.started,
             finished=finished,
             profile=self.plan.profile.id,
-            seed=self.plan.seed,
-            command=self.plan.command,
+            seed=self.plan.request.seed,
+            command=self.plan.request.command,
             exit_status=status,
             resumed=self.resumed,
         )
@@ -204,6 +207,9 @@ class RunState:
             row = claim_rows.erratum_record(erratum, proved, measured.get(erratum.number))
             if row is not None:
                 yield row
+
+    def _append(self, line: JournalLine) -> None:
+        self._journal.append(entry_of(line))
 
     def save(self, *, status: int | None = None) -> None:
         """Write the record as it stands."""

@@ -1,12 +1,11 @@
 """Blocks trained in processes of their own, like cells: what is trained does not depend on how many."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from numeric.architecture import Block
 from numeric.training import BlockNotTrained, TrainedBlock, is_cached, trained
 from verify.engine.processes import OutOfTime, Workers
-
-Step = Callable[[str, int, int], None]
+from verify.progress import OnStep
 
 
 class NoTimeToTrain(BlockNotTrained):
@@ -16,8 +15,8 @@ class NoTimeToTrain(BlockNotTrained):
 class Training:
     """Blocks on their way: those that are not in the cache begin at once, in the pool's processes, so that their maker can do something else."""
 
-    def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: Step, again: bool = False) -> None:
-        """step: called with a label, what is done and what is to do. again: train what is cached, too. The pool has nothing else to do meanwhile."""
+    def __init__(self, blocks: Sequence[Block], pool: Workers, *, step: OnStep, again: bool = False) -> None:
+        """again: train what is cached, too. The pool has nothing else to do meanwhile."""
         self._blocks, self._pool, self._step, self._again = blocks, pool, step, again
         missing = [index for index, block in enumerate(blocks) if again or not is_cached(block)]
         # One alone is trained in this process, where its progress can be seen.
@@ -25,7 +24,7 @@ class Training:
         for index in missing[: self._begun]:
             pool.submit(index, _train, blocks[index], again)
         if self._begun:
-            self._told(0)
+            self._show(0)
 
     @property
     def begun(self) -> bool:
@@ -37,28 +36,28 @@ class Training:
 
         Raises UnusableWeights.
         """
-        found: dict[int, TrainedBlock | BlockNotTrained] = {}
+        outcomes: dict[int, TrainedBlock | BlockNotTrained] = {}
         for index, outcome in self._pool.results() if self._begun else ():
             if isinstance(outcome, Exception) and not isinstance(outcome, BlockNotTrained | OutOfTime):
                 raise outcome
-            found[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
-            self._told(len(found))
+            outcomes[index] = _no_time(self._blocks[index]) if isinstance(outcome, OutOfTime) else outcome
+            self._show(len(outcomes))
         for index, block in enumerate(self._blocks):
-            if index not in found:
+            if index not in outcomes:
                 try:
                     self._pool.refuse_if_over()
-                    found[index] = trained(block, progress=self._stepped, retrain=self._again)
+                    outcomes[index] = trained(block, progress=self._stepped, retrain=self._again)
                 except BlockNotTrained as failure:
-                    found[index] = failure
+                    outcomes[index] = failure
                 except OutOfTime:
-                    found[index] = _no_time(block)
-            yield block, found[index]
+                    outcomes[index] = _no_time(block)
+            yield block, outcomes[index]
 
     def _stepped(self, label: str, done: int, total: int) -> None:
         self._pool.refuse_if_over()
         self._step(label, done, total)
 
-    def _told(self, done: int) -> None:
+    def _show(self, done: int) -> None:
         self._step(f"train {self._begun} blocks", done, self._begun)
 
 

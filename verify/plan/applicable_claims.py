@@ -35,12 +35,12 @@ def claims_measured(block: Block) -> list[str]:
 def _of_its_form(module: ContextualBlock) -> list[str]:
     if module.skip:
         return ["theorem-a.2"]
-    found = ["gated"] if len(module.first_layers) > 1 else []
+    claims = ["gated"] if len(module.first_layers) > 1 else []
     if module.norm is None:
-        return found
+        return claims
     if module.parallel:
         return ["parallel"]
     layers = output_layers(module, wiring(module))
     if layers.gates is not None:
         return ["mixture-of-experts"]
-    return [*found, "pre-ln" if layers.bias is not None else "bias-free-output"]
+    return [*claims, "pre-ln" if layers.bias is not None else "bias-free-output"]

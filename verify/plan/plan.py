@@ -1,83 +1,74 @@
 """What a run is to check, settled and validated before anything runs."""
 
 import os
-import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from verify.plan.profiles import Profile, profile_named
+from verify.plan.request import Request
+from verify.plan.user_file import load_own
 
 if TYPE_CHECKING:
-    from numeric.user_blocks import OwnBlock
+    from numeric.architecture import Block
+    from numeric.cells import Scenario, Subject
+    from numeric.formats import Mode
+    from numeric.machine import Refinement
+    from numeric.sides import Variant
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole run. Every name in it exists."""
+    """The whole run."""
 
-    command: str
-    """The command that repeats the run."""
+    request: Request
+    """The call, with the device and the jobs that it comes to, and each name once."""
     profile: Profile
-    seed: int
-    device: str
     claims: tuple[str, ...]
-    """Claims to prove; may be empty."""
-    blocks: tuple[str, ...]
-    formats: tuple[str, ...]
-    variants: tuple[str, ...]
-    scenarios: tuple[str, ...]
+    """Ids of the claims to prove; may be empty."""
+    registered: "tuple[Block, ...]"
+    """Blocks of the registry, which are trained first."""
+    ready: "tuple[Subject, ...]"
+    """Blocks that are measured as they are: a user's own."""
+    modes: "tuple[Mode, ...]"
+    variants: "tuple[Variant, ...]"
+    scenarios: "tuple[Scenario, ...]"
+    without: "tuple[Refinement, ...]"
+    """Refinements that the bounds do without, to compare."""
     cases: int
     """Cases in each cell."""
     jobs: int
     """Processes that measure at once."""
-    variants_on: tuple[str, ...] | None = None
-    """Blocks on which every variant is measured; the first alone on the others. None: on all."""
-    everywhere: bool = True
-    """Whether every scenario is measured in every format and variant, and not in its usual ones alone."""
-    experiments: bool = False
-    """Whether the paper's figures are made, of all blocks in the plan."""
-    without: tuple[str, ...] = ()
-    """Refinements that the bounds do without, to compare."""
-    cell_seconds: float | None = None
+    cell_seconds: float | None
     """Seconds that each cell, sweep or experiment may take; None: without a limit."""
-    run_seconds: float | None = None
-    """Seconds that the run may take, counted anew when it is resumed; None: without a limit."""
 
     @property
-    def verb(self) -> str:
-        """The command of ``verify`` that made it."""
-        return shlex.split(self.command)[1]
+    def blocks(self) -> tuple[str, ...]:
+        """Their names, in the order of the record."""
+        return (*(block.id for block in self.registered), *(subject.block.id for subject in self.ready))
+
+    @property
+    def variants_on(self) -> tuple[str, ...] | None:
+        """Blocks on which every variant is measured; the first alone on the others. None: on all."""
+        return self.profile.variants_on if self.request.variant is None else None
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether every scenario is measured in every format and variant, and not in its usual ones alone."""
+        return self.profile.everywhere or self.request.format is not None
+
+    @property
+    def experiments(self) -> bool:
+        """Whether the paper's figures are made, of all blocks in the plan."""
+        return self.profile.experiments and self.request.verb == "all"
 
     @property
     def uses_processes(self) -> bool:
         """Whether it is measured in processes of their own, which can be stopped."""
-        return self.jobs > 1 or self.cell_seconds is not None or self.run_seconds is not None
+        return self.jobs > 1 or self.cell_seconds is not None or self.request.run_seconds is not None
 
 
-def make_plan(
-    verb: str,
-    *,
-    profile: str,
-    seed: int,
-    device: str,
-    claims: Sequence[str] | None = None,
-    blocks: Sequence[str] | None = None,
-    formats: Sequence[str] | None = None,
-    variants: Sequence[str] | None = None,
-    scenarios: Sequence[str] | None = None,
-    cases: int | None = None,
-    jobs: int | None = None,
-    without: Sequence[str] | None = None,
-    cell_seconds: float | None = None,
-    run_seconds: float | None = None,
-    own: "OwnBlock | None" = None,
-    target: str = "",
-) -> Plan:
-    """A plan; None takes everything there is. Raises a CallError for a name that does not exist.
-
-    own: a user's block, which takes the place of the registry's, and brings its own variants; target: how the command names it.
-    """
+def make_plan(request: Request) -> Plan:
+    """The plan of a request. Raises a CallError for a name that does not exist, or a user's file that cannot be used."""
     from numeric.blocks import blocks_named
     from numeric.cells import variant_of
     from numeric.formats import modes_named
@@ -86,51 +77,27 @@ def make_plan(
     from numeric.sides import variants_named
     from symbolic.claims import claim_ids
 
-    blocks, formats, variants, scenarios = (None if names is None else list(dict.fromkeys(names)) for names in (blocks, formats, variants, scenarios))
-    row = profile_named(profile)
-    chosen_variants = variants
-    if own is not None:
-        variants = list(own.variants) if variants is None else variants
-    found_device = device_named(device)
-    chosen = {
-        "block": (own.block.id,) if own else tuple(block.id for block in blocks_named(row.blocks if blocks is None else blocks)),
-        "format": tuple(mode.id for mode in modes_named(row.formats if formats is None else formats) if found_device in mode.runs_on),
-        "variant": tuple(variant_of(own, name).id for name in variants or ()) if own else tuple(variant.id for variant in variants_named(variants)),
-        "scenario": tuple(scenario.id for scenario in scenarios_named(row.scenarios if scenarios is None else scenarios)),
-    }
-    left_out = tuple(row.value for row in refinements_named(list(dict.fromkeys(without or ()))))
-    given = {"block": blocks, "format": formats, "variant": chosen_variants, "scenario": scenarios, "without": left_out}
-    words = ["verify", verb, *([target] if target else []), "--profile", row.id, "--seed", str(seed), "--device", found_device]
-    for option, names in given.items():
-        for name in names or ():
-            words += [f"--{option}", name]
-    if cases is not None:
-        words += ["--cases", str(cases)]
-    for option, seconds in (("--cell-seconds", cell_seconds), ("--run-seconds", run_seconds)):
-        if seconds is not None:
-            words += [option, f"{seconds:g}"]
-    jobs = 1 if own is not None else (os.cpu_count() or 1) if jobs is None else jobs  # a user's file cannot be sent to another process
+    own = load_own(request.target) if request.target else None  # it takes the place of the registry's blocks, and brings its own variants
+    names: dict[str, Any] = {option: _each_once(getattr(request, option)) for option in ("block", "format", "variant", "scenario", "without")}
+    profile, device = profile_named(request.profile), device_named(request.device)
+    jobs = 1 if own else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
+    usual_seconds = None if jobs == 1 else profile.cell_seconds * max(1.0, (request.cases or 0) / profile.cases)
     return Plan(
-        shlex.join(words),
-        row,
-        seed,
-        found_device,
-        tuple(claim_ids() if claims is None else claims),
-        chosen["block"],
-        chosen["format"],
-        chosen["variant"],
-        chosen["scenario"],
-        row.cases if cases is None else cases,
-        jobs,
-        row.variants_on if variants is None else None,
-        row.everywhere or formats is not None,
-        row.experiments and verb == "all",
-        left_out,
-        _usual_cell_seconds(row, cases, jobs) if cell_seconds is None else cell_seconds,
-        run_seconds,
+        request=replace(request, **names, device=device, jobs=jobs),
+        profile=profile,
+        claims=tuple(claim_ids()) if request.verb == "all" else (),
+        registered=() if own else tuple(blocks_named(profile.blocks if names["block"] is None else names["block"])),
+        ready=(own,) if own else (),
+        modes=tuple(mode for mode in modes_named(profile.formats if names["format"] is None else names["format"]) if device in mode.runs_on),
+        variants=tuple(variant_of(own, name) for name in names["variant"] or own.variants) if own else tuple(variants_named(names["variant"])),
+        scenarios=tuple(scenarios_named(profile.scenarios if names["scenario"] is None else names["scenario"])),
+        without=tuple(refinements_named(names["without"] or [])),
+        cases=profile.cases if request.cases is None else request.cases,
+        jobs=jobs,
+        # With one job the work is done in this process, which cannot stop itself.
+        cell_seconds=usual_seconds if request.cell_seconds is None else request.cell_seconds,
     )
 
 
-def _usual_cell_seconds(profile: Profile, cases: int | None, jobs: int) -> float | None:
-    """The profile's limit, longer for more cases. None with one job, which is done in this process, and that cannot stop itself."""
-    return None if jobs == 1 else profile.cell_seconds * max(1.0, (cases or 0) / profile.cases)
+def _each_once(names: list[str] | None) -> list[str] | None:
+    return None if names is None else list(dict.fromkeys(names))

@@ -51,10 +51,10 @@ def _function(module: ModuleType, name: str, path: str) -> Any:
     if not hasattr(module, name):
         functions = [known for known, value in vars(module).items() if callable(value) and not known.startswith("_")]
         raise UnusableFile(f'{path} has no function "{name}"; it has {", ".join(functions) or "none"}.')
-    found = getattr(module, name)
-    if not callable(found):
-        raise UnusableFile(f'"{name}" of {path} is a {type(found).__name__}, not a function.')
-    return found
+    function = getattr(module, name)
+    if not callable(function):
+        raise UnusableFile(f'"{name}" of {path} is a {type(function).__name__}, not a function.')
+    return function
 
 
 def _called(function: Any, name: str) -> object:

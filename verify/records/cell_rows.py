@@ -1,5 +1,7 @@
 """From what was trained and measured to rows of the record."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,60 +16,27 @@ from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.cell_id import CellId
+from verify.records.row_of import row_of
 
 
 def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
     """‖A(x)‖² in words with figures, for the erratum on the equation of §4.3.  norms: ‖A(x)‖ of each prompt."""
     low, middle, high = np.quantile(norms**2, [0.0, 0.5, 1.0])
-    found = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
-    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {found}; the printed equation takes it for 1"
+    spread = f"median {middle:.3g}, from {low:.2g} to {high:.2g}"
+    return f"‖A(x)‖² of the trained block {block} over {len(norms):,} prompts: {spread}; the printed equation takes it for 1"
 
 
 def model_record(trained: TrainedBlock) -> ModelRecord:
     """A trained block."""
-    return ModelRecord(
-        block=trained.block.id,
-        recipe=trained.block.fingerprint,
-        parameters=trained.parameters,
-        steps=trained.block.recipe.steps,
-        validation_loss=trained.validation_loss,
-        zero_loss=trained.zero_loss,
-        required_loss=trained.block.recipe.required_loss,
-        losses=list(trained.losses),
-        seconds=trained.seconds,
-        cached=trained.cached,
-    )
+    recipe = trained.block.recipe
+    return row_of(ModelRecord, trained, block=trained.block.id, recipe=trained.block.fingerprint, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
-def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
+def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRecord:
     """A measured cell."""
-    judged, mask = found.judged, found.was_judged
-    counts = found.counts
+    judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
-    measured: dict[str, object] = {}
-    if mask.any():
-        ratios = judged.ratio[mask], judged.output_ratio[mask]
-        worst = max(float(r.max()) for r in ratios)
-        measured = {
-            "error": _spread(judged.error[mask]),
-            "bound": _spread(judged.bound[mask]),
-            "tightness": _quantiles(judged.bound[mask], judged.error[mask]),
-            "expected": Expected(
-                factor=deviations_allowed(len(cell.block.first_weight)),
-                failure_probability=FAILURE_PROBABILITY,
-                tightness_median=_quantiles(judged.expected[mask], judged.error[mask]).median,
-                exceeded=int((judged.expected_ratio[mask] > 1).sum()),
-                cases=int(mask.sum()),
-            ),
-            "worst_ratio": worst,
-            "worst_site": "first layer" if float(ratios[0].max()) == worst else "output",
-            "resolution": found.resolution,
-            "output_resolution": found.output_resolution,
-            "output_blind": found.output_blind,
-        }
-        if found.recomputed:
-            moved = judged.moved[mask]
-            measured["recomputed"] = Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=found.moves_noticed)
     return CellRecord(
         id=str(cell.id),
         claim=cell.claim,
@@ -78,77 +47,76 @@ def cell_record(cell: Cell, found: Measurement, seconds: float) -> CellRecord:
         scenario=cell.scenario.id,
         device=cell.probed.device,
         cases=len(judged.verdict),
-        verdict=found.verdict,
-        reason=_reason(found, reasons),
-        counts=Counts(
-            holds=counts[Verdict.HOLDS], violated=counts[Verdict.VIOLATED], vacuous=counts[Verdict.VACUOUS], inconclusive=counts[Verdict.INCONCLUSIVE]
-        ),
+        verdict=measurement.verdict,
+        reason=_reason(measurement, reasons),
+        counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
         reasons=reasons,
         mutant=cell.wrong_update,
-        mutant_verdict=found.wrong_verdict,
-        mutant_caught=found.wrong_caught,
-        certified=_certified(found),
+        mutant_verdict=measurement.wrong_verdict,
+        mutant_caught=measurement.wrong_caught,
+        certified=_certified(measurement),
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         independent=cell.scenario.independent,
         seconds=seconds,
-        **measured,
+        **(_of_judged_cases(cell, measurement) if mask.any() else {}),
     )
 
 
-def _certified(found: Measurement) -> Certified | None:
-    """What the reference said; None if it was asked of no case."""
-    both: list[Certificate | Agreement] = [*found.certificates, *found.compared]
+def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
+    """The fields that say something of the judged cases alone."""
+    judged, mask = measurement.judged, measurement.was_judged
+    error, bound, moved = judged.error[mask], judged.bound[mask], judged.moved[mask]
+    at_first, at_output = float(judged.ratio[mask].max()), float(judged.output_ratio[mask].max())
+    worst = max(at_first, at_output)
+    return {
+        "error": _spread(error),
+        "bound": _spread(bound),
+        "tightness": _quantiles(bound, error),
+        "expected": Expected(
+            factor=deviations_allowed(len(cell.block.first_weight)),
+            failure_probability=FAILURE_PROBABILITY,
+            tightness_median=_quantiles(judged.expected[mask], error).median,
+            exceeded=int((judged.expected_ratio[mask] > 1).sum()),
+            cases=len(error),
+        ),
+        "worst_ratio": worst,
+        "worst_site": "first layer" if at_first == worst else "output",
+        **{name: getattr(measurement, name) for name in ("resolution", "output_resolution", "output_blind")},
+        "recomputed": Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed) if measurement.recomputed else None,
+    }
+
+
+def _certified(measurement: Measurement) -> Certified | None:
+    """What the reference answered; None if it was asked of no case."""
+    both: list[Certificate | Agreement] = [*measurement.certificates, *measurement.compared]
     if not both:
         return None
     return Certified(
-        cases=sum(some.cases for some in found.compared),
-        by_formula=len(found.certificates),
-        seconded=sum(c.seconded for c in found.certificates),
+        cases=sum(some.cases for some in measurement.compared),
+        by_formula=len(measurement.certificates),
+        seconded=sum(c.seconded for c in measurement.certificates),
         left=max(c.left for c in both),
         right=max(c.right for c in both),
-        inside=not found.contradicted,
+        inside=not measurement.contradicted,
     )
 
 
-def unmeasured_cell(claim: str, block: str, mode: Mode, probed: ProbedMode | None, variant: str, scenario: str, verdict: Verdict, reason: str) -> CellRecord:
+def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict: Verdict, reason: str) -> CellRecord:
     """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
-    numerics = mode.id if probed is None else probed.name
-    return CellRecord(
-        id="/".join((claim, block, numerics, variant, scenario)),
-        claim=claim,
-        block=block,
-        format=mode.id,
-        numerics=numerics,
-        variant=variant,
-        scenario=scenario,
-        device="not asked" if probed is None else probed.device,
-        cases=0,
-        verdict=verdict,
-        reason=reason,
-    )
+    device = "not asked" if probed is None else probed.device
+    return row_of(CellRecord, cell, id=str(cell), format=mode.id, device=device, cases=0, verdict=verdict, reason=reason)
 
 
-def cases_table(found: Measurement) -> CaseColumns:
+def cases_table(measurement: Measurement) -> CaseColumns:
     """The rows of a cell for ``cases.parquet``."""
-    j = found.judged
+    j = measurement.judged
     return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
 
 
-def sweep_record(subject: Subject, variant: str, probed: ProbedMode, found: Sweep) -> NearZeroSweep:
+def sweep_record(subject: Subject, variant: str, probed: ProbedMode, sweep: Sweep) -> NearZeroSweep:
     """A near-zero sweep."""
-    return NearZeroSweep(
-        block=subject.block.id,
-        format=probed.mode.id,
-        numerics=probed.name,
-        variant=variant,
-        predicted_radius=found.predicted_radius,
-        measured_radius=found.measured_radius,
-        predicted_by=found.predicted_by,
-        levels=[
-            NearZeroLevel(norm=2.0**level.exponent, error=level.error, error_median=level.error_median, bound=level.bound, refused=level.refused, cases=SWEPT)
-            for level in found.levels
-        ],
-    )
+    levels = [row_of(NearZeroLevel, level, norm=2.0**level.exponent, cases=SWEPT) for level in sweep.levels]
+    return row_of(NearZeroSweep, sweep, block=subject.block.id, format=probed.mode.id, numerics=probed.name, variant=variant, levels=levels)
 
 
 def _spread(x: NDArray[np.float64]) -> Spread:
@@ -164,17 +132,17 @@ def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quanti
     return Quantiles(p10=float(low), median=float(middle), p90=float(high))
 
 
-def _reason(found: Measurement, reasons: dict[str, int]) -> str | None:
+def _reason(measurement: Measurement, reasons: dict[str, int]) -> str | None:
     """In words, why the verdict is not HOLDS or what was refused."""
-    total, parts = len(found.judged.verdict), []
-    counts = found.counts
+    total, parts = len(measurement.judged.verdict), []
+    counts = measurement.counts
     if counts[Verdict.VIOLATED]:
         parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
-    if found.contradicted:
+    if measurement.contradicted:
         parts.append("a side lies outside its own radius, by the ball reference")
-    if found.wrong_verdict is Verdict.HOLDS:
-        parts.append(f"the planted wrong update was noticed in only {found.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
-    if found.recomputed and found.moves_noticed == 0:
+    if measurement.wrong_verdict is Verdict.HOLDS:
+        parts.append(f"the planted wrong update was noticed in only {measurement.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
+    if measurement.recomputed and measurement.moves_noticed == 0:
         parts.append("no case would have noticed that what the recomputed A(C∖Y,x) moves was left out")
     if counts[Verdict.VACUOUS]:
         parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")

@@ -4,7 +4,7 @@
 
 Each line is complete JSON with the checksum of its entry, and on disk before the next part of the run is begun. A line that a
 kill or a full disk cut off is the last one; reading leaves it out and says so, and writing on takes it away first. A line whose
-checksum is another was damaged: it is left out too, and what it told of is done again.
+checksum is another was damaged: it is left out too, and its part is done again.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from reports.record import replacing
 
-Entry = dict[str, Any]
+JournalEntry = dict[str, Any]
 """Plain JSON; ``what`` says of which kind."""
 
 
@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 class Lines:
     """What a journal says."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     """The sound ones, in their order."""
     damaged: tuple[int, ...]
     """Numbers, from 1, of whole lines that are not as they were written."""
@@ -46,7 +46,7 @@ def read_journal(path: Path) -> Lines:
     return Lines(tuple(entries), tuple(damaged), rest != b"")
 
 
-def begin_journal(path: Path, first: Entry) -> None:
+def begin_journal(path: Path, first: JournalEntry) -> None:
     """Begin a journal; it is there with its whole first line or not at all. Raises OSError."""
     with replacing(path) as temporary:
         temporary.write_bytes(_line(first))
@@ -67,7 +67,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._file.close()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: JournalEntry) -> None:
         """Add a line; it is on disk when this returns. Raises OSError, and leaves the journal as it was then."""
         line, before = _line(entry), self._file.tell()
         try:
@@ -81,20 +81,20 @@ class Journal:
             raise
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: JournalEntry) -> bytes:
     return json.dumps({"sha256": _checksum(entry), "entry": entry}, allow_nan=False).encode() + b"\n"
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> JournalEntry | None:
     """The entry of a line; None if the line is not what was written."""
     try:
-        found = json.loads(line)
+        content = json.loads(line)
     except ValueError:  # no JSON, or no UTF-8
         return None
-    sound = isinstance(found, dict) and isinstance(found.get("entry"), dict) and found.get("sha256") == _checksum(found["entry"])
-    return found["entry"] if sound else None
+    sound = isinstance(content, dict) and isinstance(content.get("entry"), dict) and content.get("sha256") == _checksum(content["entry"])
+    return content["entry"] if sound else None
 
 
-def _checksum(entry: Entry) -> str:
+def _checksum(entry: JournalEntry) -> str:
     """SHA-256 of the entry as JSON with its keys in order."""
     return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()

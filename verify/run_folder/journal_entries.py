@@ -1,4 +1,4 @@
-"""What a run keeps of itself in its journal, and what a later start finds there.
+"""The lines of a run's journal: what the run keeps of itself, and what a later start finds there.
 
 kept, and not done again                 by what it is known again
 claims that came to a verdict            the claim's id
@@ -16,51 +16,88 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
-from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep
+from reports.record import CellRecord, ClaimRecord, ModelRecord, NearZeroSweep
 from reports.record.environment import Environment, Probe
+from reports.record.experiments import AdversarialRecord, DynamicsRecord, Figure1, Figure3, LayerRecord, PostNormRecord, StackRecord, StaticPatchRecord
 from reports.record.row import Row
-from verify.plan.plan import Plan
-from verify.run_folder.journal import Entry
-
-_PLAN = TypeAdapter(Plan)
+from verify.plan import Request
+from verify.run_folder.journal import JournalEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The journal's first line: what the run is, and what it was begun with."""
+class Header(Row):
+    """The first line: what the run is, and what it was begun with."""
 
+    what: Literal["run"] = "run"
     run_id: str
-    started: str
-    """UTC, ISO 8601."""
-    plan: Plan
-    code: str
-    """Digest of the code that ran."""
+    started: str = Field(description="UTC, ISO 8601.")
+    request: Request
+    code: str = Field(description="Digest of the code that ran.")
     environment: Environment
 
 
-@dataclass(frozen=True, slots=True)
-class KeptModel:
+class Resumed(Row):
+    """The run was taken up again."""
+
+    what: Literal["resumed"] = "resumed"
+    at: str
+
+
+class FinishedClaim(Row):
+    """A claim that came to a verdict."""
+
+    what: Literal["claim"] = "claim"
+    row: ClaimRecord
+
+
+class FinishedModel(Row):
     """A trained block."""
 
+    what: Literal["model"] = "model"
     row: ModelRecord
-    weights: str
-    """Digest of its weights."""
+    weights: str = Field(description="Digest of its weights.")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptCell:
+class Answers(Row):
+    """What the machine answered."""
+
+    what: Literal["probes"] = "probes"
+    rows: list[Probe]
+
+
+class FinishedCell(Row):
     """A measured cell."""
 
+    what: Literal["cell"] = "cell"
+    name: str
     row: CellRecord
     gradient_factor: str | None
-    cases: str
-    """Digest of its rows in ``cases.parquet``."""
-    witness: str | None
-    """Digest of its witness's file, if it has one."""
+    cases: str = Field(description="Digest of its rows in cases.parquet.")
+    witness: str | None = Field(description="Digest of its witness's file, if it has one.")
+
+
+class FinishedSweeps(Row):
+    """The sweeps of one block in one format."""
+
+    what: Literal["sweeps"] = "sweeps"
+    name: str
+    rows: list[NearZeroSweep]
+
+
+class FinishedExperiment(Row):
+    """An experiment; no two kinds of its row have the same fields, so that its fields say of which kind it is."""
+
+    what: Literal["experiment"] = "experiment"
+    name: str
+    row: Figure1 | LayerRecord | Figure3 | DynamicsRecord | StaticPatchRecord | StackRecord | PostNormRecord | AdversarialRecord
+
+
+JournalLine = Header | Resumed | FinishedClaim | FinishedModel | Answers | FinishedCell | FinishedSweeps | FinishedExperiment
+
+_LINE: TypeAdapter[JournalLine] = TypeAdapter(Annotated[JournalLine, Field(discriminator="what")])
 
 
 @dataclass(slots=True)
@@ -70,108 +107,54 @@ class FinishedWork:
     resumed: int = 0
     """How often the run was taken up again."""
     claims: dict[str, ClaimRecord] = field(default_factory=dict)
-    models: dict[str, KeptModel] = field(default_factory=dict)
+    models: dict[str, FinishedModel] = field(default_factory=dict)
     probes: list[Probe] | None = None
-    cells: dict[str, KeptCell] = field(default_factory=dict)
+    cells: dict[str, FinishedCell] = field(default_factory=dict)
     sweeps: dict[str, list[NearZeroSweep]] = field(default_factory=dict)
     experiments: dict[str, Row] = field(default_factory=dict)
 
 
-def header_entry(header: Header) -> Entry:
-    """The first line."""
-    plan = _PLAN.dump_python(header.plan, mode="json")
-    return {
-        "what": "run",
-        "id": header.run_id,
-        "started": header.started,
-        "plan": plan,
-        "code": header.code,
-        "environment": _plain(header.environment),
-    }
+def entry_of(line: JournalLine) -> JournalEntry:
+    """The line as plain JSON, with numbers that are not finite as words."""
+    entry: JournalEntry = json.loads(line.model_dump_json())
+    return entry
 
 
-def resumed_entry(at: str) -> Entry:
-    """That the run was taken up again."""
-    return {"what": "resumed", "at": at}
-
-
-def claim_entry(row: ClaimRecord) -> Entry:
-    """A claim."""
-    return {"what": "claim", "row": _plain(row)}
-
-
-def model_entry(row: ModelRecord, weights: str) -> Entry:
-    """A trained block."""
-    return {"what": "model", "row": _plain(row), "weights": weights}
-
-
-def probes_entry(probes: Sequence[Probe]) -> Entry:
-    """What the machine answered."""
-    return {"what": "probes", "rows": [_plain(row) for row in probes]}
-
-
-def cell_entry(name: str, kept: KeptCell) -> Entry:
-    """A measured cell."""
-    return {"what": "cell", "name": name, "row": _plain(kept.row), "gradient_factor": kept.gradient_factor, "cases": kept.cases, "witness": kept.witness}
-
-
-def sweeps_entry(name: str, rows: Sequence[NearZeroSweep]) -> Entry:
-    """The sweeps of one block in one format."""
-    return {"what": "sweeps", "name": name, "rows": [_plain(row) for row in rows]}
-
-
-def experiment_entry(name: str, field_: str, row: Row) -> Entry:
-    """An experiment.  field_: of ``Experiments``, where its row goes."""
-    return {"what": "experiment", "name": name, "field": field_, "row": _plain(row)}
-
-
-def read_header(entries: Sequence[Entry]) -> Header | None:
-    """The first line; None if it is missing."""
-    if not entries or entries[0]["what"] != "run":
+def read_header(entries: Sequence[JournalEntry]) -> Header | None:
+    """The first line; None if it is missing, or of another version."""
+    try:
+        return Header.model_validate(entries[0]) if entries else None
+    except ValidationError:
         return None
-    first = entries[0]
-    return Header(first["id"], first["started"], _PLAN.validate_python(first["plan"]), first["code"], Environment.model_validate(first["environment"]))
 
 
-def read_kept(entries: Sequence[Entry]) -> FinishedWork:
-    """What the lines after the first tell; of what is told twice, the later counts."""
-    found = FinishedWork()
-    for entry in entries[1:]:
-        match entry["what"]:
-            case "resumed":
-                found.resumed += 1
-            case "claim":
-                claim = ClaimRecord.model_validate(entry["row"])
-                found.claims[claim.id] = claim
-            case "model":
-                model = ModelRecord.model_validate(entry["row"])
-                found.models[model.block] = KeptModel(model, entry["weights"])
-            case "probes":
-                found.probes = [Probe.model_validate(row) for row in entry["rows"]]
-            case "cell":
-                row = CellRecord.model_validate(entry["row"])
-                found.cells[entry["name"]] = KeptCell(row, entry["gradient_factor"], entry["cases"], entry["witness"])
-            case "sweeps":
-                found.sweeps[entry["name"]] = [NearZeroSweep.model_validate(row) for row in entry["rows"]]
-            case "experiment":
-                found.experiments[entry["name"]] = _experiment(entry["field"], entry["row"])
-            case other:
-                raise AssertionError(f"a line of kind {other!r}")  # the same code wrote it, and its checksum is right
-    return found
+def read_finished(entries: Sequence[JournalEntry]) -> FinishedWork:
+    """What the lines after the first say; of what is there twice, the later counts.
+
+    Raises pydantic.ValidationError for a line of another kind: the same code wrote it, and its checksum is right.
+    """
+    work = FinishedWork()
+    for line in map(_LINE.validate_python, entries[1:]):
+        match line:
+            case Resumed():
+                work.resumed += 1
+            case FinishedClaim(row=row):
+                work.claims[row.id] = row
+            case FinishedModel():
+                work.models[line.row.block] = line
+            case Answers():
+                work.probes = line.rows
+            case FinishedCell():
+                work.cells[line.name] = line
+            case FinishedSweeps():
+                work.sweeps[line.name] = line.rows
+            case FinishedExperiment():
+                work.experiments[line.name] = line.row
+            case Header():
+                raise AssertionError("a second first line")
+    return work
 
 
-def digest(content: bytes) -> str:
+def content_digest(content: bytes) -> str:
     """SHA-256."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    """The row as JSON has it, with numbers that are not finite as words."""
-    return json.loads(row.model_dump_json())
-
-
-def _experiment(name: str, row: dict[str, Any]) -> Row:
-    """The row of an experiment, of whatever kind its field has."""
-    several = isinstance(getattr(Experiments(), name), list)
-    found = getattr(Experiments.model_validate({name: [row] if several else row}), name)
-    return found[0] if several else found

@@ -18,9 +18,10 @@ from reports.record.environment import Environment, Probe
 from reports.record.run_folder import WITNESSES_FOLDER, remove_unfinished
 from reports.text import counted
 from symbolic.vocabulary import CallError
+from verify.plan import make_plan
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal
-from verify.run_folder.journal_entries import FinishedWork, Header, KeptCell, KeptModel, digest, read_header, read_kept
+from verify.run_folder.journal_entries import FinishedCell, FinishedModel, FinishedWork, Header, content_digest, read_finished, read_header
 from verify.run_folder.run_folder import JOURNAL_FILE, RESUMABLE, OpenRun, RunInUse, held
 
 BESIDE = ("resume", "jobs", "as_json")
@@ -46,18 +47,20 @@ def resumed_run(folder: Path, verb: str, jobs: int | None) -> Iterator[OpenRun]:
         lines = read_journal(folder / JOURNAL_FILE)
         header = read_header(lines.entries)
         if header is None:
-            raise DamagedRun(f"the first line of {folder / JOURNAL_FILE} is damaged, so the run's plan is lost; run the suite again into another folder.")
+            first = f"the first line of {folder / JOURNAL_FILE} is damaged, or of another version"
+            raise DamagedRun(f"{first}, so the run's plan is lost; run the suite again into another folder.")
         _refuse_other(folder, header, verb)
-        kept = read_kept(lines.entries)
-        before = len(kept.cells)
-        _keep_what_is_sound(folder, kept)
-        plan = header.plan if jobs is None else replace(header.plan, jobs=jobs)
-        yield OpenRun(plan, folder, header.run_id, header.started, kept, tuple(_told(lines, before - len(kept.cells))))
+        plan = make_plan(header.request)
+        finished = read_finished(lines.entries)
+        before = len(finished.cells)
+        _keep_what_is_sound(folder, finished)
+        warnings = tuple(_warnings(lines, before - len(finished.cells)))
+        yield OpenRun(plan if jobs is None else replace(plan, jobs=jobs), folder, header.run_id, header.started, finished, warnings)
 
 
 @contextlib.contextmanager
 def held_to_resume(folder: Path) -> Iterator[None]:
-    """The folder as this process's own. Raises RunInUse."""
+    """The folder as this process's own. Raises RunInUse, CannotResume."""
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(held(folder))
@@ -77,7 +80,7 @@ def refuse_beside(given: Sequence[str]) -> None:
         )
 
 
-def refuse_other_weights(kept: Mapping[str, KeptModel], block: str, weights: str) -> None:
+def refuse_other_weights(kept: Mapping[str, FinishedModel], block: str, weights: str) -> None:
     """Raise CannotResume if a block's weights are not those that the run began with."""
     if block in kept and kept[block].weights != weights:
         remedy = "set ICL_VERIFY_CACHE to the cache of that time, or run anew into another folder."
@@ -90,8 +93,8 @@ def refuse_other_answers(kept: Sequence[Probe] | None, probes: Sequence[Probe]) 
         return
     before = {probe.id: probe for probe in kept}
     other = next((probe for probe in probes if before.get(probe.id) != probe), kept[0])
-    said = f'"{other.question}": {other.answer}'
-    raise CannotResume(f"this machine computes otherwise than the one where the run was begun ({said}); resume it there, or run anew into another folder.")
+    answer = f'"{other.question}": {other.answer}'
+    raise CannotResume(f"this machine computes otherwise than the one where the run was begun ({answer}); resume it there, or run anew into another folder.")
 
 
 def _refuse_ended(folder: Path) -> None:
@@ -110,22 +113,22 @@ def _refuse_other(folder: Path, header: Header, verb: str) -> None:
     """Raise CannotResume unless the same command, with the same code, on the same machine, would have made what is there."""
     from numeric.machine import device_named
 
-    made = header.plan.verb
+    made = header.request.verb
     if made not in RESUMABLE:
-        raise CannotResume(f"the run in {folder} is one of `verify {made}`, which cannot be resumed; run `{header.plan.command}` into another folder.")
+        raise CannotResume(f"the run in {folder} is one of `verify {made}`, which cannot be resumed; run `{header.request.command}` into another folder.")
     if made != verb:
         raise CannotResume(f"the run in {folder} is one of `verify {made}`, not of `verify {verb}`; go on with it with `verify {made} --resume {folder}`.")
-    anew = f"go back to what it was, or run `{header.plan.command}` into another folder."
+    anew = f"go back to what it was, or run `{header.request.command}` into another folder."
     if header.code != code_digest():
         raise CannotResume(f"the run in {folder} was begun with other code than this (commit {header.environment.commit}); {anew}")
-    here = describe_environment(device_named(header.plan.device), [])
+    here = describe_environment(device_named(header.request.device), [])
     for name in SAME:
-        was, now = _told_apart(header.environment, here, name)
+        was, now = _differing(header.environment, here, name)
         if was != now:
             raise CannotResume(f"the run in {folder} was begun with {name} {was}, and here it is {now}; {anew}")
 
 
-def _told_apart(was: Environment, now: Environment, name: str) -> tuple[str, str]:
+def _differing(was: Environment, now: Environment, name: str) -> tuple[str, str]:
     """A field of two environments in words; of the versions only those that differ."""
     one, two = getattr(was, name), getattr(now, name)
     if isinstance(one, dict):
@@ -134,28 +137,28 @@ def _told_apart(was: Environment, now: Environment, name: str) -> tuple[str, str
     return str(one), str(two)
 
 
-def _keep_what_is_sound(folder: Path, kept: FinishedWork) -> None:
-    """Forget cells whose cases or witness are not on disk as they were written, and remove what no kept cell has."""
+def _keep_what_is_sound(folder: Path, finished: FinishedWork) -> None:
+    """Forget cells whose cases or witness are not on disk as they were written, and remove what no such cell has."""
     remove_unfinished(folder)
-    sound = keep_only(folder, {cell.row.id: cell.cases for cell in kept.cells.values()})
-    for name, cell in list(kept.cells.items()):
+    sound = keep_only(folder, {cell.row.id: cell.cases for cell in finished.cells.values()})
+    for name, cell in list(finished.cells.items()):
         if cell.row.id not in sound or not _has_witness(folder, cell):
-            del kept.cells[name]
-    known = {cell.row.witness for cell in kept.cells.values()}
+            del finished.cells[name]
+    known = {cell.row.witness for cell in finished.cells.values()}
     for path in sorted((folder / WITNESSES_FOLDER).glob("*")):
         if f"{WITNESSES_FOLDER}/{path.name}" not in known:
             path.unlink()
 
 
-def _has_witness(folder: Path, cell: KeptCell) -> bool:
+def _has_witness(folder: Path, cell: FinishedCell) -> bool:
     if cell.row.witness is None:
         return True
     path = folder / cell.row.witness
-    return path.is_file() and digest(path.read_bytes()) == cell.witness
+    return path.is_file() and content_digest(path.read_bytes()) == cell.witness
 
 
-def _told(lines: Lines, lost: int) -> Iterator[str]:
-    """What was found wrong, in words."""
+def _warnings(lines: Lines, lost: int) -> Iterator[str]:
+    """What is wrong in the folder."""
     if lines.torn:
         yield "the last line of the journal breaks off; what it told of is done again"
     if lines.damaged:

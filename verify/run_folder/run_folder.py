@@ -19,14 +19,14 @@ from reports.record.run_folder import UNFINISHED, remove_unfinished
 from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
-    from verify.plan.plan import Plan
+    from verify.plan import Plan
     from verify.run_folder.journal_entries import FinishedWork
 
 JOURNAL_FILE = "journal.jsonl"
 LOCK_FILE = ".lock"
 
 RESUMABLE = ("all", "stress")
-"""Commands whose runs can be resumed; a block of one's own is in a file that may have changed."""
+"""Commands whose runs can be resumed; your own block is in a file that may have changed."""
 
 
 class UnusableFolder(CallError):
@@ -46,16 +46,17 @@ class OpenRun:
     run_id: str
     started: str
     """The first start; UTC, ISO 8601."""
-    kept: "FinishedWork | None" = None
+    finished: "FinishedWork | None" = None
     """What is finished, in a run that is resumed."""
-    told: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """What was found wrong in the folder, in words."""
 
     @property
     def to_go_on(self) -> str:
         """What to call when it was cut off."""
-        resumable = self.plan.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
-        return f"verify {self.plan.verb} --resume {self.folder}" if resumable else self.plan.command
+        request = self.plan.request
+        resumable = request.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
+        return f"verify {request.verb} --resume {self.folder}" if resumable else request.command
 
 
 def new_run_id() -> str:

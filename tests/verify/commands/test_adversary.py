@@ -11,7 +11,7 @@ from numeric.cells.replay import replayed
 from numeric.cells.witness import read_witness
 from numeric.training import cache_folder, trained
 from tests.verify.calling import plant, scratch_copy, verify
-from verify.commands.adversary import UnusableWitnessFolder, search_contexts
+from verify.commands.adversary import SearchOptions, UnusableWitnessFolder, search_contexts
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 
 
@@ -29,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def search(blocks: list[str], formats: list[str], *, out: Path | None = None, fresh: bool = False, as_json: bool = True) -> int:
-    return search_contexts(blocks, formats, "formula", evaluations=512, seconds=60.0, fresh=fresh, out=out, device="cpu", seed=0, as_json=as_json)
+    return search_contexts(blocks, formats, SearchOptions("formula", 512, 60.0, fresh, out, "cpu", 0), as_json=as_json)
 
 
 def test_a_search_goes_on_where_the_last_one_ended(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,16 +3,20 @@
 import re
 import subprocess
 import sys
+from dataclasses import fields
+from typing import get_type_hints
 
 import pytest
 
 from tests.verify.calling import ROOT, called, environment, verify
+from verify.plan import Request
 
-HEAVY = {"torch", "sympy", "jinja2", "matplotlib"}
+HEAVY = {"torch", "sympy", "jinja2", "matplotlib", "pydantic"}
 
 
-def test_help_imports_no_heavy_library() -> None:
-    lines = "import sys", "from verify.__main__ import main", "sys.argv = ['verify', '--help']", "try: main()", "except SystemExit: pass"
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_no_heavy_library(option: str) -> None:
+    lines = "import sys", "from verify.__main__ import main", f"sys.argv = ['verify', '{option}']", "try: main()", "except SystemExit: pass"
     probe = "\n".join([*lines, "print('\\nMODULES', *sys.modules)"])
     done = subprocess.run([sys.executable, "-c", probe], env=environment(), capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split("\nMODULES ")[1].split())
@@ -42,6 +46,19 @@ def test_every_command_of_the_readme_exists() -> None:
         assert answer.status == 0
         for option in re.findall(r"--[a-z]+", rest):
             assert option in answer.out, f"verify {command} has no {option}"
+
+
+def test_a_request_s_fields_are_the_options_of_the_commands_that_make_a_run() -> None:
+    """Each is an option of the three commands together, with the help that its field has; and no command asks for what is no request of its own."""
+    shown = {name: " ".join(called(name, "--help").out.replace("│", " ").split()) for name in ("all", "stress", "check")}
+    for field in fields(Request):
+        if field.name != "verb":
+            option = "FILE:FUNCTION" if field.name == "target" else f"--{field.name.replace('_', '-')}"
+            taking = [name for name, text in shown.items() if option in text]
+            assert taking, f"no command has {option}"
+            assert "check" in taking or "stress" in taking
+            (parameter,) = get_type_hints(Request, include_extras=True)[field.name].__metadata__
+            assert all(" ".join(parameter.help.split()[:3]) in shown[name] for name in taking)
 
 
 def test_no_arguments_show_the_help() -> None:

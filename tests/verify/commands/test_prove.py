@@ -7,10 +7,10 @@ import pytest
 
 from tests.verify.calling import plant, scratch_copy, verify
 
-PAPER = (
-    "theorem-2.2", "theorem-2.2-derived", "corollary-2.3.1", "remark-2.4", "proposition-3.1", "proposition-3.1-endpoint",
-    "proposition-3.1-vanishing", "theorem-a.2", "corollary-b.0.1", "appendix-b-factorization", "remark-3.2", "appendix-b-versus-section-3",
-)  # fmt: skip
+SECTION_2 = ("theorem-2.2", "theorem-2.2-derived", "corollary-2.3.1", "remark-2.4")
+SECTION_3 = ("proposition-3.1", "proposition-3.1-endpoint", "proposition-3.1-vanishing", "remark-3.2")
+APPENDICES = ("theorem-a.2", "corollary-b.0.1", "appendix-b-factorization", "appendix-b-versus-section-3")
+PAPER = SECTION_2 + SECTION_3 + APPENDICES
 LEFT_OUT = ("rank", "minimality", "solutions", "singular", "pre-activation-only", "perturbed-query", "linear-attention", "gradient-is-free")
 MODERN = ("pre-ln", "gated", "bias-free-output", "norm-scale", "parallel", "mixture-of-experts", "stack", "generation")
 INDUCTION = {

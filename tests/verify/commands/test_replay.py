@@ -17,10 +17,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("planted")
     code = scratch_copy(folder / "code")
     plant(code, "symbolic/formulas.py", FORMULA, WRONG)
-    answer = verify(
-        "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random", "--cases", "700",
-        "--jobs", "1", "--out", str(folder / "run"), "--json", code=code, cwd=code,
-    )  # fmt: skip
+    one = "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random", "--cases", "700"
+    answer = verify("stress", "--device", "cpu", *one, "--jobs", "1", "--out", str(folder / "run"), "--json", code=code, cwd=code)
     assert answer.status == 1
     (cell,) = json.loads(answer.out)["cells"]
     assert cell["verdict"] == "VIOLATED"

@@ -18,6 +18,11 @@ from numeric.sides.variant import VARIANTS
 from numeric.training import cache_folder, trained
 from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
 
+TWO_CELLS = (
+    *("stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512"),
+    *("--scenario", "random", "--scenario", "near_zero"),
+)
+
 
 def hear_interrupts() -> None:
     """A process started from a background job inherits that SIGINT is ignored; one started from a terminal does not."""
@@ -59,10 +64,7 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
         "    return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))",
         "    raise MemoryError('no room')",
     )
-    answer = verify(
-        "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512",
-        "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
-    )  # fmt: skip
+    answer = verify(*TWO_CELLS, "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     verdicts = {cell["scenario"]: (cell["verdict"], cell["reason"]) for cell in json.loads(answer.out)["cells"]}
     assert verdicts["near_zero"] == ("ERROR", "MemoryError: no room; its traceback is in crashes/")
@@ -75,27 +77,9 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
 def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
     found = "    storage = benches[0].results\n"
-    plant(
-        code, "numeric/machine/probing.py", found, found + "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
-    )
-    words = (
-        "stress",
-        "--device",
-        "cpu",
-        "--block",
-        "attention",
-        "--variant",
-        "formula",
-        "--cases",
-        "64",
-        "--scenario",
-        "near_zero",
-        "--format",
-        "fp16",
-        "--format",
-        "fp32",
-    )
-    answer = verify(*words, "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
+    plant(code, "numeric/machine/probe.py", found, found + "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n")
+    words = "stress", "--device", "cpu", "--block", "attention", "--variant", "formula", "--cases", "64", "--scenario", "near_zero"
+    answer = verify(*words, "--format", "fp16", "--format", "fp32", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     record = json.loads(answer.out)
     verdicts = {cell["format"]: (cell["verdict"], cell["reason"]) for cell in record["cells"]}
@@ -108,10 +92,7 @@ def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_pa
 def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
     plant(code, "verify/engine/jobs.py", "    attended = Attended(", "    import os\n\n    os._exit(9)\n    attended = Attended(")
-    answer = verify(
-        "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512", "--jobs", "2",
-        "--scenario", "random", "--scenario", "near_zero", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code,
-    )  # fmt: skip
+    answer = verify(*TWO_CELLS, "--jobs", "2", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     assert "Traceback" not in answer.err
     record = json.loads(answer.out)
@@ -125,10 +106,8 @@ def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -
 def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
     plant(code, "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
-    answer = verify(
-        "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--cases", "512", "--out", str(tmp_path / "run"), "--json",
-        code=code, cwd=code, cache=tmp_path / "cache",
-    )  # fmt: skip
+    words = "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--cases", "512", "--out", str(tmp_path / "run"), "--json"
+    answer = verify(*words, code=code, cwd=code, cache=tmp_path / "cache")
     assert answer.status == 3
     cells = json.loads(answer.out)["cells"]
     assert len(cells) == len(VARIANTS) * len(all_scenarios())
@@ -211,7 +190,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/machine/probing.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
+    plant(code, "numeric/machine/probe.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err

@@ -9,7 +9,7 @@ from verify.engine import probing_jobs
 from verify.engine.jobs import probe_mode
 from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
-from verify.plan.plan import make_plan
+from verify.plan import Request, make_plan
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, *refused: str) -> ProbedMachine:
@@ -19,7 +19,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *refused: str) -> ProbedMachine:
         return probe_mode(mode, *rest)
 
     monkeypatch.setattr(probing_jobs, "probe_mode", ask)
-    plan = make_plan("stress", profile="quick", seed=0, blocks=["attention"], formats=["fp64", "fp16"], device="cpu", jobs=1)
+    plan = make_plan(Request("stress", profile="quick", block=["attention"], format=["fp64", "fp16"], device="cpu", jobs=1))
     (row,) = blocks_named(["attention"])
     with Workers(1) as pool:
         return Probing(plan, [row.build(row.recipe)], pool, busy=False, step=lambda *_: None).results()

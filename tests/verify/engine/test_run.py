@@ -160,10 +160,8 @@ def test_the_same_seed_gives_the_same_numbers(ran: tuple[Answer, Path], record: 
     """A cell measured alone, in one process, finds what it found in the whole run, bit for bit; another seed finds something else."""
     found = []
     for seed in ("0", "1"):
-        answer = verify(
-            "stress", "--profile", "quick", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula",
-            "--scenario", "random", "--seed", seed, "--jobs", "1", "--out", str(tmp_path / seed), "--json",
-        )  # fmt: skip
+        one = "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random"
+        answer = verify("stress", "--profile", "quick", "--device", "cpu", *one, "--seed", seed, "--jobs", "1", "--out", str(tmp_path / seed), "--json")
         assert answer.status == 0
         (cell,) = json.loads(answer.out)["cells"]
         found.append(cell)

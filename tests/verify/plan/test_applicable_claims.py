@@ -15,10 +15,15 @@ def test_they_are_claims() -> None:
 def test_each_form_has_its_own() -> None:
     own = {block: [claim for claim in claims if claim in OF_SOME_FORMS] for block, claims in APPLY.items()}
     assert own == {
-        "attention": [], "attention-one-head": [], "attention-residual": [], "rnn": [], "gru": [], "griffin": [], "selective-ssm": [],
-        "attention-skip": ["theorem-a.2"], "linear-attention": ["linear-attention"], "pre-ln": ["pre-ln"], "parallel": ["parallel"],
-        "pre-ln-gated": ["gated", "bias-free-output"], "mixture-of-experts": ["mixture-of-experts"], "pre-ln-stack": ["pre-ln", "stack", "generation"],
-    }  # fmt: skip
+        **{block: [] for block in ("attention", "attention-one-head", "attention-residual", "rnn", "gru", "griffin", "selective-ssm")},
+        "attention-skip": ["theorem-a.2"],
+        "linear-attention": ["linear-attention"],
+        "pre-ln": ["pre-ln"],
+        "parallel": ["parallel"],
+        "pre-ln-gated": ["gated", "bias-free-output"],
+        "mixture-of-experts": ["mixture-of-experts"],
+        "pre-ln-stack": ["pre-ln", "stack", "generation"],
+    }
 
 
 def test_of_a_parallel_block_nothing_about_its_first_layer() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from reports.record import Experiments
 from reports.record.experiments import StaticPatchRecord, StaticPointRecord
-from verify.records.experiment_rows import write_data
+from verify.records.figure_data import write_figure_data
 
 KEPT = StaticPointRecord(
     queries=2,
@@ -27,7 +27,7 @@ RECORD = StaticPatchRecord(
 
 
 def test_the_rows_are_the_record_s(tmp_path: Path) -> None:
-    write_data(Experiments(static_patch=[RECORD]), tmp_path)
+    write_figure_data(Experiments(static_patch=[RECORD]), tmp_path)
     with (tmp_path / "figures" / "static-patch.csv").open(encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     assert header == ["block", "queries", "quantity", "mean", "standard_error", "median"]
@@ -41,5 +41,5 @@ def test_the_rows_are_the_record_s(tmp_path: Path) -> None:
 
 
 def test_no_file_without_data(tmp_path: Path) -> None:
-    write_data(Experiments(), tmp_path)
+    write_figure_data(Experiments(), tmp_path)
     assert not list(tmp_path.iterdir())

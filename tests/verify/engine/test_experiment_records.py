@@ -12,9 +12,11 @@ import pytest
 from numeric.experiments.implicit_dynamics import Dynamics, IdentityPoint, MeasuredIdentity
 from reports.record import Experiments, NotMeasured
 from verify.engine import failures
+from verify.engine.experiment_jobs import Experiment, with_outcome
 from verify.engine.failures import failure_of
 from verify.records import experiment_rows
-from verify.records.experiment_rows import IDENTITIES, Experiment, dynamics, with_outcome, write_data
+from verify.records.experiment_rows import dynamics
+from verify.records.figure_data import IDENTITIES, write_figure_data
 
 TRAINED: Any = SimpleNamespace(block=SimpleNamespace(id="gru"))
 FORMATS: Any = [SimpleNamespace(mode=SimpleNamespace(id=name)) for name in ("fp64", "fp32")]
@@ -25,10 +27,9 @@ def identity(size: float) -> MeasuredIdentity:
     return MeasuredIdentity(points, worst=size / 8, resolution=size / 4, vacuous=(1,))
 
 
-FOUND = Dynamics(
-    tokens=50, prompts=3, refused=1, moved=identity(1.0), factored=identity(2.0), descended=identity(4.0), telescoped=identity(8.0),
-    literal=101.0, reversed=102.0, prefix=103.0, apart=0.5, differ=104.0, agree=0.25,
-)  # fmt: skip
+MEASURED = {"moved": identity(1.0), "factored": identity(2.0), "descended": identity(4.0), "telescoped": identity(8.0)}
+PLANTED = {"literal": 101.0, "reversed": 102.0, "prefix": 103.0}
+FOUND = Dynamics(tokens=50, prompts=3, refused=1, **MEASURED, **PLANTED, apart=0.5, differ=104.0, agree=0.25)
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_full_disk_is_still_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_their_data_are_a_row_for_each_point(row: Any, tmp_path: Path) -> None:
-    write_data(Experiments(dynamics=[row]), tmp_path)
+    write_figure_data(Experiments(dynamics=[row]), tmp_path)
     with (tmp_path / "figures" / "dynamics.csv").open(encoding="utf-8", newline="") as file:
         rows = [*csv.DictReader(file)]
     assert len(rows) == 2 * len(IDENTITIES) * 2

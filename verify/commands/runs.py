@@ -1,0 +1,83 @@
+"""``verify all``, ``verify stress``, ``verify check``: a run carried out in a folder of its own, or gone on with."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+
+from reports.ci import against_baseline, annotations
+from reports.comparison import BASELINE_FILE, load_baseline
+from reports.record import RunRecord, load_run
+from reports.record.agreement import disagreeing_cells
+from reports.record.run_folder import RUN_FILE
+from reports.terminal import closing
+from verify.commands.gate import gate_against
+from verify.engine.run import run_plan
+from verify.exit_status import INCOMPLETE, graver
+from verify.plan import Request, make_plan
+from verify.progress import ProgressBars
+from verify.run_folder import OpenRun, new_run, resumed_run
+from verify.run_folder.disk_full import DiskFull
+from verify.run_folder.resuming import refuse_beside
+
+
+def start_run(request: Request, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
+    """Run in a new folder. Raises NotABaseline before that."""
+    plan = make_plan(request)
+    if baseline is not None:
+        load_baseline(baseline)
+    with new_run(plan, out) as start:
+        if baseline is not None:
+            (start.folder / BASELINE_FILE).write_bytes(baseline.read_bytes())  # a run that is resumed is held to it, too
+        return _carry_out(start, as_json)
+
+
+def resume_run(folder: Path, request: Request, given: Sequence[str], *, as_json: bool) -> int:
+    """Go on with the run in a folder.  given: the options of the call. Raises CannotResume if one asks for another run."""
+    refuse_beside(given)
+    with resumed_run(folder, request.verb, request.jobs) as start:
+        for warning in start.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        return _carry_out(start, as_json)
+
+
+def _carry_out(start: OpenRun, as_json: bool) -> int:
+    """Do what is to be done, print the closing table or the record, return the exit status."""
+    try:
+        # What a user's own code prints is no part of the answer.
+        with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr):
+            record = run_plan(start, ui.step)
+    except (KeyboardInterrupt, DiskFull) as error:
+        interrupted = f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on."
+        print(error if isinstance(error, DiskFull) else interrupted, file=sys.stderr)
+        if as_json and (start.folder / RUN_FILE).exists():
+            print_record(load_run(start.folder), start.folder, as_json)
+        if isinstance(error, DiskFull):
+            return INCOMPLETE
+        raise
+    print_record(record, start.folder, as_json)
+    status = record.run.exit_status
+    assert status is not None
+    if (start.folder / BASELINE_FILE).exists():
+        return graver(status, gate_against(record, start.folder / BASELINE_FILE, as_json=as_json))
+    return status
+
+
+def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:
+    """The closing table or, on stdout alone, the record; to GitHub Actions also what failed."""
+    annotate(record, folder, sys.stderr if as_json else sys.stdout)
+    if as_json:
+        sys.stdout.write(record.model_dump_json(indent=1) + "\n")
+    else:
+        Console().print(closing(record, folder / "report" / "index.html"))
+
+
+def annotate(record: RunRecord, folder: Path, stream: TextIO) -> None:
+    """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)):
+            print(line, file=stream)

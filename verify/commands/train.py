@@ -1,0 +1,37 @@
+"""``verify train``: blocks trained and kept in the cache."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from numeric.blocks import blocks_named
+from numeric.training import TrainedBlock
+from verify.commands.output import print_json, table_of
+from verify.engine.processes import Workers
+from verify.engine.training_jobs import Training
+from verify.exit_status import HELD, INCOMPLETE
+from verify.progress import ProgressBars
+from verify.records.cell_rows import model_record
+
+SHOWN = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
+
+
+def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> int:
+    """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
+    rows, failures = [], []
+    blocks = blocks_named(None if names is None else list(dict.fromkeys(names)))
+    with ProgressBars() as ui, Workers(min(os.cpu_count() or 1, len(blocks))) as pool:
+        for _, outcome in Training(blocks, pool, step=ui.step, again=again).results():
+            if isinstance(outcome, TrainedBlock):
+                rows.append(model_record(outcome).model_dump(mode="json"))
+            else:
+                failures.append(str(outcome))
+    if as_json:
+        print_json({"models": rows, "failures": failures})
+    else:
+        Console().print(table_of([{key: row[key] for key in SHOWN} for row in rows]))
+    for message in failures:
+        print(message, file=sys.stderr)
+    return INCOMPLETE if failures else HELD
