@@ -27,6 +27,7 @@ LINES, PARAMETERS = 350, 6
 SAME_IN_SEVERAL: dict[str, str] = {
     "Counterexample": "a row of the record is what the search found, as it is stored",
     "Formula": "a row of the record is a statement's formula, as it is stored",
+    "TrialSummary": "a row of the record is a mean over trials, as it is stored",
     "Step": "a row of the record is a line of a proof, as it is stored",
     "Product": "numeric's is a module of torch that users import, symbolic's a term of a statement",
     "Refinement": "a row of the record is a refinement of the machine's error model, as it is stored",

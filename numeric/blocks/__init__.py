@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from numeric.architecture import Block
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
 
 __all__ = ["all_blocks", "blocks_named"]
 

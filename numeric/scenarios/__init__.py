@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from numeric.cells import Scenario
-from symbolic.vocabulary.errors import CallError, chosen
+from symbolic.vocabulary import CallError, chosen
 
 __all__ = ["all_scenarios", "scenarios_named"]
 

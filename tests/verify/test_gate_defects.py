@@ -15,13 +15,13 @@ FORMATS = ("bf16", "fp16", "fp32")
 CELLS = ["--block", "attention", *(word for name in FORMATS for word in ("--format", name)), "--variant", "formula", "--cases", "1024"]
 
 IN_THE_UPDATE = (
-    "numeric/sides/sides.py",
-    "            weight = formulas.patched_weight(W, variant.update(W, delta, a))\n            patched.parameters",
+    "numeric/sides/patches.py",
+    "            weight = formulas.patched_weight(W, setting.variant.update(W, delta, a))\n            patch.parameters",
     """            from dataclasses import replace
-            update = variant.update(W, delta, a)
+            update = setting.variant.update(W, delta, a)
             update = replace(update, value=update.value * (1 + {"bf16": 2.0**-6, "fp16": 2.0**-10, "fp32": 2.0**-20}[probed.mode.id]))
             weight = formulas.patched_weight(W, update)
-            patched.parameters""",
+            patch.parameters""",
 )
 
 RULES = "numeric/arithmetics/value_and_radius.py"

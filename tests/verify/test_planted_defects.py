@@ -66,7 +66,7 @@ def test_a_missing_bias_update_is_seen_at_the_output(code: Path, tmp_path: Path)
 
 def test_a_rule_that_forgets_a_rounding_is_seen(code: Path, tmp_path: Path) -> None:
     """An error model that leaves out the accumulator's roundings is too narrow for fp32 products of 32 terms."""
-    plant(code, "numeric/arithmetics/value_and_radius.py", 'return ku / (1.0 - ku) if ku < 1.0 else float("inf")', "return 0.0 * ku")
+    plant(code, "numeric/arithmetics/roundoff.py", 'return ku / (1.0 - ku) if ku < 1.0 else float("inf")', "return 0.0 * ku")
     plant(code, "numeric/arithmetics/value_and_radius.py", "    return outward(accumulated * inner * growth, 3)", "    return 0.0 * accumulated")
     status, cells = stress(code, tmp_path / "run", "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random")
     assert status == 1

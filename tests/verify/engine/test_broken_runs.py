@@ -77,7 +77,9 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
 def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
     code = scratch_copy(tmp_path / "code")
     found = "    storage = benches[0].results\n"
-    plant(code, "numeric/machine/probe.py", found, found + "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n")
+    plant(
+        code, "numeric/machine/probing.py", found, found + "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
+    )
     words = "stress", "--device", "cpu", "--block", "attention", "--variant", "formula", "--cases", "64", "--scenario", "near_zero"
     answer = verify(*words, "--format", "fp16", "--format", "fp32", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
@@ -190,7 +192,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
     code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/machine/probe.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
+    plant(code, "numeric/machine/probing.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err
