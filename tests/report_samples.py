@@ -12,8 +12,7 @@ from reports.record.claims import Counterexample, ErratumRecord, Formula, Mutant
 from reports.record.environment import Environment, Probe
 from reports.record.run_folder import write_run
 from reports.record.run_record import RunInfo
-from symbolic.vocabulary import Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId, Verdict
 
 INFINITY, NAN = float("inf"), float("nan")
 

@@ -7,7 +7,7 @@ from numeric.cells.scenario import Scenario, claim_of
 from numeric.cells.subject import Subject
 from numeric.machine import ProbedMode
 from numeric.sides import Variant
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId
 
 CERTIFIED = 64
 """Cases of a cell whose sides are compared with balls, unless all are."""

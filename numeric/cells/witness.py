@@ -26,8 +26,7 @@ from torch import Tensor
 from numeric.cells.cell import Cell
 from numeric.formats import torch_dtype
 from numeric.sides import Judged, Sides
-from symbolic.vocabulary import CallError, Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CallError, CellId, Verdict
 
 WITNESS_SCHEMA = 1
 

@@ -21,8 +21,7 @@ from reports.record.cases_table import coded, read_cells
 from reports.record.cells import NotSwept
 from reports.record.row import Real, Row
 from reports.record.run_record import RUN_SCHEMA_VERSION
-from symbolic.vocabulary import Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId, Verdict
 
 BASELINE_VERSION = 1
 

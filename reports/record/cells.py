@@ -5,8 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from reports.record.row import Real, Row
-from symbolic.vocabulary import Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId, Verdict
 
 
 class Spread(Row):

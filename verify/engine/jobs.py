@@ -13,7 +13,7 @@ from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
 from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId
 from verify.records import cell_rows
 
 SECTION_3_SETTING = "corollary-2.3.1"

@@ -14,8 +14,7 @@ from numeric.sides import Variant
 from numeric.training import BlockNotTrained
 from reports.record import CellRecord, NotMeasured
 from reports.record.cells import NotSwept
-from symbolic.vocabulary import Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId, Verdict
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan import Plan
 from verify.records import cell_rows

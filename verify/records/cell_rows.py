@@ -15,8 +15,7 @@ from numeric.training import TrainedBlock
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread
-from symbolic.vocabulary import Verdict
-from symbolic.vocabulary.cell_id import CellId
+from symbolic.vocabulary import CellId, Verdict
 from verify.records.row_of import row_of
 
 
