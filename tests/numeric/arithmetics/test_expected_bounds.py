@@ -84,7 +84,7 @@ def too_large(trained: TrainedBlock, probed: ProbedMode) -> bool:
     for _ in range(2):
         sides = measure_sides(block, in_format(block, scenario.draw(trained, probed.mode.range, BATCH, generator), probed), FORMULA, probed)
         deviations = sides.expected / deviations_allowed(sides.expected.shape[-1])
-        squares.append(((sides.left.first_layer - sides.right.first_layer) / deviations).square().mean(-1))
+        squares.append(((sides.left.first_layer.value - sides.right.first_layer.value) / deviations).square().mean(-1))
     square = torch.cat(squares)
     return float(square.mean()) > 1 + float(square.std()) / math.sqrt(len(square)) * math.sqrt(2 * math.log(1 / SURE))
 
