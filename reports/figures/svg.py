@@ -24,16 +24,7 @@ from reports.text.numbers import LOWERED
 INK, MUTE, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
 HOLDS, VIOLATED, INCONCLUSIVE, VACUOUS = "#050505", "#060606", "#070707", "#080808"
 
-_VARIABLES = {
-    INK: "ink",
-    MUTE: "mute",
-    LINE: "line",
-    PAPER: "paper",
-    HOLDS: "holds",
-    VIOLATED: "violated",
-    INCONCLUSIVE: "inconclusive",
-    VACUOUS: "vacuous",
-}
+_VARIABLES = {INK: "ink", MUTE: "mute", LINE: "line", PAPER: "paper", HOLDS: "holds", VIOLATED: "violated", INCONCLUSIVE: "inconclusive", VACUOUS: "vacuous"}
 
 SERIES = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
 """Colours for several lines in one panel; each line also has a dash pattern and a label of its own."""

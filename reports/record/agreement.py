@@ -34,10 +34,5 @@ def _tallied(table: pa.Table) -> Counter[str]:
 
 def _counted(cell: CellRecord) -> Counter[str]:
     counts = cell.counts
-    named = {
-        Verdict.HOLDS: counts.holds,
-        Verdict.VIOLATED: counts.violated,
-        Verdict.VACUOUS: counts.vacuous,
-        Verdict.INCONCLUSIVE: counts.inconclusive,
-    }
+    named = {Verdict.HOLDS: counts.holds, Verdict.VIOLATED: counts.violated, Verdict.VACUOUS: counts.vacuous, Verdict.INCONCLUSIVE: counts.inconclusive}
     return Counter({verdict.value: number for verdict, number in named.items() if number})
