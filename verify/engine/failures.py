@@ -9,7 +9,7 @@ from typing import Literal
 from reports.record import write_whole
 from symbolic.vocabulary import Verdict
 from verify.engine.processes import OutOfTime, WorkerDied
-from verify.run_folder.disk_full import NO_ROOM
+from verify.run_folder.run_folder import NO_ROOM
 
 CRASHES_FOLDER = "crashes"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reports.record.environment import Environment, Probe
 from verify.plan.version import NAME, suite_version
+from verify.records.row_of import row_of
 
 FLOORS = ("verify", "reports", "numeric", "symbolic")
 
@@ -21,15 +22,12 @@ def describe_environment(device: str, probes: list[Probe]) -> Environment:
     """The environment.  device: ``cpu`` or ``cuda``."""
     from numeric.machine.device import describe
 
-    machine = describe(device)
-    return Environment(
+    return row_of(
+        Environment,
+        describe(device),
         python=platform.python_version(),
         platform=platform.platform(),
         processor=_processor(),
-        torch=machine.torch,
-        device=machine.device,
-        blas=machine.blas,
-        threads=machine.threads,
         commit=_commit(),
         versions={NAME: suite_version(), **{name: version(name) for name in PACKAGES}},
         probes=probes,
