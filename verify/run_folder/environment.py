@@ -3,12 +3,12 @@
 import hashlib
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
 from reports.record.environment import Environment, Probe
 from verify.plan.version import NAME, suite_version
-from verify.records.row_of import row_of
 
 FLOORS = ("verify", "reports", "numeric", "symbolic")
 
@@ -22,9 +22,8 @@ def describe_environment(device: str, probes: list[Probe]) -> Environment:
     """The environment.  device: ``cpu`` or ``cuda``."""
     from numeric.machine.device import describe
 
-    return row_of(
-        Environment,
-        describe(device),
+    return Environment(
+        **asdict(describe(device)),
         python=platform.python_version(),
         platform=platform.platform(),
         processor=_processor(),
