@@ -16,25 +16,15 @@ from markupsafe import Markup
 
 from reports.comparison import BASELINE_FILE, load_baseline
 from reports.comparison.rendering import since_baseline
-from reports.figures import (
-    dynamics_table,
-    panels,
-    paper_pictures,
-    paper_tables,
-    radii_table,
-    static_picture,
-    static_points,
-    sweep_picture,
-    training_losses,
-    training_picture,
-)
-from reports.figures.error_and_bound import VIOLATIONS_DRAWN
+from reports.figures import dynamics_table, paper_pictures, radii_table, static_picture, sweep_picture, training_picture
+from reports.figures.data_tables import paper_tables, static_points, training_losses
+from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.findings import GLYPHS, headline, taken_up
-from reports.findings.grid import STANDING_GLYPHS, Grid, gravest, grid, unique
+from reports.findings.grid import STANDING_GLYPHS, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
-from reports.findings.run_standing import Headline, cases_inside
-from reports.html import GLOSSARY, TEMPLATES, VERDICTS, environment, style
-from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, replacing
+from reports.findings.run_standing import cases_inside
+from reports.html import GLOSSARY, TEMPLATES, VERDICTS, rendered
+from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, write_whole
 from reports.record.agreement import cases_missing, disagreeing_cells
 from reports.record.experiments import StaticPatchRecord
 from symbolic.vocabulary import Verdict
@@ -43,20 +33,9 @@ DETAILED_CELLS = 2000
 """Cells beyond these many have no row of figures on the page, so that its size stays bounded; the gravest come first."""
 
 SECTIONS = (
-    ("overview", "Overview"),
-    ("claims", "Claims"),
-    ("errata", "Errata"),
-    ("grid", "Grid"),
-    ("density", "Cases"),
-    ("near-zero", "Near zero"),
-    ("adversarial", "Worst contexts"),
-    ("dynamics", "Dynamics"),
-    ("static", "One update"),
-    ("stacks", "Stacks"),
-    ("figures", "Figures"),
-    ("blocks", "Blocks"),
-    ("run", "The run"),
-    ("words", "Words"),
+    *(("overview", "Overview"), ("claims", "Claims"), ("errata", "Errata"), ("grid", "Grid"), ("density", "Cases"), ("near-zero", "Near zero")),
+    *(("adversarial", "Worst contexts"), ("dynamics", "Dynamics"), ("static", "One update"), ("stacks", "Stacks"), ("figures", "Figures")),
+    *(("blocks", "Blocks"), ("run", "The run"), ("words", "Words")),
 )
 
 
@@ -65,13 +44,9 @@ def write_report(folder: Path) -> Path:
 
     If the folder holds a baseline that the run was held to, the overview says what changed. Raises NotARun, DamagedRun or NotABaseline.
     """
-    page, kept = folder / "report" / "index.html", folder / BASELINE_FILE
-    record = load_run(folder)
+    record, kept = load_run(folder), folder / BASELINE_FILE
     since = since_baseline(load_baseline(kept), record) if kept.exists() else None
-    text = render(record, folder, since_baseline=since)
-    with replacing(page) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return page
+    return write_whole(folder / "report" / "index.html", render(record, folder, since_baseline=since))
 
 
 def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Markup | None = None) -> str:
@@ -91,20 +66,19 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "record": record,
         "totals": totals,
         "inside": cases_inside(record),
-        "headline": _headline(record, folder),
+        "headline": headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder)) if folder else headline(record),
         "checked": checked(record),
         "left_out": omissions(record),
         "worst_cells": gravest(cells.squares)[:WORST_CELLS],
         "since_baseline": since_baseline,
         "taken_up": taken_up(record),
         "sections": SECTIONS,
-        "style": style(),
         "script": Markup(script),
         "script_hash": f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         "claim_anchors": unique(f"claim-{claim.id}" for claim in record.claims),
         "grid": cells,
         "gaps": any(not squares for block in cells.blocks for row in block.rows for squares in row.squares),
-        "detailed": _detailed(cells),
+        "detailed": {square.anchor for square in gravest(cells.squares)[:DETAILED_CELLS]},
         "worst": next((square for square in cells.squares if square.cell.id == totals.worst_cell), None),
         "shown_verdicts": [verdict for verdict in Verdict if any(square.verdict is verdict for square in cells.squares)],
         "shown_shares": [verdict for verdict in Verdict if any(verdict in dict(square.shares) for square in cells.squares)],
@@ -130,7 +104,7 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "words": GLOSSARY,
         "verdict_words": VERDICTS,
     }
-    return environment().get_template("page.html.j2").render(values)
+    return rendered("page.html.j2", **values)
 
 
 def _of_figures(found: Experiments) -> dict[str, Any]:
@@ -154,17 +128,6 @@ def _of_static_patches(found: Sequence[StaticPatchRecord]) -> dict[str, Any]:
         "static_refused": [f"{block}: {', '.join(refused)}" for block, refused in by_block if refused],
         "static_distance": max((point.distance for row in found for point in row.points if point.distance is not None), default=None),
     }
-
-
-def _headline(record: RunRecord, folder: Path | None) -> Headline:
-    """The verdict, with what the cases on disk say of it, if there is a disk."""
-    if folder is None:
-        return headline(record)
-    return headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder))
-
-
-def _detailed(cells: Grid) -> set[str]:
-    return {square.anchor for square in gravest(cells.squares)[:DETAILED_CELLS]}
 
 
 def _sweep_pictures(sweeps: Sequence[NearZeroSweep]) -> Iterable[tuple[str, Markup]]:

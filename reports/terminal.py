@@ -20,13 +20,11 @@ from reports.text import count, counted, ratio, real, seconds
 from symbolic.vocabulary import Verdict
 
 _COLOURS = {
+    **dict.fromkeys((Verdict.VIOLATED, Verdict.ERROR), "bold red"),
+    **dict.fromkeys((Verdict.INCONCLUSIVE, Verdict.TIMEOUT), "yellow"),
     Verdict.HOLDS: "blue",
-    Verdict.VIOLATED: "bold red",
     Verdict.VACUOUS: "magenta",
-    Verdict.INCONCLUSIVE: "yellow",
     Verdict.SKIPPED: "dim",
-    Verdict.ERROR: "bold red",
-    Verdict.TIMEOUT: "yellow",
 }
 """Never the only sign: a glyph or the word itself stands beside each."""
 

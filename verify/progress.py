@@ -1,6 +1,7 @@
 """Progress on stderr: a bar a part of the run; nothing where stderr is no terminal."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -21,24 +22,17 @@ def shown(step: OnStep, label: str, rows: Sequence[Item]) -> Iterator[Item]:
         step(label, len(rows), len(rows))
 
 
-class ProgressBars:
-    """Bars that appear when their part begins: ``with ProgressBars() as ui: run_plan(..., ui.step)``."""
+@contextmanager
+def progress_bars() -> Iterator[OnStep]:
+    """Bars that appear when their part begins: ``with progress_bars() as step: run_plan(..., step)``."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        columns = TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._tasks: dict[str, TaskID] = {}
+        def step(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total)
+            bars.update(tasks[label], completed=done, total=total)
 
-    def __enter__(self) -> "ProgressBars":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def step(self, label: str, done: int, total: int) -> None:
-        """So much of a part is done."""
-        if label not in self._tasks:
-            self._tasks[label] = self._progress.add_task(label, total=total)
-        self._progress.update(self._tasks[label], completed=done, total=total)
+        yield step

@@ -6,7 +6,7 @@ from reports.ci.junit import JUNIT_FILE, junit
 from reports.ci.markdown_summary import SUMMARY_FILE, summary
 from reports.comparison import BASELINE_FILE, as_outcomes, differences, load_baseline
 from reports.findings import Outcome
-from reports.record import RunRecord, load_run, replacing
+from reports.record import RunRecord, load_run, write_whole
 from reports.record.agreement import cases_missing, disagreeing_cells
 
 
@@ -21,11 +21,6 @@ def write_for_ci(folder: Path) -> tuple[Path, Path]:
     record = load_run(folder)
     disagreeing = disagreeing_cells(record, folder)
     against = against_baseline(record, folder)
-    contents = {
-        JUNIT_FILE: junit(record, disagreeing, against=against),
-        SUMMARY_FILE: summary(record, disagreeing, cases_missing=cases_missing(record, folder), against=against).encode(),
-    }
-    for name, content in contents.items():
-        with replacing(folder / name) as temporary:
-            temporary.write_bytes(content)
-    return folder / JUNIT_FILE, folder / SUMMARY_FILE
+    tests = junit(record, disagreeing, against=against)
+    page = summary(record, disagreeing, cases_missing=cases_missing(record, folder), against=against)
+    return write_whole(folder / JUNIT_FILE, tests), write_whole(folder / SUMMARY_FILE, page)

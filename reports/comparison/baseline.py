@@ -188,20 +188,14 @@ def _line(cell: CellRecord, margins: Mapping[str, float | int], chance: float) -
 
 def by_name(record: RunRecord) -> dict[str, CellRecord]:
     """The cells by their names. Raises DamagedRun if two have one name, or two claims, errata or sweeps."""
-    for kind, names in (
-        ("claims", [claim.id for claim in record.claims]),
-        ("errata", [str(erratum.number) for erratum in record.errata]),
-        ("sweeps", [sweep_key(sweep) for sweep in record.near_zero]),
-    ):
+    cells = [cell_key(cell) for cell in record.cells]
+    claims, errata = [claim.id for claim in record.claims], [str(erratum.number) for erratum in record.errata]
+    sweeps = [sweep_key(sweep) for sweep in record.near_zero]
+    for kind, names in {"claims": claims, "errata": errata, "sweeps": sweeps, "cells": cells}.items():
         twice = next((name for name, times in Counter(names).items() if times > 1), None)
         if twice is not None:
             raise DamagedRun(f"the run {record.run.id} holds two {kind} named {twice}; run the suite again into another folder.")
-    found: dict[str, CellRecord] = {}
-    for cell in record.cells:
-        if cell_key(cell) in found:
-            raise DamagedRun(f"the run {record.run.id} holds two cells named {cell_key(cell)}; run the suite again into another folder.")
-        found[cell_key(cell)] = cell
-    return found
+    return dict(zip(cells, record.cells, strict=True))
 
 
 def _margins(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, float | int]]]:

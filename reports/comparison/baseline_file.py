@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reports.comparison.baseline import BASELINE_VERSION, Baseline, baseline_of
-from reports.record import RunRecord, replacing
+from reports.record import RunRecord, write_whole
 from reports.record.agreement import disagreeing_cells
 from symbolic.vocabulary import CallError
 
@@ -46,8 +46,7 @@ def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
         raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({cells}); restore cases.parquet from a copy, or run the suite again.")
     if baseline.cells and not baseline.has_margins and any(line.judged for line in baseline.cells.values()):
         raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
-    with replacing(out) as temporary:
-        temporary.write_text(_as_text(baseline), encoding="utf-8")
+    write_whole(out, _as_text(baseline))
     return baseline
 
 

@@ -11,12 +11,15 @@ from rich.text import Text
 
 from reports.comparison.changes import DifferenceKind
 from reports.comparison.history import History, HistoryEntry, Track, sparkline
-from reports.html import environment, style
-from reports.record import replacing
+from reports.html import rendered
+from reports.record import write_whole
 from reports.text import count, counted, ratio
 
 CHANGES_PER_RUN = 12
 """Changes of a run on a terminal; the page and ``--json`` have all."""
+
+TRACKED = ("worst", "tightness", "seconds")
+"""What a track has of each run."""
 
 
 def history_on_terminal(history: History) -> RenderableType:
@@ -54,11 +57,7 @@ def history_as_data(history: History) -> Mapping[str, object]:
         "runs": [
             {
                 "folder": entry.folder,
-                "id": entry.record.run.id,
-                "started": entry.record.run.started,
-                "finished": entry.record.run.finished,
-                "command": entry.record.run.command,
-                "seed": entry.record.run.seed,
+                **{name: getattr(entry.record.run, name) for name in ("id", "started", "finished", "command", "seed")},
                 "commit": entry.record.environment.commit,
                 "torch": entry.record.environment.torch,
                 "sentence": entry.sentence,
@@ -71,7 +70,7 @@ def history_as_data(history: History) -> Mapping[str, object]:
         "cells": {
             track.key: {
                 "verdict": [None if cell is None else cell.verdict.value for cell in track.cells],
-                **{name: [None if value is None else real_or_word(value) for value in getattr(track, name)] for name in ("worst", "tightness", "seconds")},
+                **{name: [None if value is None else real_or_word(value) for value in getattr(track, name)] for name in TRACKED},
             }
             for track in history.tracks
         },
@@ -86,25 +85,13 @@ def real_or_word(value: float) -> float | str:
 
 def write_history(history: History, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
-    text = (
-        environment()
-        .get_template("history.html.j2")
-        .render(
-            style=style(),
-            entries=history.entries,
-            changed=_changed,
-            tracks=[(track, _last(track), {name: _line(track, name) for name in ("worst", "tightness", "seconds")}) for track in history.tracks],
-            unreadable=history.unreadable,
-        )
-    )
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    tracks = [(track, _last(track), {name: _line(track, name) for name in TRACKED}) for track in history.tracks]
+    return write_whole(path, rendered("history.html.j2", entries=history.entries, changed=_changed, tracks=tracks, unreadable=history.unreadable))
 
 
 def _last(track: Track) -> Mapping[str, float | None]:
     """The last number of each kind."""
-    return {name: next((value for value in reversed(getattr(track, name)) if value is not None), None) for name in ("worst", "tightness", "seconds")}
+    return {name: next((value for value in reversed(getattr(track, name)) if value is not None), None) for name in TRACKED}
 
 
 def _line(track: Track, name: str) -> Markup:

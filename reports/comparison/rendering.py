@@ -12,8 +12,8 @@ from reports.comparison.baseline import Baseline
 from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
 from reports.comparison.comparing import differences
 from reports.findings import Outcome, Status
-from reports.html import environment, style
-from reports.record import RunRecord, replacing
+from reports.html import rendered
+from reports.record import RunRecord, write_whole
 from reports.text import count, counted, joined
 
 IN_OVERVIEW = 5
@@ -23,11 +23,9 @@ LINES_PER_STANDING = 40
 """Lines on a terminal for each standing; the page and ``--json`` have all."""
 
 _COLOURS = {
-    DifferenceKind.REGRESSION: "bold red",
-    DifferenceKind.STALE: "bold red",
+    **dict.fromkeys(FAILING, "bold red"),
     DifferenceKind.NOT_RUN: "yellow",
-    DifferenceKind.NEW: "cyan",
-    DifferenceKind.CHANGED: "cyan",
+    **dict.fromkeys((DifferenceKind.NEW, DifferenceKind.CHANGED), "cyan"),
     DifferenceKind.BETTER: "blue",
 }
 """Never the only sign: the word stands beside each."""
@@ -104,7 +102,7 @@ def as_outcomes(comparison: Comparison, *, strict: bool = False) -> list[Outcome
 
 def comparison_on_terminal(comparison: Comparison, before: RunLabel, after: RunLabel) -> RenderableType:
     """The sentence, every difference in a line, and what was not compared."""
-    grave = bool(comparison.of(DifferenceKind.REGRESSION, DifferenceKind.STALE))
+    grave = comparison.of(*FAILING)
     parts: list[RenderableType] = [
         Text.assemble((f"{after.name}", "bold"), f" ({after.about}) against ", (before.name, "bold"), f" ({before.about})"),
         Text(sentence(comparison), style="bold red" if grave else "bold yellow" if comparison.nothing else "bold"),
@@ -134,20 +132,10 @@ def comparison_as_data(comparison: Comparison, before: RunLabel, after: RunLabel
 
 def write_comparison(comparison: Comparison, before: RunLabel, after: RunLabel, path: Path) -> Path:
     """One HTML file that needs nothing else; returns its path."""
-    grave = comparison.of(DifferenceKind.REGRESSION, DifferenceKind.STALE)
-    text = (
-        environment()
-        .get_template("comparison.html.j2")
-        .render(
-            style=style(),
-            before=before,
-            after=after,
-            sentence=sentence(comparison),
-            tone="violated" if grave else "nothing" if comparison.nothing else "held",
-            groups=[(standing.value, rows) for standing in DifferenceKind if (rows := comparison.of(standing))],
-            limits=comparison.limits,
-        )
-    )
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    values = {
+        "sentence": sentence(comparison),
+        "tone": "violated" if comparison.of(*FAILING) else "nothing" if comparison.nothing else "held",
+        "groups": [(standing.value, rows) for standing in DifferenceKind if (rows := comparison.of(standing))],
+        "limits": comparison.limits,
+    }
+    return write_whole(path, rendered("comparison.html.j2", before=before, after=after, **values))

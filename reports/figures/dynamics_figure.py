@@ -10,7 +10,7 @@ from reports.text import real
 
 def dynamics_picture(found: DynamicsRecord) -> Markup:
     """At the first dense layer; errors of 0, and numbers that are not finite, are left out."""
-    with panel(3.9, 2.5) as (figure, axes):
+    with panel(3.9, 2.5, "i, tokens moved into W") as (figure, axes):
         axes.set_yscale("log")
 
         def drawn(column: int, row: int, colour: str, label: str, *, dashed: bool = False) -> None:
@@ -29,7 +29,6 @@ def dynamics_picture(found: DynamicsRecord) -> Markup:
         axes.yaxis.set_major_formatter(lambda value, _: real(value, 1))
         axes.minorticks_off()
         axes.margins(x=0)
-        axes.set_xlabel("i, tokens moved into W")
         return inline_svg(figure, "dynamics", _words(found))
 
 

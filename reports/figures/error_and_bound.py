@@ -11,15 +11,14 @@ import numpy as np
 import pyarrow as pa
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from reports.figures.quantiles import QuantileCounts
 from reports.figures.squares import Squares, Strip
-from reports.figures.svg import HOLDS, MUTE, VIOLATED, inline_svg, panel
+from reports.figures.svg import HOLDS, MUTE, VIOLATED, inline_svg, panel, powers_of_two
 from reports.record import RunRecord
 from reports.record.cases_table import coded, read_cells
-from reports.text import counted, real, two_to
+from reports.text import counted, real
 from symbolic.vocabulary import Verdict
 
 VIOLATIONS_DRAWN = 200
@@ -165,11 +164,7 @@ def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, excee
     tenth, half, most = tally.tightness.at((0.1, 0.5, 0.9))
     return Panel(
         format=name,
-        judged=tally.judged,
-        refused=tally.refused,
-        violated=tally.violated,
-        exact=tally.exact,
-        not_finite=tally.not_finite,
+        **{number: getattr(tally, number) for number in ("judged", "refused", "violated", "exact", "not_finite")},
         tightness=(tenth, half, most) if tally.judged else None,
         expected=tally.expected.at((0.5,))[0] if tally.judged else None,
         exceeded=exceeded,
@@ -180,18 +175,14 @@ def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, excee
 
 def _picture(name: str, tally: _Tally, lattice: _Lattice, index: int) -> Markup:
     (left, bottom), (right, top) = tally.least.tolist(), tally.most.tolist()
-    with panel(3.1, 2.9) as (figure, axes):
+    with panel(3.1, 2.9, "bound", "error") as (figure, axes):
         side = lattice.side
         axes.set_xlim(left - 2 * side, right + 2 * side)
         axes.set_ylim(bottom - 2 * side, max(top, right) + 2 * side)
         _guides(axes)
         _density(axes, lattice)
         axes.plot(*lattice.crosses, "x", color=VIOLATED, markersize=5, markeredgewidth=1.4)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6, integer=True))
-            axis.set_major_formatter(FuncFormatter(lambda exponent, _: two_to(exponent)))
-        axes.set_xlabel("bound")
-        axes.set_ylabel("error")
+        powers_of_two(axes)
         return inline_svg(
             figure,
             f"density{index}",

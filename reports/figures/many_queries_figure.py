@@ -19,7 +19,7 @@ _CURVES: tuple[tuple[Callable[[StaticPointRecord], TrialSummary | None], str, st
 
 def static_picture(record: StaticPatchRecord) -> Markup:
     """Medians of the trials, and the band of the mean on fresh queries; own queries from more than r on, since up to there they are fitted exactly."""
-    with panel(3.9, 2.5) as (figure, axes):
+    with panel(3.9, 2.5, "K, queries that made the update", "error ÷ ‖WΔA‖") as (figure, axes):
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         for quantity, label, colour, style in _CURVES:
@@ -38,8 +38,6 @@ def static_picture(record: StaticPatchRecord) -> Markup:
         axes.tick_params(length=0)
         axes.patch.set_visible(False)
         figure.patch.set_visible(False)
-        axes.set_xlabel("K, queries that made the update")
-        axes.set_ylabel("error ÷ ‖WΔA‖")
         axes.legend(fontsize=7)
         first, last = (real(point.ridge_fresh[2]) for point in (record.points[0], record.points[-1]))
         return inline_svg(figure, "static", f"{record.block}: with K the error on fresh queries goes from {first} to {last}.")

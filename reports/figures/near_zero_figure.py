@@ -10,12 +10,11 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from reports.figures.svg import INK, LINE, PAPER, SERIES, inline_svg, panel
+from reports.figures.svg import INK, LINE, PAPER, SERIES, inline_svg, panel, powers_of_two
 from reports.record import NearZeroSweep
-from reports.text import real, two_to
+from reports.text import real
 from reports.text.numbers import power_of_two
 
 _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger one
@@ -23,7 +22,7 @@ _TOP = 8.0  # 2⁸: an error of 256 times ‖WΔA‖ is as wrong as any larger o
 
 def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
     """One panel: the variants of one block in one format."""
-    with panel(3.9, 2.8) as (figure, axes):
+    with panel(3.9, 2.8, "‖a‖ → 0", "over ‖WΔA‖") as (figure, axes):
         axes.axhline(0, color=LINE, linewidth=0.8, zorder=0)
         for number, sweep in enumerate(sweeps):
             _curves(axes, sweep, number)
@@ -32,11 +31,7 @@ def sweep_picture(sweeps: Sequence[NearZeroSweep], index: int) -> Markup:
         lines = [math.log2(sweep.predicted_radius) for sweep in sweeps if 0 < sweep.predicted_radius < math.inf]
         for number, sweep in enumerate(sweeps):
             _radii(axes, sweep, number, lines)
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6, integer=True))
-            axis.set_major_formatter(FuncFormatter(lambda exponent, _: two_to(exponent)))
-        axes.set_xlabel("‖a‖ → 0")
-        axes.set_ylabel("over ‖WΔA‖")
+        powers_of_two(axes)
         return inline_svg(figure, f"sweep{index}", " ".join(_in_words(sweep) for sweep in sweeps))
 
 

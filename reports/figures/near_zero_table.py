@@ -53,12 +53,9 @@ def _row(name: str, block: str, found: dict[str, NearZeroSweep], variants: Seque
             radii.append(None)
             continue
         further = None if sweep is first or first is None else _powers(first.measured_radius, sweep.measured_radius)
-        radii.append(Radii(sweep, _quotient(sweep.measured_radius, sweep.predicted_radius), further))
+        factor = sweep.measured_radius / sweep.predicted_radius if 0 < sweep.predicted_radius < math.inf else None
+        radii.append(Radii(sweep, factor, further))
     return RadiiRow(name, block, tuple(radii))
-
-
-def _quotient(measured: float, predicted: float) -> float | None:
-    return measured / predicted if 0 < predicted < math.inf else None
 
 
 def _powers(larger: float, smaller: float) -> int | None:

@@ -17,10 +17,9 @@ from reports.text import real
 
 def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
     """Each picture by name; None for one whose data the run did not make."""
+    of_figure_1 = {"losses": _losses, "close_up": _close_up, "difference": _difference}
     return {
-        "losses": _losses(experiments.figure_1) if experiments.figure_1 else None,
-        "close_up": _close_up(experiments.figure_1) if experiments.figure_1 else None,
-        "difference": _difference(experiments.figure_1) if experiments.figure_1 else None,
+        **{name: draw(experiments.figure_1) if experiments.figure_1 else None for name, draw in of_figure_1.items()},
         "steps": _steps(experiments.layers) if experiments.layers else None,
         "steps_narrow": _steps(experiments.layers, narrow=True) if experiments.layers else None,
         "finetuning": _finetuning(experiments.figure_3) if experiments.figure_3 else None,
@@ -29,10 +28,8 @@ def paper_pictures(experiments: Experiments) -> dict[str, Markup | None]:
 
 @contextmanager
 def _axes(across: str, up: str) -> Iterator[tuple[Figure, Axes]]:
-    with panel(3.9, 2.5) as (figure, axes):
+    with panel(3.9, 2.5, across, up) as (figure, axes):
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
         yield figure, axes
 
 
@@ -87,9 +84,7 @@ def _steps(layers: Sequence[LayerRecord], *, narrow: bool = False) -> Markup:
 
     narrow: as tall and as narrow as a telephone, on which the letters of the wide one would be half as large.
     """
-    with panel(*((4.2, 4.6) if narrow else (9.5, 3.6))) as (figure, axes):
-        axes.set_xlabel("i, tokens consumed")
-        axes.set_ylabel("mean ‖ΔW at i + 1 less ΔW at i‖₂")
+    with panel(*((4.2, 4.6) if narrow else (9.5, 3.6)), "i, tokens consumed", "mean ‖ΔW at i + 1 less ΔW at i‖₂") as (figure, axes):
         ends: list[tuple[float, str, str]] = []
         for layer in layers:
             points = [point for point in layer.steps if point[0] >= 2 and 0 < point[1] < math.inf]
@@ -136,9 +131,7 @@ def _finetuning(figure_3: Figure3) -> Markup:
         for points, colour, label in curves:
             at, mean, error = zip(*points, strict=True)
             axes.plot(at, mean, color=colour, label=label)
-            axes.fill_between(
-                at, [m - e for m, e in zip(mean, error, strict=True)], [m + e for m, e in zip(mean, error, strict=True)], color=colour, alpha=0.15
-            )
+            _band(axes, at, mean, error, colour)
         axes.set_ylim(bottom=0)
         axes.legend(fontsize=7)
         last = figure_3.finetuned[-1][1], figure_3.patched[-1][1]

@@ -17,23 +17,16 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reports.figures.squares import Squares
+from reports.text import two_to
 from reports.text.numbers import LOWERED
 
 INK, MUTE, LINE, PAPER = "#010101", "#020202", "#030303", "#040404"
 HOLDS, VIOLATED, INCONCLUSIVE, VACUOUS = "#050505", "#060606", "#070707", "#080808"
 
-_VARIABLES = {
-    INK: "ink",
-    MUTE: "mute",
-    LINE: "line",
-    PAPER: "paper",
-    HOLDS: "holds",
-    VIOLATED: "violated",
-    INCONCLUSIVE: "inconclusive",
-    VACUOUS: "vacuous",
-}
+_VARIABLES = {INK: "ink", MUTE: "mute", LINE: "line", PAPER: "paper", HOLDS: "holds", VIOLATED: "violated", INCONCLUSIVE: "inconclusive", VACUOUS: "vacuous"}
 
 SERIES = (HOLDS, INCONCLUSIVE, VACUOUS, INK)
 """Colours for several lines in one panel; each line also has a dash pattern and a label of its own."""
@@ -70,11 +63,18 @@ def house_style() -> Iterator[None]:
 
 
 @contextmanager
-def panel(width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """Within the block, a figure of one panel, to be drawn for ``inline_svg``; sizes in inches."""
+def panel(width: float, height: float, across: str, up: str = "") -> Iterator[tuple[Figure, Axes]]:
+    """Within the block, a figure of one panel, to be drawn for ``inline_svg``.  Sizes in inches; across, up: the labels of its axes."""
     with house_style():
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.add_subplot()
+        yield figure, figure.add_subplot(xlabel=across, ylabel=up)
+
+
+def powers_of_two(axes: Axes) -> None:
+    """Write the places on both axes, which are exponents, as powers of two."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(6, integer=True))
+        axis.set_major_formatter(lambda exponent, _: two_to(exponent))
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> Markup:

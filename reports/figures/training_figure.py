@@ -15,7 +15,7 @@ def training_picture(model: ModelRecord, index: int) -> Markup | None:
     points = [(step, loss) for step, loss in model.losses if 0 < loss < math.inf]
     if not points:
         return None
-    with panel(3.9, 2.1) as (figure, axes):
+    with panel(3.9, 2.1, "training step", "½ mean squared error") as (figure, axes):
         axes.set_yscale("log")
         axes.plot(*zip(*points, strict=True), color=HOLDS)
         for loss, label, colour in ((model.zero_loss, "predicting zero", MUTE), (model.required_loss, "required", INCONCLUSIVE)):
@@ -26,8 +26,6 @@ def training_picture(model: ModelRecord, index: int) -> Markup | None:
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_formatter(lambda loss, _: real(loss, 1))
         axes.minorticks_off()
-        axes.set_xlabel("training step")
-        axes.set_ylabel("½ mean squared error")
         first, last = points[0], points[-1]
         words = f"{model.block}: training loss from {real(first[1])} at step {first[0]} to {real(last[1])} at step {last[0]}."
         return inline_svg(figure, f"training{index}", words)

@@ -15,7 +15,7 @@ from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.faults import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
 from reports.findings.run_standing import RunStanding, headline
 from reports.record import CellRecord, ClaimRecord, Experiments, NearZeroSweep, RunRecord
-from reports.record.experiments import AdversarialRecord, DynamicsInFormat, DynamicsRecord
+from reports.record.experiments import DynamicsInFormat, DynamicsRecord
 from reports.text import counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
@@ -171,12 +171,9 @@ def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Out
     figures = {
         "worst_ratio": row.worst_ratio,
         "resolution": row.resolution,
-        **({"tightness_p10": row.tightness.p10, "tightness_median": row.tightness.median, "tightness_p90": row.tightness.p90} if row.tightness else {}),
+        **{f"tightness_{share}": quantile for share, quantile in row.tightness or ()},
         "cases": row.cases,
-        "cases_holds": row.counts.holds,
-        "cases_violated": row.counts.violated,
-        "cases_vacuous": row.counts.vacuous,
-        "cases_inconclusive": row.counts.inconclusive,
+        **{f"cases_{name}": number for name, number in row.counts},
     }
     known = {name: number for name, number in figures.items() if number is not None}
     name = "/".join((row.claim, row.numerics, row.variant, row.scenario))
@@ -201,6 +198,7 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
     found = record.experiments
     parts: list[tuple[str, str, Experiments, tuple[Verdict, str | None], dict[str, float]]] = []
     holds: tuple[Verdict, str | None] = Verdict.HOLDS, None
+    unjudged = Verdict.INCONCLUSIVE, "no context that was tried could be judged"
     if found.figure_1:
         parts.append((found.figure_1.block, "Figure 1: both losses", Experiments(figure_1=found.figure_1), holds, {}))
     for row in found.dynamics:
@@ -211,8 +209,8 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
     if found.post_norm:
         parts.append((found.post_norm.block, "patched post-norm", Experiments(post_norm=found.post_norm), holds, {}))
     for search in found.adversarial:
-        figures = {} if search.worst is None else {"worst_ratio": search.worst}
-        parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), _of_search(search), figures))
+        judged, figures = (unjudged, {}) if search.worst is None else (holds, {"worst_ratio": search.worst})
+        parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), judged, figures))
     for block, name, alone, (verdict, why), figures in parts:
         status, word, reason = _judged(_alone(record, experiments=alone), verdict, why)
         yield Outcome("experiments", block, name, status, word, reason, figures=figures)
@@ -226,10 +224,6 @@ def _of_dynamics(row: DynamicsRecord, each: DynamicsInFormat, alone: Experiments
         return Verdict.INCONCLUSIVE, joined(dynamics_not_shown(alone))
     blind = any(len(identity.vacuous) >= row.tokens for identity in (each.moved, each.factored, each.descended, each.telescoped))
     return (Verdict.VACUOUS, joined(dynamics_not_shown(alone))) if blind else (Verdict.HOLDS, None)
-
-
-def _of_search(row: AdversarialRecord) -> tuple[Verdict, str | None]:
-    return (Verdict.INCONCLUSIVE, "no context that was tried could be judged") if row.worst is None else (Verdict.HOLDS, None)
 
 
 def in_short(row: Outcome) -> str:

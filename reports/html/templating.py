@@ -14,9 +14,9 @@ from reports.text import numbers
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
-def style() -> Markup:
-    """The one style sheet of all pages."""
-    return Markup((TEMPLATES / "style.css").read_text(encoding="utf-8"))
+def rendered(template: str, **values: object) -> str:
+    """A page, with the one style sheet of all pages."""
+    return environment().get_template(template).render(values, style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")))
 
 
 class _Unindented(FileSystemLoader):
@@ -30,26 +30,11 @@ class _Unindented(FileSystemLoader):
 def environment() -> Environment:
     """Templates, and the filters that write numbers."""
     templates = Environment(loader=_Unindented(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.filters.update(
-        count=numbers.count,
-        counted=numbers.counted,
-        real=_raised(numbers.real),
-        ratio=_raised(numbers.ratio),
-        power_of_two=_raised(numbers.power_of_two),
-        scientific=numbers.scientific,
-        fixed=numbers.fixed,
-        binary_exponent=numbers.binary_exponent,
-        seconds=numbers.seconds,
-        words=numbers.words,
-        two_to=_raised(numbers.two_to),
-        raised=_raised(lambda text: text.replace("-", "−")),
-        term=term,
-        word_anchor=word_anchor,
-        mathml=mathml,
-        prose=prose,
-        statement=statement,
-        matrix=matrix,
-    )
+    plain = (numbers.count, numbers.counted, numbers.scientific, numbers.fixed, numbers.binary_exponent, numbers.seconds, numbers.words)
+    raised = (numbers.real, numbers.ratio, numbers.power_of_two, numbers.two_to)
+    markup = (term, word_anchor, mathml, prose, statement, matrix)
+    templates.filters |= {each.__name__: each for each in (*plain, *markup)} | {each.__name__: _raised(each) for each in raised}
+    templates.filters["raised"] = _raised(lambda text: text.replace("-", "−"))
     return templates
 
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 from reports.record.cases_table import coded, read_cells
 from reports.record.cells import CellRecord
 from reports.record.run_record import RunRecord
-from symbolic.vocabulary import Verdict
 
 
 def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
@@ -33,11 +32,4 @@ def _tallied(table: pa.Table) -> Counter[str]:
 
 
 def _counted(cell: CellRecord) -> Counter[str]:
-    counts = cell.counts
-    named = {
-        Verdict.HOLDS: counts.holds,
-        Verdict.VIOLATED: counts.violated,
-        Verdict.VACUOUS: counts.vacuous,
-        Verdict.INCONCLUSIVE: counts.inconclusive,
-    }
-    return Counter({verdict.value: number for verdict, number in named.items() if number})
+    return Counter({name.upper(): number for name, number in cell.counts if number})

@@ -48,26 +48,18 @@ _REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "reso
 
 @dataclass(frozen=True, slots=True)
 class CaseColumns:
-    """The cases of one cell; all columns have the same length."""
+    """The cases of one cell: columns of the same length, each what ``SCHEMA`` says of the one of its name."""
 
     norm_a: NDArray[np.float64]
-    """‖A(C∖Y,x)‖, the Euclidean norm."""
     error: NDArray[np.float64]
-    """Measured: ‖left - right‖∞ at the first dense layer."""
     bound: NDArray[np.float64]
-    """Rigorous: the bound on it."""
     expected: NDArray[np.float64]
-    """Probabilistic: what it is expected not to exceed; it judges nothing."""
     ratio: NDArray[np.float64]
-    """Largest error/bound there, entry by entry."""
     output_ratio: NDArray[np.float64]
-    """The same at the block's output; NaN where it was not compared."""
     resolution: NDArray[np.float64]
-    """Rigorous: bound over the size of the update's effect."""
     verdict: Sequence[str]
     """A word of ``symbolic.vocabulary.verdict`` for each case."""
     reason: Sequence[str]
-    """Why the case was refused; empty if it was not."""
 
     def __post_init__(self) -> None:
         lengths = {len(getattr(self, name)) for name in (*_REALS, "verdict", "reason")}

@@ -67,17 +67,13 @@ def load_run(folder: Path) -> RunRecord:
 
 def write_run(record: RunRecord, folder: Path) -> Path:
     """Write ``run.json`` so that a reader, or a kill at any moment, sees the whole old one or the whole new one."""
-    path = folder / RUN_FILE
-    with replacing(path) as temporary:
-        temporary.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return path
+    return write_whole(folder / RUN_FILE, record.model_dump_json(indent=1) + "\n")
 
 
 def write_witness(content: bytes, cell: str, folder: Path) -> str:
     """Keep a cell's witness in the run's folder; returns its path in there."""
     name = f"{WITNESSES_FOLDER}/{cell.replace('/', '_')}.safetensors"
-    with replacing(folder / name) as temporary:
-        temporary.write_bytes(content)
+    write_whole(folder / name, content)
     return name
 
 
@@ -85,6 +81,13 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what a process that was killed while it wrote has left in its run's folder."""
     for path in folder.rglob(f".*{UNFINISHED}"):
         path.unlink()
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file that is there as a whole or, if that fails, as it was before; text in UTF-8. Returns its path."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
 
 
 @contextlib.contextmanager

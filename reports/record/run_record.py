@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, computed_field, model_validator
 
-from reports.record.cells import CellRecord, NearZeroSweep, NotSwept
+from reports.record.cells import CellRecord, Counts, NearZeroSweep, NotSwept
 from reports.record.claims import ClaimRecord, ErratumRecord
 from reports.record.environment import Bounds, Environment
 from reports.record.experiments import Experiments
@@ -100,10 +100,7 @@ class RunRecord(Row):
             mutants_refuted=sum(mutant.refuted for claim in self.claims for mutant in claim.mutants),
             cells=dict(Counter(cell.verdict.value for cell in self.cells)),
             cases=sum(cell.cases for cell in self.cells),
-            holds=sum(cell.counts.holds for cell in self.cells),
-            violated=sum(cell.counts.violated for cell in self.cells),
-            vacuous=sum(cell.counts.vacuous for cell in self.cells),
-            inconclusive=sum(cell.counts.inconclusive for cell in self.cells),
+            **{name: sum(getattr(cell.counts, name) for cell in self.cells) for name in Counts.model_fields},
             certified=sum(cell.certified.cases for cell in self.cells if cell.certified),
             well_inside=sum(cell.well_inside.cases for cell in self.cells if cell.well_inside),
             well_inside_refused=sum(cell.well_inside.refused for cell in self.cells if cell.well_inside),

@@ -12,7 +12,7 @@ from reports.record import RunRecord, load_run
 from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
 from tests.verify.calling import called
-from verify.commands.runs import annotate, print_record
+from verify.commands.runs import print_record
 
 SMALL = ("--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--device", "cpu", "--jobs", "1")
 
@@ -84,10 +84,11 @@ def test_elsewhere_nothing_is_annotated(
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     if value is not None:
         monkeypatch.setenv("GITHUB_ACTIONS", value)
-    import sys
-
-    annotate(*broken, sys.stdout)
-    assert capsys.readouterr() == ("", "")
+    print_record(*broken, as_json=False)
+    print_record(*broken, as_json=True)
+    said = capsys.readouterr()
+    assert "::" not in said.out
+    assert said.err == ""
 
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ def test_there_are_enough_situations() -> None:
 
 
 def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -> None:
-    from reports.comparison import baseline_of, differences
+    from reports.comparison import differences
+    from reports.comparison.baseline import baseline_of
 
     runs = [(drawn.run_of(seed, tmp_path / str(seed)), tmp_path / str(seed)) for seed in range(10)]
     found = [differences(baseline_of(*one), other[0]).differences for one in runs for other in runs]

@@ -23,7 +23,7 @@ from reports.terminal import searches
 from symbolic.vocabulary import CallError
 from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
-from verify.progress import OnStep, ProgressBars
+from verify.progress import OnStep, progress_bars
 from verify.records.experiment_rows import PAPERS, adversarial_record
 
 USUAL_FORMATS = ("fp32", "bf16")
@@ -58,17 +58,21 @@ def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None,
     use_one_thread()
     chosen = product(blocks_named(list(dict.fromkeys(blocks or [PAPERS]))), modes_named(list(dict.fromkeys(formats or USUAL_FORMATS))))
     (variant,) = variants_named([options.variant])
-    device, folder = device_named(options.device), _folder(WITNESSES if options.out is None else options.out)
+    device, folder = device_named(options.device), WITNESSES if options.out is None else options.out
     options = replace(options, device=device)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnusableWitnessFolder(f"cannot make the folder {folder} ({error.strerror}); give another with --out.") from error
     rows: list[tuple[AdversarialRecord, Path | None]] = []
     refused: list[str] = []
-    with ProgressBars() as ui:
+    with progress_bars() as step:
         for block, mode in chosen:
             try:
                 subject = trained(block)
                 why = "not on this device" if device not in mode.runs_on else exclusion_reason(block, subject.model.block, mode, SEARCH, variant)
                 if why is None:
-                    rows.append(_searched(subject, mode, variant, options, folder, ui.step))
+                    rows.append(_searched(subject, mode, variant, options, folder, step))
             except (BlockNotTrained, UnsupportedNumerics) as error:
                 why = f"{type(error).__name__}: {error}"
             if why is not None:
@@ -107,14 +111,6 @@ def _searched(subject: TrainedBlock, mode: Mode, variant: Variant, options: Sear
     path = folder / f"{subject.block.id}-{mode.id}-{variant.id}.safetensors"
     path.write_bytes(worst.witness.to_bytes())
     return row, path
-
-
-def _folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UnusableWitnessFolder(f"cannot make the folder {folder} ({error.strerror}); give another with --out.") from error
-    return folder
 
 
 def _as_plain(row: AdversarialRecord, witness: Path | None) -> dict[str, object]:

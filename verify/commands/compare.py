@@ -4,7 +4,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reports.comparison import baseline_of, differences
+from reports.comparison import differences
+from reports.comparison.baseline import baseline_of
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal, write_comparison
 from reports.record import load_run
 from verify.commands.output import print_json

@@ -11,7 +11,7 @@ from numeric.rules import probe_elementary
 from reports.terminal import examination
 from verify.commands.output import print_json
 from verify.exit_status import HELD
-from verify.progress import ProgressBars, shown
+from verify.progress import progress_bars, shown
 from verify.run_folder import describe_environment
 
 
@@ -23,8 +23,8 @@ def examine(*, device: str, as_json: bool) -> int:
     shapes = asked_shapes(block.build(block.recipe) for block in all_blocks())
     answers: list[dict[str, object]] = []
     refused: list[dict[str, object]] = []
-    with ProgressBars() as ui:
-        for mode in shown(ui.step, "probe the machine", [mode for mode in MODES if where in mode.runs_on]):
+    with progress_bars() as step:
+        for mode in shown(step, "probe the machine", [mode for mode in MODES if where in mode.runs_on]):
             try:
                 probed = probe(mode, **shapes, device=where)
             except UnsupportedNumerics as error:

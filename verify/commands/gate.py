@@ -1,7 +1,5 @@
 """``verify gate``: a run held to a baseline; and the same at the end of a run that was given one."""
 
-import os
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +9,7 @@ from reports.comparison import as_outcomes, differences, load_baseline
 from reports.comparison.baseline import Baseline
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal
 from reports.record import RunRecord, load_run
-from verify.commands.output import print_json
+from verify.commands.output import annotate, print_json
 from verify.exit_status import gate_status
 
 
@@ -21,9 +19,7 @@ def gate_run(run: Path, file: Path, *, strict: bool, as_json: bool) -> int:
     comparison = differences(baseline, record)
     status = gate_status(comparison, strict=strict)
     before, after = _side_of(baseline, str(file)), RunLabel(record.run.id, about(record))
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations_of(as_outcomes(comparison, strict=strict)):
-            print(line, file=sys.stderr if as_json else sys.stdout)
+    annotate(lambda: annotations_of(as_outcomes(comparison, strict=strict)), as_json=as_json)
     if as_json:
         print_json({**comparison_as_data(comparison, before, after), "strict": strict, "exit_status": status})
     else:

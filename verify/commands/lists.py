@@ -6,7 +6,7 @@ from rich.console import Console
 
 from symbolic.vocabulary import CallError, unknown
 from verify.commands.output import print_json, table_of
-from verify.exit_status import HELD
+from verify.exit_status import FAILED, HELD
 from verify.plan.profiles import PROFILES
 
 Listed = dict[str, object]
@@ -22,9 +22,7 @@ class UnknownKind(CallError):
 def list_kind(kind: str, *, as_json: bool) -> int:
     """Print what there is of a kind. Raises UnknownKind. Returns 0; for errata, 1 if one is not shown."""
     if kind == "errata":
-        from verify.commands.errata import list_errata
-
-        return list_errata(as_json=as_json)
+        return _list_errata(as_json=as_json)
     if kind not in LISTS:
         kinds = [*LISTS, "errata"]
         near = unknown("list", kind, kinds).split("`")[0].strip()
@@ -35,6 +33,27 @@ def list_kind(kind: str, *, as_json: bool) -> int:
     else:
         Console().print(table_of([{name: row[name] for name in list(row)[:COLUMNS_SHOWN]} for row in rows]))
     return HELD
+
+
+def _list_errata(*, as_json: bool) -> int:
+    """Prove what corrects each place of the paper that does not hold as printed, refute what is printed, and print both. Returns 0 if all are shown, else 1."""
+    from reports.terminal import errata
+    from symbolic.claims import load_claims
+    from symbolic.errata import load_errata
+    from symbolic.prover import prove
+    from verify.progress import progress_bars, shown
+    from verify.records.claim_rows import claim_record, erratum_record
+
+    known = load_errata()
+    claims = load_claims(list(dict.fromkeys(erratum.claim for erratum in known)))
+    with progress_bars() as step:
+        proved = {claim.id: claim_record(prove(claim)) for claim in shown(step, "prove", claims)}
+    rows = [row for row in (erratum_record(erratum, proved) for erratum in known) if row is not None]
+    if as_json:
+        print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
+    else:
+        Console().print(errata(rows))
+    return HELD if all(row.shown for row in rows) else FAILED
 
 
 def _claims() -> list[Listed]:
@@ -107,12 +126,6 @@ def _profiles() -> list[Listed]:
     return [{"id": row.id, "title": row.title, "cases": row.cases} for row in PROFILES]
 
 
-LISTS: dict[str, Callable[[], list[Listed]]] = {
-    "claims": _claims,
-    "blocks": _blocks,
-    "formats": _formats,
-    "scenarios": _scenarios,
-    "variants": _variants,
-    "refinements": _refinements,
-    "profiles": _profiles,
-}
+_ROWS: tuple[Callable[[], list[Listed]], ...] = (_claims, _blocks, _formats, _scenarios, _variants, _refinements, _profiles)
+
+LISTS = {rows.__name__.removeprefix("_"): rows for rows in _ROWS}

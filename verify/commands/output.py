@@ -1,8 +1,9 @@
 """What the commands print: JSON for programs, a table for readers."""
 
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.table import Table
 
@@ -10,6 +11,13 @@ from rich.table import Table
 def print_json(value: object) -> None:
     """JSON alone on stdout."""
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def annotate(lines: Callable[[], Iterable[str]], *, as_json: bool) -> None:
+    """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in lines():
+            print(line, file=sys.stderr if as_json else sys.stdout)
 
 
 def table_of(rows: Sequence[Mapping[str, object]]) -> Table:

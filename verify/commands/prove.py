@@ -12,7 +12,7 @@ from symbolic.prover import prove
 from symbolic.vocabulary import Verdict
 from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
-from verify.progress import ProgressBars, shown
+from verify.progress import progress_bars, shown
 from verify.records.claim_rows import claim_record
 
 
@@ -21,8 +21,8 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     claims = load_claims(None if names is None else list(dict.fromkeys(names)))
     # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
     instances = [] if n is None else [show(claim, n) for claim in claims if names or claim.families]
-    with ProgressBars() as ui:
-        records = [claim_record(prove(claim)) for claim in shown(ui.step, "prove", claims)]
+    with progress_bars() as step:
+        records = [claim_record(prove(claim)) for claim in shown(step, "prove", claims)]
     if as_json:
         values = {} if n is None else {"instances": [asdict(each) | {"agree": each.agree} for each in instances]}
         print_json({"claims": [record.model_dump(mode="json") for record in records], **values})

@@ -1,11 +1,9 @@
 """``verify all``, ``verify stress``, ``verify check``: a run carried out in a folder of its own, or gone on with."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 
@@ -16,13 +14,14 @@ from reports.record.agreement import disagreeing_cells
 from reports.record.run_folder import RUN_FILE
 from reports.terminal import closing
 from verify.commands.gate import gate_against
+from verify.commands.output import annotate
 from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
 from verify.plan import Request, make_plan
-from verify.progress import ProgressBars
+from verify.progress import progress_bars
 from verify.run_folder import OpenRun, new_run, resumed_run
-from verify.run_folder.disk_full import DiskFull
 from verify.run_folder.resuming import refuse_beside
+from verify.run_folder.run_folder import DiskFull
 
 
 def start_run(request: Request, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
@@ -49,8 +48,8 @@ def _carry_out(start: OpenRun, as_json: bool) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
     try:
         # What a user's own code prints is no part of the answer.
-        with ProgressBars() as ui, contextlib.redirect_stdout(sys.stderr):
-            record = run_plan(start, ui.step)
+        with progress_bars() as step, contextlib.redirect_stdout(sys.stderr):
+            record = run_plan(start, step)
     except (KeyboardInterrupt, DiskFull) as error:
         interrupted = f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on."
         print(error if isinstance(error, DiskFull) else interrupted, file=sys.stderr)
@@ -69,15 +68,8 @@ def _carry_out(start: OpenRun, as_json: bool) -> int:
 
 def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:
     """The closing table or, on stdout alone, the record; to GitHub Actions also what failed."""
-    annotate(record, folder, sys.stderr if as_json else sys.stdout)
+    annotate(lambda: annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)), as_json=as_json)
     if as_json:
         sys.stdout.write(record.model_dump_json(indent=1) + "\n")
     else:
         Console().print(closing(record, folder / "report" / "index.html"))
-
-
-def annotate(record: RunRecord, folder: Path, stream: TextIO) -> None:
-    """What failed, as annotations of the job, where GitHub Actions runs the command; it reads them from either stream."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)):
-            print(line, file=stream)

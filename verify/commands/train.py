@@ -12,7 +12,7 @@ from verify.commands.output import print_json, table_of
 from verify.engine.processes import Workers
 from verify.engine.training_jobs import Training
 from verify.exit_status import HELD, INCOMPLETE
-from verify.progress import ProgressBars
+from verify.progress import progress_bars
 from verify.records.cell_rows import model_record
 
 SHOWN = ("block", "validation_loss", "zero_loss", "required_loss", "parameters", "seconds", "cached")
@@ -22,8 +22,8 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     """Train blocks and print their losses. Returns 0 if every block has learned, 3 if one has not."""
     rows, failures = [], []
     blocks = blocks_named(None if names is None else list(dict.fromkeys(names)))
-    with ProgressBars() as ui, Workers(min(os.cpu_count() or 1, len(blocks))) as pool:
-        for _, outcome in Training(blocks, pool, step=ui.step, again=again).results():
+    with progress_bars() as step, Workers(min(os.cpu_count() or 1, len(blocks))) as pool:
+        for _, outcome in Training(blocks, pool, step=step, again=again).results():
             if isinstance(outcome, TrainedBlock):
                 rows.append(model_record(outcome).model_dump(mode="json"))
             else:

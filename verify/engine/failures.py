@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reports.record import replacing
+from reports.record import write_whole
 from symbolic.vocabulary import Verdict
 from verify.engine.processes import OutOfTime, WorkerDied
-from verify.run_folder.disk_full import NO_ROOM
+from verify.run_folder.run_folder import NO_ROOM
 
 CRASHES_FOLDER = "crashes"
 
@@ -47,8 +47,7 @@ def _write_crash(text: str, name: str, folder: Path) -> str:
     """Returns the log's path in the folder."""
     short = re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)[:LONGEST_NAME]
     path = f"{CRASHES_FOLDER}/{short}.txt"
-    with replacing(folder / path) as temporary:
-        temporary.write_text(_as_text(f"{name}\n{text}\n"), encoding="utf-8")
+    write_whole(folder / path, _as_text(f"{name}\n{text}\n"))
     return path
 
 

@@ -6,7 +6,6 @@ stand in the order of the plan, whatever was finished first.
 """
 
 import time
-from collections.abc import Iterator
 
 from numeric.arithmetics import check_reference
 from numeric.cells import Subject
@@ -35,8 +34,7 @@ from verify.progress import OnStep, shown
 from verify.records import cell_rows, claim_rows
 from verify.records.figure_data import write_figure_data
 from verify.run_folder import OpenRun
-from verify.run_folder.disk_full import reporting_full_disk
-from verify.run_folder.run_folder import JOURNAL_FILE, now
+from verify.run_folder.run_folder import JOURNAL_FILE, now, reporting_full_disk
 
 SAVED_EVERY = 2.0
 """Seconds from one time that the record is written to the next, while cells come in."""
@@ -58,7 +56,7 @@ def run_plan(start: OpenRun, step: OnStep) -> RunRecord:
                 _work(state, cases, step)
         except BaseException as error:
             if state.goes_on:  # else its folder stays as it was
-                state.save(status=_status(error))
+                state.save(status=INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE)
                 write_report(start.folder)
                 write_for_ci(start.folder)
             raise
@@ -70,11 +68,6 @@ def run_plan(start: OpenRun, step: OnStep) -> RunRecord:
     # As long as it is there the run can be resumed, if only to write its report.
     (start.folder / JOURNAL_FILE).unlink()
     return record
-
-
-def _status(error: BaseException) -> int:
-    """The exit status of a run that ends with an exception."""
-    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else WRONG_CALL if isinstance(error, CallError) else INCOMPLETE
 
 
 def _work(state: RunState, cases: CasesWriter, step: OnStep) -> None:
@@ -108,7 +101,11 @@ def _work(state: RunState, cases: CasesWriter, step: OnStep) -> None:
 def _prepared(state: RunState, training: Training, probing: Probing) -> tuple[ProbedMachine, dict[str, TrainedBlock | BlockNotTrained]]:
     """What everything measured depends on. Raises CannotResume if it is not as it was."""
     machine = probing.results() if training.begun else None
-    trained = dict(_trained_blocks(state, training))
+    trained: dict[str, TrainedBlock | BlockNotTrained] = {}
+    for block, outcome in training.results():
+        if isinstance(outcome, TrainedBlock):
+            state.keep_model(outcome)
+        trained[block.id] = outcome
     machine = machine or probing.results()
     state.keep_machine(machine)
     return machine, trained
@@ -147,13 +144,6 @@ def _prove(state: RunState, pool: Workers, step: OnStep) -> None:
         if claim.id not in state.claims:
             state.keep_claim(claim_rows.unproved_claim(claim, TIME_OVER) if pool.over else claim_rows.claim_record(prove(claim)))
     state.save()
-
-
-def _trained_blocks(state: RunState, training: Training) -> Iterator[tuple[str, TrainedBlock | BlockNotTrained]]:
-    for block, outcome in training.results():
-        if isinstance(outcome, TrainedBlock):
-            state.keep_model(outcome)
-        yield block.id, outcome
 
 
 def _keep_cell(state: RunState, cases: CasesWriter, key: int, cell: PlannedCell, outcome: CellFound | Exception) -> None:

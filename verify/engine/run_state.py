@@ -24,23 +24,11 @@ from verify.engine.planned_cells import Measurements
 from verify.engine.probing_jobs import ProbedMachine
 from verify.records import cell_rows, claim_rows
 from verify.records.experiment_rows import steps_that_stay
+from verify.records.row_of import row_of
 from verify.run_folder import OpenRun, describe_environment
+from verify.run_folder import journal_entries as lines
 from verify.run_folder.environment import code_digest
 from verify.run_folder.journal import Journal, begin_journal
-from verify.run_folder.journal_entries import (
-    Answers,
-    FinishedCell,
-    FinishedClaim,
-    FinishedExperiment,
-    FinishedModel,
-    FinishedSweeps,
-    FinishedWork,
-    Header,
-    JournalLine,
-    Resumed,
-    content_digest,
-    entry_of,
-)
 from verify.run_folder.resuming import refuse_other_answers, refuse_other_weights
 from verify.run_folder.run_folder import JOURNAL_FILE, now
 
@@ -54,7 +42,8 @@ def opened_journal(start: OpenRun) -> Journal:
     if start.finished is None:
         request = start.plan.request
         environment = describe_environment(request.device, [])
-        begin_journal(path, entry_of(Header(run_id=start.run_id, started=start.started, request=request, code=code_digest(), environment=environment)))
+        header = lines.Header(run_id=start.run_id, started=start.started, request=request, code=code_digest(), environment=environment)
+        begin_journal(path, lines.entry_of(header))
     return Journal(path)
 
 
@@ -64,7 +53,7 @@ class RunState:
     def __init__(self, start: OpenRun, journal: Journal) -> None:
         self.plan, self.folder, self.run_id, self.started = start.plan, start.folder, start.run_id, start.started
         self.resumes = start.finished is not None
-        self.finished = start.finished or FinishedWork()
+        self.finished = start.finished or lines.FinishedWork()
         self.resumed = self.finished.resumed
         self.environment: Environment = describe_environment(self.plan.request.device, [])
         self.bounds: Bounds | None = None
@@ -86,7 +75,7 @@ class RunState:
         """A claim that was put to the prover."""
         self.claims[row.id] = row
         if row.verdict not in NOT_RUN:
-            self._append(FinishedClaim(row=row))
+            self._append(lines.FinishedClaim(row=row))
 
     def keep_model(self, trained: TrainedBlock) -> None:
         """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
@@ -97,7 +86,7 @@ class RunState:
             return
         row = cell_rows.model_record(trained)
         self.models.append(row)
-        self._append(FinishedModel(row=row, weights=weights))
+        self._append(lines.FinishedModel(row=row, weights=weights))
 
     def keep_machine(self, machine: ProbedMachine) -> None:
         """What the machine answered. Raises CannotResume if it answered otherwise before."""
@@ -106,7 +95,7 @@ class RunState:
             return
         refuse_other_answers(self.finished.probes, machine.answers)
         if self.finished.probes is None:
-            self._append(Answers(rows=machine.answers))
+            self._append(lines.Answers(rows=machine.answers))
 
     def go_on(self, planned: Measurements, made: dict[int, Experiment]) -> None:
         """What the run depends on was found as it was: take over what was finished of what is planned, and take it out of the plan."""
@@ -135,7 +124,7 @@ class RunState:
                 del made[key]
         self.goes_on = True
         self.resumed += 1
-        self._append(Resumed(at=now()))
+        self._append(lines.Resumed(at=now()))
         self.save()
 
     def keep_cell(self, key: int, name: str, measured: CellFound, cases: CasesWriter) -> None:
@@ -143,12 +132,12 @@ class RunState:
         row, witness = measured.row, None
         rows = cases.append(row.id, measured.cases)
         if measured.witness is not None:
-            row, witness = row.model_copy(update={"witness": write_witness(measured.witness, row.id, self.folder)}), content_digest(measured.witness)
-        cell = FinishedCell(name=name, row=row, gradient_factor=measured.gradient_factor, cases=rows, witness=witness)
+            row, witness = row.model_copy(update={"witness": write_witness(measured.witness, row.id, self.folder)}), lines.content_digest(measured.witness)
+        cell = lines.FinishedCell(name=name, row=row, gradient_factor=measured.gradient_factor, cases=rows, witness=witness)
         self._append(cell)
         self._take_cell(key, cell)
 
-    def _take_cell(self, key: int, cell: FinishedCell) -> None:
+    def _take_cell(self, key: int, cell: lines.FinishedCell) -> None:
         """A cell whose cases are on disk."""
         self.cells[key] = cell.row
         if cell.gradient_factor is not None:
@@ -156,13 +145,13 @@ class RunState:
 
     def keep_sweeps(self, key: int, name: str, rows: list[NearZeroSweep]) -> None:
         """The sweeps of one block in one format."""
-        self._append(FinishedSweeps(name=name, rows=rows))
+        self._append(lines.FinishedSweeps(name=name, rows=rows))
         self.near_zero[key] = rows
 
     def keep_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
         """An experiment's row, or what came in its place."""
         if isinstance(outcome, Row):
-            self._append(FinishedExperiment.model_validate({"name": experiment.name, "row": outcome}))
+            self._append(lines.FinishedExperiment.model_validate({"name": experiment.name, "row": outcome}))
         self._take_experiment(experiment, outcome)
 
     def _take_experiment(self, experiment: Experiment, outcome: Row | Failure) -> None:
@@ -171,18 +160,9 @@ class RunState:
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
         """The record as it stands."""
-        info = RunInfo(
-            id=self.run_id,
-            started=self.started,
-            finished=finished,
-            profile=self.plan.profile.id,
-            seed=self.plan.request.seed,
-            command=self.plan.request.command,
-            exit_status=status,
-            resumed=self.resumed,
-        )
+        known = {"id": self.run_id, "started": self.started, "finished": finished, "exit_status": status, "resumed": self.resumed}
         return RunRecord(
-            run=info,
+            run=row_of(RunInfo, self.plan.request, **known),
             environment=self.environment,
             bounds=self.bounds,
             claims=[self.claims[name] for name in self.plan.claims if name in self.claims],
@@ -208,8 +188,8 @@ class RunState:
             if row is not None:
                 yield row
 
-    def _append(self, line: JournalLine) -> None:
-        self._journal.append(entry_of(line))
+    def _append(self, line: lines.JournalLine) -> None:
+        self._journal.append(lines.entry_of(line))
 
     def save(self, *, status: int | None = None) -> None:
         """Write the record as it stands."""

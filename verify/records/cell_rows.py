@@ -36,14 +36,11 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
     """A measured cell."""
     judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
-    return CellRecord(
+    return row_of(
+        CellRecord,
+        cell.id,
         id=str(cell.id),
-        claim=cell.claim,
-        block=cell.subject.block.id,
         format=cell.probed.mode.id,
-        numerics=cell.probed.name,
-        variant=cell.variant.id,
-        scenario=cell.scenario.id,
         device=cell.probed.device,
         cases=len(judged.verdict),
         verdict=measurement.verdict,

@@ -15,20 +15,7 @@ from numeric.search import Best, Budget, Found, Shrunk, bench, search, shrink
 from numeric.search.readable_context import in_words
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
-from reports.record.experiments import (
-    AdversarialRecord,
-    Averages,
-    DynamicsInFormat,
-    DynamicsRecord,
-    Figure1,
-    Figure3,
-    LayerRecord,
-    PostNormRecord,
-    ReplayRecord,
-    StackRecord,
-    StaticPatchRecord,
-    StaticPointRecord,
-)
+from reports.record import experiments as made
 from verify.records.figure_data import IDENTITIES
 from verify.records.row_of import row_of
 
@@ -39,32 +26,32 @@ SEARCHED_CASES = 12 * BATCH
 """The budget of the search for the worst context in a run, a few seconds; ``verify adversary`` takes a larger one."""
 
 
-def figure_1(trained: TrainedBlock, probed: ProbedMode) -> Figure1:
+def figure_1(trained: TrainedBlock, probed: ProbedMode) -> made.Figure1:
     """Both validation losses at every checkpoint."""
     checkpoints = training_with_bounds(trained, VARIANTS[0], probed)
-    return row_of(Figure1, block=trained.block.id, format=probed.mode.id, prompts=BATCH, checkpoints=checkpoints)
+    return row_of(made.Figure1, block=trained.block.id, format=probed.mode.id, prompts=BATCH, checkpoints=checkpoints)
 
 
-def layer(trained: TrainedBlock) -> LayerRecord:
+def layer(trained: TrainedBlock) -> made.LayerRecord:
     """Figure 2, for one contextual layer."""
     compared = layer_compared(trained)
-    return row_of(LayerRecord, compared, block=trained.block.id, loss=trained.validation_loss, trials=TRIALS, steps=_averages(compared.steps))
+    return row_of(made.LayerRecord, compared, block=trained.block.id, loss=trained.validation_loss, trials=TRIALS, steps=_averages(compared.steps))
 
 
-def figure_3(trained: TrainedBlock) -> Figure3:
+def figure_3(trained: TrainedBlock) -> made.Figure3:
     """SGD on W, and ΔW."""
     losses = finetuning_compared(trained)
-    return Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(losses.finetuned), patched=_averages(losses.patched))
+    return made.Figure3(block=trained.block.id, trials=TRIALS, rate=RATE, finetuned=_averages(losses.finetuned), patched=_averages(losses.patched))
 
 
-def dynamics(trained: TrainedBlock, formats: Sequence[ProbedMode]) -> DynamicsRecord:
+def dynamics(trained: TrainedBlock, formats: Sequence[ProbedMode]) -> made.DynamicsRecord:
     """Proposition 3.1 and Appendix B on one block, in each format."""
     measured = [implicit_dynamics(trained, probed) for probed in formats]
     rows = [
-        row_of(DynamicsInFormat, each, format=probed.mode.id, **{name: _identity(getattr(each, name)) for name in IDENTITIES})
+        row_of(made.DynamicsInFormat, each, format=probed.mode.id, **{name: _identity(getattr(each, name)) for name in IDENTITIES})
         for probed, each in zip(formats, measured, strict=True)
     ]
-    return DynamicsRecord(block=trained.block.id, tokens=measured[-1].tokens, formats=rows)
+    return made.DynamicsRecord(block=trained.block.id, tokens=measured[-1].tokens, formats=rows)
 
 
 def _identity(identity: MeasuredIdentity) -> dict[str, object]:
@@ -72,11 +59,11 @@ def _identity(identity: MeasuredIdentity) -> dict[str, object]:
     return {"points": points, "worst": identity.worst, "resolution": identity.resolution, "vacuous": identity.vacuous}
 
 
-def static_patch(trained: TrainedBlock) -> StaticPatchRecord:
+def static_patch(trained: TrainedBlock) -> made.StaticPatchRecord:
     """One update for many queries."""
     patches = static_patches(trained)
     return row_of(
-        StaticPatchRecord,
+        made.StaticPatchRecord,
         patches,
         block=trained.block.id,
         trials=CONTEXTS,
@@ -88,14 +75,12 @@ def static_patch(trained: TrainedBlock) -> StaticPatchRecord:
     )
 
 
-def _static_point(point: StaticPoint) -> StaticPointRecord:
+def _static_point(point: StaticPoint) -> made.StaticPointRecord:
     plain = point.unridged
     return row_of(
-        StaticPointRecord,
+        made.StaticPointRecord,
         point,
-        own=astuple(plain.own) if plain else None,
-        fresh=astuple(plain.fresh) if plain else None,
-        loss=astuple(plain.loss) if plain else None,
+        **{name: astuple(getattr(plain, name)) if plain else None for name in ("own", "fresh", "loss")},
         distance=plain.distance.patch if plain else None,
         ridge_fresh=astuple(point.fresh),
         ridge_loss=astuple(point.loss),
@@ -105,31 +90,28 @@ def _static_point(point: StaticPoint) -> StaticPointRecord:
     )
 
 
-def stack(trained: TrainedBlock) -> StackRecord:
+def stack(trained: TrainedBlock) -> made.StackRecord:
     """Each block of a stack patched in order; and a generation."""
-    replayed = [ReplayRecord(kept=each.kept, apart=list(each.relative_error), planted=each.planted) for each in replays(trained)]
-    return row_of(StackRecord, generations(trained), block=trained.block.id, prompts=PROMPTS, limit=STRAYED, replays=replayed)
+    replayed = [made.ReplayRecord(kept=each.kept, apart=list(each.relative_error), planted=each.planted) for each in replays(trained)]
+    return row_of(made.StackRecord, generations(trained), block=trained.block.id, prompts=PROMPTS, limit=STRAYED, replays=replayed)
 
 
-def adversarial(trained: TrainedBlock, probed: ProbedMode, seed: int) -> AdversarialRecord:
+def adversarial(trained: TrainedBlock, probed: ProbedMode, seed: int) -> made.AdversarialRecord:
     """The search for the worst context, from nothing, so that a run depends on its seed alone."""
     cell = bench(trained, VARIANTS[0], probed)
     searched = search(cell, Budget(SEARCHED_CASES), seed)
     return adversarial_record(cell, searched, shrink(cell, searched, seed), seed)
 
 
-def adversarial_record(cell: Cell, searched: Found, simple: Shrunk | None, seed: int) -> AdversarialRecord:
+def adversarial_record(cell: Cell, searched: Found, simple: Shrunk | None, seed: int) -> made.AdversarialRecord:
     """A search as a row."""
     return row_of(
-        AdversarialRecord,
+        made.AdversarialRecord,
         searched,
-        block=cell.subject.block.id,
+        cell.id,
         format=cell.probed.mode.id,
-        variant=cell.variant.id,
         seed=seed,
-        random=_ratio(searched.random),
-        ascent=_ratio(searched.ascent),
-        evolution=_ratio(searched.evolution),
+        **{stage: _ratio(getattr(searched, stage)) for stage in ("random", "ascent", "evolution")},
         simplest=None if simple is None else in_words(simple.best.tokens),
         simplest_ratio=None if simple is None else simple.best.ratio,
     )
@@ -140,12 +122,12 @@ def _ratio(best: Best) -> float | None:
     return None if best.tokens is None else best.ratio
 
 
-def with_post_norm(trained: TrainedBlock) -> PostNormRecord:
+def with_post_norm(trained: TrainedBlock) -> made.PostNormRecord:
     """The scale of a norm behind the network takes what the stream lacks."""
-    return row_of(PostNormRecord, post_norm(trained), block=trained.block.id, prompts=PROMPTS, limit=STRAYED)
+    return row_of(made.PostNormRecord, post_norm(trained), block=trained.block.id, prompts=PROMPTS, limit=STRAYED)
 
 
-def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
+def steps_that_stay(layers: Sequence[made.LayerRecord]) -> str | None:
     """For erratum 9, in words with figures: layers whose update's steps do not vanish; None if there is none."""
     staying = [layer for layer in layers if layer.vanishes_at is None]
     if not staying:
@@ -158,5 +140,5 @@ def steps_that_stay(layers: Sequence[LayerRecord]) -> str | None:
     return f"‖ΔWᵢ₊₁ - ΔWᵢ‖₂, mean of {staying[0].trials} trials (Figure 2): {'; '.join(parts)}"
 
 
-def _averages(points: Iterable[Averaged]) -> Averages:
+def _averages(points: Iterable[Averaged]) -> made.Averages:
     return [(point.tokens, point.mean, point.error) for point in points]

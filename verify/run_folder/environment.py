@@ -3,6 +3,7 @@
 import hashlib
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,15 +22,11 @@ def describe_environment(device: str, probes: list[Probe]) -> Environment:
     """The environment.  device: ``cpu`` or ``cuda``."""
     from numeric.machine.device import describe
 
-    machine = describe(device)
     return Environment(
+        **asdict(describe(device)),
         python=platform.python_version(),
         platform=platform.platform(),
         processor=_processor(),
-        torch=machine.torch,
-        device=machine.device,
-        blas=machine.blas,
-        threads=machine.threads,
         commit=_commit(),
         versions={NAME: suite_version(), **{name: version(name) for name in PACKAGES}},
         probes=probes,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reports.record import replacing
+from reports.record import write_whole
 
 JournalEntry = dict[str, Any]
 """Plain JSON; ``what`` says of which kind."""
@@ -48,8 +48,7 @@ def read_journal(path: Path) -> Lines:
 
 def begin_journal(path: Path, first: JournalEntry) -> None:
     """Begin a journal; it is there with its whole first line or not at all. Raises OSError."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(_line(first))
+    write_whole(path, _line(first))
 
 
 class Journal:

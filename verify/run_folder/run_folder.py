@@ -5,9 +5,12 @@ The process that works in it holds a lock on a file in it, which the system take
     CallError                 the call was wrong
     ├── UnusableFolder        the output folder cannot take a run
     └── RunInUse              another process works in it
+
+A disk without room ends a run in order, with DiskFull: what is finished stays whole, and the run can be resumed.
 """
 
 import contextlib
+import errno
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +31,8 @@ LOCK_FILE = ".lock"
 RESUMABLE = ("all", "stress")
 """Commands whose runs can be resumed; your own block is in a file that may have changed."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 
 class UnusableFolder(CallError):
     """The output folder cannot take a run."""
@@ -35,6 +40,10 @@ class UnusableFolder(CallError):
 
 class RunInUse(CallError):
     """Another process works in the run's folder."""
+
+
+class DiskFull(Exception):
+    """There is no room for what is to be written next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +68,6 @@ class OpenRun:
         return f"verify {request.verb} --resume {self.folder}" if resumable else request.command
 
 
-def new_run_id() -> str:
-    """The UTC time and six random digits, so that two runs of one second differ."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
 def now() -> str:
     """UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -72,7 +76,7 @@ def now() -> str:
 @contextlib.contextmanager
 def new_run(plan: "Plan", out: Path | None) -> Iterator[OpenRun]:
     """A new run in a folder of its own: ``out`` itself, or ``runs/<id>``. Raises UnusableFolder, RunInUse."""
-    run_id = new_run_id()
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"  # the digits are random, so that two runs of one second differ
     folder = Path("runs") / run_id if out is None else out
     with contextlib.ExitStack() as stack:
         try:
@@ -101,6 +105,17 @@ def held(folder: Path) -> Iterator[None]:
     finally:
         (folder / LOCK_FILE).unlink(missing_ok=True)  # while it is held: who waits for this file sees that it has no name any more
         lock.release()
+
+
+@contextlib.contextmanager
+def reporting_full_disk(start: OpenRun) -> Iterator[None]:
+    """Raise DiskFull in place of the system's error, with what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DiskFull(f"the disk with {start.folder} is full; what was finished there is whole: make room, and then `{start.to_go_on}`.") from error
 
 
 def _refuse_occupied(folder: Path) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.comparison import baseline_of
-from reports.comparison.baseline import CHANCE, DIGITS, CellLine, _outwards
+from reports.comparison.baseline import CHANCE, DIGITS, CellLine, _outwards, baseline_of
 from reports.comparison.margins import median_interval
 from reports.record.cases_table import CasesWriter
 from tests import gate_samples as drawn

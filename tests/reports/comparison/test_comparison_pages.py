@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.comparison import baseline_of, differences
+from reports.comparison import differences
+from reports.comparison.baseline import baseline_of
 from reports.comparison.history import read_history
 from reports.comparison.history_rendering import write_history
 from reports.comparison.rendering import RunLabel, write_comparison

@@ -1,7 +1,6 @@
 """A picture's numbers as a table: a dozen of its points at most, the first and the last among them, and the rest counted."""
 
-from reports.figures import paper_tables, static_points, training_losses
-from reports.figures.data_tables import MOST_ROWS, dynamics_points
+from reports.figures.data_tables import MOST_ROWS, dynamics_points, paper_tables, static_points, training_losses
 from tests import experiment_samples
 from tests import report_samples as samples
 

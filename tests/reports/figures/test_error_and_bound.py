@@ -7,8 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from reports.figures import panels
-from reports.figures.error_and_bound import Panel
+from reports.figures.error_and_bound import Panel, panels
 from reports.record import CellRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.cells import Counts

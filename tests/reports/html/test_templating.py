@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 import reports
-from reports.html import TEMPLATES, environment
+from reports.html.templating import TEMPLATES, environment
 from reports.record.schema import SCHEMA_FILE
 
 REPORTS = Path(reports.__file__).parent

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from reports.record import DamagedRun, load_run, replacing
-from reports.record.run_folder import NotARun, write_run
+from reports.record import DamagedRun, load_run
+from reports.record.run_folder import NotARun, replacing, write_run
 from tests import report_samples as samples
 
 
