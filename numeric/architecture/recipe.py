@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,8 @@ def executed(source: str) -> str:
     """A Python source without its import statements, docstrings and blank lines."""
     dropped: set[int] = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import | ast.ImportFrom) or _is_text(node):
+        if isinstance(node, ast.Import | ast.ImportFrom) or (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        ):
             dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return "\n".join(line for number, line in enumerate(source.splitlines(), start=1) if number not in dropped and line.strip())
-
-
-def _is_text(node: ast.AST) -> TypeGuard[ast.Expr]:
-    """Whether it is a string that stands alone, which does nothing."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

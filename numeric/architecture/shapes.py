@@ -25,18 +25,15 @@ class AskedShapes(TypedDict):
 
 def asked_shapes(blocks: Iterable[ContextualBlock]) -> AskedShapes:
     """All shapes of these blocks."""
-    found: AskedShapes = {"shapes": (), "first": (), "bare": ()}
+    every, patched, bare = set[LayerShape](), set[LayerShape](), set[LayerShape]()
     for block in blocks:
         layers = [module for module in block.network.modules() if isinstance(module, nn.Linear)]
         outputs = output_layers(block, wiring(block)).matrices if block.has_stream else ()
-        patched = [*block.first_linears, *(layer for call in outputs if isinstance(layer := block.network.get_submodule(call.name), nn.Linear))]
-        found = {
-            "shapes": _more(found["shapes"], layers),
-            "first": _more(found["first"], patched),
-            "bare": _more(found["bare"], [layer for layer in layers if layer.bias is None]),
-        }
-    return found
+        every |= _shapes(layers)
+        patched |= _shapes(block.first_linears) | _shapes(block.network.get_submodule(call.name) for call in outputs)
+        bare |= _shapes(layer for layer in layers if layer.bias is None)
+    return {"shapes": tuple(sorted(every)), "first": tuple(sorted(patched)), "bare": tuple(sorted(bare))}
 
 
-def _more(known: tuple[LayerShape, ...], layers: Iterable[nn.Linear]) -> tuple[LayerShape, ...]:
-    return tuple(sorted({*known, *((layer.out_features, layer.in_features) for layer in layers)}))
+def _shapes(layers: Iterable[nn.Module]) -> set[LayerShape]:
+    return {(layer.out_features, layer.in_features) for layer in layers if isinstance(layer, nn.Linear)}

@@ -8,15 +8,11 @@ Source: Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from flint import arb, arb_mat
 
 from numeric.arithmetics.intervals import check_intervals
 from numeric.arithmetics.largest_entry import largest_entry
-
-if TYPE_CHECKING:
-    pass
 
 BITS = 320
 """Working precision: over 53 + 2·53 bits of operands and products, with room for sums; a radius says what is left."""

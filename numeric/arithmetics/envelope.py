@@ -11,10 +11,14 @@ hence x ≤ x̂(1 + 2n·2^-53) + n·2^-1074. Between two neighbours among the fl
 the last ``outward``: nonnegative floats are ordered as their bits are, so that is one exact addition of integers.
 """
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+_Term = TypeVar("_Term")
 
 ROUNDOFF = 2.0**-52
 """Twice float64's unit roundoff."""
@@ -56,7 +60,9 @@ class Envelope:
 
     def __add__(self, other: "Envelope") -> "Envelope":
         """The sum. Outer products with one and the same row are added up, and so are parts of one shape, so that there stay few of them."""
-        return Envelope(_gathered(self.outers + other.outers), _summed(self.parts + other.parts), self.weighted + other.weighted)
+        outers = merged(self.outers + other.outers, lambda pair: id(pair[1]), lambda one, more: (outward(one[0] + more[0], 1), one[1]))
+        parts = merged(self.parts + other.parts, lambda part: part.shape, lambda one, more: outward(one + more, 1))
+        return Envelope(outers, parts, self.weighted + other.weighted)
 
     def scaled(self, factor: Tensor | float) -> "Envelope":
         """The product with a nonnegative number a case.  factor: (cases, 1, 1) or a float."""
@@ -69,11 +75,9 @@ class Envelope:
     def divided(self, divisor: Tensor) -> "Envelope":
         """The quotient by a positive number a case, in two factors near its square root, so that 1/‖a‖² cannot overflow.
 
-        divisor: (cases, 1, 1), float64. The first factor is a power of two, so the second is exact.
+        divisor: (cases, 1, 1), float64.
         """
-        _, exponent = torch.frexp(divisor)
-        first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
-        second = divisor / first
+        first, second = halves(divisor)
         rows = {id(row): outward(row / second, 1) for _, row in self.outers}  # what is one row stays one
         return Envelope(
             tuple((outward(col / first, 1), rows[id(row)]) for col, row in self.outers),
@@ -120,21 +124,19 @@ class Envelope:
         return len(self.outers) + len(self.parts) + len(self.weighted)
 
 
-def _gathered(outers: tuple[tuple[Tensor, Tensor], ...]) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The outer products, those of one row in one."""
-    found: dict[int, tuple[Tensor, Tensor]] = {}
-    for col, row in outers:
-        before = found.get(id(row))
-        found[id(row)] = (col if before is None else outward(before[0] + col, 1), row)
-    return tuple(found.values())
+def halves(divisor: Tensor) -> tuple[Tensor, Tensor]:
+    """Two numbers near its square root whose product it is; the first is a power of two, so the second is exact."""
+    _, exponent = torch.frexp(divisor)
+    first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
+    return first, divisor / first
 
 
-def _summed(parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The parts, those of one shape in one."""
-    found: dict[torch.Size, Tensor] = {}
-    for part in parts:
-        before = found.get(part.shape)
-        found[part.shape] = part if before is None else outward(before + part, 1)
+def merged(terms: Iterable[_Term], key: Callable[[_Term], Hashable], add: Callable[[_Term, _Term], _Term]) -> tuple[_Term, ...]:
+    """The terms of a sum, those of one key in one."""
+    found: dict[Hashable, _Term] = {}
+    for term in terms:
+        place = key(term)
+        found[place] = add(found[place], term) if place in found else term
     return tuple(found.values())
 
 

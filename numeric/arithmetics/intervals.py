@@ -44,12 +44,10 @@ class Interval:
         return Interval([[sum((x * y for x, y in zip(row, column, strict=True)), iv.mpf(0)) for column in columns] for row in self.rows])
 
     def __add__(self, other: "Interval | float") -> "Interval":
-        other = _lifted(other)
-        return Interval([[x + y for x, y in zip(*rows, strict=True)] for rows in zip(self.rows, other.rows, strict=True)])
+        return Interval([[x + y for x, y in zip(*rows, strict=True)] for rows in zip(self.rows, _lifted(other).rows, strict=True)])
 
     def __sub__(self, other: "Interval | float") -> "Interval":
-        other = _lifted(other)
-        return Interval([[x - y for x, y in zip(*rows, strict=True)] for rows in zip(self.rows, other.rows, strict=True)])
+        return Interval([[x - y for x, y in zip(*rows, strict=True)] for rows in zip(self.rows, _lifted(other).rows, strict=True)])
 
     def __truediv__(self, other: "Interval | float") -> "Interval":
         ((divisor,),) = _lifted(other).rows

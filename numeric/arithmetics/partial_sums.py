@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from numeric.arithmetics.envelope import Envelope, outward
+from numeric.arithmetics.envelope import Envelope, halves, outward
 from numeric.arithmetics.sensitivities import power_of_two_above
 from numeric.machine.summation_order import ADD, MERGE, PUSH, Order
 
@@ -50,9 +50,7 @@ class Form:
         """The form of a quotient, in two factors near the square root of the divisor, as ``Envelope.divided``.  divisor: (cases, 1, 1)."""
         if self.shared is not None:
             return None
-        _, exponent = torch.frexp(divisor)
-        first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
-        second = divisor / first
+        first, second = halves(divisor)
         outers = tuple((col / first, row / second) for col, row in self.outers)
         # Three roundings of float64, the last one of a product that nobody forms.
         rounded = Envelope(outers=tuple((outward(col.abs() * 2.0**-50, 1), row.abs()) for col, row in outers))

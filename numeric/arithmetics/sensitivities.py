@@ -10,10 +10,12 @@ What comes from one source is added up before it is squared: (W + v aᵀ/s) ε -
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from numeric.arithmetics.envelope import halves, merged
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +53,8 @@ class LinearMap:
     def plus(self, other: "LinearMap") -> "LinearMap":
         """The sum; multiples of one matrix become one."""
         identity = other.identity if self.identity is None else self.identity if other.identity is None else self.identity + other.identity
-        scales: dict[int, tuple[Tensor, Tensor]] = {}
-        for scale, matrix in self.shared + other.shared:
-            before = scales.get(id(matrix))
-            scales[id(matrix)] = (scale if before is None else before[0] + scale, matrix)
-        return LinearMap(identity, tuple(scales.values()), self.outers + other.outers)
+        shared = merged(self.shared + other.shared, lambda pair: id(pair[1]), lambda one, more: (one[0] + more[0], one[1]))
+        return LinearMap(identity, shared, self.outers + other.outers)
 
     def after(self, inner: "LinearMap") -> "LinearMap":
         """This map of what the inner one gives."""
@@ -158,7 +157,7 @@ class SourceTerm:
     source: Source
     follows: LinearMap | Columns
     """From the source to a column of p entries, or of q entries if turned."""
-    right: Tensor | None = field(default=None)
+    right: Tensor | None = None
     """(cases, 1, q), in a matrix: the error is (column)·right, the same along a row; (cases, 1, p), and the error is (column·right)ᵀ, if turned."""
     turned: bool = False
 
@@ -171,22 +170,18 @@ class SourceTerm:
 
 def gathered(terms: Sequence[SourceTerm]) -> tuple[SourceTerm, ...]:
     """The terms of a column, those of one source in one."""
-    found: dict[int, SourceTerm] = {}
-    for term in terms:
-        assert term.right is None
-        before = found.get(id(term.source))
-        if before is not None:
-            follows = before.follows.plus(term.follows)  # type: ignore[arg-type]  # of one source, so of one kind
-            term = SourceTerm(term.source, follows)
-        found[id(term.source)] = term
-    return tuple(found.values())
+    assert all(term.right is None for term in terms)
+
+    def added(one: SourceTerm, more: SourceTerm) -> SourceTerm:
+        return SourceTerm(one.source, one.follows.plus(more.follows))  # type: ignore[arg-type]  # of one source, so of one kind
+
+    return merged(terms, lambda term: id(term.source), added)
 
 
 def deviation(terms: Sequence[SourceTerm]) -> Tensor:
     """The standard deviation of each entry of a column.  Returns (cases, p, 1)."""
-    parts = [term.follows.deviation(term.source.deviation) for term in gathered(terms)]
     total = torch.zeros((1, 1, 1), dtype=torch.float64)
-    for part in parts:
+    for part in (term.follows.deviation(term.source.deviation) for term in gathered(terms)):
         total = torch.hypot(total.to(part.device), part)
     return total
 
@@ -202,13 +197,6 @@ def power_of_two_above(x: Tensor) -> Tensor:
     _, exponent = torch.frexp(x)
     plain = (x > 0) & torch.isfinite(x)
     return torch.where(plain, torch.ldexp(torch.ones_like(x), exponent.clamp(-1021, 1023)), 1.0)
-
-
-def halves(divisor: Tensor) -> tuple[Tensor, Tensor]:
-    """Two numbers near its square root whose product it is; the first is a power of two."""
-    _, exponent = torch.frexp(divisor)
-    first = torch.ldexp(torch.ones_like(divisor), torch.div(exponent, 2, rounding_mode="floor"))
-    return first, divisor / first
 
 
 def _balanced(col: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:

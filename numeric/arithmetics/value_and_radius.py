@@ -62,25 +62,16 @@ class WithRadius:
         return WithRadius(self.value.mT, self.radius.mT, self.magnitude.mT, self.numerics, self.hazards, form)
 
     def __matmul__(self, other: "WithRadius") -> "WithRadius":
-        if self.value.shape[-1] == 1:
-            return self._outer(other)
-        return self._product(other)
+        return self._outer(other) if self.value.shape[-1] == 1 else self._product(other)
 
     def __add__(self, other: "WithRadius | float") -> "WithRadius":
-        other = self._lifted(other)
-        with self.numerics.running():
-            value = self.value + other.value
-        return self._sum(other, value, 1.0)
+        return self._sum(self._lifted(other), 1.0)
 
     def __sub__(self, other: "WithRadius | float") -> "WithRadius":
-        other = self._lifted(other)
-        with self.numerics.running():
-            value = self.value - other.value
-        return self._sum(other, value, -1.0)
+        return self._sum(self._lifted(other), -1.0)
 
     def __truediv__(self, other: "WithRadius | float") -> "WithRadius":
-        other = self._lifted(other)
-        n = self.numerics
+        n, other = self.numerics, self._lifted(other)
         size, spread = _magnitude(other), other.entry_radius
         low = (size - spread) * (1.0 - 2.0**-50)  # rounded down: two operations of float64
         singular = ~(low > (n.storage.smallest_normal if n.elementwise_flushes else 0.0))
@@ -111,14 +102,12 @@ class WithRadius:
         n = self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-1])
         with n.running():
             value = self.value @ other.value
-        u = n.elementwise_roundoff
         x, y = _magnitude(self), _magnitude(other)
         rx, ry = self.entry_radius, other.entry_radius
-        lost = n.elementwise_underflow
-        flushes = OUTER_PRODUCT in n.flushing
+        lost, flushes = n.elementwise_underflow, OUTER_PRODUCT in n.flushing
         if flushes:  # the product in the accumulator, and the result in storage
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
-        rounding = Envelope(outers=((outward(x * u, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
+        rounding = Envelope(outers=((outward(x * n.elementwise_roundoff, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
         if flushes:
             rounding = rounding + Envelope(outers=((subnormal_part(x, n), y), (x, subnormal_part(y, n))))
         if n.operands is not None:
@@ -137,9 +126,10 @@ class WithRadius:
         radius = product_radius(self, other, value, kernel)
         return self._made(value, Envelope(parts=(radius,)), None, None)
 
-    def _sum(self, other: "WithRadius", value: Tensor, sign: float) -> "WithRadius":
-        n = self.numerics
-        lost = Envelope()
+    def _sum(self, other: "WithRadius", sign: float) -> "WithRadius":
+        n, lost = self.numerics, Envelope()
+        with n.running():
+            value = self.value + other.value if sign > 0 else self.value - other.value
         if n.elementwise_flushes:
             lost = Envelope(parts=(torch.full((1, 1, 1), 3 * n.storage.smallest_normal, dtype=torch.float64, device=value.device),))
         if min(value.shape[-2:]) == 1:
@@ -175,8 +165,7 @@ def exact(value: Tensor, numerics: ErrorModel, hazards: Hazards, *, radius: Tens
 
 def from_module(value: Tensor, radius: Tensor, like: WithRadius) -> WithRadius:
     """A column that a module computed, with the radius that a rule gave it.  value, radius: (cases, p, 1)."""
-    wide = value.double()
-    return WithRadius(value, Envelope(parts=(radius,)), Envelope(parts=(wide.abs(),)), like.numerics, like.hazards, Form(wide))
+    return exact(value, like.numerics, like.hazards, radius=radius)
 
 
 def stored(x: WithRadius, target: Format, numerics: ErrorModel) -> WithRadius:

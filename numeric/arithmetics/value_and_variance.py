@@ -37,10 +37,11 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.entry_roundings import Roundings, absorbing
+from numeric.arithmetics.envelope import halves
 from numeric.arithmetics.largest_entry import largest_entry
 from numeric.arithmetics.partial_sums import Form, Terms, root_of_squares
 from numeric.arithmetics.roundoff import first_place, gamma, operand_error, rounding_error, subnormal_part, sum_error
-from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, SourceTerm, absolute_above, gathered, halves, identity_map, outer_map
+from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, SourceTerm, absolute_above, gathered, identity_map, outer_map
 from numeric.arithmetics.uniform_errors import UNIFORM
 from numeric.formats import Format, round_to, torch_dtype
 from numeric.machine import ErrorModel
@@ -90,16 +91,13 @@ class WithVariance:
         return self._sum(self._lifted(other), -1.0)
 
     def __truediv__(self, other: "WithVariance | float") -> "WithVariance":
-        n = self.numerics
-        other = self._lifted(other)
-        assert other.value is not None
-        assert other._is_scalar
-        by = other.value.double()
+        n, other = self.numerics, self._lifted(other)
+        by = other.held.double()
+        assert by.shape[1:] == (1, 1)
         by = torch.where(by == 0, 1.0, by)  # a case with a singular denominator is refused; the one keeps its numbers from spoiling the batch
         if self._column:
-            assert self.value is not None
             with n.running():
-                value = self.value / other.value
+                value = self.held / other.held
             terms = tuple(replace(term, follows=term.follows.divided(by)) for term in self.terms)
             sensitive = tuple(SourceTerm(term.source, outer_map(value.double(), term.follows.divided(-by))) for term in other.terms)
             fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
@@ -113,12 +111,14 @@ class WithVariance:
         return replace(self, near=near, terms=(*terms, *sensitive), roundings=self.roundings.divided(by).plus(own))
 
     @property
-    def _column(self) -> bool:
-        return self.value is not None and self.value.dim() == 3
+    def held(self) -> Tensor:
+        """``value``, of what has one."""
+        assert self.value is not None
+        return self.value
 
     @property
-    def _is_scalar(self) -> bool:
-        return self._column and self.value is not None and self.value.shape[-2] == 1
+    def _column(self) -> bool:
+        return self.value is not None and self.value.dim() == 3
 
     def _lifted(self, other: "WithVariance | float") -> "WithVariance":
         """A real constant as the machine holds it, without the error of storing it."""
@@ -136,18 +136,14 @@ class WithVariance:
         key = (id(self.value), n.operands.name)
         if key not in self.given.operands:
             self.given.operands[key] = (self.value, Source(UNIFORM * operand_error(self.value, n)))
-        source = self.given.operands[key][1]
-        if not self._column:
-            return replace(self, terms=(*self.terms, SourceTerm(source, identity_map(self.value))))
-        return replace(self, terms=gathered((*self.terms, SourceTerm(source, identity_map(self.value)))))
+        terms = (*self.terms, SourceTerm(self.given.operands[key][1], identity_map(self.value)))
+        return replace(self, terms=gathered(terms) if self._column else terms)
 
     def _outer(self, other: "WithVariance") -> "WithVariance":
         """A column times a row: one rounding an entry."""
-        n = self._outer_arithmetic(other)
+        n = self.numerics.of(OUTER_PRODUCT, self.held.shape[-2], other.held.shape[-2])
         x, y = self._operand(n), other._operand(n)
-        assert x.value is not None
-        assert y.value is not None
-        col, row = x.value.double(), y.value.double().mT
+        col, row = x.held.double(), y.held.double().mT
         near = LinearMap(outers=((col, row),))
         terms = tuple(replace(term, right=row) for term in x.terms) + tuple(replace(term, right=col.mT, turned=True) for term in y.terms)
         lost = _lost(n)
@@ -156,22 +152,13 @@ class WithVariance:
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(col[..., :1, :], lost))
         return WithVariance(None, near, terms, own, self.numerics, self.given)
 
-    def _outer_arithmetic(self, other: "WithVariance") -> ErrorModel:
-        assert self.value is not None
-        assert other.value is not None
-        return self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-2])
-
     def _multiplied(self, scalar: "WithVariance") -> "WithVariance":
         """A column times a number a case."""
-        n = self._outer_arithmetic(scalar)
+        n = self.numerics.of(OUTER_PRODUCT, self.held.shape[-2], scalar.held.shape[-2])
         x, y = self._operand(n), scalar._operand(n)
-        assert x.value is not None
-        assert y.value is not None
-        assert self.value is not None
-        assert scalar.value is not None
         with n.running():
-            value = self.value @ scalar.value
-        col, by = x.value.double(), y.value.double()
+            value = self.held @ scalar.held
+        col, by = x.held.double(), y.held.double()
         terms = tuple(replace(term, follows=term.follows.scaled(by)) for term in x.terms)
         terms += tuple(SourceTerm(term.source, outer_map(col, term.follows)) for term in y.terms)
         fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
@@ -179,11 +166,9 @@ class WithVariance:
 
     def _product(self, other: "WithVariance") -> "WithVariance":
         """A matrix times a column, or a row times a column."""
-        assert self.value is not None
-        assert other.value is not None
         with self.numerics.running():
-            value = (self.value.mT if self.turned else self.value) @ other.value
-        kernel = INNER_PRODUCT if self.turned else SHARED_PRODUCT if self.value.dim() == 2 else PRODUCT
+            value = (self.held.mT if self.turned else self.held) @ other.held
+        kernel = INNER_PRODUCT if self.turned else SHARED_PRODUCT if self.held.dim() == 2 else PRODUCT
         terms, fresh = _product_errors(self, other, value, kernel, None)
         return column(value, self.numerics, self.given, terms, fresh)
 
@@ -195,11 +180,9 @@ class WithVariance:
         plus_or_minus = torch.full((1, 1, 1), sign, dtype=torch.float64, device=_device(self))
         theirs = tuple(replace(term, follows=term.follows.scaled(plus_or_minus)) for term in other.terms)
         if self._column:
-            assert self.value is not None
-            assert other.value is not None
             with n.running():
-                value = self.value + other.value if sign > 0 else self.value - other.value
-            fresh = torch.hypot(UNIFORM * sum_error(self.value, other.value, value, n), torch.full_like(plus_or_minus, lost))
+                value = self.held + other.held if sign > 0 else self.held - other.held
+            fresh = torch.hypot(UNIFORM * sum_error(self.held, other.held, value, n), torch.full_like(plus_or_minus, lost))
             return column(value, n, self.given, (*self.terms, *theirs), fresh)
         near = self.near.plus(other.near.scaled(plus_or_minus))
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), absorbing(near, n.storage))
@@ -227,8 +210,7 @@ def in_arithmetic(x: WithVariance, numerics: ErrorModel) -> WithVariance:
 
 def cast_up(x: WithVariance, numerics: ErrorModel) -> WithVariance:
     """x in a wider arithmetic, which holds it exactly.  x: a column."""
-    assert x.value is not None
-    return replace(x, value=x.value.to(torch_dtype(numerics.storage)), numerics=numerics)
+    return replace(x, value=x.held.to(torch_dtype(numerics.storage)), numerics=numerics)
 
 
 def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVariance:
@@ -248,30 +230,23 @@ def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVarianc
 def _largest_entry(x: WithVariance) -> WithVariance:
     """Exact, for a maximum rounds nothing."""
     assert not x.terms
-    assert x.value is not None
-    return exactly(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
+    return exactly(x.held.abs().amax((-2, -1), keepdim=True), x.numerics, x.given)
 
 
 def dense_layer(weight: WithVariance, bias: WithVariance | None, x: WithVariance, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithVariance:
     """fl(Wx + b), whose value a module has computed.  The arguments are those of ``value_and_radius.dense_layer``."""
-    assert x.value is not None
-    n = weight.numerics.of(kernel, value.shape[-2], x.value.shape[-2])
+    n, known = weight.numerics.of(kernel, value.shape[-2], x.held.shape[-2]), weight.roundings.known(x.held.double())
     if bias is None:
         terms, fresh = _product_errors(weight, x, value, kernel, None)
-        return replace(column(value, weight.numerics, weight.given, terms, fresh), known=weight.roundings.known(x.value.double()))
-    assert bias.value is not None
-    offset = bias
-    if n.bias_is_an_operand:
-        offset = bias._operand(n)
-    summed = None if apart else bias.value
-    product = value if not apart else (value.double() - bias.value.double())
+        return replace(column(value, weight.numerics, weight.given, terms, fresh), known=known)
+    offset = bias._operand(n) if n.bias_is_an_operand else bias
+    product, summed = (value.double() - bias.held.double(), None) if apart else (value, bias.held)
     terms, fresh = _product_errors(weight, x, product, kernel, summed)
     if apart:
         fresh = torch.hypot(fresh, UNIFORM * rounding_error(value, n))
     if kernel in n.flushing:
-        fresh = torch.hypot(fresh, subnormal_part(bias.value.double().abs(), n))
-    found = column(value, weight.numerics, weight.given, (*terms, *offset.terms), fresh)
-    return replace(found, known=weight.roundings.known(x.value.double()))
+        fresh = torch.hypot(fresh, subnormal_part(bias.held.double().abs(), n))
+    return replace(column(value, weight.numerics, weight.given, (*terms, *offset.terms), fresh), known=known)
 
 
 def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str, bias: Tensor | None) -> tuple[tuple[SourceTerm, ...], Tensor]:
@@ -279,22 +254,18 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
 
     value: (cases, p, 1), for its shape and the size of the result; bias: (p, 1), if it is one of the terms.
     """
-    assert y.value is not None
-    n = X.numerics.of(kernel, value.shape[-2], y.value.shape[-2])
+    rows, k = value.shape[-2], y.held.shape[-2]
+    n = X.numerics.of(kernel, rows, k)
     left, right = X._operand(n), y._operand(n)
-    assert right.value is not None
-    columns = right.value.double()
+    columns = right.held.double()
     size = columns.abs()
     of = LinearMap(outers=((torch.ones_like(columns[..., :1, :]), left.near.outers[0][0].mT),)) if left.turned else left.near
     terms = [SourceTerm(term.source, of.after(term.follows)) for term in right.terms if isinstance(term.follows, LinearMap)]
     assert len(terms) == len(right.terms), "errors of a shared matrix meet one product, not two"
     terms += [_applied(term, left, columns) for term in left.terms]
     fresh = left.roundings.deviation(columns)
-    rows, k = value.shape[-2], columns.shape[-2]
     offset = torch.zeros_like(value[..., :1, :1], dtype=torch.float64) if bias is None else bias.double().abs()
-    exact_products = n.product_is_exact
-    u = n.sum_roundoff
-    leaves = k + (bias is not None)
+    exact_products, u, leaves = n.product_is_exact, n.sum_roundoff, k + (bias is not None)
     if n.truncates:
         fresh = torch.hypot(fresh, gamma(leaves, u) * (absolute_above(of, size) + offset))
     elif n.accumulation.significand_bits > n.storage.significand_bits:
@@ -323,13 +294,10 @@ def _product_errors(X: WithVariance, y: WithVariance, value: Tensor, kernel: str
 
 def _applied(term: SourceTerm, X: WithVariance, y: Tensor) -> SourceTerm:
     """What an error in a matrix, or in a row, makes of a column."""
-    one = torch.ones_like(y[..., :1, :])
-    if X.turned:  # a row: (L ε)ᵀ y
+    if X.turned or term.turned:  # a row: (L ε)ᵀ y
         assert isinstance(term.follows, LinearMap)
-        return SourceTerm(term.source, LinearMap(outers=((one, term.follows.against(y)),)))
-    if term.turned:
-        assert isinstance(term.follows, LinearMap)
-        return SourceTerm(term.source, LinearMap(outers=((term.row.mT, term.follows.against(y)),)))
+        col = torch.ones_like(y[..., :1, :]) if X.turned else term.row.mT
+        return SourceTerm(term.source, LinearMap(outers=((col, term.follows.against(y)),)))
     if term.right is not None:
         return SourceTerm(term.source, term.follows.scaled(term.right @ y))
     return SourceTerm(term.source, Columns(y))  # the rounding of a matrix that all cases share

@@ -162,8 +162,7 @@ def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> li
         return []
 
     def rows(x: torch.Tensor) -> list[list[float]]:
-        numbers: list[list[float]] = x.double().cpu()[places].tolist()
-        return numbers
+        return x.double().cpu()[places].tolist()
 
     left, right = (
         [Enclosure(*each) for each in zip(rows(side.first_layer.value), rows(side.first_layer.radius), strict=True)] for side in (sides.left, sides.right)

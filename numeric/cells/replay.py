@@ -43,8 +43,7 @@ class _Beside(nn.Module):
             self.add_module(str(place), nn.Linear(width, int(layer["rows"]), bias=bool(layer["bias"])))
 
     def forward(self, x: Tensor) -> Tensor:
-        outputs: list[Tensor] = [layer(x) for layer in self.children()]
-        return outputs[-1]
+        return [layer(x) for layer in self.children()][-1]
 
 
 @dataclass(frozen=True, slots=True)

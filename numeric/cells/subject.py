@@ -1,7 +1,6 @@
 """What is measured: a block that is ready, where its tokens come from, and the update that it brings."""
 
-from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -34,18 +33,9 @@ class Subject(Protocol):
         """What computes."""
 
 
-@runtime_checkable
-class MayUpdate(Protocol):
-    """A subject that may bring an update."""
-
-    @property
-    def update(self) -> Callable[..., Any] | None:
-        """ΔW from W (m, d), ΔA (d, 1) and a (d, 1)."""
-
-
 def variant_of(subject: Subject, name: str) -> Variant:
     """The variant of that name, the subject's own update among them. Raises UnknownVariant."""
-    if name != OWN or not isinstance(subject, MayUpdate):
+    if name != OWN or not hasattr(subject, "update"):
         return variants_named([name])[0]
     if subject.update is None:
         raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')

@@ -22,18 +22,8 @@ from torch import Tensor
 from numeric.architecture import ContextualBlock
 from numeric.arithmetics import Enclosed, hazards, outward
 from numeric.arithmetics.matrix_products import running_sums
+from numeric.experiments import weight_paths as paths
 from numeric.experiments.first_layer import FirstLayer, LayerDifference
-from numeric.experiments.weight_paths import (
-    Outputs,
-    appendix_b_path,
-    by_the_product,
-    by_the_sum,
-    propagated,
-    section_3_path,
-    section_3_step,
-    token_factors,
-    walked,
-)
 from numeric.formats import torch_dtype
 from numeric.machine import ErrorModel, ProbedMode, Refinement
 from numeric.sides import block_in_format
@@ -106,23 +96,23 @@ class Dynamics:
 def implicit_dynamics(trained: TrainedBlock, probed: ProbedMode, prompts: int = DYNAMICS_PROMPTS) -> Dynamics:
     """Measure and bound a trained block, in a mode whose products take their operands as they are.  Raises NothingJudged."""
     block = block_in_format(trained.model.block, probed)
-    raw = draw_prompts(trained.block.recipe, prompts, torch.Generator().manual_seed(trained.block.recipe.seed + 5))
+    raw = draw_prompts(trained.block.recipe, prompts, trained.generator(5))
     with torch.no_grad():
         context, query = (trained.model.embedding(x).to(probed.device, torch_dtype(probed.mode.activations)) for x in (raw.context, raw.query))
         outputs = contextual_outputs(block, context, query)
     return dynamics_of(block.first_weight.detach(), block.first_bias.detach().unsqueeze(-1), outputs, probed)
 
 
-def contextual_outputs(block: ContextualBlock, context: Tensor, query: Tensor) -> Outputs:
+def contextual_outputs(block: ContextualBlock, context: Tensor, query: Tensor) -> paths.Outputs:
     """A(c₁..cᵢ,x) and A(cᵢ₊₁..cₙ,x) for every i, as the network reads them.  context: (prompts, n, d_in); query: (prompts, d_in)."""
     n = context.shape[1]
     none, whole = block.read(None, query), block.read(context, query)
     prefix = [none, *(block.read(context[:, :i], query) for i in range(1, n)), whole]
     suffix = [whole, *(block.read(context[:, i:], query) for i in range(1, n)), none]
-    return Outputs(*(torch.stack(each, dim=1).unsqueeze(-1) for each in (prefix, suffix)))
+    return paths.Outputs(*(torch.stack(each, dim=1).unsqueeze(-1) for each in (prefix, suffix)))
 
 
-def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: ProbedMode) -> Dynamics:
+def dynamics_of(W: Tensor, b: Tensor, outputs: paths.Outputs, probed: ProbedMode) -> Dynamics:
     """The dynamics of any vectors.  W: (m, d); b: (m, 1); all in the mode's format, on its device. Raises NothingJudged."""
     # The orders of sums are known for the probes' own batches alone; γ holds for any order.
     probed = probed.without([*probed.left_out, Refinement.SUMMATION_ORDER])
@@ -131,16 +121,16 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: Outputs, probed: ProbedMode) -> D
     flags = hazards(prompts * tokens, probed.device)
     layer = FirstLayer(W, b, probed, flags)
 
-    B, S = appendix_b_path(W, outputs, n, flags), section_3_path(W, outputs, n, flags)
+    B, S = paths.appendix_b_path(W, outputs, n, flags), paths.section_3_path(W, outputs, n, flags)
     moved = layer.compared(B, outputs.suffix[:, 1:], outputs.suffix[:, :1].expand_as(outputs.suffix[:, 1:]))
     descended = layer.compared(S, outputs.alone, outputs.prefix[:, 1:])
 
-    factors = token_factors(outputs, n, flags)
-    of_B, of_products = propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, flags).split((len(W), W.shape[-1]), dim=-2)
-    product = by_the_product(W, factors, of_products, at, n)
+    factors = paths.token_factors(outputs, n, flags)
+    of_B, of_products = paths.propagated(torch.cat([B.strayed_by_step, factors.strayed], dim=-2), outputs, at, flags).split((len(W), W.shape[-1]), dim=-2)
+    product = paths.by_the_product(W, factors, of_products, at, n)
     factored = _entries(B.weights[:, at], product, of_B, W)
     of_S = running_sums(S.strayed_by_step)
-    telescoped = _entries(S.weights[:, 1:], by_the_sum(W, outputs, n, flags), of_S, W)
+    telescoped = _entries(S.weights[:, 1:], paths.by_the_sum(W, outputs, n, flags), of_S, W)
 
     judged = ~(flags.overflow | flags.underflow | flags.not_finite).unflatten(0, (prompts, tokens)).any(-1)
     if not bool(judged.any()):
@@ -174,17 +164,17 @@ def _entries(weights: Tensor, other: Enclosed, radius: Tensor, first: Tensor) ->
     return LayerDifference(weights.double(), other.value, outward(radius + other.radius, 1), weights.double() - first.double())
 
 
-def _planted(W: Tensor, outputs: Outputs, factors: Tensor, n: ErrorModel) -> tuple[Tensor, Tensor, Tensor]:
+def _planted(W: Tensor, outputs: paths.Outputs, factors: Tensor, n: ErrorModel) -> tuple[Tensor, Tensor, Tensor]:
     """Wₙ by each of the wrong readings, of numbers alone: (prompts, 1, m, d) twice, (prompts, m, d)."""
     p, a = outputs.prefix, outputs.suffix
 
     def mistaken(_: Tensor, W: Tensor, before: Tensor, a: Tensor, p: Tensor) -> Tensor:
         return formulas.patched_weight(W, formulas.rank_one_update(W, formulas.context_vector(before, a), p))
 
-    literal = walked(W, W, section_3_step, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
-    prefix = walked(W, W, mistaken, (a[:, :-1], a[:, 1:], p[:, 1:]), n)[:, -1:]
+    literal = paths.walked(W, W, paths.section_3_step, (p[:, 1:-1], p[:, 2:], outputs.alone[:, 1:]), n)[:, -1:]
+    prefix = paths.walked(W, W, mistaken, (a[:, :-1], a[:, 1:], p[:, 1:]), n)[:, -1:]
     one = torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)
-    backwards = walked(one, one, lambda _, P, F: F @ P, (factors,), n)[:, -1]
+    backwards = paths.walked(one, one, lambda _, P, F: F @ P, (factors,), n)[:, -1]
     with n.running():
         return literal, prefix, W @ backwards
 

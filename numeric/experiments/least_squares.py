@@ -27,8 +27,7 @@ def least_squares_patch(A: Tensor, V: Tensor) -> Tensor:
     if bool(is_singular(A).any()):
         needed, rank = min(A.shape[-2:]), int(torch.linalg.matrix_rank(A).min())
         raise SingularPatch(f"the {A.shape[-1]} vectors A(x) span {rank} directions of {A.shape[-2]}, and a patch for them needs {needed}.")
-    solution: Tensor = torch.linalg.lstsq(A.mT, V.mT, driver="gels").solution
-    return solution.mT
+    return torch.linalg.lstsq(A.mT, V.mT, driver="gels").solution.mT
 
 
 def ridge_patch(A: Tensor, V: Tensor, ridge: Tensor) -> Tensor:
@@ -36,8 +35,7 @@ def ridge_patch(A: Tensor, V: Tensor, ridge: Tensor) -> Tensor:
     if not bool((ridge > 0).all()):
         raise SingularPatch("a ridge λ has to be positive; without one, ask for the least squares themselves.")
     normal = A @ A.mT + ridge[..., None, None] * torch.eye(A.shape[-2], dtype=A.dtype)
-    solution: Tensor = torch.linalg.solve(normal, A @ V.mT)
-    return solution.mT
+    return torch.linalg.solve(normal, A @ V.mT).mT
 
 
 def span(vectors: Tensor) -> Tensor:
@@ -48,5 +46,4 @@ def span(vectors: Tensor) -> Tensor:
     ``torch.linalg.matrix_rank`` counts: singular values above max(n, d)·2⁻⁵²·σ₁ (Golub and Van Loan, Matrix Computations, section 5.5.8).
     """
     directions = int(torch.linalg.matrix_rank(vectors))
-    Q: Tensor = torch.linalg.svd(vectors, full_matrices=False).Vh[:directions].mT
-    return Q
+    return torch.linalg.svd(vectors, full_matrices=False).Vh[:directions].mT

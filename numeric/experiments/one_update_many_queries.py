@@ -123,19 +123,14 @@ def static_patches(trained: TrainedBlock) -> StaticPatch:
     with torch.no_grad():
         drawn = _draw(trained)
         Q = span(drawn.a.flatten(0, 1))
-        return StaticPatch(
-            Q.shape[1],
-            with_context=_loss(drawn.with_context[:, FRESH], drawn.answer[:, FRESH]),
-            without=_loss(drawn.without[:, FRESH], drawn.answer[:, FRESH]),
-            points=tuple(_point(drawn, K, Q) for K in QUERIES),
-        )
+        with_context, without = (_loss(predicted[:, FRESH], drawn.answer[:, FRESH]) for predicted in (drawn.with_context, drawn.without))
+        return StaticPatch(Q.shape[1], with_context, without, tuple(_point(drawn, K, Q) for K in QUERIES))
 
 
 def _draw(trained: TrainedBlock) -> _Drawn:
     """Prompts that are longer by all queries: their further examples are the queries, x without its answer."""
     recipe, block = trained.block.recipe, copy.deepcopy(trained.model.block).double()
-    generator = torch.Generator().manual_seed(recipe.seed + 5)
-    columns = draw_prompts(replace(recipe, examples=recipe.examples + FRESH.stop), CONTEXTS, generator).context.double()
+    columns = draw_prompts(replace(recipe, examples=recipe.examples + FRESH.stop), CONTEXTS, trained.generator(5)).context.double()
     answer = columns[:, recipe.examples :, -1].clone()
     columns[:, recipe.examples :, -1] = 0.0
     embedded = copy.deepcopy(trained.model.embedding).double()(columns)
@@ -160,16 +155,8 @@ def _point(drawn: _Drawn, K: int, Q: Tensor) -> StaticPoint:
     refused = int(is_singular(A).sum())
     update, share = _ridged(drawn, drawn.a, K)
     wrong, _ = _ridged(drawn, drawn.z, K)
-    return StaticPoint(
-        K,
-        None if refused else _unridged(drawn, A, Q),
-        refused,
-        fresh=_over_trials(_errors(drawn, update, FRESH)),
-        loss=_patched_loss(drawn, update, K),
-        share=share,
-        other_context=_over_trials(_errors(drawn, update.roll(1, 0), FRESH)),
-        wrong_vector=_over_trials(_errors(drawn, wrong, FRESH)),
-    )
+    fresh, other_context, wrong_vector = (_over_trials(_errors(drawn, each, FRESH)) for each in (update, update.roll(1, 0), wrong))
+    return StaticPoint(K, None if refused else _unridged(drawn, A, Q), refused, fresh, _patched_loss(drawn, update, K), share, other_context, wrong_vector)
 
 
 def _unridged(drawn: _Drawn, A: Tensor, Q: Tensor) -> Unridged:
@@ -178,12 +165,9 @@ def _unridged(drawn: _Drawn, A: Tensor, Q: Tensor) -> Unridged:
     V = drawn.wanted[:, :K].mT
     X = least_squares_patch(A, V)
     update = X @ Q.mT
-    return Unridged(
-        own=_over_trials(_errors(drawn, update, slice(K))),
-        fresh=_over_trials(_errors(drawn, update, FRESH)),
-        loss=_patched_loss(drawn, update, K),
-        distance=distance(rational(X[0, rows].tolist()), rational(A[0].tolist()), rational(V[0, rows].tolist())),
-    )
+    own, fresh = (_over_trials(_errors(drawn, update, queries)) for queries in (slice(K), FRESH))
+    exactly = distance(rational(X[0, rows].tolist()), rational(A[0].tolist()), rational(V[0, rows].tolist()))
+    return Unridged(own, fresh, _patched_loss(drawn, update, K), exactly)
 
 
 def _ridged(drawn: _Drawn, vectors: Tensor, K: int) -> tuple[Tensor, float]:

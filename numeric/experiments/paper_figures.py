@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture import ContextualBlock
 from numeric.arithmetics import outward
 from numeric.arithmetics.envelope import ROUNDOFF
 from numeric.machine import BATCH, ProbedMode
@@ -91,7 +90,7 @@ def training_with_bounds(trained: TrainedBlock, variant: Variant, probed: Probed
 
     With p and q the two predictions, |p - q| ≤ r and y the answer, |½(p-y)² - ½(q-y)²| = ½|p-q||p+q-2y| ≤ ½r(|p-y| + |q-y|).
     """
-    prompts = draw_prompts(trained.block.recipe, BATCH, torch.Generator().manual_seed(trained.block.recipe.seed + 3))
+    prompts = draw_prompts(trained.block.recipe, BATCH, trained.generator(3))
     losses = dict(trained.losses)
     return tuple(_at_checkpoint(trained, step, losses[step], variant, probed, prompts) for step in trained.checkpoints if step in losses)
 
@@ -121,7 +120,7 @@ def losses_apart(p: Tensor, q: Tensor, radius: Tensor) -> float:
 
 def layer_compared(trained: TrainedBlock) -> LayerCompared:
     """Figure 2, for any contextual layer: ΔW_i is the update of the first i tokens, (W(A_i - a))aᵀ/‖a‖², so a step has norm ‖W(A_{i+1} - A_i)‖/‖a‖."""
-    block, prompts = _in_fp64(trained)
+    block, prompts = trained.in_fp64(TRIALS, trained.generator(4))
     W = block.first_weight
     with torch.no_grad():
         a = block.read(None, prompts.query)
@@ -144,9 +143,8 @@ def _vanishes_at(steps: tuple[Averaged, ...]) -> int | None:
 
 def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     """Figure 3: SGD on W, one example a step in the order of the prompt, against the ΔW of the same examples; both answer the same test query."""
-    block, prompts = _in_fp64(trained)
-    examples = trained.block.recipe.examples
-    raw = draw_prompts(trained.block.recipe, TRIALS, _generator(trained))
+    block, prompts = trained.in_fp64(TRIALS, trained.generator(4))
+    raw = draw_prompts(trained.block.recipe, TRIALS, trained.generator(4))
     answers, columns = raw.context[..., -1].double(), raw.context.clone()
     columns[..., -1] = 0.0  # each example as a query: (x_i, 0)
     asked = copy.deepcopy(trained.model.embedding).double()(columns.double()).detach()
@@ -166,26 +164,13 @@ def finetuning_compared(trained: TrainedBlock) -> Finetuning:
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused ones
         a = block.read(None, prompts.query).unsqueeze(-1)
         finetuned, patched = [_averaged(0, test(W, prompts.query, goal))], [_averaged(0, test(W, prompts.query, goal))]
-        for i in range(1, examples + 1):
+        for i in range(1, trained.block.recipe.examples + 1):
             W = W - RATE * slope(W, asked[:, i - 1], answers[:, i - 1])
             finetuned.append(_averaged(i, test(W, prompts.query, goal)))
             delta = formulas.context_vector(block.read(prompts.context[:, :i], prompts.query).unsqueeze(-1), a)
             update = formulas.rank_one_update(block.first.weight, delta, a)
             patched.append(_averaged(i, test(formulas.patched_weight(block.first.weight, update), prompts.query, goal)))
     return Finetuning(tuple(finetuned), tuple(patched))
-
-
-def _generator(trained: TrainedBlock) -> torch.Generator:
-    return torch.Generator().manual_seed(trained.block.recipe.seed + 4)
-
-
-def _in_fp64(trained: TrainedBlock) -> tuple[ContextualBlock, Prompts]:
-    """The block in fp64, and embedded prompts."""
-    raw = draw_prompts(trained.block.recipe, TRIALS, _generator(trained))
-    embed = copy.deepcopy(trained.model.embedding).double()
-    with torch.no_grad():
-        prompts = Prompts(embed(raw.context.double()), embed(raw.query.double()), raw.answer.double())
-    return copy.deepcopy(trained.model.block).double(), prompts
 
 
 def _averaged(tokens: int, values: Tensor) -> Averaged:

@@ -10,7 +10,6 @@ each new token goes through the stack so, and leaves its own streams behind for 
 Everything here is measured. ``STRAYED`` is no bound: it says what counts as the same to within roundings of fp64, far below any wrong patch.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import ContextualBlock
 from numeric.blocks.stack import Below, CausalBlock, stacked
-from numeric.training import TrainedBlock, draw_prompts
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 PROMPTS = 16
@@ -125,7 +124,7 @@ def generations(trained: TrainedBlock) -> Generation:
     The noise (Gumbel's: the choice is then a sample from a softmax) is the same on both sides, and keeps a generation from one token for ever.
     """
     blocks, context, query = _prepared(trained)
-    generator = torch.Generator().manual_seed(trained.block.recipe.seed + 7)
+    generator = trained.generator(7)
     words, logits = torch.randn((2, VOCABULARY, query.shape[-1]), generator=generator, dtype=query.dtype)
     noise = -torch.empty((GENERATED, len(query), VOCABULARY), dtype=query.dtype).exponential_(generator=generator).log()
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
@@ -171,10 +170,8 @@ def _generated(token: Tensor, vocabulary: tuple[Tensor, Tensor, Tensor], prompt:
 
 def _prepared(trained: TrainedBlock) -> tuple[list[ContextualBlock], Tensor, Tensor]:
     """The blocks in fp64, and embedded prompts."""
-    raw = draw_prompts(trained.block.recipe, PROMPTS, torch.Generator().manual_seed(trained.block.recipe.seed + 6))
-    embed, block = copy.deepcopy(trained.model.embedding).double(), copy.deepcopy(trained.model.block).double()
-    with torch.no_grad():
-        return stacked(block), embed(raw.context.double()), embed(raw.query.double())
+    block, prompts = trained.in_fp64(PROMPTS, trained.generator(6))
+    return stacked(block), prompts.context, prompts.query
 
 
 def _streams(blocks: Sequence[ContextualBlock], tokens: Tensor) -> list[Tensor]:
@@ -195,12 +192,7 @@ def _run(blocks: Sequence[ContextualBlock], before: Sequence[Tensor | None], s: 
 
 
 def _replayed(
-    blocks: Sequence[ContextualBlock],
-    whole: Sequence[Tensor],
-    rest: Sequence[Tensor | None],
-    s: Tensor,
-    put: PatchMaker,
-    made_at: list[Tensor] | None = None,
+    blocks: Sequence[ContextualBlock], whole: Sequence[Tensor], rest: Sequence[Tensor | None], s: Tensor, put: PatchMaker, made_at: list[Tensor] | None = None
 ) -> list[Tensor]:
     """s′₀..s′_L: each block without Y, patched at what arrives, or at streams that are given."""
     streams = [s]

@@ -8,7 +8,7 @@ near zero is no obstacle over the reals, and in floating point takes an m as lar
 Measured, and no bound: what counts as the same is that of ``patched_stack.py``.
 """
 
-import copy
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import ContextualBlock
 from numeric.experiments.patched_stack import PROMPTS, patched_first_weight, relative_difference, run_patched
-from numeric.training import TrainedBlock, draw_prompts
+from numeric.training import TrainedBlock
 from symbolic import formulas
 
 SCALE = "network.post.weight"
@@ -72,15 +72,11 @@ def _normalised(block: ContextualBlock, v: Tensor) -> Tensor:
 
 def _prepared(trained: TrainedBlock) -> tuple[ContextualBlock, Tensor, Tensor]:
     """The block with its post-norm in fp64, and embedded prompts."""
-    generator = torch.Generator().manual_seed(trained.block.recipe.seed + 8)
-    raw = draw_prompts(trained.block.recipe, PROMPTS, generator)
-    embed, before = copy.deepcopy(trained.model.embedding).double(), copy.deepcopy(trained.model.block).double()
+    generator = trained.generator(8)
+    before, prompts = trained.in_fp64(PROMPTS, generator)
     post = nn.RMSNorm(before.input_width, dtype=torch.float64)
     with torch.no_grad():
         post.weight.copy_(0.5 + torch.rand(before.input_width, generator=generator, dtype=torch.float64))
-        network = nn.Sequential()
-        for name, module in before.network.named_children():
-            network.add_module(name, module)
-        network.add_module("post", post)
+        network = nn.Sequential(OrderedDict([*before.network.named_children(), ("post", post)]))
         block = ContextualBlock(before.contextual, network, before.first_layers, input_width=before.input_width, norm=before.norm)
-        return block.requires_grad_(False), embed(raw.context.double()), embed(raw.query.double())
+        return block.requires_grad_(False), prompts.context, prompts.query

@@ -139,8 +139,7 @@ def by_the_sum(W: Tensor, outputs: Outputs, n: ErrorModel, flags: Hazards) -> En
     S = exact(sums.weights[:, 1:].flatten(0, 1), n, flags, radius=radius.flatten(0, 1))
     a = exact(outputs.alone.flatten(0, 1), n, flags)
     weights = formulas.gradient_step(exact(W, n, flags), S, a)
-    dense = weights.entry_radius
-    return Enclosed(*(x.double().unflatten(0, (len(radius), -1)) for x in (weights.value, dense)))
+    return Enclosed(*(x.double().unflatten(0, (len(radius), -1)) for x in (weights.value, weights.entry_radius)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from numeric.formats.emulation import BlockwiseSums, CastOperands, RoundedOperan
 from numeric.formats.format import Format, UnknownFormat, format_named
 from symbolic.vocabulary import chosen
 
+FP32, BF16 = format_named("fp32"), format_named("bf16")
+
 Context = Callable[[], AbstractContextManager[object]]
 
 BLOCK = 8
@@ -50,6 +52,7 @@ def _everywhere(context: Context, device: str) -> Context:
 
 
 _NOTHING = partial(_everywhere, nullcontext)
+_CAST = partial(_everywhere, partial(CastOperands, torch.bfloat16))
 
 
 def _tf32(device: str) -> Context:
@@ -103,10 +106,6 @@ class Mode:
         """Whether the update and the layers are computed in one arithmetic."""
         return self.update == self.activations == self.weights and self.update_runs_so_too
 
-    def layer_context(self, device: str) -> Context:
-        """What is switched on while a layer runs."""
-        return self.while_running(device)
-
     def patched_context(self, device: str) -> Context:
         """What is switched on while the patched pass runs."""
         return (self.while_patched or self.while_running)(device)
@@ -122,19 +121,9 @@ def _plain(name: str) -> Mode:
 
 
 def _fp8(name: str) -> Mode:
-    row, fp32 = format_named(name), format_named("fp32")
-    return Mode(
-        name,
-        f"{row.title}: weights and layer inputs stored in it, summed in fp32",
-        fp32,
-        row,
-        fp32,
-        operands=row,
-        inputs=row,
-        while_running=partial(_everywhere, partial(RoundedOperands, row)),
-        update_runs_so_too=False,
-        emulated_on=("cpu", "cuda"),
-    )
+    row = format_named(name)
+    title, rounded = f"{row.title}: weights and layer inputs stored in it, summed in fp32", partial(_everywhere, partial(RoundedOperands, row))
+    return Mode(name, title, FP32, row, FP32, operands=row, inputs=row, while_running=rounded, update_runs_so_too=False, emulated_on=("cpu", "cuda"))
 
 
 def _reduced_mode(name: str) -> Mode:
@@ -143,39 +132,23 @@ def _reduced_mode(name: str) -> Mode:
     return Mode(f"{name}-reduced", title, row, row, row, while_running=partial(_reduced, name), emulated_on=("cpu",))
 
 
-FP32, BF16 = format_named("fp32"), format_named("bf16")
+_fp32_weights = partial(Mode, activations=BF16, weights=FP32, update=FP32, update_runs_so_too=False)
 
 MODES = (
-    _plain("fp64"),
-    _plain("fp32"),
-    _plain("bf16"),
-    _plain("fp16"),
+    *map(_plain, ("fp64", "fp32", "bf16", "fp16")),
     Mode("tf32", "fp32, products from operands of 11 bits", FP32, FP32, FP32, operands=format_named("tf32"), while_running=_tf32, emulated_on=("cpu",)),
     Mode("fp32-ftz", "fp32, subnormal numbers flushed to zero", FP32, FP32, FP32, while_running=partial(_everywhere, _flushing), runs_on=("cpu",)),
     _reduced_mode("bf16"),
     _reduced_mode("fp16"),
-    Mode(
+    _fp32_weights(
         "bf16-autocast",
         "fp32 weights, dense layers under torch.autocast in bfloat16",
-        BF16,
-        FP32,
-        FP32,
         operands=BF16,
         bias_is_an_operand=True,
-        while_patched=partial(_everywhere, partial(CastOperands, torch.bfloat16)),
         while_running=_autocast,
-        update_runs_so_too=False,
+        while_patched=_CAST,
     ),
-    Mode(
-        "bf16-fp32-weights",
-        "fp32 weights, bfloat16 activations",
-        BF16,
-        FP32,
-        FP32,
-        while_running=partial(_everywhere, WideWeights),
-        update_runs_so_too=False,
-        emulated_on=("cpu", "cuda"),
-    ),
+    _fp32_weights("bf16-fp32-weights", "fp32 weights, bfloat16 activations", while_running=partial(_everywhere, WideWeights), emulated_on=("cpu", "cuda")),
     _fp8("fp8-e4m3"),
     _fp8("fp8-e5m2"),
 )

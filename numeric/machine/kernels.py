@@ -117,6 +117,11 @@ class Bench:
         return KernelAt(self.kernel.name, self.rows, self.columns)
 
     @property
+    def no_bias(self) -> Tensor | None:
+        """A bias that adds nothing: zeros, or none where the kernel takes none."""
+        return torch.zeros(self.rows, dtype=torch.float64) if self.kernel.bias else None
+
+    @property
     def matrices(self) -> int:
         """How many matrices the kernel takes."""
         return self.batch if self.kernel.own_matrix else 1
@@ -133,10 +138,8 @@ class Bench:
 
         X: (some, rows, columns), or (1, rows, columns); y: (some, columns, 1); float64, so chosen that float64 finds the exact result.
         """
-        exact = (X @ y).squeeze(-1)
-        b = torch.zeros(self.rows, dtype=torch.float64) if self.kernel.bias else None
-        found = self.run(repeated(X, self.matrices), repeated(y, self.batch), b)
-        return bool((found == repeated(exact, self.batch)).all())
+        found = self.run(repeated(X, self.matrices), repeated(y, self.batch), self.no_bias)
+        return bool((found == repeated((X @ y).squeeze(-1), self.batch)).all())
 
 
 def repeated(x: Tensor, count: int) -> Tensor:

@@ -80,17 +80,12 @@ def probe(mode: Mode, *, shapes: Shapes, first: Shapes | None = None, bare: Shap
             f"on {device} fp64, in which radii are computed, flushes subnormal numbers, so a radius could come out too small; "
             "switch it off (torch.set_flush_denormal(False))."
         )
-    update_context, layer_context, patched_context = mode.update_context(device), mode.layer_context(device), mode.patched_context(device)
+    update_context, layer_context, patched_context = mode.update_context(device), mode.while_running(device), mode.patched_context(device)
     known = kernels()
     products = [(row, shape) for row in known.values() if not row.layer for shape in first]
     others = [shape for shape in shapes if shape not in first] or shapes
-    used_at = {
-        DENSE: shapes,
-        PATCHED_WEIGHT: first,
-        BARE[DENSE]: bare,
-        BARE[PATCHED_WEIGHT]: tuple(shape for shape in bare if shape in first),
-        BARE[PATCHED_PASS]: bare,
-    }
+    used_at = {DENSE: shapes, PATCHED_WEIGHT: first, BARE[DENSE]: bare, BARE[PATCHED_PASS]: bare}
+    used_at[BARE[PATCHED_WEIGHT]] = tuple(shape for shape in bare if shape in first)
     layers = [(row, shape) for row in known.values() if row.layer for shape in used_at.get(row.name, others)]
     label = "" if mode.id == mode.activations.name else mode.id
 
@@ -188,18 +183,13 @@ def _answers(group: _Group, n: ErrorModel, unknown: Sequence[Bench], truncating:
     name, wide = group.name, n.accumulation == n.opmath
     accumulated = n.accumulation.name + ("" if n.opmath == n.storage else " or wider" if wide else ": a partial sum was rounded to storage")
     flushing = [kernel for kernel in dict.fromkeys([*(bench.kernel.name for bench in group.benches), OUTER_PRODUCT]) if kernel in n.flushing]
+    flushed = "flushed to zero by: " + ", ".join(flushing) if flushing else "kept"
     answers = [
         Answer(f"{name}/accumulation", f"In which format are {name} products summed?", accumulated),
         Answer(f"{name}/order", f"In which order are {name} products summed?", _order_words(n.orders, unknown)),
+        Answer(f"{name}/product-subnormals", f"Do {name} products keep subnormal numbers?", flushed),
         Answer(
-            f"{name}/product-subnormals",
-            f"Do {name} products keep subnormal numbers?",
-            "flushed to zero by: " + ", ".join(flushing) if flushing else "kept",
-        ),
-        Answer(
-            f"{name}/elementwise-subnormals",
-            f"Do {name} sums and quotients keep subnormal numbers?",
-            "flushed to zero" if n.elementwise_flushes else "kept",
+            f"{name}/elementwise-subnormals", f"Do {name} sums and quotients keep subnormal numbers?", "flushed to zero" if n.elementwise_flushes else "kept"
         ),
         Answer(f"{name}/rounding", f"Are partial sums of {name} products rounded to nearest?", _rounding_words(n, unknown, truncating)),
     ]

@@ -9,6 +9,7 @@
 - *Batch*: whether a product of one case has the same bits as the same product among many.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -24,16 +25,16 @@ def accumulates_wide(bench: Bench, operands: Format) -> bool:
     p, k = bench.rows, bench.columns
     if k < 3:
         return False
-    u = operands.unit_roundoff
-    generator = torch.Generator().manual_seed(k * 1009 + p)
-    count = PROBED_ROWS if bench.kernel.own_matrix else 1
-    rows = torch.zeros((count, p, k), dtype=torch.float64)
-    places = torch.rand((count, p, k), generator=generator).argsort(-1)
-    rows.scatter_(-1, places[..., :1], 1.0)
-    rows.scatter_(-1, places[..., 1:2], -1.0)
     # At most 2^p entries of u, so that their sum is representable too; at random places, so that there are some in every block of a sum.
-    rows.scatter_(-1, places[..., 2 : 2 + 2**operands.significand_bits], u)
+    rows = _at_random_places(bench, [1.0, -1.0, *[operands.unit_roundoff] * min(k - 2, 2**operands.significand_bits)], seed=k * 1009 + p)
     return bench.agrees(rows, torch.ones((PROBED_ROWS, k, 1), dtype=torch.float64))
+
+
+def _at_random_places(bench: Bench, values: Sequence[float], *, seed: int) -> Tensor:
+    """Rows that hold these numbers, and zeros.  Returns (some, rows, columns)."""
+    shape = (PROBED_ROWS if bench.kernel.own_matrix else 1, bench.rows, bench.columns)
+    places = torch.rand(shape, generator=torch.Generator().manual_seed(seed)).argsort(-1)[..., : len(values)]
+    return torch.zeros(shape, dtype=torch.float64).scatter_(-1, places, torch.tensor(values, dtype=torch.float64).expand(places.shape))
 
 
 def unit_of_truncation(operands: Format, results: Format, accumulation: Format) -> float | None:
@@ -50,13 +51,8 @@ def truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
     if k < 3 or unit is None:
         return False
     step = 2 * accumulation.unit_roundoff * unit
-    generator = torch.Generator().manual_seed(k * 1013 + p)
-    count = PROBED_ROWS if bench.kernel.own_matrix else 1
-    rows = torch.zeros((count, p, k), dtype=torch.float64)
-    places = torch.rand((count, p, k), generator=generator).argsort(-1)
-    for place, value in enumerate((unit, 1.5 * step, -unit)):
-        rows.scatter_(-1, places[..., place : place + 1], value)
-    got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), _no_bias(bench))
+    rows = _at_random_places(bench, (unit, 1.5 * step, -unit), seed=k * 1013 + p)
+    got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), bench.no_bias)
     return bool((got < 1.5 * step).any())
 
 
@@ -72,17 +68,25 @@ def takes_whole(bench: Bench, operands: Format) -> bool:
     """Whether the last bit of an operand of the storage counts, in whatever column, in a mode that rounds operands to a shorter format."""
     if bench.matrix != torch_dtype(bench.results) or bench.results.significand_bits <= operands.significand_bits:
         return False
-    last = 1.0 + 2 * bench.results.unit_roundoff
+    return _keeps(bench, 1.0 + 2 * bench.results.unit_roundoff)
+
+
+def _keeps(bench: Bench, number: float) -> bool:
+    """Whether a number times 1 is that number, in whatever column, as an entry of the matrix and of the vector."""
     one = _one_in_each_column(bench)
-    X = torch.full((1, bench.rows, bench.columns), last, dtype=torch.float64)
-    return bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)
+    X = torch.full((1, bench.rows, bench.columns), number, dtype=torch.float64)
+    return bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * number)
 
 
 def outer_takes_whole(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
     """The same of the batched product of a column and a row."""
-    if storage.significand_bits <= operands.significand_bits:
-        return False
-    for left, right in ((1.0 + 2 * storage.unit_roundoff, 1.0), (1.0, 1.0 + 2 * storage.unit_roundoff)):
+    last = 1.0 + 2 * storage.unit_roundoff
+    return storage.significand_bits > operands.significand_bits and _outer_agrees([(last, 1.0), (1.0, last)], storage, p, k, running, device)
+
+
+def _outer_agrees(factors: Sequence[tuple[float, float]], storage: Format, p: int, k: int, running: Context, device: str) -> bool:
+    """Whether the batched product of a column and a row is exact.  factors: what all entries of the one and of the other are."""
+    for left, right in factors:
         column, row = (
             torch.full(shape, x, dtype=torch.float64).to(device, torch_dtype(storage)) for shape, x in (((BATCH, p, 1), left), ((BATCH, 1, k), right))
         )
@@ -95,26 +99,22 @@ def outer_takes_whole(storage: Format, operands: Format, p: int, k: int, running
 
 def shortens(bench: Bench, operands: Format | None) -> bool:
     """Whether operands are rounded otherwise than the mode says: the last bit of one that should be kept is lost, or one is not rounded to nearest."""
-    p, k = bench.rows, bench.columns
     kept = operands or bench.results
-    last = 1.0 + 2 * kept.unit_roundoff
-    one = _one_in_each_column(bench)
-    X = torch.full((1, p, k), last, dtype=torch.float64)
-    if not (bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * last)):
+    last, above = 1.0 + 2 * kept.unit_roundoff, 1.0 + 1.25 * kept.unit_roundoff
+    if not _keeps(bench, last):
         return True
     if operands is None or bench.matrix != torch.float32:
         return False
-    above = 1.0 + 1.25 * kept.unit_roundoff
-    sides = [(torch.full_like(X, above), one)]
+    one, X = _one_in_each_column(bench), torch.ones((1, bench.rows, bench.columns), dtype=torch.float64)
+    sides = [(X * above, one)]
     if torch_dtype(bench.results) == torch.float32:
-        sides.append((torch.ones_like(X), one * above))
-    return any(bool((bench.run(repeated(x, bench.matrices), repeated(y, bench.batch), _no_bias(bench)) != last).any()) for x, y in sides)
+        sides.append((X, one * above))
+    return any(bool((bench.run(repeated(x, bench.matrices), repeated(y, bench.batch), bench.no_bias) != last).any()) for x, y in sides)
 
 
 def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> bool:
     """Whether a subnormal operand, product, partial sum or result came back as anything but itself."""
-    p, k = bench.rows, bench.columns
-    storage = bench.results
+    p, k, storage = bench.rows, bench.columns, bench.results
     normal, half = storage.smallest_normal, 2.0 ** (accumulation.min_exponent // 2 - 2)
     eta = max(storage.smallest_subnormal, operands.smallest_subnormal)  # 3η has to be a number of both
     questions = [(3 * eta, 1.0), (1.0, 3 * eta), (8.0, eta)]
@@ -136,27 +136,15 @@ def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> boo
 
 def outer_flushes(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row, one product an entry, loses a subnormal operand or result."""
-    normal, dtype = storage.smallest_normal, torch_dtype(storage)
     eta = max(storage.smallest_subnormal, operands.smallest_subnormal)
-    for left, right in ((3 * eta, 1.0), (1.0, 3 * eta), (normal, 0.25), (8.0, eta)):
-        column = torch.full((BATCH, p, 1), left, dtype=torch.float64).to(device, dtype)
-        row = torch.full((BATCH, 1, k), right, dtype=torch.float64).to(device, dtype)
-        with running():
-            product = outer_product(column, row)
-        if bool((product.double() != left * right).any()):
-            return True
-    return False
+    return not _outer_agrees([(3 * eta, 1.0), (1.0, 3 * eta), (storage.smallest_normal, 0.25), (8.0, eta)], storage, p, k, running, device)
 
 
 def elementwise_flushes(storage: Format, device: str, running: Context = nullcontext) -> bool:
     """Whether a sum, a difference, a product or a quotient loses a subnormal operand or result."""
     eta, normal = storage.smallest_subnormal, storage.smallest_normal
-    dtype = torch_dtype(storage)
-
-    def vector(x: float) -> Tensor:
-        return torch.full((PROBED_ROWS,), x, dtype=torch.float64).to(device, dtype)
-
-    x, y, z, a, b, c, d, e = (vector(v) for v in (3 * eta, eta, normal, 4.0, 1.0, normal / 2, 8 * normal, 0.0625))
+    numbers = (3 * eta, eta, normal, 4.0, 1.0, normal / 2, 8 * normal, 0.0625)
+    x, y, z, a, b, c, d, e = (torch.full((PROBED_ROWS,), v, dtype=torch.float64).to(device, torch_dtype(storage)) for v in numbers)
     with running():
         computed = [x + y, x - y, z - y, z / a, x / b, z / c, d * e]
     expected = [4 * eta, 2 * eta, normal - eta, normal / 4, 3 * eta, 2.0, normal / 2]
@@ -184,7 +172,3 @@ def same_alone(bench: Bench) -> bool:
     among = bench.run(W, x, b)[:4]
     alone = torch.cat([replace(bench, batch=1).run(W, x[case : case + 1], b) for case in range(4)])
     return torch.equal(among, alone)
-
-
-def _no_bias(bench: Bench) -> Tensor | None:
-    return torch.zeros(bench.rows, dtype=torch.float64) if bench.kernel.bias else None

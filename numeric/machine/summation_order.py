@@ -18,7 +18,7 @@ confirmed has no known order, and the bound for any order is used.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Union
@@ -90,8 +90,8 @@ def one_after_the_other(terms: int, *, bias: bool) -> Order:
     return Order(((PUSH, leaves[0]), *((ADD, leaf) for leaf in leaves[1:])), len(leaves), len(leaves) - 1)
 
 
-def _node_sums(order: Order, term: Callable[[int], Tensor], merge: Callable[[Tensor, Tensor], Tensor] | None = None) -> Iterator[tuple[str, Tensor]]:
-    """Every node's sum in the order in which it arises, with the instruction that made it.  term: the value of a leaf."""
+def _sum_in_order(order: Order, term: Callable[[int], Tensor], merge: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """The sum as the tree gives it.  term: the value of a leaf; merge: adds the sums of two strands."""
     stack: list[Tensor] = []
     for op, leaf in order.program:
         if op == PUSH:
@@ -100,8 +100,8 @@ def _node_sums(order: Order, term: Callable[[int], Tensor], merge: Callable[[Ten
             stack[-1] = stack[-1] + term(leaf)
         else:
             top = stack.pop()
-            stack[-1] = merge(stack[-1], top) if merge else stack[-1] + top
-        yield op, stack[-1]
+            stack[-1] = merge(stack[-1], top)
+    return stack[-1]
 
 
 def revealed(bench: Bench, *, bias: bool, operands: Format | None = None) -> Order | None:
@@ -166,9 +166,7 @@ def _sizes(bench: Bench, pairs: Sequence[tuple[int, int]], *, bias: bool) -> lis
 
 def _offset(bench: Bench, offset: Tensor, *, bias: bool) -> Tensor | None:
     """The bias that a kernel is given: none where it takes none, zeros where it is not one of the terms."""
-    if not bench.kernel.bias:
-        return None
-    return offset if bias else torch.zeros_like(offset)
+    return offset if bias and bench.kernel.bias else bench.no_bias
 
 
 def _reveal(bench: Bench, *, bias: bool) -> "Tree | None":
@@ -230,10 +228,9 @@ def confirmed(bench: Bench, order: Order, *, bias: bool, operands: Format | None
         return offset.expand(bench.batch, -1) if leaf == k else columns[leaf] * y[:, leaf]
 
     def merge(strand: Tensor, other: Tensor) -> Tensor:
-        """Two strands' sums added in the storage format."""
-        return (strand.to(dtype) + other.to(dtype)).to(accumulator)
+        return (strand.to(dtype) + other.to(dtype)).to(accumulator) if order.stored_strands else strand + other
 
-    *_, (_, total) = _node_sums(order, term, merge if order.stored_strands else None)
+    total = _sum_in_order(order, term, merge)
     return bool((total.to(dtype) == got).all())
 
 
@@ -261,7 +258,7 @@ def _fuses(bench: Bench, order: Order, operands: Format | None, *, bias: bool) -
         X[:, :, first] = 1.0
         for case, leaf in enumerate(part):
             y[case, first], y[case, leaf] = -(1.0 + 2.0 ** (1 - half)), 1.0 + 2.0**-half
-        got = bench.run(X, y, _offset(bench, torch.zeros(bench.rows, dtype=torch.float64), bias=bias))[: len(part)]
+        got = bench.run(X, y, bench.no_bias)[: len(part)]
         if not bool((got == 2.0 ** (-2 * half)).all()):
             return False
     return True

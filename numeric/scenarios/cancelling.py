@@ -51,11 +51,5 @@ def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towar
 
 
 SCENARIO = Scenario(
-    "cancelling",
-    "Contexts found by optimisation: A(C∖Y,x) or ΔA close to 0",
-    "theorem-2.2",
-    _draw,
-    refuses=refuses_blunt_formats,
-    usual=("fp32",),
-    at_most=512,
+    "cancelling", "Contexts found by optimisation: A(C∖Y,x) or ΔA close to 0", "theorem-2.2", _draw, refuses=refuses_blunt_formats, usual=("fp32",), at_most=512
 )

@@ -21,7 +21,6 @@ from numeric.sides.passes import attend
 SERVED = 7
 """Cases that the update's â is computed for at once: the size of a small service's batch, and no power of two."""
 
-
 LEVELS = 16
 """Scales of the query, from 1 down to about the format's roundoff."""
 
@@ -48,11 +47,5 @@ def _refuses(block: Block, mode: Mode) -> str | None:
 
 
 SCENARIO = Scenario(
-    "recompute",
-    "A(C∖Y,x) computed anew by another kernel, and cancelling",
-    "perturbed-query",
-    _draw,
-    attend=_attend,
-    one_claim=True,
-    refuses=_refuses,
+    "recompute", "A(C∖Y,x) computed anew by another kernel, and cancelling", "perturbed-query", _draw, attend=_attend, one_claim=True, refuses=_refuses
 )

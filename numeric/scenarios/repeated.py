@@ -14,7 +14,6 @@ from numeric.sides import Batch
 DISTINCT = 4
 """Different tokens in a context, at most."""
 
-
 SHARP_ENOUGH = ("fp64", "fp32", "fp32-ftz")
 """Measured: in fp16, on some block, half of the cases could not tell A(C,x) from A(C∖Y,x) in the update: what is removed is there again."""
 

@@ -86,13 +86,9 @@ def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int
             target(ratio)
         return ratio > goal
 
-    quietly = settings(
-        max_examples=batches,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate, Phase.target, Phase.shrink),
-        suppress_health_check=list(HealthCheck),  # they time what is drawn, which is next to nothing beside a batch
-    )
+    # Health checks time what is drawn, which is next to nothing beside a batch.
+    phases = (Phase.generate, Phase.target, Phase.shrink)
+    quietly = settings(max_examples=batches, database=None, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
     degrees = st.tuples(st.integers(1, tokens), st.integers(1, width), st.integers(1, bits))
     try:
         drawn = find(degrees, reaches, settings=quietly, random=Random(seed))
@@ -122,11 +118,8 @@ def in_words(tokens: Tensor | None) -> str:
     if tokens is None:
         return "none"
     names = [*(f"c{str(place).translate(_LOWERED)}" for place in range(1, len(tokens))), "x"]
-    return "; ".join(f"{name}: {', '.join(_entries(row.tolist())) or '0'}" for name, row in zip(names, tokens, strict=True))
-
-
-def _entries(row: list[float]) -> list[str]:
-    return [f"{_dyadic(value)} at {place}" for place, value in enumerate(row) if value]
+    entries = [", ".join(f"{_dyadic(value)} at {place}" for place, value in enumerate(row) if value) for row in tokens.tolist()]
+    return "; ".join(f"{name}: {row or '0'}" for name, row in zip(names, entries, strict=True))
 
 
 def _dyadic(value: float) -> str:

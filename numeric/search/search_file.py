@@ -6,19 +6,16 @@ random ones, and how many cases it took to find them. Ratios are not kept: the n
 
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from numeric.cells import Cell
 from numeric.search.worst_context import Best, Found
-from numeric.training import cache_folder
+from numeric.training import cache_folder, save_whole
 
 STAGES = ("random", "ascent", "evolution")
 
@@ -39,18 +36,9 @@ def place_of(cell: Cell) -> Path:
 
 def save_search(found: Found, cell: Cell) -> None:
     """Write what is known, whole or not at all. A folder that cannot be written is a warning."""
-    path = place_of(cell)
     tensors = {stage: best.tokens.clone() for stage in STAGES if (best := getattr(found, stage)).tokens is not None}
     facts = json.dumps({"evaluations": found.evaluations, "contexts": _checksum(tensors, found.evaluations)})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(descriptor)
-        save_file(tensors, name, metadata={"search": facts})
-        os.replace(name, path)
-    except OSError as error:
-        message = f"what the search found cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
-        warnings.warn(SearchNotKept(message), stacklevel=2)
+    save_whole(place_of(cell), tensors, {"search": facts}, "what the search found", SearchNotKept)
 
 
 def saved_search(cell: Cell) -> Found | None:

@@ -57,7 +57,6 @@ LARGEST_RATIO = 2.0**64
 SEARCH = replace(scenarios_named(["random"])[0], id="adversarial", title="Contexts searched for: the error as near to its bound as can be")
 """No scenario of the registry, since what it measures depends on what it measured before."""
 
-
 Tell = Callable[[NDArray[np.float64]], None]
 """Takes the ratios of a batch."""
 
@@ -228,13 +227,8 @@ def _evolve(start: Tensor, seed: int) -> Iterator[tuple[Tensor, Tell]]:
     tokens, width = start.shape
     rms = start.square().mean(-1, keepdim=True).sqrt()
     random = np.random.default_rng(seed)
-    options = {
-        "popsize": BATCH,
-        "seed": np.nan,  # leave numpy's own generator alone
-        "randn": lambda *shape: random.standard_normal(shape),
-        "verbose": -9,
-        "verb_log": 0,
-    }
+    # A seed that is NaN leaves numpy's own generator alone.
+    options = {"popsize": BATCH, "seed": np.nan, "randn": lambda *shape: random.standard_normal(shape), "verbose": -9, "verb_log": 0}
     strategy = CMAEvolutionStrategy(np.zeros(tokens * (width + 1)), SPREAD, options)
     asked: list[NDArray[np.float64]] = []
 

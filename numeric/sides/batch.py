@@ -31,13 +31,10 @@ Attend = Callable[[ContextualBlock, Batch, ProbedMode], Tensor]
 def in_format(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Batch:
     """The cases rounded to the mode's activations, on its device."""
 
-    def cast(x: Tensor | None) -> Tensor | None:
-        return None if x is None else x.to(probed.device, torch_dtype(probed.mode.activations))
+    def cast(x: Tensor) -> Tensor:
+        return x.to(probed.device, torch_dtype(probed.mode.activations))
 
-    context, query = cast(cases.context), cast(cases.query)
-    assert context is not None
-    assert query is not None
-    return Batch(context, cast(cases.kept), query)
+    return Batch(cast(cases.context), None if cases.kept is None else cast(cases.kept), cast(cases.query))
 
 
 def block_in_format(block: ContextualBlock, probed: ProbedMode) -> ContextualBlock:

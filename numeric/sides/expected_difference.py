@@ -61,14 +61,9 @@ def _at(name: str, setting: Setting, left: Pass, right: Pass, a: Tensor) -> tupl
 def _with_factors(W: WithVariance, b: WithVariance | None, v: WithVariance, a: WithVariance, x: WithVariance, probed: ProbedMode) -> WithVariance:
     """The first dense layer with a factored patch."""
     n = probed.layer
-    added = formulas.factored_update(
-        in_arithmetic(v, probed.adapter), in_arithmetic(a, probed.adapter), in_arithmetic(cast_up(x, probed.update), probed.adapter)
-    )
-    assert W.value is not None
-    assert x.value is not None
+    added = formulas.factored_update(*(in_arithmetic(each, probed.adapter) for each in (v, a, cast_up(x, probed.update))))
     kernel = BARE[PATCHED_PASS] if b is None else PATCHED_PASS
-    offset = None if b is None or b.value is None else b.value.squeeze(-1)
     with torch.no_grad(), n.running():
-        plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, offset)
+        plain = kernels()[kernel].run(W.held.unsqueeze(0), x.held, None if b is None else b.held.squeeze(-1))
     value = dense_layer(W, b, x, plain, kernel, apart=n.patched_rounds_before_bias)
     return stored(cast_up(value, probed.update) + added, n.storage, n)

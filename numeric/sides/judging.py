@@ -127,8 +127,7 @@ def _verdicts(site: "_Margin", output: "_Margin", not_finite: Tensor, resolution
 
 def _reasons(sides: Sides) -> NDArray[np.object_]:
     """The reason for which each case is refused; empty where it is not. The first that applies counts."""
-    z_and_a = torch.cat([sides.z, sides.a], dim=-1)
-    bad_input = ~torch.isfinite(z_and_a).all(-1)
+    bad_input = ~torch.isfinite(torch.cat([sides.z, sides.a], dim=-1)).all(-1)
     singular = (sides.a == 0).all(-1)
     numbers = torch.cat([site.value for side in (sides.left, sides.right) for site in (side.first_layer, side.output)], dim=-1)
     overflowed = sides.hazards.overflow & (sides.hazards.not_finite | ~torch.isfinite(numbers).all(-1))

@@ -67,18 +67,14 @@ def _listening(block: ContextualBlock, adapters: Mapping[str, Adapter]) -> Itera
     """
     heard: dict[str, Tensor] = {}
     assert isinstance(block.contextual, nn.Module)
-    handles = [
-        block.contextual.register_forward_hook(lambda _, __, output: heard.__setitem__(CARRIED, output)),
-        block.network.register_forward_pre_hook(lambda _, inputs: heard.__setitem__(INPUT, inputs[0])),
-    ]
-    for name, adapter in adapters.items():
-        layer = block.network.get_submodule(name)
-        handles.append(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
-    for name, module in leaves(block.network):
-        handles.append(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
     with ExitStack() as hooks:
-        for handle in handles:
-            hooks.enter_context(handle)
+        hooks.enter_context(block.contextual.register_forward_hook(lambda _, __, output: heard.__setitem__(CARRIED, output)))
+        hooks.enter_context(block.network.register_forward_pre_hook(lambda _, inputs: heard.__setitem__(INPUT, inputs[0])))
+        for name, adapter in adapters.items():
+            layer = block.network.get_submodule(name)
+            hooks.enter_context(layer.register_forward_hook(lambda _, inputs, output, adapter=adapter: adapter(inputs[0], output)))
+        for name, module in leaves(block.network):
+            hooks.enter_context(module.register_forward_hook(lambda _, __, output, name=name: heard.__setitem__(name, output)))
         yield heard
 
 
@@ -105,7 +101,7 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
-    with torch.no_grad(), _storing(block, probed.mode), probed.mode.layer_context(probed.device)():
+    with torch.no_grad(), _storing(block, probed.mode), probed.mode.while_running(probed.device)():
         attended = block.contextual(context, query)
     assert isinstance(attended, Tensor)
     return attended
@@ -113,7 +109,7 @@ def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed
 
 def forward(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Pass:
     """The block's forward pass.  context: (cases, n, d_in) or None; query: (cases, d_in)."""
-    with torch.no_grad(), _storing(block, probed.mode), _listening(block, {}) as heard, probed.mode.layer_context(probed.device)():
+    with torch.no_grad(), _storing(block, probed.mode), _listening(block, {}) as heard, probed.mode.while_running(probed.device)():
         output = block(context, query)
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
 

@@ -85,11 +85,7 @@ def dense(setting: Setting, name: str, x: WithRadius, output: Tensor, patched: P
     own_weight, own_bias = (parameters.get(f"network.{name}.{kind}") for kind in ("weight", "bias"))
     W = exact(module.weight.detach(), n, x.hazards) if own_weight is None else own_weight
     b = own_bias if own_bias is not None else None if module.bias is None else exact(module.bias.detach().unsqueeze(-1), n, x.hazards)
-    kernel = DENSE if patched is None else PATCHED_PASS
-    if own_weight is not None:
-        kernel = PATCHED_WEIGHT
-    elif own_bias is not None:
-        kernel = PATCHED_BIAS
+    kernel = PATCHED_WEIGHT if own_weight is not None else PATCHED_BIAS if own_bias is not None else DENSE if patched is None else PATCHED_PASS
     if b is None:
         kernel = BARE[kernel]
     apart = n.rounds_before_bias if patched is None else n.patched_rounds_before_bias

@@ -16,10 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from numeric.architecture import Block
-from numeric.training.task import InContextRegressor
 from numeric.training.train import Progress, train_block, untrained, validated
-from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights
-from numeric.training.weights import weights_digest
+from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights, weights_digest
 
 CHECKPOINT = "@"
 """Stands between the step and the name of a weight in a cached file; no parameter's name holds one."""
@@ -49,7 +47,7 @@ def trained(block: Block, *, progress: Progress | None = None, retrain: bool = F
     if result is None:
         result = train_block(block, progress)
         refuse_unusable(result)
-        _write(result, path)
+        save_whole(path, *_contents(result), "the trained block", CacheNotWritten)
     refuse_unusable(result)
     return result
 
@@ -73,26 +71,24 @@ def refuse_unusable(result: TrainedBlock) -> None:
         raise BlockNotTrained(f'block "{result.block.id}" reached ½ MSE {result.validation_loss:.4f}, not the required {required}; it has not learned.')
 
 
-def _is_finite(model: InContextRegressor) -> bool:
-    return all(bool(torch.isfinite(weight).all()) for weight in model.parameters())
-
-
-def _write(result: TrainedBlock, path: Path) -> None:
-    """Write to a temporary file first, so that a killed run leaves no half of one. A cache that cannot be written is a warning."""
+def _contents(result: TrainedBlock) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Of a cached file: its tensors, and what is said of them."""
     tensors = dict(result.model.state_dict())
     tensors.update({f"{step}{CHECKPOINT}{name}": weight for step, weights in result.checkpoints.items() for name, weight in weights.items()})
-    facts = {"weights": weights_digest(tensors), "losses": result.losses, "seconds": result.seconds}
+    return tensors, {"facts": json.dumps({"weights": weights_digest(tensors), "losses": result.losses, "seconds": result.seconds})}
+
+
+def save_whole(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str], what: str, unsaved: type[UserWarning]) -> None:
+    """Write to a temporary file first, so that a killed run leaves no half of one. A folder that cannot be written is a warning, of what is not kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         os.close(descriptor)
-        save_file(tensors, name, metadata={"facts": json.dumps(facts)})
+        save_file(tensors, name, metadata=metadata)
         os.replace(name, path)
     except OSError as error:
-        warnings.warn(
-            CacheNotWritten(f"the trained block cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."),
-            stacklevel=3,
-        )
+        message = f"{what} cannot be kept at {path} ({error.strerror}); set ICL_VERIFY_CACHE to a folder that can be written."
+        warnings.warn(unsaved(message), stacklevel=3)
 
 
 def _read(block: Block, path: Path) -> TrainedBlock | None:
@@ -107,14 +103,12 @@ def _read(block: Block, path: Path) -> TrainedBlock | None:
             checkpoints.setdefault(int(step), {})[name] = tensors[f"{step}{CHECKPOINT}{name}"]
         model.load_state_dict({name: weight for name, weight in tensors.items() if CHECKPOINT not in name})
         # What is not finite is refused by name, and not trained again behind anybody's back.
-        if _is_finite(model) and weights_digest(tensors) != facts["weights"]:
+        if all(bool(torch.isfinite(weight).all()) for weight in model.parameters()) and weights_digest(tensors) != facts["weights"]:
             raise ValueError("its weights are not those that were written")
         losses, seconds = tuple((int(step), float(loss)) for step, loss in facts["losses"]), float(facts["seconds"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        warnings.warn(
-            DamagedCache(f"the cached block {path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}); it is trained again."), stacklevel=3
-        )
+        message = f"the cached block {path} is damaged ({type(error).__name__}: {' '.join(str(error).split())}); it is trained again."
+        warnings.warn(DamagedCache(message), stacklevel=3)
         return None
-    return TrainedBlock(
-        block, model, *validated(model.requires_grad_(False), block), losses, seconds, cached=True, checkpoints=dict(sorted(checkpoints.items()))
-    )
+    again = validated(model.requires_grad_(False), block)
+    return TrainedBlock(block, model, *again, losses, seconds, cached=True, checkpoints=dict(sorted(checkpoints.items())))

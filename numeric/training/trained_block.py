@@ -1,12 +1,15 @@
 """A block with its weights, and what is refused: a stress test of an untrained block would say nothing of the paper."""
 
 import copy
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
-from numeric.architecture import Block
-from numeric.training.task import InContextRegressor
+from numeric.architecture import Block, ContextualBlock
+from numeric.training.task import InContextRegressor, Prompts, draw_prompts
 from symbolic.vocabulary import CallError
 
 
@@ -49,3 +52,22 @@ class TrainedBlock:
     def parameters(self) -> int:
         """How many numbers were trained."""
         return sum(p.numel() for p in self.model.parameters())
+
+    def generator(self, stream: int) -> torch.Generator:
+        """A generator of its own for each experiment, by the recipe's seed.  stream: added to that."""
+        return torch.Generator().manual_seed(self.block.recipe.seed + stream)
+
+    def in_fp64(self, prompts: int, generator: torch.Generator) -> tuple[ContextualBlock, Prompts]:
+        """The module in fp64, and so many fresh prompts, embedded."""
+        raw, embed = draw_prompts(self.block.recipe, prompts, generator), copy.deepcopy(self.model.embedding).double()
+        with torch.no_grad():
+            embedded = Prompts(embed(raw.context.double()), embed(raw.query.double()), raw.answer.double())
+        return copy.deepcopy(self.model.block).double(), embedded
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of every weight, bit for bit, by its name."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(name.encode() + weight.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -12,8 +12,6 @@ from numeric.experiments.paper_figures import (
     RATE,
     TRIALS,
     Averaged,
-    _generator,
-    _in_fp64,
     _vanishes_at,
     finetuning_compared,
     layer_compared,
@@ -78,7 +76,7 @@ def test_the_checkpoints_come_back_from_the_cache(blocks: dict[str, TrainedBlock
 def test_a_step_of_figure_2_is_that_of_the_updates_themselves(block_id: str, blocks: dict[str, TrainedBlock]) -> None:
     """ΔW of each prefix as a matrix, by the formula, and the spectral norm of the difference by a singular value decomposition."""
     found = {step.tokens: step for step in layer_compared(blocks[block_id]).steps}
-    block, prompts = _in_fp64(blocks[block_id])
+    block, prompts = blocks[block_id].in_fp64(TRIALS, blocks[block_id].generator(4))
     with torch.no_grad():
         a = block.contextual(None, prompts.query).unsqueeze(-1)
         W = block.first.weight
@@ -105,8 +103,8 @@ def test_figure_3_against_a_plain_loop(blocks: dict[str, TrainedBlock]) -> None:
     subject = blocks["attention"]
     found = finetuning_compared(subject)
     assert len(found.finetuned) == len(found.patched) == subject.block.recipe.examples + 1
-    block, prompts = _in_fp64(subject)
-    raw = draw_prompts(subject.block.recipe, TRIALS, _generator(subject))
+    block, prompts = subject.in_fp64(TRIALS, subject.generator(4))
+    raw = draw_prompts(subject.block.recipe, TRIALS, subject.generator(4))
     first, second = block.network[0], block.network[2]
     row, offset = second.weight[-1], second.bias[-1]
     losses = []

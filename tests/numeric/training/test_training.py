@@ -150,7 +150,7 @@ def test_a_weight_that_is_not_finite_is_refused(bad: float, folder: Path) -> Non
     state = weights(good)
     state["block.network.0.weight"][3, 2] = bad
     path.unlink()
-    cache._write(good, path)
+    cache.save_whole(path, *cache._contents(good), "the block", cache.CacheNotWritten)
     with pytest.raises(UnusableWeights, match=r'"block\.network\.0\.weight" of block "attention" holds a NaN or an infinity'):
         trained(short())
 
