@@ -7,16 +7,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page
 
-QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+NOTHING_ELSE = ("gpu", "quic", "sync", "background-networking", "component-update")
+QUIET = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in NOTHING_ELSE)]
 
 
 def chromium(which: Callable[[str], str | None] = shutil.which, *, required: bool) -> str:

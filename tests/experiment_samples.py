@@ -37,19 +37,9 @@ def static_patch(**changes: object) -> StaticPatchRecord:
         planted = {"other_context": (1.5, 0.25, 1.75), "wrong_vector": (1.0, 0.25, 1.25)}
         return StaticPointRecord(queries=queries, refused=refused, **(dict.fromkeys(plain) if refused else plain), **with_ridge, **planted)
 
-    return StaticPatchRecord(
-        **{
-            "block": "attention",
-            "trials": 8,
-            "fresh_queries": 64,
-            "width": 32,
-            "directions": 2,
-            "with_context": (0.0347, 0.00123, 0.03),
-            "without": (0.987, 0.0625, 0.9),
-            "points": [point(1, 0.75), point(2, 0.375), point(4, 0.1875, refused=3)],
-            **changes,
-        }
-    )
+    setting = {"block": "attention", "trials": 8, "fresh_queries": 64, "width": 32, "directions": 2}
+    losses = {"with_context": (0.0347, 0.00123, 0.03), "without": (0.987, 0.0625, 0.9)}
+    return StaticPatchRecord(**{**setting, **losses, "points": [point(1, 0.75), point(2, 0.375), point(4, 0.1875, refused=3)], **changes})
 
 
 def experiments() -> Experiments:

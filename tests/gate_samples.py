@@ -53,23 +53,15 @@ def cell_of(cases: CaseColumns, name: str, scenario: str, **changes: object) -> 
     def quantile(share: float) -> float:
         return float(tightness[int((len(tightness) - 1) * share)])
 
-    return samples.cell(
-        **{
-            "format": name,
-            "numerics": name,
-            "scenario": scenario,
-            "cases": len(verdict),
-            "verdict": Verdict.VIOLATED if violated else Verdict.HOLDS,
-            "error": spread(cases.error),
-            "bound": spread(cases.bound),
-            "tightness": Quantiles(p10=quantile(0.1), median=quantile(0.5), p90=quantile(0.9)),
-            "worst_ratio": float(cases.ratio[judged].max()),
-            "resolution": float(np.median(cases.resolution[judged])),
-            "counts": Counts(holds=int(judged.sum()) - violated, violated=violated, inconclusive=int((~judged).sum())),
-            "reasons": {"NormUnderflow": int((~judged).sum())} if not judged.all() else {},
-            **changes,
-        }
-    )
+    sizes = {"error": spread(cases.error), "bound": spread(cases.bound), "resolution": float(np.median(cases.resolution[judged]))}
+    ratios = {"tightness": Quantiles(p10=quantile(0.1), median=quantile(0.5), p90=quantile(0.9)), "worst_ratio": float(cases.ratio[judged].max())}
+    counted = {
+        "cases": len(verdict),
+        "verdict": Verdict.VIOLATED if violated else Verdict.HOLDS,
+        "counts": Counts(holds=int(judged.sum()) - violated, violated=violated, inconclusive=int((~judged).sum())),
+        "reasons": {"NormUnderflow": int((~judged).sum())} if not judged.all() else {},
+    }
+    return samples.cell(**{"format": name, "numerics": name, "scenario": scenario, **sizes, **ratios, **counted, **changes})
 
 
 def run_of(seed: int, folder: Path, *, cells: Mapping[tuple[str, str], Mapping[str, float]] | None = None, size: int = SIZE, **changes: object) -> RunRecord:

@@ -27,91 +27,49 @@ UPDATE = Formula(
 
 
 def mutant(**changes: object) -> MutantRecord:
-    return MutantRecord(
-        **{
-            "id": "no-normalisation",
-            "description": "the division by ‖a‖² left out",
-            "statement": Formula(text="(W + (W ΔA) aᵀ) a = W z", latex=r"(W + (W\,\Delta A)\,a^{\top}) a = W z"),
-            "verdict": Verdict.VIOLATED,
-            "counterexample": Counterexample(
-                sizes={"d": 2, "m": 1},
-                values={"W": [["1", "0"]], "a": [["2"], ["0"]], "z": [["-3/2"], ["1"]]},
-                left=[["-12"]],
-                right=[["-3/2"]],
-            ),
-            **changes,
-        }
-    )
+    statement = Formula(text="(W + (W ΔA) aᵀ) a = W z", latex=r"(W + (W\,\Delta A)\,a^{\top}) a = W z")
+    values = {"W": [["1", "0"]], "a": [["2"], ["0"]], "z": [["-3/2"], ["1"]]}
+    numbers = Counterexample(sizes={"d": 2, "m": 1}, values=values, left=[["-12"]], right=[["-3/2"]])
+    words = {"id": "no-normalisation", "description": "the division by ‖a‖² left out"}
+    return MutantRecord(**{**words, "statement": statement, "verdict": Verdict.VIOLATED, "counterexample": numbers, **changes})
 
 
 def claim(**changes: object) -> ClaimRecord:
-    return ClaimRecord(
-        **{
-            "id": "theorem-2.2",
-            "title": "A context acts as a rank-one change of W",
-            "source": "Theorem 2.2, Eq. (1)",
-            "hypotheses": [A_IS_NOT_ZERO],
-            "statement": UPDATE,
-            "verdict": Verdict.HOLDS,
-            "scope": "all sizes",
-            "steps": [
-                Step(expression=Formula(text="(W + (WΔA)aᵀ/‖a‖²)a + b", latex=r"(W + (W\Delta A)a^{\top}/\lVert a\rVert^2)a + b"), rule="the left side"),
-                Step(expression=Formula(text="Wa + (WΔA)(aᵀa)/‖a‖² + b", latex=r"Wa + (W\Delta A)(a^{\top}a)/\lVert a\rVert^2 + b"), rule="distribute over +"),
-                Step(expression=Formula(text="Wa + WΔA + b", latex=r"Wa + W\Delta A + b"), rule="cancel aᵀa with 1/‖a‖²", hypothesis="a ≠ 0"),
-                Step(expression=Formula(text="Wz + b", latex=r"Wz + b"), rule="ΔA = z − a"),
-            ],
-            "mutants": [mutant(), mutant(id="z-for-a", description="z in place of a in the row factor")],
-            "seconds": 0.2,
-            **changes,
-        }
-    )
+    words = {"id": "theorem-2.2", "title": "A context acts as a rank-one change of W", "source": "Theorem 2.2, Eq. (1)", "scope": "all sizes"}
+    steps = [
+        Step(expression=Formula(text="(W + (WΔA)aᵀ/‖a‖²)a + b", latex=r"(W + (W\Delta A)a^{\top}/\lVert a\rVert^2)a + b"), rule="the left side"),
+        Step(expression=Formula(text="Wa + (WΔA)(aᵀa)/‖a‖² + b", latex=r"Wa + (W\Delta A)(a^{\top}a)/\lVert a\rVert^2 + b"), rule="distribute over +"),
+        Step(expression=Formula(text="Wa + WΔA + b", latex=r"Wa + W\Delta A + b"), rule="cancel aᵀa with 1/‖a‖²", hypothesis="a ≠ 0"),
+        Step(expression=Formula(text="Wz + b", latex=r"Wz + b"), rule="ΔA = z − a"),
+    ]
+    mutants = [mutant(), mutant(id="z-for-a", description="z in place of a in the row factor")]
+    found = {"hypotheses": [A_IS_NOT_ZERO], "statement": UPDATE, "verdict": Verdict.HOLDS, "steps": steps, "mutants": mutants, "seconds": 0.2}
+    return ClaimRecord(**{**words, **found, **changes})
 
 
 def erratum(**changes: object) -> ErratumRecord:
-    return ErratumRecord(
-        **{
-            "number": 1,
-            "title": "Eq. (15) is off by one",
-            "where": "Proposition 3.1, Eq. (15)",
-            "wording": "the step to W_i uses the loss of step i",
-            "literal": Formula(text="W_{i+1} = W_i - h∇L_{i+1}(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_{i+1}(W_i)"),
-            "counterexample": Counterexample(sizes={"d": 1, "m": 1}, values={"W": [["1"]]}, left=[["1"]], right=[["0"]]),
-            "correction": "the step to W_{i+1} uses the loss of step i",
-            "corrected": Formula(text="W_{i+1} = W_i - h∇L_i(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_i(W_i)"),
-            "claim": "proposition-3.1",
-            "proved": True,
-            "to_measure": "the factor by which both differ",
-            **changes,
-        }
-    )
+    words = {"number": 1, "title": "Eq. (15) is off by one", "where": "Proposition 3.1, Eq. (15)", "to_measure": "the factor by which both differ"}
+    printed = {
+        "wording": "the step to W_i uses the loss of step i",
+        "literal": Formula(text="W_{i+1} = W_i - h∇L_{i+1}(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_{i+1}(W_i)"),
+        "counterexample": Counterexample(sizes={"d": 1, "m": 1}, values={"W": [["1"]]}, left=[["1"]], right=[["0"]]),
+    }
+    corrected = Formula(text="W_{i+1} = W_i - h∇L_i(W_i)", latex=r"W_{i+1} = W_i - h \nabla L_i(W_i)")
+    right = {"correction": "the step to W_{i+1} uses the loss of step i", "corrected": corrected, "claim": "proposition-3.1", "proved": True}
+    return ErratumRecord(**{**words, **printed, **right, **changes})
 
 
 def cell(**changes: object) -> CellRecord:
-    fields = {
-        "claim": "theorem-2.2",
-        "block": "attention",
-        "format": "fp32",
-        "numerics": "fp32",
-        "variant": "formula",
-        "scenario": "random",
-        "device": "cpu",
-        "cases": 4096,
-        "verdict": Verdict.HOLDS,
-        "error": Spread(max=3e-7, median=1e-7),
-        "bound": Spread(max=2e-5, median=6e-6),
-        "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0),
+    names = {"claim": "theorem-2.2", "block": "attention", "format": "fp32", "variant": "formula", "scenario": "random"}
+    run = {"numerics": "fp32", "device": "cpu", "cases": 4096, "counts": Counts(holds=4096), "verdict": Verdict.HOLDS, "seconds": 0.8}
+    sizes = {"error": Spread(max=3e-7, median=1e-7), "bound": Spread(max=2e-5, median=6e-6), "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0)}
+    worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5}
+    planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": Verdict.VIOLATED, "mutant_caught": 4096}
+    others = {
         "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=3, cases=4096),
-        "worst_ratio": 0.12,
-        "worst_site": "first layer",
-        "resolution": 2e-5,
-        "counts": Counts(holds=4096),
-        "mutant": "ΔW multiplied by 1 + 2⁻⁸",
-        "mutant_verdict": Verdict.VIOLATED,
-        "mutant_caught": 4096,
         "certified": Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=True),
-        "seconds": 0.8,
-        **changes,
     }
+    fields = {**names, **run, **sizes, **worst, **planted, **others, **changes}
     return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
 
 
@@ -122,81 +80,30 @@ def sweep(**changes: object) -> NearZeroSweep:
     for exponent in np.linspace(0, smallest, 24).round():
         norm = 2.0 ** float(exponent)
         fails = norm < predicted
-        levels.append(
-            NearZeroLevel(
-                norm=norm,
-                error=INFINITY if norm < predicted / 64 else 0.5 if fails else 1e-7,
-                error_median=0.1 if fails else 6e-8,
-                bound=INFINITY if fails else 4e-6,
-                refused=1.0 if fails else 0.0,
-                cases=256,
-            )
-        )
+        error = INFINITY if norm < predicted / 64 else 0.5 if fails else 1e-7
+        rest = {"error_median": 0.1, "bound": INFINITY, "refused": 1.0} if fails else {"error_median": 6e-8, "bound": 4e-6, "refused": 0.0}
+        levels.append(NearZeroLevel(norm=norm, error=error, cases=256, **rest))
     levels.append(NearZeroLevel(norm=0.0, error=INFINITY, error_median=INFINITY, bound=INFINITY, refused=1.0, cases=256))
-    return NearZeroSweep(
-        **{
-            "block": "attention",
-            "format": "fp32",
-            "numerics": "fp32",
-            "variant": "formula",
-            "predicted_radius": predicted,
-            "measured_radius": predicted / 2,
-            "predicted_by": "‖a‖² underflows",
-            "levels": levels,
-            **changes,
-        }
-    )
+    names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows"}
+    return NearZeroSweep(**{**names, "predicted_radius": predicted, "measured_radius": predicted / 2, "levels": levels, **changes})
 
 
 def model(**changes: object) -> ModelRecord:
-    return ModelRecord(
-        **{
-            "block": "attention",
-            "recipe": "5f2c9a",
-            "parameters": 12_705,
-            "steps": 1000,
-            "validation_loss": 0.042,
-            "zero_loss": 1.01,
-            "required_loss": 0.06,
-            "losses": [(step, 1.0 / (1 + step / 40)) for step in range(0, 1001, 20)],
-            "seconds": 4.2,
-            "cached": False,
-            **changes,
-        }
-    )
+    trained = {"block": "attention", "recipe": "5f2c9a", "parameters": 12_705, "steps": 1000, "seconds": 4.2, "cached": False}
+    losses = {"validation_loss": 0.042, "zero_loss": 1.01, "required_loss": 0.06, "losses": [(step, 1.0 / (1 + step / 40)) for step in range(0, 1001, 20)]}
+    return ModelRecord(**{**trained, **losses, **changes})
 
 
 def run_info(**changes: object) -> RunInfo:
-    return RunInfo(
-        **{
-            "id": "2026-11-24T10-00-00-ab12",
-            "started": "2026-11-24T10:00:00Z",
-            "finished": "2026-11-24T10:00:48Z",
-            "profile": "quick",
-            "seed": 7,
-            "command": "verify all --profile quick --seed 7",
-            "exit_status": 0,
-            **changes,
-        }
-    )
+    times = {"id": "2026-11-24T10-00-00-ab12", "started": "2026-11-24T10:00:00Z", "finished": "2026-11-24T10:00:48Z"}
+    return RunInfo(**{**times, "profile": "quick", "seed": 7, "command": "verify all --profile quick --seed 7", "exit_status": 0, **changes})
 
 
 def environment(**changes: object) -> Environment:
-    return Environment(
-        **{
-            "python": "3.11.9",
-            "platform": "Linux x86_64",
-            "processor": "a processor",
-            "torch": "2.13.0",
-            "device": "cpu",
-            "blas": "OpenBLAS",
-            "threads": 2,
-            "commit": "0123456789abcdef",
-            "versions": {"numpy": "2.4.6", "sympy": "1.14.0"},
-            "probes": [Probe(id="fma", question="Does the dot product fuse multiply and add?", answer="yes")],
-            **changes,
-        }
-    )
+    machine = {"platform": "Linux x86_64", "processor": "a processor", "device": "cpu", "blas": "OpenBLAS", "threads": 2}
+    software = {"python": "3.11.9", "torch": "2.13.0", "commit": "0123456789abcdef", "versions": {"numpy": "2.4.6", "sympy": "1.14.0"}}
+    probes = [Probe(id="fma", question="Does the dot product fuse multiply and add?", answer="yes")]
+    return Environment(**{**machine, **software, "probes": probes, **changes})
 
 
 def record(**changes: object) -> RunRecord:
@@ -220,22 +127,12 @@ def full_record(cases: int = 4096) -> RunRecord:
                 for scenario in ("random", "near_zero"):
                     refused = cases // 3 if scenario == "near_zero" else 0
                     scale = 2.0**roundoff
-                    cells.append(
-                        cell(
-                            block=block,
-                            format=name,
-                            numerics=name,
-                            variant=variant,
-                            scenario=scenario,
-                            cases=cases,
-                            error=Spread(max=3 * scale, median=scale),
-                            bound=Spread(max=90 * scale, median=30 * scale),
-                            worst_ratio=0.05 + 0.9 * abs(roundoff % 7) / 7,
-                            resolution=min(0.9, 40 * scale),
-                            counts=Counts(holds=cases - refused, inconclusive=refused),
-                            reasons={"‖a‖² underflows": refused // 2, "the update overflows": refused - refused // 2} if refused else {},
-                        )
-                    )
+                    names = {"block": block, "format": name, "numerics": name, "variant": variant, "scenario": scenario}
+                    sizes = {"error": Spread(max=3 * scale, median=scale), "bound": Spread(max=90 * scale, median=30 * scale)}
+                    worst = {"worst_ratio": 0.05 + 0.9 * abs(roundoff % 7) / 7, "resolution": min(0.9, 40 * scale)}
+                    reasons = {"‖a‖² underflows": refused // 2, "the update overflows": refused - refused // 2} if refused else {}
+                    counts = Counts(holds=cases - refused, inconclusive=refused)
+                    cells.append(cell(**names, **sizes, **worst, cases=cases, counts=counts, reasons=reasons))
                 predicted = 2.0 ** limits[name][variant == "scaled"]
                 sweeps.append(sweep(block=block, format=name, numerics=name, variant=variant, predicted_radius=predicted, measured_radius=predicted / 2))
     return record(

@@ -15,23 +15,27 @@ CONTROLS = "bell\x07 null\x00 escape\x1b[31m end\x85 separator\u2028 turned\u202
 CDATA = "]]><testcase name='alert(1)'/><!-- & &amp; %0A::error::"
 
 EVIL = (SCRIPT, IMAGE, MARKDOWN, CONTROLS, CDATA)
+NAMES = ("claim", "block", "format", "numerics", "variant", "scenario", "reason", "mutant", "device")
+"""What a cell says in words."""
 
 
 def hostile_record(evil: str) -> RunRecord:
     """A violated run in which every name, reason, path and command is the same text."""
     formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
-    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": Counts(holds=6, violated=3), "witness": f"witnesses/{evil}"}
+    wrong = samples.mutant(id=evil, description=evil, statement=formula)
+    counts = Counts(holds=3, violated=3, inconclusive=3)
+    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": counts, "witness": f"witnesses/{evil}"}
     return samples.record(
         run=samples.run_info(command=evil, id=evil, profile=evil, started=evil, exit_status=1),
         environment=samples.environment(processor=evil, versions={evil: evil}, torch=evil, commit=evil, device=evil),
         claims=[
-            samples.claim(id=evil, title=evil, source=evil, statement=formula, hypotheses=[formula], mutants=[samples.mutant(id=evil, description=evil)]),
+            samples.claim(id=evil, title=evil, source=evil, statement=formula, hypotheses=[formula], mutants=[wrong]),
             samples.claim(id=f"{evil} broke", verdict=Verdict.ERROR, reason=evil),
         ],
         errata=[samples.erratum(title=evil, where=evil, wording=evil, correction=evil, proved=False, claim=evil)],
         models=[samples.model(block=evil, recipe=evil, validation_loss=9.0)],
         cells=[
-            samples.cell(claim=evil, block=evil, format=evil, numerics=evil, variant=evil, scenario=evil, reason=evil, mutant=evil, device=evil, **violated),
+            samples.cell(**dict.fromkeys(NAMES, evil), **violated, reasons={evil: 3}),
             samples.cell(block=evil, scenario="vacuous", verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
         ],
         near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],

@@ -20,12 +20,9 @@ from reports.record.run_folder import NotARun, write_run
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
+from tests.reports.hostile import IMAGE, SCRIPT, hostile_record
 
-SCRIPT = "<script>alert(1)</script>"
-IMAGE = '"><img src=x onerror=alert(1)>'
 VOID = {"meta", "col", "img", "br", "hr", "link", "input"}
-
-
 OWN_SCRIPT = f"<script>{(Path(reports.__file__).parent / 'templates' / 'page.js').read_text(encoding='utf-8')}</script>"
 
 
@@ -100,16 +97,7 @@ def test_it_shows_what_the_record_holds(tmp_path):
 
 @pytest.mark.parametrize("evil", [SCRIPT, IMAGE])
 def test_a_name_is_text_wherever_it_comes_from(evil, tmp_path):
-    formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
-    run = samples.record(
-        run=samples.run_info(command=evil, id=evil, profile=evil),
-        environment=samples.environment(processor=evil, versions={evil: evil}),
-        claims=[samples.claim(id=evil, title=evil, statement=formula, hypotheses=[formula], mutants=[samples.mutant(description=evil, statement=formula)])],
-        models=[samples.model(block=evil, recipe=evil)],
-        cells=[samples.cell(block=evil, format=evil, cases=9, counts=Counts(holds=6, inconclusive=3), reasons={evil: 3}, reason=evil, mutant=evil)],
-        near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],
-    )
-    tree = page_of(run, tmp_path)
+    tree = page_of(hostile_record(evil), tmp_path)
     assert not {"script", "img", "iframe", "object", "link"} & set(tree.elements)
     assert not [name for name, _ in tree.attributes if name.startswith("on")]
     assert tree.text.count("alert(1)") > 15

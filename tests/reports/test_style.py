@@ -23,11 +23,14 @@ def palette(scheme: str) -> dict[str, str]:
     return {name: {"light": light, "dark": dark}[scheme] for name, light, dark in pairs}
 
 
+def linear(colour: str) -> NDArray[np.float64]:
+    value = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
 def luminance(colour: str) -> float:
     """WCAG 2.2, relative luminance."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return float(np.array([0.2126, 0.7152, 0.0722]) @ linear(colour))
 
 
 def contrast(one: str, other: str) -> float:
@@ -62,9 +65,7 @@ TOLD_APART = 4 * 2.3  # four just noticeable differences in CIELAB (Mahy, Van Ey
 
 def lab(colour: str, seen: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """CIELAB of a colour as someone sees it."""
-    value = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    relative = TO_XYZ @ np.clip(np.array(seen) @ linear, 0, 1) / WHITE
+    relative = TO_XYZ @ np.clip(np.array(seen) @ linear(colour), 0, 1) / WHITE
     f = np.where(relative > 216 / 24389, np.cbrt(relative), (24389 / 27 * relative + 16) / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 

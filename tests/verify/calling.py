@@ -98,6 +98,12 @@ def scratch_copy(folder: Path) -> Path:
     return folder
 
 
+def planted(folder: Path, file: str, right: str, wrong: str) -> Path:
+    """Such a copy with one defect."""
+    plant(scratch_copy(folder), file, right, wrong)
+    return folder
+
+
 def plant(code: Path, file: str, right: str, wrong: str) -> None:
     """Replace a piece of code by a defect. The piece must be there exactly once, or the test would plant nothing."""
     path = code / file

@@ -9,6 +9,7 @@ from reports.record.cells import Certified, Counts, NotSwept
 from reports.record.environment import Probe
 from reports.record.run_folder import write_run
 from symbolic.vocabulary import Verdict
+from tests import experiment_samples
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 from tests.verify.calling import called
@@ -85,7 +86,10 @@ FIRST_GONE: Change = lambda record: record.model_copy(update={"cells": record.ce
 OTHER_ANSWERS = whole(environment=samples.environment(probes=[Probe(id="fma", question="?", answer="no")]))
 ONE_MORE = Counts(holds=700, inconclusive=324)
 VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
-CONTRADICTED = Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=False)
+CONTRADICTED = cell(0, certified=Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=False))
+MISCOUNTED = cell(0, counts=Counts(holds=701, violated=1, inconclusive=322))
+EMPTY = whole(claims=[], cells=[], errata=[], near_zero=[], models=[])
+EXPERIMENT = whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()]))
 NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
 NAN = float("nan")
 
@@ -116,23 +120,17 @@ SITUATIONS = {
     "draws in common, the same operands": Situation(1, TOGETHER, before=TOGETHER, cells=scaled(bounds=0.99), said="smaller than"),
     "a block missing": Situation(1, whole(models=[]), seed=8, said="trained blocks/attention"),
     "a block that has not learned": Situation(1, whole(models=[samples.model(validation_loss=0.5)]), said="passed became broke"),
-    "an experiment that broke": Situation(
-        1, whole(experiments=Experiments(broken=[BROKEN])), before=whole(experiments=Experiments(dynamics=[samples.dynamics()])), said="missing from the run"
-    ),
+    "an experiment that broke": Situation(1, whole(experiments=Experiments(broken=[BROKEN])), before=EXPERIMENT, said="missing from the run"),
     "another bound at the output": Situation(1, cell(0, output_resolution=0.02), before=cell(0, output_resolution=0.01), said="at the block's output"),
     "the output untested": Situation(1, cell(0, output_blind=500), seed=8, said="untested at the block's output"),
     "one case more refused on the same operands": Situation(1, cell(1, counts=ONE_MORE), said="on the same operands"),
     "a cell that says nothing of its worst case": Situation(1, cell(0, worst_ratio=None), seed=8, said="no worst error ÷ bound any more"),
     "a cell that no reference saw": Situation(1, cell(0, certified=None), seed=8, said="0 cases compared with balls, 16 before"),
-    "a cell that balls contradict": Situation(1, cell(0, certified=CONTRADICTED), seed=8, said="a bound that ball arithmetic contradicts"),
-    "a cell that balls contradict, known or not": Situation(
-        1, cell(0, certified=CONTRADICTED), before=cell(0, certified=CONTRADICTED), said="not to be trusted"
-    ),
+    "a cell that balls contradict": Situation(1, CONTRADICTED, seed=8, said="a bound that ball arithmetic contradicts"),
+    "a cell that balls contradict, known or not": Situation(1, CONTRADICTED, before=CONTRADICTED, said="not to be trusted"),
     "a planted wrong update passes": Situation(1, cell(0, mutant_verdict=Verdict.HOLDS, mutant_caught=0), said="let a planted wrong update pass"),
     "no wrong update planted": Situation(1, cell(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="no wrong update was planted"),
-    "a cell that holds and counts a violation": Situation(
-        1, cell(0, counts=Counts(holds=701, violated=1, inconclusive=322)), seed=8, said="figures tell of a violation"
-    ),
+    "a cell that holds and counts a violation": Situation(1, MISCOUNTED, seed=8, said="figures tell of a violation"),
     "a new false variant that is not refuted": Situation(1, UNREFUTED, before=ONE_MUTANT, said="not refuted, so the prover may accept anything"),
     "a sweep that no baseline knows did not run": Situation(3, whole(not_swept=[NEVER_SWEPT]), said="it did not run: it broke"),
     "a sweep in which nothing failed": Situation(0, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, said="nothing failed any more"),
@@ -175,10 +173,8 @@ SITUATIONS = {
     "another machine, one case near its bound": Situation(1, both(ELSEWHERE, cell(0, worst_ratio=0.99)), said="another seed stays within"),
     "another torch": Situation(0, OTHER_TORCH, cells=scaled(bounds=1 - 1e-6), said="another torch"),
     "another schema": Situation(0, cells=scaled(bounds=0.8), edit=lambda text: text.replace('"schema_version": 1', '"schema_version": 0'), said="of schema 0"),
-    "an empty run": Situation(3, whole(claims=[], cells=[], errata=[], near_zero=[], models=[]), said="Nothing was compared"),
-    "an empty unfinished run": Situation(
-        3, both(whole(claims=[], cells=[], errata=[], near_zero=[], models=[]), info(finished=None)), said="Nothing was compared"
-    ),
+    "an empty run": Situation(3, EMPTY, said="Nothing was compared"),
+    "an empty unfinished run": Situation(3, both(EMPTY, info(finished=None)), said="Nothing was compared"),
     "an unfinished run": Situation(3, both(LAST_GONE, info(finished=None)), said="not finished"),
     "an unfinished run with all there": Situation(3, info(finished=None), said="not finished"),
     "an unfinished run with a violated cell": Situation(1, both(LAST_GONE, VIOLATED, info(finished=None)), said="HOLDS became VIOLATED"),

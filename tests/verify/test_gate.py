@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,26 +57,23 @@ def test_runs_of_one_code_with_ten_seeds_never_fail_each_other(tmp_path: Path) -
     assert found == [()] * 100
 
 
-@pytest.mark.parametrize("missing", ["run", "baseline"])
+@pytest.mark.parametrize("missing", ["run", "baseline", "the end of the run"])
 def test_what_is_not_there_is_a_wrong_call(missing: str, tmp_path: Path) -> None:
     run, kept = held(SITUATIONS["the same"], tmp_path)
-    (run / "run.json" if missing == "run" else kept).unlink()
+    record = run / "run.json"
+    if missing == "the end of the run":
+        record.write_text(record.read_text()[:-100])
+    else:
+        (record if missing == "run" else kept).unlink()
     answer = called("gate", str(run), "--baseline", str(kept))
     assert answer.status == 2
     assert answer.out == ""
     assert answer.err.count("\n") == 1
+    assert ("is not JSON" in answer.err) is (missing == "the end of the run")
 
 
-def test_a_damaged_run_is_a_wrong_call(tmp_path: Path) -> None:
-    run, kept = held(SITUATIONS["the same"], tmp_path)
-    (run / "run.json").write_text((run / "run.json").read_text()[:-100])
-    answer = called("gate", str(run), "--baseline", str(kept))
-    assert answer.status == 2
-    assert "is not JSON" in answer.err
-
-
-def baseline(*words: Any, cwd: Path) -> tuple[int, str]:
-    answer = called("baseline", *map(str, words), cwd=cwd)
+def baseline(run: Path, kept: Path, reason: str = "why") -> tuple[int, str]:
+    answer = called("baseline", str(run), "--out", str(kept), "--reason", reason, cwd=run.parent)
     return answer.status, answer.err
 
 
@@ -85,8 +81,8 @@ def test_a_baseline_keeps_the_reasons_of_those_before_it(tmp_path: Path) -> None
     drawn.run_of(7, tmp_path / "one")
     drawn.run_of(8, tmp_path / "two")
     kept = tmp_path / "kept.json"
-    assert baseline(tmp_path / "one", "--out", kept, "--reason", "the first", cwd=tmp_path) == (0, "")
-    assert baseline(tmp_path / "two", "--out", kept, "--reason", "a sharper\n bound", cwd=tmp_path) == (0, "")
+    assert baseline(tmp_path / "one", kept, "the first") == (0, "")
+    assert baseline(tmp_path / "two", kept, "a sharper\n bound") == (0, "")
     told = json.loads(kept.read_text())
     assert [row["reason"] for row in told["accepted"]] == ["the first", "a sharper bound"]
     assert [row["run"] for row in told["accepted"]] == ["run-7", "run-8"]
@@ -95,7 +91,7 @@ def test_a_baseline_keeps_the_reasons_of_those_before_it(tmp_path: Path) -> None
 def test_a_baseline_has_one_line_a_row_in_order(tmp_path: Path) -> None:
     drawn.run_of(7, tmp_path / "one")
     kept = tmp_path / "kept.json"
-    assert baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)[0] == 0
+    assert baseline(tmp_path / "one", kept)[0] == 0
     told = json.loads(kept.read_text())
     lines = kept.read_text().splitlines()
     for kind in ("claims", "cells", "sweeps", "errata"):
@@ -107,28 +103,28 @@ def test_a_baseline_has_one_line_a_row_in_order(tmp_path: Path) -> None:
 
 def test_what_can_be_no_baseline_is_refused(tmp_path: Path) -> None:
     """A run that is not finished, one without anything in it, one without its cases, no reason, a file that is something else."""
-    record = drawn.run_of(7, tmp_path / "one")
-    kept = tmp_path / "kept.json"
+    run, kept = tmp_path / "one", tmp_path / "kept.json"
+    record = drawn.run_of(7, run)
+
+    def refused(said: str, reason: str = "why") -> bool:
+        status, told = baseline(run, kept, reason)
+        return status == 2 and said in told
+
     refusals = {"not finished": info(finished=None)(record), "no claim and no cell": whole(claims=[], cells=[])(record)}
     for said, changed in refusals.items():
-        write_run(changed, tmp_path / "one")
-        status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
-        assert (status, said in told) == (2, True)
-    write_run(record, tmp_path / "one")
-    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "  ", cwd=tmp_path)
-    assert (status, "needs a reason" in told) == (2, True)
+        write_run(changed, run)
+        assert refused(said)
+    write_run(record, run)
+    assert refused("needs a reason", reason="  ")
     kept.write_text("[]")
-    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
-    assert (status, "is not a baseline" in told) == (2, True)
+    assert refused("is not a baseline")
     assert kept.read_text() == "[]", "what was there was not written over"
     kept.unlink()
-    (tmp_path / "one" / "cases.parquet").unlink()
-    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
-    assert (status, "cases.parquet" in told) == (2, True)
+    (run / "cases.parquet").unlink()
+    assert refused("cases.parquet")
     drawn.run_of(7, tmp_path / "two", size=256)
-    (tmp_path / "two" / "cases.parquet").rename(tmp_path / "one" / "cases.parquet")
-    status, told = baseline(tmp_path / "one", "--out", kept, "--reason", "why", cwd=tmp_path)
-    assert (status, "are not those that its record counts" in told) == (2, True)
+    (tmp_path / "two" / "cases.parquet").rename(run / "cases.parquet")
+    assert refused("are not those that its record counts")
     assert not kept.exists()
 
 
@@ -147,8 +143,8 @@ def test_two_runs_are_compared_on_a_terminal_and_as_a_page(tmp_path: Path) -> No
 
 
 def test_runs_with_nothing_in_common_are_not_compared(tmp_path: Path) -> None:
-    write_run(whole(claims=[], errata=[], near_zero=[], models=[])(drawn.run_of(7, tmp_path / "one", cells={("fp32", "random"): {}})), tmp_path / "one")
-    write_run(whole(claims=[], errata=[], near_zero=[], models=[])(drawn.run_of(7, tmp_path / "two", cells={("bf16", "random"): {}})), tmp_path / "two")
+    for name, form in (("one", "fp32"), ("two", "bf16")):
+        write_run(whole(claims=[], errata=[], near_zero=[], models=[])(drawn.run_of(7, tmp_path / name, cells={(form, "random"): {}})), tmp_path / name)
     answer = called("compare", str(tmp_path / "one"), str(tmp_path / "two"))
     assert answer.status == 3
     assert "Nothing was compared" in answer.out
@@ -159,7 +155,7 @@ def test_a_run_is_held_to_a_baseline_at_its_end(tmp_path: Path) -> None:
     words = ["stress", "--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--jobs", "1"]
     kept = tmp_path / "kept.json"
     assert verify(*words, "--out", str(tmp_path / "one")).status == 0
-    assert baseline(tmp_path / "one", "--out", kept, "--reason", "a reason to be read", cwd=tmp_path)[0] == 0
+    assert baseline(tmp_path / "one", kept, "a reason to be read")[0] == 0
     answer = verify(*words, "--seed", "1", "--baseline", str(kept), "--out", str(tmp_path / "two"))
     assert answer.status == 0
     assert "Nothing differs" in answer.out

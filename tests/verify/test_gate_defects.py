@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.calling import Answer, called, once, plant, scratch_copy, verify
+from tests.verify.calling import Answer, called, once, planted, verify
 
 FORMATS = ("bf16", "fp16", "fp32")
 CELLS = ["--block", "attention", *(word for name in FORMATS for word in ("--format", name)), "--variant", "formula", "--cases", "1024"]
@@ -24,42 +24,32 @@ IN_THE_UPDATE = (
             patch.parameters""",
 )
 
-RULES = "numeric/arithmetics/value_and_radius.py"
-
 TERMS = {
     "the rounding of a result to storage": (
-        RULES,
         "        rounding = outward(rounding + rounding_error(value, n, once=True), 2)\n",
         "        rounding = outward(rounding, 2)\n",
     ),
     "the rounding of a difference": (
-        RULES,
         "            rounding = Envelope(parts=(sum_error(self.value, other.value, value, n),))\n",
         "            rounding = Envelope()\n",
     ),
     "the rounding of W + ΔW": (
-        RULES,
         "self.radius + other.radius + entrywise_rounding(value, magnitude, n) + lost, magnitude + coarse, form)",
         "self.radius + other.radius + lost, magnitude + coarse, form)",
     ),
-    "the rounding of a quotient": (
-        RULES,
-        "inherited.divided(low) + rounding, quotient + rounding, form)",
-        "inherited.divided(low), quotient + rounding, form)",
-    ),
+    "the rounding of a quotient": ("inherited.divided(low) + rounding, quotient + rounding, form)", "inherited.divided(low), quotient + rounding, form)"),
     "the rounding of an outer product": (
-        RULES,
         "        radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry))) + rounding\n",
         "        radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry)))\n",
     ),
     "the error of a denominator": (
-        RULES,
         "        inherited = self.radius + self.magnitude.scaled(outward(spread / size, 1))\n",
         "        inherited = self.radius\n",
     ),
-    "the error that a matrix brings": (RULES, "    inherited = X.radius.apply(outward(size + spread, 1))\n", "    inherited = torch.zeros_like(absolute)\n"),
-    "the error that a vector brings": (RULES, "        inherited = inherited + X.magnitude.apply(spread)\n", "        inherited = inherited + 0.0\n"),
+    "the error that a matrix brings": ("    inherited = X.radius.apply(outward(size + spread, 1))\n", "    inherited = torch.zeros_like(absolute)\n"),
+    "the error that a vector brings": ("        inherited = inherited + X.magnitude.apply(spread)\n", "        inherited = inherited + 0.0\n"),
 }
+"""In ``value_and_radius.py``."""
 
 
 def measured(code: Path | None, seed: int, folder: Path) -> Path:
@@ -96,8 +86,7 @@ def test_the_sound_code_passes_with_either_seed(baselines: dict[int, Path]) -> N
 
 def test_a_small_defect_of_the_update_fails_in_every_format(baselines: dict[int, Path], tmp_path: Path) -> None:
     """ΔW too large by 2⁻⁶ in bf16, 2⁻¹⁰ in fp16 and 2⁻²⁰ in fp32; the bounds themselves notice it in bf16 at most."""
-    code = scratch_copy(tmp_path)
-    plant(code, *IN_THE_UPDATE)
+    code = planted(tmp_path, *IN_THE_UPDATE)
     run = measured(code, 0, tmp_path)
     for kept in baselines.values():
         status, found = failing(run, kept)
@@ -108,8 +97,7 @@ def test_a_small_defect_of_the_update_fails_in_every_format(baselines: dict[int,
 @pytest.mark.soak
 @pytest.mark.parametrize("term", TERMS)
 def test_an_error_model_that_lost_a_term_fails(term: str, baselines: dict[int, Path], tmp_path: Path) -> None:
-    code = scratch_copy(tmp_path)
-    plant(code, *TERMS[term])
+    code = planted(tmp_path, "numeric/arithmetics/value_and_radius.py", *TERMS[term])
     run = measured(code, 0, tmp_path)
     status, found = failing(run, baselines[1])
     assert status == 1

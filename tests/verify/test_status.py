@@ -47,11 +47,8 @@ def record(*, claims: list[ClaimRecord] | None = None, cells: list[CellRecord] |
         ([Verdict.HOLDS], [Verdict.VIOLATED], FAILED),
         ([Verdict.HOLDS], [Verdict.ERROR, Verdict.VIOLATED], FAILED),
         ([Verdict.HOLDS], [Verdict.HOLDS, Verdict.ERROR], INCOMPLETE),
-        ([Verdict.HOLDS], [Verdict.TIMEOUT], INCOMPLETE),
-        ([Verdict.HOLDS], [Verdict.VACUOUS], INCOMPLETE),
-        ([Verdict.HOLDS], [Verdict.INCONCLUSIVE], INCOMPLETE),
-        ([Verdict.ERROR], [Verdict.HOLDS], INCOMPLETE),
-        ([Verdict.INCONCLUSIVE], [Verdict.HOLDS], INCOMPLETE),
+        *(([Verdict.HOLDS], [verdict], INCOMPLETE) for verdict in (Verdict.TIMEOUT, Verdict.VACUOUS, Verdict.INCONCLUSIVE)),
+        *(([verdict], [Verdict.HOLDS], INCOMPLETE) for verdict in (Verdict.ERROR, Verdict.INCONCLUSIVE)),
     ],
 )
 def test_the_status_of_each_mixture(claims: list[Verdict], cells: list[Verdict], expected: int) -> None:
@@ -67,12 +64,9 @@ def test_an_unrefuted_mutant_fails_the_run(mutant: Verdict) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"worst_ratio": float("nan")},
-        {"worst_ratio": 1.5},
-        {"resolution": 1.0},
-        {"resolution": None},
-        {"counts": Counts()},
-        {"counts": Counts(holds=2)},
+        *({"worst_ratio": ratio} for ratio in (float("nan"), 1.5)),
+        *({"resolution": resolution} for resolution in (1.0, None)),
+        *({"counts": counts} for counts in (Counts(), Counts(holds=2))),
         {"mutant_verdict": Verdict.HOLDS},
         {"certified": Certified(cases=1, by_formula=1, seconded=1, left=1.0, right=1.0, inside=False)},
     ],

@@ -8,23 +8,17 @@ from torch.func import functional_call
 from numeric.architecture import ContextualBlock, UnusableBlock, output_layers
 from numeric.architecture.wiring import leaves, wiring
 from numeric.machine import ProbedMode
-from numeric.scenarios.random import SCENARIO
-from numeric.sides import block_in_format, in_format
 from numeric.sides.passes import Patch, forward, patched_forward
 from numeric.training import TrainedBlock
+from tests.numeric.measuring import drawn
 
 CASES = 6
-
-
-def drawn(trained: TrainedBlock, probed: ProbedMode):
-    block = block_in_format(trained.model.block, probed)
-    return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
 def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine[name])
+    block, cases = drawn(blocks[block_id], machine[name], CASES, 3)
     seen = forward(block, cases.context, cases.query, machine[name])
     with torch.no_grad():
         assert torch.equal(seen.output, block(cases.context, cases.query))
@@ -37,7 +31,7 @@ def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: d
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     noise = torch.randn((CASES, *block.first.weight.shape), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     patch = {"network.0.weight": block.first.weight + noise}
     if block.skip:
@@ -67,7 +61,7 @@ def test_a_skip_without_a_last_bias_is_refused() -> None:
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_the_block_is_the_one_of_the_paper(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """T = M_W(A), M_W(z) = W′ max(0, Wz + b) + b′ (Definition 2.1); with the skip connection x + A + M_W(A) (Definition A.1)."""
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     W, b, last, last_bias = (p.detach() for p in block.network.parameters())
     found = forward(block, cases.context, cases.query, machine["fp64"])
     for case in range(CASES):

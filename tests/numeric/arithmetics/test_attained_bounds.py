@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.arithmetics import WithRadius, exact, hazards, value_and_radius
 from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.formats import Format, torch_dtype
 from numeric.machine import ErrorModel
@@ -21,31 +21,17 @@ from numeric.machine.summation_order import order_of
 from numeric.sides import Variant
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
+from tests.numeric.arithmetics.rule_trials import Desk, exactly
 from tests.numeric.formats.drawn_operands import NATIVE
 
 NARROW = ["bf16", "fp16"]
 
 
-class Desk:
-    """Makes operands of one format."""
-
-    def __init__(self, numerics: ErrorModel) -> None:
-        self.numerics, self.storage, self.found = numerics, numerics.storage, hazards(1)
-        self.u = self.storage.unit_roundoff
-        bits = self.storage.significand_bits - 2
-        self.j, self.k = 2 ** (bits // 2), 2 ** (bits - bits // 2)
-        assert self.j * self.k * 4 * self.u == 1
-        self.left, self.right = 1 + 2 * self.u * self.j, 1 + 2 * self.u * self.k
-
-    def stored(self, *values: float) -> Tensor:
-        wide = torch.tensor(values, dtype=torch.float64).reshape(1, -1, 1)
-        stored = wide.to(torch_dtype(self.storage))
-        assert torch.equal(stored.double(), wide)
-        return stored
-
-    def column(self, *values: float, radius: float | None = None) -> WithRadius:
-        around = None if radius is None else torch.full((1, len(values), 1), radius, dtype=torch.float64)
-        return exact(self.stored(*values), self.numerics, self.found, radius=around)
+def desk_of(numerics: ErrorModel) -> Desk:
+    """At which this machine computes."""
+    desk = Desk(value_and_radius, numerics.storage)
+    desk.numerics = numerics
+    return desk
 
 
 def attained(result: WithRadius, truth: Fraction) -> bool:
@@ -58,35 +44,33 @@ def attained(result: WithRadius, truth: Fraction) -> bool:
 @pytest.fixture(params=NATIVE, ids=lambda row: row.name)
 def desk(request: pytest.FixtureRequest, arithmetic: dict[str, ErrorModel]) -> Desk:
     row: Format = request.param
-    return Desk(arithmetic[row.name])
+    return desk_of(arithmetic[row.name])
 
 
-def test_a_sum(desk: Desk) -> None:
+def test_a_sum_and_a_difference(desk: Desk) -> None:
     assert attained(desk.column(1.0) + desk.column(desk.u), Fraction(1) + Fraction(desk.u))
-
-
-def test_a_difference(desk: Desk) -> None:
     assert attained(desk.column(1.0) - desk.column(-desk.u), Fraction(1) + Fraction(desk.u))
 
 
 def test_an_outer_product(desk: Desk) -> None:
-    result = desk.column(desk.left, 1.0) @ desk.column(desk.right, 1.0).mT
-    assert attained(result, Fraction(desk.left) * Fraction(desk.right))
+    left, right = desk.factors
+    assert attained(desk.column(left, 1.0) @ desk.column(right, 1.0).mT, exactly(left, right))
 
 
 def test_a_quotient(desk: Desk) -> None:
     """(1 + 2u(j + k))/(1 + 2uk) = 1 + 2uj - u + ..., next to a tie."""
-    numerator = 1 + 2 * desk.u * (desk.j + desk.k)
-    assert attained(desk.column(numerator) / desk.column(desk.right), Fraction(numerator) / Fraction(desk.right))
+    left, right = desk.factors
+    numerator = left + right - 1
+    assert attained(desk.column(numerator) / desk.column(right), Fraction(numerator) / Fraction(right))
 
 
 def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
     """Terms of a dense layer, one after another: three roundings, all of them downwards, against γ_3."""
     for row in NATIVE:
-        numerics = ErrorModel(row, row, row, frozenset(), False, False, False, "cpu")
-        desk = Desk(numerics)
-        W, x, b = (desk.left, 1.0), (desk.right, desk.u), desk.u
-        weights, inputs, bias = desk.stored(*W), desk.stored(*x), desk.stored(b)
+        desk = Desk(value_and_radius, row)
+        left, right = desk.factors
+        W, x, b = (left, 1.0), (right, desk.u), desk.u
+        weights, inputs, bias = desk.held(*W), desk.held(*x), desk.held(b)
         total = weights[0, 0, 0] * inputs[0, 0, 0] + weights[0, 1, 0] * inputs[0, 1, 0] + bias[0, 0, 0]
         result = dense_layer(desk.column(*W).mT, desk.column(b), desk.column(*x), total.reshape(1, 1, 1), apart=False)
         truth = sum((Fraction(p) * Fraction(q) for p, q in zip(W, x, strict=True)), Fraction(b))
@@ -98,35 +82,35 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
     """A term of 3u/4 is lost beside a bias of 1: the one rounding that matters is that of the sum; a second u, for the bias, would double it."""
     for row in NATIVE:
         order = replace(order_of((0, 1)), fused=False)
-        desk = Desk(ErrorModel(row, row, row, frozenset(), False, False, False, "cpu", orders={KernelAt("dense layer", 1, 1): order}))
+        desk = Desk(value_and_radius, row).having(orders={KernelAt("dense layer", 1, 1): order})
         little = desk.u * 0.75
-        result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.stored(1.0), apart=False)
+        result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.held(1.0), apart=False)
         assert attained(result, 1 + Fraction(little))
 
 
 @pytest.mark.parametrize("name", NARROW)
 @pytest.mark.parametrize("kernel", ["product", "dense layer"])
 def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arithmetic: dict[str, ErrorModel]) -> None:
-    desk = Desk(arithmetic[name])
+    desk = desk_of(arithmetic[name])
     row, x = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u)
-    result = row @ x if kernel == "product" else dense_layer(row, desk.column(0.0), x, desk.stored(1.0), apart=False)
+    result = row @ x if kernel == "product" else dense_layer(row, desk.column(0.0), x, desk.held(1.0), apart=False)
     assert attained(result, Fraction(1) + Fraction(desk.u))
 
 
 @pytest.mark.parametrize("name", NARROW)
 def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, ErrorModel]) -> None:
     """1 + u is stored as 1, and 1 + u is again: the error is 2u, twice what one rounding could do."""
-    desk = Desk(arithmetic[name])
+    desk = desk_of(arithmetic[name])
     row, x, b = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u), desk.column(desk.u)
     truth = Fraction(1) + 2 * Fraction(desk.u)
-    assert attained(dense_layer(row, b, x, desk.stored(1.0), apart=True), truth)
-    once = dense_layer(row, b, x, desk.stored(1.0), apart=False)
+    assert attained(dense_layer(row, b, x, desk.held(1.0), apart=True), truth)
+    once = dense_layer(row, b, x, desk.held(1.0), apart=False)
     assert Fraction(once.radius.dense(1, 1).item()) < 2 * Fraction(desk.u), "the model of one rounding must notice two"
 
 
 @pytest.mark.parametrize("name", ["fp32", *NARROW])
 def test_a_constant_that_the_format_cannot_hold(name: str, arithmetic: dict[str, ErrorModel]) -> None:
-    desk = Desk(arithmetic[name])
+    desk = desk_of(arithmetic[name])
     constant = 1.0 + desk.u * (1 - 2.0**-20)
     assert attained(desk.column(-1.0) + constant, Fraction(constant) - 1)
 
@@ -157,7 +141,7 @@ def test_the_values_are_those_of_a_plain_run(variant: Variant, desk: Desk) -> No
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator).to(torch_dtype(desk.storage))
+        return torch.randn(*shape, generator=generator).to(torch_dtype(desk.row))
 
     W, b, z, a = draw(12, 7), draw(12, 1), draw(64, 7, 1), draw(64, 7, 1)
     plain = formulas.patched_weight(W, variant.update(W, formulas.context_vector(z, a), a))

@@ -14,7 +14,6 @@ from numeric.arithmetics.entry_roundings import Roundings
 from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
 from numeric.arithmetics.value_and_variance import Given, exactly
-from numeric.cells import Cell, measure_cell
 from numeric.formats import format_named
 from numeric.machine import BATCH, ErrorModel, ProbedMode, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
@@ -24,29 +23,17 @@ from numeric.sides import Variant, block_in_format, in_format, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic import formulas
+from tests.numeric.measuring import FORMULA, SURE, allowed, measured
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
-FORMULA = VARIANTS[0]
 CLOSE = 6.0
 """The issue's figure: the expected bound is within 6 of the error."""
 CASES = 1024
-SURE = 2.0**-20
-"""Probability with which a correct bound may fail one check of this file."""
 
 
-def allowed(cases: int, probability: float = FAILURE_PROBABILITY) -> int:
-    """The least k that a binomial count exceeds with probability at most SURE."""
-    below = 0.0
-    for k in range(cases + 1):
-        below += math.comb(cases, k) * probability**k * (1 - probability) ** (cases - k)
-        if 1 - below <= SURE:
-            return k
-    return cases
-
-
-def exceedances(trained: TrainedBlock, probed: ProbedMode, scenario: str = "random") -> tuple[int, int, float]:
+def exceedances(trained: TrainedBlock, probed: ProbedMode) -> tuple[int, int, float]:
     """Judged cases that exceed their expected bound, all of them, and the median of expected over error."""
-    judged = measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, FORMULA, scenarios_named([scenario])[0], CASES), 0).judged
+    judged = measured(trained, probed, cases=CASES).judged
     mask = judged.reason == ""
     with np.errstate(divide="ignore"):
         return int((judged.expected_ratio[mask] > 1).sum()), int(mask.sum()), float(np.median(judged.expected[mask] / judged.error[mask]))
@@ -104,12 +91,9 @@ def test_without_the_roundings_of_the_patched_weight_they_are(
 
 
 def test_no_verdict_depends_on_it(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = Cell(
-        blocks["attention"], block_in_format(blocks["attention"].model.block, machine["fp32"]), machine["fp32"], FORMULA, scenarios_named(["near_zero"])[0], 256
-    )
-    plain = measure_cell(cell, 0).judged
+    plain = measured(blocks["attention"], machine["fp32"], scenario="near_zero", cases=256).judged
     monkeypatch.setattr("numeric.sides.expected_difference.deviations_allowed", lambda entries: 0.0)
-    nothing = measure_cell(cell, 0).judged
+    nothing = measured(blocks["attention"], machine["fp32"], scenario="near_zero", cases=256).judged
     for name in type(plain).__dataclass_fields__:
         same = np.array_equal(getattr(plain, name), getattr(nothing, name), equal_nan=getattr(plain, name).dtype == np.float64)
         assert same == (name not in ("expected", "expected_ratio"))

@@ -103,10 +103,7 @@ def griffin(layer: Griffin, tokens: Sequence[Vector]) -> Vector:
     after: list[Vector] = []
     for token in tokens:
         x = times(weight(layer, "enter.weight"), token)
-        gates = []
-        for name in ("recurrence_gate", "input_gate"):
-            offset: Vector = layer.get_parameter(f"recurrence.{name}.bias").tolist()
-            gates.append([sigmoid(y) for y in plus(times(weight(layer, f"recurrence.{name}.weight"), x), offset)])
+        gates = [[sigmoid(y) for y in biased(layer, f"recurrence.{name}", x)] for name in ("recurrence_gate", "input_gate")]
         factors = [a ** (8.0 * r) for a, r in zip(decay, gates[0], strict=True)]
         state = [a * h + math.sqrt(1 - a * a) * (i * y) for a, h, i, y in zip(factors, state, gates[1], x, strict=True)]
         branch = [gelu(y) * h for y, h in zip(times(weight(layer, "gate.weight"), token), state, strict=True)]
@@ -207,21 +204,13 @@ NETWORKS: dict[str, Callable[[nn.Module, Vector], Vector]] = {
 }
 """Of the blocks that carry their stream past a network: by the block's name."""
 
-
 PLAIN: dict[str, Callable[..., Vector]] = {
-    "attention": softmax_attention,
-    "attention-skip": softmax_attention,
-    "attention-one-head": softmax_attention,
-    "attention-residual": softmax_attention,
+    **dict.fromkeys(("attention", "attention-skip", "attention-one-head", "attention-residual"), softmax_attention),
+    **dict.fromkeys(("rnn", "gru"), recurrent),
+    **dict.fromkeys(("pre-ln", "pre-ln-gated", "mixture-of-experts", "parallel"), pre_norm_attention),
     "linear-attention": linear_attention,
-    "rnn": recurrent,
-    "gru": recurrent,
     "griffin": griffin,
     "selective-ssm": state_space,
-    "pre-ln": pre_norm_attention,
-    "pre-ln-gated": pre_norm_attention,
-    "mixture-of-experts": pre_norm_attention,
-    "parallel": pre_norm_attention,
     "pre-ln-stack": stack,
 }
 """By the block's name."""

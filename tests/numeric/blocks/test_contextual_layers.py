@@ -4,26 +4,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import ContextualBlock
 from numeric.blocks import all_blocks
 from numeric.machine import ProbedMode
-from numeric.scenarios.random import SCENARIO
 from numeric.scenarios.subset import SCENARIO as SUBSET
-from numeric.sides import Batch, block_in_format, in_format
 from numeric.sides.passes import Patch, forward, patched_forward
 from numeric.training import TrainedBlock
 from tests.numeric.blocks.plain_layers import PLAIN, attended
+from tests.numeric.measuring import drawn
 
 CASES = 4
 CLOSE = 2.0**-36
 """Of the largest entry: far above what some thousand roundings of fp64 lose, far below what any wrong equation would change."""
 
 BLOCKS = [block.id for block in all_blocks()]
-
-
-def drawn(trained: TrainedBlock, probed: ProbedMode) -> tuple[ContextualBlock, Batch]:
-    block = block_in_format(trained.model.block, probed)
-    return block, in_format(block, SCENARIO.draw(trained, probed.mode.range, CASES, torch.Generator().manual_seed(3)), probed)
 
 
 def apart(found: Tensor, expected: Tensor) -> float:
@@ -36,7 +29,7 @@ def test_every_block_has_a_plain_layer() -> None:
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 def test_it_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     assert isinstance(block.contextual, nn.Module)
     for context in (cases.context, cases.context[:, :3], None):
         found = block.contextual(context, cases.query)
@@ -51,7 +44,7 @@ def test_it_is_what_plain_loops_compute(block_id: str, blocks: dict[str, Trained
 @pytest.mark.parametrize("block_id", BLOCKS)
 def test_the_whole_context_counts(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """A layer that ignored its context, or all but the end of it, would make every claim about ΔA trivial."""
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     found = block.contextual(cases.context, cases.query)
     for removed in (0, cases.context.shape[1] // 2, cases.context.shape[1] - 1):
         kept = torch.cat([cases.context[:, :removed], cases.context[:, removed + 1 :]], dim=1)
@@ -60,14 +53,14 @@ def test_the_whole_context_counts(block_id: str, blocks: dict[str, TrainedBlock]
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 def test_it_is_homogeneous_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     at_one, at_half = (block.contextual(None, cases.query * s) for s in (1.0, 0.5))
     assert (apart(2 * at_half, at_one) < CLOSE) == blocks[block_id].block.homogeneous
 
 
 @pytest.mark.parametrize("block_id", BLOCKS)
 def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     half = cases.context[:, :25]
     mirrored = torch.cat([half, -half], dim=1)
     small = cases.query * 2.0**-30
@@ -80,7 +73,7 @@ def test_tokens_and_their_negatives_cancel_if_it_says_so(block_id: str, blocks: 
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
 def test_the_patched_pass_finds_the_same_a(name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    block, cases = drawn(blocks[block_id], machine[name])
+    block, cases = drawn(blocks[block_id], machine[name], CASES, 3)
     weight = block.first.weight.detach().expand(CASES, -1, -1)
     patches = [Patch({f"network.{block.first_layers[0]}.weight": factor * weight}) for factor in (1, 2)]
     one, other = (patched_forward(block, None, cases.query, patch, machine[name]) for patch in patches)

@@ -12,17 +12,16 @@ from numeric.architecture import ContextualBlock, UnusableBlock, output_layers
 from numeric.architecture.wiring import wiring
 from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.blocks import all_blocks
-from numeric.cells import Cell, Measurement, claim_of, measure_cell
+from numeric.cells import claim_of
 from numeric.machine import ErrorModel, ProbedMode
-from numeric.scenarios import scenarios_named
 from numeric.scenarios.random import SCENARIO
-from numeric.sides import block_in_format, in_format, judge, measure_sides
+from numeric.sides import block_in_format, judge, measure_sides
 from numeric.sides.output_patch import output_patch
-from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary import Verdict
 from tests.numeric.blocks.plain_layers import NETWORKS, attended, normalised
+from tests.numeric.measuring import FORMULA, drawn, measured
 
 CASES = 4
 CLOSE = 2.0**-36
@@ -39,8 +38,7 @@ def test_every_carrying_block_has_a_plain_network() -> None:
 @pytest.mark.parametrize("block_id", CARRYING)
 def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """v + M(N(v)), with N of the query in a parallel block, by Python floats."""
-    block = block_in_format(blocks[block_id].model.block, machine["fp64"])
-    cases = in_format(block, SCENARIO.draw(blocks[block_id], machine["fp64"].mode.range, CASES, torch.Generator().manual_seed(3)), machine["fp64"])
+    block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     found = block(cases.context, cases.query)
     assert isinstance(block.contextual, nn.Module)
     assert isinstance(block.norm, nn.Module)
@@ -59,36 +57,19 @@ def test_the_block_is_what_plain_loops_compute(block_id: str, blocks: dict[str, 
 @pytest.mark.parametrize(
     ("block_id", "claim"),
     [
-        ("pre-ln", "pre-ln"),
-        ("pre-ln-gated", "bias-free-output"),
-        ("mixture-of-experts", "mixture-of-experts"),
-        ("parallel", "parallel"),
-        ("attention-skip", "theorem-a.2"),
-        ("attention", "corollary-2.3.1"),
+        *((name, name) for name in ("pre-ln", "mixture-of-experts", "parallel")),
+        *(("pre-ln-gated", "bias-free-output"), ("attention-skip", "theorem-a.2"), ("attention", "corollary-2.3.1")),
     ],
 )
 def test_each_form_of_block_has_its_claim(block_id: str, claim: str, blocks: dict[str, TrainedBlock]) -> None:
     assert claim_of(SCENARIO, blocks[block_id].model.block) == claim
 
 
-def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
-    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 128), 0)
-
-
-def _no_update(delta, h):
-    return (delta - delta) @ h.mT
-
-
-def _not_squared(delta, h):
-    return delta @ h.mT / (h.mT @ h + h.mT @ h)
-
-
-def _one_part_in_64(delta, h):
-    update = formulas.transpose(h)
-    return (delta + delta / 64.0) @ update / formulas.squared_norm(h)
-
-
-WRONG_OUTPUTS: dict[str, Callable[..., object]] = {"left out": _no_update, "half of it": _not_squared, "one part in 64 too much": _one_part_in_64}
+WRONG_OUTPUTS: dict[str, Callable[..., object]] = {
+    "left out": lambda delta, h: (delta - delta) @ h.mT,
+    "half of it": lambda delta, h: delta @ h.mT / (h.mT @ h + h.mT @ h),
+    "one part in 64 too much": lambda delta, h: (delta + delta / 64.0) @ formulas.transpose(h) / formulas.squared_norm(h),
+}
 
 
 @pytest.mark.parametrize("block_id", MATRIX)
@@ -97,25 +78,25 @@ def test_a_wrong_output_update_is_seen_at_the_output(
     wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formulas, "output_update", WRONG_OUTPUTS[wrong])
-    found = measured(blocks[block_id], machine["fp32"])
+    found = measured(blocks[block_id], machine["fp32"], cases=128)
     assert found.verdict is Verdict.VIOLATED
     assert found.counts[Verdict.VIOLATED] > 64
     assert bool((found.judged.ratio <= 1).all()), "the first layer has its right update"
 
 
-def test_experts_whose_target_is_not_divided_by_the_gates_are_seen(
-    blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("block_id", "formula", "wrong"),
+    [
+        ("mixture-of-experts", "expert_target", lambda delta, gates: delta),
+        ("pre-ln", "bias_update", lambda b_prime, delta: b_prime + (delta - delta)),
+        ("attention-skip", "bias_update", lambda b_prime, delta: b_prime + (delta - delta)),
+    ],
+)
+def test_a_target_that_is_not_divided_by_the_gates_and_a_bias_update_that_is_left_out_are_seen(
+    block_id: str, formula: str, wrong: Callable, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formulas, "expert_target", lambda delta, gates: delta)
-    assert measured(blocks["mixture-of-experts"], machine["fp32"]).verdict is Verdict.VIOLATED
-
-
-@pytest.mark.parametrize("block_id", ["pre-ln", "attention-skip"])
-def test_a_bias_update_that_is_left_out_is_seen(
-    block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(formulas, "bias_update", lambda b_prime, delta: b_prime + (delta - delta))
-    assert measured(blocks[block_id], machine["fp32"]).verdict is Verdict.VIOLATED
+    monkeypatch.setattr(formulas, formula, wrong)
+    assert measured(blocks[block_id], machine["fp32"], cases=128).verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize("of_gates", [False, True])
@@ -148,9 +129,7 @@ def test_the_radii_of_h_and_of_the_gates_are_in_the_patch(of_gates: bool, blocks
 
 def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """The resolution of a carrying block is not better than bound over |δ| at its output."""
-    block, probed = block_in_format(blocks["pre-ln"].model.block, machine["bf16"]), machine["bf16"]
-    drawn = SCENARIO.draw(blocks["pre-ln"], probed.mode.range, 64, torch.Generator().manual_seed(3))
-    sides = measure_sides(block, in_format(block, drawn, probed), VARIANTS[0], probed)
+    sides = measure_sides(*drawn(blocks["pre-ln"], machine["bf16"], 64, 3), FORMULA, machine["bf16"])
     bound, lacks = sides.output_bound.amax(-1), sides.output_effect
     assert lacks is not None
     at_output = (bound / lacks.amax(-1)).numpy()
@@ -162,7 +141,7 @@ def test_what_the_stream_lacks_is_resolved_at_the_output(blocks: dict[str, Train
 def test_only_first_layers_of_a_parallel_block_are_left_alone(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block = block_in_format(blocks["parallel"].model.block, machine["fp64"])
     assert [call.name for call in output_layers(block, wiring(block)).matrices] == ["2"]
-    found = measured(blocks["parallel"], machine["fp64"])
+    found = measured(blocks["parallel"], machine["fp64"], cases=128)
     assert not found.judged.effect.any()
     assert found.wrong_verdict is Verdict.VIOLATED
     assert found.resolution < 1

@@ -12,21 +12,21 @@ import torch
 from numeric.architecture import asked_shapes
 from numeric.arithmetics import ball
 from numeric.blocks import all_blocks
-from numeric.cells import Cell, exclusion_reason, measure_cell
+from numeric.cells import exclusion_reason, measure_cell
 from numeric.cells import measurement as cells
 from numeric.cells.exclusions import unsupported_reason
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import MODES, format_named, modes_named
 from numeric.machine import ProbedMode, probe
 from numeric.scenarios import all_scenarios, scenarios_named
-from numeric.sides import Variant, block_in_format, in_format, judge, measure_sides, passes, seed_of, sides, variants_named
+from numeric.sides import Variant, block_in_format, judge, measure_sides, passes, seed_of, sides, variants_named
 from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import CASES, a_cell, drawn, measured
 
-CASES = 320
 BLOCKS = ["attention", "attention-skip"]
 HOSTILE_ON = ["attention", "attention-skip", "attention-one-head", "linear-attention", "gru", "selective-ssm", "pre-ln-gated", "mixture-of-experts"]
 """Blocks on which the hostile scenarios are tested; a standard run measures them on all."""
@@ -49,10 +49,6 @@ ON_A_GPU = [
 ONE_DTYPE = "PyTorch's recurrent layers take weights and inputs of one dtype"
 
 
-def a_cell(trained: TrainedBlock, probed: ProbedMode, variant: Variant = VARIANTS[0], scenario: str = "random", cases: int = CASES) -> Cell:
-    return Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenarios_named([scenario])[0], cases)
-
-
 ORDINARY = ("random", "near_zero", "recompute", "subset")
 
 
@@ -67,7 +63,7 @@ def is_daily(block_id: str, name: str, scenario: str = "random") -> bool:
     ids=lambda part: getattr(part, "id", part),
 )
 def test_the_paper_is_right(scenario: str, variant: Variant, name: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    found = measure_cell(a_cell(blocks[block_id], machine[name], variant, scenario), 0)
+    found = measured(blocks[block_id], machine[name], variant, scenario)
     assert found.verdict is Verdict.HOLDS
     assert found.counts[Verdict.VIOLATED] == 0
     assert found.resolution < 1
@@ -109,7 +105,7 @@ def test_what_is_skipped_could_not_have_held(reason: str, blocks: dict[str, Trai
 
 
 WRONG = {
-    "one part in 256 too much": lambda W, delta, a: _plus_part(formulas.rank_one_update(W, delta, a)),
+    "one part in 256 too much": lambda W, delta, a: (update := formulas.rank_one_update(W, delta, a)) + update / 256.0,
     "z for a": lambda W, delta, a: formulas.rank_one_update(W, delta, a + delta),
     "subtracted": lambda W, delta, a: formulas.rank_one_update(W, a - (a + delta), a),
     "no update": lambda W, delta, a: formulas.rank_one_update(W, delta - delta, a),
@@ -117,14 +113,10 @@ WRONG = {
 }
 
 
-def _plus_part(update):
-    return update + update / 256.0
-
-
 @pytest.mark.parametrize("block_id", BLOCKS)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    found = measure_cell(a_cell(blocks[block_id], machine["fp32"], Variant(wrong, wrong, WRONG[wrong])), 0)
+    found = measured(blocks[block_id], machine["fp32"], Variant(wrong, wrong, WRONG[wrong]))
     assert found.verdict is Verdict.VIOLATED
     assert found.counts[Verdict.VIOLATED] > CASES * 0.9
 
@@ -132,12 +124,12 @@ def test_a_wrong_update_is_violated_in_fp32(wrong: str, block_id: str, blocks: d
 def test_an_epsilon_is_seen_near_zero(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     epsilon = Variant("ε", "ε", lambda W, delta, a: (W @ delta) @ formulas.transpose(a) / (formulas.squared_norm(a) + 1e-8))
     for name in ("fp64", "fp32"):
-        assert measure_cell(a_cell(blocks["attention"], machine[name], epsilon, "near_zero"), 0).verdict is Verdict.VIOLATED
+        assert measured(blocks["attention"], machine[name], epsilon, "near_zero").verdict is Verdict.VIOLATED
 
 
 def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formulas, "bias_update", lambda b, delta: b)
-    found = measure_cell(a_cell(blocks["attention-skip"], machine["fp32"]), 0)
+    found = measured(blocks["attention-skip"], machine["fp32"])
     assert found.verdict is Verdict.VIOLATED
     assert bool((found.judged.ratio <= 1).all())
     assert bool((found.judged.output_ratio > 1).all())
@@ -147,7 +139,7 @@ def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[st
     """fp32 under the error model of an accumulator in fp64 that rounds nothing to speak of."""
     honest = machine["fp32"]
     boast = dataclasses.replace(honest, **{part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp64")) for part in ("update", "layer")})
-    assert measure_cell(a_cell(blocks["attention"], boast), 0).verdict is Verdict.VIOLATED
+    assert measured(blocks["attention"], boast).verdict is Verdict.VIOLATED
 
 
 @pytest.mark.parametrize("name", ["bf16-reduced", "fp16-reduced"])
@@ -157,7 +149,7 @@ def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(
     """A product that was summed in bf16, under the error model of fp32; the order, which tells the truth, is taken away with it."""
     honest = machine[name]
     changes = {part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp32"), orders={}) for part in ("update", "layer")}
-    found = measure_cell(a_cell(blocks["attention"], dataclasses.replace(honest, **changes)), 0)
+    found = measured(blocks["attention"], dataclasses.replace(honest, **changes))
     assert found.verdict is Verdict.VIOLATED
     assert found.contradicted, "each side's own error shows what the difference of two rounded alike may hide"
 
@@ -169,7 +161,7 @@ def test_a_second_pass_that_finds_another_a_is_predicted(
 
     So it is where kernels may differ from one pass to the next. On a CPU they do not, and the same is a violation.
     """
-    still = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    still = measured(blocks["attention"], machine["fp32"])
     calls = iter(range(10**6))
 
     def moved(block, kept, query, patch, *rest, **handed):
@@ -177,11 +169,11 @@ def test_a_second_pass_that_finds_another_a_is_predicted(
         return passes.patched_forward(block, kept, query * nudge, patch, *rest, **handed)
 
     monkeypatch.setattr(sides, "patched_forward", moved)
-    strict = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    strict = measured(blocks["attention"], machine["fp32"])
     assert strict.counts[Verdict.VIOLATED] == CASES
     calls = iter(range(10**6))
     monkeypatch.setattr(cells, "_strict", lambda judged, *_: judged)
-    found = measure_cell(a_cell(blocks["attention"], machine["fp32"]), 0)
+    found = measured(blocks["attention"], machine["fp32"])
     assert found.counts[Verdict.VIOLATED] == 0
     assert not still.judged.moved.any()
     assert found.judged.moved.all()
@@ -254,7 +246,7 @@ def test_the_paper_is_right_on_a_gpu(name: str, blocks: dict[str, TrainedBlock])
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU on this machine")
     probed = probe(modes_named([name])[0], **asked_shapes([blocks["attention"].model.block]), device="cuda")
-    assert measure_cell(a_cell(blocks["attention"], probed), 0).verdict is Verdict.HOLDS
+    assert measured(blocks["attention"], probed).verdict is Verdict.HOLDS
 
 
 @pytest.mark.gpu
@@ -265,7 +257,7 @@ def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU on this machine")
     probed = probe(modes_named([name])[0], **asked_shapes([blocks[block_id].model.block]), device="cuda")
-    found = measure_cell(a_cell(blocks[block_id], probed), 0)
+    found = measured(blocks[block_id], probed)
     assert found.counts[Verdict.VIOLATED] == 0
     assert found.counts[Verdict.HOLDS] > 0
     assert not found.contradicted
@@ -276,9 +268,7 @@ def test_every_block_obeys_its_bound_on_a_gpu(block_id: str, name: str, blocks: 
 def test_the_resolution_is_what_plain_fractions_say(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """‖bound‖∞/‖WΔA‖∞, and with a skip connection the larger of it and ‖bound‖∞/‖ΔA‖∞ at the output: by hand, from the bounds and the block alone."""
     probed = machine[name]
-    block = block_in_format(blocks[block_id].model.block, probed)
-    (scenario,) = scenarios_named(["random"])
-    cases = in_format(block, scenario.draw(blocks[block_id], probed.mode.range, 4, torch.Generator().manual_seed(5)), probed)
+    block, cases = drawn(blocks[block_id], probed, 4, 5)
     found = measure_sides(block, cases, VARIANTS[0], probed)
     judged = judge(found)
     with torch.no_grad():

@@ -21,13 +21,13 @@ from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.experiments.paper_figures import training_with_bounds
 from numeric.formats import MODES, modes_named
 from numeric.machine import BATCH, ProbedMode, probe
-from numeric.scenarios import scenarios_named
 from numeric.search import worst_context
 from numeric.sides import Variant, block_in_format
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
 from tests.numeric.machine.pretended_gpu import OtherDevice, PretendedGpu, is_there
+from tests.numeric.measuring import FORMULA, a_cell
 
 ONLY_THERE = ("tf32", "bf16-autocast")
 """Modes that torch itself switches on, on a real GPU."""
@@ -49,8 +49,7 @@ def probed(trained: TrainedBlock, mode: str) -> ProbedMode:
 
 
 def cell(trained: TrainedBlock, mode: str, scenario: str = "random", variant: Variant = VARIANTS[0]) -> Cell:
-    machine = probed(trained, mode)
-    return Cell(trained, block_in_format(trained.model.block, machine), machine, variant, scenarios_named([scenario])[0], 64)
+    return a_cell(trained, probed(trained, mode), variant, scenario, 64)
 
 
 @pytest.mark.usefixtures("gpu")
@@ -87,12 +86,6 @@ def test_modules_go_there_with_their_parameters() -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-@pytest.mark.parametrize("mode", RUN)
-def test_modes_are_measured(mode: str, blocks: dict[str, TrainedBlock]) -> None:
-    assert measure_cell(cell(blocks["attention"], mode), 0).verdict is Verdict.HOLDS
-
-
-@pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("block", [pytest.param(row.id, marks=[] if row.id in UNLIKE else pytest.mark.soak) for row in all_blocks()])
 def test_every_block_is_measured(block: str, blocks: dict[str, TrainedBlock]) -> None:
     assert unsupported_reason(blocks[block].model.block, modes_named(["fp32"])[0]) is None
@@ -100,15 +93,17 @@ def test_every_block_is_measured(block: str, blocks: dict[str, TrainedBlock]) ->
 
 
 @pytest.mark.usefixtures("gpu")
-@pytest.mark.parametrize("block", ["parallel", "pre-ln", "pre-ln-gated"])
-def test_norms_take_weights_of_another_dtype(block: str, blocks: dict[str, TrainedBlock]) -> None:
-    assert measure_cell(cell(blocks[block], "bf16-fp32-weights"), 0).verdict is Verdict.HOLDS
-
-
-@pytest.mark.usefixtures("gpu")
-@pytest.mark.parametrize(("scenario", "variant"), [("recompute", VARIANTS[0]), ("non_finite", VARIANTS[0]), *(("near_zero", row) for row in VARIANTS[1:])])
-def test_scenarios_and_variants_are_measured(scenario: str, variant: Variant, blocks: dict[str, TrainedBlock]) -> None:
-    assert measure_cell(cell(blocks["attention-skip"], "fp32", scenario, variant), 0).verdict is Verdict.HOLDS
+@pytest.mark.parametrize(
+    ("block", "mode", "scenario", "variant"),
+    [
+        *(("attention", mode, "random", FORMULA) for mode in RUN),
+        *((block, "bf16-fp32-weights", "random", FORMULA) for block in ("parallel", "pre-ln", "pre-ln-gated")),  # norms take weights of another dtype
+        *(("attention-skip", "fp32", scenario, FORMULA) for scenario in ("recompute", "non_finite")),
+        *(("attention-skip", "fp32", "near_zero", variant) for variant in VARIANTS[1:]),
+    ],
+)
+def test_modes_scenarios_and_variants_are_measured(block: str, mode: str, scenario: str, variant: Variant, blocks: dict[str, TrainedBlock]) -> None:
+    assert measure_cell(cell(blocks[block], mode, scenario, variant), 0).verdict is Verdict.HOLDS
 
 
 @pytest.mark.usefixtures("gpu")

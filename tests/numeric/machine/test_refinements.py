@@ -3,26 +3,20 @@
 import numpy as np
 import pytest
 
-from numeric.cells import Cell, Measurement, measure_cell
+from numeric.cells import Measurement
 from numeric.machine import ProbedMode, Refinement, refinements_named
 from numeric.machine.refinements import REFINEMENTS, TITLES, UnknownRefinement
-from numeric.scenarios import scenarios_named
-from numeric.sides import block_in_format, variants_named
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import measured
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
 CASES = 512
 
 
-def measured(trained: TrainedBlock, probed: ProbedMode) -> Measurement:
-    (variant,), (scenario,) = variants_named(["formula"]), scenarios_named(["random"])
-    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenario, CASES), 0)
-
-
 @pytest.fixture(scope="module")
 def full(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> dict[str, Measurement]:
-    return {name: measured(blocks["attention"], machine[name]) for name in NATIVE}
+    return {name: measured(blocks["attention"], machine[name], cases=CASES) for name in NATIVE}
 
 
 def test_every_refinement_has_a_title() -> None:
@@ -34,7 +28,7 @@ def test_every_refinement_has_a_title() -> None:
 def test_bounds_are_no_tighter_without(
     left_out: list[Refinement], name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], full: dict[str, Measurement]
 ) -> None:
-    found = measured(blocks["attention"], machine[name].without(left_out))
+    found = measured(blocks["attention"], machine[name].without(left_out), cases=CASES)
     assert found.verdict is Verdict.HOLDS
     assert np.array_equal(found.judged.error, full[name].judged.error), "a refinement is of the bound, and changes nothing that is measured"
     assert (found.judged.bound >= full[name].judged.bound).all()
@@ -42,7 +36,7 @@ def test_bounds_are_no_tighter_without(
 
 @pytest.mark.parametrize("row", Refinement)
 def test_each_is_worth_something(row: Refinement, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], full: dict[str, Measurement]) -> None:
-    wider = [np.median(measured(blocks["attention"], machine[name].without([row])).judged.bound / full[name].judged.bound) for name in NATIVE]
+    wider = [np.median(measured(blocks["attention"], machine[name].without([row]), cases=CASES).judged.bound / full[name].judged.bound) for name in NATIVE]
     assert max(wider) > 1, f"{row} tightens no bound of {NATIVE}"
 
 

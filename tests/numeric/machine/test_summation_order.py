@@ -1,9 +1,11 @@
 """The order of a sum: revealed from a kernel that adds in it, refused where a kernel does not, and what partial sums are worth."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import partial
+from operator import add, or_
+from typing import Any
 
 import pytest
 import torch
@@ -65,20 +67,21 @@ def bench(run: Callable[[Tensor, Tensor, Tensor | None], Tensor], name: str = "f
     return Bench(ProductKernel("planted", run, own_matrix=True), 5, columns, torch_dtype(row), row, batch, "cpu")
 
 
+def nodes(order: Order, leaves: Sequence[Any], join: Callable[[Any, Any], Any]) -> list[Any]:
+    """What stands at each node of the program's tree, if parts are so joined."""
+    stack: list[Any] = []
+    found = []
+    for op, leaf in order.program:
+        assert op in (PUSH, ADD, MERGE)
+        part = stack.pop() if op == MERGE else leaves[leaf]
+        stack.append(part if op == PUSH else join(stack.pop(), part))
+        found.append(stack[-1])
+    return found
+
+
 def leaves_below(order: Order) -> set[frozenset[int]]:
     """The sets of leaves that are added up at the nodes; they determine the tree."""
-    stack: list[frozenset[int]] = []
-    found = set()
-    for op, leaf in order.program:
-        if op == PUSH:
-            stack.append(frozenset([leaf]))
-        elif op == ADD:
-            stack[-1] |= {leaf}
-        else:
-            top = stack.pop()
-            stack[-1] |= top
-        found.add(stack[-1])
-    return {leaves for leaves in found if len(leaves) > 1}
+    return {leaves for leaves in nodes(order, [frozenset([leaf]) for leaf in range(order.leaves)], or_) if len(leaves) > 1}
 
 
 @pytest.mark.parametrize("name", ["fp64", "fp32", "bf16", "fp16"])
@@ -182,28 +185,11 @@ def test_partial_sums_are_those_of_the_tree(x: list[float], y: list[float], name
     terms = [(Fraction(p) + Fraction(v) * Fraction(q)) * Fraction(r) for p, q, r in zip(x, a, y, strict=True)]
     absolute = torch.tensor([[[float(sum(map(abs, terms)))]]], dtype=torch.float64)
     found = partial_sums(Terms(form, column, absolute), order, exact_products=False)
-    exact = sum((abs(total) for total in sums_over(order, terms)), Fraction(0))
+    exact = sum((abs(total) for total in nodes(order, terms, add)), Fraction(0))
     bound = Fraction(found.accumulated.item())
     assert exact <= bound
     assert bound <= exact + sum(map(abs, terms)) * Fraction(1, 2**30) + Fraction(1, 2**1000)
     assert found.stored.item() <= absolute.item() * 2.0**-30 + 2.0**-1000
-
-
-def sums_over(order: Order, terms: list[Fraction]) -> list[Fraction]:
-    """Every partial sum of the program."""
-    stack: list[Fraction] = []
-    found = []
-    for op, leaf in order.program:
-        if op == PUSH:
-            stack.append(terms[leaf])
-        elif op == ADD:
-            stack[-1] += terms[leaf]
-        else:
-            assert op == MERGE
-            top = stack.pop()
-            stack[-1] += top
-        found.append(stack[-1])
-    return found
 
 
 def test_what_a_form_leaves_out_is_in_its_slack() -> None:

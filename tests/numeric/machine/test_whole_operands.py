@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 
 from numeric.architecture import asked_shapes
-from numeric.cells import Cell, measure_cell
 from numeric.formats import format_named, mode
 from numeric.formats.emulation import PRODUCTS, RoundedOperands
 from numeric.machine import ProbedMode, UnsupportedNumerics, probe
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT, SHARED_PRODUCT, KernelAt
-from numeric.scenarios import scenarios_named
-from numeric.sides import Variant, block_in_format, in_format, judge, measure_sides
+from numeric.sides import Variant, judge, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import drawn, measured
 
 TF32 = format_named("tf32")
 WHOLE = {PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT}
@@ -63,8 +62,7 @@ def test_the_probe_tells_them_apart(hopper: ProbedMode) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """In no case an error above its bound; every certificate, from balls, agrees."""
-    subject = blocks["attention-skip"]
-    found = measure_cell(Cell(subject, block_in_format(subject.model.block, hopper), hopper, variant, scenarios_named([scenario])[0], 320, None), 0)
+    found = measured(blocks["attention-skip"], hopper, variant, scenario)
     assert found.verdict is Verdict.HOLDS
     assert found.certificates
     assert all(row.inside for row in found.compared)
@@ -72,9 +70,7 @@ def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probe
 
 def test_the_bound_is_not_that_of_rounded_operands(hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
-    subject, (scenario,) = blocks["attention-skip"], scenarios_named(["random"])
-    block = block_in_format(subject.model.block, hopper)
-    cases = in_format(block, scenario.draw(subject, hopper.mode.range, 64, torch.Generator().manual_seed(1)), hopper)
+    block, cases = drawn(blocks["attention-skip"], hopper, 64, 1)
     everywhere = dataclasses.replace(hopper.layer, whole=frozenset())
     wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)
     bound, planted = (judge(measure_sides(block, cases, VARIANTS[0], machine)).bound for machine in (hopper, wide))
@@ -84,19 +80,17 @@ def test_the_bound_is_not_that_of_rounded_operands(hopper: ProbedMode, blocks: d
 class OneSided(RoundedOperands):
     """A product that rounds its first operand and takes the second as it is; of a dense layer, the input and the weight."""
 
+    side = 0
+
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if getattr(func, "__name__", "") not in PRODUCTS:
-            return func(*args, **(kwargs or {}))
-        return func(self._rounded(args[0]), *args[1:], **(kwargs or {}))
+        rounds = getattr(func, "__name__", "") in PRODUCTS
+        return func(*(self._rounded(x) if rounds and place == self.side else x for place, x in enumerate(args)), **(kwargs or {}))
 
 
-class OtherSided(RoundedOperands):
+class OtherSided(OneSided):
     """The other way round."""
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if getattr(func, "__name__", "") not in PRODUCTS:
-            return func(*args, **(kwargs or {}))
-        return func(args[0], self._rounded(args[1]), *args[2:], **(kwargs or {}))
+    side = 1
 
 
 class OuterToo(Hopper):
@@ -133,11 +127,6 @@ class LaterColumns(RoundedOperands):
         return torch.cat([x[..., :1], rounded[..., 1:]], dim=-1) if x.shape[-1] > 1 else torch.cat([x[..., :1, :], rounded[..., 1:, :]], dim=-2)
 
 
-def test_a_product_that_takes_one_column_whole_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
-        asked(blocks["attention-skip"], monkeypatch, LaterColumns)
-
-
 def test_only_the_shapes_that_were_asked_about_are_whole(hopper: ProbedMode) -> None:
     assert hopper.layer.of(PATCHED_WEIGHT, 127, 32).operands == TF32
 
@@ -154,14 +143,12 @@ def test_the_orders_are_those_of_fp32_where_nothing_is_rounded(hopper: ProbedMod
         assert hopper.layer.orders[at] == machine["fp32"].layer.orders[at]
 
 
-@pytest.mark.parametrize("machine", [OneSided, OtherSided])
-def test_a_product_that_takes_one_operand_whole_has_no_model(
-    machine: type[RoundedOperands], blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
+ALL = "batched product, shared product, inner product, dense layer"
+
+
+@pytest.mark.parametrize(("machine", "by"), [(OneSided, ALL), (OtherSided, ALL), (LaterColumns, "batched product"), (Cut, "batched product")])
+def test_a_product_that_takes_an_operand_or_a_column_whole_or_cuts_them_off_has_no_model(
+    machine: type[RoundedOperands], by: str, blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product, shared product, inner product, dense layer"):
+    with pytest.raises(UnsupportedNumerics, match=f"shortened operands by: {by}"):
         asked(blocks["attention-skip"], monkeypatch, machine)
-
-
-def test_a_product_that_cuts_its_operands_off_has_no_model(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UnsupportedNumerics, match="shortened operands by: batched product"):
-        asked(blocks["attention-skip"], monkeypatch, Cut)

@@ -8,6 +8,5 @@ from flint import ctx
 
 @pytest.fixture(autouse=True)
 def _precision() -> Iterator[None]:
-    saved, ctx.prec = ctx.prec, 256
-    yield
-    ctx.prec = saved
+    with ctx.workprec(256):
+        yield

@@ -6,7 +6,7 @@ radius or anywhere between.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 
@@ -109,6 +109,17 @@ def module_named(rule: str, storage: Format, seed: int) -> nn.Module:
 @cache
 def honest(name: str) -> ErrorModel:
     return plain_numerics(format_named(name), "cpu")
+
+
+def in_other_formats(numerics: ErrorModel, **changes: int) -> ErrorModel:
+    """The same error model, of formats with these fields."""
+    return replace(numerics, **{part: replace(getattr(numerics, part), **changes) for part in ("storage", "accumulation", "opmath")})
+
+
+def halved(numerics: ErrorModel) -> ErrorModel:
+    """The planted liar: an error model with half of every roundoff, and so of every ulp and of every underflow."""
+    parts = {part: getattr(numerics, part) for part in ("storage", "accumulation", "opmath")}
+    return replace(numerics, **{part: replace(row, significand_bits=row.significand_bits + 1) for part, row in parts.items()})
 
 
 def asked(

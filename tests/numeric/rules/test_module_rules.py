@@ -3,7 +3,8 @@
 Hypothesis draws the seeds of batches. The machine's result has to lie within its radius of the exact one, with no tolerance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,32 +12,28 @@ import pytest
 import torch
 from hypothesis import given
 
-from numeric.formats import Format, format_named, torch_dtype
+from numeric.formats import format_named, torch_dtype
 from numeric.machine import ErrorModel
 from tests.numeric.formats.drawn_operands import NAMES
-from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, Batch, batch, carefully, honest, module_named, outcome, seeds
+from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, Batch, batch, carefully, halved, honest, in_other_formats, module_named, outcome, seeds
 
 EXAMPLES = 14
 """Batches for a rule and a format: 14,994 operands, of which 10,000 have to be compared."""
 SOAKED = 1_000_000 // (CASES * WIDTH) + 1
 
 
-def halved(numerics: ErrorModel) -> ErrorModel:
-    """The planted liar: an error model with half of every roundoff, and so of every ulp and of every underflow."""
-
-    def more(row: Format) -> Format:
-        return replace(row, significand_bits=row.significand_bits + 1)
-
-    return replace(numerics, storage=more(numerics.storage), accumulation=more(numerics.accumulation), opmath=more(numerics.opmath))
+@contextmanager
+def flushed() -> Iterator[None]:
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def removed(numerics: ErrorModel) -> ErrorModel:
     """The planted liar that knows of no roundoff at all, and of no underflow."""
-
-    def endless(row: Format) -> Format:
-        return replace(row, significand_bits=2000, min_exponent=-5000)  # 2^-2000 is no float64: zero
-
-    return replace(numerics, storage=endless(numerics.storage), accumulation=endless(numerics.accumulation), opmath=endless(numerics.opmath))
+    return in_other_formats(numerics, significand_bits=2000, min_exponent=-5000)  # 2^-2000 is no float64: zero
 
 
 def holds_over(rule: str, name: str, examples: int) -> int:
@@ -58,8 +55,7 @@ def holds_over(rule: str, name: str, examples: int) -> int:
 @pytest.mark.parametrize("rule", MODULES)
 def test_every_exact_result_lies_within_the_radius(rule: str, name: str) -> None:
     """So many are compared, the foretold hazards left out: a rule that calls every case a hazard would prove nothing."""
-    compared = holds_over(rule, name, EXAMPLES)
-    assert compared >= 10_000
+    assert holds_over(rule, name, EXAMPLES) >= 10_000
 
 
 @pytest.mark.soak
@@ -132,12 +128,7 @@ def test_a_rule_without_its_underflow_term_is_caught(rule: str, name: str) -> No
         drawn = Batch(value, torch.zeros(value.shape, dtype=torch.float64), [[Fraction(0)] * WIDTH] * CASES)
     else:
         drawn = batch(rule, storage, 1, spread="none", where=(lowest, storage.min_exponent - 1))
-
-    def without(row: Format) -> Format:
-        # Ever smaller numbers: the same roundoff, and no η.
-        return replace(row, min_exponent=-5000)
-
-    blind = replace(numerics, storage=without(storage), opmath=without(numerics.opmath), accumulation=without(numerics.accumulation))
+    blind = in_other_formats(numerics, min_exponent=-5000)  # ever smaller numbers: the same roundoff, and no η
     assert not outcome(rule, drawn, numerics, 1).violations
     assert outcome(rule, drawn, blind, 1).violations
 
@@ -146,22 +137,14 @@ def test_a_rule_without_its_underflow_term_is_caught(rule: str, name: str) -> No
 def test_flushing_is_covered_and_a_rule_that_ignores_it_is_caught(rule: str) -> None:
     """fp32 with flushing switched on: subnormal operands, and results, come out as zero."""
     storage = format_named("fp32")
-    flushing = replace(honest("fp32"), elementwise_flushes=True, flushing=frozenset({"any"}), running=_flushed)
+    flushing = replace(honest("fp32"), elementwise_flushes=True, flushing=frozenset({"any"}), running=flushed)
     drawn = batch(rule, storage, 3, spread="none", where=(storage.min_exponent - 23, storage.min_exponent + 2) if rule != "softmax" else (0, 6))
     if rule == "softmax":
         drawn.value[:, 0] = 0.0
 
-    with _flushed():
+    with flushed():
         value = module_named(rule, storage, 3)(drawn.value.squeeze(-1)).unsqueeze(-1)
 
     assert not outcome(rule, drawn, flushing, 3, value=value).violations
     if rule in ("gelu", "gelu-tanh", "silu"):  # in the others ε hides what is flushed, or the kernel (oneMKL's) keeps it
         assert outcome(rule, drawn, replace(flushing, elementwise_flushes=False), 3, value=value).violations
-
-
-class _flushed:  # noqa: N801
-    def __enter__(self) -> None:
-        torch.set_flush_denormal(True)
-
-    def __exit__(self, *raised: object) -> None:
-        torch.set_flush_denormal(False)

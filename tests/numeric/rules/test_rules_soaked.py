@@ -15,9 +15,10 @@ from torch import Tensor
 
 from numeric.arithmetics import Hazards, WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import dense_layer, stored
-from numeric.formats import Format, format_named, modes_named
+from numeric.formats import format_named, modes_named
 from numeric.machine import BATCH, ErrorModel, probe
 from tests.numeric.formats.drawn_operands import NAMES, Draw, draw
+from tests.numeric.rules.drawn_columns import halved
 
 K = 5
 UNIT = 1074
@@ -85,16 +86,14 @@ def by_case(numbers: list[int], size: int) -> Iterator[list[int]]:
         yield numbers[start : start + size]
 
 
-def sums(bench: Bench) -> Trial:
+def sums(bench: Bench, sign: int = 1) -> Trial:
     x = bench.numbers(BATCH, 4, 1)
     y = bench.beside(x)
-    return Trial(x.held + y.held, [a + b for a, b in zip(x.true, y.true, strict=True)], None, UNIT + 8)
+    return Trial(x.held + y.held if sign > 0 else x.held - y.held, [a + sign * b for a, b in zip(x.true, y.true, strict=True)], None, UNIT + 8)
 
 
 def differences(bench: Bench) -> Trial:
-    x = bench.numbers(BATCH, 4, 1)
-    y = bench.beside(x)
-    return Trial(x.held - y.held, [a - b for a, b in zip(x.true, y.true, strict=True)], None, UNIT + 8)
+    return sums(bench, -1)
 
 
 def outer_products(bench: Bench) -> Trial:
@@ -190,15 +189,6 @@ def judge(trial: Trial, tally: Tally, found: Hazards) -> None:
 @cache
 def numerics_of(name: str) -> ErrorModel:
     return probe(modes_named([name])[0], shapes=((K, K), (1, K), (2, 2))).layer
-
-
-def halved(numerics: ErrorModel) -> ErrorModel:
-    """The planted liar: half of every roundoff, and so of every underflow."""
-
-    def more(row: Format) -> Format:
-        return replace(row, significand_bits=row.significand_bits + 1)
-
-    return replace(numerics, storage=more(numerics.storage), accumulation=more(numerics.accumulation), opmath=more(numerics.opmath))
 
 
 def soaked(rule: Rule, name: str, numerics: ErrorModel, *, until: Callable[[Tally], bool]) -> Tally:

@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from numeric.cells import Cell, measure_cell
 from numeric.machine import BATCH, ProbedMode
 from numeric.scenarios import all_scenarios, scenarios_named
-from numeric.sides import Batch, block_in_format
-from numeric.sides.variant import VARIANTS
+from numeric.sides import Batch
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import measured
 
 
 def draw(name: str, subject: TrainedBlock, probed: ProbedMode, cases: int = 64, seed: int = 0) -> Batch:
@@ -71,8 +70,7 @@ def test_optimised_contexts_cancel(block_id: str, blocks: dict[str, TrainedBlock
         a = layer(cases.kept.float(), cases.query.float())
         return a.norm(dim=-1), (layer(cases.context.float(), cases.query.float()) - a).norm(dim=-1)
 
-    (scenario,) = scenarios_named(["random"])
-    as_drawn = scenario.draw(subject, machine["fp64"].mode.range, 64, torch.Generator().manual_seed(0))
+    as_drawn = draw("random", subject, machine["fp64"])
     half = as_drawn.context.shape[1] // 2
     before = sizes(Batch(as_drawn.context, as_drawn.context[:, :half], as_drawn.query))
     after = sizes(draw("cancelling", subject, machine["fp64"]))
@@ -83,9 +81,7 @@ def test_optimised_contexts_cancel(block_id: str, blocks: dict[str, TrainedBlock
 
 
 def test_what_is_spoiled_is_refused_by_name_and_its_neighbours_are_judged(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    (scenario,) = scenarios_named(["non_finite"])
-    probed, subject = machine["bf16"], blocks["attention"]
-    found = measure_cell(Cell(subject, block_in_format(subject.model.block, probed), probed, VARIANTS[0], scenario, BATCH), 0)
+    found = measured(blocks["attention"], machine["bf16"], scenario="non_finite", cases=BATCH)
     assert found.verdict is Verdict.HOLDS
     assert (found.judged.reason[1::2] == "NonFiniteInput").all()
     assert (found.judged.reason[0::2] == "").all()

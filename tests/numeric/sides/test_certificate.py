@@ -59,8 +59,7 @@ def test_the_update_agrees_with_mpmath(variant_id: str) -> None:
     W, _, z, a = operands(5)
     variant = variants_named([variant_id])[0]
     za, aa = ball([[x] for x in z]), ball([[x] for x in a])
-    saved, ctx.prec = ctx.prec, balls.BITS
-    try:
+    with ctx.workprec(balls.BITS):
         found = variant.update(ball(W), formulas.context_vector(za, aa), aa).entries()
         with mpmath.workprec(400):
             delta = mpmath.matrix(z) - mpmath.matrix(a)
@@ -70,8 +69,6 @@ def test_the_update_agrees_with_mpmath(variant_id: str) -> None:
         for entry, text in zip(found, texts, strict=True):
             assert abs(entry - arb(text)) < arb(2) ** -250
             assert not abs(entry * (1 + arb(2) ** -200) - arb(text)) < arb(2) ** -250
-    finally:
-        ctx.prec = saved
 
 
 def test_both_exact_sides_must_agree() -> None:

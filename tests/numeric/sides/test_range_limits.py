@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from numeric.cells import Cell, Measurement, measure_cell
 from numeric.formats import MODES
 from numeric.machine import ProbedMode
-from numeric.scenarios import scenarios_named
-from numeric.sides import Variant, block_in_format
+from numeric.sides import Variant, judging
 from numeric.sides.range_limits import range_losses, well_inside
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
+from tests.numeric.measuring import measured
 
 TIMID = 0.01
 """The share of such cases that may be refused."""
@@ -20,15 +19,10 @@ CASES = 2048
 ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
 
 
-def near_zero(trained: TrainedBlock, probed: ProbedMode, variant: Variant) -> Measurement:
-    (scenario,) = scenarios_named(["near_zero"])
-    return measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, variant, scenario, CASES), 0)
-
-
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 @pytest.mark.parametrize("name", ON_A_CPU)
 def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Variant, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    judged = near_zero(blocks["attention"], machine[name], variant).judged
+    judged = measured(blocks["attention"], machine[name], variant, "near_zero", CASES).judged
     inside, refused = judged.well_inside, judged.reason != ""
     assert inside.sum() > CASES / 8, "most distances of some format lie outside, but not so many"
     assert (inside & refused).sum() <= TIMID * inside.sum()
@@ -39,12 +33,11 @@ def test_what_lies_well_inside_is_hardly_ever_refused(name: str, variant: Varian
 
 def test_a_timid_prediction_is_noticed(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted negative: cases refused from ‖a‖ = 2^-20 on, far above where fp32 has its limit."""
-    honest = "numeric.sides.judging._reasons"
-    from numeric.sides import judging
-
     real = judging._reasons
-    monkeypatch.setattr(honest, lambda sides: np.where(sides.a.double().norm(dim=-1).numpy() < 2.0**-20, "NormUnderflow", real(sides)).astype(object))
-    judged = near_zero(blocks["attention"], machine["fp32"], VARIANTS[0]).judged
+    monkeypatch.setattr(
+        judging, "_reasons", lambda sides: np.where(sides.a.double().norm(dim=-1).numpy() < 2.0**-20, "NormUnderflow", real(sides)).astype(object)
+    )
+    judged = measured(blocks["attention"], machine["fp32"], VARIANTS[0], "near_zero", CASES).judged
     inside, refused = judged.well_inside, judged.reason != ""
     assert (inside & refused).sum() > TIMID * inside.sum()
 

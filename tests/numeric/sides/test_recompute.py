@@ -13,30 +13,30 @@ from numeric.architecture import ContextualBlock
 from numeric.arithmetics import WithRadius, ball, exact, hazards
 from numeric.arithmetics.balls import BITS
 from numeric.arithmetics.value_and_radius import from_module
-from numeric.cells import Cell, measure_cell
+from numeric.cells import Measurement, Scenario, measure_cell
 from numeric.formats import MODES
 from numeric.machine import ProbedMode
 from numeric.scenarios import recompute, scenarios_named
-from numeric.sides import Batch, block_in_format, in_format, measure_sides, sides
+from numeric.sides import Batch, measure_sides, sides
 from numeric.sides.passes import Patch, patched_forward
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic import formulas
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import a_cell, drawn
 
 (SCENARIO,) = scenarios_named(["recompute"])
 PLAIN = ["fp64", "fp32", "bf16", "fp16"]
 
 
-def a_cell(trained: TrainedBlock, probed: ProbedMode, cases: int = 512) -> Cell:
-    return Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], SCENARIO, cases)
+def measured(trained: TrainedBlock, probed: ProbedMode, scenario: Scenario = SCENARIO) -> Measurement:
+    return measure_cell(replace(a_cell(trained, probed, cases=512), scenario=scenario), 0)
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     probed = machine[name]
-    block = block_in_format(blocks["attention"].model.block, probed)
-    cases = in_format(block, SCENARIO.draw(blocks["attention"], probed.mode.range, 64, torch.Generator().manual_seed(3)), probed)
+    block, cases = drawn(blocks["attention"], probed, 64, 3, "recompute")
     found = measure_sides(block, cases, VARIANTS[0], probed, SCENARIO.attend)
     assert bool((found.again != found.a).any())
     W, z, a = (exact(x, probed.update, hazards(64)) for x in (block.first.weight.detach(), found.z.unsqueeze(-1), found.a.unsqueeze(-1)))
@@ -44,8 +44,7 @@ def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, Trai
     radius = predicted.entry_radius
     W_ball = ball(W.value.double().tolist())
     noticed = 0
-    saved, ctx.prec = ctx.prec, BITS
-    try:
+    with ctx.workprec(BITS):
         for case in range(0, 64, 5):
             z_ball, a_ball, again = (ball([[x] for x in t[case].double().tolist()]) for t in (found.z, found.a, found.again))
             true = formulas.perturbation(W_ball, formulas.context_vector(z_ball, a_ball), a_ball, again - a_ball).entries()
@@ -55,14 +54,12 @@ def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, Trai
             # The planted negative: one of the two terms alone is not inside, wherever there is a move.
             alone = (W_ball @ (again - a_ball)).entries()
             noticed += not all(abs(arb(x) - y) <= arb(r) for x, y, r in zip(ours, alone, theirs, strict=True))
-    finally:
-        ctx.prec = saved
     assert noticed > 0
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    judged = measure_cell(a_cell(blocks["attention"], machine[name]), 0).judged
+    judged = measured(blocks["attention"], machine[name]).judged
     relative = judged.moved / judged.effect
     level = np.arange(len(relative)) % recompute.LEVELS
     near, far = (np.median(relative[(level == which) & (judged.reason == "")]) for which in (recompute.LEVELS - 1, 0))
@@ -74,7 +71,7 @@ def test_the_move_grows_as_the_query_shrinks(name: str, blocks: dict[str, Traine
 def test_a_prediction_that_is_left_out_is_a_violation(
     name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
+    right = measured(blocks["attention"], machine[name])
     assert right.verdict is Verdict.HOLDS
     assert right.moves_noticed > 0
     true = sides._moved
@@ -84,7 +81,7 @@ def test_a_prediction_that_is_left_out_is_a_violation(
         return from_module(torch.zeros_like(moved.value), moved.entry_radius, moved)
 
     monkeypatch.setattr(sides, "_moved", left_out)
-    wrong = measure_cell(a_cell(blocks["attention"], machine[name]), 0)
+    wrong = measured(blocks["attention"], machine[name])
     assert wrong.verdict is Verdict.VIOLATED
     assert wrong.counts[Verdict.VIOLATED] >= right.moves_noticed
 
@@ -96,7 +93,7 @@ def test_a_prediction_with_the_row_of_the_full_output_is_a_violation(
     """The claim's own mutant: zᵀε in place of aᵀε."""
     transpose, norm = formulas.transpose, formulas.squared_norm
     monkeypatch.setattr(formulas, "perturbation", lambda W, delta, a, e: (W @ delta) @ (transpose(a + delta) @ e / norm(a)) + W @ e)
-    assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).verdict is Verdict.VIOLATED
+    assert measured(blocks["attention"], machine[name]).verdict is Verdict.VIOLATED
 
 
 def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
@@ -106,8 +103,7 @@ def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBl
         weights = {"network.0.weight": block.first.weight.detach().expand(len(cases.query), -1, -1)}
         return patched_forward(block, cases.kept, cases.query, Patch(weights), probed).attended
 
-    cell = replace(a_cell(blocks["attention"], machine["fp32"]), scenario=replace(SCENARIO, attend=same))
-    found = measure_cell(cell, 0)
+    found = measured(blocks["attention"], machine["fp32"], replace(SCENARIO, attend=same))
     assert not found.judged.moved.any()
     assert found.counts[Verdict.HOLDS] == 512
     assert found.verdict is Verdict.VACUOUS
@@ -115,7 +111,7 @@ def test_a_cell_in_which_nothing_moves_shows_nothing(blocks: dict[str, TrainedBl
 
 @pytest.mark.parametrize("name", [mode.id for mode in MODES if mode.inputs is None and mode.id != "fp16-reduced" and "cpu" in mode.runs_on])
 def test_every_mode_that_reaches_far_enough_tests_the_prediction(name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    assert measure_cell(a_cell(blocks["attention"], machine[name]), 0).moves_noticed > 0
+    assert measured(blocks["attention"], machine[name]).moves_noticed > 0
 
 
 def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
@@ -140,12 +136,10 @@ def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
 def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
     blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = block_in_format(blocks["attention"].model.block, machine["fp32"])
-    (scenario,) = scenarios_named(["recompute"])
+    block, cases = drawn(blocks["attention"], machine["fp32"], 64, 0, "recompute")
 
     def radius() -> Tensor:
-        drawn = in_format(block, scenario.draw(blocks["attention"], machine["fp32"].mode.range, 64, torch.Generator().manual_seed(0)), machine["fp32"])
-        return measure_sides(block, drawn, VARIANTS[0], machine["fp32"], scenario.attend).right.first_layer.radius
+        return measure_sides(block, cases, VARIANTS[0], machine["fp32"], SCENARIO.attend).right.first_layer.radius
 
     plain, predicted = radius(), sides._moved
 

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock
-from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY
-from numeric.cells import Cell, measure_cell
 from numeric.formats import modes_named, torch_dtype
 from numeric.machine import ProbedMode, probing, questions
-from numeric.scenarios import scenarios_named
-from numeric.sides import Batch, Judged, block_in_format, judge, measure_sides
+from numeric.sides import Batch, Judged, judge, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import allowed, measured
 
 NARROW_LAYER = {"fp64": 30.0, "fp32": 30.0, "bf16": 8.0, "fp16": 8.0}
 """Width 32 to 128: the median of ‖bound‖∞/‖error‖∞ is to be no larger."""
@@ -32,8 +30,7 @@ EXPECTED = 6.0
 @pytest.mark.parametrize("name", NARROW_LAYER)
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
 def test_at_width_32(block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    trained, probed = blocks[block_id], machine[name]
-    found = measure_cell(Cell(trained, block_in_format(trained.model.block, probed), probed, VARIANTS[0], scenarios_named(["random"])[0], 1024), 0)
+    found = measured(blocks[block_id], machine[name], cases=1024)
     assert found.verdict is Verdict.HOLDS
     assert 1 <= np.median(found.judged.bound / found.judged.error) <= NARROW_LAYER[name]
 
@@ -73,13 +70,3 @@ def test_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 <= np.median(joined(judged, "bound") / error) <= WIDE_LAYER[name]
     assert 1 <= np.median(joined(judged, "expected") / error) <= EXPECTED
     assert (joined(judged, "expected_ratio") > 1).sum() <= allowed(len(error))
-
-
-def allowed(cases: int) -> int:
-    """The least k that a binomial count of exceedances exceeds with a probability of at most 2^-20."""
-    below = 0.0
-    for k in range(cases + 1):
-        below += math.comb(cases, k) * FAILURE_PROBABILITY**k * (1 - FAILURE_PROBABILITY) ** (cases - k)
-        if 1 - below <= 2.0**-20:
-            return k
-    return cases

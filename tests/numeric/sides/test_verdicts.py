@@ -51,12 +51,25 @@ def verdict(*args: object, **kwargs: object) -> tuple[str, str]:
     return judged.verdict[0], judged.reason[0]
 
 
-def test_inside_a_sharp_bound_holds() -> None:
-    assert verdict(side(1.0, 0.1), side(1.15, 0.1)) == (Verdict.HOLDS, "")
+EARNED = {
+    "inside a sharp bound": (Verdict.HOLDS, side(1.0, 0.1), side(1.15, 0.1)),
+    "no error and no bound": (Verdict.HOLDS, side(1.0, 0.0), side(1.0, 0.0)),
+    "outside the bound": (Verdict.VIOLATED, side(1.0, 0.1), side(1.25, 0.1)),
+    "outside the bound at the output alone": (Verdict.VIOLATED, side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.25, 0.1)),
+    "an infinite bound": (Verdict.VACUOUS, side(1.0, math.inf), side(1.0, 0.1)),
+    "a bound that is no number": (Verdict.VACUOUS, side(1.0, math.nan), side(1.0, 0.1)),
+}
 
 
-def test_outside_the_bound_is_violated() -> None:
-    assert verdict(side(1.0, 0.1), side(1.25, 0.1)) == (Verdict.VIOLATED, "")
+@pytest.mark.parametrize("what", EARNED)
+def test_a_word_is_earned(what: str) -> None:
+    expected, left, right = EARNED[what]
+    assert verdict(left, right) == (expected, "")
+
+
+@pytest.mark.parametrize("effect", [0.2, 0.0])
+def test_a_bound_as_wide_as_the_effect_is_vacuous(effect: float) -> None:
+    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=effect)[0] == Verdict.VACUOUS
 
 
 @pytest.mark.parametrize(("moved", "expected", "noticed"), [(0.5, Verdict.HOLDS, True), (0.25, Verdict.VIOLATED, True), (-0.5, Verdict.VIOLATED, True)])
@@ -82,24 +95,6 @@ def test_an_output_that_could_not_show_a_wrong_update_is_told() -> None:
         judged = judge(sides(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.0, 0.1), output_change=change))
         assert judged.output_resolution[0] == pytest.approx(expected)
         assert judged.verdict[0] == Verdict.HOLDS
-
-
-def test_outside_the_bound_at_the_output_alone_is_violated() -> None:
-    assert verdict(side(1.0, 0.1, 0.0, 0.1), side(1.0, 0.1, 0.25, 0.1)) == (Verdict.VIOLATED, "")
-
-
-def test_a_bound_as_wide_as_the_effect_is_vacuous() -> None:
-    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.2)[0] == Verdict.VACUOUS
-    assert verdict(side(1.0, 0.1), side(1.0, 0.1), effect=0.0)[0] == Verdict.VACUOUS
-
-
-def test_no_error_and_no_bound_holds() -> None:
-    assert verdict(side(1.0, 0.0), side(1.0, 0.0)) == (Verdict.HOLDS, "")
-
-
-@pytest.mark.parametrize("radius", [math.inf, math.nan])
-def test_a_bound_that_is_not_finite_is_never_a_pass(radius: float) -> None:
-    assert verdict(side(1.0, radius), side(1.0, 0.1)) == (Verdict.VACUOUS, "")
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])

@@ -7,12 +7,11 @@ from torch import Tensor, nn
 
 from numeric import ContextualBlock, LargestOnly, Product, WeightedSum
 from numeric.architecture import asked_shapes
-from numeric.cells import Cell, measure_cell, variant_of
+from numeric.cells import variant_of
 from numeric.formats import modes_named
 from numeric.machine import probe
-from numeric.scenarios import scenarios_named
-from numeric.sides import block_in_format
 from numeric.user_blocks import own_block
+from tests.numeric import measuring
 
 D, M = 4, 6
 
@@ -84,8 +83,4 @@ EXPERTS = ["router", "one.0", "other.0"]
 def measured(variant: str, made: ContextualBlock, update: Callable[..., object] | None = None):
     subject = own_block("mine", made, update=update)
     (mode,) = modes_named(["fp64"])
-    module = subject.model.block
-    probed = probe(mode, **asked_shapes([module]))
-    return measure_cell(
-        Cell(subject, block_in_format(subject.model.block, probed), probed, variant_of(subject, variant), scenarios_named(["random"])[0], 128), 0
-    )
+    return measuring.measured(subject, probe(mode, **asked_shapes([subject.model.block])), variant_of(subject, variant), cases=128)

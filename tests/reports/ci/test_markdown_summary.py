@@ -26,10 +26,8 @@ class Read(HTMLParser):
         super().__init__()
         self.elements: list[str] = []
         self.attributes: list[str] = []
-        self.cells: list[str] = []
         self.texts: list[str] = []
-        rendered = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(markdown)
-        self.feed(rendered)
+        self.feed(MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(markdown))
         self.close()
 
     def handle_starttag(self, tag, attrs):
@@ -77,7 +75,8 @@ def test_a_run_that_did_not_finish_says_so():
     assert "exit status 130, not finished" in text
 
 
-def test_missing_cases_are_told():
+def test_cases_that_disagree_are_the_verdict_and_missing_ones_are_told():
+    assert summary(samples.record(), ["a/cell"]).startswith("# ! Not to be trusted")
     assert "The cases themselves are not in the run's folder" in summary(samples.record(), cases_missing=True)
     assert "The cases themselves" not in summary(samples.record())
 
@@ -105,10 +104,6 @@ def test_a_text_is_escaped_as_by_hand(text):
 def test_a_ratio_that_is_no_number_is_nearest_of_all():
     run = samples.record(cells=[samples.cell(scenario=name, worst_ratio=worst) for name, worst in {"a": 0.3, "b": float("nan"), "c": 0.5}.items()])
     assert re.findall(r"/(\w) \| (\S+)", summary(run).split("nearest to their bounds")[1].split("## ")[0]) == [("b", "NaN"), ("c", "0.50"), ("a", "0.30")]
-
-
-def test_cases_that_disagree_are_the_verdict():
-    assert summary(samples.record(), ["a/cell"]).startswith("# ! Not to be trusted")
 
 
 @pytest.mark.parametrize("evil", hostile.EVIL)
@@ -148,12 +143,9 @@ def test_rows_that_do_not_fit_are_left_out_and_counted():
     assert left_out > 0
     assert text.count("| cells: ") + left_out == number
     assert "## What was not checked" in text
-
-
-def test_a_summary_that_fits_leaves_out_nothing():
-    text = summary(many_violations(40))
-    assert "left out" not in text
-    assert text.count("| cells: ") == 40
+    fits = summary(many_violations(40))
+    assert "left out" not in fits
+    assert fits.count("| cells: ") == 40
 
 
 def test_a_text_without_an_end_is_cut_and_says_by_how_much():

@@ -9,7 +9,8 @@ from reports.record import Experiments, RunRecord
 from reports.record.experiments import DynamicsRecord
 from tests import experiment_samples
 from tests import report_samples as samples
-from tests.reports.test_page import IMAGE, SCRIPT, Tree
+from tests.reports.hostile import IMAGE, SCRIPT
+from tests.reports.test_page import Tree
 from verify.exit_status import FAILED, HELD, exit_status
 
 MOST = 8192
@@ -18,11 +19,6 @@ MOST = 8192
 
 def run_with(*rows: DynamicsRecord) -> RunRecord:
     return samples.record(experiments=Experiments(dynamics=list(rows)))
-
-
-def in_two_formats(block: str) -> DynamicsRecord:
-    both = [experiment_samples.dynamics(format=name).formats[0] for name in ("fp64", "fp32")]
-    return DynamicsRecord(block=block, tokens=50, formats=both)
 
 
 def test_what_holds_is_told_with_its_figures():
@@ -40,11 +36,8 @@ def test_what_holds_is_told_with_its_figures():
 
 
 def test_each_place_is_the_worst_of_its_formats():
-    good, bad = (
-        experiment_samples.dynamics(format="fp64").formats[0],
-        experiment_samples.dynamics(moved=experiment_samples.identity(worst=0.875), reversed=77.5).formats[0],
-    )
-    text = Tree(render(run_with(DynamicsRecord(block="gru", tokens=50, formats=[good, bad])))).text
+    good, bad = experiment_samples.dynamics(format="fp64"), experiment_samples.dynamics(moved=experiment_samples.identity(worst=0.875), reversed=77.5)
+    text = Tree(render(run_with(DynamicsRecord(block="gru", tokens=50, formats=good.formats + bad.formats)))).text
     assert "gru 0.88 0.61" in text
     assert "8,044 78 30,546" in text
 
@@ -105,7 +98,8 @@ def test_a_curve_that_cannot_be_drawn_leaves_the_others():
 
 
 def test_nine_blocks_in_two_formats_stay_small():
-    rows = [in_two_formats(f"block-{i}") for i in range(9)]
+    both = [experiment_samples.dynamics(format=name).formats[0] for name in ("fp64", "fp32")]
+    rows = [DynamicsRecord(block=f"block-{i}", tokens=50, formats=both) for i in range(9)]
     assert len(render(run_with(*rows)).encode()) - len(render(samples.record()).encode()) < MOST
 
 

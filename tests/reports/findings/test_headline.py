@@ -18,6 +18,8 @@ from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 HELD = "Everything that was checked held"
+CONTRADICTED = {"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False}
+"""By ball arithmetic."""
 
 
 def told(**changes: object) -> str:
@@ -75,16 +77,17 @@ def test_nothing_was_checked():
     assert (verdict.standing, verdict.sentence) == (RunStanding.NOTHING, "Nothing was checked.")
 
 
-def test_no_claims_no_word_of_a_proof():
-    verdict = headline(samples.record(claims=[]))
-    assert verdict.sentence == f"{HELD}: 4,096 cases inside their bounds."
-    assert "No claim was put to the prover." in verdict.unchecked
-
-
-def test_no_cells_no_word_of_a_bound():
-    verdict = headline(samples.record(cells=[]))
-    assert verdict.sentence == f"{HELD}: 1 claim proved for all sizes."
-    assert "No block was measured in any format." in verdict.unchecked
+@pytest.mark.parametrize(
+    ("part", "said", "unchecked"),
+    [
+        ("claims", "4,096 cases inside their bounds", "No claim was put to the prover."),
+        ("cells", "1 claim proved for all sizes", "No block was measured in any format."),
+    ],
+)
+def test_without_claims_no_word_of_a_proof_and_without_cells_none_of_a_bound(part, said, unchecked):
+    verdict = headline(samples.record(**{part: []}))
+    assert verdict.sentence == f"{HELD}: {said}."
+    assert unchecked in verdict.unchecked
 
 
 def test_a_claim_shown_for_some_sizes_is_not_proved_for_all():
@@ -125,14 +128,10 @@ def test_a_violation_in_an_interrupted_run_says_both():
         ({"claims": [samples.claim(kernel=Kernel(status="failed"))]}, "kernel did not accept theorem-2.2"),
         ({"cells": [samples.cell(mutant_verdict=Verdict.HOLDS)]}, "1 cell let a planted wrong update pass"),
         ({"cells": [samples.cell(worst_ratio=samples.NAN)]}, "not a number"),
-        ({"cells": [samples.cell(resolution=1.0)]}, "without a case that could have noticed a wrong update"),
-        ({"cells": [samples.cell(resolution=None)]}, "without a case that could have noticed a wrong update"),
-        ({"cells": [samples.cell(worst_ratio=None)]}, "without a case that could have noticed a wrong update"),
-        ({"cells": [samples.cell(resolution=samples.NAN)]}, "without a case that could have noticed a wrong update"),
-        ({"cells": [samples.cell(cases=0, counts=Counts())]}, "without a case that could have noticed a wrong update"),
-        (
-            {"cells": [samples.cell(certified={"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False})]},
-            "ball arithmetic contradicts",
+        ({"cells": [samples.cell(certified=CONTRADICTED)]}, "ball arithmetic contradicts"),
+        *(
+            ({"cells": [samples.cell(**blind)]}, "without a case that could have noticed a wrong update")
+            for blind in (*({"resolution": x} for x in (1.0, None, samples.NAN)), {"worst_ratio": None}, {"cases": 0, "counts": Counts()})
         ),
     ],
 )
@@ -210,18 +209,13 @@ def test_cells_that_could_not_be_judged_are_not_counted_as_held():
     assert "4,096 cases refused, as their operands foretold, with no reason recorded." in verdict.unchecked
 
 
-def test_cases_without_a_verdict_are_told():
+def test_cases_without_a_verdict_and_checks_that_had_no_planted_negative_are_told():
     assert "96 cases without a verdict." in told(cells=[samples.cell(counts=Counts(holds=4000))])
-
-
-def test_checks_that_had_no_planted_negative_are_told():
     assert "In 1 cell no wrong update was planted" in told(cells=[samples.cell(mutant_verdict=None)])
     assert "In 1 cell the planted wrong update went unnoticed in 6 of 4,096 cases that hold." in told(cells=[samples.cell(mutant_caught=4090)])
     assert "unnoticed" not in told()
     assert "For 1 claim no false variant was tried" in told(claims=[samples.claim(mutants=[])])
-
-
-def test_outputs_that_could_not_show_a_wrong_update_are_told():
+    # An output that could not show a wrong update is told too.
     assert "in 96 of 4,096 cases that hold; there only the first dense layer tests it." in told(cells=[samples.cell(output_blind=96)])
 
 
@@ -243,8 +237,7 @@ def test_a_skipped_claim_is_told():
 
 def test_balls_do_not_blame_the_bound_of_a_cell_with_a_violated_case() -> None:
     """A wrong update explains why its side lies outside its radius; a cell without a violated case has nothing else to explain it."""
-    certified = {"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False}
-    wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=2.0, counts=Counts(holds=1, violated=1), cases=2, certified=certified)
+    wrong = samples.cell(verdict=Verdict.VIOLATED, worst_ratio=2.0, counts=Counts(holds=1, violated=1), cases=2, certified=CONTRADICTED)
     assert not any("ball arithmetic" in line for line in doubts(samples.record(cells=[wrong])))
-    alone = samples.cell(verdict=Verdict.VIOLATED, certified=certified)
+    alone = samples.cell(verdict=Verdict.VIOLATED, certified=CONTRADICTED)
     assert any("ball arithmetic" in line for line in doubts(samples.record(cells=[alone])))

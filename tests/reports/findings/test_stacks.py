@@ -10,20 +10,8 @@ from tests import report_samples as samples
 
 def a_stack(**changes: object) -> StackRecord:
     replay = ReplayRecord(kept=0, apart=[1e-16, 2e-16], planted={"left out": 0.5})
-    return StackRecord(
-        **{
-            "block": "deep",
-            "prompts": 4,
-            "limit": 1e-12,
-            "replays": [replay],
-            "tokens": 3,
-            "distinct": 2.5,
-            "same": 4,
-            "apart": 1e-16,
-            "planted_same": 0,
-            **changes,
-        }
-    )
+    figures = {"prompts": 4, "limit": 1e-12, "tokens": 3, "distinct": 2.5, "same": 4, "apart": 1e-16, "planted_same": 0}
+    return StackRecord(**{"block": "deep", "replays": [replay], **figures, **changes})
 
 
 def a_norm(**changes: object) -> PostNormRecord:

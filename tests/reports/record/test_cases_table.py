@@ -14,10 +14,17 @@ from reports.record.cases_table import SCHEMA, CaseColumns, CasesWriter, as_tabl
 from tests import report_samples as samples
 
 ODD = np.array([0.0, -0.0, 5e-324, np.inf, -np.inf, np.nan, np.nextafter(1, 2), -np.nan]).view(np.float64)
+REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
 
 
 def odd_cases(words: str = "HOLDS") -> CaseColumns:
     return CaseColumns(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
+
+
+def write(folder: Path, *cells: str, words: str = "HOLDS") -> None:
+    with CasesWriter(folder) as writer:
+        for cell in cells:
+            writer.append(cell, odd_cases(words))
 
 
 def bits(values) -> list[int]:
@@ -26,11 +33,10 @@ def bits(values) -> list[int]:
 
 def test_every_bit_comes_back(tmp_path):
     given = odd_cases()
-    with CasesWriter(tmp_path) as writer:
-        writer.append("one", given)
+    write(tmp_path, "one")
     ((cell, table),) = read_cells(tmp_path)
     assert cell == "one"
-    for name in ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution"):
+    for name in REALS:
         assert bits(table[name].to_numpy()) == bits(getattr(given, name)), name
     assert table["case"].to_pylist() == list(range(8))
     assert table["verdict"].to_pylist() == list(given.verdict)
@@ -50,8 +56,7 @@ def test_one_row_group_a_cell_and_the_declared_columns(tmp_path):
 
 
 def test_only_the_wanted_columns_are_read(tmp_path):
-    with CasesWriter(tmp_path) as writer:
-        writer.append("one", odd_cases())
+    write(tmp_path, "one")
     ((_, table),) = read_cells(tmp_path, ["ratio"])
     assert table.column_names == ["cell", "ratio"]
 
@@ -77,10 +82,7 @@ def test_a_digest_is_of_every_bit_and_word():
     tables = []
     for changed in (
         cases,
-        *(
-            dataclasses.replace(cases, **{name: -getattr(cases, name)})
-            for name in ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
-        ),
+        *(dataclasses.replace(cases, **{name: -getattr(cases, name)}) for name in REALS),
         dataclasses.replace(cases, verdict=["VIOLATED", *cases.verdict[1:]]),
         dataclasses.replace(cases, reason=list(cases.reason)[::-1]),
     ):
@@ -112,8 +114,7 @@ with tests.CasesWriter(Path({str(tmp_path)!r})) as writer:
     assert done.returncode == -9
     assert not (tmp_path / "cases.parquet").exists()
     assert {cell for cell, _ in read_cells(tmp_path)} == {"one", "two"}
-    with CasesWriter(tmp_path) as writer:
-        writer.append("three", odd_cases())
+    write(tmp_path, "three")
     assert {cell for cell, _ in read_cells(tmp_path)} == {"one", "two", "three"}
 
 
@@ -127,25 +128,20 @@ def test_an_interrupted_run_keeps_its_cells_and_is_resumed(tmp_path):
         interrupted()
     with pq.ParquetFile(tmp_path / "cases.parquet") as file:
         assert file.metadata.num_rows == len(ODD)
-    with CasesWriter(tmp_path) as writer:
-        writer.append("two", odd_cases())
-    with CasesWriter(tmp_path) as writer:
-        writer.append("two", odd_cases("VIOLATED"))
+    write(tmp_path, "two")
+    write(tmp_path, "two", words="VIOLATED")
     words = {cell: table["verdict"][0].as_py() for cell, table in read_cells(tmp_path)}
     assert words == {"one": "HOLDS", "two": "VIOLATED"}, "the last word on a cell counts, and the others stay"
 
 
 def test_the_same_cells_give_the_same_file_in_any_order(tmp_path):
     for folder, order in (("a", ("one", "two")), ("b", ("two", "one"))):
-        with CasesWriter(tmp_path / folder) as writer:
-            for cell in order:
-                writer.append(cell, odd_cases())
+        write(tmp_path / folder, *order)
     assert (tmp_path / "a" / "cases.parquet").read_bytes() == (tmp_path / "b" / "cases.parquet").read_bytes()
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path):
-    with CasesWriter(tmp_path) as writer:
-        writer.append("one", odd_cases())
+    write(tmp_path, "one")
     path = tmp_path / "cases.parquet"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DamagedRun, match=r"DamagedRun: .*cases\.parquet"):
@@ -153,8 +149,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path):
 
 
 def test_a_file_with_other_columns_is_refused(tmp_path):
-    with CasesWriter(tmp_path) as writer:
-        writer.append("one", odd_cases())
+    write(tmp_path, "one")
     path = tmp_path / "cases.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["ratio"]), path)
     with pytest.raises(DamagedRun, match="other columns"):

@@ -6,32 +6,28 @@ import pytest
 
 from reports.text import numbers
 
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (None, "–"),
-        (0.0, "0"),
-        (0.123456, "0.123"),
-        (1234.5, "1,234"),
-        (-2.5, "−2.50"),
-        (999_999.0, "1.00 × 10⁶"),
-        (3.2e-22, "3.20 × 10⁻²²"),
-        (5e-324, "4.94 × 10⁻³²⁴"),
-        (math.inf, "∞"),
-        (-math.inf, "−∞"),
-        (math.nan, "NaN"),
+INF, NAN = math.inf, math.nan
+WRITTEN = {
+    numbers.real: [
+        *((None, "–"), (0.0, "0"), (0.123456, "0.123"), (1234.5, "1,234"), (-2.5, "−2.50"), (999_999.0, "1.00 × 10⁶")),
+        *((3.2e-22, "3.20 × 10⁻²²"), (5e-324, "4.94 × 10⁻³²⁴"), (INF, "∞"), (-INF, "−∞"), (NAN, "NaN")),
     ],
-)
-def test_real(number, text):
-    assert numbers.real(number) == text
+    # A ratio is never rounded to one.
+    numbers.ratio: [(0.12, "0.12"), (0.999, "0.999"), (0.99996, "0.99996"), (1.0, "1.00"), (1.0004, "1.0004"), (5.1, "5.1"), (NAN, "NaN"), (0.0, "0")],
+    numbers.power_of_two: [
+        *((1.0, "2⁰"), (0.999, "2⁰"), (2.0**-72, "2⁻⁷²"), (2.0**-72.44, "2⁻⁷²·⁴"), (5e-324, "2⁻¹⁰⁷⁴")),
+        *((0.0, "0"), (INF, "∞"), (NAN, "NaN")),
+    ],
+    numbers.words: [("NormUnderflow", "norm underflow"), ("Singular", "singular"), ("‖a‖² = 0", "‖a‖² = 0"), ("no FMA", "no FMA")],
+    # As computers write them.
+    numbers.scientific: [(2.0**-52, "2.22e-16"), (1.0, "1.00e+00"), (-3.5e120, "-3.50e+120"), (0.0, "0.00e+00"), (INF, "∞"), (NAN, "NaN"), (None, "–")],
+    numbers.binary_exponent: [(2.0**-52, "−52.0"), (1.0, "0.0"), (3.0, "1.6"), (5e-324, "−1074.0"), (0.0, "–"), (INF, "–"), (NAN, "–")],
+}
 
 
-@pytest.mark.parametrize(
-    ("number", "text"), [(0.12, "0.12"), (0.999, "0.999"), (0.99996, "0.99996"), (1.0, "1.00"), (1.0004, "1.0004"), (5.1, "5.1"), (math.nan, "NaN"), (0.0, "0")]
-)
-def test_a_ratio_is_never_rounded_to_one(number, text):
-    assert numbers.ratio(number) == text
+@pytest.mark.parametrize(("write", "given", "text"), [(write, *row) for write, rows in WRITTEN.items() for row in rows])
+def test_it_is_written_as_by_hand(write, given, text):
+    assert write(given) == text
 
 
 def test_the_neighbours_of_one_do_not_look_like_one():
@@ -46,35 +42,14 @@ def test_a_share_is_all_or_nothing_only_when_it_is(part, whole, text):
     assert numbers.share(part, whole) == text
 
 
-POWERS = [(1.0, "2⁰"), (0.999, "2⁰"), (2.0**-72, "2⁻⁷²"), (2.0**-72.44, "2⁻⁷²·⁴"), (5e-324, "2⁻¹⁰⁷⁴"), (0.0, "0"), (math.inf, "∞"), (math.nan, "NaN")]
-
-
-@pytest.mark.parametrize(("number", "text"), POWERS)
-def test_power_of_two(number, text):
-    assert numbers.power_of_two(number) == text
-
-
-@pytest.mark.parametrize(("name", "text"), [("NormUnderflow", "norm underflow"), ("Singular", "singular"), ("‖a‖² = 0", "‖a‖² = 0"), ("no FMA", "no FMA")])
-def test_a_reason_in_words(name, text):
-    assert numbers.words(name) == text
-
-
 def test_counts_and_durations():
     assert [numbers.counted(number, "cell") for number in (0, 1, 131_072)] == ["0 cells", "1 cell", "131,072 cells"]
     assert [numbers.seconds(duration) for duration in (0.042, 12.34, 250.0)] == ["0.042 s", "12.3 s", "4 min 10 s"]
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
-    [(2.0**-52, "2.22e-16"), (1.0, "1.00e+00"), (-3.5e120, "-3.50e+120"), (0.0, "0.00e+00"), (float("inf"), "∞"), (float("nan"), "NaN"), (None, "–")],
-)
-def test_numbers_as_computers_write_them(number, text):
-    assert numbers.scientific(number) == text
-
-
-@pytest.mark.parametrize(
     ("number", "places", "text"),
-    [(0.25, 3, "0.250"), (1234.56, 1, "1,234.6"), (1.0, 3, "1.000"), (0.0, 3, "0.000"), (-0.5, 1, "−0.5"), (float("inf"), 1, "∞"), (None, 1, "–")],
+    [(0.25, 3, "0.250"), (1234.56, 1, "1,234.6"), (1.0, 3, "1.000"), (0.0, 3, "0.000"), (-0.5, 1, "−0.5"), (INF, 1, "∞"), (None, 1, "–")],
 )
 def test_numbers_of_one_column(number, places, text):
     assert numbers.fixed(number, places) == text
@@ -87,10 +62,3 @@ def test_a_column_makes_no_number_look_like_a_0_or_a_1(number, places):
     shown = numbers.fixed(number, places).replace(" × 10⁻⁵", "e-5")
     assert float(shown) not in (0, 1)
     assert (float(shown) < 1) is (number < 1)
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(2.0**-52, "−52.0"), (1.0, "0.0"), (3.0, "1.6"), (5e-324, "−1074.0"), (0.0, "–"), (float("inf"), "–"), (float("nan"), "–")]
-)
-def test_powers_of_two_are_told_by_their_exponent(number, text):
-    assert numbers.binary_exponent(number) == text

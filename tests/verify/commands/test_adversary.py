@@ -10,7 +10,7 @@ from numeric.blocks import blocks_named
 from numeric.cells.replay import replayed
 from numeric.cells.witness import read_witness
 from numeric.training import cache_folder, trained
-from tests.verify.calling import plant, scratch_copy, verify
+from tests.verify.calling import planted, verify
 from verify.commands.adversary import SearchOptions, UnusableWitnessFolder, search_contexts
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 
@@ -70,14 +70,9 @@ def test_an_unknown_format_is_a_wrong_call() -> None:
 
 def test_a_planted_defect_that_random_contexts_miss_ends_with_status_1(cache: Path, tmp_path: Path) -> None:
     """The rounding of the result of a dense layer, left out of its bound."""
-    code = scratch_copy(tmp_path / "code")
     right = "return from_module(value, outward(radius + inherited, 2), x)"
-    plant(
-        code,
-        "numeric/arithmetics/value_and_radius.py",
-        right,
-        "return from_module(value, (radius + inherited - size * n.storage.unit_roundoff).clamp_min(0.0), x)",
-    )
+    wrong = "return from_module(value, (radius + inherited - size * n.storage.unit_roundoff).clamp_min(0.0), x)"
+    code = planted(tmp_path / "code", "numeric/arithmetics/value_and_radius.py", right, wrong)
     answer = verify("adversary", "--format", "fp32", "--evaluations", "512", "--device", "cpu", "--json", code=code, cwd=tmp_path, cache=cache)
     assert answer.status == FAILED
     (row,) = json.loads(answer.out)["searches"]

@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.calling import called, plant, scratch_copy, verify
+from tests.verify.calling import called, planted, verify
 
 FORMULA = "return (W @ delta) @ transpose(a) / squared_norm(a)"
 WRONG = "update = (W @ delta) @ transpose(a) / squared_norm(a)\n    return update + update / 256.0"
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def violated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Code with a wrong formula, and the witness of what it violates."""
     folder = tmp_path_factory.mktemp("planted")
-    code = scratch_copy(folder / "code")
-    plant(code, "symbolic/formulas.py", FORMULA, WRONG)
+    code = planted(folder / "code", "symbolic/formulas.py", FORMULA, WRONG)
     one = "--block", "attention", "--format", "fp32", "--variant", "formula", "--scenario", "random", "--cases", "700"
     answer = verify("stress", "--device", "cpu", *one, "--jobs", "1", "--out", str(folder / "run"), "--json", code=code, cwd=code)
     assert answer.status == 1
@@ -25,8 +24,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return code, folder / "run" / cell["witness"]
 
 
-def test_a_planted_violation_is_reproduced_bit_for_bit_in_a_fresh_process(planted: tuple[Path, Path]) -> None:
-    code, witness = planted
+def test_a_planted_violation_is_reproduced_bit_for_bit_in_a_fresh_process(violated: tuple[Path, Path]) -> None:
+    code, witness = violated
     answer = verify("replay", str(witness), "--json", code=code, cwd=code)
     assert answer.status == 1
     found = json.loads(answer.out)
@@ -40,16 +39,16 @@ def test_a_planted_violation_is_reproduced_bit_for_bit_in_a_fresh_process(plante
     assert "certified by ball arithmetic" in told.out
 
 
-def test_the_same_case_holds_once_the_formula_is_right(planted: tuple[Path, Path]) -> None:
-    answer = verify("replay", str(planted[1]), "--json")
+def test_the_same_case_holds_once_the_formula_is_right(violated: tuple[Path, Path]) -> None:
+    answer = verify("replay", str(violated[1]), "--json")
     assert answer.status == 0
     found = json.loads(answer.out)
     assert (found["verdict"], found["reproduces"], found["same_left"]) == ("HOLDS", False, True)
     assert "and is not here" in found["says"]
 
 
-def test_a_truncated_or_edited_witness_is_a_wrong_call(planted: tuple[Path, Path], tmp_path: Path) -> None:
-    content = planted[1].read_bytes()
+def test_a_truncated_or_edited_witness_is_a_wrong_call(violated: tuple[Path, Path], tmp_path: Path) -> None:
+    content = violated[1].read_bytes()
     broken = tmp_path / "witness.safetensors"
     for damaged in (content[:200], content[:-3], content[:-3] + b"\0\1\2"):
         broken.write_bytes(damaged)

@@ -16,7 +16,7 @@ from numeric.blocks import blocks_named
 from numeric.scenarios import all_scenarios
 from numeric.sides.variant import VARIANTS
 from numeric.training import cache_folder, trained
-from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
+from tests.verify.calling import Answer, environment, once, plant, planted, verify
 
 TWO_CELLS = (
     *("stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "512"),
@@ -57,13 +57,8 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
-    code = scratch_copy(tmp_path / "code")
-    plant(
-        code,
-        "numeric/scenarios/near_zero.py",
-        "    return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))",
-        "    raise MemoryError('no room')",
-    )
+    drawn = "    return at_norm(subject, *subject.model.tokens(cases, generator), exponents_of(storage, cases))"
+    code = planted(tmp_path / "code", "numeric/scenarios/near_zero.py", drawn, "    raise MemoryError('no room')")
     answer = verify(*TWO_CELLS, "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     verdicts = {cell["scenario"]: (cell["verdict"], cell["reason"]) for cell in json.loads(answer.out)["cells"]}
@@ -75,11 +70,9 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
 
 
 def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
-    code = scratch_copy(tmp_path / "code")
     found = "    storage = benches[0].results\n"
-    plant(
-        code, "numeric/machine/probing.py", found, found + "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
-    )
+    refused = "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
+    code = planted(tmp_path / "code", "numeric/machine/probing.py", found, found + refused)
     words = "stress", "--device", "cpu", "--block", "attention", "--variant", "formula", "--cases", "64", "--scenario", "near_zero"
     answer = verify(*words, "--format", "fp16", "--format", "fp32", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
@@ -92,8 +85,7 @@ def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_pa
 
 
 def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -> None:
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "verify/engine/jobs.py", "    attended = Attended(", "    import os\n\n    os._exit(9)\n    attended = Attended(")
+    code = planted(tmp_path / "code", "verify/engine/jobs.py", "    attended = Attended(", "    import os\n\n    os._exit(9)\n    attended = Attended(")
     answer = verify(*TWO_CELLS, "--jobs", "2", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     assert "Traceback" not in answer.err
@@ -106,8 +98,7 @@ def test_a_sweep_that_breaks_is_told_and_the_run_is_incomplete(tmp_path: Path) -
 
 
 def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
+    code = planted(tmp_path / "code", "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
     words = "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--cases", "512", "--out", str(tmp_path / "run"), "--json"
     answer = verify(*words, code=code, cwd=code, cache=tmp_path / "cache")
     assert answer.status == 3
@@ -179,8 +170,7 @@ def test_training_is_the_same_each_time(retrained: tuple[Answer, Path], tmp_path
 
 def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     """Of a block that asks for little, and so is soon trained: what is tried is to keep it."""
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
+    code = planted(tmp_path / "code", "numeric/blocks/attention.py", "_plain, Recipe(steps=800)", "_plain, Recipe(steps=3)")
     plant(code, "numeric/architecture/recipe.py", "    required_loss: float = 0.06", "    required_loss: float = 60.0")
     (tmp_path / "file").write_text("in the way")
     answer = verify("train", "attention", "--json", code=code, cwd=code, cache=tmp_path / "file" / "cache")
@@ -191,8 +181,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/machine/probing.py", "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices")
+    right, wrong = "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices"
+    code = planted(tmp_path / "code", "numeric/machine/probing.py", right, wrong)
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3
     assert "planted" in answer.err

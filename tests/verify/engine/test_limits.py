@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.verify.calling import Answer, environment, once, plant, scratch_copy, verify
+from tests.verify.calling import Answer, environment, once, plant, planted, scratch_copy, verify
 
 CELLS = ("stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--variant", "formula", "--cases", "64")
 
@@ -84,8 +84,7 @@ def test_a_limit_says_what_is_allowed(tmp_path: Path) -> None:
 
 def test_a_run_whose_time_is_over_stops_and_says_so(tmp_path: Path) -> None:
     """In its one process, which is stopped, a cell hangs; that cell and what comes behind it is told."""
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/scenarios/permuted.py", FIRST_LINE, DEFECTS["permuted"] + FIRST_LINE)
+    code = planted(tmp_path / "code", "numeric/scenarios/permuted.py", FIRST_LINE, DEFECTS["permuted"] + FIRST_LINE)
     began, run = time.monotonic(), tmp_path / "run"
     answer = verify(*CELLS, "--scenario", "permuted", "--scenario", "near_zero", "--jobs", "1", "--run-seconds", "10", "--out", str(run), code=code, cwd=code)
     assert time.monotonic() - began < 90
@@ -116,8 +115,8 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
     """Its processes see that it is gone, although one of them hangs."""
     if not Path("/proc").exists():
         pytest.skip("this system tells nothing of processes in /proc")
-    code = scratch_copy(tmp_path / "code")
-    plant(code, "numeric/scenarios/permuted.py", FIRST_LINE, f"    open({str(tmp_path / 'hangs')!r}, 'w').close()\n" + DEFECTS["permuted"] + FIRST_LINE)
+    hangs = f"    open({str(tmp_path / 'hangs')!r}, 'w').close()\n" + DEFECTS["permuted"]
+    code = planted(tmp_path / "code", "numeric/scenarios/permuted.py", FIRST_LINE, hangs + FIRST_LINE)
     words = [sys.executable, "-m", "verify", *CELLS, "--scenario", "permuted", "--jobs", "2", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(words, env=environment(code), cwd=code, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     wait_until((tmp_path / "hangs").exists, 120)

@@ -10,8 +10,9 @@ import jsonschema
 import pyarrow.parquet as pq
 import pytest
 
+from reports.record.schema import SCHEMA_FILE
 from tests.browsing import Visit
-from tests.verify.calling import ROOT, Answer, once, verify
+from tests.verify.calling import Answer, once, verify
 
 Record = dict[str, Any]
 
@@ -35,7 +36,7 @@ def test_it_ends_with_0_and_stdout_is_the_record(ran: tuple[Answer, Path], recor
 
 
 def test_the_record_obeys_its_schema(record: Record) -> None:
-    schema = json.loads((ROOT / "reports" / "run.schema.json").read_text())
+    schema = json.loads(SCHEMA_FILE.read_text())
     jsonschema.validate(record, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**record, "cells": [{**record["cells"][0], "verdict": "FINE"}]}, schema)

@@ -7,20 +7,10 @@ from reports.record import Experiments
 from reports.record.experiments import StaticPatchRecord, StaticPointRecord
 from verify.records.figure_data import write_figure_data
 
-KEPT = StaticPointRecord(
-    queries=2,
-    refused=0,
-    own=(1, 2, 3),
-    fresh=(4, 5, 6),
-    loss=(7, 8, 9),
-    distance=2.0**-50,
-    ridge_fresh=(10, 11, 12),
-    ridge_loss=(13, 14, 15),
-    ridge_share=0.5,
-    other_context=(16, 17, 18),
-    wrong_vector=(19, 20, 21),
-)
-REFUSED = KEPT.model_copy(update={"queries": 4, "refused": 1, "own": None, "fresh": None, "loss": None, "distance": None})
+PLAIN = {"own": (1, 2, 3), "fresh": (4, 5, 6), "loss": (7, 8, 9), "distance": 2.0**-50}
+WITH_RIDGE = {"ridge_fresh": (10, 11, 12), "ridge_loss": (13, 14, 15), "ridge_share": 0.5}
+KEPT = StaticPointRecord(queries=2, refused=0, **PLAIN, **WITH_RIDGE, other_context=(16, 17, 18), wrong_vector=(19, 20, 21))
+REFUSED = KEPT.model_copy(update={"queries": 4, "refused": 1, **dict.fromkeys(PLAIN)})
 RECORD = StaticPatchRecord(
     block="rnn", trials=8, fresh_queries=64, width=32, directions=2, with_context=(22, 23, 24), without=(25, 26, 27), points=[KEPT, REFUSED]
 )

@@ -70,7 +70,7 @@ def test_a_changed_byte_loses_its_line_and_no_other(data: st.DataObject, content
 
 def test_a_line_with_another_s_checksum_is_damaged(content: bytes, path: Path) -> None:
     """The planted negative: without the checksum both lines would be read."""
-    one, two, three = (line for line in content.splitlines())
+    one, two, three = content.splitlines()
     path.write_bytes(b"\n".join([one, two.replace(b"0.1", b"0.2"), three, b""]))
     found = read_journal(path)
     assert list(found.entries) == [ENTRIES[0], ENTRIES[2]]

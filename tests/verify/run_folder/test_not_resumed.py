@@ -26,25 +26,24 @@ def changed(folder: Path, what: str, change: Callable[[Record], None]) -> None:
             journal.append(entry)
 
 
-def plant_other_torch(entry: Record) -> None:
-    entry["environment"]["versions"]["torch"] = "1.0"
-    entry["environment"]["versions"]["gone"] = "2"
+@pytest.fixture
+def folder(cut_off: Path, tmp_path: Path) -> Path:
+    """A copy of the run that was cut off."""
+    return shutil.copytree(cut_off, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("what", "change", "said"),
     [
         ("run", lambda entry: entry.update(code="0" * 64), "other code"),
-        ("run", plant_other_torch, "versions torch 1.0, gone 2, and here it is torch 2"),
+        ("run", lambda entry: entry["environment"]["versions"].update(torch="1.0", gone="2"), "versions torch 1.0, gone 2, and here it is torch 2"),
         ("run", lambda entry: entry["environment"].update(processor="abacus"), "processor abacus"),
         ("model", lambda entry: entry.update(weights="0" * 64), "the block attention has other weights"),
         ("probes", lambda entry: entry["rows"][0].update(answer="another"), "computes otherwise"),
     ],
 )
-def test_another_run_is_not_resumed(what: str, change: Callable[[Record], None], said: str, call: Verify, cut_off: Path, tmp_path: Path) -> None:
+def test_another_run_is_not_resumed(what: str, change: Callable[[Record], None], said: str, call: Verify, folder: Path) -> None:
     """And is left as it was, so that who puts it right can go on."""
-    folder = tmp_path / "run"
-    shutil.copytree(cut_off, folder)
     changed(folder, what, change)
     before = [(folder / name).read_bytes() for name in (JOURNAL_FILE, "run.json")]
     told = call("stress", "--resume", folder)
@@ -55,10 +54,8 @@ def test_another_run_is_not_resumed(what: str, change: Callable[[Record], None],
     assert [(folder / name).read_bytes() for name in (JOURNAL_FILE, "run.json")] == before
 
 
-def test_what_was_measured_stands_although_the_time_is_over(call: Verify, cut_off: Path, tmp_path: Path) -> None:
+def test_what_was_measured_stands_although_the_time_is_over(call: Verify, cut_off: Path, folder: Path) -> None:
     """A start that has no time even to ask the machine adds nothing, and takes nothing away."""
-    folder = tmp_path / "run"
-    shutil.copytree(cut_off, folder)
     changed(folder, "run", lambda entry: entry["request"].update(run_seconds=0.001))
     told = call("stress", "--resume", folder)
     assert told.status == 3, told.err
@@ -72,8 +69,7 @@ def test_what_was_measured_stands_although_the_time_is_over(call: Verify, cut_of
 def test_damage_is_told_and_what_it_told_of_is_done_again(call: Verify, undisturbed: tuple[Path, int], cut_off: Path, tmp_path: Path) -> None:
     """A byte of a cell's line, a byte of a cell's cases, a byte of its witness, and the end of the last line."""
     for number, hurt in enumerate(("line", "cases", "witness", "end")):
-        folder = tmp_path / str(number)
-        shutil.copytree(cut_off, folder)
+        folder = shutil.copytree(cut_off, tmp_path / str(number))
         path = {"cases": next((folder / "cases").glob("*.parquet")), "witness": next((folder / "witnesses").iterdir())}.get(hurt, folder / JOURNAL_FILE)
         content = bytearray(path.read_bytes())
         if hurt == "end":
@@ -89,9 +85,7 @@ def test_damage_is_told_and_what_it_told_of_is_done_again(call: Verify, undistur
         assert comparable(folder) == comparable(undisturbed[0])
 
 
-def test_the_plan_s_line_damaged_is_the_end_of_it(call: Verify, cut_off: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(cut_off, folder)
+def test_the_plan_s_line_damaged_is_the_end_of_it(call: Verify, folder: Path) -> None:
     content = bytearray((folder / JOURNAL_FILE).read_bytes())
     content[30] ^= 1
     (folder / JOURNAL_FILE).write_bytes(content)
@@ -100,9 +94,7 @@ def test_the_plan_s_line_damaged_is_the_end_of_it(call: Verify, cut_off: Path, t
     assert told.err.startswith("DamagedRun: the first line")
 
 
-def test_the_journal_of_another_version_is_the_end_of_it(call: Verify, cut_off: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    shutil.copytree(cut_off, folder)
+def test_the_journal_of_another_version_is_the_end_of_it(call: Verify, folder: Path) -> None:
     changed(folder, "run", lambda entry: entry.update(plan=entry.pop("request")))
     told = call("stress", "--resume", folder)
     assert told.status == 2

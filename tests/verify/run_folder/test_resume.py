@@ -20,6 +20,8 @@ from tests.verify.run_folder.cut_off import SMALL, comparable, finish, moments_o
 from verify.run_folder.journal import read_journal
 from verify.run_folder.run_folder import JOURNAL_FILE
 
+EVERY_MOMENT = pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["at some moments", "at every moment"])
+
 
 def killed_and_resumed(call: Verify, undisturbed: tuple[Path, int], moment: int, folder: Path) -> None:
     told = call(*SMALL, "--out", folder, killed_at=moment)
@@ -38,15 +40,10 @@ def killed_and_resumed(call: Verify, undisturbed: tuple[Path, int], moment: int,
         assert "taken up again once" in (folder / "report" / "index.html").read_text()
 
 
-def test_a_run_killed_at_any_moment_resumes_to_the_same_record(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
+@EVERY_MOMENT
+def test_a_run_killed_at_any_moment_resumes_to_the_same_record(every: bool, call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
     # At the first one nothing is there yet, at the last one only the journal is left to be removed.
-    for moment in (0, *moments_of(undisturbed, 1, seed=1), undisturbed[1] - 1):
-        killed_and_resumed(call, undisturbed, moment, tmp_path / str(moment))
-
-
-@pytest.mark.soak
-def test_a_run_killed_at_every_moment_resumes_to_the_same_record(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
-    for moment in range(undisturbed[1]):
+    for moment in range(undisturbed[1]) if every else (0, *moments_of(undisturbed, 1, seed=1), undisturbed[1] - 1):
         killed_and_resumed(call, undisturbed, moment, tmp_path / str(moment))
 
 
@@ -83,27 +80,19 @@ def test_what_was_cut_off_has_no_success_and_says_so(cut_off: Path) -> None:
     assert "The run did not finish" in (cut_off / "report" / "index.html").read_text()
 
 
-def test_a_full_disk_ends_the_run_in_order(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
-    for moment in moments_of(undisturbed, 2, seed=2):
-        full_and_resumed(call, undisturbed, moment, tmp_path / str(moment))
-
-
-@pytest.mark.soak
-def test_a_disk_full_at_every_moment_ends_the_run_in_order(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
-    for moment in range(undisturbed[1]):
-        full_and_resumed(call, undisturbed, moment, tmp_path / str(moment))
-
-
-def full_and_resumed(call: Verify, undisturbed: tuple[Path, int], moment: int, folder: Path) -> None:
+@EVERY_MOMENT
+def test_a_full_disk_ends_the_run_in_order(every: bool, call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
     """One line, exit 3, nothing half written, and the run goes on when there is room again."""
-    told = call(*SMALL, "--out", folder, full_at=moment)
-    assert told.status == 3
-    assert told.err.startswith("the disk with ")
-    assert told.err.count("\n") == 1
-    assert list(folder.rglob("*.part")) == []
-    told = finish(call, folder)
-    assert told.status == 0, told.err
-    assert comparable(folder) == comparable(undisturbed[0])
+    for moment in range(undisturbed[1]) if every else moments_of(undisturbed, 2, seed=2):
+        folder = tmp_path / str(moment)
+        told = call(*SMALL, "--out", folder, full_at=moment)
+        assert told.status == 3
+        assert told.err.startswith("the disk with ")
+        assert told.err.count("\n") == 1
+        assert list(folder.rglob("*.part")) == []
+        told = finish(call, folder)
+        assert told.status == 0, told.err
+        assert comparable(folder) == comparable(undisturbed[0])
 
 
 @pytest.fixture
