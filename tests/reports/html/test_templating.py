@@ -4,7 +4,8 @@ import tomllib
 from pathlib import Path
 
 import reports
-from reports.html.templating import TEMPLATES, environment
+from reports.html import TEMPLATES
+from reports.html.templating import environment
 from reports.record.schema import SCHEMA_FILE
 
 REPORTS = Path(reports.__file__).parent
