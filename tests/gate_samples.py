@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.cells import Counts, Quantiles, Spread
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 

@@ -10,7 +10,7 @@ from reports.record.cases_table import CaseColumns, CasesWriter
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Spread
 from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from reports.record.environment import Environment, Probe
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from reports.record.run_record import RunInfo
 from symbolic.vocabulary import CellId, Verdict
 

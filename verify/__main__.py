@@ -19,7 +19,7 @@ import typer
 from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 from verify.plan import Request
-from verify.plan.request import Blocks, Device, Formats, Seed
+from verify.plan.options import Blocks, Device, Formats, Seed
 
 app = typer.Typer(
     name="verify",
@@ -66,7 +66,7 @@ def _makes_a_run(verb: str, help: str, options: str, **defaults: Any) -> None:
     defaults = {**requested, "as_json": False, **defaults}
 
     def command(context: typer.Context, **given: Any) -> int:
-        from verify.commands.runs import resume_run, start_run
+        from verify.commands.all_stress_check import resume_run, start_run
 
         request = Request(verb, **{name: value for name, value in given.items() if name in requested})
         if given.get("resume") is not None:
@@ -144,7 +144,7 @@ def list_(
     kind: Annotated[str, typer.Argument(help="claims, errata, blocks, formats, scenarios, variants, refinements or profiles.")], as_json: AsJson = False
 ) -> int:
     """List what there is."""
-    from verify.commands.lists import list_kind
+    from verify.commands.list import list_kind
 
     return list_kind(kind, as_json=as_json)
 

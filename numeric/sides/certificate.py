@@ -14,7 +14,7 @@ from torch import Tensor
 from numeric.arithmetics import Ball, ball
 from numeric.arithmetics.balls import BITS
 from numeric.arithmetics.intervals import interval, overlaps, working
-from numeric.sides.sides import Sides
+from numeric.sides.both_sides import Sides
 from numeric.sides.variant import Variant
 from symbolic import formulas
 

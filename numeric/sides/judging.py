@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from numeric.arithmetics.envelope import ROUNDOFF
-from numeric.sides.side import MeasuredSide
-from numeric.sides.sides import Sides
+from numeric.sides.both_sides import Sides
+from numeric.sides.one_side import MeasuredSide
 from symbolic.vocabulary import Verdict
 
 

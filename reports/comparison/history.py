@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reports.comparison.against_baseline import differences
 from reports.comparison.baseline import baseline_of, cell_key
 from reports.comparison.changes import Comparison
-from reports.comparison.comparing import differences
 from reports.findings import headline
 from reports.record import CellRecord, DamagedRun, RunRecord, load_run
-from reports.record.run_folder import RUN_FILE
+from reports.record.record_files import RUN_FILE
 from symbolic.vocabulary import CallError
 
 

@@ -8,9 +8,9 @@ from markupsafe import Markup
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from reports.comparison.against_baseline import differences
 from reports.comparison.baseline import Baseline
 from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
-from reports.comparison.comparing import differences
 from reports.findings import Outcome, Status
 from reports.html import rendered
 from reports.record import RunRecord, write_whole

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from reports.record.run_folder import CASES_FILE, DamagedRun, replacing
+from reports.record.record_files import CASES_FILE, DamagedRun, replacing
 
 PARTS_FOLDER = "cases"
 

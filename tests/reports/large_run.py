@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from reports.record import RunRecord
 from reports.record.cases_table import SCHEMA
 from reports.record.cells import Counts
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from tests import report_samples as samples
 
 FORMATS = {**samples.FORMATS, "tf32": -11, "fp32-ftz": -24, "bf16-reduced": -8, "fp16-reduced": -11, "bf16-autocast": -8, "bf16-fp32-weights": -8}

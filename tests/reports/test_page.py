@@ -16,7 +16,7 @@ from reports.record import DamagedRun
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import Counts
 from reports.record.claims import Formula
-from reports.record.run_folder import NotARun, write_run
+from reports.record.record_files import NotARun, write_run
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples

@@ -7,7 +7,7 @@ from pathlib import Path
 from reports.record import Experiments, NotMeasured, RunRecord
 from reports.record.cells import Certified, Counts, NotSwept
 from reports.record.environment import Probe
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import gate_samples as drawn

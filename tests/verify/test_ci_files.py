@@ -9,10 +9,10 @@ import pytest
 from reports.ci.junit import JUNIT_FILE
 from reports.ci.markdown_summary import SUMMARY_FILE
 from reports.record import RunRecord, load_run
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
 from tests.verify.calling import called
-from verify.commands.runs import print_record
+from verify.commands.all_stress_check import print_record
 
 SMALL = ("--block", "attention", "--format", "fp32", "--scenario", "random", "--variant", "formula", "--cases", "512", "--device", "cpu", "--jobs", "1")
 

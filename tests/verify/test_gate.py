@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports.record import load_run
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from tests import gate_samples as drawn
 from tests.verify.calling import called, verify
 from tests.verify.gate_situations import SITUATIONS, VIOLATED, held, info, whole

@@ -17,7 +17,7 @@ from reports.record import NearZeroSweep, RunRecord
 from reports.record.agreement import disagreeing_cells
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import NotSwept
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from symbolic.claims import load_claims
 from symbolic.prover import prove
 from symbolic.vocabulary import CallError

@@ -12,8 +12,8 @@ from reports.record.cases_table import CasesWriter
 from reports.record.cells import NotSwept
 from reports.record.claims import ErratumRecord
 from reports.record.environment import Bounds, Environment
+from reports.record.record_files import write_run, write_witness
 from reports.record.row import Row
-from reports.record.run_folder import write_run, write_witness
 from reports.record.run_record import RunInfo
 from symbolic.errata import load_errata
 from symbolic.vocabulary import Verdict

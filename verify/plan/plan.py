@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from verify.plan.options import Request
 from verify.plan.profiles import Profile, profile_named
-from verify.plan.request import Request
 from verify.plan.user_file import load_own
 
 if TYPE_CHECKING:

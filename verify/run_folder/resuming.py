@@ -15,7 +15,7 @@ from pathlib import Path
 from reports.record import DamagedRun, load_run
 from reports.record.cases_table import keep_only
 from reports.record.environment import Environment, Probe
-from reports.record.run_folder import WITNESSES_FOLDER, remove_unfinished
+from reports.record.record_files import WITNESSES_FOLDER, remove_unfinished
 from reports.text import counted
 from symbolic.vocabulary import CallError
 from verify.plan import make_plan

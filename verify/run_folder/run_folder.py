@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.record.run_folder import UNFINISHED, remove_unfinished
+from reports.record.record_files import UNFINISHED, remove_unfinished
 from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:

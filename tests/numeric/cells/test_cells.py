@@ -19,7 +19,7 @@ from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import MODES, format_named, modes_named
 from numeric.machine import ProbedMode, probe
 from numeric.scenarios import all_scenarios, scenarios_named
-from numeric.sides import Variant, block_in_format, judge, measure_sides, passes, seed_of, sides, variants_named
+from numeric.sides import Variant, block_in_format, both_sides, judge, measure_sides, passes, seed_of, variants_named
 from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
@@ -168,7 +168,7 @@ def test_a_second_pass_that_finds_another_a_is_predicted(
         nudge = 1.0 if next(calls) % 3 == 0 else 1 + 2.0**-16
         return passes.patched_forward(block, kept, query * nudge, patch, *rest, **handed)
 
-    monkeypatch.setattr(sides, "patched_forward", moved)
+    monkeypatch.setattr(both_sides, "patched_forward", moved)
     strict = measured(blocks["attention"], machine["fp32"])
     assert strict.counts[Verdict.VIOLATED] == CASES
     calls = iter(range(10**6))

@@ -23,7 +23,7 @@ from numeric.search.readable_context import KEPT, Simplicity, in_words, simplest
 from numeric.search.search_file import DamagedSearch, SearchNotKept, place_of
 from numeric.search.surrogate import surrogate
 from numeric.search.worst_context import STARTS, TOKENS, ascend
-from numeric.sides import Batch, in_format, measure_sides, side
+from numeric.sides import Batch, in_format, measure_sides, one_side
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic.vocabulary import Verdict
@@ -115,7 +115,7 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
         radius = result.entry_radius - n.storage.unit_roundoff * result.value.double().abs()
         return from_module(result.value, radius.clamp_min(0.0), result)
 
-    monkeypatch.setattr(side, "dense_layer", forgetful)
+    monkeypatch.setattr(one_side, "dense_layer", forgetful)
     row = search(cells["fp32"], Budget(BATCH), 0)
     assert row.random.ratio < 1
     assert row.best.ratio > 1

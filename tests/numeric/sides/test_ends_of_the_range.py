@@ -20,7 +20,7 @@ from numeric.machine import kernels as kernel_table
 from numeric.machine.kernels import ALL_KERNELS
 from numeric.sides import Sides, judge
 from numeric.sides.judging import Reason
-from numeric.sides.side import MeasuredSide, Site
+from numeric.sides.one_side import MeasuredSide, Site
 from symbolic.vocabulary import Verdict
 from tests.numeric.formats.drawn_operands import NATIVE
 

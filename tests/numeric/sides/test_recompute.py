@@ -17,7 +17,7 @@ from numeric.cells import Measurement, Scenario, measure_cell
 from numeric.formats import MODES
 from numeric.machine import ProbedMode
 from numeric.scenarios import recompute, scenarios_named
-from numeric.sides import Batch, measure_sides, sides
+from numeric.sides import Batch, both_sides, measure_sides
 from numeric.sides.passes import Patch, patched_forward
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
@@ -40,7 +40,7 @@ def test_the_move_is_what_ball_arithmetic_says(name: str, blocks: dict[str, Trai
     found = measure_sides(block, cases, VARIANTS[0], probed, SCENARIO.attend)
     assert bool((found.again != found.a).any())
     W, z, a = (exact(x, probed.update, hazards(64)) for x in (block.first.weight.detach(), found.z.unsqueeze(-1), found.a.unsqueeze(-1)))
-    predicted = sides._moved(W, z, a, (found.again.double() - found.a.double()).unsqueeze(-1))
+    predicted = both_sides._moved(W, z, a, (found.again.double() - found.a.double()).unsqueeze(-1))
     radius = predicted.entry_radius
     W_ball = ball(W.value.double().tolist())
     noticed = 0
@@ -74,13 +74,13 @@ def test_a_prediction_that_is_left_out_is_a_violation(
     right = measured(blocks["attention"], machine[name])
     assert right.verdict is Verdict.HOLDS
     assert right.moves_noticed > 0
-    true = sides._moved
+    true = both_sides._moved
 
     def left_out(W: WithRadius, z: WithRadius, a: WithRadius, epsilon: Tensor) -> WithRadius:
         moved = true(W, z, a, epsilon)
         return from_module(torch.zeros_like(moved.value), moved.entry_radius, moved)
 
-    monkeypatch.setattr(sides, "_moved", left_out)
+    monkeypatch.setattr(both_sides, "_moved", left_out)
     wrong = measured(blocks["attention"], machine[name])
     assert wrong.verdict is Verdict.VIOLATED
     assert wrong.counts[Verdict.VIOLATED] >= right.moves_noticed
@@ -120,7 +120,7 @@ def test_what_is_predicted_to_move_has_a_radius_that_covers_it() -> None:
     W, z, a, epsilon = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((3, 4), (6, 4, 1), (6, 4, 1), (6, 4, 1)))
     epsilon = epsilon * 2.0**-20
     given = hazards(6)
-    found = sides._moved(*(exact(x, sides.FP64, given) for x in (W, z, a)), epsilon)
+    found = both_sides._moved(*(exact(x, both_sides.FP64, given) for x in (W, z, a)), epsilon)
     radius, off = found.radius.dense(3, 1), 0
     for case in range(6):
         zs, az, es = ([Fraction(x) for x in vector[case, :, 0].tolist()] for vector in (z, a, epsilon))
@@ -141,11 +141,11 @@ def test_the_right_sides_radius_includes_that_of_what_it_is_predicted_to_move(
     def radius() -> Tensor:
         return measure_sides(block, cases, VARIANTS[0], machine["fp32"], SCENARIO.attend).right.first_layer.radius
 
-    plain, predicted = radius(), sides._moved
+    plain, predicted = radius(), both_sides._moved
 
     def doubtful(*given):
         found = predicted(*given)
         return from_module(found.value, found.entry_radius + 1.0, found)
 
-    monkeypatch.setattr(sides, "_moved", doubtful)
+    monkeypatch.setattr(both_sides, "_moved", doubtful)
     assert bool((radius() >= plain + 1.0).all())

@@ -10,7 +10,7 @@ import torch
 from numeric.arithmetics import hazards
 from numeric.sides import Sides, judge, judging
 from numeric.sides.judging import Reason
-from numeric.sides.side import MeasuredSide, Site
+from numeric.sides.one_side import MeasuredSide, Site
 from symbolic.vocabulary import Verdict
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from reports.comparison.history import sparkline
-from reports.record.run_folder import write_run
+from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples

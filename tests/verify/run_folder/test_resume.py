@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reports.record import load_run
-from reports.record.run_folder import RUN_FILE
+from reports.record.record_files import RUN_FILE
 from tests.verify.calling import environment, verify
 from tests.verify.killing import Verify
 from tests.verify.run_folder.cut_off import SMALL, comparable, finish, moments_of, resumed_count

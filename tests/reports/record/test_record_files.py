@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reports.record import DamagedRun, load_run
-from reports.record.run_folder import NotARun, replacing, write_run
+from reports.record.record_files import NotARun, replacing, write_run
 from tests import report_samples as samples
 
 

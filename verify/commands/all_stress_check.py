@@ -11,11 +11,10 @@ from reports.ci import against_baseline, annotations
 from reports.comparison import BASELINE_FILE, load_baseline
 from reports.record import RunRecord, load_run
 from reports.record.agreement import disagreeing_cells
-from reports.record.run_folder import RUN_FILE
+from reports.record.record_files import RUN_FILE
 from reports.terminal import closing
 from verify.commands.gate import gate_against
 from verify.commands.output import annotate
-from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
 from verify.plan import Request, make_plan
 from verify.progress import progress_bars
@@ -46,6 +45,8 @@ def resume_run(folder: Path, request: Request, given: Sequence[str], *, as_json:
 
 def _carry_out(start: OpenRun, as_json: bool) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
+    from verify.engine.run import run_plan  # half a second of imports, which a wrong call need not wait for
+
     try:
         # What a user's own code prints is no part of the answer.
         with progress_bars() as step, contextlib.redirect_stdout(sys.stderr):

@@ -26,13 +26,14 @@ from numeric.arithmetics.value_and_radius import cast_up, from_module
 from numeric.machine import FP64, ProbedMode
 from numeric.sides.batch import Attend, Batch
 from numeric.sides.expected_difference import expected_difference
+from numeric.sides.one_side import MeasuredSide, Site, carried_on, dense
 from numeric.sides.output_patch import output_patch
 from numeric.sides.passes import Pass, Patch, forward, patched_forward
-from numeric.sides.patches import first_layer_patch, no_patch, numbers, wrong_parallel_patch, wrong_patch
+from numeric.sides.patches import first_layer_patch, no_patch, numbers
 from numeric.sides.range_limits import well_inside
 from numeric.sides.setting import Setting
-from numeric.sides.side import MeasuredSide, Site, carried_on, dense
 from numeric.sides.variant import Variant, variants_named
+from numeric.sides.wrong_update import wrong_parallel_patch, wrong_patch
 from symbolic import formulas
 
 KNOWN = 8.0
