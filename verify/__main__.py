@@ -18,7 +18,7 @@ import typer
 
 from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
-from verify.plan import Request
+from verify.plan import Request, make_plan
 from verify.plan.options import Blocks, Device, Formats, Seed
 
 app = typer.Typer(
@@ -66,12 +66,15 @@ def _makes_a_run(verb: str, help: str, options: str, **defaults: Any) -> None:
     defaults = {**requested, "as_json": False, **defaults}
 
     def command(context: typer.Context, **given: Any) -> int:
-        from verify.commands.all_stress_check import resume_run, start_run
-
         request = Request(verb, **{name: value for name, value in given.items() if name in requested})
         if given.get("resume") is not None:
+            from verify.commands.all_stress_check import resume_run
+
             return resume_run(given["resume"], request, [name for name in given if _is_given(context, name)], as_json=given["as_json"])
-        return start_run(request, given["out"], baseline=given.get("baseline"), as_json=given["as_json"])
+        plan = make_plan(request)  # a wrong call is answered before the engine is loaded
+        from verify.commands.all_stress_check import start_run
+
+        return start_run(plan, given["out"], baseline=given.get("baseline"), as_json=given["as_json"])
 
     parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=OF_A_RUN[name]) for name in options.split()]
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)

@@ -15,17 +15,17 @@ from reports.record.record_files import RUN_FILE
 from reports.terminal import closing
 from verify.commands.gate import gate_against
 from verify.commands.output import annotate
+from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
-from verify.plan import Request, make_plan
+from verify.plan import Plan, Request
 from verify.progress import progress_bars
 from verify.run_folder import OpenRun, new_run, resumed_run
 from verify.run_folder.resuming import refuse_beside
 from verify.run_folder.run_folder import DiskFull
 
 
-def start_run(request: Request, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
+def start_run(plan: Plan, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
     """Run in a new folder. Raises NotABaseline before that."""
-    plan = make_plan(request)
     if baseline is not None:
         load_baseline(baseline)
     with new_run(plan, out) as start:
@@ -45,8 +45,6 @@ def resume_run(folder: Path, request: Request, given: Sequence[str], *, as_json:
 
 def _carry_out(start: OpenRun, as_json: bool) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
-    from verify.engine.run import run_plan  # half a second of imports, which a wrong call need not wait for
-
     try:
         # What a user's own code prints is no part of the answer.
         with progress_bars() as step, contextlib.redirect_stdout(sys.stderr):
