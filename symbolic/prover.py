@@ -18,13 +18,15 @@ from symbolic.claim import Claim, Mutant, Problem
 from symbolic.counterexamples import Counterexample, instances, points, search
 from symbolic.derivation import Derivation, Step, StepFails
 from symbolic.exact import Irrational, Undefined
-from symbolic.statements import Formula, Function, Matrix, Values, listed
+from symbolic.statements import Expression, Formula, Function, Matrix, Values, listed
 from symbolic.statements.values import TERMS
-from symbolic.terms import Application, Family, Shape, Symbol, Term
-from symbolic.terms.families import member
+from symbolic.terms import Application, Family, Index, Shape, Symbol, Term, lift
+from symbolic.terms.families import STEPS, member
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch, Verdict
 
 NOT_SHOWN = "not shown"
+OPERATIONS = frozenset(dir(Values)) | {"formulas", "used"}
+"""What a claim's symbols cannot be called: ``v.rank`` is the operation."""
 INSTANCES = 12
 """Exact instances at each choice of sizes on which a proved claim is tried."""
 
@@ -122,9 +124,12 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
         return (), f"step 1, the statement cannot be written down: {', '.join(ambiguous)} is no name of its own for a symbol"
     values = term_values(problem)
     try:
+        uneven = unlike_indices(problem, values)
         derivation = begin(problem, values)
     except ShapeMismatch as error:
         return (), f"step 1, the statement cannot be written down: {error}"
+    if uneven:
+        return (), f"step 1, the statement cannot be written down: {uneven} does not say the same of every index"
     try:
         problem.claim.proof(values, derivation)
         derivation.done()
@@ -134,10 +139,29 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
 
 
 def unreadable_names(claim: Claim) -> list[str]:
-    """Names that could be taken for something else: for a size, for another symbol, or for an expression."""
+    """Names that could be taken for something else: for a size, for another symbol, for an operation, or for an expression."""
     parts: list[Matrix | Function | Family] = [*claim.symbols, *claim.functions, *claim.families]
     names, sizes = [part.name for part in parts], {size for part in parts for size in (part.rows, part.columns)}
-    return sorted({name for name in names if name in sizes or names.count(name) > 1 or not (name.isascii() and name.isidentifier())})
+    odd = {name for name in names if name.startswith("_") or not (name.isascii() and name.isidentifier())}
+    return sorted(odd | {name for name in names if name in sizes or names.count(name) > 1 or name in OPERATIONS})
+
+
+def unlike_indices(problem: Problem, values: Values) -> str | None:
+    """Which side or hypothesis picks an index out of those that stand for all, or None: of two unknown ones it has to say what it says of each."""
+    one, other = (Index(letter) for letter in STEPS[:2])
+
+    def said(read: Expression, *steps: Index) -> set[Term]:
+        value = read(values.at_steps(*steps))
+        return {lift(term) for term in listed(value)}
+
+    readings = {"the left side": [problem.left], "the right side": [problem.right]}
+    for hypothesis in problem.hypotheses:
+        readings[hypothesis.text] = [read for read in (hypothesis.nonzero, hypothesis.no_zero_entry, hypothesis.equal) if read]
+    for name, reads in readings.items():
+        for read in reads:
+            if said(read, one, other) != said(read, one) | said(read, other) or said(read, other, one) != said(read, one, other):
+                return name
+    return None
 
 
 def begin(problem: Problem, values: Values) -> Derivation:
@@ -153,7 +177,9 @@ def decided(problem: Problem) -> bool:
     values = term_values(problem)
     try:
         derivation = begin(problem, values)
-        return all(derivation.known.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True))
+        return not unlike_indices(problem, values) and all(
+            derivation.known.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True)
+        )
     except (MissingHypothesis, ShapeMismatch):
         return False
 

@@ -59,8 +59,7 @@ def carry(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.W @ v.a(v.start), "no token was read")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         previous, a, delta = weights(v, i - 1), v.a(i), effect(v, i)
         d.chain(weights(v, i) @ a, "one more token")
         d.then(previous @ a + ((previous @ delta) @ a.mT / (a.mT @ a)) @ a, "Eq. (31)")
@@ -100,8 +99,7 @@ def _factorization(v: Values, d: Derivation) -> None:
         d.chain(v.W, "no token was read")
         d.then(factored(v.start)[1], "the empty product is 1")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         previous, a, delta = weights(v, i - 1), v.a(i), effect(v, i)
         d.chain(weights(v, i), "one more token")
         d.then(previous @ (v.identity("d") + delta @ a.mT / (a.mT @ a)), "Eq. (33)")

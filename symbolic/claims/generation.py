@@ -99,8 +99,7 @@ def _proof(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.S, "no run")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         state = _replayed(v, i - 1)
         full, rest = v.define("v", "v", _full(v, i, state)), v.define("v′", "v'", _rest(v, i, state))
         a, z, W = v.N(v.t(i), rest), v.N(v.t(i), full), v.W(i)

@@ -50,8 +50,7 @@ def _proof(v: Values, d: Derivation) -> None:
         d.chain(v.a, "nothing of Y yet")
         d.then(statement(v.start)[1], "the empty sum is zero")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         d.chain(attended(v, i), "one more token of Y")
         d.then(attended(v, i - 1) + v.value(i) @ (v.key(i).mT @ v.q), "definition of linear attention")
         d.then(v.a + memory(v, i - 1) @ v.q + v.value(i) @ (v.key(i).mT @ v.q), "for i - 1")

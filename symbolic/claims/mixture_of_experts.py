@@ -113,8 +113,7 @@ def _proof(v: Values, d: Derivation) -> None:
         d.chain(v.zero("d"), "no expert")
         d.then(shared(v.start)[1], "the empty sums are zero")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         h, U, outer = _hidden(v, i), v.first(v.U(i), r), v.out(v.O(i), r)
         gate, before = v.gate(v.s(i), r), _patched_experts(v, i - 1)
         d.chain(_patched_experts(v, i), "one more chosen expert")

@@ -102,8 +102,7 @@ def _proof(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.s, "no block")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         s = _patched(v, i - 1)
         full, rest = v.define("v", "v", _with(v, i, s)), v.define("v′", "v'", _without(v, i, s))
         a, z, W, b_prime = _fed(v, i, rest), _fed(v, i, full), v.W(i), v.d_(i)

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symbolic.derivation import inference
-from symbolic.derivation.knowledge import Assumption, Knowledge
+from symbolic.derivation.knowledge import Assumption, Knowledge, assumptions
 from symbolic.derivation.step import Step, StepFails
-from symbolic.statements import Hypothesis, Values, listed
-from symbolic.terms import Term, lift
-from symbolic.terms.families import LAST, START, STEP, folded
+from symbolic.statements import Hypothesis, Values
+from symbolic.terms import Index, Term, lift
+from symbolic.terms.binding import Fresh, bare, exchanged, names
+from symbolic.terms.families import LAST, START, STEPS, folded
 from symbolic.terms.notation import latex, text
 from symbolic.vocabulary import MissingHypothesis
 
@@ -36,6 +37,7 @@ class Derivation:
     rights: tuple[Term, ...]
     steps: list[Step] = field(default_factory=list)
     known: Knowledge = field(default_factory=Knowledge)
+    _hypotheses: tuple[Hypothesis, ...] = ()
     _part: int = 0
     _origin: Term | None = None
     _at: Term | None = None
@@ -61,12 +63,9 @@ class Derivation:
 
     def assume(self, hypothesis: Hypothesis) -> None:
         """Take a hypothesis of the claim as known."""
-        for value in listed(hypothesis.nonzero(self.values)) if hypothesis.nonzero else ():
-            self.known += Assumption(hypothesis.text, nonzero=value)
-        if hypothesis.no_zero_entry:
-            self.known += Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(self.values))
-        if hypothesis.equal:
-            self.known += Assumption(hypothesis.text, equal=hypothesis.equal(self.values))
+        self._hypotheses += (hypothesis,)
+        for fact in assumptions(hypothesis, self.values):
+            self.known += fact
 
     def start(self, rule: str = "the left side") -> None:
         """Begin the chain at the statement's left side."""
@@ -143,31 +142,52 @@ class Derivation:
         self._part, self._reached, self._origin, self._at = part, by_case[0] & by_case[1], None, None
         self._open -= 1
 
-    def induction(self, name: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
-        """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step() one for i that may use statement(i-1) alone.
+    def induction(self, name: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[Any], None]) -> None:
+        """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step(i) one for i that may use statement(i-1) alone.
 
-        name: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
-        The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an
-        index that it does not know.
+        name: the statement at n, as it is quoted where it is used. The letter i is one that the statement does not mention. During base and step all
+        equations that were known before are put away, and what was found out about an i; what the claim assumes of every index is assumed of this one.
+        The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an index that
+        it cannot know.
         """
-        with folded():
-            if any(statement(index) != statement(index.disguised()) for index in (START, STEP - 1, STEP, LAST)):
-                raise StepFails(f'induction: "{name}" does not say the same of every index')
+        letter = self._general(name, statement)
+        i, opened = Index(letter), self._open
         known, part, reached = self.known, self._part, set(self._reached)
-        alone = known.without_equations()
-        with_hypothesis = alone + Assumption("the induction hypothesis", equal=statement(STEP - 1))
-        for stage, index, script, given in (("base, i = 0", START, base, alone), ("step, from i - 1 to i", STEP, step, with_hypothesis)):
+        alone = known.without_equations().without_letter(letter)
+        for fact in self._assumptions(self.values.at_steps(i)).without_equations().assumed:
+            alone = alone if fact in alone.assumed else alone + fact
+        with_hypothesis = alone + Assumption("the induction hypothesis", equal=statement(i - 1))
+        stages = (
+            (f"base, {letter} = 0", START, base, alone),
+            (f"step, from {letter} - 1 to {letter}", i, lambda: step(i), with_hypothesis),
+        )
+        for stage, index, script, given in stages:
             self.known = given
             before, after = statement(index)
             self.steps.append(Step(f"Induction, {stage}", rf"\text{{Induction, {stage}}}", f"to show: {text(before)} = {text(after)}"))
             self._origin = self._at = None
             script()
+            if self._open != opened:
+                raise StepFails(f"induction, {stage}: a case distinction was left before its second case")
             if self._origin != before or self._at != after:
                 raise StepFails(f"induction, {stage}: {text(before)} = {text(after)} is not reached")
         self.known, self._part, self._reached = known + Assumption(name, equal=statement(LAST)), part, reached
         self._origin = self._at = None
         before, after = statement(LAST)
-        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", "induction on i, up to n"))
+        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", f"induction on {letter}, up to n"))
+
+    def _general(self, name: str, statement: Callable[[Any], tuple[Term, Term]]) -> str:
+        """A letter for an index that the statement does not mention. Raises StepFails if it does not say the same of every index."""
+        unknown = Fresh()
+        with folded():
+            general = statement(Index(unknown))
+            mentioned = {each for side in general for each in names(side)}
+            letter = next(letter for letter in STEPS if letter not in mentioned)
+            for index in (START, Index(letter) - 1, Index(letter), LAST):
+                said = [bare(exchanged(side, letters={unknown: index})) for side in general]
+                if [bare(side) for side in statement(index)] != said:
+                    raise StepFails(f'induction: "{name}" does not say the same of every index')
+        return letter
 
     def nonzero_by_map(self, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
         """value ≠ 0, because image(value) = target ≠ 0 and image(0) = 0."""
@@ -180,6 +200,10 @@ class Derivation:
     def rank_of_outer_product(self, value: Term, column: Term, row: Term, rule: str) -> None:
         """rank(value) = 1, because value = column @ row with column ≠ 0 and row ≠ 0, of sizes (p, 1) and (1, q)."""
         self._infer(rule, lambda: inference.rank_of_outer_product(self.known, value, column, row, rule))
+
+    def _assumptions(self, values: Values) -> Knowledge:
+        """What the claim's hypotheses say of other terms."""
+        return Knowledge(tuple(fact for hypothesis in self._hypotheses for fact in assumptions(hypothesis, values)))
 
     def done(self) -> None:
         """Raise StepFails unless every part of the statement was reached from its left side."""

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from symbolic.derivation.knowledge import Assumption, Knowledge
 from symbolic.derivation.step import Step, StepFails
-from symbolic.terms import Application, Term, Zero, lift
+from symbolic.terms import Symbol, Term, Zero, lift
+from symbolic.terms.binding import Fresh, bare, exchanged
 from symbolic.terms.notation import latex, text
+from symbolic.terms.term import BuiltIn, Operation
 
 Inferred = tuple[Assumption, Step]
 
@@ -41,13 +43,17 @@ def rank_of_outer_product(known: Knowledge, value: Term, column: Term, row: Term
     nonzero = all(algebra.is_nonzero(algebra.normal_form(x)) for x in (column, row.mT))
     if column.shape[1] != "1" or needed is None or not nonzero:
         raise StepFails(f"{text(value)} = {text(column)} {text(row)} with both factors not zero")
-    rank = Application("rank", (value,), ("1", "1"), "rank", r"\operatorname{rank}")
+    rank = BuiltIn(Operation.RANK, (value,))
     fact = f"rank {text(value)} = 1"
     return Assumption(fact, equal=(rank, lift(1))), Step(fact, rf"\operatorname{{rank}} {latex(value)} = 1", rule, _named(needed))
 
 
 def _mapped(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term) -> Sequence[str]:
     """What image(value) = target follows from. A map that is no map of zero to zero would prove anything."""
+    hole = Symbol(Fresh(), value.shape, "x", "x")
+    for argument in (value, Zero(value.shape)):
+        if bare(exchanged(image(hole), {hole.name: argument})) != bare(image(argument)):
+            raise StepFails(f"that the map treats {text(argument)} as it treats anything else")
     needed = known.least(image(value), target)
     if needed is None:
         raise StepFails(f"{text(image(value))} = {text(target)}")

@@ -1,11 +1,13 @@
 """What is known at one line of a proof, and what follows from it by normal form."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from symbolic.algebra import Algebra, Nonzero, Polynomial, entrywise, monic, rule_of, squares
+from symbolic.statements import Hypothesis, Values, listed
 from symbolic.terms import Term
+from symbolic.terms.binding import names
 from symbolic.vocabulary import MissingHypothesis
 
 Forms = list[tuple["Assumption", Polynomial]]
@@ -24,6 +26,21 @@ class Assumption:
     zero: Term | None = None
     """Something that is zero and is recognised where it stands alone, in no other place."""
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it speaks of."""
+        return tuple(term for term in (self.nonzero, self.no_zero_entry, self.zero, *(self.equal or ())) if term is not None)
+
+
+def assumptions(hypothesis: Hypothesis, values: Values) -> Iterator[Assumption]:
+    """What a hypothesis says of these terms."""
+    for value in listed(hypothesis.nonzero(values)) if hypothesis.nonzero else ():
+        yield Assumption(hypothesis.text, nonzero=value)
+    if hypothesis.no_zero_entry:
+        yield Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(values))
+    if hypothesis.equal:
+        yield Assumption(hypothesis.text, equal=hypothesis.equal(values))
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -37,6 +54,10 @@ class Knowledge:
     def without_equations(self) -> "Knowledge":
         """What is known not to be zero, or to be zero in no entry."""
         return Knowledge(tuple(a for a in self.assumed if a.nonzero is not None or a.no_zero_entry is not None))
+
+    def without_letter(self, letter: Hashable) -> "Knowledge":
+        """What says nothing of an index with this letter: what may be used where the letter is bound."""
+        return Knowledge(tuple(a for a in self.assumed if not any(letter in names(term) for term in a.terms)))
 
     def follows(self, left: Term, right: Term) -> bool:
         """Whether left = right by normal form, from everything that is assumed."""

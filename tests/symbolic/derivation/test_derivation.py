@@ -169,11 +169,11 @@ def test_induction_needs_its_base():
     C, S = sequence("C", B, lambda c, i: c + A), sequence("S", A - A, lambda c, i: c + A)
     d = derivation(C(LAST), S(LAST))
 
-    def step():
-        d.chain(C(STEP), "one more")
-        d.then(C(STEP - 1) + A, "definition")
-        d.then(S(STEP - 1) + A, "for i - 1")
-        d.then(S(STEP), "definition")
+    def step(i):
+        d.chain(C(i), "one more")
+        d.then(C(i - 1) + A, "definition")
+        d.then(S(i - 1) + A, "for i - 1")
+        d.then(S(i), "definition")
 
     with pytest.raises(StepFails, match="base"):
         d.induction("C = S", lambda k: (C(k), S(k)), lambda: d.chain(B, "start"), step)
@@ -185,24 +185,24 @@ def test_an_inductive_step_may_use_its_hypothesis_and_no_other_equation():
     other = Hypothesis("A B = A", "AB = A", equal=lambda v: (v.A @ v.B, v.A))
     d = derivation(C(LAST), A, other)
 
-    def step():
-        d.chain(C(STEP), "one more")
-        d.then(C(STEP - 1) @ B, "definition")
+    def step(i):
+        d.chain(C(i), "one more")
+        d.then(C(i - 1) @ B, "definition")
         d.then(A @ B, "for i - 1")
         d.then(A, "by the claim's hypothesis")
 
     with pytest.raises(StepFails, match="by the claim's hypothesis"):
         d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), step)
 
-    def circular():
-        d.chain(C(STEP), "one more")
+    def circular(i):
+        d.chain(C(i), "one more")
         d.then(A, "by what is to be shown")
 
     with pytest.raises(StepFails, match="what is to be shown"):
         d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), circular)
 
     with pytest.raises(StepFails, match="is not reached"):
-        d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), lambda: d.chain(C(STEP), "and no more"))
+        d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), lambda i: d.chain(C(i), "and no more"))
 
 
 @pytest.mark.parametrize("special", [START, STEP - 1, STEP, LAST])
@@ -217,16 +217,16 @@ def test_a_statement_that_says_something_else_of_one_index_is_no_induction(speci
         return (C(k), B) if k == special else honest(k)
 
     def cheating_by_name(k):
-        return (C(k), B) if str(k) == str(special) and k.letter != "any" else honest(k)
+        return (C(k), B) if str(k) == str(special) else honest(k)
 
     def attempt(statement):
         d = derivation(C(LAST), E(LAST))
 
-        def step():
-            d.chain(C(STEP), "one more")
-            d.then(C(STEP - 1) @ B, "definition")
-            d.then(E(STEP - 1) @ B, "for i - 1")
-            d.then(E(STEP), "definition")
+        def step(i):
+            d.chain(C(i), "one more")
+            d.then(C(i - 1) @ B, "definition")
+            d.then(E(i - 1) @ B, "for i - 1")
+            d.then(E(i), "definition")
 
         d.induction("C = E", statement, lambda: d.chain(C(START), "start"), step)
 

@@ -7,7 +7,7 @@ from latex2mathml.converter import convert
 
 from symbolic.terms import Application, Zero
 from symbolic.terms.notation import latex, text
-from symbolic.terms.term import Constant, Defined, Gradient, Identity, Trace
+from symbolic.terms.term import BuiltIn, Constant, Defined, Gradient, Identity, Operation, Trace
 from tests.symbolic.symbolic_strategies import SYMBOLS
 
 W, V, A, x, y, s = (SYMBOLS[name] for name in "WVAxys")
@@ -40,7 +40,10 @@ def f(argument):
         (s**0.5, "√(s)", r"\sqrt{s}"),
         (Trace(A), "tr(A)", r"\operatorname{tr}\left(A\right)"),
         (f(W @ x), "f_θ(W x)", r"f_\theta\left(W\, x\right)"),
-        (Application("nonzero", (x,), ("1", "1"), "nonzero", ""), "[x ≠ 0]", r"\left[x \neq 0\right]"),
+        (BuiltIn(Operation.NONZERO, (x,)), "[x ≠ 0]", r"\left[x \neq 0\right]"),
+        (Application("nonzero", (x,), ("1", "1"), "nonzero", "n"), "nonzero(x)", r"n\left(x\right)"),
+        (Application("f", (x, y), ("d", "1"), "⊙", r"\odot"), "⊙(x, y)", r"\odot\left(x, y\right)"),
+        (Application("f", (x.mT @ x,), ("1", "1"), "√", "r"), "√(xᵀ x)", r"r\left({x}^{\top}\, x\right)"),
         (x * y, "x ⊙ y", r"x \odot y"),
         (x / y + x, "x ⊘ y + x", r"x \oslash y + x"),
         ((x + y) * (A @ y), "(x + y) ⊙ (A y)", r"\left(x + y\right) \odot \left(A\, y\right)"),
