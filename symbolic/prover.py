@@ -7,10 +7,10 @@ same way: it is proved in vain by the claim's own derivation and by the normal f
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice, product
+from itertools import chain, islice
 from types import SimpleNamespace
 
 from symbolic import formulas
@@ -28,7 +28,9 @@ NOT_SHOWN = "not shown"
 OPERATIONS = frozenset(dir(Values)) | {"formulas", "used"}
 """What a claim's symbols cannot be called: ``v.rank`` is the operation."""
 INSTANCES = 12
-"""Exact instances at each choice of sizes on which a proved claim is tried."""
+"""Exact instances at each of the smallest choices of sizes on which a proved claim is tried."""
+LARGE_INSTANCES, ATTEMPTS = 40, 1_000
+"""And at sizes drawn from 1 to 6, and how many are drawn for them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,7 @@ def unreadable_names(claim: Claim) -> list[str]:
     parts: list[Matrix | Function | Family] = [*claim.symbols, *claim.functions, *claim.families]
     names, sizes = [part.name for part in parts], {size for part in parts for size in (part.rows, part.columns)}
     odd = {name for name in names if name.startswith("_") or not (name.isascii() and name.isidentifier())}
+    odd |= {name for name in names for family in claim.families if name.startswith(f"{family.name}_") and name[len(family.name) + 1 :].isdigit()}
     return sorted(odd | {name for name in names if name in sizes or names.count(name) > 1 or name in OPERATIONS})
 
 
@@ -192,21 +195,40 @@ def instances_tried(problem: Problem) -> tuple[int, str | None]:
     claim = problem.claim
     bent = replace(problem, claim=replace(claim, functions=tuple(function.bent for function in claim.functions)))
     total = 0
-    for made, sizes in product((problem, bent) if claim.functions else (problem,), islice(points.all_sizes(claim), 8)):
-        tried = 0
-        for point in chain(points.at_random(claim, sizes), points.by_weight(claim, sizes)):
-            try:
-                values = instances.settled(made, sizes, point)
-                if values is None:
-                    continue
-                if instances.differ(values, made):
-                    return total, f"the instance {sizes}, {point}"
-            except (Irrational, Undefined):
-                continue
-            tried, total = tried + 1, total + 1
-            if tried == INSTANCES:
-                break
+    for made in (problem, bent) if claim.functions else (problem,):
+        small = [(_small(claim, sizes), INSTANCES) for sizes in islice(points.all_sizes(claim), 8)]
+        for some, wanted in (*small, (islice(points.at_random_sizes(claim), ATTEMPTS), LARGE_INSTANCES)):
+            tried, against = _try(made, some, wanted)
+            total += tried
+            if against is not None:
+                return total, against
     return total, None
+
+
+Instance = tuple[Mapping[str, int], points.Point]
+
+
+def _small(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Instance]:
+    """Instances of these sizes."""
+    return ((sizes, point) for point in chain(points.at_random(claim, sizes), points.by_weight(claim, sizes)))
+
+
+def _try(problem: Problem, some: Iterable[Instance], wanted: int) -> tuple[int, str | None]:
+    """How many of these instances, up to a number, say something, and the first at which the statement fails, in words."""
+    tried = 0
+    for sizes, point in some:
+        try:
+            values = instances.settled(problem, sizes, point)
+            if values is None:
+                continue
+            if instances.differ(values, problem):
+                return tried, f"the instance {sizes}, {point}"
+        except (Irrational, Undefined):
+            continue
+        tried += 1
+        if tried == wanted:
+            break
+    return tried, None
 
 
 def term_values(problem: Problem) -> Values:

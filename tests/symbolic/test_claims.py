@@ -102,6 +102,15 @@ def test_the_claim_is_tried_where_none_of_its_symbols_vanishes(claim):
     assert found
 
 
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_the_claim_is_tried_at_forty_instances_of_sizes_drawn_up_to_6(claim):
+    """Each size is drawn apart, n too, and each is large in some of them."""
+    tried, against = prover._try(prover.problem_of(claim), islice(points.at_random_sizes(claim), prover.ATTEMPTS), prover.LARGE_INSTANCES)
+    assert (tried, against) == (40, None)
+    drawn = list(islice(points.random_sizes(claim), 40))
+    assert all({size for sizes in drawn for size in [sizes[name]]} == set(range(1, 7)) for name in drawn[0])
+
+
 @pytest.fixture
 def no_numbers(monkeypatch):
     """No counterexample comes to the rescue: for what has none, the search goes through all that it has, and comes back with nothing."""

@@ -10,7 +10,7 @@ import pytest
 
 from symbolic import prover
 from symbolic.claim import Claim
-from symbolic.counterexamples import search
+from symbolic.counterexamples import points, search
 from symbolic.statements import Formula, Function, Hypothesis, Matrix
 from symbolic.terms import Family
 from symbolic.vocabulary import Verdict
@@ -295,3 +295,17 @@ def test_the_name_of_a_function_proves_nothing_even_where_it_is_allowed(name: st
     """The refusal of the name is the first defence; the second is that a function is never one of the operations."""
     monkeypatch.setattr(prover, "unreadable_names", lambda claim: [])
     assert prover.derive(prover.problem_of(FALSE[name]()))[1] is not None
+
+
+FALSE_AT_NUMBERS = [name for name in FALSE if name not in ("called sqrt", "called √")]  # the function of these two is not zero where it is made concrete
+
+
+@pytest.mark.parametrize("name", FALSE_AT_NUMBERS)
+def test_instances_contradict_it_at_sizes_drawn_up_to_6_and_not_at_the_small_ones(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second defence: if the derivation went through, the prover would be reported as broken."""
+    monkeypatch.setattr(prover, "derive", lambda problem: ((), None))
+    proof = prover.prove(FALSE[name]())
+    assert proof.verdict is Verdict.ERROR
+    assert "contradicts it: the prover is broken" in str(proof.reason)
+    monkeypatch.setattr(points, "at_random_sizes", lambda claim: iter(()))
+    assert prover.prove(FALSE[name]()).verdict is Verdict.HOLDS, "hidden from every instance up to size 3"
