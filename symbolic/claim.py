@@ -68,6 +68,11 @@ class Claim:
     """Sizes that a counterexample takes equal, because its concrete functions need it: {"k": "m"}."""
     scope: str = "all sizes"
 
+    @property
+    def about_every_n(self) -> bool:
+        """Whether it is about sequences of any length, or about every step of one."""
+        return bool(self.families) or self.scope == "all sizes, all n"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

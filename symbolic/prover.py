@@ -17,6 +17,8 @@ from symbolic import formulas
 from symbolic.claim import Claim, Mutant, Problem
 from symbolic.counterexamples import Counterexample, instances, points, search
 from symbolic.derivation import Derivation, Step, StepFails
+from symbolic.derivation.knowledge import assumptions
+from symbolic.derivation.rendering import rendered_facts, rendered_statement
 from symbolic.exact import Irrational, Undefined
 from symbolic.statements import Expression, Formula, Function, Matrix, Values, listed
 from symbolic.statements.values import TERMS
@@ -40,7 +42,10 @@ class MutantOutcome:
     id: str
     description: str
     why: str
-    statement: Formula
+    statement: Formula | None
+    """As it was compared; None if it cannot be written down, because sizes do not fit."""
+    remark: Formula
+    """The same in the words of the claim's file."""
     verdict: Verdict
     counterexample: Counterexample | None
 
@@ -57,6 +62,12 @@ class Proof:
     """Where the claim itself fails, if it does."""
     scope: str
     """For what it was shown: "all sizes", "all sizes, all n", or "not shown"."""
+    statement: Formula | None
+    """As it was compared; None if it cannot be written down."""
+    hypotheses: tuple[Formula, ...]
+    """Likewise."""
+    in_words: tuple[Formula, ...]
+    """Hypotheses that no program looks at: they are built into the statement."""
     steps: tuple[Step, ...]
     mutants: tuple[MutantOutcome, ...]
     seconds: float
@@ -69,19 +80,21 @@ def prove(claim: Claim) -> Proof:
         return _prove(claim, begin)
     except Exception as error:  # a formula that somebody is changing may raise anything
         reason = f"the check broke: {type(error).__name__}: {error}"
-        return Proof(claim, Verdict.ERROR, reason, None, NOT_SHOWN, (), (), time.perf_counter() - begin)
+        shown = (None, (), tuple(Formula(h.text, h.latex) for h in claim.hypotheses))
+        return Proof(claim, Verdict.ERROR, reason, None, NOT_SHOWN, *shown, (), (), time.perf_counter() - begin)
 
 
 def _prove(claim: Claim, begin: float) -> Proof:
     problem = problem_of(claim)
+    shown = (rendered(problem), *rendered_hypotheses(problem))
     steps, failure = derive(problem)
     mutants = tuple(refute(claim, mutant) for mutant in claim.mutants)
     if failure is not None:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-        return Proof(claim, verdict, failure, counterexample, NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
+        return Proof(claim, verdict, failure, counterexample, NOT_SHOWN, *shown, steps, mutants, time.perf_counter() - begin)
     verdict, reason = confirm(problem, mutants)
-    return Proof(claim, verdict, reason, None, claim.scope if verdict is Verdict.HOLDS else NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
+    return Proof(claim, verdict, reason, None, claim.scope if verdict is Verdict.HOLDS else NOT_SHOWN, *shown, steps, mutants, time.perf_counter() - begin)
 
 
 def confirm(problem: Problem, mutants: Sequence[MutantOutcome]) -> tuple[Verdict, str | None]:
@@ -106,7 +119,7 @@ def refute(claim: Claim, mutant: Mutant) -> MutantOutcome:
     else:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-    return MutantOutcome(mutant.id, mutant.description, mutant.why, mutant.statement, verdict, counterexample)
+    return MutantOutcome(mutant.id, mutant.description, mutant.why, rendered(problem), mutant.statement, verdict, counterexample)
 
 
 def problem_of(claim: Claim, mutant: Mutant | None = None) -> Problem:
@@ -151,6 +164,8 @@ def unreadable_names(claim: Claim) -> list[str]:
 
 def unlike_indices(problem: Problem, values: Values) -> str | None:
     """Which side or hypothesis picks an index out of those that stand for all, or None: of two unknown ones it has to say what it says of each."""
+    if not problem.claim.families:
+        return None  # on numbers there are no indices to go through
     one, other = (Index(letter) for letter in STEPS[:2])
 
     def said(read: Expression, *steps: Index) -> set[Term]:
@@ -165,6 +180,25 @@ def unlike_indices(problem: Problem, values: Values) -> str | None:
             if said(read, one, other) != said(read, one) | said(read, other) or said(read, other, one) != said(read, one, other):
                 return name
     return None
+
+
+def rendered(problem: Problem) -> Formula | None:
+    """The statement as it is compared, or None if it cannot be written down."""
+    values = term_values(problem)
+    try:
+        facts = [fact for hypothesis in problem.hypotheses for fact in assumptions(hypothesis, values)]
+        lefts, rights = (tuple(map(lift, listed(side(values)))) for side in (problem.left, problem.right))
+        return rendered_statement(lefts, rights, facts)
+    except ShapeMismatch:
+        return None
+
+
+def rendered_hypotheses(problem: Problem) -> tuple[tuple[Formula, ...], tuple[Formula, ...]]:
+    """What the hypotheses say as it is assumed; and those that are there in words alone."""
+    values = term_values(problem)
+    facts = [(hypothesis, list(assumptions(hypothesis, values))) for hypothesis in problem.hypotheses]
+    words = tuple(Formula(hypothesis.text, hypothesis.latex) for hypothesis, said in facts if not said)
+    return tuple(rendered_facts(said) for _, said in facts if said), words
 
 
 def begin(problem: Problem, values: Values) -> Derivation:

@@ -70,8 +70,8 @@ def _mutant(id: str, description: str, why: str, text: str, latex: str, right: A
     return Mutant(id, description, why, Formula(f"ΔW = {text}", rf"\Delta W = {latex}"), left=_update, right=right)
 
 
-def _sum(v: Values, term: Any, rows: str, columns: str) -> Any:
-    return v.recursive("T", "T", v.n, lambda: v.zero(rows, columns), lambda previous, i: previous + term(i))
+def _sum(v: Values, term: Any, rows: str, columns: str, name: str = "T") -> Any:
+    return v.recursive(name, name, v.n, lambda: v.zero(rows, columns), lambda previous, i: previous + term(i))
 
 
 SUM = r"\sum_{y \in Y} v_y k_y^{\top}"
@@ -114,7 +114,7 @@ CLAIM = Claim(
             "a sum of products is taken for a product of sums; for one token they agree",
             "W(Σ v_y)(Σ k_y)ᵀ(q aᵀ)/‖a‖²",
             r"\frac{W (\sum v_y)(\sum k_y)^{\top}(q a^{\top})}{\lVert a \rVert^2}",
-            lambda v: _claimed(v, _sum(v, v.value, "d", "1") @ _sum(v, v.key, "e", "1").mT),
+            lambda v: _claimed(v, _sum(v, v.value, "d", "1") @ _sum(v, v.key, "e", "1", "U").mT),
         ),
         _mutant(
             "last-token-only",

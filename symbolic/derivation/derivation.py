@@ -5,8 +5,9 @@ normal form and finds out by itself which hypotheses it needed, by trying withou
 reach the right side. A proof by induction has two obligations, and its step may use its hypothesis and no other equation.
 What is not an equality of polynomials (ranks, factors that are not zero) has a method in ``symbolic.derivation.inference``, which checks its premises.
 
-Two kinds of line are not checked by any program and say so in their rule: "notation" explains a name, "in words" says what the equalities that
-were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
+What is printed is what is compared: terms, facts and rules are rendered from the objects, and no two things are shown alike. What a script says about a line
+stands beside it as a remark. Two kinds of line are remarks as a whole, are not checked by any program, and are marked as lines in words: one explains a
+name, one says what the equalities that were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
 
 A proof script is trusted to use these methods and to leave the object's fields alone; a function that it hands over is trusted to treat every
 argument alike.
@@ -24,6 +25,7 @@ from symbolic.statements import Hypothesis, Values
 from symbolic.terms import Index, Term, lift
 from symbolic.terms.binding import Fresh, bare, exchanged, names
 from symbolic.terms.families import LAST, START, STEPS, folded
+from symbolic.terms.legend import Legend
 from symbolic.terms.notation import latex, text
 from symbolic.vocabulary import MissingHypothesis
 
@@ -37,6 +39,7 @@ class Derivation:
     rights: tuple[Term, ...]
     steps: list[Step] = field(default_factory=list)
     known: Knowledge = field(default_factory=Knowledge)
+    legend: Legend = field(default_factory=Legend)
     _hypotheses: tuple[Hypothesis, ...] = ()
     _part: int = 0
     _origin: Term | None = None
@@ -44,6 +47,10 @@ class Derivation:
     _reached: set[int] = field(default_factory=set)
     _open: int = 0
     """Case distinctions that were begun and not gone through to the end."""
+
+    def __post_init__(self) -> None:
+        for side in (*self.lefts, *self.rights):
+            self.legend.add(side)
 
     @property
     def left(self) -> Term:
@@ -65,6 +72,8 @@ class Derivation:
         """Take a hypothesis of the claim as known."""
         self._hypotheses += (hypothesis,)
         for fact in assumptions(hypothesis, self.values):
+            for term in fact.terms:
+                self.legend.add(term)
             self.known += fact
 
     def start(self, rule: str = "the left side") -> None:
@@ -76,7 +85,7 @@ class Derivation:
         self._origin = self._at = term
         with self._checking(f'"{rule}"'):
             self.known.require_meaning(term)
-        self._write("", term, rule, None)
+        self._write(term, rule)
 
     def then(self, term: Any, rule: str) -> None:
         """The next term of the chain, equal to the one before."""
@@ -89,7 +98,7 @@ class Derivation:
         if needed is None:
             raise StepFails(f"step {len(self.steps) + 1}, {where} does not follow")
         self._at = following
-        self._write("= ", following, rule, " and ".join(needed) or None)
+        self._write(following, rule, " and ".join(needed) or None, equal=True)
         if self._origin == self.left and following == self.right:
             self._reached.add(self._part)
 
@@ -106,15 +115,15 @@ class Derivation:
         """Keep what the chain has shown, that its first term equals its last, as a rule of calculation."""
         if self._origin is None or self._at is None:
             raise StepFails("nothing was shown yet")
-        self.known += Assumption(name, equal=(self._origin, self._at))
+        self.known += Assumption(equal=(self._origin, self._at))
 
     def notation(self, text: str, latex: str, rule: str) -> None:
         """A line that only says how something is written or read; nothing is proved by it."""
-        self.steps.append(Step(text, latex, f"notation: {rule}"))
+        self.steps.append(Step(text, latex, "in words: how it is written", remark=rule, in_words=True))
 
     def conclusion(self, text: str, latex: str, rule: str) -> None:
         """What the equalities shown so far mean in words; the rule says why, and no program checks it."""
-        self.steps.append(Step(text, latex, f"in words: {rule}"))
+        self.steps.append(Step(text, latex, "in words: what it means", remark=rule, in_words=True))
 
     def dichotomy(self, name: str, latex_name: str, value: Term, zero: tuple[Term, Term] | None = None) -> Iterator[bool]:
         """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); what both reach is reached.
@@ -128,15 +137,14 @@ class Derivation:
         self._open += 1
         by_case: list[set[int]] = []
         for vanishes in (True, False):
-            sign, latex_sign = ("=", "=") if vanishes else ("≠", r"\neq")
-            case = f"{name} {sign} 0"
-            self.known = known + (Assumption(case, equal=zero, zero=None if zero else value) if vanishes else Assumption(case, nonzero=value))
+            case = Assumption(zero=value) if vanishes else Assumption(nonzero=value)
+            self.known = known + (Assumption(equal=zero) if vanishes and zero else case)
             self._part, self._reached, (self._origin, self._at) = part, set(reached), chained
-            self.steps.append(Step(f"Case {case}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", case))
+            self.steps.append(Step(f"Case {case.text}", rf"\text{{Case }} {case.latex}", "excluded middle", case.text, name))
             yield vanishes
             by_case.append(self._reached)
             if by_case[-1] <= reached:
-                raise StepFails(f"the case {case} does not reach the right side")
+                raise StepFails(f"the case {case.text} does not reach the right side")
         self.known = known
         # What only one case has shown is not shown: neither a part of the statement, nor the chain that was being written.
         self._part, self._reached, self._origin, self._at = part, by_case[0] & by_case[1], None, None
@@ -171,10 +179,10 @@ class Derivation:
                 raise StepFails(f"induction, {stage}: a case distinction was left before its second case")
             if self._origin != before or self._at != after:
                 raise StepFails(f"induction, {stage}: {text(before)} = {text(after)} is not reached")
-        self.known, self._part, self._reached = known + Assumption(name, equal=statement(LAST)), part, reached
+        self.known, self._part, self._reached = known + Assumption(equal=statement(LAST)), part, reached
         self._origin = self._at = None
         before, after = statement(LAST)
-        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", f"induction on {letter}, up to n"))
+        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", f"induction on {letter}, up to n", remark=name))
 
     def _general(self, name: str, statement: Callable[[Any], tuple[Term, Term]]) -> str:
         """A letter for an index that the statement does not mention. Raises StepFails if it does not say the same of every index."""
@@ -232,5 +240,7 @@ class Derivation:
         self.known += fact
         self.steps.append(step)
 
-    def _write(self, sign: str, term: Term, rule: str, hypothesis: str | None) -> None:
-        self.steps.append(Step(sign + text(term), sign + latex(term), rule, hypothesis))
+    def _write(self, term: Term, remark: str, hypothesis: str | None = None, *, equal: bool = False) -> None:
+        self.legend.add(term)
+        sign, rule = ("= ", "equal by normal form") if equal else ("", "where the chain begins")
+        self.steps.append(Step(sign + text(term), sign + latex(term), rule, hypothesis, remark))

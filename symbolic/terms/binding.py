@@ -7,9 +7,9 @@ Source: Sato, Pollack, Schwichtenberg and Sakurai, "Viewing λ-terms through map
 Claessen, "Using circular programs for higher-order syntax", ICFP 2013.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -199,7 +199,7 @@ def within(term: Term) -> Iterator[Term]:
     if isinstance(term, Symbol) and isinstance(term.name, Entry):
         yield from within(term.name.of.start)
         yield from within(term.name.of.step)
-    for part in _parts(term):
+    for part in parts(term):
         yield from within(part)
 
 
@@ -233,21 +233,29 @@ def _shared(start: Term, step: Term, height: int, text: str, latex: str) -> Recu
     return Recursion(start, step, height, text, latex)
 
 
-def _parts(term: Term) -> Iterator[Term]:
-    for each in fields(term):
-        value = getattr(term, each.name)
+def parts(term: Term) -> Iterator[Term]:
+    """The operands of a node."""
+    for name in _fields(type(term)):
+        value = getattr(term, name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Operators):
                 yield part  # type: ignore[misc]
 
 
-def _mapped(term: Term, change: Any) -> Term:
-    """The node with each part changed."""
+def _mapped(term: Term, change: Callable[[Any], Term]) -> Term:
+    """The node with each part changed; the node itself if none is."""
     changes: dict[str, Any] = {}
-    for each in fields(term):
-        value = getattr(term, each.name)
+    for name in _fields(type(term)):
+        value = getattr(term, name)
         if isinstance(value, Operators):
-            changes[each.name] = change(value)
+            other: Any = change(value)
+            if other is not value:
+                changes[name] = other
         elif isinstance(value, tuple) and any(isinstance(part, Operators) for part in value):
-            changes[each.name] = tuple(map(change, value))
+            changes[name] = tuple(map(change, value))
     return replace(term, **changes) if changes else term
+
+
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))

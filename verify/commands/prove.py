@@ -38,7 +38,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
 
     claims = load_claims(None if names is None else list(dict.fromkeys(names)))
     # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
-    shown = [] if n is None else [show(claim, n) for claim in claims if names or claim.families]
+    shown = [] if n is None else [show(claim, n) for claim in claims if names or claim.about_every_n]
     found = []
     with ProgressBars() as ui:
         for index, claim in enumerate(claims):

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from reports.record.record import ClaimRecord, Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from symbolic.claim import Claim
 from symbolic.counterexamples import Counterexample as StoredCounterexample
+from symbolic.derivation import Step as StoredStep
 from symbolic.errata import Erratum
 from symbolic.prover import NOT_SHOWN, MutantOutcome, Proof
+from symbolic.statements import Formula as StatedFormula
+from symbolic.statements import Hypothesis
 from symbolic.vocabulary.verdict import Verdict
 
 
@@ -17,26 +20,29 @@ def claim_record(proof: Proof) -> ClaimRecord:
         id=claim.id,
         title=claim.title,
         source=claim.source,
-        hypotheses=[Formula(text=h.text, latex=h.latex) for h in claim.hypotheses],
-        statement=Formula(text=claim.statement.text, latex=claim.statement.latex),
+        hypotheses=[_formula(each) for each in proof.hypotheses],
+        hypotheses_in_words=[_formula(each) for each in proof.in_words],
+        statement=_formula(proof.statement or claim.statement),
+        remark=_formula(claim.statement) if proof.statement else None,
         verdict=proof.verdict,
         reason=proof.reason,
         counterexample=_counterexample(proof.counterexample),
         scope=proof.scope,
-        steps=[Step(expression=Formula(text=s.text, latex=s.latex), rule=s.rule, hypothesis=s.hypothesis) for s in proof.steps],
+        steps=[Step(expression=_formula(s), rule=s.rule, hypothesis=s.hypothesis, remark=s.remark, in_words=s.in_words) for s in proof.steps],
         mutants=[_mutant(outcome) for outcome in proof.mutants],
         seconds=proof.seconds,
     )
 
 
 def unproved_claim(claim: Claim, reason: str) -> ClaimRecord:
-    """A claim for which there was no time."""
+    """A claim for which there was no time. It was not put to the prover, so what it says is there in words."""
     return ClaimRecord(
         id=claim.id,
         title=claim.title,
         source=claim.source,
-        hypotheses=[Formula(text=h.text, latex=h.latex) for h in claim.hypotheses],
-        statement=Formula(text=claim.statement.text, latex=claim.statement.latex),
+        hypotheses=[],
+        hypotheses_in_words=[_formula(each) for each in claim.hypotheses],
+        statement=_formula(claim.statement),
         verdict=Verdict.TIMEOUT,
         reason=reason,
         scope=NOT_SHOWN,
@@ -46,12 +52,17 @@ def unproved_claim(claim: Claim, reason: str) -> ClaimRecord:
     )
 
 
+def _formula(shown: StatedFormula | StoredStep | Hypothesis) -> Formula:
+    return Formula(text=shown.text, latex=shown.latex)
+
+
 def _mutant(outcome: MutantOutcome) -> MutantRecord:
     return MutantRecord(
         id=outcome.id,
         description=outcome.description,
         why=outcome.why,
-        statement=Formula(text=outcome.statement.text, latex=outcome.statement.latex),
+        statement=_formula(outcome.statement or outcome.remark),
+        remark=_formula(outcome.remark) if outcome.statement else None,
         verdict=outcome.verdict,
         counterexample=_counterexample(outcome.counterexample),
     )

@@ -4,6 +4,7 @@ import pytest
 
 from symbolic import formulas
 from symbolic.derivation import Derivation, StepFails
+from symbolic.derivation.knowledge import Assumption
 from symbolic.statements import Hypothesis, Values
 from symbolic.statements.values import TERMS, exact_kind
 from symbolic.terms import Application, Family, Index, Symbol, subscript
@@ -55,7 +56,7 @@ def test_a_lemma_may_be_used_once_it_is_remembered():
     d = derivation(B @ y, B @ A @ x, AX_IS_Y)
     d.start()
     d.finish("Ax = y")
-    assert d.steps[-1].hypothesis == "Ax = y"
+    assert d.steps[-1].hypothesis == "A x = y"
     d.chain(A @ x, "a lemma")
     d.then(y, "Ax = y")
     d.remember("lemma")
@@ -67,7 +68,7 @@ def test_only_the_hypotheses_that_are_needed_are_recorded():
     d.start()
     d.then(y, "cancel")
     d.finish("Ax = y")
-    assert [step.hypothesis for step in d.steps] == [None, "x ≠ 0", "Ax = y"]
+    assert [step.hypothesis for step in d.steps] == [None, "x ≠ 0", "A x = y"]
 
 
 def test_both_cases_must_reach_the_right_side():
@@ -240,9 +241,45 @@ def test_two_sequences_of_one_name_are_not_confused():
     """A member's identity is its definition: otherwise a product and the same product backwards would be equal."""
     forwards = sequence("P", A, lambda p, i: p @ B)
     backwards = sequence("P", A, lambda p, i: B @ p)
-    d = derivation(forwards(LAST), backwards(LAST))
+    d = derivation(forwards(LAST), forwards(LAST))
     assert not d.known.follows(forwards(LAST), backwards(LAST))
     assert d.known.follows(forwards(LAST), sequence("P", A, lambda p, i: p @ B)(LAST))
+
+
+def test_the_letter_of_an_induction_is_one_that_its_statement_does_not_mention():
+    """Within a statement about Aᵢ the induction is on j, and a hypothesis about every index is one about j."""
+    q = Family("q", "d", "1")
+    every = Hypothesis("", "", nonzero=lambda v: [member(q, k) for k in v.indices])
+    total = sequence("S", VALUES.number(0), lambda s, k: s + VALUES.nonzero(member(q, k)) - 1 + member(q, STEP).mT @ x)
+    double = sequence("D", VALUES.number(0), lambda s, k: s + member(q, STEP).mT @ x)
+    d = derivation(x, x, every)
+    letters = []
+
+    def step(j):
+        letters.append(j)
+        d.chain(total(j), "definition")
+        d.then(double(j - 1) + VALUES.nonzero(member(q, j)) - 1 + member(q, STEP).mT @ x, "for j - 1")
+        d.then(double(j), "no q is zero")
+
+    d.induction("S = D", lambda k: (total(k), double(k)), lambda: d.chain(VALUES.number(0), "empty"), step)
+    assert letters == [Index("j")]
+    assert d.steps[-1].rule == "induction on j, up to n"
+    assert d.known.follows(total(LAST), double(LAST))
+
+
+def test_what_is_known_of_one_index_is_not_known_of_the_inductions():
+    """q_i ≠ 0 was found out, not assumed of every i: the planted negative of the test before."""
+    q = Family("q", "d", "1")
+    total = sequence("S", VALUES.number(0), lambda s, k: s + VALUES.nonzero(member(q, k)) - 1)
+    d = derivation(x, x)
+    d.known += Assumption(nonzero=member(q, STEP))
+
+    def step(i):
+        d.chain(total(i), "definition")
+        d.then(total(i - 1), "no q is zero")
+
+    with pytest.raises(StepFails, match="no q is zero"):
+        d.induction("S = 0", lambda k: (total(k), VALUES.number(0)), lambda: d.chain(VALUES.number(0), "empty"), step)
 
 
 def test_indices_are_readable():
@@ -272,7 +309,7 @@ def test_an_equation_does_not_hide_that_a_denominator_is_not_zero():
     d.then(A @ y, "a nonzero scalar over itself is 1")
     assert d.steps[-1].hypothesis == "x ≠ 0"
     d.finish("x = Ay")
-    assert d.steps[-1].hypothesis == "x = Ay"
+    assert d.steps[-1].hypothesis == "x = A y"
     d.done()
 
 
