@@ -136,6 +136,8 @@ def _checks(record: RunRecord) -> str:
     parts = []
     if record.claims:
         parts.append(f"{count(totals.mutants_refuted)} of {counted(totals.mutants, 'false statement')} refuted")
+        words = sum(claim.lines_in_words for claim in record.claims)
+        parts += [f"{counted(words, 'line')} of proof {IN_WORDS}"] if words else []
     if record.cells:
         parts.append(f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
         parts.append(f"worst error ÷ bound {ratio(totals.worst_ratio)}")

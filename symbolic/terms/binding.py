@@ -8,8 +8,8 @@ Claessen, "Using circular programs for higher-order syntax", ICFP 2013.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -235,7 +235,7 @@ def _shared(start: Term, step: Term, height: int, text: str, latex: str) -> Recu
 
 def parts(term: Term) -> Iterator[Term]:
     """The operands of a node."""
-    for name in _fields(type(term)):
+    for name in term.__dataclass_fields__:
         value = getattr(term, name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Operators):
@@ -245,7 +245,7 @@ def parts(term: Term) -> Iterator[Term]:
 def _mapped(term: Term, change: Callable[[Any], Term]) -> Term:
     """The node with each part changed; the node itself if none is."""
     changes: dict[str, Any] = {}
-    for name in _fields(type(term)):
+    for name in term.__dataclass_fields__:
         value = getattr(term, name)
         if isinstance(value, Operators):
             other: Any = change(value)
@@ -254,8 +254,3 @@ def _mapped(term: Term, change: Callable[[Any], Term]) -> Term:
         elif isinstance(value, tuple) and any(isinstance(part, Operators) for part in value):
             changes[name] = tuple(map(change, value))
     return replace(term, **changes) if changes else term
-
-
-@cache
-def _fields(kind: Any) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))

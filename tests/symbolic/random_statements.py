@@ -124,6 +124,11 @@ def claim(left: Any, right: Any, proof: Callable[[Any, Any], None], *hypotheses:
     return Claim(id="random", title="", source="", statement=Formula("", ""), left=left, right=right, proof=proof, **parts)  # type: ignore[arg-type]
 
 
+def shown(name: str, primed: bool) -> str:
+    """The name of a sequence: two that differ are not shown alike."""
+    return name + "′" * primed
+
+
 def without_function(side: Term) -> Term:
     """The argument of an opaque function, of which no derivative is known."""
     return side.arguments[0] if isinstance(side, Application) else side
@@ -173,7 +178,7 @@ def gradient(left: Term, right: Term) -> Statement:
     at = SYMBOLS["A"] @ SYMBOLS["y"]
 
     def side(loss: Term) -> Any:
-        return lambda v: v.gradient(lambda Y: exchanged(loss, {"y": Y}), at, "y", "y")
+        return lambda v: v.gradient(lambda Y: exchanged(loss, {"y": Y}), at, "Y", "Y")
 
     def sides(point: Point, sizes: Mapping[str, int]) -> tuple[Any, Any]:
         there = {**point, "y": product(point["A"], point["y"])}
@@ -183,12 +188,12 @@ def gradient(left: Term, right: Term) -> Statement:
 
 
 def nested_gradient(left: Term, right: Term) -> Statement:
-    """∇_Y (gᵀY + YᵀY) at x with g = ∇_X tr(LᵀL) at A y, against the same of R; all variables bear the name of y."""
+    """∇_Y (gᵀY + YᵀY) at x with g = ∇_X tr(LᵀL) at A y, against the same of R; both variables bear one name."""
     u = SYMBOLS["x"]
     losses = [Trace(side.mT @ side) for side in map(without_function, (left, right))]
 
     def side(loss: Term) -> Any:
-        return lambda v: v.gradient(lambda Y: v.gradient(lambda X: exchanged(loss, {"y": X}), v.A @ v.y, "y", "y").mT @ Y + Y.mT @ Y, u, "y", "y")
+        return lambda v: v.gradient(lambda Y: v.gradient(lambda X: exchanged(loss, {"y": X}), v.A @ v.y, "X", "X").mT @ Y + Y.mT @ Y, u, "X", "X")
 
     def sides(point: Point, sizes: Mapping[str, int]) -> tuple[Any, Any]:
         there = {**point, "y": product(point["A"], point["y"])}
@@ -204,7 +209,8 @@ def summed(left: Term, right: Term) -> Statement:
         return exchanged(term, {"y": v.q(k)})
 
     def total(term: Term, v: Any, k: Any) -> Any:
-        return v.recursive("S", "S", k, lambda: v.zero(*term.shape), lambda previous, i: previous + at(term, v, i))
+        name = shown("S", term is right)
+        return v.recursive(name, name, k, lambda: v.zero(*term.shape), lambda previous, i: previous + at(term, v, i))
 
     def proof(v: Any, d: Any) -> None:
         def step(i: Any) -> None:
@@ -229,7 +235,8 @@ def multiplied(left: Term, right: Term) -> Statement:
     size = factors[0].shape[0]
 
     def member(factor: Term, v: Any, k: Any) -> Any:
-        return v.recursive("P", "P", k, lambda: v.identity(size), lambda previous, i: previous @ exchanged(factor, {"y": v.q(i)}))
+        name = shown("P", factor is factors[1])
+        return v.recursive(name, name, k, lambda: v.identity(size), lambda previous, i: previous @ exchanged(factor, {"y": v.q(i)}))
 
     def proof(v: Any, d: Any) -> None:
         def step(i: Any) -> None:
@@ -258,10 +265,12 @@ def _sum_of_sums(left: Term, right: Term, captured: bool) -> Statement:
 
     def inner(term: Term, v: Any, k: Any, last: Any) -> Any:
         by_inner = captured and term is right
-        return v.recursive("S", "S", last, lambda: v.zero(*term.shape), lambda previous, i: previous + at(term, v, i if by_inner else k))
+        name = shown("S", term is right) + str(k)
+        return v.recursive(name, name, last, lambda: v.zero(*term.shape), lambda previous, i: previous + at(term, v, i if by_inner else k))
 
     def outer(term: Term, v: Any, k: Any) -> Any:
-        return v.recursive("T", "T", k, lambda: v.zero(*term.shape), lambda previous, i: 2 * previous + inner(term, v, i, v.n))
+        name = shown("T", term is right)
+        return v.recursive(name, name, k, lambda: v.zero(*term.shape), lambda previous, i: 2 * previous + inner(term, v, i, v.n))
 
     def proof(v: Any, d: Any) -> None:
         def step(i: Any) -> None:

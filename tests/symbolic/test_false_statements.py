@@ -13,6 +13,7 @@ from symbolic.claim import Claim
 from symbolic.counterexamples import points, search
 from symbolic.statements import Formula, Function, Hypothesis, Matrix
 from symbolic.terms import Family
+from symbolic.terms.legend import Legend
 from symbolic.vocabulary import Verdict
 
 X = Matrix("x", "d", "1")
@@ -275,8 +276,12 @@ FALSE: dict[str, Callable[[], Claim]] = {
 }
 
 
+@pytest.mark.parametrize("ambiguous", [False, True])
 @pytest.mark.parametrize("name", FALSE)
-def test_it_is_not_derived(name: str) -> None:
+def test_it_is_not_derived(name: str, ambiguous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some show two things alike, and are refused for that; they are not derived where that is allowed either."""
+    if ambiguous:
+        monkeypatch.setattr(Legend, "_name", lambda *_: None)
     claim = FALSE[name]()
     problem = prover.problem_of(claim)
     assert prover.derive(problem)[1] is not None
@@ -294,6 +299,7 @@ def test_it_does_not_hold(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_name_of_a_function_proves_nothing_even_where_it_is_allowed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal of the name is the first defence; the second is that a function is never one of the operations."""
     monkeypatch.setattr(prover, "unreadable_names", lambda claim: [])
+    monkeypatch.setattr(Legend, "_name", lambda *_: None)
     assert prover.derive(prover.problem_of(FALSE[name]()))[1] is not None
 
 
