@@ -207,7 +207,7 @@ def _proof(claim: ClaimRecord) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text.assemble((claim.id, "bold"), " ", _word(claim.verdict), f" {claim.scope}: ", claim.statement.text),
         Text(f"  {_assumed(claim)}"),
-        *([Text(f"  {IN_WORDS}: {claim.remark.text}", style="dim")] if claim.remark else []),
+        Text(f"  {IN_WORDS}: {claim.remark.text if claim.remark else 'the statement'}", style="dim"),
         *([_bullet(claim.reason, "red")] if claim.reason else []),
         *([_bullet(f"it fails {numbers_of(claim.counterexample)}", "red")] if claim.counterexample else []),
     ]

@@ -1,8 +1,8 @@
 """Claims and mutants: plain data about a statement, and the functions that state and prove it.
 
 A statement is an equation left = right under hypotheses. A statement with "if and only if" is an equation too, between indicators: rank ΔW = [WΔA ≠ 0].
-A mutant is the same claim with one thing changed: a formula, a side, a hypothesis. What is proved, searched, evaluated and printed is the sides; the text beside
-them is a remark for the reader, is marked as such where it is shown, and no program checks that the two say the same.
+A mutant is the same claim with one thing changed: a formula, a side, a hypothesis. What is proved, searched, evaluated and printed is the sides; the text
+beside them is a remark for the reader, is marked as such where it is shown, and no program checks that the two say the same.
 """
 
 from collections.abc import Callable, Mapping

@@ -124,9 +124,11 @@ def refute(claim: Claim, mutant: Mutant) -> MutantOutcome:
 
 def problem_of(claim: Claim, mutant: Mutant | None = None) -> Problem:
     """A claim as it stands, with the formulas as they are now, or as a mutant changes it."""
+    texts = [hypothesis.text for hypothesis in claim.hypotheses]
+    assert len(set(texts)) == len(texts), f"{claim.id} has two hypotheses of one text, by which a mutant drops one"
     if mutant is None:
         return Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
-    assert set(mutant.without) <= {hypothesis.text for hypothesis in claim.hypotheses}, f"{claim.id} has no hypothesis {mutant.without}"
+    assert set(mutant.without) <= set(texts), f"{claim.id} has no hypothesis {mutant.without}"
     kept = tuple(hypothesis for hypothesis in claim.hypotheses if hypothesis.text not in mutant.without)
     changed = SimpleNamespace(**{**vars(formulas), **mutant.formulas})
     return Problem(claim, mutant.left or claim.left, mutant.right or claim.right, kept, changed, mutant.where, mutant.note, bool(mutant.without))
