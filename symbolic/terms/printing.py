@@ -160,7 +160,7 @@ def _flat(expr: Any) -> list[Any]:
 
 def _compound(expr: Any) -> bool:
     """Whether this needs brackets before it can be transposed."""
-    return isinstance(expr, sympy.MatAdd | sympy.MatMul | sympy.Transpose | Times | Over) or _entrywise(expr)
+    return isinstance(expr, sympy.MatAdd | sympy.MatMul | sympy.Transpose | Times | Over | Slope) or _entrywise(expr)
 
 
 def _entrywise(expr: Any) -> bool:
