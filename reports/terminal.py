@@ -30,6 +30,8 @@ _COLOURS = {
 
 _STANDING_COLOURS = {RunStanding.VIOLATED: "bold red", RunStanding.DISTRUSTED: "bold red", RunStanding.INCOMPLETE: "bold yellow"}
 
+IN_WORDS = "in words, which no program checks"
+
 ABREAST = 5
 """Scenarios that stand side by side on a terminal."""
 
@@ -79,8 +81,21 @@ def proofs(claims: Sequence[ClaimRecord], *, steps: bool = False) -> RenderableT
         table = _table("claim", "verdict", "for", "false variants refuted", "took")
         for claim in claims:
             table.add_row(Text(claim.id), _word(claim.verdict), Text(claim.scope), _refuted(claim), Text(seconds(claim.seconds)))
-        return Group(table, *(part for claim in claims for part in _what_fails(claim)))
-    return Group(*(part for claim in claims for part in _proof(claim)))
+        assumed = [Text.assemble((f"{claim.id} ", "bold"), (_assumed(claim), "dim")) for claim in claims]
+        return Group(table, Text(), *assumed, Text(), _words(claims), *(part for claim in claims for part in _what_fails(claim)))
+    return Group(*(part for claim in claims for part in _proof(claim)), _words(claims))
+
+
+def _assumed(claim: ClaimRecord) -> str:
+    """What a claim assumes."""
+    hypotheses = [each.text for each in claim.hypotheses] + [f"{each.text} ({IN_WORDS})" for each in claim.hypotheses_in_words]
+    return f"provided that {' and '.join(hypotheses)}" if hypotheses else "without any hypothesis"
+
+
+def _words(claims: Sequence[ClaimRecord]) -> Text:
+    """How many lines no program checks."""
+    number = sum(claim.lines_in_words for claim in claims)
+    return Text(f"{counted(number, 'line')} of {counted(sum(len(claim.steps) for claim in claims), 'line')} of proof and hypotheses {IN_WORDS}", style="dim")
 
 
 def examination(environment: Mapping[str, object], answers: Sequence[Mapping[str, object]], refused: Sequence[Mapping[str, object]]) -> RenderableType:
@@ -120,6 +135,8 @@ def _checks(record: RunRecord) -> str:
     parts = []
     if record.claims:
         parts.append(f"{count(totals.mutants_refuted)} of {counted(totals.mutants, 'false statement')} refuted")
+        words = sum(claim.lines_in_words for claim in record.claims)
+        parts += [f"{counted(words, 'line')} of proof {IN_WORDS}"] if words else []
     if record.cells:
         parts.append(f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
         parts.append(f"worst error ÷ bound {ratio(totals.worst_ratio)}")
@@ -188,12 +205,16 @@ def _what_fails(claim: ClaimRecord) -> list[RenderableType]:
 def _proof(claim: ClaimRecord) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text.assemble((claim.id, "bold"), " ", _word(claim.verdict), f" {claim.scope}: ", claim.statement.text),
+        Text(f"  {_assumed(claim)}"),
+        Text(f"  {IN_WORDS}: {claim.remark.text if claim.remark else 'the statement'}", style="dim"),
         *([_bullet(claim.reason, "red")] if claim.reason else []),
         *([_bullet(f"it fails {numbers_of(claim.counterexample)}", "red")] if claim.counterexample else []),
     ]
     for number, step in enumerate(claim.steps, start=1):
         uses = f"; uses {step.hypothesis}" if step.hypothesis else ""
-        parts.append(Text.assemble(f"  {number:>2}. ", step.expression.text, (f"   {step.rule}{uses}", "dim")))
+        remark = f" ({step.remark})" if step.remark else ""
+        mark = ("✎ ", "italic") if step.in_words else ""
+        parts.append(Text.assemble(f"  {number:>2}. ", mark, step.expression.text, (f"   {step.rule}{uses}{remark}", "dim")))
     for mutant in claim.mutants:
         parts.append(Text(f"      {'refuted' if mutant.refuted else 'NOT REFUTED'}: {mutant.description}", style="" if mutant.refuted else "bold red"))
         if mutant.counterexample is not None:

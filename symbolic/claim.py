@@ -1,8 +1,8 @@
 """Claims and mutants: plain data about a statement, and the functions that state and prove it.
 
 A statement is an equation left = right under hypotheses. A statement with "if and only if" is an equation too, between indicators: rank ΔW = [WΔA ≠ 0].
-A mutant is the same claim with one thing changed: a formula, a side, a hypothesis. What is proved, searched and evaluated is the sides; the text beside them is
-written by hand for the reader, and no program checks that the two say the same.
+A mutant is the same claim with one thing changed: a formula, a side, a hypothesis. What is proved, searched, evaluated and printed is the sides; the text
+beside them is a remark for the reader, is marked as such where it is shown, and no program checks that the two say the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,6 +67,11 @@ class Claim:
     sizes: Mapping[str, str] = field(default_factory=dict)
     """Sizes that a counterexample takes equal, because its concrete functions need it: {"k": "m"}."""
     scope: str = "all sizes"
+
+    @property
+    def about_every_n(self) -> bool:
+        """Whether it is about sequences of any length, or about every step of one."""
+        return bool(self.families) or self.scope == "all sizes, all n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,32 @@ same way: it is proved in vain by the claim's own derivation and by the normal f
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice, product
+from itertools import chain, islice
 from types import SimpleNamespace
 
 from symbolic import formulas
 from symbolic.claim import Claim, Mutant, Problem
 from symbolic.counterexamples import Counterexample, instances, points, search
 from symbolic.derivation import Derivation, Step, StepFails
+from symbolic.derivation.knowledge import assumptions
+from symbolic.derivation.rendering import rendered_facts, rendered_statement
 from symbolic.exact import Irrational, Undefined
-from symbolic.statements import Formula, Function, Matrix, Values, listed
+from symbolic.statements import Expression, Formula, Function, Matrix, Values, listed
 from symbolic.statements.values import TERMS
-from symbolic.terms import Application, Family, Shape, Symbol, Term
-from symbolic.terms.families import member
+from symbolic.terms import Application, Family, Index, Shape, Symbol, Term, lift
+from symbolic.terms.families import STEPS, member
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch, Verdict
 
 NOT_SHOWN = "not shown"
+OPERATIONS = frozenset(dir(Values)) | {"formulas", "used"}
+"""What a claim's symbols cannot be called: ``v.rank`` is the operation."""
 INSTANCES = 12
-"""Exact instances at each choice of sizes on which a proved claim is tried."""
+"""Exact instances at each of the smallest choices of sizes on which a proved claim is tried."""
+LARGE_INSTANCES, ATTEMPTS = 40, 1_000
+"""And at sizes drawn from 1 to 6, and how many are drawn for them at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,10 @@ class MutantOutcome:
     id: str
     description: str
     why: str
-    statement: Formula
+    statement: Formula | None
+    """As it was compared; None if it cannot be written down, because sizes do not fit."""
+    remark: Formula
+    """The same in the words of the claim's file."""
     verdict: Verdict
     counterexample: Counterexample | None
 
@@ -53,6 +62,12 @@ class Proof:
     """Where the claim itself fails, if it does."""
     scope: str
     """For what it was shown: "all sizes", "all sizes, all n", or "not shown"."""
+    statement: Formula | None
+    """As it was compared; None if it cannot be written down."""
+    hypotheses: tuple[Formula, ...]
+    """Likewise."""
+    in_words: tuple[Formula, ...]
+    """Hypotheses that no program looks at: they are built into the statement."""
     steps: tuple[Step, ...]
     mutants: tuple[MutantOutcome, ...]
     seconds: float
@@ -65,19 +80,21 @@ def prove(claim: Claim) -> Proof:
         return _prove(claim, begin)
     except Exception as error:  # a formula that somebody is changing may raise anything
         reason = f"the check broke: {type(error).__name__}: {error}"
-        return Proof(claim, Verdict.ERROR, reason, None, NOT_SHOWN, (), (), time.perf_counter() - begin)
+        shown = (None, (), tuple(Formula(h.text, h.latex) for h in claim.hypotheses))
+        return Proof(claim, Verdict.ERROR, reason, None, NOT_SHOWN, *shown, (), (), time.perf_counter() - begin)
 
 
 def _prove(claim: Claim, begin: float) -> Proof:
     problem = problem_of(claim)
+    shown = (problem_in_terms(problem), *rendered_hypotheses(problem))
     steps, failure = derive(problem)
     mutants = tuple(refute(claim, mutant) for mutant in claim.mutants)
     if failure is not None:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-        return Proof(claim, verdict, failure, counterexample, NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
+        return Proof(claim, verdict, failure, counterexample, NOT_SHOWN, *shown, steps, mutants, time.perf_counter() - begin)
     verdict, reason = confirm(problem, mutants)
-    return Proof(claim, verdict, reason, None, claim.scope if verdict is Verdict.HOLDS else NOT_SHOWN, steps, mutants, time.perf_counter() - begin)
+    return Proof(claim, verdict, reason, None, claim.scope if verdict is Verdict.HOLDS else NOT_SHOWN, *shown, steps, mutants, time.perf_counter() - begin)
 
 
 def confirm(problem: Problem, mutants: Sequence[MutantOutcome]) -> tuple[Verdict, str | None]:
@@ -102,14 +119,16 @@ def refute(claim: Claim, mutant: Mutant) -> MutantOutcome:
     else:
         counterexample = search.find(problem)
         verdict = Verdict.VIOLATED if counterexample else Verdict.INCONCLUSIVE
-    return MutantOutcome(mutant.id, mutant.description, mutant.why, mutant.statement, verdict, counterexample)
+    return MutantOutcome(mutant.id, mutant.description, mutant.why, problem_in_terms(problem), mutant.statement, verdict, counterexample)
 
 
 def problem_of(claim: Claim, mutant: Mutant | None = None) -> Problem:
     """A claim as it stands, with the formulas as they are now, or as a mutant changes it."""
+    texts = [hypothesis.text for hypothesis in claim.hypotheses]
+    assert len(set(texts)) == len(texts), f"{claim.id} has two hypotheses of one text, by which a mutant drops one"
     if mutant is None:
         return Problem(claim, claim.left, claim.right, claim.hypotheses, formulas)
-    assert set(mutant.without) <= {hypothesis.text for hypothesis in claim.hypotheses}, f"{claim.id} has no hypothesis {mutant.without}"
+    assert set(mutant.without) <= set(texts), f"{claim.id} has no hypothesis {mutant.without}"
     kept = tuple(hypothesis for hypothesis in claim.hypotheses if hypothesis.text not in mutant.without)
     changed = SimpleNamespace(**{**vars(formulas), **mutant.formulas})
     return Problem(claim, mutant.left or claim.left, mutant.right or claim.right, kept, changed, mutant.where, mutant.note, bool(mutant.without))
@@ -122,9 +141,12 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
         return (), f"step 1, the statement cannot be written down: {', '.join(ambiguous)} is no name of its own for a symbol"
     values = term_values(problem)
     try:
+        uneven = unlike_indices(problem, values)
         derivation = begin(problem, values)
     except ShapeMismatch as error:
         return (), f"step 1, the statement cannot be written down: {error}"
+    if uneven:
+        return (), f"step 1, the statement cannot be written down: {uneven} does not say the same of every index"
     try:
         problem.claim.proof(values, derivation)
         derivation.done()
@@ -134,10 +156,51 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
 
 
 def unreadable_names(claim: Claim) -> list[str]:
-    """Names that could be taken for something else: for a size, for another symbol, or for an expression."""
+    """Names that could be taken for something else: for a size, for another symbol, for an operation, or for an expression."""
     parts: list[Matrix | Function | Family] = [*claim.symbols, *claim.functions, *claim.families]
     names, sizes = [part.name for part in parts], {size for part in parts for size in (part.rows, part.columns)}
-    return sorted({name for name in names if name in sizes or names.count(name) > 1 or not (name.isascii() and name.isidentifier())})
+    odd = {name for name in names if name.startswith("_") or not (name.isascii() and name.isidentifier())}
+    odd |= {name for name in names for family in claim.families if name.startswith(f"{family.name}_") and name[len(family.name) + 1 :].isdigit()}
+    return sorted(odd | {name for name in names if name in sizes or names.count(name) > 1 or name in OPERATIONS})
+
+
+def unlike_indices(problem: Problem, values: Values) -> str | None:
+    """Which side or hypothesis picks an index out of those that stand for all, or None: of two unknown ones it has to say what it says of each."""
+    if not problem.claim.families:
+        return None  # on numbers there are no indices to go through
+    one, other = (Index(letter) for letter in STEPS[:2])
+
+    def said(read: Expression, *steps: Index) -> set[Term]:
+        value = read(values.at_steps(*steps))
+        return {lift(term) for term in listed(value)}
+
+    readings = {"the left side": [problem.left], "the right side": [problem.right]}
+    for hypothesis in problem.hypotheses:
+        readings[hypothesis.text] = [read for read in (hypothesis.nonzero, hypothesis.no_zero_entry, hypothesis.equal) if read]
+    for name, reads in readings.items():
+        for read in reads:
+            if said(read, one, other) != said(read, one) | said(read, other) or said(read, other, one) != said(read, one, other):
+                return name
+    return None
+
+
+def problem_in_terms(problem: Problem) -> Formula | None:
+    """The statement as it is compared, or None if it cannot be written down."""
+    values = term_values(problem)
+    try:
+        facts = [fact for hypothesis in problem.hypotheses for fact in assumptions(hypothesis, values)]
+        lefts, rights = (tuple(map(lift, listed(side(values)))) for side in (problem.left, problem.right))
+        return rendered_statement(lefts, rights, facts)
+    except ShapeMismatch:
+        return None
+
+
+def rendered_hypotheses(problem: Problem) -> tuple[tuple[Formula, ...], tuple[Formula, ...]]:
+    """What the hypotheses say as it is assumed; and those that are there in words alone."""
+    values = term_values(problem)
+    facts = [(hypothesis, list(assumptions(hypothesis, values))) for hypothesis in problem.hypotheses]
+    words = tuple(Formula(hypothesis.text, hypothesis.latex) for hypothesis, said in facts if not said)
+    return tuple(rendered_facts(said) for _, said in facts if said), words
 
 
 def begin(problem: Problem, values: Values) -> Derivation:
@@ -153,7 +216,9 @@ def decided(problem: Problem) -> bool:
     values = term_values(problem)
     try:
         derivation = begin(problem, values)
-        return all(derivation.known.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True))
+        return not unlike_indices(problem, values) and all(
+            derivation.known.follows(left, right) for left, right in zip(derivation.lefts, derivation.rights, strict=True)
+        )
     except (MissingHypothesis, ShapeMismatch):
         return False
 
@@ -166,21 +231,40 @@ def instances_tried(problem: Problem) -> tuple[int, str | None]:
     claim = problem.claim
     bent = replace(problem, claim=replace(claim, functions=tuple(function.bent for function in claim.functions)))
     total = 0
-    for made, sizes in product((problem, bent) if claim.functions else (problem,), islice(points.all_sizes(claim), 8)):
-        tried = 0
-        for point in chain(points.at_random(claim, sizes), points.by_weight(claim, sizes)):
-            try:
-                values = instances.settled(made, sizes, point)
-                if values is None:
-                    continue
-                if instances.differ(values, made):
-                    return total, f"the instance {sizes}, {point}"
-            except (Irrational, Undefined):
-                continue
-            tried, total = tried + 1, total + 1
-            if tried == INSTANCES:
-                break
+    for made in (problem, bent) if claim.functions else (problem,):
+        small = [(_small(claim, sizes), INSTANCES) for sizes in islice(points.all_sizes(claim), 8)]
+        for some, wanted in (*small, (islice(points.at_random_sizes(claim), ATTEMPTS), LARGE_INSTANCES)):
+            tried, against = _try(made, some, wanted)
+            total += tried
+            if against is not None:
+                return total, against
     return total, None
+
+
+Instance = tuple[Mapping[str, int], points.Point]
+
+
+def _small(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Instance]:
+    """Instances of these sizes."""
+    return ((sizes, point) for point in chain(points.at_random(claim, sizes), points.by_weight(claim, sizes)))
+
+
+def _try(problem: Problem, some: Iterable[Instance], wanted: int) -> tuple[int, str | None]:
+    """How many of these instances, up to a number, say something, and the first at which the statement fails, in words."""
+    tried = 0
+    for sizes, point in some:
+        try:
+            values = instances.settled(problem, sizes, point)
+            if values is None:
+                continue
+            if instances.differ(values, problem):
+                return tried, f"the instance {sizes}, {point}"
+        except (Irrational, Undefined):
+            continue
+        tried += 1
+        if tried == wanted:
+            break
+    return tried, None
 
 
 def term_values(problem: Problem) -> Values:

@@ -27,6 +27,8 @@ def checked(record: RunRecord) -> list[Line]:
     """What was put to the test and how it came out. What the run did not do at all has no line: it stands among what was not checked."""
     totals, found = record.totals, record.experiments
     mutants = f"; {count(totals.mutants_refuted)} of {counted(totals.mutants, 'false variant')} refuted" if totals.mutants else "; no false variant tried"
+    words = sum(claim.lines_in_words for claim in record.claims)
+    mutants += f"; {counted(words, 'line')} of proof in words, which no program checks" if words else ""
     planted = f"; a planted wrong update noticed in {count(totals.wrong_updates_caught)} of {count(totals.wrong_updates)}" if totals.wrong_updates else ""
     judged = f"{count(cases_inside(record))} inside their bounds, {count(totals.violated)} violated"
     searched = max((row.worst for row in found.adversarial if row.worst is not None), default=None)

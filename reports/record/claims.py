@@ -21,6 +21,8 @@ class Step(Row):
     expression: Formula
     rule: str = Field(description="The rule that leads from the line before to this one.")
     hypothesis: str | None = Field(default=None, description="The hypothesis that the rule used, if it used one.")
+    remark: str = Field(default="", description="What the proof says about the line; no program checks it.")
+    in_words: bool = Field(default=False, description="Whether the line is a remark as a whole, that no program checks.")
 
 
 class Counterexample(Row):
@@ -39,7 +41,8 @@ class MutantRecord(Row):
     id: str
     description: str = Field(description="What was changed, in words.")
     why: str = Field(default="", description="Why someone might believe it.")
-    statement: Formula
+    statement: Formula = Field(description="As it was compared, rendered from its terms.")
+    remark: Formula | None = Field(default=None, description="The same in words; null where the statement is itself in words, because it has no terms.")
     verdict: Verdict = Field(description="VIOLATED if refuted by a counterexample; anything else is a broken prover.")
     counterexample: Counterexample | None
 
@@ -62,8 +65,10 @@ class ClaimRecord(Row):
     id: str
     title: str
     source: str = Field(description="Where the paper says it.")
-    hypotheses: list[Formula]
-    statement: Formula
+    hypotheses: list[Formula] = Field(description="As they were assumed, rendered from their terms.")
+    hypotheses_in_words: list[Formula] = Field(default=[], description="Those that no program looks at, since they are built into the statement.")
+    statement: Formula = Field(description="As it was compared, rendered from its terms.")
+    remark: Formula | None = Field(default=None, description="The same in words; null where the statement is itself in words, because it has no terms.")
     verdict: Verdict
     reason: str | None = Field(default=None, description="Why the verdict is not HOLDS; names the step that failed.")
     counterexample: Counterexample | None = Field(default=None, description="Where the claim itself fails, if it does.")
@@ -72,6 +77,11 @@ class ClaimRecord(Row):
     mutants: list[MutantRecord]
     kernel: Kernel = Kernel()
     seconds: float
+
+    @property
+    def lines_in_words(self) -> int:
+        """Lines and hypotheses that no program checks."""
+        return sum(step.in_words for step in self.steps) + len(self.hypotheses_in_words)
 
 
 class ErratumRecord(Row):

@@ -7,8 +7,9 @@ diag(y)ᵀ = diag(y) or x ⊙ y = y ⊙ x: this is sound, not complete.
 
 from collections.abc import Iterator, Set
 
-from symbolic.algebra.normal_form import Polynomial, identity, letter, of_scalars, of_word, opaque_name, zero
+from symbolic.algebra.normal_form import Polynomial, Value, identity, letter, of_scalars, of_word, zero
 from symbolic.algebra.rewriting import RewriteRule
+from symbolic.terms.term import Operation
 from symbolic.vocabulary import MissingHypothesis
 
 
@@ -38,13 +39,13 @@ def _diagonal(y: Polynomial) -> Polynomial:
     """diag(y), term by term."""
     total = zero(_square(y), y.known)
     for (scalars, word), value in y.terms:
-        one = letter(opaque_name("⊙", [of_word(word, y.shape, y.known)]), _square(y), y.known)
+        one = letter(Value(Operation.ENTRYWISE_PRODUCT, (of_word(word, y.shape, y.known),)), _square(y), y.known)
         total = total + one * of_scalars(scalars, y.known) * value
     return total
 
 
 def _inverse(y: Polynomial) -> Polynomial:
-    return letter(opaque_name("⊘", [y]), _square(y), y.known)
+    return letter(Value(Operation.ENTRYWISE_QUOTIENT, (y,)), _square(y), y.known)
 
 
 def _square(y: Polynomial) -> tuple[str, str]:

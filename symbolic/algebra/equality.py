@@ -5,16 +5,31 @@ that they reach into the arguments of opaque functions too, and equal arguments 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from symbolic.algebra import entrywise
 from symbolic.algebra.gradient import gradient
-from symbolic.algebra.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, constant, identity, letter, opaque_name, zero
+from symbolic.algebra.normal_form import NOTHING_KNOWN, Nonzero, Polynomial, Scalar, Value, constant, identity, letter, zero
 from symbolic.algebra.rewriting import RewriteRule, rewrite
 from symbolic.algebra.words import Letter
 from symbolic.terms import Application, Symbol, Term, Zero
-from symbolic.terms.term import Constant, Defined, Difference, Gradient, Identity, Product, Quotient, Scaled, Sum, Trace, Transposed
+from symbolic.terms.binding import opened
+from symbolic.terms.term import (
+    BuiltIn,
+    Constant,
+    Defined,
+    Difference,
+    Gradient,
+    Identity,
+    Operation,
+    Product,
+    Quotient,
+    Scaled,
+    Sum,
+    Trace,
+    Transposed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +92,32 @@ class Algebra:
             case Defined():
                 return self._read(term.body)
             case Gradient():
-                loss = replace(self, rules=())._read(term.body)  # an equation that holds at a point must not be used before differentiating
-                slope = gradient(loss, term.variable.name, term.variable.shape)
-                if term.at == term.variable:
-                    return rewrite(slope, self.rules)
-                return rewrite(slope, [*self.rules, RewriteRule((Letter(term.variable.name, False, *term.variable.shape),), self._read(term.at))])
+                body, variable = opened(term)  # nothing is known of this variable, so nothing that holds at a point is used before differentiating
+                slope = gradient(self._read(body), variable.name, variable.shape)
+                return rewrite(rewrite(slope, [RewriteRule((Letter(variable.name, False, *variable.shape),), self._read(term.at))]), self.rules)
             case Application():
-                return rewrite(self._apply(term), self.rules)
+                return rewrite(letter(Value(term.name, self._read_all(term.arguments)), term.shape, self.known), self.rules)
+            case BuiltIn():
+                return rewrite(self._apply(term.operation, self._read_all(term.arguments), term), self.rules)
 
-    def _apply(self, term: Application) -> Polynomial:
-        arguments = [rewrite(self._read(argument), self.rules) for argument in term.arguments]
-        if term.name in ("⊙", "⊘"):
-            x, y = arguments
-            return entrywise.times(x, y) if term.name == "⊙" else entrywise.over(x, y, self.divisors)
-        if term.name in ("rank", "nonzero"):
-            if self.is_zero(arguments[0]):
-                return zero(("1", "1"), self.known)
-            if term.name == "nonzero" and self.is_nonzero(arguments[0]):
-                return constant(Fraction(1), self.known)
-            arguments = [monic(arguments[0])]  # neither depends on a rational factor other than 0
-        return letter(opaque_name(term.name, arguments), term.shape, self.known)
+    def _read_all(self, terms: Iterable[Term]) -> tuple[Polynomial, ...]:
+        return tuple(rewrite(self._read(term), self.rules) for term in terms)
+
+    def _apply(self, operation: Operation, arguments: tuple[Polynomial, ...], term: BuiltIn) -> Polynomial:
+        match operation:
+            case Operation.ENTRYWISE_PRODUCT:
+                return entrywise.times(*arguments)
+            case Operation.ENTRYWISE_QUOTIENT:
+                x, y = arguments
+                return entrywise.over(x, y, self.divisors)
+            case Operation.RANK | Operation.NONZERO:
+                (argument,) = arguments
+                if self.is_zero(argument):
+                    return zero(("1", "1"), self.known)
+                if operation is Operation.NONZERO and self.is_nonzero(argument):
+                    return constant(Fraction(1), self.known)
+                arguments = (monic(argument),)  # neither depends on a rational factor other than 0
+        return letter(Value(operation, arguments), term.shape, self.known)
 
 
 def monic(polynomial: Polynomial) -> Polynomial:
@@ -112,7 +133,7 @@ def squares(polynomials: Iterable[Polynomial]) -> Nonzero:
     divisors: set[Scalar | Polynomial] = set()
     for x in polynomials:
         square = (x.mT @ x).trace()
-        divisors.add(Scalar((Letter(opaque_name("sqrt", [square])),)))
+        divisors.add(Scalar((Letter(Value(Operation.ROOT, (square,))),)))
         for scalar in (square, x) if x.shape == ("1", "1") else (square,):
             if len(scalar.terms) > 1:
                 divisors.add(monic(scalar))

@@ -13,7 +13,9 @@ Cross-checked in the tests against the exact derivative of the components.
 A scalar that contains an inverse or an opaque function of X is refused: no rule here is for it.
 """
 
-from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, of_scalars, of_word, zero
+from collections.abc import Hashable
+
+from symbolic.algebra.normal_form import Inverse, Monomial, Polynomial, Scalar, hidden, occurs, of_scalars, of_word, zero
 from symbolic.terms import Shape
 from symbolic.vocabulary import ShapeMismatch
 
@@ -22,14 +24,13 @@ class NoRule(ShapeMismatch):
     """A gradient of something for which there is no rule here: the statement cannot be written down."""
 
 
-def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:
-    """∇L of the same shape as the symbol ``name``, for a 1x1 polynomial L."""
+def gradient(loss: Polynomial, name: Hashable, shape: Shape) -> Polynomial:
+    """∇L of the same shape as the symbol of this identity, for a 1x1 polynomial L."""
     assert loss.shape == ("1", "1"), f"a gradient is of a 1x1 value, not of {loss.shape}"
     total = zero(shape, loss.known)
     for (scalars, _), value in loss.terms:
         for position, (generator, exponent) in enumerate(scalars):
-            hidden = isinstance(generator, Inverse) or any(letter.name != name and name in letter.name for letter in generator.word)
-            if hidden and name in str(generator):
+            if occurs(name, generator) if isinstance(generator, Inverse) else any(hidden(name, letter) for letter in generator.word):
                 raise NoRule(f"no rule for the gradient of {generator} with respect to {name}")
             if isinstance(generator, Inverse):
                 continue
@@ -39,7 +40,7 @@ def gradient(loss: Polynomial, name: str, shape: Shape) -> Polynomial:
     return total
 
 
-def _of_trace(scalar: Scalar, name: str, shape: Shape, loss: Polynomial) -> Polynomial:
+def _of_trace(scalar: Scalar, name: Hashable, shape: Shape, loss: Polynomial) -> Polynomial:
     total = zero(shape, loss.known)
     for place, factor in enumerate(scalar.word):
         if factor.name == name:

@@ -24,7 +24,7 @@ otherwise it is refused by name. Over the reals a ≠ 0 gives aᵀa ≠ 0. Equal
 denominators, which is complete because polynomials in the scalars have no zero divisors. Whether a scalar is KNOWN not to
 be zero is decided only for products of declared ones and for declared sums: sound, not complete.
 
-Opaque functions. f(u) is a letter whose name contains the normal form of u: equal arguments give equal letters. Different
+Opaque functions. f(u) is a letter whose identity is f and the normal form of u: equal arguments give equal letters. Different
 polynomials differ at almost every point, where some f takes any values we please, so this is complete too, except where
 the arguments hold inverses of sums, which are not brought to a normal form: there it is only sound.
 
@@ -33,13 +33,15 @@ Not decided, only sound: whatever uses an equation as a hypothesis (``symbolic.a
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
 from symbolic.algebra.words import Letter, Word, cut, smaller, smallest_turn, transposed
 from symbolic.terms import Shape
+from symbolic.terms.binding import Entry, names
+from symbolic.terms.term import Operation
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch
 
 
@@ -69,6 +71,28 @@ class Inverse:
 Generator = Scalar | Inverse
 Monomial = tuple[tuple[Generator, int], ...]
 """Generators with positive exponents, in a fixed order."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """The identity of f(u): the function, which a claim names, or an operation, and the normal form and shape of each argument."""
+
+    of: str | Operation
+    arguments: tuple["Polynomial", ...]
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.of, self.arguments))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _text(self) -> str:
+        return f"{self.of}({', '.join(map(str, self.arguments))})"
+
+    def __str__(self) -> str:
+        return self._text
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +208,32 @@ class Polynomial:
         return " + ".join(_term_text(value, scalars, word) for (scalars, word), value in self.terms) or "0"
 
 
-def letter(name: str, shape: Shape, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
+def letter(name: Hashable, shape: Shape, known: Nonzero = NOTHING_KNOWN) -> Polynomial:
     """A single symbol, as a polynomial."""
     return _collect(shape, [_normal((), (Letter(name, False, *shape),), Fraction(1))], known)
 
 
-def opaque_name(name: str, arguments: Sequence[Polynomial]) -> str:
-    """The identity of f(u): the function, and the normal form and the shape of each argument (1 may be of any size)."""
-    return f"{name}({', '.join(f'{argument}:{argument.shape[0]}x{argument.shape[1]}' for argument in arguments)})"
+def occurs(name: Hashable, inside: "Letter | Generator | Polynomial") -> bool:
+    """Whether a symbol occurs in something, also in the arguments of opaque functions and in what defines a sequence."""
+    match inside:
+        case Polynomial():
+            return any(occurs(name, part) for (scalars, word), _ in inside.terms for part in (*word, *(generator for generator, _ in scalars)))
+        case Inverse():
+            return occurs(name, inside.of)
+        case Scalar():
+            return any(occurs(name, part) for part in inside.word)
+    return inside.name == name or hidden(name, inside)
+
+
+def hidden(name: Hashable, inside: Letter) -> bool:
+    """Whether a letter that is not this symbol depends on it."""
+    match inside.name:
+        case Value():
+            return any(occurs(name, argument) for argument in inside.name.arguments)
+        case Entry():
+            made = inside.name.of
+            return any(name == each for part in (made.start, made.step) for each in names(part))
+    return False
 
 
 def constant(value: Fraction, known: Nonzero = NOTHING_KNOWN) -> Polynomial:

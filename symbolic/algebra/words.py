@@ -4,25 +4,33 @@ A letter is a symbol or an opaque value, transposed or not. A 1x1 word equals it
 transposition; a word that passes through a size 1 falls into pieces there, of which the 1x1 ones commute with everything.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """A symbol or an opaque value in a word, transposed or not. ``name`` is its identity; the shape is that of the letter as it stands."""
+    """A symbol or an opaque value in a word, transposed or not. ``name`` is its identity; the shape is that of the letter as it stands.
 
-    name: str
+    Two letters are equal if they are the same object of the same shape. Their text only puts them in an order; letters of one text are in none, so that
+    what should be equal may be missed, and nothing else is ever taken to be equal.
+    """
+
+    name: Hashable
     transposed: bool = False
-    rows: str = field(default="1", compare=False)
-    columns: str = field(default="1", compare=False)
+    rows: str = "1"
+    columns: str = "1"
 
     @property
     def mT(self) -> "Letter":
         """The same letter, transposed."""
         return Letter(self.name, not self.transposed, self.columns, self.rows)
 
+    def __lt__(self, other: "Letter") -> bool:
+        return (str(self.name), self.transposed) < (str(other.name), other.transposed)
+
     def __str__(self) -> str:
-        return self.name + "ᵀ" * self.transposed
+        return str(self.name) + "ᵀ" * self.transposed
 
 
 Word = tuple[Letter, ...]

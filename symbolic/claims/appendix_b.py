@@ -59,8 +59,7 @@ def carry(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.W @ v.a(v.start), "no token was read")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         previous, a, delta = weights(v, i - 1), v.a(i), effect(v, i)
         d.chain(weights(v, i) @ a, "one more token")
         d.then(previous @ a + ((previous @ delta) @ a.mT / (a.mT @ a)) @ a, "Eq. (31)")
@@ -100,8 +99,7 @@ def _factorization(v: Values, d: Derivation) -> None:
         d.chain(v.W, "no token was read")
         d.then(factored(v.start)[1], "the empty product is 1")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         previous, a, delta = weights(v, i - 1), v.a(i), effect(v, i)
         d.chain(weights(v, i), "one more token")
         d.then(previous @ (v.identity("d") + delta @ a.mT / (a.mT @ a)), "Eq. (33)")
@@ -174,7 +172,7 @@ RECURSION = Claim(
             Formula("Wᵢ = Wᵢ₋₁ + (W₀ΔA(cᵢ))aᵢᵀ/‖aᵢ‖²", r"W_i = W_{i-1} + \frac{(W_0 \Delta A(c_i))a_i^{\top}}{\lVert a_i \rVert^2}"),
             left=lambda v: v.f(
                 v.formulas.first_layer(
-                    v.recursive("W", "W", v.n, lambda: v.W, lambda previous, i: previous + v.formulas.rank_one_update(v.W, effect(v, i), v.a(i))),
+                    v.recursive("V", "V", v.n, lambda: v.W, lambda previous, i: previous + v.formulas.rank_one_update(v.W, effect(v, i), v.a(i))),
                     v.b,
                     v.a(v.n),
                 )
@@ -223,7 +221,7 @@ FACTORIZATION = Claim(
             right=lambda v: (
                 v.W
                 @ v.recursive(
-                    "P", "P", v.n, lambda: v.identity("d"), lambda previous, i: v.formulas.token_factor(v.identity("d"), effect(v, i), v.a(i)) @ previous
+                    "Q", "Q", v.n, lambda: v.identity("d"), lambda previous, i: v.formulas.token_factor(v.identity("d"), effect(v, i), v.a(i)) @ previous
                 )
             ),
         ),
@@ -233,7 +231,7 @@ FACTORIZATION = Claim(
             "for small hA the products of two are neglected",
             Formula("Wₙ = W₀(1 + h₁A₁ + ... + hₙAₙ)", r"W_n = W_0(1 + h_1 A_1 + \dots + h_n A_n)"),
             right=lambda v: (
-                v.W @ v.recursive("P", "P", v.n, lambda: v.identity("d"), lambda previous, i: v.formulas.token_factor(previous, effect(v, i), v.a(i)))
+                v.W @ v.recursive("Q", "Q", v.n, lambda: v.identity("d"), lambda previous, i: v.formulas.token_factor(previous, effect(v, i), v.a(i)))
             ),
         ),
         Mutant(

@@ -75,7 +75,7 @@ def _replayed(v: Values, k: Any) -> Any:
 
 def _otherwise(v: Values, at: Any) -> Any:
     """A replay whose patches are made at other states: at(state, i)."""
-    return v.recursive("S′", "S'", v.n, lambda: v.S, lambda state, i: v.next(v.t(i), state, _patched_output(v, i, state, at(state, i))))
+    return v.recursive("S″", "S''", v.n, lambda: v.S, lambda state, i: v.next(v.t(i), state, _patched_output(v, i, state, at(state, i))))
 
 
 def _first_run_only(v: Values) -> Any:
@@ -83,7 +83,7 @@ def _first_run_only(v: Values) -> Any:
         return v.next(v.t(i + 1), state, _output(v, i + 1, v.W(i + 1), v.d_(i + 1), _rest(v, i + 1, state)))
 
     first = v.start + 1
-    return v.recursive("S′", "S'", v.n - 1, lambda: v.next(v.t(first), v.S, _patched_output(v, first, v.S)), unpatched)
+    return v.recursive("S″", "S''", v.n - 1, lambda: v.next(v.t(first), v.S, _patched_output(v, first, v.S)), unpatched)
 
 
 def _proof(v: Values, d: Derivation) -> None:
@@ -99,8 +99,7 @@ def _proof(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.S, "no run")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         state = _replayed(v, i - 1)
         full, rest = v.define("v", "v", _full(v, i, state)), v.define("v′", "v'", _rest(v, i, state))
         a, z, W = v.N(v.t(i), rest), v.N(v.t(i), full), v.W(i)

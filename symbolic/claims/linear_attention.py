@@ -50,8 +50,7 @@ def _proof(v: Values, d: Derivation) -> None:
         d.chain(v.a, "nothing of Y yet")
         d.then(statement(v.start)[1], "the empty sum is zero")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         d.chain(attended(v, i), "one more token of Y")
         d.then(attended(v, i - 1) + v.value(i) @ (v.key(i).mT @ v.q), "definition of linear attention")
         d.then(v.a + memory(v, i - 1) @ v.q + v.value(i) @ (v.key(i).mT @ v.q), "for i - 1")
@@ -71,8 +70,8 @@ def _mutant(id: str, description: str, why: str, text: str, latex: str, right: A
     return Mutant(id, description, why, Formula(f"ΔW = {text}", rf"\Delta W = {latex}"), left=_update, right=right)
 
 
-def _sum(v: Values, term: Any, rows: str, columns: str) -> Any:
-    return v.recursive("T", "T", v.n, lambda: v.zero(rows, columns), lambda previous, i: previous + term(i))
+def _sum(v: Values, term: Any, rows: str, columns: str, name: str = "T") -> Any:
+    return v.recursive(name, name, v.n, lambda: v.zero(rows, columns), lambda previous, i: previous + term(i))
 
 
 SUM = r"\sum_{y \in Y} v_y k_y^{\top}"
@@ -115,7 +114,7 @@ CLAIM = Claim(
             "a sum of products is taken for a product of sums; for one token they agree",
             "W(Σ v_y)(Σ k_y)ᵀ(q aᵀ)/‖a‖²",
             r"\frac{W (\sum v_y)(\sum k_y)^{\top}(q a^{\top})}{\lVert a \rVert^2}",
-            lambda v: _claimed(v, _sum(v, v.value, "d", "1") @ _sum(v, v.key, "e", "1").mT),
+            lambda v: _claimed(v, _sum(v, v.value, "d", "1") @ _sum(v, v.key, "e", "1", "U").mT),
         ),
         _mutant(
             "last-token-only",

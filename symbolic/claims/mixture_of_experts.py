@@ -25,7 +25,6 @@ from symbolic.statements import Formula, Function, Hypothesis, Matrix, Values
 from symbolic.terms import Family, subscript
 
 ORDER = 24
-CHOSEN = r"\operatorname{chosen}"
 
 
 def _z(v: Values) -> Any:
@@ -95,7 +94,7 @@ def _proof(v: Values, d: Derivation) -> None:
     d.notation(
         "a = N(v′), z = N(v), r = W_r z, hᵢ = g(Uᵢ(r)z), δ = v - v′",
         r"a = N(v'),\quad z = N(v),\quad r = W_r z,\quad h_i = g(U_i(r)z),\quad \delta = v - v'",
-        "gate and matrices of the i-th expert that the logits r choose are written γ(sᵢ, r), chosen(Uᵢ, r), chosen(Oᵢ, r)",
+        "gate and matrices of the i-th expert that the logits r choose are written γ(sᵢ, r), chosen_U(Uᵢ, r), chosen_O(Oᵢ, r)",
     )
     d.notation(
         "Γₖ = γ₁(r) + ... + γₖ(r), Fₖ and Gₖ: the sums over the first k experts, with the context, and without Y and patched",
@@ -113,8 +112,7 @@ def _proof(v: Values, d: Derivation) -> None:
         d.chain(v.zero("d"), "no expert")
         d.then(shared(v.start)[1], "the empty sums are zero")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         h, U, outer = _hidden(v, i), v.first(v.U(i), r), v.out(v.O(i), r)
         gate, before = v.gate(v.s(i), r), _patched_experts(v, i - 1)
         d.chain(_patched_experts(v, i), "one more chosen expert")
@@ -162,8 +160,8 @@ CLAIM = Claim(
         Function("N", "d", "1", "N", "N"),
         Function("g", "k", "1", "g", "g", note="N and g are the identity"),
         Function("gate", "1", "1", "γ", r"\gamma", concrete=lambda s, r: s.mT @ r, note="γₖ(r) = sₖᵀr"),
-        Function("first", "m", "d", "chosen", CHOSEN, concrete=lambda matrix, r: matrix, note="every expert is chosen"),
-        Function("out", "d", "k", "chosen", CHOSEN, concrete=lambda matrix, r: matrix),
+        Function("first", "m", "d", "chosen_U", r"\operatorname{chosen}_U", concrete=lambda matrix, r: matrix, note="every expert is chosen"),
+        Function("out", "d", "k", "chosen_O", r"\operatorname{chosen}_O", concrete=lambda matrix, r: matrix),
     ),
     sizes={"k": "m"},
     hypotheses=(

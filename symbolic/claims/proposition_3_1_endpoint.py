@@ -46,8 +46,7 @@ def _proof(v: Values, d: Derivation) -> None:
         d.chain(W, "no token, no step")
         d.then(telescope(v.start)[1], "the empty sum is zero")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         previous = weights(v, i - 1)
         d.chain(weights(v, i), "one more step")
         d.then(previous - effect(v, i) / (a.mT @ a), "Eq. (20)")
@@ -70,8 +69,7 @@ def _proof(v: Values, d: Derivation) -> None:
     def base_output() -> None:
         d.chain(W @ a, "no token: A(x) = p₀")
 
-    def step_output() -> None:
-        i = v.indices[0]
+    def step_output(i: Any) -> None:
         d.chain(weights(v, i) @ a, "one more step")
         d.then(weights(v, i - 1) @ a - effect(v, i) @ a / (a.mT @ a), "Eq. (20)")
         d.then(W @ v.p(i - 1) - effect(v, i) @ a / (a.mT @ a), "for i - 1")

@@ -102,8 +102,7 @@ def _proof(v: Values, d: Derivation) -> None:
     def base() -> None:
         d.chain(v.s, "no block")
 
-    def step() -> None:
-        i = v.indices[0]
+    def step(i: Any) -> None:
         s = _patched(v, i - 1)
         full, rest = v.define("v", "v", _with(v, i, s)), v.define("v′", "v'", _without(v, i, s))
         a, z, W, b_prime = _fed(v, i, rest), _fed(v, i, full), v.W(i), v.d_(i)
@@ -174,7 +173,7 @@ CLAIM = Claim(
             "every patch is made at the streams of one run without Y and without patches",
             "one run with and one without Y give all the vectors that Eq. (1) asks for; but once a block is patched, the next one is fed something else",
             _statement("ΔWᵢ, Δb′ᵢ made at the stream of the unpatched run", r"\Delta W_i, \Delta b'_i \text{ made at the stream of the unpatched run}"),
-            left=lambda v: v.recursive("s′", "s'", v.n, lambda: v.s, lambda s, i: _patched_block(v, i, s, _unpatched(v, i - 1))),
+            left=lambda v: v.recursive("s″", "s''", v.n, lambda: v.s, lambda s, i: _patched_block(v, i, s, _unpatched(v, i - 1))),
         ),
         Mutant(
             "last-block-only",

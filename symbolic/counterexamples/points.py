@@ -15,6 +15,9 @@ NUMBERS = tuple(Fraction(x) for x in ("0", "1", "-1", "2", "-2", "3", "1/2"))
 ENUMERATED = 1500
 RANDOM = 400
 LARGEST = 3
+"""Of the sizes that are gone through one by one."""
+LARGEST_AT_RANDOM = 6
+"""Of the sizes that are drawn. A statement may hold at all the smaller ones and fail here."""
 
 Point = dict[str, list[list[Fraction]]]
 """A matrix, by rows, for every symbol and every member of a family."""
@@ -22,12 +25,28 @@ Point = dict[str, list[list[Fraction]]]
 
 def all_sizes(claim: Claim) -> Iterator[dict[str, int]]:
     """Every choice of sizes up to LARGEST, smallest sum first; sizes that must agree do."""
+    choices = product(range(1, LARGEST + 1), repeat=len(_free_sizes(claim)))
+    for chosen in sorted(choices, key=lambda each: (sum(each), max(each, default=1), each)):
+        yield _with_equal_ones(claim, chosen)
+
+
+def random_sizes(claim: Claim) -> Iterator[dict[str, int]]:
+    """Sizes up to LARGEST_AT_RANDOM, each at random from a fixed seed, without end."""
+    dice, free = random.Random(claim.id), _free_sizes(claim)
+    while True:
+        yield _with_equal_ones(claim, [dice.randint(1, LARGEST_AT_RANDOM) for _ in free])
+
+
+def _free_sizes(claim: Claim) -> list[str]:
+    """The sizes that may be chosen, and the number of tokens, which is no size of its own if a matrix has it."""
     shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
-    free = [size for size in dict.fromkeys(size for shape in shapes for size in shape) if size != "1" and size not in claim.sizes]
-    free += ["n"] if claim.families else []
-    for chosen in sorted(product(range(1, LARGEST + 1), repeat=len(free)), key=lambda each: (sum(each), max(each, default=1), each)):
-        sizes = dict(zip(free, chosen, strict=True))
-        yield sizes | {size: sizes[same] for size, same in claim.sizes.items()}
+    every = [size for shape in shapes for size in shape] + (["n"] if claim.families else [])
+    return [size for size in dict.fromkeys(every) if size != "1" and size not in claim.sizes]
+
+
+def _with_equal_ones(claim: Claim, chosen: Sequence[int]) -> dict[str, int]:
+    sizes = dict(zip(_free_sizes(claim), chosen, strict=True))
+    return sizes | {size: sizes[same] for size, same in claim.sizes.items()}
 
 
 def points(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
@@ -43,12 +62,27 @@ def by_weight(claim: Claim, sizes: Mapping[str, int]) -> Iterator[Point]:
         yield _shaped(claim, sizes, entries)
 
 
-def at_random(claim: Claim, sizes: Mapping[str, int], numbers: Sequence[Fraction] = NUMBERS) -> Iterator[Point]:
+def at_random(claim: Claim, sizes: Mapping[str, int], numbers: Sequence[Fraction] = NUMBERS, seed: int = 0) -> Iterator[Point]:
     """Values for every symbol, at random from a fixed seed."""
     count = sum(rows * columns for _, rows, columns in _matrices(claim, sizes))
-    dice = random.Random(count)
+    dice = random.Random(count + 1_000_003 * seed)
     for _ in range(RANDOM):
         yield _shaped(claim, sizes, [dice.choice(numbers) for _ in range(count)])
+
+
+def at_random_sizes(claim: Claim) -> Iterator[tuple[dict[str, int], Point]]:
+    """Sizes up to LARGEST_AT_RANDOM and values for every symbol, without end.
+
+    In turn all numbers are drawn; none that is zero, since of many vectors that must not vanish one soon would; and the same with one matrix in three zero as
+    a whole, which numbers drawn one by one would seldom make it.
+    """
+    dice = random.Random(claim.id)
+    for seed, sizes in enumerate(random_sizes(claim), start=1):
+        point = next(at_random(claim, sizes, NUMBERS[min(seed % 3, 1) :], seed))
+        for name, rows in point.items() if seed % 3 == 2 else ():
+            if not dice.randrange(3):
+                point[name] = [[Fraction(0) for _ in row] for row in rows]
+        yield sizes, point
 
 
 def _by_weight(count: int) -> Iterator[list[Fraction]]:

@@ -5,8 +5,9 @@ normal form and finds out by itself which hypotheses it needed, by trying withou
 reach the right side. A proof by induction has two obligations, and its step may use its hypothesis and no other equation.
 What is not an equality of polynomials (ranks, factors that are not zero) has a method in ``symbolic.derivation.inference``, which checks its premises.
 
-Two kinds of line are not checked by any program and say so in their rule: "notation" explains a name, "in words" says what the equalities that
-were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
+What is printed is what is compared: terms, facts and rules are rendered from the objects, and no two things are shown alike. What a script says about a line
+stands beside it as a remark. Two kinds of line are remarks as a whole, are not checked by any program, and are marked as lines in words: one explains a
+name, one says what the equalities that were checked mean together (for every x, there is a D, the smallest). What a claim's sides say does not rest on them.
 
 A proof script is trusted to use these methods and to leave the object's fields alone; a function that it hands over is trusted to treat every
 argument alike.
@@ -18,11 +19,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symbolic.derivation import inference
-from symbolic.derivation.knowledge import Assumption, Knowledge
+from symbolic.derivation.knowledge import Assumption, Knowledge, assumptions
 from symbolic.derivation.step import Step, StepFails
-from symbolic.statements import Hypothesis, Values, listed
-from symbolic.terms import Term, lift
-from symbolic.terms.families import LAST, START, STEP, folded
+from symbolic.statements import Hypothesis, Values
+from symbolic.terms import Index, Term, lift
+from symbolic.terms.binding import Fresh, bare, exchanged, names
+from symbolic.terms.families import LAST, START, STEP_LETTERS, folded
+from symbolic.terms.legend import Legend
 from symbolic.terms.notation import latex, text
 from symbolic.vocabulary import MissingHypothesis
 
@@ -36,12 +39,18 @@ class Derivation:
     rights: tuple[Term, ...]
     steps: list[Step] = field(default_factory=list)
     known: Knowledge = field(default_factory=Knowledge)
+    legend: Legend = field(default_factory=Legend)
+    _hypotheses: tuple[Hypothesis, ...] = ()
     _part: int = 0
     _origin: Term | None = None
     _at: Term | None = None
     _reached: set[int] = field(default_factory=set)
     _open: int = 0
     """Case distinctions that were begun and not gone through to the end."""
+
+    def __post_init__(self) -> None:
+        for side in (*self.lefts, *self.rights):
+            self.legend.add(side)
 
     @property
     def left(self) -> Term:
@@ -61,12 +70,11 @@ class Derivation:
 
     def assume(self, hypothesis: Hypothesis) -> None:
         """Take a hypothesis of the claim as known."""
-        for value in listed(hypothesis.nonzero(self.values)) if hypothesis.nonzero else ():
-            self.known += Assumption(hypothesis.text, nonzero=value)
-        if hypothesis.no_zero_entry:
-            self.known += Assumption(hypothesis.text, no_zero_entry=hypothesis.no_zero_entry(self.values))
-        if hypothesis.equal:
-            self.known += Assumption(hypothesis.text, equal=hypothesis.equal(self.values))
+        self._hypotheses += (hypothesis,)
+        for fact in assumptions(hypothesis, self.values):
+            for term in fact.terms:
+                self.legend.add(term)
+            self.known += fact
 
     def start(self, rule: str = "the left side") -> None:
         """Begin the chain at the statement's left side."""
@@ -77,7 +85,7 @@ class Derivation:
         self._origin = self._at = term
         with self._checking(f'"{rule}"'):
             self.known.require_meaning(term)
-        self._write("", term, rule, None)
+        self._write(term, rule)
 
     def then(self, term: Any, rule: str) -> None:
         """The next term of the chain, equal to the one before."""
@@ -90,7 +98,7 @@ class Derivation:
         if needed is None:
             raise StepFails(f"step {len(self.steps) + 1}, {where} does not follow")
         self._at = following
-        self._write("= ", following, rule, " and ".join(needed) or None)
+        self._write(following, rule, " and ".join(needed) or None, equal=True)
         if self._origin == self.left and following == self.right:
             self._reached.add(self._part)
 
@@ -107,15 +115,15 @@ class Derivation:
         """Keep what the chain has shown, that its first term equals its last, as a rule of calculation."""
         if self._origin is None or self._at is None:
             raise StepFails("nothing was shown yet")
-        self.known += Assumption(name, equal=(self._origin, self._at))
+        self.known += Assumption(equal=(self._origin, self._at))
 
     def notation(self, text: str, latex: str, rule: str) -> None:
         """A line that only says how something is written or read; nothing is proved by it."""
-        self.steps.append(Step(text, latex, f"notation: {rule}"))
+        self.steps.append(Step(text, latex, "in words: how it is written", remark=rule, in_words=True))
 
     def conclusion(self, text: str, latex: str, rule: str) -> None:
         """What the equalities shown so far mean in words; the rule says why, and no program checks it."""
-        self.steps.append(Step(text, latex, f"in words: {rule}"))
+        self.steps.append(Step(text, latex, "in words: what it means", remark=rule, in_words=True))
 
     def dichotomy(self, name: str, latex_name: str, value: Term, zero: tuple[Term, Term] | None = None) -> Iterator[bool]:
         """Go through the cases value = 0 (yields True) and value ≠ 0 (yields False); what both reach is reached.
@@ -129,45 +137,65 @@ class Derivation:
         self._open += 1
         by_case: list[set[int]] = []
         for vanishes in (True, False):
-            sign, latex_sign = ("=", "=") if vanishes else ("≠", r"\neq")
-            case = f"{name} {sign} 0"
-            self.known = known + (Assumption(case, equal=zero, zero=None if zero else value) if vanishes else Assumption(case, nonzero=value))
+            case = Assumption(zero=value) if vanishes else Assumption(nonzero=value)
+            self.known = known + (Assumption(equal=zero) if vanishes and zero else case)
             self._part, self._reached, (self._origin, self._at) = part, set(reached), chained
-            self.steps.append(Step(f"Case {case}", rf"\text{{Case }} {latex_name} {latex_sign} 0", "excluded middle", case))
+            self.steps.append(Step(f"Case {case.text}", rf"\text{{Case }} {case.latex}", "excluded middle", case.text, name))
             yield vanishes
             by_case.append(self._reached)
             if by_case[-1] <= reached:
-                raise StepFails(f"the case {case} does not reach the right side")
+                raise StepFails(f"the case {case.text} does not reach the right side")
         self.known = known
         # What only one case has shown is not shown: neither a part of the statement, nor the chain that was being written.
         self._part, self._reached, self._origin, self._at = part, by_case[0] & by_case[1], None, None
         self._open -= 1
 
-    def induction(self, name: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[], None]) -> None:
-        """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step() one for i that may use statement(i-1) alone.
+    def induction(self, name: str, statement: Callable[[Any], tuple[Term, Term]], base: Callable[[], None], step: Callable[[Any], None]) -> None:
+        """Prove statement(k) for k = 0, ..., n: base() writes a chain for 0, step(i) one for i that may use statement(i-1) alone.
 
-        name: the statement at n, as it is quoted where it is used. All equations that were known before are put away during base and step.
-        The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an
-        index that it does not know.
+        name: the statement at n, as it is quoted where it is used. The letter i is one that the statement does not mention. During base and step all
+        equations that were known before are put away, and what was found out about an i; what the claim assumes of every index is assumed of this one.
+        The statement has to say the same of every index: what it says of 0, of i - 1, of i and of n is compared with what it says of an index that
+        it cannot know.
         """
-        with folded():
-            if any(statement(index) != statement(index.disguised()) for index in (START, STEP - 1, STEP, LAST)):
-                raise StepFails(f'induction: "{name}" does not say the same of every index')
+        letter = self._general(name, statement)
+        i, opened = Index(letter), self._open
         known, part, reached = self.known, self._part, set(self._reached)
-        alone = known.without_equations()
-        with_hypothesis = alone + Assumption("the induction hypothesis", equal=statement(STEP - 1))
-        for stage, index, script, given in (("base, i = 0", START, base, alone), ("step, from i - 1 to i", STEP, step, with_hypothesis)):
+        alone = known.without_equations().without_letter(letter)
+        for fact in self._assumptions(self.values.at_steps(i)).without_equations().assumed:
+            alone = alone if fact in alone.assumed else alone + fact
+        with_hypothesis = alone + Assumption("the induction hypothesis", equal=statement(i - 1))
+        stages = (
+            (f"base, {letter} = 0", START, base, alone),
+            (f"step, from {letter} - 1 to {letter}", i, lambda: step(i), with_hypothesis),
+        )
+        for stage, index, script, given in stages:
             self.known = given
             before, after = statement(index)
             self.steps.append(Step(f"Induction, {stage}", rf"\text{{Induction, {stage}}}", f"to show: {text(before)} = {text(after)}"))
             self._origin = self._at = None
             script()
+            if self._open != opened:
+                raise StepFails(f"induction, {stage}: a case distinction was left before its second case")
             if self._origin != before or self._at != after:
                 raise StepFails(f"induction, {stage}: {text(before)} = {text(after)} is not reached")
-        self.known, self._part, self._reached = known + Assumption(name, equal=statement(LAST)), part, reached
+        self.known, self._part, self._reached = known + Assumption(equal=statement(LAST)), part, reached
         self._origin = self._at = None
         before, after = statement(LAST)
-        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", "induction on i, up to n"))
+        self.steps.append(Step(f"{text(before)} = {text(after)}", f"{latex(before)} = {latex(after)}", f"induction on {letter}, up to n", remark=name))
+
+    def _general(self, name: str, statement: Callable[[Any], tuple[Term, Term]]) -> str:
+        """A letter for an index that the statement does not mention. Raises StepFails if it does not say the same of every index."""
+        unknown = Fresh()
+        with folded():
+            general = statement(Index(unknown))
+            mentioned = {each for side in general for each in names(side)}
+            letter = next(letter for letter in STEP_LETTERS if letter not in mentioned)
+            for index in (START, Index(letter) - 1, Index(letter), LAST):
+                said = [bare(exchanged(side, letters={unknown: index})) for side in general]
+                if [bare(side) for side in statement(index)] != said:
+                    raise StepFails(f'induction: "{name}" does not say the same of every index')
+        return letter
 
     def nonzero_by_map(self, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> None:
         """value ≠ 0, because image(value) = target ≠ 0 and image(0) = 0."""
@@ -180,6 +208,10 @@ class Derivation:
     def rank_of_outer_product(self, value: Term, column: Term, row: Term, rule: str) -> None:
         """rank(value) = 1, because value = column @ row with column ≠ 0 and row ≠ 0, of sizes (p, 1) and (1, q)."""
         self._infer(rule, lambda: inference.rank_of_outer_product(self.known, value, column, row, rule))
+
+    def _assumptions(self, values: Values) -> Knowledge:
+        """What the claim's hypotheses say of other terms."""
+        return Knowledge(tuple(fact for hypothesis in self._hypotheses for fact in assumptions(hypothesis, values)))
 
     def done(self) -> None:
         """Raise StepFails unless every part of the statement was reached from its left side."""
@@ -208,5 +240,7 @@ class Derivation:
         self.known += fact
         self.steps.append(step)
 
-    def _write(self, sign: str, term: Term, rule: str, hypothesis: str | None) -> None:
-        self.steps.append(Step(sign + text(term), sign + latex(term), rule, hypothesis))
+    def _write(self, term: Term, remark: str, hypothesis: str | None = None, *, equal: bool = False) -> None:
+        self.legend.add(term)
+        sign, rule = ("= ", "equal by normal form") if equal else ("", "where the chain begins")
+        self.steps.append(Step(sign + text(term), sign + latex(term), rule, hypothesis, remark))

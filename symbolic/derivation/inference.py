@@ -8,10 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from symbolic.derivation.knowledge import Assumption, Knowledge
 from symbolic.derivation.step import Step, StepFails
-from symbolic.terms import Application, Term, Zero, lift
+from symbolic.terms import Symbol, Term, Zero, lift
+from symbolic.terms.binding import Fresh, bare, exchanged
 from symbolic.terms.notation import latex, text
+from symbolic.terms.term import BuiltIn, Operation
 
 Inferred = tuple[Assumption, Step]
+
+NONZERO_BY_MAP = "what a map with f(0) = 0 takes to a value other than 0 is not 0"
+ZERO_BY_MAP = "a map with f(0) = 0 takes 0 to 0"
+RANK_OF_OUTER_PRODUCT = "a nonzero column times a nonzero row has rank 1"
 
 
 def nonzero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> Inferred:
@@ -21,8 +27,8 @@ def nonzero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term],
         raise StepFails(f"{text(target)} is not known to be other than 0")
     fact = f"{text(value)} ≠ 0"
     line, line_latex = f"{text(image(value))} = {text(target)} ≠ 0, so {fact}", rf"{latex(image(value))} = {latex(target)} \neq 0"
-    step = Step(line, rf"{line_latex} \Rightarrow {latex(value)} \neq 0", rule, _named([*needed, *_reasons(known, target)]))
-    return Assumption(fact, nonzero=value), step
+    step = Step(line, rf"{line_latex} \Rightarrow {latex(value)} \neq 0", NONZERO_BY_MAP, _named([*needed, *_reasons(known, target)]), rule)
+    return Assumption(nonzero=value), step
 
 
 def zero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term, rule: str) -> Inferred:
@@ -31,8 +37,8 @@ def zero_by_map(known: Knowledge, value: Term, image: Callable[[Term], Term], ta
     if not known.follows(value, zero):
         raise StepFails(f"{text(value)} is not known to be 0")
     hypothesis = _named([*(known.least(value, zero) or ()), *needed])
-    step = Step(f"{text(target)} = {text(image(value))} = 0", f"{latex(target)} = {latex(image(value))} = 0", rule, hypothesis)
-    return Assumption(f"{text(target)} = 0", zero=target), step
+    step = Step(f"{text(target)} = {text(image(value))} = 0", f"{latex(target)} = {latex(image(value))} = 0", ZERO_BY_MAP, hypothesis, rule)
+    return Assumption(zero=target), step
 
 
 def rank_of_outer_product(known: Knowledge, value: Term, column: Term, row: Term, rule: str) -> Inferred:
@@ -41,13 +47,17 @@ def rank_of_outer_product(known: Knowledge, value: Term, column: Term, row: Term
     nonzero = all(algebra.is_nonzero(algebra.normal_form(x)) for x in (column, row.mT))
     if column.shape[1] != "1" or needed is None or not nonzero:
         raise StepFails(f"{text(value)} = {text(column)} {text(row)} with both factors not zero")
-    rank = Application("rank", (value,), ("1", "1"), "rank", r"\operatorname{rank}")
-    fact = f"rank {text(value)} = 1"
-    return Assumption(fact, equal=(rank, lift(1))), Step(fact, rf"\operatorname{{rank}} {latex(value)} = 1", rule, _named(needed))
+    rank = BuiltIn(Operation.RANK, (value,))
+    fact = Assumption(equal=(rank, lift(1)))
+    return fact, Step(fact.text, fact.latex, RANK_OF_OUTER_PRODUCT, _named(needed), rule)
 
 
 def _mapped(known: Knowledge, value: Term, image: Callable[[Term], Term], target: Term) -> Sequence[str]:
     """What image(value) = target follows from. A map that is no map of zero to zero would prove anything."""
+    hole = Symbol(Fresh(), value.shape, "x", "x")
+    for argument in (value, Zero(value.shape)):
+        if bare(exchanged(image(hole), {hole.name: argument})) != bare(image(argument)):
+            raise StepFails(f"that the map treats {text(argument)} as it treats anything else")
     needed = known.least(image(value), target)
     if needed is None:
         raise StepFails(f"{text(image(value))} = {text(target)}")

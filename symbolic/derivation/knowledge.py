@@ -1,11 +1,14 @@
 """What is known at one line of a proof, and what follows from it by normal form."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from symbolic.algebra import Algebra, Nonzero, Polynomial, entrywise, monic, rule_of, squares
+from symbolic.statements import Hypothesis, Values, listed
 from symbolic.terms import Term
+from symbolic.terms.binding import names
+from symbolic.terms.notation import latex, text
 from symbolic.vocabulary import MissingHypothesis
 
 Forms = list[tuple["Assumption", Polynomial]]
@@ -13,9 +16,10 @@ Forms = list[tuple["Assumption", Polynomial]]
 
 @dataclass(frozen=True, slots=True)
 class Assumption:
-    """Something known: one of the four is given."""
+    """Something known: one of the four is given. What is printed of it is made of its terms."""
 
-    text: str
+    note: str = ""
+    """What is printed before it."""
     nonzero: Term | None = None
     equal: tuple[Term, Term] | None = None
     """A rule of calculation: the first may be replaced by the second."""
@@ -23,6 +27,42 @@ class Assumption:
     """A column that is not zero in any entry."""
     zero: Term | None = None
     """Something that is zero and is recognised where it stands alone, in no other place."""
+
+    @property
+    def text(self) -> str:
+        """For a terminal."""
+        return f"{self.note} {self._written(text)}".strip()
+
+    @property
+    def latex(self) -> str:
+        """For a page."""
+        return (rf"\text{{{self.note} }}" if self.note else "") + self._written(latex)
+
+    def _written(self, write: Callable[[Term], str]) -> str:
+        plain = write is text
+        if self.nonzero is not None:
+            return f"{write(self.nonzero)} {'≠' if plain else chr(92) + 'neq'} 0"
+        if self.no_zero_entry is not None:
+            return f"no entry of {text(self.no_zero_entry)} is 0" if plain else rf"\text{{no entry of }} {latex(self.no_zero_entry)} \text{{ is }} 0"
+        if self.zero is not None:
+            return f"{write(self.zero)} = 0"
+        assert self.equal is not None
+        return " = ".join(map(write, self.equal))
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """What it speaks of."""
+        return tuple(term for term in (self.nonzero, self.no_zero_entry, self.zero, *(self.equal or ())) if term is not None)
+
+
+def assumptions(hypothesis: Hypothesis, values: Values) -> Iterator[Assumption]:
+    """What a hypothesis says of these terms."""
+    for value in listed(hypothesis.nonzero(values)) if hypothesis.nonzero else ():
+        yield Assumption(nonzero=value)
+    if hypothesis.no_zero_entry:
+        yield Assumption(no_zero_entry=hypothesis.no_zero_entry(values))
+    if hypothesis.equal:
+        yield Assumption(equal=hypothesis.equal(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +77,10 @@ class Knowledge:
     def without_equations(self) -> "Knowledge":
         """What is known not to be zero, or to be zero in no entry."""
         return Knowledge(tuple(a for a in self.assumed if a.nonzero is not None or a.no_zero_entry is not None))
+
+    def without_letter(self, letter: Hashable) -> "Knowledge":
+        """What says nothing of an index with this letter: what may be used where the letter is bound."""
+        return Knowledge(tuple(a for a in self.assumed if not any(letter in names(term) for term in a.terms)))
 
     def follows(self, left: Term, right: Term) -> bool:
         """Whether left = right by normal form, from everything that is assumed."""

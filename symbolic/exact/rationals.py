@@ -107,7 +107,7 @@ class Exact:
     def trace(self) -> "Exact":
         """The trace, as a 1x1 matrix."""
         _require(self.shape[0] == self.shape[1], self, self)
-        return Exact.of([[sum((Fraction(row[i]) for i, row in enumerate(self.rows())), Fraction(0))]])
+        return Exact(fmpq_mat(1, 1, [sum((self.matrix[i, i] for i in range(self.shape[0])), fmpq(0))]))
 
     def rank(self) -> "Exact":
         """The rank, as a 1x1 matrix."""

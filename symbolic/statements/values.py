@@ -5,7 +5,7 @@ paper's formulas, taken from the module at the moment of proof. The same functio
 search) and on plain fractions (to check again what was found); ``Kind`` is what an arithmetic must offer beside operators.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial, reduce
@@ -15,9 +15,10 @@ from operator import add
 from typing import Any
 
 from symbolic.exact import Exact, Irrational, Plain
-from symbolic.terms import Application, Index, Shape, Symbol, Zero
+from symbolic.terms import Index, Shape, Zero
+from symbolic.terms.binding import slope
 from symbolic.terms.families import LAST, START, STEP, recursive_term, recursive_value
-from symbolic.terms.term import Constant, Defined, Gradient, Identity, Trace
+from symbolic.terms.term import BuiltIn, Constant, Defined, Identity, Operation, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,19 @@ class Kind:
     """The number of tokens: an index on terms, an integer on numbers."""
 
 
+class Indices:
+    """Indices to go through, and not to pick from: on numbers the first is 1, and on terms it stands for all."""
+
+    def __init__(self, members: tuple[Any, ...]) -> None:
+        self._members = members
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
 class Values:
     """Symbols and functions by name, as attributes, and the operations of one arithmetic."""
 
@@ -47,6 +61,7 @@ class Values:
         """The names that were asked for so far."""
         self.formulas = formulas
         self._kind = kind
+        self._steps: tuple[Any, ...] = (STEP,)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -106,10 +121,16 @@ class Values:
         """The index 0."""
         return START if isinstance(self.n, Index) else 0
 
+    def at_steps(self, *steps: Index) -> "Values":
+        """The same terms, with these indices for what is said of every index."""
+        other = Values({}, self._named, self.formulas, self._kind)
+        other._steps = steps
+        return other
+
     @property
-    def indices(self) -> list[Any]:
-        """1, ..., n; on terms the two that a proof by induction speaks of, i and n."""
-        return [STEP, LAST] if isinstance(self.n, Index) else list(range(1, self.n + 1))
+    def indices(self) -> "Indices":
+        """1, ..., n; on terms one that may be any of them, i, and n: what is said of each of the two is said of every index."""
+        return Indices((*self._steps, LAST) if isinstance(self.n, Index) else tuple(range(1, self.n + 1)))
 
     def recursive(self, text: str, latex: str, index: Any, start: Callable[[], Any], step: Callable[[Any, Any], Any]) -> Any:
         """The member at this index of the sequence that begins with start() and goes on by step(previous, index)."""
@@ -119,7 +140,7 @@ class Values:
         """Each of ``indices`` with the member before it of that sequence: for what a hypothesis says of every step. On numbers in one pass."""
         if isinstance(self.n, Index):
             return [(index, self.recursive(text, latex, index - 1, start, step)) for index in self.indices]
-        members = accumulate(self.indices[:-1], step, initial=start())
+        members = accumulate(list(self.indices)[:-1], step, initial=start())
         return list(zip(self.indices, members, strict=True))
 
 
@@ -129,18 +150,13 @@ TERMS = Kind(
     identity=Identity,
     zero=Zero,
     trace=Trace,
-    rank=lambda x: Application("rank", (x,), ("1", "1"), "rank", r"\operatorname{rank}"),
-    nonzero=lambda x: Application("nonzero", (x,), ("1", "1"), "nonzero", r"\operatorname{nonzero}"),
-    positive=lambda x: Application("positive", (x,), ("1", "1"), "positive", r"\operatorname{positive}"),
-    gradient=lambda loss, at, text, latex: _slope_term(loss, at, text, latex),
+    rank=lambda x: BuiltIn(Operation.RANK, (x,)),
+    nonzero=lambda x: BuiltIn(Operation.NONZERO, (x,)),
+    positive=lambda x: BuiltIn(Operation.POSITIVE, (x,)),
+    gradient=slope,
     recursive=recursive_term,
     n=LAST,
 )
-
-
-def _slope_term(loss: Callable[[Any], Any], at: Any, text: str, latex: str) -> Gradient:
-    variable = Symbol(f"∂{text}", at.shape, text, latex)
-    return Gradient(loss(variable), variable, at)
 
 
 def _slope_number(loss: Callable[[Any], Any], at: Any, make: Callable[[list[list[int]]], Any]) -> Any:

@@ -15,11 +15,13 @@ from sympy.printing.printer import Printer
 
 from symbolic.terms.term import (
     Application,
+    BuiltIn,
     Constant,
     Defined,
     Difference,
     Gradient,
     Identity,
+    Operation,
     Product,
     Quotient,
     Scaled,
@@ -68,6 +70,10 @@ class Applied(MatrixExpr):  # type: ignore[misc]
         return self.args[2], self.args[3]
 
 
+class Operated(Applied):
+    """An operation of the suite's own, likewise; a claim's function is none, whatever it is called."""
+
+
 class Slope(Applied):
     """A gradient: (text, latex, rows, columns, loss, variable) and the point if it is not the variable itself."""
 
@@ -77,7 +83,7 @@ def expression(term: Term) -> Any:
     """The term as a SymPy expression, as it stands."""
     match term:
         case Symbol():
-            return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(term.name, *map(_size, term.shape)))
+            return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(str(term.name), *map(_size, term.shape)))
         case Constant():
             return Named(Str(str(term.value)), Str(sympy.latex(sympy.Rational(str(term.value)))), sympy.MatrixSymbol(str(term.value), 1, 1))
         case Identity():
@@ -106,6 +112,9 @@ def expression(term: Term) -> Any:
         case Application():
             size = map(_size, term.shape)
             return Applied(Str(term.text), Str(term.latex), *size, *map(expression, term.arguments))
+        case BuiltIn():
+            shown = Str(str(term.operation)), Str(_OPERATIONS.get(term.operation, ""))
+            return Operated(*shown, *map(_size, term.shape), *map(expression, term.arguments))
         case Defined():
             return Named(Str(term.text), Str(term.latex), sympy.MatrixSymbol(term.text, *map(_size, term.shape)))
 
@@ -114,6 +123,14 @@ def printed(term: Term, notation: int) -> str:
     """The term in a notation: 0 for a terminal, where a fraction stands on one line and its parts need brackets, 1 for LaTeX."""
     return str(_Printer(notation).doprint(expression(term)))
 
+
+_OPERATIONS = {
+    Operation.RANK: r"\operatorname{rank}",
+    Operation.POSITIVE: r"\operatorname{positive}",
+    Operation.ENTRYWISE_PRODUCT: r"\odot",
+    Operation.ENTRYWISE_QUOTIENT: r"\oslash",
+}
+"""In LaTeX; those that are left out have brackets of their own."""
 
 _GLYPHS = {
     "product": (" ", r"\, "),
@@ -143,12 +160,12 @@ def _flat(expr: Any) -> list[Any]:
 
 def _compound(expr: Any) -> bool:
     """Whether this needs brackets before it can be transposed."""
-    return isinstance(expr, sympy.MatAdd | sympy.MatMul | sympy.Transpose | Times | Over) or _entrywise(expr)
+    return isinstance(expr, sympy.MatAdd | sympy.MatMul | sympy.Transpose | Times | Over | Slope) or _entrywise(expr)
 
 
 def _entrywise(expr: Any) -> bool:
     """Whether this is an entrywise product or quotient."""
-    return isinstance(expr, Applied) and expr.args[0].name in ("⊙", "⊘")
+    return isinstance(expr, Operated) and expr.args[0].name in ("⊙", "⊘")
 
 
 def _squared(expr: Any) -> Any:
@@ -208,14 +225,16 @@ class _Printer(Printer):  # type: ignore[misc]
         return self._grouped(factor, compound) + self._glyph("product") + shown
 
     def _print_Applied(self, expr: Any) -> str:
+        return str(expr.args[self.notation].name) + self._glyph("brackets", ", ".join(map(self._print, expr.args[4:])))
+
+    def _print_Operated(self, expr: Any) -> str:
         kind, name, arguments = expr.args[0].name, expr.args[self.notation].name, expr.args[4:]
         if _entrywise(expr):
             return self._join(arguments, f" {name} ")
-        inner = ", ".join(map(self._print, arguments))
-        if kind == "√":
+        if kind == str(Operation.ROOT):
             root = _squared(arguments[0])
-            return self._glyph("root", inner) if root is None else self._glyph("norm", root)
-        return self._glyph("nonzero", inner) if kind == "nonzero" else name + self._glyph("brackets", inner)
+            return self._glyph("root", *arguments) if root is None else self._glyph("norm", root)
+        return self._glyph("nonzero", *arguments) if kind == str(Operation.NONZERO) else self._print_Applied(expr)
 
     def _print_Slope(self, expr: Any) -> str:
         loss, *at = expr.args[4:]

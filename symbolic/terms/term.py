@@ -7,7 +7,9 @@ columns of one size ``*`` and ``/`` go entry by entry. The tree keeps the order 
 is what is printed. What it means is the business of ``symbolic.algebra.normal_form``; how it looks, of ``symbolic.terms.notation``.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +17,20 @@ from symbolic.vocabulary import ShapeMismatch
 
 Shape = tuple[str, str]
 Rational = int | Fraction
+
+
+class Operation(Enum):
+    """An operation of which ``symbolic.algebra.equality`` knows rules. A claim's own function is none of these, whatever it is called."""
+
+    RANK = "rank"
+    NONZERO = "nonzero"
+    POSITIVE = "positive"
+    ROOT = "√"
+    ENTRYWISE_PRODUCT = "⊙"
+    ENTRYWISE_QUOTIENT = "⊘"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Operators:
@@ -38,7 +54,7 @@ class Operators:
 
     def __mul__(self: Any, other: "Term | Rational") -> "Term":
         if _columns(self, other):
-            return Application("⊙", (self, lift(other)), self.shape, "⊙", r"\odot")
+            return BuiltIn(Operation.ENTRYWISE_PRODUCT, (self, lift(other)), self.shape)
         return Scaled(lift(other), self) if isinstance(other, int | Fraction) or other.shape == ("1", "1") else Scaled(self, other)
 
     def __rmul__(self: Any, other: Rational) -> "Term":
@@ -46,12 +62,12 @@ class Operators:
 
     def __truediv__(self: Any, other: "Term | Rational") -> "Term":
         if _columns(self, other):
-            return Application("⊘", (self, lift(other)), self.shape, "⊘", r"\oslash")
+            return BuiltIn(Operation.ENTRYWISE_QUOTIENT, (self, lift(other)), self.shape)
         return Quotient(self, lift(other))
 
     def __pow__(self: Any, exponent: float) -> "Term":
         if exponent == 0.5:
-            return Application("sqrt", (self,), ("1", "1"), "√", r"\sqrt")
+            return BuiltIn(Operation.ROOT, (self,))
         assert exponent == 2, f"only the powers 2 and 1/2 are defined, not {exponent}"
         return Product(self, self)
 
@@ -67,9 +83,9 @@ class Operators:
 
 @dataclass(frozen=True, slots=True)
 class Symbol(Operators):
-    """A free matrix. ``name`` is its identity; ``text`` and ``latex`` are how it is shown."""
+    """A matrix of which nothing is known. ``name`` is its identity (``symbolic.terms.binding`` has other kinds); ``text`` and ``latex`` show it."""
 
-    name: str
+    name: Hashable
     shape: Shape
     text: str
     latex: str
@@ -202,16 +218,22 @@ class Trace(Operators):
 
 @dataclass(frozen=True, slots=True)
 class Application(Operators):
-    """An opaque function at its arguments: nothing is known of it but that equal arguments give equal values.
-
-    What ``symbolic.algebra.equality`` knows more of has a name of its own there: rank, nonzero, and the entrywise ⊙ and ⊘ of two columns.
-    """
+    """A claim's opaque function at its arguments: nothing is known of it but that equal arguments give equal values."""
 
     name: str
     arguments: tuple["Term", ...]
     shape: Shape
     text: str
     latex: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn(Operators):
+    """An operation of the suite's own at its arguments."""
+
+    operation: Operation
+    arguments: tuple["Term", ...]
+    shape: Shape = ("1", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +262,7 @@ class Gradient(Operators):
         return self.variable.shape
 
 
-Term = Symbol | Constant | Identity | Zero | Product | Sum | Difference | Scaled | Quotient | Transposed | Trace | Application | Gradient | Defined
+Term = Symbol | Constant | Identity | Zero | Product | Sum | Difference | Scaled | Quotient | Transposed | Trace | Application | BuiltIn | Gradient | Defined
 
 
 def lift(value: "Term | Rational") -> "Term":

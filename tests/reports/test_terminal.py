@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from reports.record.cells import Counts
-from reports.record.claims import Counterexample
+from reports.record.claims import Counterexample, Formula, Step
 from reports.terminal import closing, errata, proofs
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
@@ -58,11 +58,31 @@ def test_an_empty_run_says_that_nothing_was_checked():
     assert "Nothing was checked." in shown(closing(samples.empty_record()))
 
 
-def test_proofs_are_one_line_a_claim():
+def test_proofs_are_one_line_a_claim_and_one_for_what_it_assumes():
     text = shown(proofs(samples.full_record().claims))
-    assert len(text.splitlines()) == 6
+    assert len(text.splitlines()) == 1 + 5 + 1 + 5 + 2
     assert text.count("2 of 2") == 5
+    assert text.count("provided that a ≠ 0") == 5
+    assert "without any hypothesis" in shown(proofs([samples.claim(hypotheses=[])]))
     assert shown(proofs([])).strip() == "No claim was put to the prover."
+
+
+def test_lines_in_words_are_marked_and_counted():
+    """Hypotheses that no program looks at are too; the planted negative is the record without any."""
+    formula = Formula(text="the tokens are the same", latex="t")
+    words = Step(expression=formula, rule="in words: what it means", remark="they are part of the state", in_words=True)
+    claim = samples.claim(hypotheses_in_words=[Formula(text="C is a sequence", latex="C")], remark=formula)
+    marked = claim.model_copy(update={"steps": [*claim.steps, words]})
+    text = shown(proofs([marked], steps=True))
+    assert "✎ the tokens are the same   in words: what it means (they are part of the state)" in text
+    assert "in words, which no program checks: the tokens are the same" in text
+    assert "C is a sequence (in words, which no program checks)" in text
+    assert text.count("✎") == 1
+    for each in (text, shown(proofs([marked]))):
+        assert "2 lines of 5 lines of proof" in each
+    assert "0 lines of 4 lines of proof" in shown(proofs([samples.claim()]))
+    assert "2 lines of proof in words, which no program checks" in shown(closing(samples.record(claims=[marked])))
+    assert "in words" not in shown(closing(samples.record(claims=[samples.claim()])))
 
 
 def test_proofs_show_their_steps_and_an_unrefuted_variant_if_asked():

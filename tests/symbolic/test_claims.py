@@ -74,7 +74,8 @@ def test_the_claim_itself_is_not_refuted_where_its_mutants_are(claim, proofs):
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_every_formula_can_be_shown_on_a_page(claim, proofs):
     proof = proofs[claim.id]
-    shown = [claim.statement, *claim.hypotheses, *proof.steps, *(mutant.statement for mutant in proof.mutants)]
+    remarks = [claim.statement, *claim.hypotheses, *(mutant.remark for mutant in proof.mutants)]
+    shown = [*remarks, proof.statement, *proof.hypotheses, *proof.in_words, *proof.steps, *(mutant.statement for mutant in proof.mutants if mutant.statement)]
     for formula in shown:
         assert formula.text
         assert "\n" not in formula.text
@@ -100,6 +101,15 @@ def test_the_claim_is_tried_where_none_of_its_symbols_vanishes(claim):
                 continue
             found = found or (values is not None and not any(getattr(values, name).is_zero() for name in others))
     assert found
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_the_claim_is_tried_at_forty_instances_of_sizes_drawn_up_to_6(claim):
+    """Each size is drawn apart, n too, and each is large in some of them."""
+    tried, against = prover._try(prover.problem_of(claim), islice(points.at_random_sizes(claim), prover.ATTEMPTS), prover.LARGE_INSTANCES)
+    assert (tried, against) == (40, None)
+    drawn = list(islice(points.random_sizes(claim), 40))
+    assert all({size for sizes in drawn for size in [sizes[name]]} == set(range(1, 7)) for name in drawn[0])
 
 
 @pytest.fixture
@@ -129,8 +139,8 @@ def test_a_name_that_could_be_something_else_is_refused(name):
 
 def test_hypotheses_are_recorded_where_they_are_used(proofs):
     """a ≠ 0 is used exactly once in Theorem 2.2: to cancel ‖a‖²."""
-    used = [(step.rule, step.hypothesis) for step in proofs["theorem-2.2"].steps if step.hypothesis]
-    assert used == [("a nonzero scalar over itself is 1", "a ≠ 0")]
+    used = [(step.rule, step.remark, step.hypothesis) for step in proofs["theorem-2.2"].steps if step.hypothesis]
+    assert used == [("equal by normal form", "a nonzero scalar over itself is 1", "a ≠ 0")]
 
 
 T, S = formulas.transpose, formulas.squared_norm

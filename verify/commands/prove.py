@@ -20,7 +20,7 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
     """Prove claims and print them. Returns 0 if all hold and every mutant is refuted, 1 if not, 3 if a proof broke."""
     claims = load_claims(None if names is None else list(dict.fromkeys(names)))
     # Of all claims, those about every n are shown; one that was asked for by name and is about no n is a wrong call.
-    instances = [] if n is None else [show(claim, n) for claim in claims if names or claim.families]
+    instances = [] if n is None else [show(claim, n) for claim in claims if names or claim.about_every_n]
     with progress_bars() as step:
         records = [claim_record(prove(claim)) for claim in shown(step, "prove", claims)]
     if as_json:

@@ -7,7 +7,7 @@ from symbolic.claims import load_claims
 from symbolic.counterexamples import show
 from symbolic.counterexamples.one_instance import NothingToShow
 
-ABOUT_EVERY_N = [claim for claim in load_claims() if claim.families]
+ABOUT_EVERY_N = [claim for claim in load_claims() if "all n" in claim.scope]
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 30, 300])
@@ -17,6 +17,19 @@ def test_both_sides_agree_at_any_n(claim, n):
     assert shown.sizes["n"] == n
     assert shown.agree
     assert shown.left
+
+
+def test_every_step_of_a_claim_about_any_one_of_them_is_an_instance_of_its_own():
+    (claim,) = load_claims(["gradient-is-free"])
+    left = show(claim, 5).left
+    assert len(left) == 5
+    assert len({str(part) for part in left}) > 1
+
+
+def test_a_wrong_step_is_seen_in_the_numbers(monkeypatch):
+    (claim,) = load_claims(["proposition-3.1"])
+    monkeypatch.setattr(formulas, "gradient_step", lambda W, slope, a: W - slope)
+    assert not show(claim, 5).agree
 
 
 def test_a_wrong_update_is_seen_in_the_numbers(monkeypatch):

@@ -87,7 +87,7 @@ def test_a_family_has_a_member_for_every_index():
     assert set(point) == {"x", "c_1", "c_2", "c_3"}
     values = instances.exact_values(Problem(claim, claim.left, claim.right, (), formulas), {"d": 2, "n": 3}, point)
     assert values.c(2) == Exact.of([[0], [0]])
-    assert values.indices == [1, 2, 3]
+    assert list(values.indices) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("id", ["theorem-2.2", "corollary-b.0.1", "minimality"])

@@ -56,6 +56,22 @@ def test_nonsense_names_the_nearest_claims() -> None:
     assert verify("prove", "nonsense").status == 2
 
 
+def test_the_hypotheses_are_printed_as_they_are_assumed() -> None:
+    """Also without the steps; a claim without any says so."""
+    out = " ".join(verify("prove", "corollary-b.0.1", "static-patch-fits").out.split())
+    assert "corollary-b.0.1 provided that aᵢ ≠ 0 for i = 1..n" in out
+    assert "static-patch-fits provided that (H Aᵀ) A = 1 and S A = V" in out
+    assert "of proof and hypotheses in words, which no program checks" in out
+
+
+def test_every_claim_about_all_n_is_shown_at_one() -> None:
+    answer = verify("prove", "gradient-is-free", "proposition-3.1", "stack", "--n", "3", "--json")
+    assert answer.status == 0
+    shown = json.loads(answer.out)["instances"]
+    assert [len(each["left"]) for each in shown] == [3, 9, 1], "one part and three, at three steps each, and one part at n"
+    assert all(each["agree"] for each in shown)
+
+
 def test_the_steps_of_a_proof_are_lines_with_rule_and_hypothesis() -> None:
     answer = verify("prove", "theorem-2.2", "--steps")
     assert answer.status == 0
