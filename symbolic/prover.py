@@ -23,7 +23,7 @@ from symbolic.exact import Irrational, Undefined
 from symbolic.statements import Expression, Formula, Function, Matrix, Values, listed
 from symbolic.statements.values import TERMS
 from symbolic.terms import Application, Family, Index, Shape, Symbol, Term, lift
-from symbolic.terms.families import STEPS, member
+from symbolic.terms.families import STEP_LETTERS, member
 from symbolic.vocabulary import MissingHypothesis, ShapeMismatch, Verdict
 
 NOT_SHOWN = "not shown"
@@ -168,7 +168,7 @@ def unlike_indices(problem: Problem, values: Values) -> str | None:
     """Which side or hypothesis picks an index out of those that stand for all, or None: of two unknown ones it has to say what it says of each."""
     if not problem.claim.families:
         return None  # on numbers there are no indices to go through
-    one, other = (Index(letter) for letter in STEPS[:2])
+    one, other = (Index(letter) for letter in STEP_LETTERS[:2])
 
     def said(read: Expression, *steps: Index) -> set[Term]:
         value = read(values.at_steps(*steps))
