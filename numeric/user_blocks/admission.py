@@ -41,9 +41,9 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
     block = block.eval().requires_grad_(False)
-    for name, module in (("block", block), ("norm", block.norm)):
+    for part, module in (("block", block), ("norm", block.norm)):
         if module is not None and (module._forward_hooks or module._forward_pre_hooks):
-            raise UnusableBlock(f"the {name} has a forward hook, which may change what it computes; remove it.")
+            raise UnusableBlock(f"the {part} has a forward hook, which may change what it computes; remove it.")
     if not isinstance(block.contextual, nn.Module):
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():

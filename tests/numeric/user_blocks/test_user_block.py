@@ -37,6 +37,12 @@ def test_a_parallel_block_with_dropout_has_a_planted_wrong_update() -> None:
     assert measured("formula", block(net=layers, norm=nn.LayerNorm(D), parallel=True)).wrong_caught > 64
 
 
+@pytest.mark.parametrize("made", [block(), block(norm=nn.LayerNorm(D))])
+def test_a_block_bears_its_factorys_name(made: ContextualBlock) -> None:
+    """And not that of a part of it, which every block of one's own would share."""
+    assert own_block("mine.py:make_block", made).block.id == "mine.py:make_block"
+
+
 @pytest.mark.parametrize(("bias", "homogeneous"), [(False, True), (True, False)])
 def test_whether_the_query_scales_the_layer_is_found_out(bias: bool, homogeneous: bool) -> None:
     layer = Average()

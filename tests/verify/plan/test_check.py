@@ -17,6 +17,7 @@ def test_an_example_that_is_right_holds(name: str, tmp_path: Path) -> None:
     assert answer.status == 0, answer.err
     record = json.loads(answer.out)
     assert {cell["verdict"] for cell in record["cells"]} == {"HOLDS"}
+    assert {cell["block"] for cell in record["cells"]} == {f"{name}:make_block"}
     assert record["totals"]["violated"] == 0
     assert (tmp_path / "run" / "report" / "index.html").is_file()
 
