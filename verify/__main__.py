@@ -245,7 +245,7 @@ def main() -> None:
         sys.exit(WRONG_CALL)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
-    except Exception as error:
+    except BaseException as error:  # a SystemExit too: only this function says how the program ends
         # What click itself finds wrong with a call: an unknown option, a missing argument.
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             _say_in_one_line(error)

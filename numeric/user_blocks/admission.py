@@ -15,7 +15,8 @@ from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, 
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.rules import RULES, rule_for
-from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update, error_in_words
+from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
+from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
@@ -34,6 +35,14 @@ class _Called(nn.Module):
 
 def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
     """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
+    try:
+        with contained():
+            return _admitted(name, block, contexts, update)
+    except LeftUserCode as error:
+        raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
+
+
+def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
     if not isinstance(block, ContextualBlock):
         raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
     if not isinstance(block.input_width, int) or block.input_width < 1:
@@ -81,24 +90,11 @@ def _tied_to(block: ContextualBlock, name: str) -> list[str]:
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
-    d = block.first.in_features
-
     def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
-        try:
-            output = block.contextual(tokens, x)
-        except Exception as error:
-            raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
-        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
-            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        output, read = _computed(block, tokens, x, words)
         if not bool(torch.isfinite(output).all()):
             raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
-        if block.norm is None:
-            return output
-        try:
-            return torch.cat([output, block.network_input(output, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
-        except Exception as error:
-            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+        return output if block.norm is None else torch.cat([output, read], dim=-1)  # what is asked of the layer is asked of the norm behind it too
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
@@ -113,16 +109,37 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
 
 
+def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: str) -> tuple[Tensor, Tensor]:
+    """What the contextual layer returns, and what the network reads of it.  words: what is asked, for the reader of a refusal."""
+    d = block.first.in_features
+    try:
+        with contained():
+            output = block.contextual(tokens, x)
+    except Exception as error:
+        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
+    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+    try:
+        with contained():
+            return output, block.network_input(output, x)
+    except Exception as error:
+        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+
+
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
     """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
-    before, at_first = parameter.clone(), (block.contextual(context, query), block.read(context, query))
+    changed_words = f"a context, where {words} has other numbers"
+    before, at_first = parameter.clone(), _computed(block, context, query, "a context")
     other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0)).to(before)  # of another size, sign and direction
     used = False
-    for changed in (-2.0 * before, other, torch.zeros_like(before)):
-        parameter.copy_(changed)
-        now = block.contextual(context, query), block.read(context, query)
-        used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
-    parameter.copy_(before)
+    try:
+        for changed in (-2.0 * before, other, torch.zeros_like(before)):
+            parameter.copy_(changed)
+            now = _computed(block, context, query, changed_words)
+            used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
+    finally:
+        parameter.copy_(before)
     if used:
         raise UnusableBlock(f"the contextual layer computes with {words}: an update of it would change more than the claim says.")
 
@@ -136,7 +153,8 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
     if not isinstance(given, Tensor) or given.shape != (len(query), width):
         raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
     try:
-        calls = wiring(block, given)
+        with contained():
+            calls = wiring(block, given)
     except UnusableBlock:
         raise
     except Exception as error:
@@ -187,7 +205,8 @@ def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, updat
     over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
-            result = update(*operands)
+            with contained():
+                result = update(*operands)
         except Exception as error:
             raise UnusableBlock(
                 f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."

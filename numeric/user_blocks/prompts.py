@@ -27,7 +27,8 @@ from numeric.sides import Variant, block_in_format
 from numeric.sides.certificate import Enclosure, ExactLayer, agreement
 from numeric.sides.variant import OWN
 from numeric.user_blocks.admission import own_block
-from numeric.user_blocks.user_block import OwnBlock, Update, error_in_words
+from numeric.user_blocks.user_block import OwnBlock, Update
+from numeric.user_blocks.user_code import contained, error_in_words
 from symbolic.vocabulary import CallError, Verdict
 
 DEVICE = "cpu"
@@ -134,7 +135,8 @@ def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, kno
     probed = _probed(known, own, mode)
     prompts.next = 0
     try:
-        return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
+        with contained():
+            return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
     except CallError:
         raise
     except Exception as error:  # as in a run: a cell that breaks is reported, and the others go on

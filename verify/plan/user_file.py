@@ -32,6 +32,8 @@ def load_own(target: str) -> "OwnBlock":
 
 
 def _loaded(path: Path) -> ModuleType:
+    from numeric.user_blocks import contained, error_in_words
+
     if not path.is_file():
         raise UnusableFile(f"there is no file {path}.")
     spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
@@ -41,9 +43,10 @@ def _loaded(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script: the file may import its neighbours
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UnusableFile(f"{path} cannot be imported: {_words(error)}") from error
+        with contained():
+            spec.loader.exec_module(module)
+    except Exception as error:
+        raise UnusableFile(f"{path} cannot be imported: {error_in_words(error)}") from error
     return module
 
 
@@ -58,13 +61,12 @@ def _function(module: ModuleType, name: str, path: str) -> Any:
 
 
 def _called(function: Any, name: str) -> object:
+    from numeric.user_blocks import contained, error_in_words
+
     try:
-        return function()
+        with contained():
+            return function()
     except CallError:
         raise
-    except (Exception, SystemExit) as error:
-        raise UnusableFile(f"{name}() fails: {_words(error)}") from error
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except Exception as error:
+        raise UnusableFile(f"{name}() fails: {error_in_words(error)}") from error

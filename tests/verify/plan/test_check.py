@@ -39,6 +39,8 @@ NONSENSE = {
     "return 3": "returned a int, not a numeric.ContextualBlock",
     "raise ValueError('no block today')": "make_block() fails: ValueError: no block today",
     "import sys; sys.exit(0)": "make_block() fails: SystemExit: 0",
+    "import pytest; pytest.skip('no data')": "make_block() fails: Skipped: no data",
+    "raise GeneratorExit": "make_block() fails: GeneratorExit:",
 }
 
 
