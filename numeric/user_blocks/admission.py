@@ -14,12 +14,16 @@ from torch import Tensor, nn
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
+from numeric.machine import BATCH
 from numeric.rules import RULES, rule_for
 from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
+
+AGAIN = BATCH // TRIED
+"""How often they stand in a batch of the size in which cells are measured."""
 
 
 class _Called(nn.Module):
@@ -36,7 +40,7 @@ class _Called(nn.Module):
 def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
     """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
     try:
-        with contained():
+        with contained(), torch.inference_mode(False):
             return _admitted(name, block, contexts, update)
     except LeftUserCode as error:
         raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
@@ -49,6 +53,7 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
+    _leave_inference_mode(block)
     block = block.eval().requires_grad_(False)
     for part, module in (("block", block), ("norm", block.norm)):
         if module is not None and (module._forward_hooks or module._forward_pre_hooks):
@@ -63,7 +68,8 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
     _refuse_first_layer(block)
     model = OwnModel(block, contexts)
     with torch.no_grad():
-        context, query = model.tokens(TRIED, torch.Generator().manual_seed(0))
+        # Copies, since a kernel may round otherwise what lies otherwise in memory: all that is compared lies alike.
+        context, query = (drawn.clone(memory_format=torch.contiguous_format) for drawn in model.tokens(TRIED, torch.Generator().manual_seed(0)))
         _refuse_contextual_layer(block, context, query)
         _refuse_network(block, context, query)
         _refuse_skip(block, context, query)
@@ -101,12 +107,56 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
         raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
     if torch.equal(with_context, without):
         raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
-    for factor in (1.0, -3.0):  # the others in another order, and others altogether
-        changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
-        if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
-            raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+    _refuse_mixing(asked, context, query)
     for layer in block.first_linears:
         _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
+
+
+def _refuse_mixing(asked: Callable[[Tensor | None, Tensor, str], Tensor], context: Tensor, query: Tensor) -> None:
+    """Refuse a layer in which a case's result depends on the others of its batch, or on its place there.
+
+    In its place a case has the same bits whatever the others are. At another place a kernel may round it otherwise, which is of the order of the unit
+    roundoff u; that it is computed otherwise is of order 1. Between the two lies √u, half of the digits.
+    """
+    for words, tokens in (("a context", context), ("no context (None)", None)):
+        at_first = asked(tokens, query, words)
+        for factor in (1.0, -3.0):  # the others in another order, and others altogether
+            for place in range(TRIED):
+                mine = torch.arange(TRIED) == place
+                others = [None if x is None else torch.where(mine.view(-1, *[1] * (x.dim() - 1)), x, factor * x.flip(0)) for x in (tokens, query)]
+                changed, x = others
+                assert x is not None
+                if not torch.equal(asked(changed, x, words)[place], at_first[place]):
+                    raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+        shuffled = torch.randperm(TRIED * AGAIN, generator=torch.Generator().manual_seed(0))
+        for places in (torch.arange(TRIED).flip(0), torch.arange(TRIED * AGAIN).flip(0), shuffled):
+            cases = places % TRIED
+            moved = asked(None if tokens is None else tokens[cases], query[cases], words)
+            scale = torch.maximum(moved.abs(), at_first[cases].abs()).amax(-1, keepdim=True)
+            if bool(((moved - at_first[cases]).abs() > torch.finfo(moved.dtype).eps ** 0.5 * scale).any()):
+                raise UnusableBlock(
+                    "the contextual layer mixes cases: one case's result changes with its place in the batch, as behind a capacity or a cache that "
+                    "other cases share; let each case be computed from its own tokens alone."
+                )
+
+
+def _leave_inference_mode(block: nn.Module) -> None:
+    """Put copies in the place of weights that were made in inference mode, where nothing can be asked by changing them; what shared memory shares it still."""
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def copied(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        own = storages.setdefault(storage.data_ptr(), storage.clone())
+        return torch.empty(0, dtype=x.dtype, device=x.device).set_(own, x.storage_offset(), x.size(), x.stride())
+
+    parameters: dict[int, nn.Parameter] = {}
+    for module in block.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter.is_inference() and not parameter.is_meta:
+                module._parameters[name] = parameters.setdefault(id(parameter), nn.Parameter(copied(parameter), requires_grad=False))
+        for name, buffer in module._buffers.items():
+            if buffer is not None and buffer.is_inference() and not buffer.is_meta:
+                module._buffers[name] = copied(buffer)
 
 
 def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: str) -> tuple[Tensor, Tensor]:

@@ -160,12 +160,12 @@ def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _as_a_run_computes() -> Iterator[None]:
-    """On one thread, as the machine is asked, and without torch's remark that vmap is slow on some layer; the number of threads is put back."""
+    """On one thread, as the machine is asked, outside of inference mode, and without torch's remark that vmap is slow on some layer; all is put back."""
     before = torch.get_num_threads()
     check_reference()
     use_one_thread()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.inference_mode(False):
             warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
             yield
     finally:

@@ -52,7 +52,12 @@ class OwnModel(nn.Module):
                 raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
         if context.shape[1] == 0:
             raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
-        return context.detach().to(dtype), query.detach().to(dtype)
+        return _as_given(context, dtype), _as_given(query, dtype)
+
+
+def _as_given(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """The user's tensor in a dtype, as it lies in memory, without its history."""
+    return (x.clone() if x.is_inference() else x.detach()).to(dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,4 +33,4 @@ def _words(error: BaseException) -> str:
         message = " ".join(str(error).split())
     except Exception as failed:  # a message is user code too
         message = f"(its message cannot be read: {type(failed).__name__})"
-    return f"{type(error).__name__}: {message}"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

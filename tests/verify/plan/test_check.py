@@ -40,7 +40,7 @@ NONSENSE = {
     "raise ValueError('no block today')": "make_block() fails: ValueError: no block today",
     "import sys; sys.exit(0)": "make_block() fails: SystemExit: 0",
     "import pytest; pytest.skip('no data')": "make_block() fails: Skipped: no data",
-    "raise GeneratorExit": "make_block() fails: GeneratorExit:",
+    "raise GeneratorExit": "make_block() fails: GeneratorExit, which",
 }
 
 
