@@ -191,7 +191,7 @@ def _transfer(cell: Cell) -> Transfer:
     gravest = worst_case(judged, cell.cases)
     assert gravest is not None
     place = gravest[1]
-    verdict, reason = _verdict(measurement, cell.cases)
+    verdict, reason = _verdict(measurement, cell.cases, own=cell.variant.id == OWN)
     return Transfer(
         cell.probed.mode.id,
         cell.variant.id,
@@ -210,13 +210,14 @@ def _transfer(cell: Cell) -> Transfer:
     )
 
 
-def _verdict(measurement: Measurement, prompts: int) -> tuple[Verdict, str]:
-    """A cell's verdict, and none of HOLDS while a single prompt does not hold."""
+def _verdict(measurement: Measurement, prompts: int, *, own: bool) -> tuple[Verdict, str]:
+    """A cell's verdict, and none of HOLDS while a single prompt does not hold.  own: whether the update is the user's."""
     counts, judged = measurement.counts, measurement.judged
     if counts[Verdict.VIOLATED]:
         return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
     if measurement.verdict is Verdict.VIOLATED:
-        return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
+        fault = "; the fault is the update's, which computes another matrix than ΔW" if own else ""
+        return Verdict.VIOLATED, f"a side lies outside its own radius, by ball arithmetic{fault}"
     refused = counts[Verdict.INCONCLUSIVE]
     if refused:
         by_reason = Counter(str(reason) for reason in judged.reason[judged.reason != ""]).most_common()
