@@ -45,9 +45,14 @@ def no_patch(setting: Setting) -> Patch[Tensor]:
 
 
 def wrong_patch(setting: Setting, right: Patch[Tensor], delta: Tensor, z: Tensor) -> Patch[Tensor]:
-    """Planted, as well scaled as the right one: A(C,x) in it for A(C∖Y,x), a mistake seen in the wild.
+    """Planted, as well scaled as the right one: A(C,x) in it for A(C∖Y,x), a mistake seen in the wild: (WΔA)zᵀ/‖z‖².  delta, z: (cases, d, 1)."""
+    return patch_of_tensors(setting, right, delta, z)
 
-    (WΔA)zᵀ/‖z‖², of numbers alone, for its bound is the right one's.  delta, z: (cases, d, 1).
+
+def patch_of_tensors(setting: Setting, right: Patch[Tensor], delta: Tensor, z: Tensor) -> Patch[Tensor]:
+    """What the update returns for tensors in the format, of numbers alone: its bound is that of another run of the same function.
+
+    right: what else is patched; delta, z: (cases, d, 1), z for a in the update.
     """
     variant, probed = setting.variant, setting.probed
     weights: dict[str, Tensor] = {}
