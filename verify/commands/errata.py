@@ -1,12 +1,10 @@
 """``verify list errata``: each place of the paper that does not hold as printed, refuted, and its correction proved."""
 
-from rich.console import Console
-
 from reports.terminal import errata
 from symbolic.claims import load_claims
 from symbolic.errata import load_errata
 from symbolic.prover import prove
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import FAILED, HELD
 from verify.progress import ProgressBars, shown
 from verify.records.claim_rows import claim_record, erratum_record
@@ -22,5 +20,5 @@ def list_errata(*, as_json: bool) -> int:
     if as_json:
         print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
     else:
-        Console().print(errata(rows))
+        Terminal().print(errata(rows))
     return HELD if all(row.shown for row in rows) else FAILED

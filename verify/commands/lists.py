@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from rich.console import Console
-
 from symbolic.vocabulary import CallError, unknown
-from verify.commands.output import print_json, table_of
+from verify.commands.output import Terminal, print_json, table_of
 from verify.exit_status import HELD
 from verify.plan.profiles import PROFILES
 
@@ -33,7 +31,7 @@ def list_kind(kind: str, *, as_json: bool) -> int:
     if as_json:
         print_json(rows)
     else:
-        Console().print(table_of([{name: row[name] for name in list(row)[:COLUMNS_SHOWN]} for row in rows]))
+        Terminal().print(table_of([{name: row[name] for name in list(row)[:COLUMNS_SHOWN]} for row in rows]))
     return HELD
 
 

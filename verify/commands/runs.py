@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
-
 from reports.ci import against_baseline, annotations
 from reports.comparison import BASELINE_FILE, load_baseline
 from reports.record import RunRecord, load_run
@@ -16,6 +14,7 @@ from reports.record.agreement import disagreeing_cells
 from reports.record.run_folder import RUN_FILE
 from reports.terminal import closing
 from verify.commands.gate import gate_against
+from verify.commands.output import Terminal, print_json_text
 from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
 from verify.plan import Request, make_plan
@@ -71,9 +70,9 @@ def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:
     """The closing table or, on stdout alone, the record; to GitHub Actions also what failed."""
     annotate(record, folder, sys.stderr if as_json else sys.stdout)
     if as_json:
-        sys.stdout.write(record.model_dump_json(indent=1) + "\n")
+        print_json_text(record.model_dump_json(indent=1))
     else:
-        Console().print(closing(record, folder / "report" / "index.html"))
+        Terminal().print(closing(record, folder / "report" / "index.html"))
 
 
 def annotate(record: RunRecord, folder: Path, stream: TextIO) -> None:

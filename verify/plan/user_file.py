@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from reports.text import printable
 from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def load_own(target: str) -> "OwnBlock":
         module = _loaded(Path(path))
         made = _called(_function(module, function, path), function)
         others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
-        return own_block(f"{Path(path).stem}:{function}", made, contexts=others["make_contexts"], update=others["update"])
+        return own_block(printable(f"{Path(path).stem}:{function}"), made, contexts=others["make_contexts"], update=others["update"])
 
 
 def _loaded(path: Path) -> ModuleType:
