@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.findings import GLYPHS, RunStanding, headline, taken_up
+from reports.findings.faults import side_outside
 from reports.findings.grid import WORST_FIRST, Square, grid
 from reports.record import ClaimRecord, RunRecord
 from reports.record.claims import Counterexample, ErratumRecord
@@ -182,8 +183,12 @@ def _folded(squares: Sequence[Square]) -> Text:
     worst = math.nan if any(math.isnan(value) for value in ratios) else max(ratios, default=None)
     text = Text.assemble((GLYPHS[gravest], _COLOURS[gravest]), " ", ratio(worst) if worst is not None else gravest.value.lower())
     if worst is not None:
+        by_a_side = sum(side_outside(square.cell) for square in squares)
         for verdict in WORST_FIRST:
             number = sum(square.verdict is verdict for square in squares)
+            if verdict is Verdict.VIOLATED and by_a_side:
+                text.append(f", {count(by_a_side)} outside its own radius")
+                number -= by_a_side
             if number and verdict is Verdict.SKIPPED:
                 text.append(f" {GLYPHS[verdict]}{count(number)}", style="dim")
             elif number and verdict is not Verdict.HOLDS:

@@ -5,6 +5,9 @@ stdout holds machine-readable output alone; progress and messages go to stderr. 
 command that needs them, so that ``verify --help`` is quick.
 """
 
+import errno
+import io
+import os
 import signal
 import sys
 import traceback
@@ -12,10 +15,11 @@ import warnings
 from dataclasses import fields
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TextIO, get_type_hints
 
 import typer
 
+from reports.text import printable_lines
 from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 from verify.plan import Request, make_plan
@@ -234,29 +238,85 @@ def _say_in_one_line(error: Any) -> None:
         error.show()
     else:
         message = " ".join(error.format_message().split()).rstrip(".")
-        print(f"{message}. See `{command} --help`.", file=sys.stderr)
+        _say(f"{message}. See `{command} --help`.")
+
+
+def _print_own_warning(  # as warnings.showwarning is called
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """Print a warning of the suite's. One of torch's, or of the user's code, is of how something is computed, which is not the reader's."""
+    if category.__module__.partition(".")[0] in ("verify", "reports", "numeric", "symbolic"):
+        _say(f"warning: {message}")
 
 
 def main() -> None:
     """Run the command and leave with its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, a run keeps what is finished, as with Ctrl-C
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    warnings.showwarning = _print_own_warning
+    _keep_stdout_apart()
+    sys.exit(_written_out(_status()))
+
+
+def _status() -> int:
+    """The exit status of the command."""
     try:
         status = app(standalone_mode=False)
     except CallError as error:
-        print(error, file=sys.stderr)
-        sys.exit(WRONG_CALL)
+        _say(str(error))
+        return WRONG_CALL
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(INTERRUPTED)
-    except Exception as error:
+        return INTERRUPTED
+    except BaseException as error:  # a SystemExit too: only this function says how the program ends
         # What click itself finds wrong with a call: an unknown option, a missing argument.
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             _say_in_one_line(error)
-            sys.exit(WRONG_CALL)
-        traceback.print_exc()
-        print("a bug, or a machine that failed: nothing was decided", file=sys.stderr)
-        sys.exit(INCOMPLETE)
-    sys.exit(status if isinstance(status, int) else 0)
+            return WRONG_CALL
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            _say(f"a name is longer than the file system allows ({error.filename}); give a shorter one.")
+            return WRONG_CALL
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE):
+            return _give_up_on(sys.stdout, error)
+        _say(traceback.format_exc().rstrip())
+        _say("a bug, or a machine that failed: nothing was decided")
+        return INCOMPLETE
+    return status if isinstance(status, int) else 0
+
+
+def _say(text: str) -> None:
+    """A message on stderr, in which nothing is obeyed by a terminal."""
+    print(printable_lines(text), file=sys.stderr)
+
+
+def _keep_stdout_apart() -> None:
+    """Give stdout a descriptor that only this program knows, and descriptor 1 to stderr: what else writes there, a child or C code, is no part of the answer.
+
+    What an encoding lacks is replaced. Streams that are no files, as in a test, are left alone.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__ and sys.stdout.fileno() == 1:
+        sys.stdout.flush()
+        sys.stdout = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace", buffering=1 if sys.stdout.isatty() else -1)  # noqa: SIM115 - to the end
+        os.dup2(2, 1)
+
+
+def _written_out(status: int) -> int:
+    """The status, if all of the answer could be written; what is printed from here on, when the program is taken down, goes to stderr."""
+    stdout, sys.stdout = sys.stdout, sys.stderr if isinstance(sys.stdout, io.TextIOWrapper) else sys.stdout
+    try:
+        stdout.flush()
+    except OSError as error:
+        return _give_up_on(stdout, error)
+    return status
+
+
+def _give_up_on(stdout: TextIO, error: OSError) -> int:
+    """Say that the answer could not be written, and write the rest of it nowhere. Returns the status."""
+    _say(f"the answer cannot be written ({error.strerror}).")
+    if isinstance(stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+    return INCOMPLETE
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ class _Made:
         return self.tensor._version != self._version or not torch.equal(torch.nan_to_num(self.tensor), torch.nan_to_num(self._copy))
 
 
+def _counted(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of one that was made in inference mode: what happens in place to such a one is not counted."""
+    with torch.inference_mode(False):
+        return tensor.clone() if tensor.is_inference() else tensor
+
+
 def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
     """The modules of a network that hold no others, in the order of registration."""
     return [(name, module) for name, module in network.named_modules() if not list(module.children())]
@@ -59,9 +65,10 @@ def wiring(block: ContextualBlock, given: Tensor | None = None) -> tuple[Call, .
 def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
     """given: (batch, d)."""
     calls: list[Call] = []
+    given = _counted(given)
     made: list[_Made] = [_Made(given, INPUT)]  # holds the tensors, so that no two of them are one
 
-    def heard(name: str, inputs: tuple[object, ...], named: dict[str, object], output: object) -> None:
+    def heard(name: str, inputs: tuple[object, ...], named: dict[str, object], output: object) -> Tensor:
         before = f"what {calls[-1].name!r} returned" if calls else "what the contextual layer returned"
         reads = [next((each.by for each in reversed(made) if each.tensor is x), None) for x in inputs]
         if named or not inputs:
@@ -73,7 +80,9 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
                 "(ContextualBlock's skip is Definition A.1's)."
             )
         calls.append(Call(name, tuple(who for who in reads if who is not None)))
+        output = _counted(output)
         made.append(_Made(output, name))
+        return output
 
     handles = [
         module.register_forward_hook(lambda _, inputs, named, output, name=name: heard(name, inputs, named, output), with_kwargs=True)

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from numeric.cells.cell import Cell
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.machine import BATCH
-from numeric.sides import Judged, Sides, in_format, judge, measure_sides, seed_of
+from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides, seed_of
+from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
 from symbolic.vocabulary import Verdict
 
 BY_FORMULA = 4
 """Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+
+
+class ChangedMeanwhile(Exception):
+    """The block gave the same contexts other numbers at the end of the cell than at its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,8 @@ class Measurement:
 def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None = None) -> Measurement:
     """Measure every case of a cell, batch by batch.  progress: called with the number of cases done.
 
-    Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario.
+    Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario. Raises ChangedMeanwhile if the block
+    has a memory: then the two sides are not of one function, and nothing is known.
     """
     generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
     layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
@@ -113,10 +119,13 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     compared: list[Agreement] = []
     gravest: tuple[bool, float] | None = None
     witness = None
+    first: tuple[Batch, Sides] | None = None
     done = 0
     while done < cell.cases:
         drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, BATCH, generator)
-        sides = measure_sides(cell.block, in_format(cell.block, drawn, cell.probed), cell.variant, cell.probed, cell.scenario.attend)
+        cases = in_format(cell.block, drawn, cell.probed)
+        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
+        first = first or (cases, sides)
         judged.append(_strict(judge(sides), sides, cell))
         if len(certificates) < BY_FORMULA:
             certificates.extend(_certify_worst(cell, layer, sides, judged[-1]))
@@ -129,7 +138,21 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
         done += BATCH
         if progress:
             progress(min(done, cell.cases))
+    if first is not None:
+        _refuse_a_memory(cell, *first)
     return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
+
+
+def _refuse_a_memory(cell: Cell, cases: Batch, sides: Sides) -> None:
+    """Ask the first contexts again, now that the block has seen others. Raises ChangedMeanwhile."""
+    again = computed_again(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
+    for words, now, before in zip(("A(C, x)", "A(C∖Y, x)", "the first dense layer"), again, (sides.z, sides.a, sides.left.first_layer.value), strict=True):
+        if not torch.equal(torch.nan_to_num(now), torch.nan_to_num(before)):
+            other = int((torch.nan_to_num(now) != torch.nan_to_num(before)).any(-1).sum())
+            raise ChangedMeanwhile(
+                f"the same contexts gave another {words} at the end of the cell in {other} of {len(now)} cases: the block has a memory (a cache, a count of "
+                "its calls, random numbers); let it compute from the given tokens alone"
+            )
 
 
 def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:

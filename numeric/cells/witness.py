@@ -33,6 +33,13 @@ WITNESS_SCHEMA = 1
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
 
 
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+"""Of the operands and of what was computed: the formats of a block's tensors, in which products run."""
+
+LARGEST_BATCH = 2**16
+"""Cases of a batch that a replay fills with copies."""
+
+
 class DamagedWitness(CallError):
     """The file is no witness, or not as it was written."""
 
@@ -159,34 +166,49 @@ def read_witness(path: Path) -> Witness:
     missing = [name for name in TENSORS if name not in tensors] + [name for name in (*FACTS, *PARTS) if not isinstance(facts, dict) or name not in facts]
     if missing:
         raise DamagedWitness(f"{path} lacks {', '.join(missing)}; {remedy}")
-    if facts["schema_version"] == WITNESS_SCHEMA and not _fits(tensors, facts):
+    ours = _is_whole(facts["schema_version"]) and facts["schema_version"] == WITNESS_SCHEMA
+    if ours and not _fits(tensors, facts):
         raise DamagedWitness(f"{path} holds tensors or facts that do not fit together; {remedy}")
-    if facts["schema_version"] != WITNESS_SCHEMA:
+    if not ours:
         raise DamagedWitness(f"{path} has schema_version {facts['schema_version']!r}, expected {WITNESS_SCHEMA}; replay it with the version that wrote it.")
     return Witness(tensors, Facts.of(facts))
 
 
 def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
     """Whether shapes and dtypes are those of one case, and its place is in its batch."""
-    if tensors["W"].dim() != 2 or not all(x.dtype.is_floating_point for x in tensors.values()):
+    if tensors["W"].dim() != 2 or tensors["W"].numel() == 0 or not all(x.dtype in DTYPES for x in tensors.values()):
         return False
+    texts = all(isinstance(facts[name], str) for name in (*PARTS, "format", "device", "verdict", "reason"))
     m, d = tensors["W"].shape
     outputs = tensors["output_left"].shape
     shapes = {"W": (m, d), **dict.fromkeys(("b", "left", "right", "bound", "moved"), (m,)), **dict.fromkeys(("z", "a", "again"), (d,))}
     shapes |= dict.fromkeys(("output_left", "output_right", "output_bound"), tuple(outputs))
     one_dtype = [("W", "b"), ("z", "a"), ("left", "right")]
-    numbers = all(isinstance(facts[name], int) for name in ("batch", "place", "case", "seed"))
+    numbers = all(_is_whole(facts[name]) for name in ("batch", "place", "case", "seed"))
     layers = facts["layers"] if isinstance(facts["layers"], list) else []
-    layers_fit = all(isinstance(layer, dict) and isinstance(layer.get("rows"), int) for layer in layers) and sum(layer["rows"] for layer in layers) == m
+    layers_fit = all(_is_layer(layer) for layer in layers) and sum(layer["rows"] for layer in layers) == m
     return (
         len(outputs) == 1
         and all(tuple(tensors[name].shape) == shape for name, shape in shapes.items() if name in tensors)
         and all(tensors[first].dtype == tensors[second].dtype for first, second in one_dtype)
         and numbers
         and layers_fit
+        and texts
+        and isinstance(facts["at_output"], bool)
+        and isinstance(facts["versions"], dict)
         and isinstance(facts["without"], list)
-        and 0 <= facts["place"] < facts["batch"]
+        and all(isinstance(name, str) for name in facts["without"])
+        and 0 <= facts["place"] < facts["batch"] <= LARGEST_BATCH
     )
+
+
+def _is_layer(layer: object) -> bool:
+    return isinstance(layer, dict) and _is_whole(layer.get("rows")) and layer["rows"] > 0 and isinstance(layer.get("bias"), bool)
+
+
+def _is_whole(number: object) -> bool:
+    """Whether it is a whole number, which True is not."""
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def _checksum(text: str, tensors: dict[str, Tensor]) -> str:

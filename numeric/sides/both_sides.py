@@ -29,10 +29,10 @@ from numeric.sides.expected_difference import expected_difference
 from numeric.sides.one_side import MeasuredSide, Site, carried_on, dense
 from numeric.sides.output_patch import output_patch
 from numeric.sides.passes import Pass, Patch, forward, patched_forward
-from numeric.sides.patches import first_layer_patch, no_patch, numbers
+from numeric.sides.patches import first_layer_patch, no_patch, numbers, patch_of_tensors
 from numeric.sides.range_limits import well_inside
 from numeric.sides.setting import Setting
-from numeric.sides.variant import Variant, variants_named
+from numeric.sides.variant import OWN, Variant, variants_named
 from numeric.sides.wrong_update import wrong_parallel_patch, wrong_patch
 from symbolic import formulas
 
@@ -86,8 +86,8 @@ class Sides:
 
 def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> Sides:
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise."""
-    flags, update, calls = hazards(len(cases.query), probed.device), probed.update, wiring(block)
-    setting = Setting(block, cases, variant, probed, calls, output_layers(block, calls) if block.has_stream else OutputLayers(None))
+    flags, update = hazards(len(cases.query), probed.device), probed.update
+    setting = _setting(block, cases, variant, probed)
 
     def column(x: Tensor, radius: Tensor | None = None) -> WithRadius:
         return exact(x.unsqueeze(-1), probed.layer, flags, radius=None if radius is None else radius.unsqueeze(-1))
@@ -107,6 +107,8 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
     if block.has_stream:
         patched.parameters.update(output_patch(block, setting.outputs, change, values, probed))
     patch = numbers(patched)
+    if variant.id == OWN and not block.parallel:
+        patch = patch_of_tensors(setting, patch, delta.value, a.value)  # a user's function may do something else with tensors, and that is what is deployed
     right = _patched_pass(setting, patch)
     epsilon = right.attended.double() - reference.double()
     drift = outward((right.carried.double() - stream.double()).abs(), 2)
@@ -137,6 +139,19 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         hazards=flags,
         at_output=block.parallel,
     )
+
+
+def computed_again(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    """ẑ, â and the first dense layer's output on ẑ, by the passes that ``measure_sides`` takes them from: the same bits, unless the block has a memory."""
+    left = forward(block, cases.context, cases.query, probed)
+    setting = _setting(block, cases, variant, probed)
+    a = _patched_pass(setting, no_patch(setting)).attended if attend is None else attend(block, cases, probed)
+    return left.attended, a, left.first(block).double()
+
+
+def _setting(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode) -> Setting:
+    calls = wiring(block)
+    return Setting(block, cases, variant, probed, calls, output_layers(block, calls) if block.has_stream else OutputLayers(None))
 
 
 def _inside_radii_of(side: MeasuredSide, measured: Pass, block: ContextualBlock) -> MeasuredSide:

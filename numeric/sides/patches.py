@@ -1,10 +1,12 @@
 """What the patched pass puts into the block: the update, or the parameters as they are."""
 
+import torch
 from torch import Tensor
 
 from numeric.architecture import output_parameters
 from numeric.arithmetics import WithRadius, exact
 from numeric.arithmetics.value_and_radius import in_arithmetic, stored
+from numeric.formats import in_storage
 from numeric.sides.passes import Patch
 from numeric.sides.setting import Setting
 from symbolic import formulas
@@ -39,3 +41,21 @@ def no_patch(setting: Setting) -> Patch[Tensor]:
     if not (setting.variant.factored or setting.block.parallel):
         parameters |= {f"network.{name}.weight": layer.weight.detach() for name, layer in setting.first_layers}
     return Patch({name: x.expand(len(setting.cases.query), *x.shape) for name, x in parameters.items()})
+
+
+def patch_of_tensors(setting: Setting, right: Patch[Tensor], delta: Tensor, a: Tensor) -> Patch[Tensor]:
+    """What the update returns for tensors in the format, of numbers alone: its bound is that of another run of the same function.
+
+    right: what else is patched; delta, a: (cases, d, 1).
+    """
+    variant, probed = setting.variant, setting.probed
+    weights: dict[str, Tensor] = {}
+    factors: dict[str, tuple[Tensor, Tensor]] = {}
+    with torch.no_grad(), probed.update.running():
+        for name, layer in setting.first_layers:
+            W = layer.weight.detach()
+            if variant.factored:
+                factors[name] = W @ delta, a
+            else:
+                weights[f"network.{name}.weight"] = in_storage(formulas.patched_weight(W, variant.update(W, delta, a)), probed.mode.weights)
+    return Patch(right.parameters | weights, factors)

@@ -3,5 +3,6 @@
 from numeric.user_blocks.admission import own_block
 from numeric.user_blocks.prompts import ProbeCache, Transfer, transfers
 from numeric.user_blocks.user_block import OwnBlock
+from numeric.user_blocks.user_code import contained, error_in_words
 
-__all__ = ["OwnBlock", "ProbeCache", "Transfer", "own_block", "transfers"]
+__all__ = ["OwnBlock", "ProbeCache", "Transfer", "contained", "error_in_words", "own_block", "transfers"]

@@ -14,11 +14,16 @@ from torch import Tensor, nn
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
+from numeric.machine import BATCH
 from numeric.rules import RULES, rule_for
-from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update, error_in_words
+from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
+from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
+
+AGAIN = BATCH // TRIED
+"""How often they stand in a batch of the size in which cells are measured."""
 
 
 class _Called(nn.Module):
@@ -34,16 +39,25 @@ class _Called(nn.Module):
 
 def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
     """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
+    try:
+        with contained(), torch.inference_mode(False):
+            return _admitted(name, block, contexts, update)
+    except LeftUserCode as error:
+        raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
+
+
+def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
     if not isinstance(block, ContextualBlock):
         raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
     if not isinstance(block.input_width, int) or block.input_width < 1:
         raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
+    _leave_inference_mode(block)
     block = block.eval().requires_grad_(False)
-    for name, module in (("block", block), ("norm", block.norm)):
+    for part, module in (("block", block), ("norm", block.norm)):
         if module is not None and (module._forward_hooks or module._forward_pre_hooks):
-            raise UnusableBlock(f"the {name} has a forward hook, which may change what it computes; remove it.")
+            raise UnusableBlock(f"the {part} has a forward hook, which may change what it computes; remove it.")
     if not isinstance(block.contextual, nn.Module):
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():
@@ -54,7 +68,8 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
     _refuse_first_layer(block)
     model = OwnModel(block, contexts)
     with torch.no_grad():
-        context, query = model.tokens(TRIED, torch.Generator().manual_seed(0))
+        # Copies, since a kernel may round otherwise what lies otherwise in memory: all that is compared lies alike.
+        context, query = (drawn.clone(memory_format=torch.contiguous_format) for drawn in model.tokens(TRIED, torch.Generator().manual_seed(0)))
         _refuse_contextual_layer(block, context, query)
         _refuse_network(block, context, query)
         _refuse_skip(block, context, query)
@@ -81,48 +96,100 @@ def _tied_to(block: ContextualBlock, name: str) -> list[str]:
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
-    d = block.first.in_features
-
     def asked(tokens: Tensor | None, x: Tensor, words: str) -> Tensor:
-        try:
-            output = block.contextual(tokens, x)
-        except Exception as error:
-            raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
-        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
-            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        output, read = _computed(block, tokens, x, words)
         if not bool(torch.isfinite(output).all()):
             raise UnusableBlock(f"the contextual layer returned a NaN or an infinity on {words}.")
-        if block.norm is None:
-            return output
-        try:
-            return torch.cat([output, block.network_input(output, x)], dim=-1)  # what is asked of the layer is asked of the norm behind it too
-        except Exception as error:
-            raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+        return output if block.norm is None else torch.cat([output, read], dim=-1)  # what is asked of the layer is asked of the norm behind it too
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
         raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
     if torch.equal(with_context, without):
         raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
-    for factor in (1.0, -3.0):  # the others in another order, and others altogether
-        changed, x = (torch.cat([given[:1], factor * given[1:].flip(0)]) for given in (context, query))
-        if not torch.equal(asked(changed, x, "a context")[0], with_context[0]):
-            raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+    _refuse_mixing(asked, context, query)
     for layer in block.first_linears:
         _refuse_use_of(layer.weight, "the first layer's weight", block, context, query)
 
 
+def _refuse_mixing(asked: Callable[[Tensor | None, Tensor, str], Tensor], context: Tensor, query: Tensor) -> None:
+    """Refuse a layer in which a case's result depends on the others of its batch, or on its place there.
+
+    In its place a case has the same bits whatever the others are. At another place a kernel may round it otherwise, which is of the order of the unit
+    roundoff u; that it is computed otherwise is of order 1. Between the two lies √u, half of the digits.
+    """
+    for words, tokens in (("a context", context), ("no context (None)", None)):
+        at_first = asked(tokens, query, words)
+        for factor in (1.0, -3.0):  # the others in another order, and others altogether
+            for place in range(TRIED):
+                mine = torch.arange(TRIED) == place
+                others = [None if x is None else torch.where(mine.view(-1, *[1] * (x.dim() - 1)), x, factor * x.flip(0)) for x in (tokens, query)]
+                changed, x = others
+                assert x is not None
+                if not torch.equal(asked(changed, x, words)[place], at_first[place]):
+                    raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
+        shuffled = torch.randperm(TRIED * AGAIN, generator=torch.Generator().manual_seed(0))
+        for places in (torch.arange(TRIED).flip(0), torch.arange(TRIED * AGAIN).flip(0), shuffled):
+            cases = places % TRIED
+            moved = asked(None if tokens is None else tokens[cases], query[cases], words)
+            scale = torch.maximum(moved.abs(), at_first[cases].abs()).amax(-1, keepdim=True)
+            if bool(((moved - at_first[cases]).abs() > torch.finfo(moved.dtype).eps ** 0.5 * scale).any()):
+                raise UnusableBlock(
+                    "the contextual layer mixes cases: one case's result changes with its place in the batch, as behind a capacity or a cache that "
+                    "other cases share; let each case be computed from its own tokens alone."
+                )
+
+
+def _leave_inference_mode(block: nn.Module) -> None:
+    """Put copies in the place of weights that were made in inference mode, where nothing can be asked by changing them; what shared memory shares it still."""
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def copied(x: Tensor) -> Tensor:
+        storage = x.untyped_storage()
+        own = storages.setdefault(storage.data_ptr(), storage.clone())
+        return torch.empty(0, dtype=x.dtype, device=x.device).set_(own, x.storage_offset(), x.size(), x.stride())
+
+    parameters: dict[int, nn.Parameter] = {}
+    for module in block.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter.is_inference() and not parameter.is_meta:
+                module._parameters[name] = parameters.setdefault(id(parameter), nn.Parameter(copied(parameter), requires_grad=False))
+        for name, buffer in module._buffers.items():
+            if buffer is not None and buffer.is_inference() and not buffer.is_meta:
+                module._buffers[name] = copied(buffer)
+
+
+def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: str) -> tuple[Tensor, Tensor]:
+    """What the contextual layer returns, and what the network reads of it.  words: what is asked, for the reader of a refusal."""
+    d = block.first.in_features
+    try:
+        with contained():
+            output = block.contextual(tokens, x)
+    except Exception as error:
+        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
+    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+    try:
+        with contained():
+            return output, block.network_input(output, x)
+    except Exception as error:
+        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+
+
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
     """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
-    before, at_first = parameter.clone(), (block.contextual(context, query), block.read(context, query))
+    changed_words = f"a context, where {words} has other numbers"
+    before, at_first = parameter.clone(), _computed(block, context, query, "a context")
     other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0)).to(before)  # of another size, sign and direction
     used = False
-    for changed in (-2.0 * before, other, torch.zeros_like(before)):
-        parameter.copy_(changed)
-        now = block.contextual(context, query), block.read(context, query)
-        used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
-    parameter.copy_(before)
+    try:
+        for changed in (-2.0 * before, other, torch.zeros_like(before)):
+            parameter.copy_(changed)
+            now = _computed(block, context, query, changed_words)
+            used = used or not all(torch.equal(torch.nan_to_num(x), torch.nan_to_num(y)) for x, y in zip(at_first, now, strict=True))
+    finally:
+        parameter.copy_(before)
     if used:
         raise UnusableBlock(f"the contextual layer computes with {words}: an update of it would change more than the claim says.")
 
@@ -136,7 +203,8 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
     if not isinstance(given, Tensor) or given.shape != (len(query), width):
         raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
     try:
-        calls = wiring(block, given)
+        with contained():
+            calls = wiring(block, given)
     except UnusableBlock:
         raise
     except Exception as error:
@@ -187,7 +255,8 @@ def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, updat
     over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
-            result = update(*operands)
+            with contained():
+                result = update(*operands)
         except Exception as error:
             raise UnusableBlock(
                 f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."

@@ -27,7 +27,8 @@ from numeric.sides import Variant, block_in_format
 from numeric.sides.certificate import Enclosure, ExactLayer, agreement
 from numeric.sides.variant import OWN
 from numeric.user_blocks.admission import own_block
-from numeric.user_blocks.user_block import OwnBlock, Update, error_in_words
+from numeric.user_blocks.user_block import OwnBlock, Update
+from numeric.user_blocks.user_code import contained, error_in_words
 from symbolic.vocabulary import CallError, Verdict
 
 DEVICE = "cpu"
@@ -134,7 +135,8 @@ def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, kno
     probed = _probed(known, own, mode)
     prompts.next = 0
     try:
-        return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
+        with contained():
+            return _transfer(Cell(own, block_in_format(own.model.block, probed), probed, variant, scenario, number))
     except CallError:
         raise
     except Exception as error:  # as in a run: a cell that breaks is reported, and the others go on
@@ -158,12 +160,12 @@ def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _as_a_run_computes() -> Iterator[None]:
-    """On one thread, as the machine is asked, and without torch's remark that vmap is slow on some layer; the number of threads is put back."""
+    """On one thread, as the machine is asked, outside of inference mode, and without torch's remark that vmap is slow on some layer; all is put back."""
     before = torch.get_num_threads()
     check_reference()
     use_one_thread()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.inference_mode(False):
             warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
             yield
     finally:
@@ -189,7 +191,7 @@ def _transfer(cell: Cell) -> Transfer:
     gravest = worst_case(judged, cell.cases)
     assert gravest is not None
     place = gravest[1]
-    verdict, reason = _verdict(measurement, cell.cases)
+    verdict, reason = _verdict(measurement, cell.cases, own=cell.variant.id == OWN)
     return Transfer(
         cell.probed.mode.id,
         cell.variant.id,
@@ -208,13 +210,14 @@ def _transfer(cell: Cell) -> Transfer:
     )
 
 
-def _verdict(measurement: Measurement, prompts: int) -> tuple[Verdict, str]:
-    """A cell's verdict, and none of HOLDS while a single prompt does not hold."""
+def _verdict(measurement: Measurement, prompts: int, *, own: bool) -> tuple[Verdict, str]:
+    """A cell's verdict, and none of HOLDS while a single prompt does not hold.  own: whether the update is the user's."""
     counts, judged = measurement.counts, measurement.judged
     if counts[Verdict.VIOLATED]:
         return Verdict.VIOLATED, f"{counts[Verdict.VIOLATED]} of {prompts} prompts outside their bounds"
     if measurement.verdict is Verdict.VIOLATED:
-        return Verdict.VIOLATED, "ball arithmetic finds a side outside its own radius, or the update itself inexact"
+        fault = "; the fault is the update's, which computes another matrix than ΔW" if own else ""
+        return Verdict.VIOLATED, f"a side lies outside its own radius, by ball arithmetic{fault}"
     refused = counts[Verdict.INCONCLUSIVE]
     if refused:
         by_reason = Counter(str(reason) for reason in judged.reason[judged.reason != ""]).most_common()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from numeric.architecture import Block, ContextualBlock, UnusableBlock
 from numeric.sides import variants_named
 from numeric.sides.variant import OWN
+from numeric.user_blocks.user_code import contained, error_in_words
 
 USUAL_TOKENS = 50
 """Tokens of a context, unless the user draws contexts: as many as in the paper's prompts."""
@@ -35,7 +36,8 @@ class OwnModel(nn.Module):
             drawn = torch.randn((cases, USUAL_TOKENS + 1, width), generator=generator)
             return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
         try:
-            made = self.contexts(cases, generator)
+            with contained():
+                made = self.contexts(cases, generator)
         except Exception as error:
             raise UnusableBlock(f"make_contexts({cases}, generator) fails: {error_in_words(error)}") from error
         context: Any
@@ -50,7 +52,12 @@ class OwnModel(nn.Module):
                 raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
         if context.shape[1] == 0:
             raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
-        return context.detach().to(dtype), query.detach().to(dtype)
+        return _as_given(context, dtype), _as_given(query, dtype)
+
+
+def _as_given(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """The user's tensor in a dtype, as it lies in memory, without its history."""
+    return (x.clone() if x.is_inference() else x.detach()).to(dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,3 @@ class OwnBlock:
     def variants(self) -> tuple[str, ...]:
         """The variants that are measured on it: its own first."""
         return (*((OWN,) if self.update else ()), *(variant.id for variant in variants_named()))
-
-
-def error_in_words(error: Exception) -> str:
-    """An exception on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from reports.findings import Outcome, RunStanding, Status, gravest_first, headline, in_short, outcomes
 from reports.record import RunRecord
-from reports.text.printable import printable, shortened
+from reports.text import printable
+from reports.text.escaping import shortened
 
 MOST = 10
 

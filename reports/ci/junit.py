@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 from reports.findings import Outcome, Status, in_short, outcomes
 from reports.record import RunRecord
-from reports.text.printable import printable
+from reports.text import printable
 
 JUNIT_FILE = "junit.xml"
 

@@ -10,7 +10,7 @@ from reports.findings import Outcome, Status, gravest_first, headline, in_short,
 from reports.findings.grid import STANDING_GLYPHS
 from reports.record import RunRecord
 from reports.text import count, counted, ratio, real, seconds
-from reports.text.printable import markdown
+from reports.text.escaping import markdown
 
 SUMMARY_FILE = "summary.md"
 

@@ -8,7 +8,7 @@ from itertools import chain
 from itertools import count as counting
 from typing import TypeVar
 
-from reports.findings.faults import noticed_nothing, over_its_bound, wrong_update_missed
+from reports.findings.faults import OWN_VARIANT, noticed_nothing, over_its_bound, wrong_update_missed
 from reports.findings.run_standing import RunStanding
 from reports.record import CellRecord, RunRecord
 from reports.text import count, counted, ratio, real, words
@@ -145,11 +145,14 @@ def square(cell: CellRecord, anchor: str = "", *, claimed: bool = False) -> Squa
     verdict = Verdict.VIOLATED if over_its_bound(cell) else Verdict.VACUOUS if noticed_nothing(cell) else cell.verdict
     unjudged = ((Verdict.INCONCLUSIVE, cell.counts.inconclusive), (Verdict.VACUOUS, cell.counts.vacuous))
     measured = cell.worst_ratio is not None and verdict in (Verdict.HOLDS, Verdict.VIOLATED, Verdict.VACUOUS)
+    outside = cell.certified is not None and not cell.certified.inside
+    own = cell.variant == OWN_VARIANT
     warnings = (
         ("a planted wrong update passed", wrong_update_missed(cell)),
         ("its figures contradict its verdict", verdict is not cell.verdict),
         ("its worst ratio is not a number", cell.worst_ratio != cell.worst_ratio),
-        ("ball arithmetic contradicts its bound", cell.certified is not None and not cell.certified.inside),
+        ("a side lies outside its own radius, by the fault of the update", outside and own),
+        ("ball arithmetic contradicts its bound", outside and not own),
     )
     return Square(
         cell=cell,

@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.faults import NOT_RUN, breaks, doubts, mismatch, over_its_bound, violations
+from reports.findings.faults import NOT_RUN, OWN_VARIANT, breaks, doubts, mismatch, over_its_bound, violations
 from reports.findings.run_standing import RunStanding, headline
 from reports.record import CellRecord, ClaimRecord, Experiments, NearZeroSweep, RunRecord
 from reports.record.experiments import DynamicsInFormat, DynamicsRecord
 from reports.text import counted, joined, ratio
 from symbolic.vocabulary import Verdict
-
-OWN_VARIANT = "own"
-"""The variant that is a user's own update: only the file that it came from can run its witness."""
 
 
 class Status(StrEnum):

@@ -50,6 +50,16 @@ def test_a_violation_is_not_hidden_behind_its_neighbours():
     assert "Violated: 1 cell lies outside its bound" in text
 
 
+def test_a_side_outside_its_own_radius_is_named_in_the_grid():
+    certified = {"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False}
+    by_a_side = samples.cell(variant="own", verdict=Verdict.VIOLATED, worst_ratio=0.52, certified=certified)
+    text = shown(closing(samples.record(cells=[samples.cell(), by_a_side])))
+    assert "✕ 0.52, 1 outside its own radius" in text
+    assert "violated" not in text.replace("Violated:", "")
+    beyond = samples.cell(variant="x", verdict=Verdict.VIOLATED, worst_ratio=2.0)
+    assert "✕ 2.0, 1 outside its own radius, 1 violated" in shown(closing(samples.record(cells=[by_a_side, beyond])), 160)
+
+
 def test_names_are_not_markup():
     assert "[red]block[/red]" in shown(closing(samples.record(cells=[samples.cell(), samples.cell(block="[red]block[/red]")])))
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from numeric.architecture import asked_shapes
@@ -21,7 +20,7 @@ from numeric.training import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from symbolic.vocabulary import CallError
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 from verify.progress import OnStep, progress_bars
 from verify.records.experiment_rows import PAPERS, adversarial_record
@@ -80,9 +79,9 @@ def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None,
     if as_json:
         print_json({"searches": [_as_plain(*row) for row in rows], "refused": refused})
     else:
-        Console().print(searches([row for row, _ in rows]))
+        Terminal().print(searches([row for row, _ in rows]))
         for line in _lines(rows):
-            Console().print(Text(line, overflow="fold"))
+            Terminal().print(Text(line, overflow="fold"))
     for line in refused:
         print(f"not searched: {line}", file=sys.stderr)
     if any(row.violated for row, _ in rows):

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from reports.ci import against_baseline, annotations
 from reports.comparison import BASELINE_FILE, load_baseline
 from reports.record import RunRecord, load_run
@@ -14,7 +12,7 @@ from reports.record.agreement import disagreeing_cells
 from reports.record.record_files import RUN_FILE
 from reports.terminal import closing
 from verify.commands.gate import gate_against
-from verify.commands.output import annotate
+from verify.commands.output import Terminal, annotate, print_json_text
 from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
 from verify.plan import Plan, Request
@@ -69,6 +67,6 @@ def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:
     """The closing table or, on stdout alone, the record; to GitHub Actions also what failed."""
     annotate(lambda: annotations(record, disagreeing_cells(record, folder), against=against_baseline(record, folder)), as_json=as_json)
     if as_json:
-        sys.stdout.write(record.model_dump_json(indent=1) + "\n")
+        print_json_text(record.model_dump_json(indent=1))
     else:
-        Console().print(closing(record, folder / "report" / "index.html"))
+        Terminal().print(closing(record, folder / "report" / "index.html"))

@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from reports.comparison import differences
 from reports.comparison.baseline import baseline_of
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal, write_comparison
 from reports.record import load_run
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import HELD, INCOMPLETE
 
 
@@ -22,7 +20,7 @@ def compare_runs(before: Path, after: Path, *, out: Path | None, as_json: bool) 
     if as_json:
         print_json(comparison_as_data(comparison, one, other))
     else:
-        Console().print(comparison_on_terminal(comparison, one, other))
+        Terminal().print(comparison_on_terminal(comparison, one, other))
         if out is not None:
             print(out)
     return INCOMPLETE if comparison.nothing else HELD

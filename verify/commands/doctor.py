@@ -1,7 +1,5 @@
 """``verify doctor``: how this machine computes, found by asking it, and whether the reference can be trusted."""
 
-from rich.console import Console
-
 from numeric.architecture import asked_shapes
 from numeric.arithmetics import check_reference
 from numeric.blocks import all_blocks
@@ -9,7 +7,7 @@ from numeric.formats import MODES
 from numeric.machine import UnsupportedNumerics, device_named, probe, use_one_thread
 from numeric.rules import probe_elementary
 from reports.terminal import examination
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import HELD
 from verify.progress import progress_bars, shown
 from verify.run_folder import describe_environment
@@ -38,5 +36,5 @@ def examine(*, device: str, as_json: bool) -> int:
     if as_json:
         print_json({"environment": environment, "reference": "python-flint answered every question with a known answer", "probes": answers, "refused": refused})
     else:
-        Console().print(examination(environment, answers, refused))
+        Terminal().print(examination(environment, answers, refused))
     return HELD

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from reports.ci import annotations_of
 from reports.comparison import as_outcomes, differences, load_baseline
 from reports.comparison.baseline import Baseline
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal
 from reports.record import RunRecord, load_run
-from verify.commands.output import annotate, print_json
+from verify.commands.output import Terminal, annotate, print_json
 from verify.exit_status import gate_status
 
 
@@ -23,7 +21,7 @@ def gate_run(run: Path, file: Path, *, strict: bool, as_json: bool) -> int:
     if as_json:
         print_json({**comparison_as_data(comparison, before, after), "strict": strict, "exit_status": status})
     else:
-        Console().print(comparison_on_terminal(comparison, before, after))
+        Terminal().print(comparison_on_terminal(comparison, before, after))
     return status
 
 
@@ -31,7 +29,7 @@ def gate_against(record: RunRecord, file: Path, *, as_json: bool) -> int:
     """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
     baseline = load_baseline(file)
     comparison = differences(baseline, record)
-    Console(stderr=as_json).print(comparison_on_terminal(comparison, _side_of(baseline, "the baseline"), RunLabel(record.run.id, about(record))))
+    Terminal(stderr=as_json).print(comparison_on_terminal(comparison, _side_of(baseline, "the baseline"), RunLabel(record.run.id, about(record))))
     return gate_status(comparison, strict=False)
 
 

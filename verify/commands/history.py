@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
 from reports.comparison.history import read_history
 from reports.comparison.history_rendering import history_as_data, history_on_terminal, write_history
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import HELD, INCOMPLETE
 
 
@@ -17,6 +15,6 @@ def show_history(runs: Path, *, out: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(history_as_data(rows))
     else:
-        Console().print(history_on_terminal(rows))
+        Terminal().print(history_on_terminal(rows))
         print(page)
     return INCOMPLETE if rows.unreadable else HELD

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from rich.console import Console
-
 from symbolic.vocabulary import CallError, unknown
-from verify.commands.output import print_json, table_of
+from verify.commands.output import Terminal, print_json, table_of
 from verify.exit_status import FAILED, HELD
 from verify.plan.profiles import PROFILES
 
@@ -31,7 +29,7 @@ def list_kind(kind: str, *, as_json: bool) -> int:
     if as_json:
         print_json(rows)
     else:
-        Console().print(table_of([{name: row[name] for name in list(row)[:COLUMNS_SHOWN]} for row in rows]))
+        Terminal().print(table_of([{name: row[name] for name in list(row)[:COLUMNS_SHOWN]} for row in rows]))
     return HELD
 
 
@@ -52,7 +50,7 @@ def _list_errata(*, as_json: bool) -> int:
     if as_json:
         print_json([{"id": f"erratum-{row.number}", **row.model_dump(mode="json")} for row in rows])
     else:
-        Console().print(errata(rows))
+        Terminal().print(errata(rows))
     return HELD if all(row.shown for row in rows) else FAILED
 
 

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rich.console import Console
-
 from reports.terminal import instance, proofs
 from symbolic.claims import load_claims
 from symbolic.counterexamples import show
 from symbolic.prover import prove
 from symbolic.vocabulary import Verdict
-from verify.commands.output import print_json
+from verify.commands.output import Terminal, print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 from verify.progress import progress_bars, shown
 from verify.records.claim_rows import claim_record
@@ -27,9 +25,9 @@ def prove_claims(names: Sequence[str] | None, *, steps: bool, n: int | None, as_
         values = {} if n is None else {"instances": [asdict(each) | {"agree": each.agree} for each in instances]}
         print_json({"claims": [record.model_dump(mode="json") for record in records], **values})
     else:
-        Console().print(proofs(records, steps=steps))
+        Terminal().print(proofs(records, steps=steps))
         for each in instances:
-            Console().print(instance(each.claim, each.sizes, each.left, each.right))
+            Terminal().print(instance(each.claim, each.sizes, each.left, each.right))
     if not all(each.agree for each in instances):
         return FAILED
     # A claim without a mutant that was tried says nothing of the prover.

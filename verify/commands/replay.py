@@ -10,6 +10,7 @@ from numeric.cells import Witness
 from numeric.cells.replay import Replayed, replayed
 from numeric.cells.witness import read_witness
 from numeric.machine import device_named, use_one_thread
+from reports.text import printable
 from symbolic.vocabulary import Verdict
 from verify.commands.output import print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
@@ -26,7 +27,7 @@ def replay_witness(path: Path, *, device: str, as_json: bool) -> int:
     if as_json:
         print_json({**_as_plain(witness, outcome, device), "says": sentence})
     else:
-        sys.stdout.write("\n".join(_lines(witness, outcome, device, sentence)) + "\n")
+        sys.stdout.write("\n".join(map(printable, _lines(witness, outcome, device, sentence))) + "\n")
     return status
 
 

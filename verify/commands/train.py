@@ -4,11 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from numeric.blocks import blocks_named
 from numeric.training import TrainedBlock
-from verify.commands.output import print_json, table_of
+from verify.commands.output import Terminal, print_json, table_of
 from verify.engine.processes import Workers
 from verify.engine.training_jobs import Training
 from verify.exit_status import HELD, INCOMPLETE
@@ -31,7 +29,7 @@ def train_blocks(names: Sequence[str] | None, *, again: bool, as_json: bool) -> 
     if as_json:
         print_json({"models": rows, "failures": failures})
     else:
-        Console().print(table_of([{key: row[key] for key in SHOWN} for row in rows]))
+        Terminal().print(table_of([{key: row[key] for key in SHOWN} for row in rows]))
     for message in failures:
         print(message, file=sys.stderr)
     return INCOMPLETE if failures else HELD

@@ -24,6 +24,8 @@ from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
+from numeric.user_blocks import contained
+
 STARTS_WITHIN = 30.0
 """Seconds that fresh processes are given to be up before the pool is closed over them."""
 
@@ -154,9 +156,11 @@ class Workers:
             key, function, arguments = self._waiting.pop(0)
             try:
                 self.refuse_if_over()
-                yield key, function(*arguments)
+                with contained():  # in this process a user's own code is measured, too
+                    outcome = function(*arguments)
             except Exception as error:
-                yield key, error
+                outcome = error
+            yield key, outcome
         while self._running:
             left = None if self._until is None else max(0.0, self._until - time.monotonic())
             wait(self._running, timeout=left, return_when=FIRST_COMPLETED)

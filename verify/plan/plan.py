@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from reports.text import printable
 from verify.plan.options import Request
 from verify.plan.profiles import Profile, profile_named
 from verify.plan.user_file import load_own
@@ -83,7 +84,8 @@ def make_plan(request: Request) -> Plan:
     jobs = 1 if own else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
     usual_seconds = None if jobs == 1 else profile.cell_seconds * max(1.0, (request.cases or 0) / profile.cases)
     return Plan(
-        request=replace(request, **names, device=device, jobs=jobs),
+        # A name that is not UTF-8 has no place in a record.
+        request=replace(request, **names, device=device, jobs=jobs, target=request.target and printable(request.target)),
         profile=profile,
         claims=tuple(claim_ids()) if request.verb == "all" else (),
         registered=() if own else tuple(blocks_named(profile.blocks if names["block"] is None else names["block"])),

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from reports.text import printable
 from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ def load_own(target: str) -> "OwnBlock":
         module = _loaded(Path(path))
         made = _called(_function(module, function, path), function)
         others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
-        return own_block(f"{Path(path).stem}:{function}", made, contexts=others["make_contexts"], update=others["update"])
+        return own_block(printable(f"{Path(path).stem}:{function}"), made, contexts=others["make_contexts"], update=others["update"])
 
 
 def _loaded(path: Path) -> ModuleType:
+    from numeric.user_blocks import contained, error_in_words
+
     if not path.is_file():
         raise UnusableFile(f"there is no file {path}.")
     spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
@@ -41,9 +44,10 @@ def _loaded(path: Path) -> ModuleType:
     sys.modules[spec.name] = module
     sys.path.insert(0, str(path.resolve().parent))  # as Python does for a script: the file may import its neighbours
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UnusableFile(f"{path} cannot be imported: {_words(error)}") from error
+        with contained():
+            spec.loader.exec_module(module)
+    except Exception as error:
+        raise UnusableFile(f"{path} cannot be imported: {error_in_words(error)}") from error
     return module
 
 
@@ -58,13 +62,12 @@ def _function(module: ModuleType, name: str, path: str) -> Any:
 
 
 def _called(function: Any, name: str) -> object:
+    from numeric.user_blocks import contained, error_in_words
+
     try:
-        return function()
+        with contained():
+            return function()
     except CallError:
         raise
-    except (Exception, SystemExit) as error:
-        raise UnusableFile(f"{name}() fails: {_words(error)}") from error
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except Exception as error:
+        raise UnusableFile(f"{name}() fails: {error_in_words(error)}") from error

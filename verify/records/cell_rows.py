@@ -11,6 +11,7 @@ from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
 from numeric.sides.certificate import Agreement, Certificate
+from numeric.sides.variant import OWN
 from numeric.training import TrainedBlock
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
@@ -44,7 +45,7 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
         device=cell.probed.device,
         cases=len(judged.verdict),
         verdict=measurement.verdict,
-        reason=_reason(measurement, reasons),
+        reason=_reason(measurement, reasons, own=cell.variant.id == OWN),
         counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
         reasons=reasons,
         mutant=cell.wrong_update,
@@ -128,14 +129,15 @@ def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quanti
     return Quantiles(p10=float(low), median=float(middle), p90=float(high))
 
 
-def _reason(measurement: Measurement, reasons: dict[str, int]) -> str | None:
-    """In words, why the verdict is not HOLDS or what was refused."""
+def _reason(measurement: Measurement, reasons: dict[str, int], *, own: bool) -> str | None:
+    """In words, why the verdict is not HOLDS or what was refused.  own: whether the update is the user's."""
     total, parts = len(measurement.judged.verdict), []
     counts = measurement.counts
     if counts[Verdict.VIOLATED]:
         parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
     if measurement.contradicted:
-        parts.append("a side lies outside its own radius, by the ball reference")
+        fault = ", and the fault is the update's: it computes another matrix than ΔW" if own else ""
+        parts.append(f"a side lies outside its own radius, by the ball reference{fault}")
     if measurement.wrong_verdict is Verdict.HOLDS:
         parts.append(f"the planted wrong update was noticed in only {measurement.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
     if measurement.recomputed and measurement.moves_noticed == 0:

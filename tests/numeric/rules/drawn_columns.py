@@ -154,17 +154,17 @@ def outcome(rule: str, drawn: Batch, numerics: ErrorModel, seed: int, *, radius:
     for case in range(CASES):
         if excused[case]:
             continue
-        for place, (value, bound, true) in enumerate(zip(values[case], radii[case], truth(case), strict=True)):
+        for place, (number, bound, true) in enumerate(zip(values[case], radii[case], truth(case), strict=True)):
             assert bound == bound, "a radius is a number"
             compared += 1
-            if value - value != 0.0:
-                violations.append(f"case {case}, {place}: {value}, and nothing foretold it")
+            if number - number != 0.0:
+                violations.append(f"case {case}, {place}: {number}, and nothing foretold it")
                 continue
-            error = abs(arb(value) - true)
+            error = abs(arb(number) - true)
             if bound == float("inf"):
                 continue
             # A comparison of balls is true only if it is true of all their points.
             if not error <= arb(bound):
-                violations.append(f"case {case}, {place}: |{value} - {true}| > {bound}")
+                violations.append(f"case {case}, {place}: |{number} - {true}| > {bound}")
             worst = max(worst, float(error) / bound if bound else 0.0)
     return Outcome(compared, violations, worst)

@@ -86,7 +86,7 @@ def test_an_epsilon_that_a_format_hardly_sees_is_violated_by_ball_arithmetic() -
     assert float(query.square().sum(-1).min()) > 0.5
     found = [transfers(block(), context, query, formats=["fp32"], update=update)[0] for update in (wrong, right)]
     assert [row.verdict for row in found] == [Verdict.VIOLATED, Verdict.HOLDS]
-    assert found[0].reason.startswith("ball arithmetic finds")
+    assert found[0].reason.startswith("a side lies outside its own radius, by ball arithmetic; the fault is the update's")
     assert found[0].counts == {"HOLDS": 8}
 
 

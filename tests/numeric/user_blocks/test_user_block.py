@@ -37,6 +37,12 @@ def test_a_parallel_block_with_dropout_has_a_planted_wrong_update() -> None:
     assert measured("formula", block(net=layers, norm=nn.LayerNorm(D), parallel=True)).wrong_caught > 64
 
 
+@pytest.mark.parametrize("made", [block(), block(norm=nn.LayerNorm(D))])
+def test_a_block_bears_its_factorys_name(made: ContextualBlock) -> None:
+    """And not that of a part of it, which every block of one's own would share."""
+    assert own_block("mine.py:make_block", made).block.id == "mine.py:make_block"
+
+
 @pytest.mark.parametrize(("bias", "homogeneous"), [(False, True), (True, False)])
 def test_whether_the_query_scales_the_layer_is_found_out(bias: bool, homogeneous: bool) -> None:
     layer = Average()
@@ -54,6 +60,33 @@ def test_a_plain_function_is_a_contextual_layer() -> None:
         return query if context is None else (query + context.sum(dim=1)) / (1 + context.shape[1])
 
     assert measured("formula", block(average)).verdict is Verdict.HOLDS
+
+
+def formula(W, delta, a):
+    return (W @ delta) @ a.mT / (a.mT @ a)
+
+
+FOR_TENSORS_ALONE = {
+    "forgets ‖a‖²": lambda W, delta, a: (W @ delta) @ a.mT,
+    "stores ΔW in bf16": lambda W, delta, a: formula(W, delta, a).bfloat16(),
+    "adds an ε": lambda W, delta, a: (W @ delta) @ a.mT / (a.mT @ a + 1e-6),
+    "is of the first case": lambda W, delta, a: formula(W, delta, a)[:1].expand(len(a), -1, -1) if a.dim() == 3 else formula(W, delta, a),
+}
+
+
+@pytest.mark.parametrize("what", FOR_TENSORS_ALONE)
+def test_what_an_own_update_does_with_tensors_is_what_is_measured(what: str) -> None:
+    """Tensors are what is deployed; over values with radii and over balls each of these is the formula."""
+    wrong = measured(OWN, block(), lambda W, delta, a: (FOR_TENSORS_ALONE[what] if isinstance(W, Tensor) else formula)(W, delta, a))
+    assert wrong.verdict is Verdict.VIOLATED
+    assert wrong.counts[Verdict.VIOLATED] > 100
+
+
+def test_the_formula_as_an_own_update_gives_the_same_bits() -> None:
+    own, ours = measured(OWN, block(), formula), measured("formula", block())
+    assert own.verdict is ours.verdict is Verdict.HOLDS
+    assert (own.judged.error == ours.judged.error).all()
+    assert (own.judged.ratio == ours.judged.ratio).all()
 
 
 def test_an_own_update_is_judged() -> None:

@@ -253,7 +253,7 @@ def test_an_unescaped_control_character_would_be_no_xml():
 
 
 def test_half_a_surrogate_pair_is_written_out():
-    from reports.text.printable import printable
+    from reports.text import printable
 
     assert printable("a\ud800b\tc") == r"a\ud800b\tc"
 

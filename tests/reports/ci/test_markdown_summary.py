@@ -8,7 +8,8 @@ from markdown_it import MarkdownIt
 
 from reports.ci.markdown_summary import LIMIT, summary
 from reports.record.cells import Counts
-from reports.text.printable import markdown, printable
+from reports.text import printable
+from reports.text.escaping import markdown
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 from tests.reports import hostile

@@ -241,3 +241,24 @@ def test_balls_do_not_blame_the_bound_of_a_cell_with_a_violated_case() -> None:
     assert not any("ball arithmetic" in line for line in doubts(samples.record(cells=[wrong])))
     alone = samples.cell(verdict=Verdict.VIOLATED, certified=CONTRADICTED)
     assert any("ball arithmetic" in line for line in doubts(samples.record(cells=[alone])))
+    own = samples.cell(variant="own", verdict=Verdict.VIOLATED, certified=CONTRADICTED)
+    assert not list(doubts(samples.record(cells=[own])))
+
+
+def test_a_side_outside_its_own_radius_is_not_called_outside_the_bound() -> None:
+    """A ratio of 0.52 lies inside the bound; what fails is one side, and of your own update the fault is the update's."""
+    certified = {"cases": 1, "by_formula": 1, "seconded": 1, "left": 1.0, "right": 0.0, "inside": False}
+    by_a_side = samples.cell(variant="own", verdict=Verdict.VIOLATED, worst_ratio=0.52, certified=certified)
+    verdict = headline(samples.record(cells=[by_a_side]))
+    assert verdict.standing is RunStanding.VIOLATED
+    assert verdict.sentence == (
+        "Violated: in 1 cell a side lies outside its own radius, by ball arithmetic (theorem-2.2/attention/fp32/own/random); "
+        "the fault is the update's, which computes another matrix than ΔW."
+    )
+    assert "bound" not in verdict.sentence
+    beyond = samples.cell(variant="own", format="fp64", numerics="fp64", verdict=Verdict.VIOLATED, worst_ratio=2.0, certified=certified)
+    both = headline(samples.record(cells=[by_a_side, beyond])).sentence
+    assert "1 cell lies outside its bound, the worst with an error of 2.0 times its bound" in both
+    assert "in 1 cell a side lies outside its own radius" in both
+    ours = headline(samples.record(cells=[samples.cell(verdict=Verdict.VIOLATED, worst_ratio=0.52, certified=certified)]))
+    assert "the update's" not in ours.sentence

@@ -19,7 +19,7 @@ def test_help_and_version_import_no_heavy_library(option: str) -> None:
     lines = "import sys", "from verify.__main__ import main", f"sys.argv = ['verify', '{option}']", "try: main()", "except SystemExit: pass"
     probe = "\n".join([*lines, "print('\\nMODULES', *sys.modules)"])
     done = subprocess.run([sys.executable, "-c", probe], env=environment(), capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split("\nMODULES ")[1].split())
+    loaded = set(done.stderr.split("\nMODULES ")[1].split())
     assert "verify.__main__" in loaded
     assert not HEAVY & loaded
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from numeric.training.cache import DamagedCache
 from tests.verify.calling import ROOT, called, verify
+from verify.__main__ import _print_own_warning
 
 EXAMPLES = ROOT / "docs" / "examples"
 FEW = ("--cases", "128", "--device", "cpu", "--json")
@@ -17,6 +19,7 @@ def test_an_example_that_is_right_holds(name: str, tmp_path: Path) -> None:
     assert answer.status == 0, answer.err
     record = json.loads(answer.out)
     assert {cell["verdict"] for cell in record["cells"]} == {"HOLDS"}
+    assert {cell["block"] for cell in record["cells"]} == {f"{name}:make_block"}
     assert record["totals"]["violated"] == 0
     assert (tmp_path / "run" / "report" / "index.html").is_file()
 
@@ -24,6 +27,9 @@ def test_an_example_that_is_right_holds(name: str, tmp_path: Path) -> None:
 def test_a_faulty_patch_is_violated_and_the_formula_beside_it_holds(tmp_path: Path) -> None:
     answer = verify("check", f"{EXAMPLES / 'faulty_patch.py'}:make_block", *FEW, "--out", str(tmp_path / "run"))
     assert answer.status == 1, answer.err
+    worst = [cell for cell in json.loads(answer.out)["cells"] if cell["variant"] == "own" and "a side lies outside" in (cell["reason"] or "")]
+    assert worst
+    assert all("the fault is the update's" in cell["reason"] for cell in worst)
     verdicts: dict[str, set[str]] = {}
     for cell in json.loads(answer.out)["cells"]:
         verdicts.setdefault(cell["variant"], set()).add(cell["verdict"])
@@ -34,10 +40,33 @@ def test_a_faulty_patch_is_violated_and_the_formula_beside_it_holds(tmp_path: Pa
     assert verdicts == {"own": {"VIOLATED"}, "formula": {"HOLDS"}, "scaled": {"HOLDS"}, "factored": {"HOLDS"}}
 
 
+def test_warnings_of_torch_and_of_the_users_code_are_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import warnings\nimport torch\nfrom torch import nn\nfrom numeric import ContextualBlock\n"
+        "class Layer(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__(); self.inner = nn.GRU(4, 4, batch_first=True, dropout=0.5)\n"
+        "    def forward(self, context, query):\n        warnings.warn('a remark'); torch.ones(2, 3, 4).T\n"
+        "        return self.inner(query[:, None] if context is None else torch.cat([context, query[:, None]], 1))[0][:, -1]\n"
+        "def make_block():\n    return ContextualBlock(Layer(), nn.Sequential(nn.Linear(4, 8)), '0', input_width=4)\n",
+        encoding="utf-8",
+    )
+    answer = verify("check", f"{tmp_path / 'mine.py'}:make_block", "--format", "fp32", "--scenario", "random", *FEW, "--out", str(tmp_path / "run"))
+    assert answer.status == 0, answer.err
+    assert answer.err == ""
+
+
+def test_a_warning_of_the_suite_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The control of the one above."""
+    _print_own_warning(DamagedCache("it is trained again."), DamagedCache, "cache.py", 1)
+    assert capsys.readouterr().err == "warning: it is trained again.\n"
+
+
 NONSENSE = {
     "return 3": "returned a int, not a numeric.ContextualBlock",
     "raise ValueError('no block today')": "make_block() fails: ValueError: no block today",
     "import sys; sys.exit(0)": "make_block() fails: SystemExit: 0",
+    "import pytest; pytest.skip('no data')": "make_block() fails: Skipped: no data",
+    "raise GeneratorExit": "make_block() fails: GeneratorExit, which",
 }
 
 

@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or unicodedata.category(letter) == "Zs" else _written_out(letter) for letter in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines, which stay lines."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
 def shortened(text: str, longest: int = LONGEST) -> str:
     """The text, or its beginning and how many characters are left out."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text) - longest:,} more characters)"
