@@ -1,7 +1,6 @@
 """What a wheel holds: every wing, and every file that a module reads from beside itself."""
 
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -11,7 +10,7 @@ SETUP = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["to
 
 def is_carried(path: Path, data: dict[str, list[str]]) -> bool:
     """Whether package-data takes the file along: a pattern is relative to the folder of the package that it stands under."""
-    return any(fnmatch(path.relative_to(folder).as_posix(), pattern) for folder, pattern in patterns(data) if folder in path.parents)
+    return any(path in folder.glob(pattern) for folder, pattern in patterns(data))
 
 
 def patterns(data: dict[str, list[str]]) -> list[tuple[Path, str]]:

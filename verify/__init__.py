@@ -1,1 +1,1 @@
-"""What is run: the command line, the plan, the engine, the store."""
+"""What is run: the command line, the plan, the engine, the run on disk."""

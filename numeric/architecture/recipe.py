@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,20 @@ def fingerprint(block_id: str, recipe: Recipe, sources: Sequence[str], torch_ver
 
 
 def executed(source: str) -> str:
-    """A Python source without its import statements, docstrings and blank lines."""
-    dropped: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import | ast.ImportFrom) or (
-            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        ):
-            dropped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return "\n".join(line for number, line in enumerate(source.splitlines(), start=1) if number not in dropped and line.strip())
+    """A Python source without its import statements, docstrings and blank lines.
+
+    What is imported under another name counts, since that name may stand for anything.
+    """
+    lines, renamed = [line.encode() for line in source.splitlines()], []
+    for node in sorted(filter(_does_nothing, ast.walk(ast.parse(source))), key=lambda node: (node.lineno, node.col_offset), reverse=True):
+        last = node.end_lineno or node.lineno
+        lines[node.lineno - 1 : last] = [lines[node.lineno - 1][: node.col_offset] + lines[last - 1][node.end_col_offset :]]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            renamed += [f"{alias.name} as {alias.asname}" for alias in node.names if alias.asname]
+    return "\n".join([line.decode() for line in lines if line.strip()] + sorted(renamed))
+
+
+def _does_nothing(node: ast.AST) -> TypeGuard[ast.stmt]:
+    """Whether it is an import statement, or a string that stands alone."""
+    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return text or isinstance(node, ast.Import | ast.ImportFrom)

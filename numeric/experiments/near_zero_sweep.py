@@ -27,7 +27,7 @@ from numeric.sides.range_limits import range_losses, share_that_fails
 from symbolic import formulas
 
 SWEPT = 256
-LEVELS = 24
+SWEPT_LEVELS = 24
 SETTLED = -40
 """The exponent of ‖a‖ from which on ΔA = A(C,x) - a no longer depends on it."""
 
@@ -99,7 +99,7 @@ class Attended:
 def sweep(attended: Attended, variant: Variant) -> Sweep:
     """Measure at evenly spaced distances, then halve the interval in which the first failure lies."""
     lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
-    coarse = sorted({round(x) for x in torch.linspace(0, lowest, LEVELS).tolist()}, reverse=True)
+    coarse = sorted({round(x) for x in torch.linspace(0, lowest, SWEPT_LEVELS).tolist()}, reverse=True)
     levels = {e: level_at(attended, variant, e) for e in coarse}
     first_held = next((e for e in coarse if not levels[e].fails), None)
     first_failed = None if first_held is None else next((e for e in coarse if e < first_held and levels[e].fails), None)

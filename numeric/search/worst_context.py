@@ -38,11 +38,11 @@ TOKENS = 1
 STARTS = 32
 """Prompts from which the ascent goes."""
 
-STEPS = 128
+ASCENT_STEPS = 128
 ASCENT_RATE = 0.05
 """Of the ascent; Adam's, which falls to nothing (tokens have entries near 1)."""
 
-SHARPNESS = 5.0
+START_SHARPNESS = 5.0
 """How much the best of the first layer's entries counts for more than the others: the surrogate of a context is log Σ exp(5 log ρ_i)."""
 
 SPREAD = 0.5
@@ -204,12 +204,12 @@ def ascend(cell: Cell, seed: int) -> Tensor:
     block = copy.deepcopy(cell.block).float()
     rho = surrogate(cell.block, cell.probed)
     optimiser = torch.optim.Adam([tokens], lr=ASCENT_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    every = STEPS * STARTS // BATCH
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, ASCENT_STEPS)
+    every = ASCENT_STEPS * STARTS // BATCH
     passed: list[Tensor] = []
     with torch.enable_grad():
-        for step in range(STEPS):
-            aim = torch.logsumexp(SHARPNESS * rho(block.read(tokens[:, :-1], tokens[:, -1]), block.read(None, tokens[:, -1])), dim=-1)
+        for step in range(ASCENT_STEPS):
+            aim = torch.logsumexp(START_SHARPNESS * rho(block.read(tokens[:, :-1], tokens[:, -1]), block.read(None, tokens[:, -1])), dim=-1)
             optimiser.zero_grad()
             (-aim.sum()).backward()  # contexts do not mix, so each follows its own gradient
             optimiser.step()

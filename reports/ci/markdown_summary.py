@@ -17,7 +17,7 @@ SUMMARY_FILE = "summary.md"
 LIMIT = 1_000_000
 """Bytes of a summary at most: of GitHub's 1,048,576 some are left for what else a job has to say."""
 
-NEAREST = 3
+NEAREST_CELLS = 3
 """Cells that are named as the nearest to their bounds."""
 
 
@@ -107,7 +107,7 @@ def _counts(rows: Sequence[Outcome]) -> Iterator[str]:
 def _nearest(record: RunRecord) -> list[str]:
     """The cells with the largest error over bound; a ratio that is no number is the worst."""
     measured = [cell for cell in record.cells if cell.worst_ratio is not None]
-    worst = sorted(measured, key=lambda cell: (cell.worst_ratio == cell.worst_ratio, -(cell.worst_ratio or 0.0)))[:NEAREST]
+    worst = sorted(measured, key=lambda cell: (cell.worst_ratio == cell.worst_ratio, -(cell.worst_ratio or 0.0)))[:NEAREST_CELLS]
     if not worst:
         return []
     head = [f"## The {counted(len(worst), 'cell')} nearest to {'its bound' if len(worst) == 1 else 'their bounds'}", ""]

@@ -1,7 +1,7 @@
 """The runs of a folder, one after the other: what each cell showed in each, and in which run a change first appeared.
 
 A run is compared with the last finished one before it that was started by the same words but for the seed (``command_of``): what
-it shows otherwise appeared with it. What moved is told by ``comparing.py``, with the margins of the earlier one.
+it shows otherwise appeared with it. What moved is told by ``against_baseline.py``, with the margins of the earlier one.
 """
 
 import math

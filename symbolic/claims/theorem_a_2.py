@@ -1,4 +1,3 @@
-# NAMES delta,update
 """Theorem A.2: with a skip connection, ΔW and a change of the last bias together carry the context.
 
     x + a + W′g_θ((W + ΔW)a + b) + (b′ + Δb′)  =  x + z + W′g_θ(Wz + b) + b′,    Δb′ = ΔA = z - a,

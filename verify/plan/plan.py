@@ -78,7 +78,7 @@ def make_plan(request: Request) -> Plan:
     from numeric.sides import variants_named
     from symbolic.claims import claim_ids
 
-    own = load_own(request.target) if request.target else None  # it takes the place of the registry's blocks, and brings its own variants
+    own = load_own(request.target) if request.verb == "check" else None  # it takes the place of the registry's blocks, and brings its own variants
     names: dict[str, Any] = {option: _each_once(getattr(request, option)) for option in ("block", "format", "variant", "scenario", "without")}
     profile, device = profile_named(request.profile), device_named(request.device)
     jobs = 1 if own else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process

@@ -124,9 +124,14 @@ def test_the_loss_of_a_cached_block_is_measured_again(folder: Path) -> None:
     assert again.validation_loss == good.validation_loss != 0.001
 
 
-@pytest.mark.parametrize("name", TRAINED_BY)
+DECIDES = ("architecture/layers.py", "architecture/contextual_block.py", "architecture/junctions.py", "training/task.py", "training/train.py")
+"""The files that decide what a block's weights become, beside its own; written out here, so that one that is forgotten there is noticed."""
+
+
+@pytest.mark.parametrize("name", DECIDES)
 def test_the_code_that_trains_is_in_the_fingerprint(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each file is there, and a number in it that is another one gives another fingerprint."""
+    assert set(TRAINED_BY) == set(DECIDES)
     before, read = short().fingerprint, Path.read_text
 
     def changed(self: Path, **options: str) -> str:
@@ -189,6 +194,15 @@ def test_a_module_that_moves_trains_the_same_weights(moved: str) -> None:
     assert fingerprint("b", SHORT, [moved], "2") == fingerprint("b", SHORT, [CODE], "2")
     assert fingerprint("b", SHORT, [moved.replace("2 * x", "3 * x")], "2") != fingerprint("b", SHORT, [CODE], "2")
     assert fingerprint("b", SHORT, [CODE + "print(1)"], "2") != fingerprint("b", SHORT, [CODE], "2")
+
+
+@pytest.mark.parametrize(
+    "sources", [("from torch.nn import ReLU as Act\n", "from torch.nn import GELU as Act\n"), ("import torch; RATE = 0.1\n", "import torch; RATE = 0.5\n")]
+)
+def test_what_an_import_statement_hides_is_in_the_fingerprint(sources: tuple[str, str]) -> None:
+    """A name that stands for another thing now, and a statement that shares an import's line."""
+    one, other = (fingerprint("b", SHORT, [source + CODE], "2") for source in sources)
+    assert one != other
 
 
 def test_an_unknown_block_names_the_near_miss() -> None:

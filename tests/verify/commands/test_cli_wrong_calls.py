@@ -41,6 +41,7 @@ def test_an_unknown_name_is_refused_with_the_near_miss(words: list[str], near: s
         (verify, ["stress", "--cases", "0"], r"\A.*verify stress --help`.*\s*\Z", "\n\n"),
         (called, ["stress", "--without", "exact-product", "--device", "cpu"], 'did you mean "exact-products"', "Traceback"),
         (called, ["report", "."], r"\ANotARun", "Traceback"),
+        (called, ["check", ""], r"\AUnusableFile", "Traceback"),
     ],
     ids=lambda part: " ".join(part) if isinstance(part, list) else "",
 )

@@ -13,11 +13,12 @@ from verify.run_folder.environment import code_digest
 
 COMMIT = "from verify.run_folder import describe_environment; print(describe_environment('cpu', []).commit)"
 VERSION = "from verify.run_folder import describe_environment; print(describe_environment('cpu', []).versions['icl-verify'])"
-DIGESTS = """
+FOLDERS = ("verify", "reports", "numeric", "symbolic", "verify/engine", "reports/record", "numeric/sides", "symbolic/claims")
+DIGESTS = f"""
 from pathlib import Path
 from verify.run_folder.environment import code_digest
 print(code_digest())
-for package in ("verify", "reports", "numeric", "symbolic"):
+for package in {FOLDERS}:
     Path(package, "one_more.py").write_text("x = 1")
     print(code_digest())
     Path(package, "one_more.py").write_text("x = 2")
@@ -53,10 +54,10 @@ def test_a_file_that_is_not_committed_is_a_change(tmp_path: Path) -> None:
     assert commit_of(code) == f"{commit}+changes"
 
 
-def test_the_digest_covers_each_of_the_four_packages(tmp_path: Path) -> None:
+def test_the_digest_covers_each_of_the_four_packages_and_its_wings(tmp_path: Path) -> None:
     """A file more in any of them, and a byte changed in it, are other code; a copy elsewhere is the same."""
     digests = run(scratch_copy(tmp_path / "code"), DIGESTS)
-    assert len(set(digests)) == 9
+    assert len(set(digests)) == 1 + 2 * len(FOLDERS)
     assert digests[0] == code_digest()
 
 
