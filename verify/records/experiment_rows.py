@@ -5,9 +5,8 @@ from dataclasses import astuple
 
 from numeric.cells import Cell
 from numeric.experiments.implicit_dynamics import MeasuredIdentity, implicit_dynamics
-from numeric.experiments.one_update_many_queries import FRESH, StaticPoint, static_patches
+from numeric.experiments.one_update_many_queries import CONTEXTS, FRESH, StaticPoint, static_patches
 from numeric.experiments.paper_figures import RATE, TRIALS, Averaged, finetuning_compared, layer_compared, training_with_bounds
-from numeric.experiments.paper_figures import TRIALS as CONTEXTS
 from numeric.experiments.patched_stack import PROMPTS, STRAYED, generations, replays
 from numeric.experiments.post_norm import post_norm
 from numeric.machine import BATCH, ProbedMode

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from numeric.architecture import Recipe
 from numeric.experiments.implicit_dynamics import Dynamics, IdentityPoint, MeasuredIdentity
+from numeric.experiments.one_update_many_queries import StaticPatch, TrialSummary
 from reports.record import Experiments, NotMeasured
 from verify.engine import failures
 from verify.engine.experiment_jobs import Experiment, with_outcome
@@ -48,6 +50,16 @@ def test_the_dynamics_of_a_block_are_one_row(row: Any) -> None:
     assert first.factored.points == [(1, 2.0, 4.0, 6.0), (50, 8.0, 10.0, 12.0)]
     assert first.moved.vacuous == [1]
     assert first.telescoped.resolution == 2.0
+
+
+def test_a_static_patch_says_how_many_contexts_queries_and_directions_it_was_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """16 contexts, and 64 fresh queries, as they are drawn; not the 100 trials of the paper's figures."""
+    losses = TrialSummary(1.0, 0.5, 0.75), TrialSummary(2.0, 0.25, 1.5)
+    monkeypatch.setattr(experiment_rows, "static_patches", lambda _: StaticPatch(3, *losses, points=()))
+    block: Any = SimpleNamespace(block=SimpleNamespace(id="gru", recipe=Recipe(width=32)))
+    row = experiment_rows.static_patch(block)
+    assert (row.block, row.trials, row.fresh_queries, row.directions, row.width) == ("gru", 16, 64, 3, 32)
+    assert (row.with_context, row.without, row.points) == ((1.0, 0.5, 0.75), (2.0, 0.25, 1.5), [])
 
 
 def test_rows_keep_the_blocks_order_and_what_broke_is_told(row: Any, tmp_path: Path) -> None:
