@@ -35,12 +35,12 @@ def test_a_name_is_text_in_the_page(visit, tmp_path, evil):
 
 def test_without_its_escaping_the_same_reading_finds_elements(visit, tmp_path, monkeypatch):
     """The planted negative of the test above."""
-    escaping = page.environment
+    escaping = templating.environment
 
     def unescaped():
         environment = escaping()
         environment.autoescape = False
         return environment
 
-    monkeypatch.setattr(page, "environment", unescaped)
+    monkeypatch.setattr(templating, "environment", unescaped)
     assert found(visit, tmp_path, hostile.SCRIPT + hostile.IMAGE)["scripts"] > 1

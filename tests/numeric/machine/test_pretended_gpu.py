@@ -108,7 +108,7 @@ def test_modes_scenarios_and_variants_are_measured(block: str, mode: str, scenar
 
 @pytest.mark.usefixtures("gpu")
 def test_sweeps_and_experiments_are_made(blocks: dict[str, TrainedBlock], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worst_context, "STEPS", BATCH // worst_context.STARTS)
+    monkeypatch.setattr(worst_context, "ASCENT_STEPS", BATCH // worst_context.STARTS)
     trained = blocks["attention"]
     machine = probed(trained, "bf16")
     swept = sweep(Attended(trained, block_in_format(trained.model.block, machine), machine, 0), VARIANTS[0])
