@@ -32,6 +32,7 @@ from numeric.arithmetics.roundoff import entrywise_rounding, first_place, gamma,
 from numeric.formats import Format, in_storage, round_to, torch_dtype
 from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
+from numeric.machine.operands import Call
 from numeric.machine.summation_order import Order
 
 
@@ -99,7 +100,7 @@ class WithRadius:
 
     def _outer(self, other: "WithRadius") -> "WithRadius":
         """A column times a row: one rounding an entry, and the sum has one term."""
-        n = self.numerics.of(OUTER_PRODUCT, self.value.shape[-2], other.value.shape[-1])
+        n = self.numerics.met(Call.of(OUTER_PRODUCT, self.value, other.value)).numerics
         with n.running():
             value = self.value @ other.value
         x, y = _magnitude(self), _magnitude(other)
@@ -123,7 +124,7 @@ class WithRadius:
         with self.numerics.running():
             value = self.value @ other.value
         kernel = SHARED_PRODUCT if self.value.dim() == 2 else INNER_PRODUCT if self.value.shape[-2] == 1 else PRODUCT
-        radius = product_radius(self, other, value, kernel)
+        radius = product_radius(self, other, value, Call.of(kernel, self.value, other.value))
         return self._made(value, Envelope(parts=(radius,)), None, None)
 
     def _sum(self, other: "WithRadius", sign: float) -> "WithRadius":
@@ -204,16 +205,17 @@ def _largest_entry(x: WithRadius) -> WithRadius:
     return exact(x.value.abs().amax((-2, -1), keepdim=True), x.numerics, x.hazards)
 
 
-def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, value: Tensor, kernel: str = DENSE, *, apart: bool) -> WithRadius:
+def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, value: Tensor, kernel: str = DENSE) -> WithRadius:
     """The rule for fl(Wx + b), whose value a module has computed.
 
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1), or None; x, value: (cases, k, 1) and (cases, p, 1).
-    kernel: the name under which the order of its sum is known. apart: whether Wx is rounded to storage before b is added.
+    kernel: the name of what the module ran.
     """
-    n = weight.numerics.of(kernel, *weight.value.shape[-2:])
+    call = Call.of(kernel, weight.value, x.value, None if bias is None else bias.value)
+    n, _, apart = weight.numerics.met(call)
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     if bias is None:
-        return from_module(value, product_radius(weight, x, value, kernel), x)
+        return from_module(value, product_radius(weight, x, value, call), x)
     size, offset = value.double().abs(), bias.value.double().abs()
     inherited = bias.entry_radius
     if n.operands is not None and n.bias_is_an_operand:
@@ -222,34 +224,33 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
     if kernel in n.flushing:
         inherited = outward(inherited + subnormal_part(offset, n), 1)  # a bias that is read as zero
     if not apart:
-        radius = product_radius(weight, x, value, kernel, bias=bias.value)
+        radius = product_radius(weight, x, value, call, bias=bias.value)
         return from_module(value, outward(radius + inherited, 2), x)
     # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; nor is it larger than its terms can make it.
     u = n.elementwise_roundoff
-    product = torch.minimum(outward(size * (1.0 + u) + offset, 3), largest_product(weight, x))
-    radius = product_radius(weight, x, product, kernel)
+    product = torch.minimum(outward(size * (1.0 + u) + offset, 3), largest_product(weight, x, n))
+    radius = product_radius(weight, x, product, call)
     foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
     # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
     lost = 3 * n.storage.smallest_normal if n.elementwise_flushes or kernel in n.flushing else 0.0
     return from_module(value, outward(radius + rounding_error(value, n) + inherited + lost, 4), x)
 
 
-def largest_product(X: WithRadius, y: WithRadius) -> Tensor:
+def largest_product(X: WithRadius, y: WithRadius, n: ErrorModel) -> Tensor:
     """No smaller than X̂ŷ as the accumulator holds it: Σ|x_k y_k|(1+γ_k), and what underflow adds.  Higham, §3.1. Returns (cases, p, 1) float64."""
-    n, k = X.numerics, X.value.shape[-1]
+    k = X.value.shape[-1]
     absolute = X.magnitude.apply(_magnitude(y))
     if n.operands is not None:
         return torch.full_like(absolute, torch.inf)  # operands that are rounded first may grow
     return outward(absolute * (1.0 + gamma(k, n.sum_roundoff)) + k * n.accumulation.half_subnormal, 4)
 
 
-def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, bias: Tensor | None = None) -> Tensor:
+def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: Call, *, bias: Tensor | None = None) -> Tensor:
     """|fl(X̂ŷ + b) - (Xy + b)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1).
 
-    value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it.
+    value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it. call: what computed it.
     """
-    rows, k = value.shape[-2], X.value.shape[-1]
-    n = X.numerics.of(kernel, rows, k)
+    (n, order, _), k = X.numerics.met(call), X.value.shape[-1]
     size, spread = _magnitude(y), y.entry_radius
     absolute = X.magnitude.apply(size)
     column = y.value.double()
@@ -273,7 +274,6 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
         absolute = outward(absolute + bias.double().abs() * (1.0 if n.operands is None else 1.0 + n.operands.unit_roundoff), 3)
         terms = k + 1
     exact_products = n.product_is_exact and n.refines(Refinement.EXACT_PRODUCTS)
-    order = n.order(kernel, rows, k)
     u = n.sum_roundoff
     if order is not None and order.leaves == terms and X.form is not None and not n.truncates:
         form = Form(X.form.shared, X.form.outers, X.form.slack + slack)
@@ -285,7 +285,7 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, kernel: str, *, 
     if n.accumulation != n.storage:
         rounding = outward(rounding + rounding_error(value, n, once=True), 2)
         lost += n.storage.half_subnormal
-    if kernel in n.flushing:
+    if call.kernel in n.flushing:
         lost += (2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal) * growth
         inherited = inherited + _flushed_operands(X, y, size)
     foretell_overflow(X.hazards, outward(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)

@@ -46,8 +46,7 @@ class FirstLayer:
             value = kernel.run(matrices, columns, self.b.squeeze(-1))
         flags = self.flags if len(columns) == len(self.flags.overflow) else hazards(len(columns), self.probed.device)
         weight, bias, column = (exact(each, n, flags) for each in (W if shared else matrices, self.b, columns))
-        apart = n.rounds_before_bias if shared else n.patched_rounds_before_bias
-        radius = dense_layer(weight, bias, column, value, kernel.name, apart=apart).entry_radius
+        radius = dense_layer(weight, bias, column, value, kernel.name).entry_radius
         return Enclosed(*(each.unflatten(0, x.shape[:2]) for each in (value.double(), radius)))
 
     def compared(self, path: Path, x: Tensor, whole: Tensor) -> LayerDifference:

@@ -145,7 +145,7 @@ def _through_the_layer(update: WithRadius, a: WithRadius) -> WithRadius:
     bias = torch.zeros_like(update.value[0, :, :1])
     with torch.no_grad(), n.running():
         value = kernels()[PATCHED_WEIGHT].run(update.value, a.value, bias.squeeze(-1))
-    return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT, apart=n.patched_rounds_before_bias)
+    return dense_layer(update, exact(bias, n, a.hazards), a, value, PATCHED_WEIGHT)
 
 
 def predicted_radius(attended: Attended, variant: Variant) -> tuple[float, str]:

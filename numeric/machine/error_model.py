@@ -7,12 +7,14 @@ flag or a manual. Every field that makes the model weaker makes the bound wider.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from numeric.formats import Format, format_named
-from numeric.machine.kernels import ALL_KERNELS, KernelAt
+from numeric.machine.kernel_service import KernelService
+from numeric.machine.kernels import ALL_KERNELS, BARE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
+from numeric.machine.operands import Call
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order
-from symbolic.vocabulary import CallError
 
 ASSUMPTIONS = (
     "A sum, difference, product, quotient or conversion of single numbers is correctly rounded in its format of computation (IEEE 754).",
@@ -25,8 +27,18 @@ LIBRARY = "An elementary function of the library errs by no more units in the la
 """The same of a run that met a block with elementary functions."""
 
 
-class UnsupportedNumerics(CallError):
-    """The machine computes in a way for which there is no error model."""
+PATCHED = frozenset({PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, BARE[PATCHED_WEIGHT], BARE[PATCHED_PASS]})
+"""The kernels of the patched pass."""
+
+
+class Met(NamedTuple):
+    """The arithmetic of one call."""
+
+    numerics: "ErrorModel"
+    order: Order | None
+    """In which it adds, if that is known and may be used."""
+    apart: bool
+    """Whether Wx is rounded to storage before the bias is added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,8 @@ class ErrorModel:
     """What the name says beside the formats."""
     refinements: frozenset[Refinement] = REFINEMENTS
     """The rules that make bounds tighter; each can be left out, to compare."""
+    service: KernelService | None = field(default=None, repr=False, compare=False)
+    """Whom to ask about a call; without it all calls are as the fields say."""
 
     @property
     def name(self) -> str:
@@ -103,6 +117,19 @@ class ErrorModel:
         if self.opmath != self.storage:
             eta += self.opmath.half_subnormal
         return eta + (self.storage.smallest_normal if self.elementwise_flushes else 0.0)
+
+    def met(self, call: Call) -> Met:
+        """The arithmetic of a call, about which the machine is asked if it was not met before. Raises UnsupportedNumerics."""
+        kernel, rows, columns = call.kernel, call.rows, call.columns
+        if self.service is None:
+            apart = self.patched_rounds_before_bias if kernel in PATCHED else self.rounds_before_bias
+            return Met(self.of(kernel, rows, columns), self.order(kernel, rows, columns), apart)
+        facts = self.service.known(call)
+        flushing = (self.flushing | {kernel}) if facts.flushes else self.flushing - {kernel}
+        numerics = replace(self, accumulation=facts.accumulation, truncates=facts.truncates, flushing=flushing)
+        if facts.whole:
+            numerics = replace(numerics, operands=None, bias_is_an_operand=False)
+        return Met(numerics, facts.order if self.refines(Refinement.SUMMATION_ORDER) else None, facts.apart)
 
     def of(self, kernel: str, rows: int, columns: int) -> "ErrorModel":
         """The arithmetic of a kernel at a shape: without a rounding of operands where it takes them whole."""

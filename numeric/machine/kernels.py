@@ -5,15 +5,11 @@ matrix and which bias are one for all cases and which are a case's own decides w
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
-
-from numeric.formats import Format, torch_dtype
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"
@@ -22,10 +18,7 @@ BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT, PATCHED_PAS
 ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
 
 BATCH = 512
-"""Cases that a measurement hands to a kernel at once."""
-
-PROBED_ROWS = 64
-"""Different rows that a probe asks about; each is repeated until the batch has the size of a measurement's."""
+"""Cases that a measurement hands to a kernel at once, unless it is told otherwise or they would not fit."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,6 +47,8 @@ class ProductKernel:
     """Whether it runs in the patched pass."""
     own_matrix: bool = False
     """Whether each case has a matrix of its own; otherwise it uses X[0]."""
+    own_bias: bool = False
+    """Whether each case has a bias of its own."""
 
 
 def _dense(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
@@ -61,12 +56,12 @@ def _dense(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
 
 
 def _own_weight(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
-    return vmap(lambda W, x: F.linear(x.unsqueeze(0), W, b).squeeze(0))(X, y.squeeze(-1)).unsqueeze(-1)
+    own = 0 if b is not None and b.dim() == 2 else None
+    return vmap(lambda W, x, c: F.linear(x.unsqueeze(0), W, c).squeeze(0), in_dims=(0, 0, own))(X, y.squeeze(-1), b).unsqueeze(-1)
 
 
 def _own_bias(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
-    if b is None:
-        return _patched_pass(X, y, None)
+    assert b is not None
     return vmap(lambda x, c: F.linear(x.unsqueeze(0), X[0], c).squeeze(0))(y.squeeze(-1), b.expand(len(y), -1)).unsqueeze(-1)
 
 
@@ -80,9 +75,10 @@ def kernels() -> dict[str, ProductKernel]:
         ProductKernel(PRODUCT, lambda X, y, _: X @ y, own_matrix=True),
         ProductKernel(SHARED_PRODUCT, lambda X, y, _: X[0] @ y),
         ProductKernel(INNER_PRODUCT, lambda X, y, _: X[:, :1] @ y, own_matrix=True),
+        ProductKernel(OUTER_PRODUCT, lambda X, y, _: outer_product(X, y), own_matrix=True),
         ProductKernel(DENSE, _dense, layer=True, bias=True),
         ProductKernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
-        ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True),
+        ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True, own_bias=True),
         ProductKernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
         ProductKernel(BARE[DENSE], _dense, layer=True),
         ProductKernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
@@ -94,54 +90,3 @@ def kernels() -> dict[str, ProductKernel]:
 def outer_product(column: Tensor, row: Tensor) -> Tensor:
     """The batched product of a column and a row, as in v aᵀ.  column: (cases, p, 1); row: (cases, 1, k)."""
     return column @ row
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A kernel at a shape, ready to be asked: in which dtypes, how many cases at once, under what."""
-
-    kernel: ProductKernel
-    rows: int
-    columns: int
-    matrix: torch.dtype
-    """Of X and of the bias."""
-    results: Format
-    """Of y and of what comes out."""
-    batch: int
-    device: str
-    running: Callable[[], AbstractContextManager[object]] = nullcontext
-
-    @property
-    def at(self) -> KernelAt:
-        """The kernel and the shape."""
-        return KernelAt(self.kernel.name, self.rows, self.columns)
-
-    @property
-    def no_bias(self) -> Tensor | None:
-        """A bias that adds nothing: zeros, or none where the kernel takes none."""
-        return torch.zeros(self.rows, dtype=torch.float64) if self.kernel.bias else None
-
-    @property
-    def matrices(self) -> int:
-        """How many matrices the kernel takes."""
-        return self.batch if self.kernel.own_matrix else 1
-
-    def run(self, X: Tensor, y: Tensor, b: Tensor | None = None) -> Tensor:
-        """The kernel's results as float64 on the CPU.  X: (matrices, rows, columns); y: (batch, columns, 1); b: (rows,). Returns (batch, rows)."""
-        X, y = X.to(self.device, self.matrix), y.to(self.device, torch_dtype(self.results))
-        with self.running():
-            found = self.kernel.run(X, y, None if b is None else b.to(self.device, self.matrix))
-        return found.double().cpu().squeeze(-1)
-
-    def agrees(self, X: Tensor, y: Tensor) -> bool:
-        """Whether every result is the exact one; some operands are asked about over and over, until there are as many as in a measurement.
-
-        X: (some, rows, columns), or (1, rows, columns); y: (some, columns, 1); float64, so chosen that float64 finds the exact result.
-        """
-        found = self.run(repeated(X, self.matrices), repeated(y, self.batch), self.no_bias)
-        return bool((found == repeated((X @ y).squeeze(-1), self.batch)).all())
-
-
-def repeated(x: Tensor, count: int) -> Tensor:
-    """Rows over and over, until there are that many.  x: (some, ...)."""
-    return x.repeat(-(-count // len(x)), *(1 for _ in x.shape[1:]))[:count]

@@ -1,7 +1,7 @@
 """The questions that a kernel is asked: operands whose exact result is representable, and reached only by a machine of one kind.
 
-- *Accumulation*: a row that holds 1, -1 and many times u (the storage's roundoff) at random places. A partial sum
-  1 + ku is exact in a wider accumulator and is rounded in the storage format, whatever the order of the sum.
+- *Accumulator*: 2^14, 2^(14-q) and -2^14 at random places: what holds a sum of the first two has more than q bits. Whatever
+  the order, some place lets them meet before the third comes.
 - *Rounding*: 1, -1 and 1.5 units in the accumulator's last place after 1: cut off, the rest is lost.
 - *Subnormals*: operands, products and results below the smallest normal number, whose exact value is representable.
 - *Products*: 1 + 2u, whose last bit a kernel that shortens its operands (tf32) would drop, times 1.
@@ -9,7 +9,7 @@
 - *Batch*: whether a product of one case has the same bits as the same product among many.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,24 +17,67 @@ import torch
 from torch import Tensor
 
 from numeric.formats import Context, Format, torch_dtype
-from numeric.machine.kernels import BATCH, PROBED_ROWS, Bench, outer_product, repeated
+from numeric.machine.bench import Bench
+from numeric.machine.kernels import outer_product
+from numeric.machine.operands import Call, Operand
+
+PLACES = 16
+"""How many times a question is asked whose answer hangs on where the numbers stand."""
+
+COLUMNS = 64
+"""How many columns are asked about one by one, at least, where there are as many."""
 
 
-def accumulates_wide(bench: Bench, operands: Format) -> bool:
-    """Whether no partial sum is rounded to the storage format."""
-    p, k = bench.rows, bench.columns
-    if k < 3:
-        return False
-    # At most 2^p entries of u, so that their sum is representable too; at random places, so that there are some in every block of a sum.
-    rows = _at_random_places(bench, [1.0, -1.0, *[operands.unit_roundoff] * min(k - 2, 2**operands.significand_bits)], seed=k * 1009 + p)
-    return bench.agrees(rows, torch.ones((PROBED_ROWS, k, 1), dtype=torch.float64))
+def accumulator_bits(bench: Bench, operands: Format, widest: int) -> int:
+    """How many bits the narrowest format has in which a partial sum is held, at most ``widest``.
+
+    With one or two terms no third one can take away what is to be seen, and the result is in storage: there an accumulator counts as that.
+    """
+    if bench.columns < 3:
+        return min(widest, bench.results.significand_bits)
+    if _holds(bench, widest - 1):
+        return widest
+    return next((q for q in range(operands.significand_bits, widest - 1) if not _holds(bench, q)), widest - 1)
 
 
-def _at_random_places(bench: Bench, values: Sequence[float], *, seed: int) -> Tensor:
-    """Rows that hold these numbers, and zeros.  Returns (some, rows, columns)."""
-    shape = (PROBED_ROWS if bench.kernel.own_matrix else 1, bench.rows, bench.columns)
-    places = torch.rand(shape, generator=torch.Generator().manual_seed(seed)).argsort(-1)[..., : len(values)]
-    return torch.zeros(shape, dtype=torch.float64).scatter_(-1, places, torch.tensor(values, dtype=torch.float64).expand(places.shape))
+def _holds(bench: Bench, q: int) -> bool:
+    """Whether 2^14 + 2^(14-q) is held wherever it arises.
+
+    Its terms are products of powers of two that every format has: 2^7·2^7, and 2^3, or 2^-5 where q ≥ 14, times the rest. One factor is a
+    column's, the other a row's or a case's own.
+    """
+    k, generator = bench.columns, torch.Generator().manual_seed(bench.columns * 1009 + bench.rows)
+    factor, rest = (2.0**3, 2.0 ** (11 - q)) if q < 14 else (2.0**-5, 2.0 ** (19 - q))
+    values = torch.tensor([rest, 2.0**7, -(2.0**7)], dtype=torch.float64)
+    for _ in range(PLACES // 4):
+        small, large = torch.randperm(k, generator=generator).tensor_split([max(1, k // 3)])
+        fixed = torch.full((k,), 2.0**7, dtype=torch.float64)
+        fixed[small] = factor
+        trials = min(max(PLACES, _at_once(bench)), COLUMNS)
+        places = torch.stack([torch.cat([_some(small, 1, generator), _some(large, 2, generator)]) for _ in range(trials)])
+        patterns = torch.zeros((trials, k), dtype=torch.float64).scatter_(-1, places, values.expand(places.shape))
+        if any(bool((results != factor * rest).any()) for results in _results(bench, patterns, fixed)):
+            return False
+    return True
+
+
+def _some(numbers: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """So many of them, in any order."""
+    return numbers[torch.randperm(len(numbers), generator=generator)[:count]]
+
+
+def _at_once(bench: Bench) -> int:
+    """How many patterns can be asked in one run."""
+    return bench.by_row if bench.asks_by_row else bench.by_case
+
+
+def _results(bench: Bench, patterns: Tensor, fixed: Tensor) -> Iterator[Tensor]:
+    """What comes out for each pattern times the fixed vector, each as a row of the matrix or as a case's vector.  patterns: (some, k); fixed: (k,)."""
+    if not bench.asks_by_row:
+        yield from (results for _, results in bench.runs(fixed.expand(bench.rows, -1), patterns, bench.no_bias))
+        return
+    for part in patterns.split(bench.by_row):
+        yield bench.run(part[torch.arange(bench.rows) % len(part)], fixed.unsqueeze(0), bench.no_bias)
 
 
 def unit_of_truncation(operands: Format, results: Format, accumulation: Format) -> float | None:
@@ -46,22 +89,28 @@ def unit_of_truncation(operands: Format, results: Format, accumulation: Format) 
 
 def truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
     """Whether a partial sum is cut off: S + 3uS, u the accumulator's roundoff, is S + 4uS to nearest and S + 2uS if cut off."""
-    p, k = bench.rows, bench.columns
-    unit = unit_of_truncation(operands, bench.results, accumulation)
+    k, unit = bench.columns, unit_of_truncation(operands, bench.results, accumulation)
     if k < 3 or unit is None:
         return False
-    step = 2 * accumulation.unit_roundoff * unit
-    rows = _at_random_places(bench, (unit, 1.5 * step, -unit), seed=k * 1013 + p)
-    got = bench.run(repeated(rows, bench.matrices), torch.ones((bench.batch, k, 1), dtype=torch.float64), bench.no_bias)
-    return bool((got < 1.5 * step).any())
+    step, generator = 2 * accumulation.unit_roundoff * unit, torch.Generator().manual_seed(k * 1013 + bench.rows)
+    values = torch.tensor((unit, 1.5 * step, -unit), dtype=torch.float64)
+    places = torch.stack([_some(torch.arange(k), 3, generator) for _ in range(min(max(PLACES, _at_once(bench)), COLUMNS))])
+    patterns = torch.zeros((len(places), k), dtype=torch.float64).scatter_(-1, places, values.expand(places.shape))
+    return any(bool((results < 1.5 * step).any()) for results in _results(bench, patterns, torch.ones(k, dtype=torch.float64)))
 
 
-def _one_in_each_column(bench: Bench) -> Tensor:
-    """Unit vectors, each column's in turn.  Returns (some, k, 1), no more than the batch."""
-    cases = min(bench.batch, max(PROBED_ROWS, bench.columns))
-    one = torch.zeros((cases, bench.columns, 1), dtype=torch.float64)
-    one[torch.arange(cases), torch.arange(cases) % bench.columns, 0] = 1.0
-    return one
+def _exact_in_each_column(bench: Bench, left: float, right: float, *, nearest: float | None = None) -> bool:
+    """Whether a matrix's entry times a vector's is the product, or a given number, in whatever column, if all other products are zero.
+
+    All columns are asked if they fit into one run, else as many as do, or some evenly apart, the ends among them.
+    """
+    k, expected = bench.columns, left * right if nearest is None else nearest
+    own, common = (left, right) if bench.asks_by_row else (right, left)
+    columns = torch.linspace(0, k - 1, min(k, max(_at_once(bench), COLUMNS)), dtype=torch.float64).round().long().unique()
+    patterns = torch.zeros((len(columns), k), dtype=torch.float64)
+    patterns[torch.arange(len(columns)), columns] = own
+    fixed = torch.full((k,), common, dtype=torch.float64)
+    return all(bool((results == expected).all()) for results in _results(bench, patterns, fixed))
 
 
 def takes_whole(bench: Bench, operands: Format) -> bool:
@@ -73,23 +122,19 @@ def takes_whole(bench: Bench, operands: Format) -> bool:
 
 def _keeps(bench: Bench, number: float) -> bool:
     """Whether a number times 1 is that number, in whatever column, as an entry of the matrix and of the vector."""
-    one = _one_in_each_column(bench)
-    X = torch.full((1, bench.rows, bench.columns), number, dtype=torch.float64)
-    return bench.agrees(X, one) and bench.agrees(torch.ones_like(X), one * number)
+    return _exact_in_each_column(bench, number, 1.0) and _exact_in_each_column(bench, 1.0, number)
 
 
-def outer_takes_whole(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
+def outer_takes_whole(call: Call, storage: Format, operands: Format, running: Context, device: str) -> bool:
     """The same of the batched product of a column and a row."""
     last = 1.0 + 2 * storage.unit_roundoff
-    return storage.significand_bits > operands.significand_bits and _outer_agrees([(last, 1.0), (1.0, last)], storage, p, k, running, device)
+    return storage.significand_bits > operands.significand_bits and _outer_agrees([(last, 1.0), (1.0, last)], call, running, device)
 
 
-def _outer_agrees(factors: Sequence[tuple[float, float]], storage: Format, p: int, k: int, running: Context, device: str) -> bool:
+def _outer_agrees(factors: Sequence[tuple[float, float]], call: Call, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row is exact.  factors: what all entries of the one and of the other are."""
     for left, right in factors:
-        column, row = (
-            torch.full(shape, x, dtype=torch.float64).to(device, torch_dtype(storage)) for shape, x in (((BATCH, p, 1), left), ((BATCH, 1, k), right))
-        )
+        column, row = (operand.laid_out(torch.tensor(x, dtype=torch.float64), device) for operand, x in ((call.matrix, left), (call.vector, right)))
         with running():
             product = outer_product(column, row)
         if bool((product.double() != left * right).any()):
@@ -105,16 +150,14 @@ def shortens(bench: Bench, operands: Format | None) -> bool:
         return True
     if operands is None or bench.matrix != torch.float32:
         return False
-    one, X = _one_in_each_column(bench), torch.ones((1, bench.rows, bench.columns), dtype=torch.float64)
-    sides = [(X * above, one)]
-    if torch_dtype(bench.results) == torch.float32:
-        sides.append((X, one * above))
-    return any(bool((bench.run(repeated(x, bench.matrices), repeated(y, bench.batch), bench.no_bias) != last).any()) for x, y in sides)
+    if not _exact_in_each_column(bench, above, 1.0, nearest=last):
+        return True
+    return torch_dtype(bench.results) == torch.float32 and not _exact_in_each_column(bench, 1.0, above, nearest=last)
 
 
 def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> bool:
     """Whether a subnormal operand, product, partial sum or result came back as anything but itself."""
-    p, k, storage = bench.rows, bench.columns, bench.results
+    storage = bench.results
     normal, half = storage.smallest_normal, 2.0 ** (accumulation.min_exponent // 2 - 2)
     eta = max(storage.smallest_subnormal, operands.smallest_subnormal)  # 3η has to be a number of both
     questions = [(3 * eta, 1.0), (1.0, 3 * eta), (8.0, eta)]
@@ -122,29 +165,20 @@ def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> boo
         questions.append((normal / 4, 1.0))
     if half >= max(normal, operands.smallest_normal):
         questions.append((half, half))  # two normal operands, and a product that is subnormal in the accumulator
-    for left, right in questions:
-        X = torch.zeros((PROBED_ROWS if bench.kernel.own_matrix else 1, p, k), dtype=torch.float64)
-        y = torch.zeros((PROBED_ROWS, k, 1), dtype=torch.float64)
-        for case in range(len(X)):
-            X[case, :, case % k] = left
-        X[0, :, :] = left  # the shared product and the shared dense layer see this matrix alone
-        y[torch.arange(PROBED_ROWS), torch.arange(PROBED_ROWS) % k, 0] = right
-        if not bench.agrees(X, y):
-            return True
-    return False
+    return not all(_exact_in_each_column(bench, left, right) for left, right in questions)
 
 
-def outer_flushes(storage: Format, operands: Format, p: int, k: int, running: Context, device: str) -> bool:
+def outer_flushes(call: Call, storage: Format, operands: Format, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row, one product an entry, loses a subnormal operand or result."""
     eta = max(storage.smallest_subnormal, operands.smallest_subnormal)
-    return not _outer_agrees([(3 * eta, 1.0), (1.0, 3 * eta), (storage.smallest_normal, 0.25), (8.0, eta)], storage, p, k, running, device)
+    return not _outer_agrees([(3 * eta, 1.0), (1.0, 3 * eta), (storage.smallest_normal, 0.25), (8.0, eta)], call, running, device)
 
 
 def elementwise_flushes(storage: Format, device: str, running: Context = nullcontext) -> bool:
     """Whether a sum, a difference, a product or a quotient loses a subnormal operand or result."""
     eta, normal = storage.smallest_subnormal, storage.smallest_normal
     numbers = (3 * eta, eta, normal, 4.0, 1.0, normal / 2, 8 * normal, 0.0625)
-    x, y, z, a, b, c, d, e = (torch.full((PROBED_ROWS,), v, dtype=torch.float64).to(device, torch_dtype(storage)) for v in numbers)
+    x, y, z, a, b, c, d, e = (torch.full((COLUMNS,), v, dtype=torch.float64).to(device, torch_dtype(storage)) for v in numbers)
     with running():
         computed = [x + y, x - y, z - y, z / a, x / b, z / c, d * e]
     expected = [4 * eta, 2 * eta, normal - eta, normal / 4, 3 * eta, 2.0, normal / 2]
@@ -153,22 +187,22 @@ def elementwise_flushes(storage: Format, device: str, running: Context = nullcon
 
 def rounds_before_bias(bench: Bench, opmath: Format) -> bool:
     """Whether a dense layer stores Wx before it adds the bias: then 1 + u and u give 1, and together 1 + 2u."""
-    p, k, storage = bench.rows, bench.columns, bench.results
+    k, storage = bench.columns, bench.results
     if k < 2 or opmath == storage:
         return False  # γ_{k+1} covers a sum of k+1 terms in any order
     u = storage.unit_roundoff
-    W = torch.zeros((bench.matrices, p, k), dtype=torch.float64)
-    W[:, :, 0], W[:, :, 1] = 1.0, u
-    got = bench.run(W, torch.ones((bench.batch, k, 1), dtype=torch.float64), torch.full((p,), u, dtype=torch.float64))
-    return bool((got != 1.0 + 2 * u).any())
+    row = torch.zeros(k, dtype=torch.float64)
+    row[0], row[1] = 1.0, u
+    results = bench.run(row.expand(bench.rows, -1), torch.ones((1, k), dtype=torch.float64), torch.full((bench.rows,), u, dtype=torch.float64))
+    return bool((results != 1.0 + 2 * u).any())
 
 
 def same_alone(bench: Bench) -> bool:
     """Whether the result of a dense layer for one case has the same bits alone and among many."""
-    generator = torch.Generator().manual_seed(bench.columns)
-    W = torch.randn((1, bench.rows, bench.columns), generator=generator, dtype=torch.float64)
-    x = torch.randn((bench.batch, bench.columns, 1), generator=generator, dtype=torch.float64)
+    generator, some = torch.Generator().manual_seed(bench.columns), min(4, bench.by_case)
+    W = torch.randn((bench.rows, bench.columns), generator=generator, dtype=torch.float64)
+    x = torch.randn((bench.by_case, bench.columns), generator=generator, dtype=torch.float64)
     b = torch.randn(bench.rows, generator=generator, dtype=torch.float64)
-    among = bench.run(W, x, b)[:4]
-    alone = torch.cat([replace(bench, batch=1).run(W, x[case : case + 1], b) for case in range(4)])
-    return torch.equal(among, alone)
+    vector = bench.call.vector
+    by_itself = replace(bench, call=replace(bench.call, vector=Operand(vector.dtype, (1, *vector.shape[1:]), (0, *vector.strides[1:]), vector.offset)))
+    return torch.equal(bench.run(W, x, b)[:some], torch.cat([by_itself.run(W, x[case : case + 1], b) for case in range(some)]))

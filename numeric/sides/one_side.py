@@ -88,15 +88,14 @@ def dense(setting: Setting, name: str, x: WithRadius, output: Tensor, patched: P
     kernel = PATCHED_WEIGHT if own_weight is not None else PATCHED_BIAS if own_bias is not None else DENSE if patched is None else PATCHED_PASS
     if b is None:
         kernel = BARE[kernel]
-    apart = n.rounds_before_bias if patched is None else n.patched_rounds_before_bias
     if name not in factors:
-        return dense_layer(W, b, x, output, kernel, apart=apart)
+        return dense_layer(W, b, x, output, kernel)
     v, a = factors[name]
     added = formulas.factored_update(v, a, in_arithmetic(cast_up(x, probed.update), v.numerics))
     # What the layer computed before the patch was added to it was overwritten; it is computed again, by the same kernel.
     with torch.no_grad(), n.running():
         plain = kernels()[kernel].run(W.value.unsqueeze(0), x.value, None if b is None else b.value.squeeze(-1))
-    value = dense_layer(W, b, x, plain, kernel, apart=apart)
+    value = dense_layer(W, b, x, plain, kernel)
     result = stored(cast_up(value, probed.update) + added, n.storage, n)
     assert torch.equal(torch.nan_to_num(result.value), torch.nan_to_num(output)), "the layer adds its patch in another way than the formula"
     return result

@@ -9,13 +9,13 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from numeric.architecture import Block
+from numeric.machine.kept_orders import cache_folder
 from numeric.training.train import Progress, train_block, untrained, validated
 from numeric.training.trained_block import BlockNotTrained, TrainedBlock, UnusableWeights, weights_digest
 
@@ -29,12 +29,6 @@ class CacheNotWritten(UserWarning):
 
 class DamagedCache(UserWarning):
     """A cached block could not be read and is trained again."""
-
-
-def cache_folder() -> Path:
-    """Where trained blocks are kept: $ICL_VERIFY_CACHE, or the user's cache folder."""
-    named = os.environ.get("ICL_VERIFY_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("icl-verify")
 
 
 def trained(block: Block, *, progress: Progress | None = None, retrain: bool = False) -> TrainedBlock:

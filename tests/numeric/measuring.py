@@ -1,10 +1,12 @@
 """A trained block in a mode: its cell, what is measured in it, and cases that are drawn for it."""
 
 import math
+from dataclasses import replace
 
 import torch
 
 from numeric.architecture import ContextualBlock
+from numeric.arithmetics import WithRadius
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY
 from numeric.cells import Cell, Measurement, measure_cell
 from numeric.machine import ProbedMode
@@ -33,6 +35,11 @@ def drawn(trained: TrainedBlock, probed: ProbedMode, cases: int, seed: int, scen
     block = block_in_format(trained.model.block, probed)
     batch = scenarios_named([scenario])[0].draw(trained, probed.mode.range, cases, torch.Generator().manual_seed(seed))
     return block, in_format(block, batch, probed)
+
+
+def with_bias_apart(weight: WithRadius, apart: bool) -> WithRadius:
+    """A dense layer's weight on a machine whose layers do round Wx before they add the bias, or do not."""
+    return replace(weight, numerics=replace(weight.numerics, service=None, rounds_before_bias=apart))
 
 
 def allowed(cases: int, probability: float = FAILURE_PROBABILITY) -> int:

@@ -19,6 +19,7 @@ from numeric.arithmetics import hazards
 from numeric.formats import Format, format_named, round_to, torch_dtype
 from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
+from numeric.machine.operands import Call
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
@@ -156,7 +157,7 @@ class Desk:
         if order is not None:
             X = replace(X, numerics=replace(self.numerics, orders={KernelAt("asked", *X.value.shape[-2:]): order}))
         offset = None if bias is None else self.held(bias).expand(1, X.value.shape[-2], 1)
-        radius = self.rules.product_radius(X, y, answer, "asked", bias=offset)
+        radius = self.rules.product_radius(X, y, answer, Call.of("asked", X.value, y.value), bias=offset)
         return _within(answer.double().flatten()[0], truth, radius.flatten()[0])
 
     def foretold(self, result: Any) -> bool:
@@ -168,7 +169,8 @@ class Desk:
         """A dense layer with one output, which came out so.  b: None if it has no bias; radius: of its bias."""
         row, bias = self.column(*W).mT, None if b is None else self.column(b, radius=radius)
         answer = torch.full((1, 1, 1), value, dtype=torch.float64).to(torch_dtype(self.row))
-        return self.rules.dense_layer(row, bias, self.column(*x), answer, "asked", apart=apart)
+        weight = replace(row, numerics=replace(self.numerics, rounds_before_bias=apart))
+        return self.rules.dense_layer(weight, bias, self.column(*x), answer, "asked")
 
 
 def _within(value: Tensor, truth: Fraction, bound: Tensor) -> bool:

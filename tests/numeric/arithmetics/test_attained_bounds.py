@@ -23,6 +23,7 @@ from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 from tests.numeric.arithmetics.rule_trials import Desk, exactly
 from tests.numeric.formats.drawn_operands import NATIVE
+from tests.numeric.measuring import with_bias_apart
 
 NARROW = ["bf16", "fp16"]
 
@@ -72,7 +73,7 @@ def test_a_sum_in_the_storage_format_rounds_every_step() -> None:
         W, x, b = (left, 1.0), (right, desk.u), desk.u
         weights, inputs, bias = desk.held(*W), desk.held(*x), desk.held(b)
         total = weights[0, 0, 0] * inputs[0, 0, 0] + weights[0, 1, 0] * inputs[0, 1, 0] + bias[0, 0, 0]
-        result = dense_layer(desk.column(*W).mT, desk.column(b), desk.column(*x), total.reshape(1, 1, 1), apart=False)
+        result = dense_layer(with_bias_apart(desk.column(*W).mT, False), desk.column(b), desk.column(*x), total.reshape(1, 1, 1))
         truth = sum((Fraction(p) * Fraction(q) for p, q in zip(W, x, strict=True)), Fraction(b))
         assert abs(Fraction(total.item()) - truth) == 3 * Fraction(desk.u)
         assert attained(result, truth)
@@ -84,7 +85,7 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
         order = replace(order_of((0, 1)), fused=False)
         desk = Desk(value_and_radius, row).having(orders={KernelAt("dense layer", 1, 1): order})
         little = desk.u * 0.75
-        result = dense_layer(desk.column(1.0).mT, desk.column(1.0), desk.column(little), desk.held(1.0), apart=False)
+        result = dense_layer(with_bias_apart(desk.column(1.0).mT, False), desk.column(1.0), desk.column(little), desk.held(1.0))
         assert attained(result, 1 + Fraction(little))
 
 
@@ -93,7 +94,7 @@ def test_a_bias_is_no_product_that_could_be_rounded_apart() -> None:
 def test_a_wide_accumulator_rounds_once_to_storage(kernel: str, name: str, arithmetic: dict[str, ErrorModel]) -> None:
     desk = desk_of(arithmetic[name])
     row, x = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u)
-    result = row @ x if kernel == "product" else dense_layer(row, desk.column(0.0), x, desk.held(1.0), apart=False)
+    result = row @ x if kernel == "product" else dense_layer(with_bias_apart(row, False), desk.column(0.0), x, desk.held(1.0))
     assert attained(result, Fraction(1) + Fraction(desk.u))
 
 
@@ -103,8 +104,8 @@ def test_a_bias_added_apart_rounds_twice(name: str, arithmetic: dict[str, ErrorM
     desk = desk_of(arithmetic[name])
     row, x, b = desk.column(1.0, 1.0).mT, desk.column(1.0, desk.u), desk.column(desk.u)
     truth = Fraction(1) + 2 * Fraction(desk.u)
-    assert attained(dense_layer(row, b, x, desk.held(1.0), apart=True), truth)
-    once = dense_layer(row, b, x, desk.held(1.0), apart=False)
+    assert attained(dense_layer(with_bias_apart(row, True), b, x, desk.held(1.0)), truth)
+    once = dense_layer(with_bias_apart(row, False), b, x, desk.held(1.0))
     assert Fraction(once.radius.dense(1, 1).item()) < 2 * Fraction(desk.u), "the model of one rounding must notice two"
 
 

@@ -19,6 +19,7 @@ from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
 from tests.numeric.formats.drawn_operands import NATIVE
+from tests.numeric.measuring import with_bias_apart
 
 D, M = 3, 2
 FORMULA = VARIANTS[0]
@@ -45,9 +46,9 @@ class OneCase:
         patched = formulas.patched_weight(W, FORMULA.update(W, delta, a))
         self.y_left = torch.nn.functional.linear(self.z.squeeze(-1), self.W, self.b.squeeze(-1)).unsqueeze(-1)
         self.y_right = patched.value @ self.a + self.b
-        self.left = dense_layer(W, b, z, self.y_left, apart=False).radius.dense(M, 1)
-        self.right = dense_layer(patched, b, a, self.y_right, apart=False).radius.dense(M, 1)
-        self.right_apart = dense_layer(patched, b, a, self.y_right, apart=True).radius.dense(M, 1)
+        self.left = dense_layer(with_bias_apart(W, False), b, z, self.y_left).radius.dense(M, 1)
+        self.right = dense_layer(with_bias_apart(patched, False), b, a, self.y_right).radius.dense(M, 1)
+        self.right_apart = dense_layer(with_bias_apart(patched, True), b, a, self.y_right).radius.dense(M, 1)
         assert not found.overflow.any()
         assert not found.underflow.any()
 

@@ -20,7 +20,9 @@ from numeric.arithmetics import Hazards, WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.formats import Format, format_named, modes_named, torch_dtype
 from numeric.machine import ErrorModel, probe
+from numeric.machine.kernels import PATCHED_WEIGHT
 from tests.numeric.formats.drawn_operands import NAMES, draw
+from tests.numeric.measuring import with_bias_apart
 
 K = 5
 CAREFULLY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -141,7 +143,7 @@ def dense(W: WithRadius, b: WithRadius, v: WithRadius, a: WithRadius, x: WithRad
     """fl((W + U)x + b) with U = v aᵀ inexact, by torch's own dense layer."""
     weight = W + v @ a.mT
     value = torch.vmap(lambda w, y: torch.nn.functional.linear(y.unsqueeze(0), w, b.value[:, 0]).squeeze(0))(weight.value, x.value.squeeze(-1))
-    return dense_layer(weight, b, x, value.unsqueeze(-1), apart=W.numerics.patched_rounds_before_bias)
+    return dense_layer(weight, b, x, value.unsqueeze(-1), PATCHED_WEIGHT)
 
 
 def patched(W: list[list[Fraction]], b: list[Fraction], v: list[Fraction], a: list[Fraction], x: list[Fraction]) -> list[list[Fraction]]:
@@ -218,7 +220,7 @@ def test_a_product_summed_in_storage_breaks_the_bound_of_a_wide_accumulator() ->
         total = total + x * torch.ones((), dtype=torch.bfloat16)
     row = exact(torch.ones((1, 65), dtype=torch.bfloat16), numerics, found)
     bias = exact(torch.zeros((1, 1), dtype=torch.bfloat16), numerics, found)
-    result = dense_layer(row, bias, exact(ones, numerics, found), total.reshape(1, 1, 1), apart=False)
+    result = dense_layer(with_bias_apart(row, False), bias, exact(ones, numerics, found), total.reshape(1, 1, 1))
     error = abs(Fraction(float(total)) - Fraction(5, 4))
     assert error == Fraction(1, 4)
     assert error > Fraction(result.radius.dense(1, 1).item())

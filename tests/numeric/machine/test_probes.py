@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.formats import Format, format_named, modes_named, torch_dtype
+from numeric.formats import Format, format_named, modes_named
 from numeric.formats.emulation import BlockwiseSums
-from numeric.machine import ProbedMode, UnsupportedNumerics, probe, probing, questions
+from numeric.machine import ProbedMode, UnsupportedNumerics, kernel_service, probe, questions
 from numeric.machine import kernels as kernel_table
-from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, Bench, kernels
+from numeric.machine.bench import usual_bench
+from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, kernels
 from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)
@@ -64,8 +65,8 @@ def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product is computed by the planted kernel."""
     monkeypatch.setattr(questions, "outer_product", kernel)
     honest_ones = kernels()
-    rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True, layer=False) for name, row in honest_ones.items()}
-    monkeypatch.setattr(probing, "kernels", lambda: rows)
+    rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True) for name, row in honest_ones.items()}
+    monkeypatch.setattr(kernel_service, "kernels", lambda: rows)
 
 
 def asked(name: str, device: str = "cpu") -> ProbedMode:
@@ -175,7 +176,7 @@ def test_sums_that_are_stored_after_long_blocks_are_found_out(name: str, block: 
     """More columns than the format has integers in a row: the entries that a stored sum would lose have to stand in every block."""
     storage = format_named(name)
     for kernel in (kernels()[PRODUCT], kernels()[DENSE]):
-        bench = Bench(kernel, 16, k, torch_dtype(storage), storage, 64, "cpu")
-        assert questions.accumulates_wide(bench, storage)
+        bench = usual_bench(kernel, (16, k), storage, 64)
+        assert questions.accumulator_bits(bench, storage, 24) == 24
         stored = dataclasses.replace(bench, running=lambda: BlockwiseSums(block))
-        assert not questions.accumulates_wide(stored, storage)
+        assert questions.accumulator_bits(stored, storage, 24) == storage.significand_bits

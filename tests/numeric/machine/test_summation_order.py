@@ -16,8 +16,10 @@ from torch import Tensor
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.formats import format_named, torch_dtype
-from numeric.machine.kernels import Bench, ProductKernel
-from numeric.machine.summation_order import ADD, MERGE, PUSH, Order, confirmed, order_of, revealed
+from numeric.machine.bench import Bench, usual_bench
+from numeric.machine.kernels import ProductKernel
+from numeric.machine.revealing import confirmed, revealed
+from numeric.machine.summation_order import ADD, MERGE, PUSH, Order, order_of
 
 K = 11
 FP32 = format_named("fp32")
@@ -27,15 +29,14 @@ def plain(terms: list[Tensor], tree, store: Callable[[Tensor], Tensor] = lambda 
     """The sum in the order of a tree, by recursion."""
     if isinstance(tree, int):
         return terms[tree]
-    left, right = (plain(terms, part, store) for part in tree)
-    return store(left + right)
+    first, *rest = (plain(terms, part, store) for part in tree)
+    for part in rest:
+        first = store(first + part)
+    return first
 
 
 def chain(leaves: list[int]):
-    tree = leaves[0]
-    for leaf in leaves[1:]:
-        tree = (tree, leaf)
-    return tree
+    return tuple(leaves)
 
 
 def pairwise(leaves: list[int]):
@@ -64,7 +65,7 @@ def kernel(tree, X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
 
 def bench(run: Callable[[Tensor, Tensor, Tensor | None], Tensor], name: str = "fp32", columns: int = K, batch: int = 32) -> Bench:
     row = format_named(name)
-    return Bench(ProductKernel("planted", run, own_matrix=True), 5, columns, torch_dtype(row), row, batch, "cpu")
+    return usual_bench(ProductKernel("planted", run, own_matrix=True), (5, columns), row, batch)
 
 
 def nodes(order: Order, leaves: Sequence[Any], join: Callable[[Any, Any], Any]) -> list[Any]:
@@ -147,7 +148,7 @@ def test_strands_that_are_stored_before_they_are_added_are_known_as_such(name: s
 def test_more_terms_than_a_short_format_can_count() -> None:
     """bf16 has no 257: the units stand in windows of 256."""
     tree = (chain(list(range(300))), chain(list(range(300, 600))))
-    found = revealed(bench(partial(kernel, tree), "bf16", columns=600, batch=8), bias=False)
+    found = revealed(bench(partial(kernel, tree), "bf16", columns=600, batch=600), bias=False)
     assert found is not None
     assert leaves_below(found) == leaves_below(order_of(tree))
 

@@ -71,7 +71,7 @@ def test_the_paper_is_right_there(variant: Variant, scenario: str, hopper: Probe
 def test_the_bound_is_not_that_of_rounded_operands(hopper: ProbedMode, blocks: dict[str, TrainedBlock]) -> None:
     """The planted model, in which every product rounds its operands, allows for errors that the machine does not make."""
     block, cases = drawn(blocks["attention-skip"], hopper, 64, 1)
-    everywhere = dataclasses.replace(hopper.layer, whole=frozenset())
+    everywhere = dataclasses.replace(hopper.layer, whole=frozenset(), service=None)
     wide = dataclasses.replace(hopper, update=everywhere, layer=everywhere)
     bound, planted = (judge(measure_sides(block, cases, VARIANTS[0], machine)).bound for machine in (hopper, wide))
     assert (planted > 1.5 * bound).all()

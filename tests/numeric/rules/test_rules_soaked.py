@@ -125,7 +125,7 @@ def matrix_products(bench: Bench) -> Trial:
 def dense_layers(bench: Bench) -> Trial:
     W, b, y = bench.numbers(K, K), bench.numbers(K, 1), bench.numbers(BATCH, K, 1)
     value = torch.nn.functional.linear(y.held.value.squeeze(-1), W.held.value, b.held.value.squeeze(-1)).unsqueeze(-1)
-    result = dense_layer(W.held, b.held, y.held, value, apart=bench.numerics.rounds_before_bias)
+    result = dense_layer(W.held, b.held, y.held, value)
     rows = list(zip(by_case(W.true, K), b.true, strict=True))
     true = [_inner(row, column) + (offset << UNIT + 8) for column in by_case(y.true, K) for row, offset in rows]
     return Trial(result, true, None, 2 * (UNIT + 8))

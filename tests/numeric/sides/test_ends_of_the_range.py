@@ -23,6 +23,7 @@ from numeric.sides.judging import Reason
 from numeric.sides.one_side import MeasuredSide, Site
 from symbolic.vocabulary import Verdict
 from tests.numeric.formats.drawn_operands import NATIVE
+from tests.numeric.measuring import with_bias_apart
 
 
 def column(storage: Format, *values: float) -> Tensor:
@@ -93,11 +94,11 @@ def test_a_dense_layer_may_lose_its_product_and_its_bias(row: Format, flags: dic
     W = exact(column(row, one_ulp_below_one, 0.0).mT, numerics, found)
     x, b = exact(column(row, row.smallest_normal, 0.0), numerics, found), exact(column(row, below), numerics, found)
     true = Fraction(one_ulp_below_one) * Fraction(row.smallest_normal) + Fraction(below)
-    flushed = dense_layer(W, b, x, column(row, 0.0), apart=apart)
+    flushed = dense_layer(with_bias_apart(W, apart), b, x, column(row, 0.0))
     assert true <= first(radius_of(flushed))
     keeping = dataclasses.replace(numerics, flushing=frozenset(), elementwise_flushes=False)
     W, x, b = (exact(v.value, keeping, found) for v in (W, x, b))
-    assert true > first(radius_of(dense_layer(W, b, x, column(row, 0.0), apart=apart))), "an error model without flushing must notice a zero"
+    assert true > first(radius_of(dense_layer(with_bias_apart(W, apart), b, x, column(row, 0.0)))), "an error model without flushing must notice a zero"
 
 
 @pytest.mark.parametrize("operation", ["+", "-", "/"])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock
 from numeric.formats import modes_named, torch_dtype
-from numeric.machine import ProbedMode, probing, questions
+from numeric.machine import ProbedMode, probe
 from numeric.sides import Batch, Judged, judge, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
@@ -48,13 +48,10 @@ def joined(parts: list[Judged], name: str) -> NDArray[np.float64]:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", WIDE_LAYER)
-def test_at_width_768(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_width_768(name: str) -> None:
     """Random W/√d, b, z and a; the kernels are probed with the few cases that are measured, which is what fits in memory."""
     d, m, batch, batches = 768, 3072, 16, 2
-    monkeypatch.setattr(probing, "BATCH", batch)
-    monkeypatch.setattr(questions, "BATCH", batch)
-    monkeypatch.setattr(questions, "PROBED_ROWS", batch)
-    probed = probing.probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),))
+    probed = probe(modes_named([name])[0], shapes=((m, d),), first=((m, d),), batch=batch)
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:

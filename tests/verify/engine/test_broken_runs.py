@@ -70,8 +70,8 @@ def test_a_cell_that_breaks_is_an_error_and_the_others_go_on(tmp_path: Path) -> 
 
 
 def test_a_format_without_an_error_model_is_an_error_and_the_others_go_on(tmp_path: Path) -> None:
-    found = "    storage = benches[0].results\n"
-    refused = "    if storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
+    found = "    facts = {call: service.known(call) for call in calls}\n"
+    refused = "    if service.storage.name == 'fp16':\n        raise UnsupportedNumerics('fp16 is computed in base 3.')\n"
     code = planted(tmp_path / "code", "numeric/machine/probing.py", found, found + refused)
     words = "stress", "--device", "cpu", "--block", "attention", "--variant", "formula", "--cases", "64", "--scenario", "near_zero"
     answer = verify(*words, "--format", "fp16", "--format", "fp32", "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
@@ -181,7 +181,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     """An exception that nobody foresaw would exit with 1 by itself, which says that a claim failed."""
-    right, wrong = "    opmath = opmath_of(storage)\n    matrices", "    raise RuntimeError('planted')\n    matrices"
+    right, wrong = "    facts = {call", "    raise RuntimeError('planted')\n    facts = {call"
     code = planted(tmp_path / "code", "numeric/machine/probing.py", right, wrong)
     answer = verify("stress", "--block", "attention", "--cases", "1", "--out", str(tmp_path / "run"), code=code, cwd=code)
     assert answer.status == 3

@@ -1,0 +1,121 @@
+"""What the machine's kernels do, by call: asked the first time that a call is met, and known from then on.
+
+A model belongs to one call: kernel, dtypes, shapes, strides, alignment, batch and number of threads. A bound asks for the model of the operands
+that it was handed. Orders of summation are kept between runs (``kept_orders.py``), but as guesses: every process confirms one before it uses it.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from numeric.formats import Context, Format
+from numeric.machine import questions
+from numeric.machine.bench import Bench, usual_call
+from numeric.machine.kept_orders import KeptOrders
+from numeric.machine.kernels import OUTER_PRODUCT, kernels
+from numeric.machine.operands import Call
+from numeric.machine.revealing import revealed
+from numeric.machine.summation_order import Order
+from symbolic.vocabulary import CallError
+
+FEW = 8
+"""With fewer terms than this the operands on which an order is confirmed round too seldom to show what holds their partial sums."""
+
+
+class UnsupportedNumerics(CallError):
+    """The machine computes in a way for which there is no error model."""
+
+
+class ShortenedOperands(UnsupportedNumerics):
+    """Some kernels round their operands otherwise than the mode says."""
+
+    def __init__(self, where: str, kernels: tuple[str, ...]) -> None:
+        super().__init__(
+            f"on {where} products are computed from shortened operands by: {', '.join(kernels)}. There is no error model for that; "
+            "switch it off (torch.backends.cuda.matmul.allow_tf32 = False)."
+        )
+        self.where, self.kernels = where, kernels
+
+    def __reduce__(self) -> tuple[type["ShortenedOperands"], tuple[str, tuple[str, ...]]]:
+        return ShortenedOperands, (self.where, self.kernels)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """What a call showed."""
+
+    accumulation: Format
+    """What partial sums are held in."""
+    truncates: bool = False
+    """Whether a partial sum may be cut off instead of rounded to nearest."""
+    flushes: bool = True
+    """Whether it may read or write subnormal numbers as zero."""
+    whole: bool = False
+    """Whether it takes its operands as they are, in a mode that rounds them first."""
+    apart: bool = False
+    """Whether Wx is rounded to storage before the bias is added."""
+    order: Order | None = None
+    """In which it adds, where that was confirmed."""
+
+
+@dataclass(slots=True)
+class KernelService:
+    """The kernels that run in one arithmetic of a mode."""
+
+    label: str
+    """Of the arithmetic, e.g. ``bf16: update``."""
+    storage: Format
+    opmath: Format
+    operands: Format | None
+    """The format to which a product first rounds its operands."""
+    contexts: tuple[Context, Context]
+    """What is switched on while a layer runs as it is, and while anything else does."""
+    device: str
+    facts: dict[Call, KernelFacts] = field(default_factory=dict)
+    """By call, all that were met."""
+    kept: KeptOrders = field(default_factory=KeptOrders)
+
+    def known(self, call: Call) -> KernelFacts:
+        """What is known of a call; the machine is asked if it is met for the first time. Raises UnsupportedNumerics."""
+        facts = self.facts.get(call)
+        if facts is None:
+            facts = self.facts[call] = self._asked(call)
+        return facts
+
+    def bench(self, call: Call) -> Bench:
+        """The call, ready to be asked."""
+        kernel = kernels()[call.kernel]
+        return Bench(kernel, call, self.storage, self.device, self.contexts[not kernel.layer or kernel.patched])
+
+    def _asked(self, call: Call) -> KernelFacts:
+        if call.kernel == OUTER_PRODUCT:
+            return self._asked_of_outer(call)
+        if not call.askable:
+            # Operands that share a place in memory cannot hold what a question needs: any order, else as operands that torch has just made.
+            bench = self.bench(call)
+            usual = usual_call(bench.kernel, call.rows, call.columns, bench.dtypes, call.batch)
+            return replace(self.known(usual), order=None)
+        bench, operands = self.bench(call), self.operands
+        whole = operands is not None and questions.takes_whole(bench, operands)
+        if not whole and questions.shortens(bench, operands):
+            raise ShortenedOperands(f"{self.device} {self.label}", (call.kernel,))
+        asked, bias = operands or self.storage, bench.kernel.bias
+        apart = bias and questions.rounds_before_bias(bench, self.opmath)
+        order = revealed(bench, bias=bias and not apart, operands=None if whole else operands, guess=self.kept.guess(self.label, call))
+        self.kept.keep(self.label, call, order)
+        accumulation, truncates = self.opmath, False
+        if order is None or order.stored_strands or call.columns < FEW:
+            accumulation = self._format_of(questions.accumulator_bits(bench, asked, self.opmath.significand_bits))
+            truncates = questions.truncates(bench, asked, accumulation)
+        return KernelFacts(accumulation, truncates, questions.product_flushes(bench, asked, accumulation), whole, apart, order)
+
+    def _asked_of_outer(self, call: Call) -> KernelFacts:
+        if not call.askable:
+            return KernelFacts(self.storage)
+        running, asked = self.contexts[1], self.operands or self.storage
+        flushes = questions.outer_flushes(call, self.storage, asked, running, self.device)
+        whole = self.operands is not None and questions.outer_takes_whole(call, self.storage, self.operands, running, self.device)
+        return KernelFacts(self.opmath, flushes=flushes, whole=whole)
+
+    def _format_of(self, bits: int) -> Format:
+        """The format of an accumulator of so many bits."""
+        same = [row for row in (self.opmath, self.storage) if row.significand_bits == bits]
+        return same[0] if same else replace(self.opmath, name=f"{bits}-bit", title=f"an accumulator of {bits} bits", significand_bits=bits, native=False)
