@@ -32,7 +32,7 @@ from numeric.arithmetics.roundoff import entrywise_rounding, first_place, gamma,
 from numeric.formats import Format, in_storage, round_to, torch_dtype
 from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from numeric.machine.summation_order import Order
 
 
@@ -100,7 +100,7 @@ class WithRadius:
 
     def _outer(self, other: "WithRadius") -> "WithRadius":
         """A column times a row: one rounding an entry, and the sum has one term."""
-        n = self.numerics.met(Call.of(OUTER_PRODUCT, self.value, other.value)).numerics
+        n = self.numerics.met(KernelCall.of(OUTER_PRODUCT, self.value, other.value)).numerics
         with n.running():
             value = self.value @ other.value
         x, y = _magnitude(self), _magnitude(other)
@@ -124,7 +124,7 @@ class WithRadius:
         with self.numerics.running():
             value = self.value @ other.value
         kernel = SHARED_PRODUCT if self.value.dim() == 2 else INNER_PRODUCT if self.value.shape[-2] == 1 else PRODUCT
-        radius = product_radius(self, other, value, Call.of(kernel, self.value, other.value))
+        radius = product_radius(self, other, value, KernelCall.of(kernel, self.value, other.value))
         return self._made(value, Envelope(parts=(radius,)), None, None)
 
     def _sum(self, other: "WithRadius", sign: float) -> "WithRadius":
@@ -211,7 +211,7 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
     weight: (cases, p, k) or (p, k); bias: (cases, p, 1) or (p, 1), or None; x, value: (cases, k, 1) and (cases, p, 1).
     kernel: the name of what the module ran.
     """
-    call = Call.of(kernel, weight.value, x.value, None if bias is None else bias.value)
+    call = KernelCall.of(kernel, weight.value, x.value, None if bias is None else bias.value)
     n, _, apart = weight.numerics.met(call)
     x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
     if bias is None:
@@ -245,7 +245,7 @@ def largest_product(X: WithRadius, y: WithRadius, n: ErrorModel) -> Tensor:
     return outward(absolute * (1.0 + gamma(k, n.sum_roundoff)) + k * n.accumulation.half_subnormal, 4)
 
 
-def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: Call, *, bias: Tensor | None = None) -> Tensor:
+def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: KernelCall, *, bias: Tensor | None = None) -> Tensor:
     """|fl(X̂ŷ + b) - (Xy + b)|: inherited errors, then the roundings of the sum.  Returns (cases, p, 1).
 
     value: (cases, p, 1), the result, or a bound of its magnitude or of what was rounded to it. call: what computed it.

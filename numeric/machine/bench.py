@@ -9,7 +9,7 @@ from torch import Tensor
 
 from numeric.formats import Format, torch_dtype
 from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, KernelAt, ProductKernel
-from numeric.machine.operands import Call, Operand
+from numeric.machine.operands import KernelCall, Operand
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Bench:
     """A call, with the kernel that it calls. All cases of a run have one matrix, which is what every question needs."""
 
     kernel: ProductKernel
-    call: Call
+    call: KernelCall
     results: Format
     """Of what comes out."""
     device: str
@@ -107,12 +107,12 @@ def usual_bench(kernel: ProductKernel, shape: tuple[int, int], storage: Format, 
     return Bench(kernel, usual_call(kernel, *shape, (dtype, dtype), batch), storage, "cpu")
 
 
-def usual_call(kernel: ProductKernel, rows: int, columns: int, dtypes: tuple[torch.dtype, torch.dtype], batch: int) -> Call:
+def usual_call(kernel: ProductKernel, rows: int, columns: int, dtypes: tuple[torch.dtype, torch.dtype], batch: int) -> KernelCall:
     """A call with operands that torch has just made.  dtypes: the matrix's and the vector's."""
     (of_matrix, of_vector), threads = dtypes, torch.get_num_threads()
     if kernel.name == OUTER_PRODUCT:
-        return Call(kernel.name, Operand.usual(of_matrix, batch, rows, 1), Operand.usual(of_vector, batch, 1, columns), None, threads)
+        return KernelCall(kernel.name, Operand.usual(of_matrix, batch, rows, 1), Operand.usual(of_vector, batch, 1, columns), None, threads)
     rows = 1 if kernel.name == INNER_PRODUCT else rows
     matrix = Operand.usual(of_matrix, batch, rows, columns) if kernel.own_matrix else Operand.usual(of_matrix, rows, columns)
     bias = None if not kernel.bias else Operand.usual(of_matrix, batch, rows) if kernel.own_bias else Operand.usual(of_matrix, rows)
-    return Call(kernel.name, matrix, Operand.usual(of_vector, batch, columns, 1), bias, threads)
+    return KernelCall(kernel.name, matrix, Operand.usual(of_vector, batch, columns, 1), bias, threads)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from numeric.formats import Format, format_named
 from numeric.machine.kernel_service import KernelService
 from numeric.machine.kernels import ALL_KERNELS, BARE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_order import Order
 
@@ -118,7 +118,7 @@ class ErrorModel:
             eta += self.opmath.half_subnormal
         return eta + (self.storage.smallest_normal if self.elementwise_flushes else 0.0)
 
-    def met(self, call: Call) -> Met:
+    def met(self, call: KernelCall) -> Met:
         """The arithmetic of a call, about which the machine is asked if it was not met before. Raises UnsupportedNumerics."""
         kernel, rows, columns = call.kernel, call.rows, call.columns
         if self.service is None:

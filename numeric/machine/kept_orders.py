@@ -17,7 +17,7 @@ from pathlib import Path
 import platformdirs
 import torch
 
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from numeric.machine.summation_order import ADD, MERGE, PUSH, Order
 
 SETTINGS = ("ATEN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "TORCH_")
@@ -35,7 +35,7 @@ def cache_folder() -> Path:
 
 
 def machine_digest() -> str:
-    """Of all that can choose a kernel, but for what a ``Call`` holds."""
+    """Of all that can choose a kernel, but for what a ``KernelCall`` holds."""
     settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS))
     parts = [torch.__config__.show(), torch.backends.cpu.get_cpu_capability(), platform.processor(), platform.machine(), _processor(), *settings]
     if torch.cuda.is_available():
@@ -60,12 +60,12 @@ class KeptOrders:
     changed: bool = False
     path: Path | None = field(default=None, compare=False)
 
-    def guess(self, label: str, call: Call) -> Order | None:
+    def guess(self, label: str, call: KernelCall) -> Order | None:
         """What an earlier run found, or None."""
         program = self._known().get(_key(label, call))
         return None if program is None else _order(program)
 
-    def keep(self, label: str, call: Call, order: Order | None) -> None:
+    def keep(self, label: str, call: KernelCall, order: Order | None) -> None:
         """Remember what was found, until ``save``."""
         if order is None:
             return
@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, list[int] | None]:
     return {key: program for key, program in content.items() if isinstance(program, list) and all(type(code) is int for code in program)}
 
 
-def _key(label: str, call: Call) -> str:
+def _key(label: str, call: KernelCall) -> str:
     return f"{label}|{call}"
 
 

@@ -7,11 +7,12 @@ that it was handed. Orders of summation are kept between runs (``kept_orders.py`
 from dataclasses import dataclass, field, replace
 
 from numeric.formats import Context, Format
+from numeric.machine import kernels as kernel_table
 from numeric.machine import questions
 from numeric.machine.bench import Bench, usual_call
 from numeric.machine.kept_orders import KeptOrders
-from numeric.machine.kernels import OUTER_PRODUCT, kernels
-from numeric.machine.operands import Call
+from numeric.machine.kernels import OUTER_PRODUCT
+from numeric.machine.operands import KernelCall
 from numeric.machine.revealing import revealed
 from numeric.machine.summation_order import Order
 from symbolic.vocabulary import CallError
@@ -69,23 +70,23 @@ class KernelService:
     contexts: tuple[Context, Context]
     """What is switched on while a layer runs as it is, and while anything else does."""
     device: str
-    facts: dict[Call, KernelFacts] = field(default_factory=dict)
+    facts: dict[KernelCall, KernelFacts] = field(default_factory=dict)
     """By call, all that were met."""
     kept: KeptOrders = field(default_factory=KeptOrders)
 
-    def known(self, call: Call) -> KernelFacts:
+    def known(self, call: KernelCall) -> KernelFacts:
         """What is known of a call; the machine is asked if it is met for the first time. Raises UnsupportedNumerics."""
         facts = self.facts.get(call)
         if facts is None:
             facts = self.facts[call] = self._asked(call)
         return facts
 
-    def bench(self, call: Call) -> Bench:
+    def bench(self, call: KernelCall) -> Bench:
         """The call, ready to be asked."""
-        kernel = kernels()[call.kernel]
+        kernel = kernel_table.kernels()[call.kernel]
         return Bench(kernel, call, self.storage, self.device, self.contexts[not kernel.layer or kernel.patched])
 
-    def _asked(self, call: Call) -> KernelFacts:
+    def _asked(self, call: KernelCall) -> KernelFacts:
         if call.kernel == OUTER_PRODUCT:
             return self._asked_of_outer(call)
         if not call.askable:
@@ -107,7 +108,7 @@ class KernelService:
             truncates = questions.truncates(bench, asked, accumulation)
         return KernelFacts(accumulation, truncates, questions.product_flushes(bench, asked, accumulation), whole, apart, order)
 
-    def _asked_of_outer(self, call: Call) -> KernelFacts:
+    def _asked_of_outer(self, call: KernelCall) -> KernelFacts:
         if not call.askable:
             return KernelFacts(self.storage)
         running, asked = self.contexts[1], self.operands or self.storage

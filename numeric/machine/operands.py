@@ -1,7 +1,7 @@
 """How the operands of a product lie in memory: what a library may choose its kernel by, and what a probe has to lay out again.
 
 A product's code, and with it the order of its sums, can depend on the strides of its operands (a transposed weight, a slice of a longer row), on
-where they begin (vector loads want aligned addresses), on the batch and on the number of threads. A ``Call`` is all of that.
+where they begin (vector loads want aligned addresses), on the batch and on the number of threads. A ``KernelCall`` is all of that.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-LINE = 64
+CACHE_LINE = 64
 """Bytes of a cache line: a tensor's place in memory counts modulo this, and torch allocates at its multiples."""
 
 
@@ -25,17 +25,17 @@ class Operand:
     strides: tuple[int, ...]
     """In elements; 0 where there is one entry, and along an axis that was expanded."""
     offset: int = 0
-    """Bytes from the last multiple of ``LINE`` to the first entry."""
+    """Bytes from the last multiple of ``CACHE_LINE`` to the first entry."""
 
     @classmethod
     def of(cls, x: Tensor) -> "Operand":
         """How a tensor lies."""
         strides = tuple(0 if size == 1 else stride for size, stride in zip(x.shape, x.stride(), strict=True))
-        return cls(str(x.dtype).removeprefix("torch."), tuple(x.shape), strides, x.data_ptr() % LINE)
+        return cls(str(x.dtype).removeprefix("torch."), tuple(x.shape), strides, x.data_ptr() % CACHE_LINE)
 
     @classmethod
     def usual(cls, dtype: torch.dtype, *shape: int) -> "Operand":
-        """One that torch has just made: one row after the other, from a multiple of ``LINE`` on."""
+        """One that torch has just made: one row after the other, from a multiple of ``CACHE_LINE`` on."""
         strides = tuple(0 if size == 1 else prod(shape[axis + 1 :]) for axis, size in enumerate(shape))
         return cls(str(dtype).removeprefix("torch."), shape, strides)
 
@@ -65,8 +65,8 @@ class Operand:
         if values.numel() == 0:
             return torch.empty(self.shape, dtype=dtype, device=device)
         span = 1 + sum(stride * (size - 1) for stride, size in zip(self.strides, self.shape, strict=True))
-        base = torch.empty(span + 2 * LINE // dtype.itemsize, dtype=dtype, device=device)
-        start = (self.offset - base.data_ptr()) % LINE
+        base = torch.empty(span + 2 * CACHE_LINE // dtype.itemsize, dtype=dtype, device=device)
+        start = (self.offset - base.data_ptr()) % CACHE_LINE
         assert start % dtype.itemsize == 0
         lying = torch.as_strided(base, values.shape, self.strides, start // dtype.itemsize)
         lying.copy_(values)
@@ -74,7 +74,7 @@ class Operand:
 
 
 @dataclass(frozen=True, order=True)
-class Call:
+class KernelCall:
     """A kernel with its operands: what an error model belongs to."""
 
     kernel: str
@@ -88,7 +88,7 @@ class Call:
     threads: int = 1
 
     @classmethod
-    def of(cls, kernel: str, X: Tensor, y: Tensor, bias: Tensor | None = None) -> "Call":
+    def of(cls, kernel: str, X: Tensor, y: Tensor, bias: Tensor | None = None) -> "KernelCall":
         """A call that was met.  X: (cases, p, k) or (p, k); y: (cases, k, 1) or (k, 1); bias: (p, 1) or (cases, p, 1)."""
         if X.dim() == 3 and y.dim() == 3 and len(X) != len(y):
             X, y = (t.expand(max(len(X), len(y)), -1, -1) for t in (X, y))

@@ -13,12 +13,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from numeric.formats import Context, Format, Mode, torch_dtype
-from numeric.machine import kernel_service, questions
+from numeric.machine import kernels as kernel_table
+from numeric.machine import questions
 from numeric.machine.bench import usual_call
 from numeric.machine.error_model import FP64, ErrorModel, opmath_of
 from numeric.machine.kernel_service import KernelFacts, KernelService, ShortenedOperands, UnsupportedNumerics
 from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
 
 Shapes = Sequence[tuple[int, int]]
@@ -85,12 +86,12 @@ def probe(  # the shapes are ``asked_shapes``, each under its name
             f"on {device} fp64, in which radii are computed, flushes subnormal numbers, so a radius could come out too small; "
             "switch it off (torch.set_flush_denormal(False))."
         )
-    known = kernel_service.kernels()
+    known = kernel_table.kernels()
     others = [shape for shape in shapes if shape not in first] or shapes
     used_at = {DENSE: shapes, PATCHED_WEIGHT: first, BARE[DENSE]: bare, BARE[PATCHED_PASS]: bare}
     used_at[BARE[PATCHED_WEIGHT]] = tuple(shape for shape in bare if shape in first)
 
-    def calls(names: Iterable[str], matrix: Format, vector: Format) -> list[Call]:
+    def calls(names: Iterable[str], matrix: Format, vector: Format) -> list[KernelCall]:
         asked = [(known[name], shape) for name in names for shape in (used_at.get(name, others) if known[name].layer else first)]
         return list(dict.fromkeys(usual_call(kernel, *shape, (torch_dtype(matrix), torch_dtype(vector)), batch) for kernel, shape in asked))
 
@@ -113,7 +114,7 @@ def _service(label: str, storage: Format, operands: Format | None, contexts: tup
     return KernelService(label or storage.name, storage, opmath_of(storage), operands, contexts, device)
 
 
-def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[Call]) -> tuple[ErrorModel, list[Answer]]:
+def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[KernelCall]) -> tuple[ErrorModel, list[Answer]]:
     """The error model of a service's kernels, as far as all calls share it, and the answers.  label: what its name says beside the formats."""
     shortening: list[ShortenedOperands] = []
     for call in calls:
@@ -126,7 +127,7 @@ def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[Call]
     service.kept.save()
     facts = {call: service.known(call) for call in calls}
     sums = {call: row for call, row in facts.items() if call.kernel != OUTER_PRODUCT}
-    patched = {name for name, row in kernel_service.kernels().items() if row.patched}
+    patched = {name for name, row in kernel_table.kernels().items() if row.patched}
     model = ErrorModel(
         service.storage,
         min((row.accumulation for row in sums.values()), key=lambda row: row.significand_bits),
@@ -149,11 +150,11 @@ def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[Call]
     return model, _answers(service, model, sums)
 
 
-def _at(call: Call) -> KernelAt:
+def _at(call: KernelCall) -> KernelAt:
     return KernelAt(call.kernel, call.rows, call.columns)
 
 
-def _answers(service: KernelService, n: ErrorModel, sums: Mapping[Call, KernelFacts]) -> list[Answer]:
+def _answers(service: KernelService, n: ErrorModel, sums: Mapping[KernelCall, KernelFacts]) -> list[Answer]:
     """What a model says, in words.  sums: what each call showed that adds up."""
     name, wide = service.label, n.accumulation == n.opmath
     narrow = "a partial sum was rounded to storage" if n.accumulation == n.storage else "what the narrowest accumulator showed"
@@ -188,7 +189,7 @@ def _operand_words(whole: Collection[KernelAt]) -> str:
     return f"yes, to nearest, but taken as they are by: {taken}" if taken else "yes, to nearest"
 
 
-def _rounding_words(n: ErrorModel, sums: Mapping[Call, KernelFacts]) -> str:
+def _rounding_words(n: ErrorModel, sums: Mapping[KernelCall, KernelFacts]) -> str:
     truncating = [call for call, row in sums.items() if row.truncates]
     if truncating:
         return f"cut off by: {_names(truncating)}"
@@ -197,12 +198,12 @@ def _rounding_words(n: ErrorModel, sums: Mapping[Call, KernelFacts]) -> str:
     return f"not asked, since no operands are fine enough, of: {unasked}; taken to be" if unasked else "yes"
 
 
-def _names(calls: Iterable[Call]) -> str:
+def _names(calls: Iterable[KernelCall]) -> str:
     """The kernels' names, each once."""
     return ", ".join(dict.fromkeys(call.kernel for call in calls))
 
 
-def _order_words(sums: Mapping[Call, KernelFacts]) -> str:
+def _order_words(sums: Mapping[KernelCall, KernelFacts]) -> str:
     by_order: dict[str, list[str]] = defaultdict(list)
     for call, row in sums.items():
         if row.order is not None:
@@ -220,7 +221,7 @@ def _bias_words(n: ErrorModel, *, apart: bool) -> str:
     return "yes" if apart else "no"
 
 
-def _batch_words(service: KernelService, layers: Sequence[Call]) -> str:
+def _batch_words(service: KernelService, layers: Sequence[KernelCall]) -> str:
     """Which dense layers give a case other bits alone than among many."""
     different = [f"{call.rows}x{call.columns}" for call in layers if not questions.same_alone(service.bench(call))]
     return "no: " + ", ".join(different) if different else "yes"

@@ -19,12 +19,12 @@ from torch import Tensor
 from numeric.formats import Context, Format, torch_dtype
 from numeric.machine.bench import Bench
 from numeric.machine.kernels import outer_product
-from numeric.machine.operands import Call, Operand
+from numeric.machine.operands import KernelCall, Operand
 
 PLACES = 16
 """How many times a question is asked whose answer hangs on where the numbers stand."""
 
-COLUMNS = 64
+ONE_BY_ONE = 64
 """How many columns are asked about one by one, at least, where there are as many."""
 
 
@@ -53,7 +53,7 @@ def _holds(bench: Bench, q: int) -> bool:
         small, large = torch.randperm(k, generator=generator).tensor_split([max(1, k // 3)])
         fixed = torch.full((k,), 2.0**7, dtype=torch.float64)
         fixed[small] = factor
-        trials = min(max(PLACES, _at_once(bench)), COLUMNS)
+        trials = min(max(PLACES, _at_once(bench)), ONE_BY_ONE)
         places = torch.stack([torch.cat([_some(small, 1, generator), _some(large, 2, generator)]) for _ in range(trials)])
         patterns = torch.zeros((trials, k), dtype=torch.float64).scatter_(-1, places, values.expand(places.shape))
         if any(bool((results != factor * rest).any()) for results in _results(bench, patterns, fixed)):
@@ -94,7 +94,7 @@ def truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
         return False
     step, generator = 2 * accumulation.unit_roundoff * unit, torch.Generator().manual_seed(k * 1013 + bench.rows)
     values = torch.tensor((unit, 1.5 * step, -unit), dtype=torch.float64)
-    places = torch.stack([_some(torch.arange(k), 3, generator) for _ in range(min(max(PLACES, _at_once(bench)), COLUMNS))])
+    places = torch.stack([_some(torch.arange(k), 3, generator) for _ in range(min(max(PLACES, _at_once(bench)), ONE_BY_ONE))])
     patterns = torch.zeros((len(places), k), dtype=torch.float64).scatter_(-1, places, values.expand(places.shape))
     return any(bool((results < 1.5 * step).any()) for results in _results(bench, patterns, torch.ones(k, dtype=torch.float64)))
 
@@ -106,7 +106,7 @@ def _exact_in_each_column(bench: Bench, left: float, right: float, *, nearest: f
     """
     k, expected = bench.columns, left * right if nearest is None else nearest
     own, common = (left, right) if bench.asks_by_row else (right, left)
-    columns = torch.linspace(0, k - 1, min(k, max(_at_once(bench), COLUMNS)), dtype=torch.float64).round().long().unique()
+    columns = torch.linspace(0, k - 1, min(k, max(_at_once(bench), ONE_BY_ONE)), dtype=torch.float64).round().long().unique()
     patterns = torch.zeros((len(columns), k), dtype=torch.float64)
     patterns[torch.arange(len(columns)), columns] = own
     fixed = torch.full((k,), common, dtype=torch.float64)
@@ -125,13 +125,13 @@ def _keeps(bench: Bench, number: float) -> bool:
     return _exact_in_each_column(bench, number, 1.0) and _exact_in_each_column(bench, 1.0, number)
 
 
-def outer_takes_whole(call: Call, storage: Format, operands: Format, running: Context, device: str) -> bool:
+def outer_takes_whole(call: KernelCall, storage: Format, operands: Format, running: Context, device: str) -> bool:
     """The same of the batched product of a column and a row."""
     last = 1.0 + 2 * storage.unit_roundoff
     return storage.significand_bits > operands.significand_bits and _outer_agrees([(last, 1.0), (1.0, last)], call, running, device)
 
 
-def _outer_agrees(factors: Sequence[tuple[float, float]], call: Call, running: Context, device: str) -> bool:
+def _outer_agrees(factors: Sequence[tuple[float, float]], call: KernelCall, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row is exact.  factors: what all entries of the one and of the other are."""
     for left, right in factors:
         column, row = (operand.laid_out(torch.tensor(x, dtype=torch.float64), device) for operand, x in ((call.matrix, left), (call.vector, right)))
@@ -168,7 +168,7 @@ def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> boo
     return not all(_exact_in_each_column(bench, left, right) for left, right in questions)
 
 
-def outer_flushes(call: Call, storage: Format, operands: Format, running: Context, device: str) -> bool:
+def outer_flushes(call: KernelCall, storage: Format, operands: Format, running: Context, device: str) -> bool:
     """Whether the batched product of a column and a row, one product an entry, loses a subnormal operand or result."""
     eta = max(storage.smallest_subnormal, operands.smallest_subnormal)
     return not _outer_agrees([(3 * eta, 1.0), (1.0, 3 * eta), (storage.smallest_normal, 0.25), (8.0, eta)], call, running, device)
@@ -178,7 +178,7 @@ def elementwise_flushes(storage: Format, device: str, running: Context = nullcon
     """Whether a sum, a difference, a product or a quotient loses a subnormal operand or result."""
     eta, normal = storage.smallest_subnormal, storage.smallest_normal
     numbers = (3 * eta, eta, normal, 4.0, 1.0, normal / 2, 8 * normal, 0.0625)
-    x, y, z, a, b, c, d, e = (torch.full((COLUMNS,), v, dtype=torch.float64).to(device, torch_dtype(storage)) for v in numbers)
+    x, y, z, a, b, c, d, e = (torch.full((ONE_BY_ONE,), v, dtype=torch.float64).to(device, torch_dtype(storage)) for v in numbers)
     with running():
         computed = [x + y, x - y, z - y, z / a, x / b, z / c, d * e]
     expected = [4 * eta, 2 * eta, normal - eta, normal / 4, 3 * eta, 2.0, normal / 2]

@@ -14,8 +14,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from numeric.cells import Cell
+from numeric.machine.kept_orders import cache_folder
 from numeric.search.worst_context import Best, Found
-from numeric.training import cache_folder, save_whole
+from numeric.training import save_whole
 
 STAGES = ("random", "ascent", "evolution")
 

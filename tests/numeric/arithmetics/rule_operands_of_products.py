@@ -12,7 +12,7 @@ import torch
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form
 from numeric.formats import format_named
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from tests.numeric.arithmetics.rule_trials import FP32, TF32, Desk, added, chain, exactly, of
 
 EIGHTH = Fraction(1, 8)
@@ -122,7 +122,7 @@ def products_of_rounded_operands(desk: Desk) -> Iterator[bool]:
     for X, y in ((500.0, 1.0), (1.0, 500.0)):
         fresh = short.having()
         matrix, column = fresh.matrix(X, X), fresh.column(y, y)
-        fresh.rules.product_radius(matrix, column, fresh.held(1000.0, 1000.0), Call.of("asked", matrix.value, column.value))
+        fresh.rules.product_radius(matrix, column, fresh.held(1000.0, 1000.0), KernelCall.of("asked", matrix.value, column.value))
         yield bool(fresh.found.overflow.all())
 
 

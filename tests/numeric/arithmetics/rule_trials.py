@@ -19,7 +19,7 @@ from numeric.arithmetics import hazards
 from numeric.formats import Format, format_named, round_to, torch_dtype
 from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
-from numeric.machine.operands import Call
+from numeric.machine.operands import KernelCall
 from numeric.machine.summation_order import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
@@ -157,7 +157,7 @@ class Desk:
         if order is not None:
             X = replace(X, numerics=replace(self.numerics, orders={KernelAt("asked", *X.value.shape[-2:]): order}))
         offset = None if bias is None else self.held(bias).expand(1, X.value.shape[-2], 1)
-        radius = self.rules.product_radius(X, y, answer, Call.of("asked", X.value, y.value), bias=offset)
+        radius = self.rules.product_radius(X, y, answer, KernelCall.of("asked", X.value, y.value), bias=offset)
         return _within(answer.double().flatten()[0], truth, radius.flatten()[0])
 
     def foretold(self, result: Any) -> bool:

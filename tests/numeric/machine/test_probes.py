@@ -9,7 +9,7 @@ from torch import Tensor
 
 from numeric.formats import Format, format_named, modes_named
 from numeric.formats.emulation import BlockwiseSums
-from numeric.machine import ProbedMode, UnsupportedNumerics, kernel_service, probe, questions
+from numeric.machine import ProbedMode, UnsupportedNumerics, probe, questions
 from numeric.machine import kernels as kernel_table
 from numeric.machine.bench import usual_bench
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, kernels
@@ -66,7 +66,7 @@ def use(kernel: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(questions, "outer_product", kernel)
     honest_ones = kernels()
     rows = {name: dataclasses.replace(row, run=lambda X, y, b: kernel(X, y), own_matrix=True) for name, row in honest_ones.items()}
-    monkeypatch.setattr(kernel_service, "kernels", lambda: rows)
+    monkeypatch.setattr(kernel_table, "kernels", lambda: rows)
 
 
 def asked(name: str, device: str = "cpu") -> ProbedMode:

@@ -9,7 +9,8 @@ import pytest
 from numeric.blocks import blocks_named
 from numeric.cells.replay import replayed
 from numeric.cells.witness import read_witness
-from numeric.training import cache_folder, trained
+from numeric.machine.kept_orders import cache_folder
+from numeric.training import trained
 from tests.verify.calling import planted, verify
 from verify.commands.adversary import SearchOptions, UnusableWitnessFolder, search_contexts
 from verify.exit_status import FAILED, HELD, INCOMPLETE

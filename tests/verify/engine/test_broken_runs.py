@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from numeric.blocks import blocks_named
+from numeric.machine.kept_orders import cache_folder
 from numeric.scenarios import all_scenarios
 from numeric.sides.variant import VARIANTS
-from numeric.training import cache_folder, trained
+from numeric.training import trained
 from tests.verify.calling import Answer, environment, once, plant, planted, verify
 
 TWO_CELLS = (
