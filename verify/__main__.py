@@ -48,7 +48,7 @@ OF_A_RUN = {
 """What a command that makes a run may take: what the run is to check, and what is done with it."""
 
 FOR_ALL = "profile out device seed jobs cell_seconds run_seconds baseline resume as_json"
-FOR_CELLS = "format scenario variant cases without"
+FOR_CELLS = "format scenario variant cases batch without"
 
 
 def _print_version(wanted: bool) -> None:

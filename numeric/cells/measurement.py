@@ -1,7 +1,7 @@
 """A cell measured: many cases, batch by batch, judged, certified and summed up."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,9 +121,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     witness = None
     first: tuple[Batch, Sides] | None = None
     done = 0
-    while done < cell.cases:
-        drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, BATCH, generator)
-        cases = in_format(cell.block, drawn, cell.probed)
+    for cases in _batches(cell, generator):
         sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
         first = first or (cases, sides)
         judged.append(_strict(judge(sides), sides, cell))
@@ -131,16 +129,29 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
             certificates.extend(_certify_worst(cell, layer, sides, judged[-1]))
         wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
         compared.extend(_compare(layer, sides, judged[-1], min(wanted, cell.cases - done)))
-        worst = worst_case(judged[-1], min(BATCH, cell.cases - done))
+        worst = worst_case(judged[-1], min(len(cases.query), cell.cases - done))
         if worst is not None and (gravest is None or worst[0] > gravest):
             gravest = worst[0]
             witness = make_witness(cell, sides, judged[-1], worst[1], seed, done)
-        done += BATCH
+        done += len(cases.query)
         if progress:
             progress(min(done, cell.cases))
     if first is not None:
         _refuse_a_memory(cell, *first)
     return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
+
+
+def _batches(cell: Cell, generator: torch.Generator) -> Iterator[Batch]:
+    """The cases of a cell in its format, so many at once as kernels are given; the last batch may have more than are wanted.
+
+    As many are drawn at once as a usual batch has, so that what is drawn does not depend on how many are computed at once.
+    """
+    batch = cell.probed.batch
+    at_once = batch * max(1, BATCH // batch)
+    for done in range(0, cell.cases, at_once):
+        drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, at_once, generator)
+        for start in range(0, min(at_once, cell.cases - done), batch):
+            yield in_format(cell.block, drawn if batch == at_once else drawn.part(start, start + batch), cell.probed)
 
 
 def _refuse_a_memory(cell: Cell, cases: Batch, sides: Sides) -> None:

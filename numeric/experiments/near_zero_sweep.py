@@ -22,6 +22,7 @@ from numeric.machine import ProbedMode
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import Batch, Variant, in_format
+from numeric.sides.batch import batch_that_fits
 from numeric.sides.passes import attend
 from numeric.sides.range_limits import range_losses, share_that_fails
 from symbolic import formulas
@@ -68,7 +69,8 @@ class Attended:
         """block: in the format."""
         self.block, self.probed = block, probed
         self._subject = subject
-        self._tokens = subject.model.tokens(SWEPT, torch.Generator().manual_seed(seed))
+        self.cases = min(SWEPT, batch_that_fits(block))
+        self._tokens = subject.model.tokens(self.cases, torch.Generator().manual_seed(seed))
         self._unrounded = copy.deepcopy(subject.model.block).double()
         self._known: dict[int, tuple[Tensor, Tensor]] = {}
         self._operands: dict[int, tuple[Tensor, Tensor]] = {}
@@ -93,7 +95,7 @@ class Attended:
 
     def _prompts(self, exponent: int) -> Batch:
         """CASES cases; the same prompts at every level."""
-        return at_norm(self._subject, *self._tokens, torch.full((SWEPT,), float(exponent), dtype=torch.float64))
+        return at_norm(self._subject, *self._tokens, torch.full((self.cases,), float(exponent), dtype=torch.float64))
 
 
 def sweep(attended: Attended, variant: Variant) -> Sweep:
@@ -120,7 +122,7 @@ def sweep(attended: Attended, variant: Variant) -> Sweep:
 def level_at(attended: Attended, variant: Variant, exponent: int) -> Level:
     """Measure and bound at one distance."""
     probed = attended.probed
-    flags = hazards(SWEPT, probed.device)
+    flags = hazards(attended.cases, probed.device)
     update, layer = probed.update, probed.layer
     z, a = (cast_up(exact(x.unsqueeze(-1), layer, flags), update) for x in attended.at(exponent))
     W = exact(attended.block.first_weight.detach(), update, flags)

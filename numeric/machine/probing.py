@@ -44,6 +44,8 @@ class ProbedMode:
     layer: ErrorModel
     """In which the block's network runs."""
     answers: tuple[Answer, ...]
+    batch: int = BATCH
+    """How many cases a cell hands to a kernel at once, and about which the machine was asked."""
 
     @property
     def adapter(self) -> ErrorModel:
@@ -101,13 +103,13 @@ def probe(  # the shapes are ``asked_shapes``, each under its name
     label = "" if mode.id == mode.activations.name else mode.id
     if mode.uniform:
         model, answers = _model(mode, label, _service(label, mode.update, mode.operands, (layer, patched), device), of_update + of_layers)
-        return ProbedMode(mode, model, model, tuple(answers))
+        return ProbedMode(mode, model, model, tuple(answers), batch)
     if mode.operands is not None:  # a factored patch is applied by products under the same context
         of_layers += calls((INNER_PRODUCT, OUTER_PRODUCT), mode.update, mode.update)
     of_its_own = f"{mode.id}: update"
     update, some = _model(mode, of_its_own, _service(of_its_own, mode.update, None, (own, own), device), of_update)
     layers, more = _model(mode, label, _service(label, mode.activations, mode.operands, (layer, patched), device), of_layers)
-    return ProbedMode(mode, update, layers, (*some, *more))
+    return ProbedMode(mode, update, layers, (*some, *more), batch)
 
 
 def _service(label: str, storage: Format, operands: Format | None, contexts: tuple[Context, Context], device: str) -> KernelService:

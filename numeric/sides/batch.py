@@ -9,7 +9,10 @@ from torch import Tensor
 
 from numeric.architecture import ContextualBlock
 from numeric.formats import round_to, torch_dtype
-from numeric.machine import ProbedMode
+from numeric.machine import BATCH, ProbedMode
+
+LARGEST_PATCH = 2**28
+"""Bytes that the patched weights of all cases of a batch may take in float64, in which they are bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,10 @@ class Batch:
     """C∖Y: (cases, n, width), or None for the empty context (Y = C)."""
     query: Tensor
     """x: (cases, width)."""
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Some of the cases, in memory of their own, as torch would have made them."""
+        return Batch(*(None if x is None else x[start:stop].clone() for x in (self.context, self.kept, self.query)))  # type: ignore[arg-type]
 
 
 Attend = Callable[[ContextualBlock, Batch, ProbedMode], Tensor]
@@ -45,6 +52,13 @@ def block_in_format(block: ContextualBlock, probed: ProbedMode) -> ContextualBlo
             if weight.dim() > 1:
                 weight.copy_(round_to(weight, probed.mode.weights))
     return block
+
+
+def batch_that_fits(block: ContextualBlock) -> int:
+    """How many cases are computed at once, unless a run asks for another number: ``BATCH``, fewer where their patched weights would not fit."""
+    entries = max(layer.weight.numel() for layer in block.first_linears)
+    fits = max(1, LARGEST_PATCH // (8 * entries))
+    return min(BATCH, 2 ** (fits.bit_length() - 1))
 
 
 def seed_of(seed: int, *names: str) -> int:

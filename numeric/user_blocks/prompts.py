@@ -24,6 +24,7 @@ from numeric.machine import ProbedMode, probe, use_one_thread
 from numeric.rules import assumes_a_library, probe_elementary
 from numeric.scenarios import scenarios_named
 from numeric.sides import Variant, block_in_format
+from numeric.sides.batch import batch_that_fits
 from numeric.sides.certificate import Enclosure, ExactLayer, agreement
 from numeric.sides.variant import OWN
 from numeric.user_blocks.admission import own_block
@@ -174,10 +175,10 @@ def _as_a_run_computes() -> Iterator[None]:
 
 def _probed(known: ProbeCache, own: OwnBlock, mode: Mode) -> ProbedMode:
     """The error models of a mode for this block's shapes."""
-    shapes = asked_shapes([own.model.block])
-    key = (mode.id, *shapes.values())
+    shapes, batch = asked_shapes([own.model.block]), batch_that_fits(own.model.block)
+    key = (mode.id, batch, *shapes.values())
     if key not in known.probed:
-        known.probed[key] = probe(mode, **shapes, device=DEVICE)
+        known.probed[key] = probe(mode, **shapes, device=DEVICE, batch=batch)
     widths = tuple(sorted({rows for rows, _ in shapes["shapes"]}))
     if assumes_a_library(own.model.block.network) and (mode.activations, widths) not in known.libraries:
         probe_elementary(mode.activations, DEVICE, widths=widths)  # refuses a library that errs by more than is assumed

@@ -85,6 +85,7 @@ class CellRecord(Row):
     scenario: str
     device: str
     cases: int
+    batch: int | None = Field(default=None, description="Cases that were computed at once, on which the kernels that a library chooses may depend.")
     verdict: Verdict
     reason: str | None = Field(default=None, description="In words: why not HOLDS, or what was refused.")
     error: Spread | None = Field(default=None, description="Measured: |left - right| at the first dense layer, infinity norm.")

@@ -44,9 +44,9 @@ def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certif
     return CellFound(cell_rows.cell_record(cell, measurement, time.perf_counter() - started), cell_rows.cases_table(measurement), witness, factor)
 
 
-def probe_mode(mode: Mode, shapes: AskedShapes, device: str, left_out: Sequence[Refinement]) -> ProbedMode:
+def probe_mode(mode: Mode, shapes: AskedShapes, device: str, batch: int, left_out: Sequence[Refinement]) -> ProbedMode:
     """Ask the machine about a mode."""
-    return probe(mode, **shapes, device=device).without(left_out)
+    return probe(mode, **shapes, device=device, batch=batch).without(left_out)
 
 
 def sweep_near_zero(subject: Subject, probed: ProbedMode, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:

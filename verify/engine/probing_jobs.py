@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from numeric.architecture import ContextualBlock, asked_shapes
-from numeric.machine import ProbedMode, UnsupportedNumerics
+from numeric.machine import BATCH, ProbedMode, UnsupportedNumerics
 from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
 from numeric.machine.probing import Answer
 from numeric.machine.refinements import TITLES
 from numeric.rules import assumes_a_library, probe_elementary
+from numeric.sides.batch import batch_that_fits
 from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_mode
 from verify.engine.processes import OutOfTime, Workers
@@ -40,10 +41,11 @@ class Probing:
         self._blocks, self._step = blocks, step
         self._shapes, self._device, self._left_out = asked_shapes(blocks), plan.request.device, plan.without
         self._modes = plan.modes if blocks else ()
+        self._batch = plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
         self._pool, self._asks = pool, pool.uses_processes and not busy
         if self._asks:
             for index, mode in enumerate(self._modes):
-                self._pool.submit(index, probe_mode, mode, self._shapes, self._device, self._left_out)
+                self._pool.submit(index, probe_mode, mode, self._shapes, self._device, self._batch, self._left_out)
 
     def results(self) -> ProbedMachine:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
@@ -82,7 +84,7 @@ class Probing:
             if self._pool.over:
                 return
             try:
-                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._device, self._left_out)
+                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._device, self._batch, self._left_out)
             except UnsupportedNumerics as error:
                 outcome = error
             yield index, outcome

@@ -24,6 +24,15 @@ class Request:
     scenario: Annotated[list[str] | None, Option(help="Only this scenario; may be repeated.")] = None
     variant: Annotated[list[str] | None, Option(help="Only this evaluation order; may be repeated.")] = None
     cases: Annotated[int | None, Option(min=1, max=2**30, help="Cases in each cell, instead of the profile's.")] = None
+    batch: Annotated[
+        int | None,
+        Option(
+            min=1,
+            max=2**16,
+            help="Cases that a cell computes at once; 1 is what a served model computes. [default: 512, fewer for wide layers]",
+            show_default=False,
+        ),
+    ] = None
     without: Annotated[list[str] | None, Option(help="Bounds without this refinement, to compare; may be repeated.")] = None
     profile: Annotated[str, Option(help="How much to measure: quick, standard or exhaustive.")] = "standard"
     device: Device = "auto"
@@ -41,8 +50,9 @@ class Request:
         for option in ("block", "format", "variant", "scenario", "without"):
             for name in getattr(self, option) or ():
                 words += [f"--{option}", name]
-        if self.cases is not None:
-            words += ["--cases", str(self.cases)]
+        for option, number in (("--cases", self.cases), ("--batch", self.batch)):
+            if number is not None:
+                words += [option, str(number)]
         for option, seconds in (("--cell-seconds", self.cell_seconds), ("--run-seconds", self.run_seconds)):
             if seconds is not None:
                 words += [option, f"{seconds:g}"]

@@ -44,6 +44,7 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
         format=cell.probed.mode.id,
         device=cell.probed.device,
         cases=len(judged.verdict),
+        batch=cell.probed.batch,
         verdict=measurement.verdict,
         reason=_reason(measurement, reasons, own=cell.variant.id == OWN),
         counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
