@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock, asked_shapes
-from numeric.cells.witness import Witness
+from numeric.cells.witness import Witness, operand_of
 from numeric.formats import modes_named
 from numeric.machine import probe, refinements_named
 from numeric.sides import Batch, in_format, judge, measure_sides, variants_named
@@ -21,16 +21,22 @@ from symbolic.vocabulary import CallError
 
 
 class _Recorded(nn.Module):
-    """A contextual layer that computes nothing: the query holds A(C,x), A(C∖Y,x) and what the patched pass found for it, side by side."""
+    """A contextual layer that computes nothing: the query holds A(C,x), A(C∖Y,x) and what the patched pass found for it, side by side.
 
-    def __init__(self, width: int) -> None:
+    What it hands out lies in memory as it did: a product of a slice may run by another kernel than one of a tensor of its own.
+    """
+
+    def __init__(self, width: int, inputs: dict[str, list[int]]) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.inputs = width, inputs
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
-        which = 0 if context is not None else 2
-        # A copy: a product of a slice may run by another kernel than one of a tensor of its own.
-        return query[..., which * self.width : (which + 1) * self.width].clone(memory_format=torch.contiguous_format)
+        return self.handed_out(query, 0, "left") if context is not None else self.handed_out(query, 2, "right")
+
+    def handed_out(self, query: Tensor, which: int, side: str) -> Tensor:
+        """One of the three, as the inputs of a side lay."""
+        values = query[..., which * self.width : (which + 1) * self.width]
+        return operand_of(values, tuple(values.shape), self.inputs[side]).laid_out(values, values.device.type)
 
 
 class _Beside(nn.Module):
@@ -87,13 +93,15 @@ def replayed(witness: Witness, device: str = "cpu") -> Replayed:
         raise NotReplayable(f"{facts.cell}: only the file it came from knows that update; run `verify check` on it again.")
     (mode,), (variant,) = modes_named([facts.format]), variants_named([facts.cell.variant])
     z, a = tensors["z"], tensors["a"]
-    again, d = tensors.get("again", a), len(a)
+    again = tensors.get("again", a)
     block = _block(witness).to(device)
-    probed = probe(mode, **asked_shapes([block]), device=device).without(refinements_named(facts.without))
+    probed = probe(mode, **asked_shapes([block]), device=device, batch=facts.batch).without(refinements_named(facts.without))
     # A network of first layers alone has its output where they have their own, so both are judged alike.
     query = torch.cat([z, a, again]).expand(facts.batch, -1).contiguous()
     cases = in_format(block, Batch(query.unsqueeze(1), None, query), probed)
-    sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: drawn.query[..., d : 2 * d].contiguous())
+    recorded = block.contextual
+    assert isinstance(recorded, _Recorded)
+    sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: recorded.handed_out(drawn.query, 1, "right"))
     place, judged = facts.place, judge(sides)
     left, right = (side.first_layer.value[place].cpu() for side in (sides.left, sides.right))
     certificate = None
@@ -121,9 +129,13 @@ def _block(witness: Witness) -> ContextualBlock:
     W, b = witness.tensors["W"], witness.tensors["b"]
     network = _Beside(W.shape[1], witness.facts.layers).to(W.dtype)
     network.requires_grad_(False)
-    block = ContextualBlock(_Recorded(W.shape[1]), network, [str(place) for place in range(len(network.rows))], input_width=3 * W.shape[1])
-    for layer, rows, offsets in zip(block.first_linears, W.split(network.rows), b.split(network.rows), strict=True):
-        layer.weight.copy_(rows)
+    block = ContextualBlock(
+        _Recorded(W.shape[1], witness.facts.inputs), network, [str(place) for place in range(len(network.rows))], input_width=3 * W.shape[1]
+    )
+    block.batches = False  # it is asked for the whole batch, and hands out each case's vector from that
+    parts = zip(block.first_linears, W.split(network.rows), b.split(network.rows), witness.facts.layers, strict=True)
+    for layer, rows, offsets, facts in parts:
+        layer.weight = nn.Parameter(operand_of(rows, tuple(rows.shape), facts["weight"]).laid_out(rows, "cpu"), requires_grad=False)
         if layer.bias is not None:
             layer.bias.copy_(offsets)
     return block

@@ -5,14 +5,15 @@ Tensors: ``W`` (m, d), ``b`` (m), ``z`` = A(C,x) (d), ``a`` = A(C∖Y,x) (d) and
 computed; ``bound`` (m) and ``moved`` (m) in float64; ``output_left``, ``output_right``, ``output_bound`` (d_out) float64.
 Metadata: one JSON object under ``witness``, and under ``sha256`` a checksum of it and of every tensor.
 
-A kernel may round a case otherwise alone than among many, so the size of the batch and the case's place in it are kept.
+A kernel may round a case otherwise alone than among many, or where its operands lie otherwise in memory, so the size of the batch, the case's
+place in it, and the strides and the alignment of weights and of the layers' inputs are kept.
 """
 
 import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from torch import Tensor
 
 from numeric.cells.cell import Cell
 from numeric.formats import torch_dtype
+from numeric.machine.operands import CACHE_LINE, Operand
 from numeric.sides import Judged, Sides
 from symbolic.vocabulary import CallError, CellId, Verdict
 
-WITNESS_SCHEMA = 1
+WITNESS_SCHEMA = 2
 
 TENSORS = ("W", "b", "z", "a", "left", "right", "bound", "moved", "output_left", "output_right", "output_bound")
 
@@ -38,6 +40,10 @@ DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 LARGEST_BATCH = 2**16
 """Cases of a batch that a replay fills with copies."""
+
+
+LARGEST_SPAN = 2**28
+"""Entries between the first and the last of a tensor that a replay lays out."""
 
 
 class DamagedWitness(CallError):
@@ -52,7 +58,9 @@ class Facts:
     format: str
     device: str
     layers: list[dict[str, Any]]
-    """``rows`` and ``bias`` of each first layer."""
+    """``rows`` and ``bias`` of each first layer, and how its ``weight`` lies: its strides, and its distance from a cache line in bytes."""
+    inputs: dict[str, list[int]]
+    """How what they read lies on the ``left`` and on the ``right`` side, (cases, d), likewise."""
     at_output: bool
     """Whether its claim is of the block's output alone."""
     without: list[str]
@@ -137,7 +145,8 @@ def make_witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int
         cell=cell.id,
         format=cell.probed.mode.id,
         device=cell.probed.device,
-        layers=[{"rows": layer.out_features, "bias": layer.bias is not None} for layer in cell.block.first_linears],
+        layers=[{"rows": layer.out_features, "bias": layer.bias is not None, "weight": _lies(layer.weight)} for layer in cell.block.first_linears],
+        inputs={"left": _lies(sides.z), "right": _lies(sides.again)},
         at_output=cell.block.parallel,
         without=sorted(cell.probed.left_out),
         seed=seed,
@@ -149,6 +158,16 @@ def make_witness(cell: Cell, sides: Sides, judged: Judged, place: int, seed: int
         versions={"python": platform.python_version(), "torch": torch.__version__, "icl-verify": version("icl-verify")},
     )
     return Witness(tensors, facts)
+
+
+def _lies(x: Tensor) -> list[int]:
+    operand = Operand.of(x)
+    return [*operand.strides, operand.offset]
+
+
+def operand_of(x: Tensor, shape: tuple[int, ...], lies: list[int]) -> Operand:
+    """A tensor of a dtype and a shape that lies as another one did.  x: for its dtype; lies: strides and offset."""
+    return replace(Operand.usual(x.dtype, *shape), strides=tuple(lies[:-1]), offset=lies[-1])
 
 
 def read_witness(path: Path) -> Witness:
@@ -199,11 +218,29 @@ def _fits(tensors: dict[str, Tensor], facts: dict[str, Any]) -> bool:
         and isinstance(facts["without"], list)
         and all(isinstance(name, str) for name in facts["without"])
         and 0 <= facts["place"] < facts["batch"] <= LARGEST_BATCH
+        and _lie(tensors, facts, layers)
     )
 
 
 def _is_layer(layer: object) -> bool:
     return isinstance(layer, dict) and _is_whole(layer.get("rows")) and layer["rows"] > 0 and isinstance(layer.get("bias"), bool)
+
+
+def _lie(tensors: dict[str, Tensor], facts: dict[str, Any], layers: list[dict[str, Any]]) -> bool:
+    """Whether weights and inputs can lie in memory as the facts say."""
+    d, inputs = len(tensors["z"]), facts["inputs"]
+    if not isinstance(inputs, dict) or set(inputs) != {"left", "right"}:
+        return False
+    asked = [(tensors["W"], (layer["rows"], d), layer.get("weight")) for layer in layers]
+    asked += [(tensors["z"], (facts["batch"], d), inputs[side]) for side in ("left", "right")]
+    return all(_can_lie(*each) for each in asked)
+
+
+def _can_lie(x: Tensor, shape: tuple[int, int], lies: object) -> bool:
+    if not isinstance(lies, list) or len(lies) != 3 or not all(_is_whole(number) and 0 <= number <= LARGEST_SPAN for number in lies):
+        return False
+    operand = operand_of(x, shape, lies)
+    return lies[-1] < CACHE_LINE and lies[-1] % x.element_size() == 0 and not operand.overlaps and operand.span <= LARGEST_SPAN
 
 
 def _is_whole(number: object) -> bool:

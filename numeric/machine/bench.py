@@ -112,7 +112,8 @@ def usual_call(kernel: ProductKernel, rows: int, columns: int, dtypes: tuple[tor
     (of_matrix, of_vector), threads = dtypes, torch.get_num_threads()
     if kernel.name == OUTER_PRODUCT:
         return KernelCall(kernel.name, Operand.usual(of_matrix, batch, rows, 1), Operand.usual(of_vector, batch, 1, columns), None, threads)
-    rows = 1 if kernel.name == INNER_PRODUCT else rows
+    if kernel.name == INNER_PRODUCT:  # of a column's transpose, as in aᵀa
+        return KernelCall(kernel.name, Operand.usual(of_matrix, batch, columns, 1).turned, Operand.usual(of_vector, batch, columns, 1), None, threads)
     matrix = Operand.usual(of_matrix, batch, rows, columns) if kernel.own_matrix else Operand.usual(of_matrix, rows, columns)
     bias = None if not kernel.bias else Operand.usual(of_matrix, batch, rows) if kernel.own_bias else Operand.usual(of_matrix, rows)
     return KernelCall(kernel.name, matrix, Operand.usual(of_vector, batch, columns, 1), bias, threads)

@@ -4,7 +4,7 @@ A product's code, and with it the order of its sums, can depend on the strides o
 where they begin (vector loads want aligned addresses), on the batch and on the number of threads. A ``KernelCall`` is all of that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
@@ -23,36 +23,44 @@ class Operand:
     """Of torch, e.g. ``float32``."""
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-    """In elements; 0 where there is one entry, and along an axis that was expanded."""
+    """In elements; 0 along an axis that was expanded. A library may choose by the stride of an axis with one entry, too."""
     offset: int = 0
     """Bytes from the last multiple of ``CACHE_LINE`` to the first entry."""
 
     @classmethod
     def of(cls, x: Tensor) -> "Operand":
         """How a tensor lies."""
-        strides = tuple(0 if size == 1 else stride for size, stride in zip(x.shape, x.stride(), strict=True))
-        return cls(str(x.dtype).removeprefix("torch."), tuple(x.shape), strides, x.data_ptr() % CACHE_LINE)
+        return cls(str(x.dtype).removeprefix("torch."), tuple(x.shape), x.stride(), x.data_ptr() % CACHE_LINE)
 
     @classmethod
     def usual(cls, dtype: torch.dtype, *shape: int) -> "Operand":
         """One that torch has just made: one row after the other, from a multiple of ``CACHE_LINE`` on."""
-        strides = tuple(0 if size == 1 else prod(shape[axis + 1 :]) for axis, size in enumerate(shape))
-        return cls(str(dtype).removeprefix("torch."), shape, strides)
+        return cls(str(dtype).removeprefix("torch."), shape, tuple(prod(shape[axis + 1 :]) for axis in range(len(shape))))
+
+    @property
+    def turned(self) -> "Operand":
+        """Its transpose, as a view."""
+        return replace(self, shape=(*self.shape[:-2], *self.shape[:-3:-1]), strides=(*self.strides[:-2], *self.strides[:-3:-1]))
 
     @cached_property
     def free(self) -> tuple[bool, ...]:
         """By axis, whether its entries can differ: there are several, and they were not expanded from one."""
-        return tuple(stride != 0 for stride in self.strides)
+        return tuple(stride != 0 and size > 1 for stride, size in zip(self.strides, self.shape, strict=True))
 
     @cached_property
     def overlaps(self) -> bool:
         """Whether two entries may share a place in memory, other than by expansion."""
         reach = 0
-        for stride, size in sorted((abs(stride), size) for stride, size in zip(self.strides, self.shape, strict=True) if stride != 0):
+        for stride, size in sorted((stride, size) for stride, size in zip(self.strides, self.shape, strict=True) if stride != 0 and size > 1):
             if stride <= reach:
                 return True
             reach += stride * (size - 1)
         return False
+
+    @cached_property
+    def span(self) -> int:
+        """Entries of memory from its first to its last one."""
+        return 1 + sum(stride * (size - 1) for stride, size in zip(self.strides, self.shape, strict=True))
 
     def laid_out(self, values: Tensor, device: str) -> Tensor:
         """A tensor that lies so, with these numbers.  values: what broadcasts to the shape; of an expanded axis the first entries are taken."""
@@ -64,8 +72,7 @@ class Operand:
                 values = values.narrow(axis, 0, 1)
         if values.numel() == 0:
             return torch.empty(self.shape, dtype=dtype, device=device)
-        span = 1 + sum(stride * (size - 1) for stride, size in zip(self.strides, self.shape, strict=True))
-        base = torch.empty(span + 2 * CACHE_LINE // dtype.itemsize, dtype=dtype, device=device)
+        base = torch.empty(self.span + 2 * CACHE_LINE // dtype.itemsize, dtype=dtype, device=device)
         start = (self.offset - base.data_ptr()) % CACHE_LINE
         assert start % dtype.itemsize == 0
         lying = torch.as_strided(base, values.shape, self.strides, start // dtype.itemsize)
@@ -115,5 +122,5 @@ class KernelCall:
     def askable(self) -> bool:
         """Whether operands that lie so can hold any numbers: no axis that is summed over was expanded, and no two entries share a place."""
         operands = [x for x in (self.matrix, self.vector, self.bias) if x is not None]
-        summed = (self.matrix.strides[-1], self.vector.strides[-2]) if self.matrix.shape[-1] > 1 else ()
-        return not any(x.overlaps for x in operands) and all(summed)
+        summed = self.matrix.shape[-1] == 1 or (self.matrix.free[-1] and self.vector.free[-2])
+        return summed and not any(x.overlaps for x in operands)

@@ -19,7 +19,7 @@ from torch import Tensor
 from numeric.formats import Context, Format, torch_dtype
 from numeric.machine.bench import Bench
 from numeric.machine.kernels import outer_product
-from numeric.machine.operands import KernelCall, Operand
+from numeric.machine.operands import KernelCall
 
 PLACES = 16
 """How many times a question is asked whose answer hangs on where the numbers stand."""
@@ -204,5 +204,5 @@ def same_alone(bench: Bench) -> bool:
     x = torch.randn((bench.by_case, bench.columns), generator=generator, dtype=torch.float64)
     b = torch.randn(bench.rows, generator=generator, dtype=torch.float64)
     vector = bench.call.vector
-    by_itself = replace(bench, call=replace(bench.call, vector=Operand(vector.dtype, (1, *vector.shape[1:]), (0, *vector.strides[1:]), vector.offset)))
+    by_itself = replace(bench, call=replace(bench.call, vector=replace(vector, shape=(1, *vector.shape[1:]))))
     return torch.equal(bench.run(W, x, b)[:some], torch.cat([by_itself.run(W, x[case : case + 1], b) for case in range(some)]))

@@ -187,5 +187,6 @@ def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tens
 def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
     """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
     v, a = factors
-    added = formulas.factored_update(v, a, inputs.to(v.dtype).mT)
+    # A column as the rule has it, strides and all: a library may choose its kernel by the stride of an axis with one entry.
+    added = formulas.factored_update(v, a, inputs.to(v.dtype).squeeze(0).unsqueeze(-1))
     return (output.to(v.dtype).mT + added).mT.to(output.dtype)

@@ -138,7 +138,9 @@ def test_a_missing_bias_update_is_seen(blocks: dict[str, TrainedBlock], machine:
 def test_a_model_that_claims_too_good_an_accumulator_is_violated(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     """fp32 under the error model of an accumulator in fp64 that rounds nothing to speak of."""
     honest = machine["fp32"]
-    boast = dataclasses.replace(honest, **{part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp64")) for part in ("update", "layer")})
+    boast = dataclasses.replace(
+        honest, **{part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp64"), service=None) for part in ("update", "layer")}
+    )
     assert measured(blocks["attention"], boast).verdict is Verdict.VIOLATED
 
 
@@ -148,7 +150,7 @@ def test_a_model_that_claims_fp32_where_storage_rounds_partial_sums_is_violated(
 ) -> None:
     """A product that was summed in bf16, under the error model of fp32; the order, which tells the truth, is taken away with it."""
     honest = machine[name]
-    changes = {part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp32"), orders={}) for part in ("update", "layer")}
+    changes = {part: dataclasses.replace(getattr(honest, part), accumulation=format_named("fp32"), orders={}, service=None) for part in ("update", "layer")}
     found = measured(blocks["attention"], dataclasses.replace(honest, **changes))
     assert found.verdict is Verdict.VIOLATED
     assert found.contradicted, "each side's own error shows what the difference of two rounded alike may hide"

@@ -113,13 +113,13 @@ def honest(name: str) -> ErrorModel:
 
 def in_other_formats(numerics: ErrorModel, **changes: int) -> ErrorModel:
     """The same error model, of formats with these fields."""
-    return replace(numerics, **{part: replace(getattr(numerics, part), **changes) for part in ("storage", "accumulation", "opmath")})
+    return replace(numerics, service=None, **{part: replace(getattr(numerics, part), **changes) for part in ("storage", "accumulation", "opmath")})
 
 
 def halved(numerics: ErrorModel) -> ErrorModel:
     """The planted liar: an error model with half of every roundoff, and so of every ulp and of every underflow."""
     parts = {part: getattr(numerics, part) for part in ("storage", "accumulation", "opmath")}
-    return replace(numerics, **{part: replace(row, significand_bits=row.significand_bits + 1) for part, row in parts.items()})
+    return replace(numerics, service=None, **{part: replace(row, significand_bits=row.significand_bits + 1) for part, row in parts.items()})
 
 
 def asked(
