@@ -1,8 +1,8 @@
 """Orders of summation that an earlier run revealed, kept in the machine's cache as guesses.
 
 To reveal an order takes many products, to confirm one takes few. What is kept here is never believed: a bound uses an order only after this
-process has seen the kernel add in it. The file's name has a digest of the library, its settings, the processor and this package's sources of
-probing, so that another machine or another version begins anew.
+process has seen the kernel add in it. The file's name has a digest of the library, its settings and the processor, so that another machine
+begins anew.
 """
 
 import hashlib
@@ -11,7 +11,8 @@ import os
 import platform
 import tempfile
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -36,11 +37,19 @@ def cache_folder() -> Path:
 
 def machine_digest() -> str:
     """Of all that can choose a kernel, but for what a ``KernelCall`` holds."""
-    settings = sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS))
-    parts = [torch.__config__.show(), torch.backends.cpu.get_cpu_capability(), platform.processor(), platform.machine(), _processor(), *settings]
+    return _digest(torch.__config__.show(), *_settings())
+
+
+def _settings() -> tuple[str, ...]:
+    return tuple(sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(SETTINGS)))
+
+
+@cache
+def _digest(*told: str) -> str:
+    parts = [torch.__version__, torch.backends.cpu.get_cpu_capability(), platform.processor(), platform.machine(), _processor(), *told]
     if torch.cuda.is_available():
         parts.append(torch.cuda.get_device_name())
-    return hashlib.sha256("\0".join([torch.__version__, *parts]).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -51,51 +60,58 @@ def _processor() -> str:
     return next((line for line in place.read_text(errors="replace").splitlines() if line.startswith("model name")), "")
 
 
+_READ: dict[Path, dict[str, list[int]]] = {}
+"""What each file held when this process first read it, and what this process has found since."""
+
+
 @dataclass(slots=True)
 class KeptOrders:
     """The file, read when the first guess is wanted."""
 
-    known: dict[str, list[int] | None] | None = None
-    """By label and call: the program, with "which strands are stored" before it, or None where no order was found."""
     changed: bool = False
-    path: Path | None = field(default=None, compare=False)
+    """Whether there is something to write."""
 
     def guess(self, label: str, call: KernelCall) -> Order | None:
         """What an earlier run found, or None."""
-        program = self._known().get(_key(label, call))
+        program = _known(_place()).get(_key(label, call))
         return None if program is None else _order(program)
 
     def keep(self, label: str, call: KernelCall, order: Order | None) -> None:
         """Remember what was found, until ``save``."""
         if order is None:
             return
-        program = _program(order)
-        if self._known().get(_key(label, call)) != program:
-            self._known()[_key(label, call)] = program
+        program, known = _program(order), _known(_place())
+        if known.get(_key(label, call)) != program:
+            known[_key(label, call)] = program
             self.changed = True
 
     def save(self) -> None:
         """Write what is new, whole or not at all; what others wrote meanwhile stays. A folder that cannot be written is a warning."""
-        if not self.changed or self.path is None:
+        if not self.changed:
             return
-        whole = {**_read(self.path), **self._known()}
+        path = _place()
+        whole = {**_read(path), **_known(path)}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, prefix=".kernels-", delete=False) as file:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".kernels-", delete=False) as file:
                 json.dump(whole, file, separators=(",", ":"))
-            Path(file.name).replace(self.path)
+            Path(file.name).replace(path)
         except OSError as error:
-            warnings.warn(f"what was found of the machine's kernels could not be kept in {self.path}: {error}.", OrdersNotKept, stacklevel=2)
+            warnings.warn(f"what was found of the machine's kernels could not be kept in {path}: {error}.", OrdersNotKept, stacklevel=2)
         self.changed = False
 
-    def _known(self) -> dict[str, list[int] | None]:
-        if self.known is None:
-            self.path = cache_folder() / f"kernels-{machine_digest()}.json"
-            self.known = _read(self.path)
-        return self.known
+
+def _place() -> Path:
+    return cache_folder() / f"kernels-{machine_digest()}.json"
 
 
-def _read(path: Path) -> dict[str, list[int] | None]:
+def _known(path: Path) -> dict[str, list[int]]:
+    if path not in _READ:
+        _READ[path] = _read(path)
+    return _READ[path]
+
+
+def _read(path: Path) -> dict[str, list[int]]:
     """What a file holds; nothing where there is none, or one that is none of ours: it holds guesses only."""
     try:
         content = json.loads(path.read_text())
@@ -107,7 +123,7 @@ def _read(path: Path) -> dict[str, list[int] | None]:
 
 
 def _key(label: str, call: KernelCall) -> str:
-    return f"{label}|{call}"
+    return hashlib.sha256(f"{label}|{call}".encode()).hexdigest()[:24]
 
 
 def _program(order: Order) -> list[int]:

@@ -4,6 +4,7 @@ A model belongs to one call: kernel, dtypes, shapes, strides, alignment, batch a
 that it was handed. Orders of summation are kept between runs (``kept_orders.py``), but as guesses: every process confirms one before it uses it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from numeric.formats import Context, Format
@@ -79,7 +80,20 @@ class KernelService:
         facts = self.facts.get(call)
         if facts is None:
             facts = self.facts[call] = self._asked(call)
+            self.kept.save()
         return facts
+
+    def ask(self, calls: Iterable[KernelCall]) -> None:
+        """Ask about many calls, and keep what was found once. Raises ShortenedOperands with every kernel that is so."""
+        shortening: list[ShortenedOperands] = []
+        for call in calls:
+            try:
+                self.facts[call] = self.facts.get(call) or self._asked(call)
+            except ShortenedOperands as error:
+                shortening.append(error)
+        self.kept.save()
+        if shortening:
+            raise ShortenedOperands(shortening[0].where, tuple(dict.fromkeys(name for error in shortening for name in error.kernels)))
 
     def bench(self, call: KernelCall) -> Bench:
         """The call, ready to be asked."""

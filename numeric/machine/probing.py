@@ -17,7 +17,7 @@ from numeric.machine import kernels as kernel_table
 from numeric.machine import questions
 from numeric.machine.bench import usual_call
 from numeric.machine.error_model import FP64, ErrorModel, opmath_of
-from numeric.machine.kernel_service import KernelFacts, KernelService, ShortenedOperands, UnsupportedNumerics
+from numeric.machine.kernel_service import KernelFacts, KernelService, UnsupportedNumerics
 from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
 from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
@@ -118,15 +118,7 @@ def _service(label: str, storage: Format, operands: Format | None, contexts: tup
 
 def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[KernelCall]) -> tuple[ErrorModel, list[Answer]]:
     """The error model of a service's kernels, as far as all calls share it, and the answers.  label: what its name says beside the formats."""
-    shortening: list[ShortenedOperands] = []
-    for call in calls:
-        try:
-            service.known(call)
-        except ShortenedOperands as error:
-            shortening.append(error)
-    if shortening:
-        raise ShortenedOperands(shortening[0].where, tuple(dict.fromkeys(name for error in shortening for name in error.kernels)))
-    service.kept.save()
+    service.ask(calls)
     facts = {call: service.known(call) for call in calls}
     sums = {call: row for call, row in facts.items() if call.kernel != OUTER_PRODUCT}
     patched = {name for name, row in kernel_table.kernels().items() if row.patched}

@@ -13,7 +13,7 @@ from torch import Tensor
 from numeric.arithmetics import exact, hazards
 from numeric.arithmetics.value_and_radius import product_radius
 from numeric.formats import format_named, modes_named, torch_dtype
-from numeric.machine import ErrorModel, UnsupportedNumerics, probe, questions
+from numeric.machine import ErrorModel, UnsupportedNumerics, kept_orders, probe, questions
 from numeric.machine.bench import usual_bench
 from numeric.machine.kept_orders import KeptOrders, OrdersNotKept, cache_folder, machine_digest
 from numeric.machine.kernels import DENSE, PRODUCT, SHARED_PRODUCT, ProductKernel
@@ -189,8 +189,9 @@ def test_a_kept_order_saves_the_asking(monkeypatch: pytest.MonkeyPatch, cache: P
     ids=range(12),
 )
 def test_a_damaged_file_is_no_file(content: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.mkdir()
-    every = content.replace('"a"', f'"fp32|{KernelCall.of(PRODUCT, torch.zeros(512, 8, K), torch.zeros(512, K, 1))}"')
+    planted(in_order(lambda X, y: FORWARD), "fp32", monkeypatch)
+    every = content.replace('"a"', f'"{sorted(kept(cache))[0]}"')
+    kept_orders._READ.clear()
     (cache / f"kernels-{machine_digest()}.json").write_text(every)
     n = planted(in_order(lambda X, y: FORWARD), "fp32", monkeypatch)
     assert leaves(order_at(n, torch.zeros(512, 8, K), torch.zeros(512, K, 1))) == FORWARD
@@ -215,6 +216,7 @@ def test_programs_come_back_from_the_file_as_they_were(cache: Path) -> None:
         writer = KeptOrders()
         writer.keep("fp32", call, order)
         writer.save()
+        kept_orders._READ.clear()
         assert KeptOrders().guess("fp32", call) == order
         assert KeptOrders().guess("bf16", call) is None
     assert cache_folder() == cache
