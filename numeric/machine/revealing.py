@@ -29,7 +29,9 @@ DEPTH = 48
 """How deep strands may be nested in strands: no library's are, and a kernel that looks so is not asked further."""
 
 PATTERNS = 64
-"""How many vectors a row is confirmed with, at least; where there are more terms than this, each of which rounds, a quarter of it."""
+"""How many vectors a row is confirmed with, at least; where there are more terms than this, each of which rounds, ``FEWER``."""
+
+FEWER = 4
 
 ROWS = 4
 """How many rows an order is confirmed on, one after the other."""
@@ -168,7 +170,7 @@ def _confirmed_on_a_row(bench: Bench, order: Order, operands: Format | None, gen
         sign = 1.0 - 2.0 * torch.randint(0, 2, shape, generator=generator)
         return significand * sign * torch.exp2(torch.randint(*spread, shape, generator=generator).double())
 
-    x, y = short(k), short(max(bench.by_case, PATTERNS if k <= PATTERNS else PATTERNS // 4), k)
+    x, y = short(k), short(max(bench.by_case, PATTERNS if k <= PATTERNS else FEWER), k)
     shuffled = torch.randperm(k, generator=generator)
     pairs = k // 2
     left, right = shuffled[:pairs], shuffled[pairs : 2 * pairs]
