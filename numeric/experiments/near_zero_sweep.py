@@ -133,7 +133,7 @@ def level_at(attended: Attended, variant: Variant, exponent: int) -> Level:
     target = W.value.double() @ (z.value.double() - a.value.double())
     effect = target.abs().amax((-2, -1))
     error = torch.nan_to_num((product.value.double() - target).abs(), nan=math.inf, posinf=math.inf).amax((-2, -1)) / effect
-    refused = flags.underflow | (flags.overflow & torch.isinf(error)) | (a.value == 0).all(-2).squeeze(-1)
+    refused = flags.underflow | flags.overflowed(torch.isfinite(error)) | (a.value == 0).all(-2).squeeze(-1)
     bound = torch.where(refused, math.inf, product.entry_radius.amax((-2, -1)) / effect)
     worst, median, largest_bound, share = (float(x) for x in (error.max(), error.median(), bound.max(), refused.double().mean()))
     return Level(exponent, worst, median, largest_bound, share, not worst <= share_that_fails(probed))

@@ -147,7 +147,7 @@ def _central_moments(x: WithRadius) -> Moments:
     error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * summed + n * (n + 7) * unit, 6)
     # Nothing on the way is larger: a deviation multiplied by n, or a square, which is at most that of 2X.
     peak = outward(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
-    foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
+    foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath, hides=True)
     return Moments(deviation, outward(mean.abs() + slack, 1), e, above, below, error)
 
 
@@ -168,7 +168,7 @@ def _raw_moments(x: WithRadius) -> Moments:
     above, below = _squares(size, size)
     zero = torch.zeros_like(above)
     error = outward(gamma(n + 1, v) * above + 2 * n * underflow_unit(x, flushed_below(x, ROOT)), 3)
-    foretell_overflow(x.hazards, outward(above + error, 1), x.numerics.opmath)
+    foretell_overflow(x.hazards, outward(above + error, 1), x.numerics.opmath, hides=True)
     return Moments(size, zero, zero, above, below, error)
 
 
