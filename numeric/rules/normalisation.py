@@ -36,6 +36,8 @@ M + n(μ̂-μ)², included; each term meets fewer than 2n + 7 roundings, the sum
 multiplied by D^-½ first: |ẑ_i - z_i| ≤ D^-½(|d_i|Ψ + e(1+Ψ) + γ_3(|x_i| + |μ| + e)(1+Ψ)), and γ_3 once more for the product with w and the sum with b.
 *Inherited.* The root of D is 1-Lipschitz in the root mean square of d, which moves by q = (Σr²/n)^½ at most, centring being a projection;
 |z_i(x) - z_i(x̂)| ≤ (r_i + mean r + |z_i|q)/max(D^½ - q, ε^½), without the mean of r for RMSNorm.
+*Range.* Σd², n|d_i| or δ²n_a n_b may pass Ω: D^-½ is then 0, and so is the result, or it is NaN; such a case is refused, whatever came out. If ε is not a
+normal number of the format of computation, D may be 0 there: the result is then infinite or NaN, and foretold.
 *Always* |z_i| ≤ √(n-1), and √n for RMSNorm, so |ŷ_i - y_i| ≤ |ŷ_i| + |w_i|√(n-1) + |b_i|: that is the bound where the variance is lost.
 """
 
@@ -206,9 +208,8 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
     q = torch.minimum(sqrt_above(outward((radius * radius).sum(-2, keepdim=True) / n, 2 * n)), radius.amax(-2, keepdim=True))
     lowest = torch.maximum(down(deviate - q), sqrt_below(torch.full_like(q, eps)))
     x.hazards.underflow |= ~(lowest > 0).reshape(-1) & torch.isfinite(size).all(-2).reshape(-1)
-    inherited = torch.where(
-        (radius > 0).any(-2, keepdim=True), outward(w * outward(outward(radius + shift + normal * q, 3) / lowest.clamp_min(0.0), 1), 1), 0.0
-    )
+    moved = outward(outward(radius + shift + normal * q, 3) / lowest.clamp_min(0.0), 1)
+    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(w * moved, 1), 0.0)
 
     # Where the variance is lost the kernel's own is still ε, if its format holds ε; if not, it may divide by 0, and what comes of it is not finite.
     floor = sqrt_below(torch.full_like(q, eps if eps >= x.numerics.opmath.smallest_normal else 0.0))

@@ -74,15 +74,8 @@ def columns(draw: st.DrawFn, storage: Format, width: int) -> Tensor:
     """CASES columns: each of a magnitude of its own, anywhere in the range or near one of its ends; entries alike, apart, few, or nearly equal."""
     generator = torch.Generator().manual_seed(draw(seeds))
     p, lowest, highest = storage.significand_bits, storage.min_exponent - storage.significand_bits + 1, storage.max_exponent
-    ends = [
-        (lowest, lowest + p + 2),
-        (highest - 3, highest),
-        (lowest // 2 - 6, lowest // 2 + 6),
-        (highest // 2 - 6, highest // 2 + 6),
-        (lowest, highest),
-        (-3, 3),
-    ]
-    low, high = draw(st.sampled_from(ends))
+    roots = [(end // 2 - 6, end // 2 + 6) for end in (lowest, highest)]
+    low, high = draw(st.sampled_from([(lowest, lowest + p + 2), (highest - 3, highest), *roots, (lowest, highest), (-3, 3)]))
     spread = draw(st.sampled_from([0, 3, 2 * p, highest - lowest]))
     made = []
     for _ in range(CASES):
