@@ -43,7 +43,7 @@ def by_loops(of: LinearMap, sigma: Tensor, case: int, row: int) -> Fraction:
 
 @pytest.mark.parametrize("parts", ["i", "s", "o", "oo", "so", "soo", "is", "io", "iso"])
 def test_a_deviation_is_the_root_of_the_sum_of_squares(parts: str) -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=10, deadline=None)
     @given(st.integers(0, 2**32 - 1), st.integers(-480, 480), st.integers(-480, 480))
     def holds(seed: int, power: int, scale: int) -> None:
         of = drawn(seed, parts, power)

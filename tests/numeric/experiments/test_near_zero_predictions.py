@@ -27,7 +27,7 @@ from tests.numeric.rules.drawn_columns import carefully, seeds
 
 ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
 FORMULA, SCALED = variants_named(["formula", "scaled"])
-EXAMPLES, SOAKED = 1, 60
+EXAMPLES, SOAKED = 1, 30
 BOLD = 1
 """Powers of two by which a prediction may lie below the measured radius."""
 AT_ANY_DISTANCE = {"ΔW underflows", "an entry of WΔA is rounded to a subnormal operand", "an entry of WΔA overflows as an operand", "WΔA is not finite"}

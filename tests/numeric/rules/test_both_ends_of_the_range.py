@@ -25,7 +25,7 @@ from tests.numeric.rules.drawn_columns import carefully, honest, in_other_format
 MODULES = ["relu", "gelu", "gelu-tanh", "silu", "softmax", "layer-norm", "rms-norm"]
 NORMS = ["layer-norm", "rms-norm"]
 MODES = ["fp64", "fp32", "bf16", "fp16", "fp32-ftz"]
-CASES, EXAMPLES, SOAKED = 24, 6, 400
+CASES, EXAMPLES, SOAKED = 24, 4, 400
 REFERENCE = mpmath.mpf(2) ** -280
 """More than what a few dozen operations of 300 bits lose, relative to their largest number: it is added to the error, and never to the radius."""
 
@@ -223,7 +223,7 @@ def test_an_epsilon_that_the_format_does_not_hold_is_no_floor(norm: type[nn.Laye
 
 
 @pytest.mark.parametrize("mode", ["fp32"])
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", MODULES[1:])  # relu rounds nothing
 def test_a_radius_of_nothing_is_noticed(name: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted negative of the comparison: every radius a 2^30th."""
     real = WithRadius.entry_radius.fget  # type: ignore[attr-defined]

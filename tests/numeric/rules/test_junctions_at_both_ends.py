@@ -16,7 +16,7 @@ from numeric.rules import rule_for
 from tests.numeric.formats.drawn_operands import NAMES
 from tests.numeric.rules.drawn_columns import carefully, honest, numbers, seeds
 
-WIDTH, CASES, EXAMPLES = 3, 16, 15
+WIDTH, CASES, EXAMPLES = 3, 16, 10
 
 
 @st.composite

@@ -26,7 +26,7 @@ from tests.numeric.rules.drawn_columns import carefully, numbers, seeds
 
 SHAPES = ((5, 3), (1, 1), (4, 8))
 """(m, d) of the layers."""
-CASES, EXAMPLES, NOTICED, SOAKED = 24, 6, 12, 400
+CASES, EXAMPLES, NOTICED, SOAKED = 24, 3, 12, 400
 ON_A_CPU = [mode.id for mode in MODES if "cpu" in mode.runs_on]
 
 
