@@ -9,6 +9,9 @@ n operations float64 gives x̂ ≥ x(1 - γ_n) - n·2^-1075 (Higham, §3.1, Lemm
 hence x ≤ x̂(1 + 2n·2^-53) + n·2^-1074. Between two neighbours among the float64 numbers lie at least x̂·2^-53 and at least
 2^-1074, so the 3n-th number above x̂ is not below x. ``outward`` takes it, with n at least the number of operations since
 the last ``outward``: nonnegative floats are ordered as their bits are, so that is one exact addition of integers.
+
+What a product loses to underflow must not grow afterwards: between a product and a multiplication by more than 1, or a division by less, stands an
+``outward`` of its own.
 """
 
 from collections.abc import Callable, Hashable, Iterable

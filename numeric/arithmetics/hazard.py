@@ -1,4 +1,14 @@
-"""What can go wrong in the cases of a batch: a case in which something did, or could, is not judged."""
+"""What can go wrong in the cases of a batch: a case in which something did, or could, is not judged.
+
+**An overflow leaves a trace, or it hides.** Of ∞ and a finite number a sum is ∞; a product is ∞, or NaN with 0; a quotient of ∞ is ∞; of two of them each
+is ∞ or NaN. So what overflows in a sum, a product, a matrix product or the argument of x·G(x) comes out as a result that is not finite, and a
+case whose results are all finite is judged. An overflow hides where the machine divides by it, x/∞ = 0, or takes a function of it that is finite. There
+are these places:
+
+    x / s               s is a scalar on the way, and marked as not finite where it comes out (``not_finite``)
+    1/√(M/n + ε)        M, the sum of squares of a normalisation, is seen by nobody outside the kernel: ``hides``
+    e^{-t}, tanh, erf   0, ±1, ±1: the limits are what these rules allow for (``numeric/rules/activations.py``, ``normalisation.py``)
+"""
 
 from dataclasses import dataclass
 
@@ -20,13 +30,25 @@ class Hazards:
     """(cases,) bool: a vector or a scalar on the way came out infinite or NaN. A later step can hide it: x/∞ = 0."""
     undecided: Tensor
     """(cases,) bool: which entries are the largest cannot be told, so neither which experts are chosen."""
+    hidden: Tensor
+    """(cases,) bool: a magnitude inside a kernel could pass Ω and leave a finite result, such as x/√∞ = 0."""
+
+    def overflowed(self, finite: Tensor) -> Tensor:
+        """(cases,) bool: an overflow was foretold, and it was met or could hide.  finite: (cases,) bool, whether all results are."""
+        return self.hidden | (self.overflow & (self.not_finite | ~finite))
 
 
 def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
     """No hazards yet, for that many cases."""
-    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(4)))
+    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(5)))
 
 
-def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format) -> None:
-    """Mark the cases in which a magnitude could round to infinity.  largest: (cases, 1, 1) or (1, 1, 1)."""
-    hazards.overflow |= ~(largest < storage.largest).reshape(-1)
+def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format, *, hides: bool = False) -> None:
+    """Mark the cases in which a magnitude could round to infinity.
+
+    largest: (cases, 1, 1) or (1, 1, 1); hides: whether a finite result could come of it.
+    """
+    passes = ~(largest < storage.largest).reshape(-1)
+    hazards.overflow |= passes
+    if hides:
+        hazards.hidden |= passes

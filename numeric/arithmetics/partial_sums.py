@@ -9,7 +9,9 @@ patched weight fl(W + fl(v aᵀ/s)) is an (m, d) matrix a case, but it is close 
 whose partial sums against y cost O(m) numbers a step: Σ_{j≤t} X_ij y_j = (S y)_i,t + Σ_k col_k,i (row_k·y)_t. With c the
 number of float64 operations in one s_t,
 
-    |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + c·2^-1074 + (slack |y|)_i.
+    |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + c·2^-1074 (1 + Σ_k|col_k,i|) + (slack |y|)_i,
+
+for what a product row_k,j y_j loses to underflow is multiplied by col_k,i afterwards.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,7 +88,8 @@ def partial_sums(terms: Terms, order: Order, *, exact_products: bool) -> Partial
     sums, nodes = _summed(terms, order, torch.abs, exact_products=exact_products)
     # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``outward``.
     operations = (2 + 4 * len(terms.form.outers)) * (terms.y.shape[-2] + 2)
-    doubt = outward(terms.absolute * (operations * 2.0**-52) + operations * 2.0**-1074, 3) + terms.form.slack.apply(terms.y.abs())
+    lost = sum((col.abs() for col, _ in terms.form.outers), start=torch.ones_like(terms.absolute[..., :1, :])) * (operations * 2.0**-1074)
+    doubt = outward(terms.absolute * (operations * 2.0**-52) + lost, 3 + len(terms.form.outers)) + terms.form.slack.apply(terms.y.abs())
     return PartialSums(*(outward(part + nodes * doubt, nodes + 3) for part in sums))
 
 

@@ -84,14 +84,33 @@ class LinearMap:
         """√Σ_j (map)_ij² σ_j².  sigma: (cases, n, 1) or (n, 1), nonnegative. Returns (cases, p, 1)."""
         if self.identity is not None and not self.shared and not self.outers:
             return self.identity.abs() * sigma
-        if not self.shared and len(self.outers) == 1:
+        if self.identity is None and not self.shared and len(self.outers) == 1:
             col, row = self.outers[0]
             return col.abs() * root_sum_squares(row.mT * sigma)
+        if self.identity is None and not self.shared and not self.outers:
+            return torch.zeros((1, 1, 1), dtype=torch.float64, device=sigma.device)
         # Numbers near 1 are squared, whatever the range of the format.
-        unit = power_of_two_above(sigma.amax((-2, -1), keepdim=True))
-        weights = (sigma / unit).square()
+        unit, (size, near_one) = power_of_two_above(sigma.amax((-2, -1), keepdim=True)), self._near_one()
+        return near_one._root_of_squares((sigma / unit).square()) * unit * size
+
+    def _near_one(self) -> "tuple[Tensor, LinearMap]":
+        """A power of two a case, and the map divided by it, with numbers of size 1 at most in each part.  Returns (cases or 1, 1, 1) and the map."""
+        units = [power_of_two_above(matrix.abs().amax()) for _, matrix in self.shared]
+        shared = [(scale * unit, matrix / unit) for unit, (scale, matrix) in zip(units, self.shared, strict=True)]
         outers = [_balanced(col, row) for col, row in self.outers]
-        total = torch.zeros((1, 1, 1), dtype=torch.float64, device=sigma.device)
+        sizes = [scale.abs() for scale, _ in shared] + [col.abs().amax((-2, -1), keepdim=True) for col, _ in outers]
+        sizes += [] if self.identity is None else [self.identity.abs()]
+        largest = sizes[0]
+        for other in sizes[1:]:
+            largest = torch.maximum(largest, other)
+        size = power_of_two_above(largest)
+        identity = None if self.identity is None else self.identity / size
+        return size, LinearMap(identity, tuple((scale / size, matrix) for scale, matrix in shared), tuple((col / size, row) for col, row in outers))
+
+    def _root_of_squares(self, weights: Tensor) -> Tensor:
+        """√Σ_j (map)_ij² weights_j.  weights: (cases, n, 1) or (n, 1). Returns (cases, p, 1)."""
+        outers = self.outers
+        total = torch.zeros((1, 1, 1), dtype=torch.float64, device=weights.device)
         for scale, matrix in self.shared:
             total = total + scale.square() * _times(matrix.square(), weights)
             total = total + sum(2 * scale * col * _times(matrix, row.mT * weights) for col, row in outers)
@@ -101,7 +120,7 @@ class LinearMap:
             total = total + sum(2 * col * other * ((row * across) @ weights) for other, across in outers[:index])
         if self.identity is not None:
             total = total + weights * self.identity * (self.identity + 2 * self._diagonal())
-        return total.clamp_min(0).sqrt() * unit
+        return total.clamp_min(0).sqrt()
 
     def _diagonal(self) -> Tensor:
         """Of what stands beside the identity.  Returns (cases, n, 1)."""

@@ -72,6 +72,8 @@ class WithVariance:
     """Whether it is a row: the column stands for its transpose."""
     known: Tensor | None = field(default=None, repr=False)
     """κ, of a dense layer's output: (cases, p, 1)."""
+    rounded_to: Format | None = None
+    """The format of all its entries, where a case's own matrix was stored in it: a product that rounds its operands to that format leaves it as it is."""
 
     @property
     def mT(self) -> "WithVariance":
@@ -108,7 +110,7 @@ class WithVariance:
         terms = tuple(replace(term, follows=term.follows.scaled(1.0 / first), right=term.row / second) for term in self.terms)
         sensitive = tuple(SourceTerm(term.source, outer_map(col, term.follows.divided(-by)), row) for term in other.terms for col, row in near.outers)
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(by, _lost(n)))
-        return replace(self, near=near, terms=(*terms, *sensitive), roundings=self.roundings.divided(by).plus(own))
+        return replace(self, near=near, terms=(*terms, *sensitive), roundings=self.roundings.divided(by).plus(own), rounded_to=None)
 
     @property
     def held(self) -> Tensor:
@@ -129,7 +131,7 @@ class WithVariance:
     def _operand(self, n: ErrorModel) -> "WithVariance":
         """As a product of that arithmetic reads it: rounded to the operands' format, the same each time."""
         assert self.known is None, "an error that is known is carried no further than the layer's output"
-        if n.operands is None:
+        if n.operands is None or n.operands == self.rounded_to:
             return self
         if self.value is None:
             return replace(self, roundings=self.roundings.plus(Roundings(((UNIFORM * n.operands.unit_roundoff, self.near),))))
@@ -221,7 +223,8 @@ def stored(x: WithVariance, target: Format, numerics: ErrorModel) -> WithVarianc
     u = UNIFORM * target.unit_roundoff
     if x.value is None:
         lost = torch.full((1, 1, 1), UNIFORM * target.half_subnormal, dtype=torch.float64, device=_device(x))
-        return replace(in_arithmetic(x, numerics), roundings=x.roundings.plus(Roundings(((u, x.near),), lost, absorbing(x.near, target))))
+        own = Roundings(((u, x.near),), lost, absorbing(x.near, target))
+        return replace(in_arithmetic(x, numerics), roundings=x.roundings.plus(own), rounded_to=target)
     value = x.value.to(dtype) if target.native else round_to(x.value, target)
     return column(value, numerics, x.given, x.terms, u * first_place(value.double()).clamp_min(target.smallest_normal))
 

@@ -1,10 +1,19 @@
 """How near to A(x) = 0 the update can be computed: predicted from range limits, and measured.
 
-The *measured radius* of a format and variant is the first power of two, going down in ‖a‖, at which the product ΔW·a as
-the machine computes it misses WΔA by more than a tenth, ‖·‖∞, or is not finite, in one of the cases; in fp8, where storing
+The *measured radius* of a format and variant is the largest power of two of ‖a‖ at which, and at every smaller one, in one of the cases the
+product ΔW·a as the machine computes it misses fl(WΔA) by more than a tenth, ‖·‖∞, or is not finite; in fp8, where storing
 ΔW loses as much wherever a is, by more than four roundoffs (``share_that_fails``). (The product, not
-the pre-activation: there the rounding of a large bias would hide what becomes of the update.) The *predicted radius* is
-the first at which the format's range limits alone (``range_limits.py``) allow that, for operands of the same sizes.
+the pre-activation: there the rounding of a large bias would hide what becomes of the update. fl(WΔA), not WΔA: where that cancels, its own rounding
+would be taken for a's nearness to zero. A case in which it is 0 has an update of 0, and misses nothing.) The *predicted radius* is the same of what
+the format's range limits alone (``range_limits.py``) allow, for operands of the same sizes. Both are 1 where it is so at every distance. Where W is tiny
+entries of ΔW are lost far from zero, and not near it: that is no part of either.
+
+**How near they come.** The prediction adds up the most that each limit can take, so it errs upwards: it says that judging stops where it does, or before.
+Downwards it errs by one power at most, where roundings bring a case over the tenth that range limits leave below it. Upwards it errs by
+
+- ½log₂(2d) + 1 where ‖a‖² underflows: each of d squares could lose η/2, but roundings to nearest cancel, and a sum by fused products rounds what it adds
+  to a number that is larger;
+- p powers more where the probe found that a kernel may flush, and at this shape and batch it does not: λ = 2^(p-1) η.
 """
 
 import copy
@@ -18,6 +27,7 @@ from numeric.architecture import ContextualBlock
 from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
 from numeric.cells import Subject
+from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.scenarios.near_zero import at_norm
@@ -48,7 +58,7 @@ class Level:
     """Share of cases that were refused."""
 
     fails: bool
-    """Whether a case erred by more than the share that counts as a failure."""
+    """Whether the product missed fl(WΔA) by more than the share that counts as a failure, in one of the cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +94,12 @@ class Attended:
         return self._known[exponent]
 
     def operands(self, exponent: int) -> tuple[Tensor, Tensor]:
-        """v = W(ẑ - â) (CASES, m) of the machine's own operands, and e = a/ρ (CASES, d), at ρ = 2^exponent; float64, of the measurement's prompts."""
+        """v = fl(W(ẑ - â)) (CASES, m), and e = a/ρ (CASES, d), at ρ = 2^exponent, unrounded; float64, of the measurement's prompts."""
         if exponent not in self._operands:
-            z, a = (attended.double() for attended in self.at(exponent))
+            z, a = self.at(exponent)
             with torch.no_grad():
                 unrounded = self._unrounded.contextual(None, self._prompts(exponent).query)
-            v = formulas.context_vector(z, a) @ self.block.first_weight.double().mT
-            self._operands[exponent] = v, unrounded.to(z.device) * 2.0**-exponent
+            self._operands[exponent] = effect_of(self.block.first_weight, z, a, self.probed), unrounded.to(z.device) * 2.0**-exponent
         return self._operands[exponent]
 
     def _prompts(self, exponent: int) -> Batch:
@@ -98,25 +107,35 @@ class Attended:
         return at_norm(self._subject, *self._tokens, torch.full((self.cases,), float(exponent), dtype=torch.float64))
 
 
+def effect_of(weight: Tensor, z: Tensor, a: Tensor, probed: ProbedMode) -> Tensor:
+    """fl(W(ẑ - â)), as the update is computed.  z, a: (cases, d). Returns (cases, m) float64."""
+    dtype = torch_dtype(probed.update.storage)
+    with torch.no_grad(), probed.update.running():
+        v = weight.detach().to(dtype) @ formulas.context_vector(z.to(dtype).unsqueeze(-1), a.to(dtype).unsqueeze(-1))
+    return v.squeeze(-1).double()
+
+
 def sweep(attended: Attended, variant: Variant) -> Sweep:
-    """Measure at evenly spaced distances, then halve the interval in which the first failure lies."""
-    lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
-    coarse = sorted({round(x) for x in torch.linspace(0, lowest, SWEPT_LEVELS).tolist()}, reverse=True)
+    """Measure at evenly spaced distances, then halve the interval below the last one at which no case fails."""
+    coarse = sorted({round(x) for x in torch.linspace(0, lowest_exponent(attended.probed), SWEPT_LEVELS).tolist()})
     levels = {e: level_at(attended, variant, e) for e in coarse}
-    first_held = next((e for e in coarse if not levels[e].fails), None)
-    first_failed = None if first_held is None else next((e for e in coarse if e < first_held and levels[e].fails), None)
-    if first_held is not None and first_failed is not None:
-        held = min(e for e in coarse if e > first_failed)
-        while held - first_failed > 1:
-            middle = (held + first_failed) // 2
-            levels[middle] = level_at(attended, variant, middle)
-            if levels[middle].fails:
-                first_failed = middle
-            else:
-                held = middle
-    radius = math.nan if first_failed is None else 2.0**first_failed
+    held = next((e for e in coarse if not levels[e].fails), 1)
+    failed = max((e for e in coarse if e < held), default=None)
+    while failed is not None and held - failed > 1:
+        middle = (held + failed) // 2
+        levels[middle] = level_at(attended, variant, middle)
+        if levels[middle].fails:
+            failed = middle
+        else:
+            held = middle
+    radius = math.nan if failed is None else 2.0**failed
     predicted, limit = predicted_radius(attended, variant)
     return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
+
+
+def lowest_exponent(probed: ProbedMode) -> int:
+    """Of a distance at which the format holds no a but 0."""
+    return int(math.log2(probed.mode.range.smallest_subnormal)) - 2
 
 
 def level_at(attended: Attended, variant: Variant, exponent: int) -> Level:
@@ -134,11 +153,19 @@ def level_at(attended: Attended, variant: Variant, exponent: int) -> Level:
         product = _through_the_layer(stored(variant.update(W, delta, a), probed.mode.weights, layer), stored(a, probed.mode.activations, layer))
     target = W.value.double() @ (z.value.double() - a.value.double())
     effect = target.abs().amax((-2, -1))
-    error = torch.nan_to_num((product.value.double() - target).abs(), nan=math.inf, posinf=math.inf).amax((-2, -1)) / effect
-    refused = flags.underflow | (flags.overflow & torch.isinf(error)) | (a.value == 0).all(-2).squeeze(-1)
+    computed = effect_of(attended.block.first_weight, *attended.at(exponent), probed).unsqueeze(-1)
+    missed = _relative(product.value.double() - computed, computed.abs().amax((-2, -1)))
+    error = _relative(product.value.double() - target, effect)
+    refused = flags.underflow | flags.overflowed(torch.isfinite(error)) | (a.value == 0).all(-2).squeeze(-1)
     bound = torch.where(refused, math.inf, product.entry_radius.amax((-2, -1)) / effect)
     worst, median, largest_bound, share = (float(x) for x in (error.max(), error.median(), bound.max(), refused.double().mean()))
-    return Level(exponent, worst, median, largest_bound, share, not worst <= share_that_fails(probed))
+    return Level(exponent, worst, median, largest_bound, share, bool((missed > share_that_fails(probed)).any()))
+
+
+def _relative(difference: Tensor, size: Tensor) -> Tensor:
+    """‖difference‖∞ relative to a size; infinite if it is not finite, 0 of what is 0.  difference: (cases, m, 1); size: (cases,)."""
+    apart = torch.nan_to_num(difference.abs(), nan=math.inf, posinf=math.inf).amax((-2, -1))
+    return torch.where(apart == 0, 0.0, torch.where(torch.isinf(apart), math.inf, apart / size))
 
 
 def _through_the_layer(update: WithRadius, a: WithRadius) -> WithRadius:
@@ -151,14 +178,22 @@ def _through_the_layer(update: WithRadius, a: WithRadius) -> WithRadius:
 
 
 def predicted_radius(attended: Attended, variant: Variant) -> tuple[float, str]:
-    """The first power of two, going down, at which a range limit allows a failure; and the name of that limit."""
-    probed, exponent = attended.probed, 0
-    while True:
+    """The largest power of two at which, and at every smaller one, range limits allow a failure; and the name of the gravest of them there."""
+    probed = attended.probed
+    found, by = 0.0, "A(x) is held as zero"
+    for exponent in range(lowest_exponent(probed), 1):
         rho = 2.0**exponent
-        if exponent >= SETTLED:
-            v, e = attended.operands(exponent)
-        losses = {name: float(loss.max()) for name, loss in range_losses(v, e, torch.full_like(v[:, 0], rho), variant, probed).items()}
-        worst = max(losses, key=lambda name: losses[name])
-        if losses[worst] > share_that_fails(probed) or rho == 0.0:
-            return rho, worst
-        exponent -= 1
+        v, e = attended.operands(max(exponent, SETTLED))
+        losses = range_losses(v, _as_held(e, rho, probed), torch.full_like(v[:, 0], rho), variant, probed)
+        if bool((torch.stack([*losses.values()]).sum(0) <= share_that_fails(probed)).all()):
+            break
+        found, by = rho, max(losses, key=lambda name: float(losses[name].max()))
+    return found, by
+
+
+def _as_held(e: Tensor, rho: float, probed: ProbedMode) -> Tensor:
+    """The e of the numbers that a = ρe is rounded to when it is stored; e itself where nothing is left.  e: (cases, d)."""
+    if rho == 0.0:
+        return e
+    held = in_storage((e * rho).to(torch_dtype(probed.mode.activations)), probed.mode.range).double() / rho
+    return torch.where((held != 0).any(-1, keepdim=True) & torch.isfinite(held).all(-1, keepdim=True), held, e)

@@ -89,7 +89,7 @@ def gated(gate: Gate, x: WithRadius, value: Tensor) -> WithRadius:
     inherited = torch.where(radius > 0, outward(slope * radius, 1), 0.0)
     v = x.numerics.opmath.unit_roundoff
     above = gate.above(centre)
-    own = outward(size * (gate.error(centre, x.numerics) * (1.0 + v) + v * above) + UNDERFLOWS * underflow_unit(x, flushed), 6)
+    own = outward(size * outward(gate.error(centre, x.numerics) * (1.0 + v) + v * above, 3) + UNDERFLOWS * underflow_unit(x, flushed), 3)
     own = torch.minimum(own, outward(value.double().abs() + size * above, 2))  # no result is further from another than both are from zero
     return finished(value, outward(own + inherited + storage_error(value, x, flushed), 2), x)
 

@@ -203,7 +203,7 @@ def _ask_module(module: nn.Module, width: int, storage: Format, device: str, see
     radii = result.entry_radius.squeeze(-1).cpu()
     kind = type(module).__name__ + (" (tanh)" if isinstance(module, nn.GELU) and module.approximate == "tanh" else "")
     worst = 0.0
-    excused = (found.overflow | found.underflow).tolist()
+    excused = (found.underflow | found.overflowed(torch.isfinite(value).all(-1))).tolist()
     for column, values, bounds, foretold in zip(x.cpu().tolist(), value.cpu().tolist(), radii.tolist(), excused, strict=True):
         if foretold:
             continue

@@ -36,6 +36,8 @@ M + n(μ̂-μ)², included; each term meets fewer than 2n + 7 roundings, the sum
 multiplied by D^-½ first: |ẑ_i - z_i| ≤ D^-½(|d_i|Ψ + e(1+Ψ) + γ_3(|x_i| + |μ| + e)(1+Ψ)), and γ_3 once more for the product with w and the sum with b.
 *Inherited.* The root of D is 1-Lipschitz in the root mean square of d, which moves by q = (Σr²/n)^½ at most, centring being a projection;
 |z_i(x) - z_i(x̂)| ≤ (r_i + mean r + |z_i|q)/max(D^½ - q, ε^½), without the mean of r for RMSNorm.
+*Range.* Σd², n|d_i| or δ²n_a n_b may pass Ω: D^-½ is then 0, and so is the result, or it is NaN; such a case is refused, whatever came out. If ε is not a
+normal number of the format of computation, D may be 0 there: the result is then infinite or NaN, and foretold.
 *Always* |z_i| ≤ √(n-1), and √n for RMSNorm, so |ŷ_i - y_i| ≤ |ŷ_i| + |w_i|√(n-1) + |b_i|: that is the bound where the variance is lost.
 """
 
@@ -88,7 +90,7 @@ def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
     left = down(sum_below - denominator)
     probability = outward(above / sum_below, 1)
-    quotient = outward((numerator + probability * denominator) / left.clamp_min(0.0), 3)  # over 0 where everything is lost: infinite
+    quotient = outward(outward(numerator + probability * denominator, 2) / left.clamp_min(0.0), 1)  # over 0 where everything is lost: infinite
     own = outward(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
 
     radius = input_radius(x, flushed)
@@ -97,7 +99,7 @@ def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     moved = outward(up(1.0 - least).clamp_max(1.0) * radius + others, 2)
     half = outward((radius + radius.amax(-2, keepdim=True)) / 2.0, 1)
     room = down(1.0 - torch.maximum(moved, half)).clamp_min(0.0)
-    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(probability * moved / room, 2).clamp_max(1.0), 0.0)
+    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(probability * outward(moved / room, 1), 1).clamp_max(1.0), 0.0)
     return finished(value, outward(own + inherited + storage_error(value, x, flushed), 2), x)
 
 
@@ -147,7 +149,7 @@ def _central_moments(x: WithRadius) -> Moments:
     error = outward(spread * (2.0 * root + spread) + gamma(2 * n + 7, v) * summed + n * (n + 7) * unit, 6)
     # Nothing on the way is larger: a deviation multiplied by n, or a square, which is at most that of 2X.
     peak = outward(4.0 * n * (size.amax(-2, keepdim=True) + e) ** 2, 4)
-    foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath)
+    foretell_overflow(x.hazards, torch.maximum(outward(peak + error, 1), n * up(2.0 * size.amax(-2, keepdim=True))), x.numerics.opmath, hides=True)
     return Moments(deviation, outward(mean.abs() + slack, 1), e, above, below, error)
 
 
@@ -168,7 +170,7 @@ def _raw_moments(x: WithRadius) -> Moments:
     above, below = _squares(size, size)
     zero = torch.zeros_like(above)
     error = outward(gamma(n + 1, v) * above + 2 * n * underflow_unit(x, flushed_below(x, ROOT)), 3)
-    foretell_overflow(x.hazards, outward(above + error, 1), x.numerics.opmath)
+    foretell_overflow(x.hazards, outward(above + error, 1), x.numerics.opmath, hides=True)
     return Moments(size, zero, zero, above, below, error)
 
 
@@ -188,7 +190,7 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
     b = torch.zeros_like(size) if bias is None else bias.detach().double().abs().reshape(1, -1, 1)
     d, e = moments.deviation, moments.mean_error
     above, below = outward(moments.above / n + eps, 2), lowered(moments.below / n + eps, 2)
-    beta = outward(((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit) / below, 7)
+    beta = outward(outward((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit, 6) / below, 1)
     psi = outward(0.5 * beta / down(1.0 - beta).clamp_min(0.0), 3)
     root = 2.0 * v * elementary_error(ROOT, x.numerics.device, x.numerics.storage.name).ulps
     psi = outward(psi + root + psi * root, 4)
@@ -197,7 +199,7 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
 
     e = outward(e + flushed, 1)  # an entry that is read as zero
     terms = outward(size + moments.mean + e, 2)
-    lost = outward(inverse * (d * psi + (e + gamma(3, v) * terms) * (1.0 + psi)), 8)
+    lost = outward(inverse * outward(d * psi + (e + gamma(3, v) * terms) * (1.0 + psi), 7), 1)
     normal = outward(d * inverse, 1)
     size_of_result = outward(w * (normal + lost) + b, 3)
     own = outward(w * lost + gamma(3, v) * size_of_result + unit * (3.0 + 3.0 * w + terms), 8)
@@ -206,10 +208,16 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
     q = torch.minimum(sqrt_above(outward((radius * radius).sum(-2, keepdim=True) / n, 2 * n)), radius.amax(-2, keepdim=True))
     lowest = torch.maximum(down(deviate - q), sqrt_below(torch.full_like(q, eps)))
     x.hazards.underflow |= ~(lowest > 0).reshape(-1) & torch.isfinite(size).all(-2).reshape(-1)
-    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(w * (radius + shift + normal * q) / lowest.clamp_min(0.0), 6), 0.0)
+    moved = outward(outward(radius + shift + normal * q, 3) / lowest.clamp_min(0.0), 1)
+    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(w * moved, 1), 0.0)
 
-    # Where the variance is lost the kernel's own is still ε or so; should it not be, what comes of it is marked as not finite.
-    reach = torch.minimum(w * math.sqrt(n) + own, 2.0 * w * (d + e + gamma(3, v) * terms) / sqrt_below(torch.full_like(q, eps)))
+    # Where the variance is lost the kernel's own is still ε, if its format holds ε; if not, it may divide by 0, and what comes of it is not finite.
+    floor = sqrt_below(torch.full_like(q, eps if eps >= x.numerics.opmath.smallest_normal else 0.0))
+    reach = torch.minimum(w * math.sqrt(n) + own, 2.0 * w * (d + e + gamma(3, v) * terms) / floor)
     foretell_overflow(x.hazards, outward((reach + b).amax((-2, -1), keepdim=True), 5), x.numerics.storage)
+    # Nor is D^-½ larger; it may be multiplied first by w, by x_i or by μ.
+    reciprocal = torch.minimum(outward(inverse * (1.0 + psi), 2), 2.0 / floor)
+    factor = outward(reciprocal * w.clamp_min(1.0) * terms.clamp_min(1.0), 2)
+    foretell_overflow(x.hazards, factor.amax((-2, -1), keepdim=True), x.numerics.opmath)
     farthest = outward(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
     return finished(value, torch.minimum(outward(own + inherited + storage_error(value, x, flushed), 2), farthest), x)

@@ -135,7 +135,7 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
         expected=expected_difference(setting, left, right, reference),
-        well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~flags.undecided,
+        well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~(flags.undecided | flags.hidden),
         hazards=flags,
         at_output=block.parallel,
     )

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """Two gates lie so near to each other that rounding decides which expert is chosen."""
     UPDATE_OVERFLOW = "UpdateOverflow"
     """A magnitude could pass the largest finite number, and a result then was not finite; one that stayed finite is judged."""
+    KERNEL_OVERFLOW = "KernelOverflow"
+    """A magnitude inside a kernel could pass the largest finite number, which can leave a finite and wrong result: a normalisation's Σx²."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +132,11 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     bad_input = ~torch.isfinite(torch.cat([sides.z, sides.a], dim=-1)).all(-1)
     singular = (sides.a == 0).all(-1)
     numbers = torch.cat([site.value for side in (sides.left, sides.right) for site in (side.first_layer, side.output)], dim=-1)
-    overflowed = sides.hazards.overflow & (sides.hazards.not_finite | ~torch.isfinite(numbers).all(-1))
+    overflowed = sides.hazards.overflowed(torch.isfinite(numbers).all(-1))
     reason = np.full(len(sides.a), "", dtype=object)
     for mask, name in (
         (overflowed, Reason.UPDATE_OVERFLOW),
+        (sides.hazards.hidden, Reason.KERNEL_OVERFLOW),
         (sides.hazards.underflow, Reason.NORM_UNDERFLOW),
         (sides.hazards.undecided, Reason.UNDECIDED_CHOICE),
         (singular, Reason.SINGULAR_UPDATE),

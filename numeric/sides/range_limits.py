@@ -1,27 +1,33 @@
 """What the limits of a format's range alone, without any rounding, take from the update at a given distance from a = 0.
 
-With v = WΔA, a = ρe, ‖e‖ near 1, for the product ΔW·a:
+With v = fl(WΔA) as the machine has it, a = ρe, ‖e‖ near 1, for the product ΔW·a. A number t that underflows loses min(η/2, |t|) at most, and all of it
+where it may be flushed; an entry of a lost like that weighs e_j²/‖e‖², so an error x of every a_j weighs L(x) = Σ_j min(x/ρ, |e_j|)|e_j|/‖e‖²:
 
     norm        ŝ errs by up to k η_acc/2 + η/2, k the entries of e that are not 0, relative to ρ²‖e‖²; where products flush, by the
-                squares below λ too; formula only
-    numerator   an entry of v aᵀ errs by up to η/2; summed against a it weighs ‖e‖₁ η/(2 ρ ‖v‖); formula only
-    operand     where products flush, entries of a below λ are read as zero and lose Σ e_j²
+                squares below λ too; a share x of ŝ is x/(1 - x) of v/ŝ; formula only
+    numerator   an entry of v aᵀ errs by up to η/2: L(η/2‖v‖∞); formula. Of v cᵀ and v cᵀ/‖c‖², c = a/max|a|, at any ρ, but where they are v: scaled
+    operand     where products flush, entries of a below λ are read as zero. Where they round their operands to a format with a larger η than that
+                in which a is held, L(η/2)
     overflow    an entry of ΔW passes Ω:  ‖v‖∞ ‖e‖∞/ρ > Ω; not for factored, which never forms ΔW
+    underflow   an entry of ΔW errs by up to η/2: L(ρ²η‖e‖²/2‖v‖∞). It falls on the way down, and is met from above if W is tiny; not for factored
     upper end   ‖a‖² or an entry of v aᵀ passes Ω; formula only, and ‖a‖² for factored
     zero        for factored, only where every square is lost is aᵀa/‖a‖² no longer 1
     held        a itself is rounded to zero where ‖e‖∞ρ ≤ η/2
-    factor      where products round their operands, an entry of v that is rounded to a subnormal errs by up to η/2; factored only
+    factor      where products round their operands, an entry of v becomes a subnormal, at any ρ: as much as it does lose is known, v being known
 
-Everything else in the product ΔW·a is as well conditioned at ρ = 2^-100 as at 1.
+Everything else in the product ΔW·a is as well conditioned at ρ = 2^-100 as at 1. Each of these is the most that can be lost, so a limit is foretold where it
+is met or before. Quotients are taken before products, so that no number of float64 underflows on the way: η/2 is none in fp64, but η/ρ/ρ is.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from numeric.formats import Format, round_to
 from numeric.machine import ErrorModel, ProbedMode
-from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, PRODUCT
+from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT
 from numeric.sides.variant import Variant
 
 FAILS = 0.1
@@ -61,39 +67,84 @@ def well_inside(effect: Tensor, a: Tensor, variant: Variant, probed: ProbedMode)
 def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: ProbedMode) -> dict[str, Tensor]:
     """By range limit, the share of ‖v‖ that can be lost at a = ρe.  v: (cases, m); e: (cases, d), of norms near 1; rho: (cases,). Each (cases,)."""
     update, held = (probed.adapter if variant.factored else probed.update), probed.mode.range
-    storage, accumulator = update.storage, update.accumulation
+    storage = update.storage
     peak, top, squares = v.abs().amax(-1), e.abs().amax(-1), e.square().sum(-1)
-    entries = e.abs() * rho.unsqueeze(-1)
-    flushes = [INNER_PRODUCT in update.flushing, bool({PRODUCT, OUTER_PRODUCT} & update.flushing)]
-    subnormal = torch.where(entries < storage.smallest_normal, e.square(), 0.0).sum(-1) / squares
-    losses = {
-        "A(x) is held as zero": _all_where(top * rho <= held.smallest_subnormal / 2),
-        "products read subnormal entries of a as zero": subnormal * float(any(flushes) or PATCHED_WEIGHT in probed.layer.flushing),
-    }
+    effect = torch.where(peak > 0, peak, math.inf)  # of nothing, nothing is lost
+    losses = {"A(x) is held as zero": _all_where(top * rho <= held.smallest_subnormal / 2), "WΔA is not finite": _all_where(~torch.isfinite(v).all(-1))}
     if variant.id != "scaled":
         losses["‖a‖² overflows"] = _all_where(squares * rho * rho > storage.largest)
+    if update.operands is not None:
+        rounded = round_to(v.float(), update.operands).double()
+        apart = torch.where(v.abs() < update.operands.smallest_normal, (rounded - v).abs(), 0.0)
+        losses["an entry of WΔA is rounded to a subnormal operand"] = apart.amax(-1) / effect
+        losses["an entry of WΔA overflows as an operand"] = _all_where(~torch.isfinite(rounded).all(-1))
     if variant.factored:
         # The scalar aᵀa/‖a‖² is 1 as long as it is not 0/0: no precision is lost before nothing is left.
-        nothing = max(accumulator.smallest_normal, storage.smallest_normal) if flushes[0] else accumulator.smallest_subnormal / 2
-        if update.operands is not None:
-            losses["an entry of WΔA is rounded to a subnormal operand"] = update.operands.half_subnormal / peak
+        flushes = INNER_PRODUCT in update.flushing
+        nothing = max(update.accumulation.smallest_normal, storage.smallest_normal) if flushes else update.accumulation.smallest_subnormal / 2
         losses["‖a‖² is zero"] = _all_where((top * rho * top * rho <= nothing) | (squares * rho * rho <= storage.smallest_subnormal / 2))
         return losses
-    losses["ΔW overflows"] = _all_where(peak * top > probed.mode.weights.largest * rho * squares)
+
+    def lost(error: Tensor) -> Tensor:
+        """Of ‖v‖, if every entry of a errs by so much of ρ."""
+        return (torch.minimum(error.unsqueeze(-1), e.abs()) * e.abs()).sum(-1) / squares
+
+    losses |= _lost_on_reading(e, rho, lost, variant, probed)
+    stored = _stored_in(probed)
+    losses["ΔW overflows"] = _all_where(peak * top > min(row.largest for row in stored) * rho * squares)
+    coarsest = max(_twice_lost(row, flushes=update.elementwise_flushes) for row in stored)
+    losses["ΔW underflows"] = lost(_over(coarsest, effect) * rho * squares / 2)
+    entry = _twice_lost(storage, flushes=OUTER_PRODUCT in update.flushing or update.elementwise_flushes)
     if variant.id == "formula":
         losses["(WΔA)aᵀ overflows"] = _all_where(peak * top * rho > storage.largest)
-        losses["‖a‖² underflows"] = lost_in_the_norm(e, rho, update)
-        entry = torch.full_like(rho, storage.smallest_subnormal / 2 + (storage.smallest_normal if flushes[1] else 0.0))
-        losses["(WΔA)aᵀ underflows"] = torch.where(rho > 0, e.abs().sum(-1) / squares * (entry / rho) / peak, math.inf)
+        share = lost_in_the_norm(e, rho, update)
+        losses["‖a‖² underflows"] = torch.where(share < 1, share / (1.0 - share), math.inf)
+        losses["(WΔA)aᵀ underflows"] = lost(_over(entry, rho, effect) / 2)
+    else:
+        error = _over(entry, effect) / 2 * top
+        inexact = e.abs() < top.unsqueeze(-1)  # where c_j is 1 nothing is lost, nor where ‖c‖² is
+        of_product = torch.where(inexact, torch.minimum(error.unsqueeze(-1), e.abs()) * e.abs(), 0.0).sum(-1) / squares
+        of_quotient = torch.where((inexact & (e != 0)).any(-1), lost(error), 0.0)
+        losses["(WΔA)aᵀ underflows"] = of_product + of_quotient
     return losses
+
+
+def _lost_on_reading(e: Tensor, rho: Tensor, lost: Callable[[Tensor], Tensor], variant: Variant, probed: ProbedMode) -> dict[str, Tensor]:
+    """What is lost of an entry of a when a product, or an elementwise operation, takes it as its operand."""
+    update, held, losses = probed.update, probed.mode.range, {}
+    own = update.elementwise_flushes or (variant.id == "formula" and bool({INNER_PRODUCT, OUTER_PRODUCT} & update.flushing))
+    if own or PATCHED_WEIGHT in probed.layer.flushing:
+        subnormal = torch.where(e.abs() * rho.unsqueeze(-1) < update.storage.smallest_normal, e.square(), 0.0)
+        losses["products read subnormal entries of a as zero"] = subnormal.sum(-1) / e.square().sum(-1)
+    operands = probed.layer.operands
+    if operands is not None and operands.smallest_subnormal > held.smallest_subnormal:
+        losses["an entry of a is rounded to a subnormal operand"] = lost(_over(operands.smallest_subnormal, rho) / 2)
+    return losses
+
+
+def _stored_in(probed: ProbedMode) -> list[Format]:
+    """The formats through which ΔW passes on its way into the patched layer's product."""
+    operands = [] if probed.layer.operands is None else [probed.layer.operands]
+    return [probed.update.storage, probed.mode.weights, *operands]
+
+
+def _twice_lost(row: Format, *, flushes: bool) -> float:
+    """Twice what a number loses by underflow: half of fp64's η is no float64."""
+    return 2 * row.smallest_normal if flushes else row.smallest_subnormal
+
+
+def _over(unit: float, *sizes: Tensor) -> Tensor:
+    """A unit of a format relative to a product of sizes; infinite where one of them is 0."""
+    share = torch.full_like(sizes[0], unit)
+    for size in sizes:
+        share = torch.where(size > 0, share / size, math.inf)
+    return share
 
 
 def lost_in_the_norm(e: Tensor, rho: Tensor, n: ErrorModel) -> Tensor:
     """The share of ‖a‖² that can be lost to underflow at a = ρe.  e: (cases, d); rho: (cases,). Returns (cases,)."""
     squares = e.square().sum(-1)
-    lost = _lost_in_a_norm(e, n)
-    # Dividing twice keeps ρ² from underflowing in float64.
-    norm = torch.where(rho > 0, lost / rho / rho / squares, math.inf)
+    norm = sum((_over(unit, rho, rho) * (count / 2) for count, unit in _lost_in_a_norm(e, n)), start=torch.zeros_like(rho)) / squares
     if INNER_PRODUCT in n.flushing:
         small = (e.abs() * rho.unsqueeze(-1)).square() < n.accumulation.smallest_normal
         norm = norm + torch.where(small, e.square(), 0.0).sum(-1) / squares + (squares * rho * rho < n.storage.smallest_normal).double()
@@ -105,13 +156,14 @@ def _all_where(lost: Tensor) -> Tensor:
     return torch.where(lost, math.inf, 0.0).double()
 
 
-def _lost_in_a_norm(e: Tensor, n: ErrorModel) -> Tensor:
-    """What squares can lose to underflow on the way into a sum of them: the square of 0 nothing, and adding numbers below λ nothing either.
+def _lost_in_a_norm(e: Tensor, n: ErrorModel) -> list[tuple[Tensor, float]]:
+    """What squares can lose to underflow on the way into a sum of them, as numbers of halves of a unit: the square of 0 nothing, nor sums below λ.
 
-    e: (cases, d). Returns (cases,).
+    e: (cases, d). Returns pairs of (cases,) and a unit.
     """
-    squares = (e != 0).sum(-1).double()  # times η before it is halved: half of fp64's η is no float64 number
+    squares, one = (e != 0).sum(-1).double(), torch.ones_like(e[..., 0])
     order = n.order(INNER_PRODUCT, 1, e.shape[-1])
     if order is not None and order.stored_strands:
-        return squares * n.opmath.smallest_subnormal / 2 + order.strands * n.storage.smallest_subnormal / 2
-    return squares * n.accumulation.smallest_subnormal / 2 + (n.storage.smallest_subnormal / 2 if n.accumulation != n.storage else 0.0)
+        return [(squares, n.opmath.smallest_subnormal), (one * order.strands, n.storage.smallest_subnormal)]
+    found = [(squares, n.accumulation.smallest_subnormal)]
+    return found if n.accumulation == n.storage else [*found, (one, n.storage.smallest_subnormal)]

@@ -149,7 +149,7 @@ class NearZeroSweep(Row):
     numerics: str
     variant: str
     predicted_radius: Real = Field(description="From the range limits of the format and the operands' sizes alone.")
-    measured_radius: Real = Field(description="Measured: the largest power of two at which a case errs by over a tenth of ‖WΔA‖ or is not finite.")
+    measured_radius: Real = Field(description="Measured: the largest power of two at and below which a case errs by over a tenth of ‖WΔA‖ or is not finite.")
     predicted_by: str = Field(description="Which range limit sets the predicted radius.")
     levels: list[NearZeroLevel]
 

@@ -101,7 +101,8 @@ class Tally:
         """The exact results are inside, or trouble was foretold; a result that is not finite was foretold.  operands: how many went into a case."""
         cases, *shape = result.value.shape
         values, radii = result.value.double(), result.radius.dense(*shape).expand(cases, *shape)
-        for case, excused in enumerate((found.overflow | found.underflow).tolist()):
+        refused = found.underflow | found.overflowed(torch.isfinite(values).all(-1).all(-1))
+        for case, excused in enumerate(refused.tolist()):
             if excused:
                 continue
             self.operands += operands

@@ -42,7 +42,8 @@ def outside(name: str, numbers: Tensor, numerics: ErrorModel) -> Tensor:
     radius = rule(module, exact(x, numerics, found), value).radius.dense(WIDTH, 1)
     right = truth(x.double())
     wrong = ~((value.double() - right).abs() <= radius + REFERENCE * right.abs())
-    return x[wrong & ~(found.overflow | found.underflow).reshape(-1, 1, 1)]
+    refused = found.underflow | found.overflowed(torch.isfinite(value).all(-1).all(-1))
+    return x[wrong & ~refused.reshape(-1, 1, 1)]
 
 
 def finite_numbers(name: str) -> Tensor:

@@ -173,8 +173,9 @@ def judge(trial: Trial, tally: Tally, found: Hazards) -> None:
     value = trial.result.value.double()
     cases, *shape = value.shape
     radius = trial.result.radius.dense(*shape).expand(cases, *shape)
-    excused = (found.overflow | found.underflow).reshape(-1, 1).expand(cases, shape[0] * shape[1]).flatten()
-    finite = torch.isfinite(value).flatten()
+    finite = torch.isfinite(value)
+    refused = found.underflow | found.overflowed(finite.all(-1).all(-1))
+    excused, finite = refused.reshape(-1, 1).expand(cases, shape[0] * shape[1]).flatten(), finite.flatten()
     tally.results += value.numel()
     tally.outside += int((~finite & ~excused).sum())
     asked = (finite & ~excused & torch.isfinite(radius).flatten()).tolist()

@@ -52,13 +52,16 @@ def test_by_hand_in_fp16(a: float, inside: bool, machine: dict[str, ProbedMode])
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 def test_entries_that_are_read_as_zero_are_lost_where_products_flush(variant: Variant, machine: dict[str, ProbedMode]) -> None:
-    """Of e = (0.8, 0.6) at ρ = λ/0.7 the second entry is subnormal: a share 0.36 of ‖e‖² is lost if products flush, and none if they do not."""
+    """Of e = (0.8, 0.6) at ρ = λ/0.7 the second entry is subnormal: a share 0.36 of ‖e‖² is lost if products flush, and none if they do not.
+
+    Nor of a factored update, whose aᵀx and ‖a‖² lose the same.
+    """
     e, v = torch.tensor([[0.8, 0.6]], dtype=torch.float64), torch.ones((1, 2), dtype=torch.float64)
     rho = torch.tensor([machine["fp32"].mode.range.smallest_normal / 0.7], dtype=torch.float64)
     name = "products read subnormal entries of a as zero"
-    lost = {mode: range_losses(v, e, rho, variant, machine[mode])[name].item() for mode in ("fp32", "fp32-ftz")}
+    lost = {mode: float(range_losses(v, e, rho, variant, machine[mode]).get(name, 0.0)) for mode in ("fp32", "fp32-ftz")}
     assert lost["fp32"] == 0
-    assert abs(lost["fp32-ftz"] - 0.36) <= 2.0**-50
+    assert abs(lost["fp32-ftz"] - (0.0 if variant.factored else 0.36)) <= 2.0**-50
 
 
 @pytest.mark.parametrize(("exponent", "lost"), [(-20, 2.0**-5), (-22, 2.0**-3)])
