@@ -19,6 +19,7 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
 from numeric.cells import Subject
 from numeric.machine import ProbedMode
+from numeric.machine.environment_questions import undisturbed
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import Batch, Variant, in_format
@@ -97,7 +98,15 @@ class Attended:
 
 
 def sweep(attended: Attended, variant: Variant) -> Sweep:
-    """Measure at evenly spaced distances, then halve the interval in which the first failure lies."""
+    """Measure at evenly spaced distances, then halve the interval in which the first failure lies.
+
+    Raises ChangedArithmetic if the process computes otherwise at the end.
+    """
+    with undisturbed(attended.probed.device):
+        return _swept(attended, variant)
+
+
+def _swept(attended: Attended, variant: Variant) -> Sweep:
     lowest = int(math.log2(attended.probed.mode.range.smallest_subnormal)) - 2
     coarse = sorted({round(x) for x in torch.linspace(0, lowest, SWEPT_LEVELS).tolist()}, reverse=True)
     levels = {e: level_at(attended, variant, e) for e in coarse}
