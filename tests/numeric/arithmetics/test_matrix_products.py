@@ -67,6 +67,15 @@ def test_a_result_is_rounded_from_the_accumulator(row: Format) -> None:
     assert bounded(row, [4 * eta, eta], [0.5, 0.5], 2 * eta, n)
 
 
+@SHORT
+def test_a_wide_sum_that_cancels_is_not_covered_by_its_result(row: Format) -> None:
+    """1, some 2^-24 that are lost one after the other, and -1: the result is 0, and so is the error of storing it."""
+    small = FP32.unit_roundoff if row.name == "bf16" else 2.0**-12
+    x, y = [1.0, *[small] * 6, -1.0], [1.0, *[1.0 if row.name == "bf16" else 2.0**-12] * 6, 1.0]
+    assert summed(x, y, FP32) == 0
+    assert bounded(row, x, y, 0.0, model(row, wide=True))
+
+
 def test_products_that_underflow() -> None:
     """Each of k products is 5η/2 and is rounded to 2η."""
     eta = Fraction(FP32.smallest_subnormal)

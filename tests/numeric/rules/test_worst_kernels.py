@@ -9,12 +9,12 @@ import torch
 from flint import arb
 from torch import Tensor, nn
 
-from numeric.arithmetics import WithRadius
+from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.rules import activations, reference
-from numeric.rules.activations import GELU, GELU_TANH, SILU, gated
+from numeric.rules.activations import GELU, GELU_TANH, SILU, Gate, gated
 from numeric.rules.library_errors import elementary_error
 from numeric.rules.normalisation import layer_norm_rule, rms_norm_rule, softmax_rule
-from tests.numeric.rules.worst_kernels import LOW, MODELS, ONE, TWO, Kernel, Trial, coarse, model, precisely
+from tests.numeric.rules.worst_kernels import LOW, MODELS, ONE, TWO, Kernel, Trial, coarse, model, precisely, tensor
 
 SIGNS = (1, -1)
 POINTS = [s * t for t in (2.0**-9, 0.02, 0.125, 0.5, 0.75, 1.0, 1.41, 2.0, 2.5, 3.25, 4.0, 5.5) for s in SIGNS]
@@ -53,7 +53,7 @@ FINE = model(coarse("fp32", 26))
 """So fine that all that counts is where the input lies."""
 
 
-BESIDE_POWERS = [s * (j * math.log(2.0) - 2.0**-30) for j in (1, 2, 3, 4) for s in SIGNS]
+BESIDE_POWERS = [s * (j * math.log(2.0) - 2.0**-30) for j in (1, 2, 3, 4, 8, 16, 24) for s in SIGNS]
 """Arguments at which e^-x lies just above a power of two, where a unit in the last place is largest beside the number."""
 
 
@@ -76,7 +76,7 @@ def displaced(name: str) -> list[Trial]:
     trials = []
     for n in (ONE, FINE):
         trial, k = Trial(n), Kernel(n)
-        for share, s, end in itertools.product((2.0**-20, 0.25, 1.0), SIGNS, SIGNS):
+        for share, s, end in itertools.product((2.0**-20, 0.25, 1.0, 2.5), SIGNS, SIGNS):
             for x in [*POINTS, -math.sqrt(2.0), math.sqrt(2.0), -0.75, 2.4, -1.27]:
                 trial.add([x], [kernel(k, x, s)], [truth(arb(x) + end * share)], [share])
         trials.append(trial)
@@ -112,6 +112,17 @@ def test_an_exponential_that_passes_the_largest_number(saturates: bool) -> None:
     """e^-x above Ω: the quotient is 0 or 2x/Ω, whatever came out of the exponential."""
     (trial,) = passing(saturates)
     assert not trial.outside(lambda x, value: gated(SILU, x, value))
+
+
+@pytest.mark.parametrize(("gate", "doubles"), [(GELU, True), (GELU_TANH, True), (SILU, False)], ids=ACTIVATIONS)
+def test_an_activation_that_doubles_its_operand_may_overflow(gate: Gate, doubles: bool) -> None:
+    """x(1 + erf) before it is halved passes Ω from Ω/2 on, to the right of zero, in whichever case and entry it is."""
+    n = model(coarse("fp32", 7, highest=6))
+    limit, near = n.opmath.largest, 1.0 + 2.0**-21
+    rows = [[0.0, limit / 2 * near], [limit / 2 * near, -1.0], [limit / 2 * (1.0 - 2.0**-19), 1.0], [0.0, -limit], [-limit, -limit]]
+    x = exact(tensor(rows), n, hazards(len(rows)))
+    gated(gate, x, tensor(rows))
+    assert x.hazards.overflow.tolist() == [doubles, doubles, False, False, False]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -191,7 +202,10 @@ NORMALISED = [
     [5.0, 5.125, 4.875, 5.0, 5.25, 4.75, 5.0, 5.0],
     [0.25, 0.0, 0.0, 0.0, -0.25, 0.0, 0.0, 0.0],
     [2.0, 1.0],
+    [5.0, 5.01, 5.02, 5.03, 5.04, 5.05, 5.06, 5.07],
+    [-9.0, -8.0, -6.0],
 ]
+"""The last but one rises: a mean that lags behind makes all of its products with the deviations err one way."""
 WEIGHT, BIAS = 1.5, 0.75
 
 
@@ -263,7 +277,7 @@ def _norm(kind: type[nn.LayerNorm] | type[nn.RMSNorm], width: int, eps: float) -
 @precisely
 def norms(kind: type[nn.LayerNorm] | type[nn.RMSNorm], of: str, eps: float) -> list[tuple[int, Trial]]:
     """Columns by each kernel of the family that is simulated, with each choice of signs; and how wide they are."""
-    n, trials = MODELS[of], []
+    n, trials = (FINE if of == "fine" else MODELS[of]), []
     k = Kernel(n)
     for x in NORMALISED:
         trial, truth = Trial(n), _normalised(kind, [arb(t) for t in x], eps)
@@ -309,7 +323,7 @@ KINDS = (nn.LayerNorm, nn.RMSNorm)
 
 
 @pytest.mark.parametrize("eps", [2.0**-4, 2.0**-20])
-@pytest.mark.parametrize("of", MODELS)
+@pytest.mark.parametrize("of", [*MODELS, "fine"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_norm_that_errs_as_it_may(kind: type[nn.LayerNorm] | type[nn.RMSNorm], of: str, eps: float) -> None:
     assert not _ruled(kind, norms(kind, of, eps), eps)

@@ -1,6 +1,7 @@
 """The numbers of a judged case against rationals, and the float64 roundings that a verdict must not be made of."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -126,3 +127,37 @@ def test_a_wrong_update_is_noticed_by_finite_numbers_outside() -> None:
     made = sides(left, left, (torch.full_like(left, 0.5),) * 2, torch.zeros_like(left), wrong=wrong)
     judged: Judged = judge(made)
     assert judged.wrong_noticed.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("at_output", [False, True])
+def test_a_claim_of_the_output_is_judged_there(at_output: bool) -> None:
+    """A parallel block: the first layer tests nothing, so its resolution and its wrong update are those of the output."""
+    left = column([1.0], [1.0])
+    radii = (torch.full_like(left, 2.0),) * 2
+    made = sides(
+        left, left, radii, torch.zeros_like(left), wrong=torch.full_like(left, 16.0), effect=torch.full_like(left, 1.0), output_effect=column([8.0], [0.0])
+    )
+    judged = judge(replace(made, at_output=at_output))
+    assert judged.resolution.tolist() == pytest.approx([0.25 if at_output else 4.0, math.inf], rel=8 * 2.0**-52)
+    assert judged.wrong_noticed.tolist() == [not at_output, not at_output]
+
+
+def test_nothing_is_resolved_where_nothing_happens() -> None:
+    """No effect, no change at the output, or a bound there that is infinite: whatever the other bounds."""
+    left, nothing = column([1.0, 1.0], [1.0, 1.0], [1.0, 1.0]), torch.zeros((3, 2), dtype=torch.float64)
+    effect = column([0.0, 0.0], [0.0, 4.0], [4.0, 4.0])
+    wide = column([0.0, 0.0], [1.0, 1.0], [math.inf, 1.0])
+    made = sides(left, left, (nothing, nothing), nothing, effect=effect, output_radii=wide)
+    judged = judge(replace(made, output_change=column([0.0, 0.0], [1.0, 4.0], [1.0, 1.0])))
+    assert judged.resolution.tolist() == [math.inf, 0.0, math.inf]
+    assert judged.output_resolution[0] == math.inf
+    assert judged.output_resolution[1] == pytest.approx(0.5, rel=8 * 2.0**-52)
+    assert judge(replace(made, output_effect=nothing)).resolution.tolist() == [math.inf] * 3
+
+
+def test_a_norm_of_numbers_far_apart() -> None:
+    """Their squares leave float64's range on either side, and a column may be negative altogether."""
+    left = column([1.0], [1.0], [1.0])
+    a = column([2.0**600, -(2.0**-600), 0.0], [-3.0, -4.0, 0.0], [-(2.0**-700), 0.0, 0.0])
+    judged = judge(sides(left, left, (left, left), torch.zeros_like(left), a=a))
+    assert judged.norm_a.tolist() == pytest.approx([2.0**600, 5.0, 2.0**-700], rel=8 * 2.0**-52)
