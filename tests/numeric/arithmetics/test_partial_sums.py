@@ -209,7 +209,8 @@ def test_forms_of_sums_and_quotients(sign: float) -> None:
 def test_a_quotient_is_lost_in_three_roundings() -> None:
     """Without any other slack, what the division itself loses is covered, and not by much."""
     g = torch.Generator().manual_seed(2)
-    other = Form(None, ((torch.rand((64, 1, 1), generator=g, dtype=torch.float64) + 0.5, torch.rand((64, 1, 1), generator=g, dtype=torch.float64) + 0.5),))
+    signs = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64).repeat(16).reshape(64, 1, 1)
+    other = Form(None, tuple((x * signs, y * signs.roll(1, 0)) for x, y in [(torch.rand((2, 64, 1, 1), generator=g, dtype=torch.float64) + 0.5)]))
     divisor = torch.rand((64, 1, 1), generator=g, dtype=torch.float64) + 1.0
     made = other.divided(divisor, Envelope())
     assert made is not None

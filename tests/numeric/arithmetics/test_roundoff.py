@@ -44,7 +44,7 @@ def test_the_first_place_of_every_number(row: Format) -> None:
 @pytest.mark.parametrize("u", [2.0**-8, 2.0**-24, 2.0**-53])
 def test_gamma(u: float) -> None:
     """ku/(1 - ku), to three roundings of float64; infinite from ku = 1 on."""
-    for k in (0, 1, 2, 7, 1000, 2**20):
+    for k in (0, 1, 2, 7, 192, 1000, 2**20):
         ku = k * Fraction(u)
         found = gamma(k, u)
         assert (found == math.inf) if ku >= 1 else abs(Fraction(found) - ku / (1 - ku)) <= ku / (1 - ku) * Fraction(4, 2**53)
@@ -103,6 +103,7 @@ def test_a_sum_that_is_exact_has_no_error() -> None:
         assert error(sign * 1.0, sign * 0.99) == 0.0 or error(sign * 1.0, sign * 0.99) >= u
         assert error(sign * 4.0, 0.0) == 0.0
         assert error(0.0, sign * 4.0) == 0.0
+        assert error(sign * 3.0, -sign * 1.25) == 0.0
         assert error(sign * 3.0, sign * 1.0) >= u * 4
         assert error(sign * 4.0, -sign * (1.0 + 2 * u)) >= u * 2
     narrow, wide = (torch.tensor([[[1.5]]], dtype=kind) for kind in (torch.float32, torch.float64))

@@ -157,7 +157,7 @@ def test_nothing_is_resolved_where_nothing_happens() -> None:
 
 def test_a_norm_of_numbers_far_apart() -> None:
     """Their squares leave float64's range on either side, and a column may be negative altogether."""
-    left = column([1.0], [1.0], [1.0])
-    a = column([2.0**600, -(2.0**-600), 0.0], [-3.0, -4.0, 0.0], [-(2.0**-700), 0.0, 0.0])
+    left = column([1.0], [1.0], [1.0], [1.0])
+    a = column([2.0**600, -(2.0**-600), 0.0], [-3.0, -4.0, 0.0], [-(2.0**-700), 0.0, 0.0], [-(2.0**600), -(2.0**600), -(2.0**600)])
     judged = judge(sides(left, left, (left, left), torch.zeros_like(left), a=a))
-    assert judged.norm_a.tolist() == pytest.approx([2.0**600, 5.0, 2.0**-700], rel=8 * 2.0**-52)
+    assert judged.norm_a.tolist() == pytest.approx([2.0**600, 5.0, 2.0**-700, 2.0**600 * math.sqrt(3.0)], rel=8 * 2.0**-52)
