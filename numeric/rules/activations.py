@@ -14,7 +14,7 @@ v the roundoff of the format of computation (Higham (2.4)). The kernels are thos
 
     GELU         x·½·(1 + erf(x·√½)), and x·Φ(x)      E = ½(e + p)(1 + v) + vG,  p = θ|t| (2/√π) e^{-t²(1-θ)²},  t = x/√2, θ = 2v + v²
     GELU, tanh   ½·x·(1 + tanh(c(x + ax³)))            the same with p = θ|w| min(1, 4e^{-2(1-θ)|w|}),  w = c(x + ax³), θ = γ_7
-    SiLU         x/(1 + e^{-x})                        E = ρG,  ρ = (1 + v)/((1 - 2kv)(1 - v)) - 1
+    SiLU         x/(1 + e^{-x}), and x·σ(x)            E = ρG,  ρ = (1 + v)/((1 - 2kv)(1 - v)) - 1
 
 e is the error of the erf or tanh inside, k that of the exponential (``library_errors.py``: assumptions, confirmed by a probe);
 θ counts the roundings of the argument: x·√½ and √½ itself, (1+v)² - 1 = 2v + v²; w has seven, (1+v)⁷ - 1 ≤ γ_7, and both terms of it one sign;

@@ -153,6 +153,18 @@ def test_what_a_short_product_loses_to_underflow() -> None:
     assert found.item() <= 2.0**-120
 
 
+def test_what_a_short_product_loses_to_a_kernel_that_flushes() -> None:
+    """Eight products just below fp32's smallest normal number are read as nothing."""
+    part, x = torch.full((1, 1, 8), 2.0**-63 * (1 - 2.0**-8), dtype=torch.bfloat16), torch.full((1, 8, 1), 2.0**-63 * (1 - 2.0**-20), dtype=torch.float64)
+    of = Envelope(weighted=((part, torch.ones((1, 1, 1), dtype=torch.float64)),))
+    torch.set_flush_denormal(True)
+    try:
+        found = of.apply(x).item()
+    finally:
+        torch.set_flush_denormal(False)
+    assert Fraction(found) >= 8 * Fraction(part[0, 0, 0].item()) * Fraction(x[0, 0, 0].item())
+
+
 @pytest.mark.parametrize("divisor", [2.0**-1000, 2.0**-501 * 3, 0.7, 5.0, 2.0**900, 2.0**901 * 1.1])
 def test_two_factors_near_the_root(divisor: float) -> None:
     first, second = (x.item() for x in halves(torch.tensor(divisor, dtype=torch.float64)))

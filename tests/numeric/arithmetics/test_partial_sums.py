@@ -151,12 +151,13 @@ def hidden(shared: list[float], y: list[float], outers: tuple[tuple[float, list[
     return sum(map(abs, partial), Fraction(0)), Fraction(found.accumulated.item())
 
 
-def test_what_cancels_in_float64_is_doubted() -> None:
+@pytest.mark.parametrize("scale", [1.0, 2.0**40])
+def test_what_cancels_in_float64_is_doubted(scale: float) -> None:
     """(1 + 2^-52 j)(1 + 2^-52 k) - fl(·) is 2^-53 and comes out as 0; with the doubt as the only thing that is left, nothing else covers it."""
     j, k = 2.0**-27, 2.0**-26
     product = (1 + j) * (1 + k)
-    total, bound = hidden([1 + j, -product], [1 + k, 1.0])
-    assert total == Fraction(2) ** -53
+    total, bound = hidden([scale * (1 + j), -product * scale], [1 + k, 1.0])
+    assert total == Fraction(2) ** -53 * Fraction(scale)
     assert bound >= total
 
 
@@ -169,10 +170,11 @@ def test_half_of_the_doubt_is_enough_where_something_is_left(terms: int) -> None
     assert doubt / 4 < last < doubt
 
 
-def test_an_underflow_is_multiplied_by_its_column() -> None:
-    """row·y = 2^-1075 is 0 in float64, and 2^500 of it is 2^-575."""
-    total, bound = hidden([0.0, 0.0], [2.0**-537, 2.0**-537], ((2.0**500, [2.0**-538, 2.0**-538]),))
-    assert total == Fraction(2) ** -574
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_underflow_is_multiplied_by_its_column(sign: float) -> None:
+    """row·y = 2^-1075 is 0 in float64, and 2^500 of it is 2^-575; eight of them are eight times that."""
+    total, bound = hidden([0.0] * 8, [2.0**-537] * 8, ((sign * 2.0**500, [2.0**-538] * 8),))
+    assert total == Fraction(2) ** -575 * sum(range(2, 9))
     assert bound >= total
 
 

@@ -45,7 +45,8 @@ def _silu_by(k: Kernel, x: float, s: int) -> float:
     grows = s if x > 0 else -s
     power = k.library("exp of silu", math.exp(-x), -grows)
     below = k.off(1.0 + power, -grows)
-    return k.stored(k.lost(k.off(x / below, s if x > 0 else -s), s), s)
+    gate = k.off(1.0 / below, grows)  # a kernel that multiplies by the quotient rounds once more than one that divides x
+    return k.stored(k.lost(k.off(x * gate, s if x > 0 else -s), s), s)
 
 
 ACTIVATIONS = {"gelu": (GELU, _gelu_by, reference.gelu), "gelu-tanh": (GELU_TANH, _gelu_tanh_by, reference.gelu_tanh), "silu": (SILU, _silu_by, reference.silu)}
@@ -53,7 +54,7 @@ FINE = model(coarse("fp32", 26))
 """So fine that all that counts is where the input lies."""
 
 
-BESIDE_POWERS = [s * (j * math.log(2.0) - 2.0**-30) for j in (1, 2, 3, 4, 8, 16, 24) for s in SIGNS]
+BESIDE_POWERS = [s * j * math.log(2.0) - 2.0**-30 for j in (1, 2, 3, 4, 8, 16, 24) for s in SIGNS]
 """Arguments at which e^-x lies just above a power of two, where a unit in the last place is largest beside the number."""
 
 
