@@ -26,7 +26,6 @@ STEPS = "float64's own rounding: each count is taken three times, two would do, 
 ONE_SIDE = "float64's own: the other bound of the same function, or a relative 2^-50 more or less, is far within the steps of ``outward`` about it"
 SECOND_ORDER = "second order: what the proof adds for the errors of errors; in the formats here it is less than what the terms of first order have to spare"
 SAME_RULE = "the same result in other words: the other branch gives it, too, or float64 comes to it by itself (a division by zero, an infinity)"
-TWICE = "u + 2u' bounds (1+u)(1+u') - 1 for u as large as 1; for the formats here half of the second term is enough"
 FLUSHED_ONCE = "of k products and the sums of them at most k are flushed: what is zero already flushes in no sum; the proof counts each by itself"
 ANY_PLACE = "which entry is given a second opinion; any of them has one"
 SUPREMA = "a bound of the slope is a sum of two suprema that are attained at two places; at no operand are both needed"
@@ -42,7 +41,11 @@ SPARED: tuple[Spared, ...] = (
     Spared(ARITHMETICS + "matrix_products", r"growth|^product_error: \(?1\.0 \+ gamma|^product_error: 1\.0 \+ n\.storage", SECOND_ORDER),
     Spared(ARITHMETICS + "matrix_products", r"^product_error: gamma\(k, n\.sum_roundoff\) → gamma\(k, n\.sum_roundoff\) \* 0\.5$", SECOND_ORDER),
     Spared(ARITHMETICS + "matrix_products", r"^product_error: 2 \* k → k$|^product_error: 2 → 1$", FLUSHED_ONCE),
-    Spared(RULES + "activations", r"TINY|exp_above|exp_below|^gated: (up|down)\(|^constant: (2\.0 → 4\.0|50|57|2\.0 \*\* \(-50\)|0\.044715)", ONE_SIDE),
+    Spared(
+        RULES + "activations",
+        r"TINY|exp_above|exp_below|v \* above → v$|^gated: (up|down)\(|^constant: (2\.0 → 4\.0|50|57|2\.0 \*\* \(-50\)|0\.044715)",
+        ONE_SIDE,
+    ),
     Spared(RULES + "activations", r"^constant: (10 →|2\.0 → 4\.0 #4)|_FAR|^_cubic: 2\.0 → |clamp_max\(0\.0\)|x\.clamp\(0\.0, 2\.0\)|^_phi_above: 2\.0", FAR),
     Spared(RULES + "activations", r"^constant: 6 → 3$|underflow_unit|flushed_below", UNITS),
     Spared(RULES + "activations", r"^gated: (size|centre) \+ radius → |^gated: slope \* radius → slope$", SUPREMA),
@@ -61,8 +64,6 @@ SPARED: tuple[Spared, ...] = (
     Spared(ARITHMETICS + "partial_sums", r"^partial_sums: (terms\.y\.shape|2 → 1|\(roundings|roundings \+ 1|1 → 0)", MANY_ROUNDINGS),
     Spared(ARITHMETICS + "partial_sums", r"^partial_sums: 1\.0 (→|\+ sum)", UNDERFLOWS_ALONE),
     Spared(ARITHMETICS + "partial_sums", r"^root_of_squares: ", SAME_RULE),
-    Spared(ARITHMETICS + "roundoff", r"^rounding_error: (2\.0 |size \* \(2\.0)|^entrywise_rounding: 2\.0 ", TWICE),
-    Spared(ARITHMETICS + "roundoff", r"^rounding_error: first_place\(size\) if|^gamma: ku / \(1\.0 - ku\) if", SAME_RULE),
 )
 
 
