@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from importlib import import_module
-from types import CodeType, FrameType, ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -159,7 +159,3 @@ def _compare(plain: Any, found: Any, seen: set[str]) -> None:
             seen |= {"smaller"} if found < plain else {"larger"} if found > plain else set()
     elif plain != found:
         seen.add("other")
-
-
-def is_code(value: object) -> bool:
-    return isinstance(value, CodeType)
