@@ -21,6 +21,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from numeric.machine.environment_questions import whole_products
+
 _Term = TypeVar("_Term")
 
 ROUNDOFF = 2.0**-52
@@ -159,9 +161,10 @@ def _applied_in_its_format(part: Tensor, x: Tensor) -> Tensor:
     to a kernel that flushes, is added: γ_2q ≤ 4q·2^-24 for q ≤ 2^20, and q·2^-125.
     """
     q = x.shape[-2]
-    if part.dtype == torch.float64:
+    if part.dtype == torch.float64:  # which no switch shortens
         return outward(part @ x, 2 * q)
     assert q <= 2**20
     above = (x.float().view(torch.int32) + 1).view(torch.float32)
-    found = (part.float() @ above).double()
+    with whole_products():
+        found = (part.float() @ above).double()
     return outward((found + q * 2.0**-125) * (1.0 + (q + 1) * 2.0**-21), 2)

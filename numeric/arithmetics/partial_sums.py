@@ -9,9 +9,11 @@ patched weight fl(W + fl(v aᵀ/s)) is an (m, d) matrix a case, but it is close 
 whose partial sums against y cost O(m) numbers a step: Σ_{j≤t} X_ij y_j = (S y)_i,t + Σ_k col_k,i (row_k·y)_t. With c the
 number of float64 operations in one s_t,
 
-    |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + c·2^-1074 (1 + Σ_k|col_k,i|) + (slack |y|)_i,
+    |s_t| ≤ |s̃_t| + γ_c(2^-53) Σ|X_ij y_j| + q·2^-1074 (1 + Σ_k|col_k,i|) + (slack |y|)_i,
 
-for what a product row_k,j y_j loses to underflow is multiplied by col_k,i afterwards.
+as a term meets at most c = q + K + 2 roundings: one or two products, the additions of q terms and a bias, and those of K outer products. Half of
+the second term would do: what is lost in a sum of terms that are as large as Σ|X_ij y_j| is left only if other terms cancel them, and both have their share
+of it. Where they cancel altogether s̃_t = 0, and nothing else is there. An underflow of row_k,j y_j is multiplied by col_k.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,10 +88,10 @@ class PartialSums:
 def partial_sums(terms: Terms, order: Order, *, exact_products: bool) -> PartialSums:
     """Bounds of the partial sums of a product.  exact_products: whether a single product is held without an error."""
     sums, nodes = _summed(terms, order, torch.abs, exact_products=exact_products)
-    # A product, an addition and, for each outer product, two of each: rounded to nearest, of either sign, so not a matter for ``outward``.
-    operations = (2 + 4 * len(terms.form.outers)) * (terms.y.shape[-2] + 2)
-    lost = sum((col.abs() for col, _ in terms.form.outers), start=torch.ones_like(terms.absolute[..., :1, :])) * (operations * 2.0**-1074)
-    doubt = outward(terms.absolute * (operations * 2.0**-52) + lost, 3 + len(terms.form.outers)) + terms.form.slack.apply(terms.y.abs())
+    # Rounded to nearest, of either sign, so not a matter for ``outward``; and γ_c ≤ (c + 1)·2^-53.
+    roundings = terms.y.shape[-2] + len(terms.form.outers) + 2
+    reach = 1.0 + sum((col.abs() for col, _ in terms.form.outers), start=torch.zeros_like(terms.absolute))
+    doubt = outward(terms.absolute * ((roundings + 1) * 2.0**-53) + reach * (roundings * 2.0**-1074), 4) + terms.form.slack.apply(terms.y.abs())
     return PartialSums(*(outward(part + nodes * doubt, nodes + 3) for part in sums))
 
 

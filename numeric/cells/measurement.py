@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from numeric.cells.cell import Cell
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.machine import BATCH
+from numeric.machine.environment_questions import undisturbed
 from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides, seed_of
 from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
@@ -110,8 +111,15 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     """Measure every case of a cell, batch by batch.  progress: called with the number of cases done.
 
     Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario. Raises ChangedMeanwhile if the block
-    has a memory: then the two sides are not of one function, and nothing is known.
+    has a memory: then the two sides are not of one function, and nothing is known. Raises ChangedArithmetic if the process computes otherwise
+    after a batch than it did at the beginning.
     """
+    with undisturbed(cell.probed.device) as ask:
+        return _measured(cell, seed, progress, ask)
+
+
+def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask: Callable[[], None]) -> Measurement:
+    """ask: whether the process still computes as it did."""
     generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
     layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
     judged: list[Judged] = []
@@ -134,6 +142,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
             gravest = worst[0]
             witness = make_witness(cell, sides, judged[-1], worst[1], seed, done)
         done += len(cases.query)
+        ask()
         if progress:
             progress(min(done, cell.cases))
     if first is not None:

@@ -29,6 +29,7 @@ from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithm
 from numeric.cells import Subject
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
+from numeric.machine.environment_questions import undisturbed
 from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from numeric.scenarios.near_zero import at_norm
 from numeric.sides import Batch, Variant, in_format
@@ -116,7 +117,15 @@ def effect_of(weight: Tensor, z: Tensor, a: Tensor, probed: ProbedMode) -> Tenso
 
 
 def sweep(attended: Attended, variant: Variant) -> Sweep:
-    """Measure at evenly spaced distances, then halve the interval below the last one at which no case fails."""
+    """Measure at evenly spaced distances, then halve the interval below the last one at which no case fails.
+
+    Raises ChangedArithmetic if the process computes otherwise at the end.
+    """
+    with undisturbed(attended.probed.device):
+        return _swept(attended, variant)
+
+
+def _swept(attended: Attended, variant: Variant) -> Sweep:
     coarse = sorted({round(x) for x in torch.linspace(0, lowest_exponent(attended.probed), SWEPT_LEVELS).tolist()})
     levels = {e: level_at(attended, variant, e) for e in coarse}
     held = next((e for e in coarse if not levels[e].fails), 1)

@@ -12,12 +12,12 @@ one product more gives
 
 v the roundoff of the format of computation (Higham (2.4)). The kernels are those of ATen, in any order of the products, fused or not:
 
-    GELU         x·½·(1 + erf(x·√½)), and x·Φ(x)      E = ½(e + p)(1 + v) + vG,  p = θ|t| (2/√π) e^{-t²(1-θ)²},  t = x/√2, θ = 3v
-    GELU, tanh   ½·x·(1 + tanh(c(x + ax³)))            the same with p = θ|w| min(1, 4e^{-2(1-θ)|w|}),  w = c(x + ax³), θ = 8v
-    SiLU         x/(1 + e^{-x})                        E = ρG,  ρ = (1 + v)/((1 - 2kv)(1 - v)) - 1
+    GELU         x·½·(1 + erf(x·√½)), and x·Φ(x)      E = ½(e + p)(1 + v) + vG,  p = θ|t| (2/√π) e^{-t²(1-θ)²},  t = x/√2, θ = 2v + v²
+    GELU, tanh   ½·x·(1 + tanh(c(x + ax³)))            the same with p = θ|w| min(1, 4e^{-2(1-θ)|w|}),  w = c(x + ax³), θ = γ_7
+    SiLU         x/(1 + e^{-x}), and x·σ(x)            E = ρG,  ρ = (1 + v)/((1 - 2kv)(1 - v)) - 1
 
 e is the error of the erf or tanh inside, k that of the exponential (``library_errors.py``: assumptions, confirmed by a probe);
-θ counts the roundings of the argument: x·√½ and √½ itself, (1+v)² - 1 ≤ 3v; w has seven, (1+v)⁷ - 1 ≤ 8v, and both terms of it one sign;
+θ counts the roundings of the argument: x·√½ and √½ itself, (1+v)² - 1 = 2v + v²; w has seven, (1+v)⁷ - 1 ≤ γ_7, and both terms of it one sign;
 p is the mean value theorem once more, with sech²w ≤ 4e^{-2|w|}. Upper bounds used: Φ(-t) ≤ ½e^{-t²/2} (Chernoff), Φ(t) ≤ ½ + tφ(0).
 Where x³ overflows tanh is ±1, and 1 - tanh|w| ≤ 2e^{-2|w|} is less than p as θ|w| > ½. Where e^{-x} passes Ω the quotient is
 between 0 and 2|x|/Ω, whether the exponential overflows or saturates.
@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius, foretell_overflow, outward
+from numeric.arithmetics.roundoff import gamma
 from numeric.machine import ErrorModel
 from numeric.rules.enclosures import down, exp_above, exp_below, finished, flushed_below, input_radius, storage_error, underflow_unit, up
 from numeric.rules.library_errors import elementary_error
@@ -117,7 +118,8 @@ def _phi_slope(near: Tensor, far: Tensor) -> Tensor:
 
 
 def _phi_error(x: Tensor, n: ErrorModel) -> Tensor:
-    theta = 3.0 * n.opmath.unit_roundoff
+    v = n.opmath.unit_roundoff
+    theta = (2.0 + v) * v
     argument = x.abs() * (ROOT_HALF * theta * TWO_OVER_ROOT_PI)
     return _sum_with_one("erf of gelu", outward(argument * _gauss(x, 1.0 - 2.0 * theta), 4), _phi_above(x), n)
 
@@ -160,7 +162,7 @@ def _tanh_gate_slope(near: Tensor, far: Tensor) -> Tensor:
 
 
 def _tanh_gate_error(x: Tensor, n: ErrorModel) -> Tensor:
-    theta = 8.0 * n.opmath.unit_roundoff
+    theta = gamma(7, n.opmath.unit_roundoff)
     below, above = _cubic(x.abs())
     falling = (4.0 * exp_above(-2.0 * (1.0 - theta) * (1.0 - TINY) * below)).clamp_max(1.0)
     propagated = outward(theta * above.clamp_max(_FAR) * falling, 3)

@@ -6,7 +6,7 @@ in which they compute (fp32 for the 16-bit formats), γ_k = kv/(1 - kv), X = max
 **Softmax.** p_i = N_i/S, N_i = e^{-t_i}, t_i = max x̂ - x̂_i, S = ΣN_j summed in any order, then a quotient or a product with 1/S:
 
     e_i = a_i + 2kv(N_i + a_i) + kη,      a_i = v t_i e^{-(1-v)t_i}           the exponential of a rounded difference
-    |p̂_i - p_i| ≤ q_i + 3v(p_i + q_i) + underflow,   q_i = (e_i + p_i s)/(S - s),   s = Σe_j + γ_n Σ(N_j + e_j)
+    |p̂_i - p_i| ≤ q_i + (2v + v²)(p_i + q_i) + underflow,   q_i = (e_i + p_i s)/(S - s),   s = Σe_j + γ_{n-1} Σ(N_j + e_j)
 
 Blanchard, Higham and Higham, "Accurately computing the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41 (2021), Theorem 3.2
 and §4, whose first-order factor |t_i| is a_i here. Inherited: p_i(x)/p_i(x̂) = 1/(p_i + Σ_{j≠i} p_j e^{Δ_j - Δ_i}) with |Δ_j| ≤ r_j. Let
@@ -87,11 +87,11 @@ def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     argument = outward(v * high.clamp_max(_FAR) * exp_above(-low.clamp_max(_FAR) * (1.0 - 2.0 * v - 2.0**-51)), 2)
     smallest = k * n.opmath.smallest_subnormal + flushed
     numerator = outward(argument + 2.0 * k * v * (above + argument) + smallest, 5)
-    denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p, v)) + gamma(p, v) * sum_above, p + 4)
+    denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p - 1, v)) + gamma(p - 1, v) * sum_above, p + 4)
     left = down(sum_below - denominator)
     probability = outward(above / sum_below, 1)
     quotient = outward(outward(numerator + probability * denominator, 2) / left.clamp_min(0.0), 1)  # over 0 where everything is lost: infinite
-    own = outward(quotient + 3.0 * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
+    own = outward(quotient + (2.0 + v) * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
 
     radius = input_radius(x, flushed)
     least = lowered(below / sum_above, 1)

@@ -27,6 +27,7 @@ from torch import Tensor
 from numeric.cells import Cell, Subject, Witness
 from numeric.cells.witness import make_witness
 from numeric.machine import BATCH, ProbedMode
+from numeric.machine.environment_questions import undisturbed
 from numeric.scenarios import scenarios_named
 from numeric.search.surrogate import surrogate
 from numeric.sides import Batch, Variant, block_in_format, in_format, judge, measure_sides, seed_of
@@ -122,8 +123,13 @@ def search(cell: Cell, budget: Budget, seed: int, *, before: Found | None = None
     """Search until the budget is spent.
 
     before: what an earlier search of the same cell knows, from which this one goes on; it is measured anew and not believed.
-    progress: called after each batch with what is known.
+    progress: called after each batch with what is known. Raises ChangedArithmetic if the process computes otherwise at the end.
     """
+    with undisturbed(cell.probed.device):
+        return _searched(cell, budget, seed, before, progress)
+
+
+def _searched(cell: Cell, budget: Budget, seed: int, before: Found | None, progress: Callable[[Found], None] | None) -> Found:
     started = time.monotonic()
     found = Found() if before is None else _again(cell, before, seed)
     spent = 0

@@ -15,6 +15,7 @@ from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, 
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
+from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.rules import RULES, rule_for
 from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
@@ -40,8 +41,10 @@ class _Called(nn.Module):
 def own_block(name: str, block: object, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnBlock:
     """Take in what a user's function returned.  name: what to call it. Raises UnusableBlock with the reason."""
     try:
-        with contained(), torch.inference_mode(False):
+        with contained(), undisturbed():
             return _admitted(name, block, contexts, update)
+    except ChangedArithmetic as error:
+        raise UnusableBlock(f"after {name} was looked at, {error}.") from error
     except LeftUserCode as error:
         raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
 

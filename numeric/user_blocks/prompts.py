@@ -21,6 +21,7 @@ from numeric.cells import Cell, Measurement, Witness, exclusion_reason, measure_
 from numeric.cells.witness import worst_case
 from numeric.formats import Mode, modes_named
 from numeric.machine import ProbedMode, probe, use_one_thread
+from numeric.machine.environment_questions import plain_switches
 from numeric.rules import assumes_a_library, probe_elementary
 from numeric.scenarios import scenarios_named
 from numeric.sides import Variant, block_in_format
@@ -161,12 +162,12 @@ def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _as_a_run_computes() -> Iterator[None]:
-    """On one thread, as the machine is asked, outside of inference mode, and without torch's remark that vmap is slow on some layer; all is put back."""
+    """On one thread, as the machine is asked, with torch's plain switches, and without torch's remark that vmap is slow on some layer; all is put back."""
     before = torch.get_num_threads()
     check_reference()
     use_one_thread()
     try:
-        with warnings.catch_warnings(), torch.inference_mode(False):
+        with warnings.catch_warnings(), plain_switches(DEVICE):
             warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
             yield
     finally:

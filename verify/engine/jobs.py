@@ -1,18 +1,21 @@
 """The parts of a run that can be done in any order and in any process: a cell, and a sweep towards a = 0."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from numeric.architecture.shapes import AskedShapes
 from numeric.cells import Cell, Subject, measure_cell, variant_of
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Mode
-from numeric.machine import ProbedMode, Refinement, probe
+from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe
+from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
 from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
+from reports.record.row import Row
 from symbolic.vocabulary import CellId
 from verify.records import cell_rows
 
@@ -45,8 +48,18 @@ def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certif
 
 
 def probe_mode(mode: Mode, shapes: AskedShapes, device: str, batch: int, left_out: Sequence[Refinement]) -> ProbedMode:
-    """Ask the machine about a mode."""
-    return probe(mode, **shapes, device=device, batch=batch).without(left_out)
+    """Ask the machine about a mode.  Raises UnsupportedNumerics."""
+    try:
+        with undisturbed(device):
+            return probe(mode, **shapes, device=device, batch=batch).without(left_out)
+    except ChangedArithmetic as error:
+        raise UnsupportedNumerics(f"in {mode.id} the machine cannot be asked: {error}.") from error
+
+
+def make_row(make: Callable[..., Row], device: str, arguments: tuple[Any, ...]) -> Row:
+    """An experiment's row.  Raises ChangedArithmetic if the process computes otherwise at the experiment's end."""
+    with undisturbed(device):
+        return make(*arguments)
 
 
 def sweep_near_zero(subject: Subject, probed: ProbedMode, variants: Sequence[str], seed: int) -> list[NearZeroSweep]:

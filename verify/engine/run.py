@@ -23,7 +23,7 @@ from symbolic.prover import prove
 from symbolic.vocabulary import CallError
 from verify.engine.experiment_jobs import Experiment, experiments_left_out, never_begun, planned_experiments
 from verify.engine.failures import failure_of
-from verify.engine.jobs import CellFound, measure, sweep_near_zero
+from verify.engine.jobs import CellFound, make_row, measure, sweep_near_zero
 from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned
 from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
@@ -115,7 +115,7 @@ def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, p
     """Measure all that is there."""
     plan, seed = state.plan, state.plan.request.seed
     for key, experiment in made.items():
-        pool.submit(key, experiment.make, *experiment.arguments, seconds=plan.cell_seconds)
+        pool.submit(key, make_row, experiment.make, plan.request.device, experiment.arguments, seconds=plan.cell_seconds)
     for key, cell in planned.cells.items():
         pool.submit(key, measure, cell.subject, cell.machine, cell.id, cell.cases, plan.profile.certified, seed, seconds=plan.cell_seconds)
     for key, sweep in planned.sweeps.items():

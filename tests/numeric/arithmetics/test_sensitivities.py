@@ -1,70 +1,225 @@
-"""Standard deviations through a linear map, against plain loops over fractions, wherever in float64's range the map and its sources lie."""
+"""The maps from errors to results against the matrices that they stand for, in rationals; and the model of one error."""
 
+import itertools
 import math
 from fractions import Fraction
 
+import mpmath
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
-from numeric.arithmetics.sensitivities import LinearMap
+from numeric.arithmetics import sensitivities
+from numeric.arithmetics.sensitivities import (
+    Columns,
+    LinearMap,
+    Source,
+    SourceTerm,
+    absolute_above,
+    deviation,
+    gathered,
+    identity_map,
+    outer_map,
+    root_sum_squares,
+)
+from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, UNIFORM, deviations_allowed
 
-CASES, N = 2, 3
-CLOSE = 2.0**-40
-"""Relative: a few dozen operations of float64, and a difference of squares that may cancel to a hundredth."""
-
-
-def drawn(seed: int, parts: str, power: int) -> LinearMap:
-    """A square map of these parts (identity, shared, outers), times a power of two."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def positive(*shape: int) -> Tensor:  # of one sign, so that nothing cancels
-        return torch.rand(*shape, generator=generator, dtype=torch.float64) + 0.5
-
-    factor = 2.0**power
-    identity = positive(CASES, 1, 1) * factor if "i" in parts else None
-    shared = ((torch.ones(1, 1, 1, dtype=torch.float64), positive(N, N) * factor),) if "s" in parts else ()
-    outers = tuple((positive(CASES, N, 1) * 2.0 ** (power // 2), positive(CASES, 1, N) * 2.0 ** (power - power // 2)) for _ in range(parts.count("o")))
-    return LinearMap(identity, shared, outers)
-
-
-def by_loops(of: LinearMap, sigma: Tensor, case: int, row: int) -> Fraction:
-    """The variance of one entry."""
-    total = Fraction(0)
-    for j in range(N):
-        entry = Fraction(0) if of.identity is None or row != j else Fraction(of.identity[case, 0, 0].item())
-        entry += sum((Fraction(matrix[row, j].item()) for _, matrix in of.shared), Fraction(0))
-        entry += sum((Fraction(col[case, row, 0].item()) * Fraction(line[case, 0, j].item()) for col, line in of.outers), Fraction(0))
-        total += entry**2 * Fraction(sigma[case, j, 0].item()) ** 2
-    return total
+N, CASES = 3, 2
+FEW = Fraction(200, 2**53)
+"""Of the largest number on the way: over three roundings for each of the operations of a product of three, squared and summed."""
 
 
-@pytest.mark.parametrize("parts", ["i", "s", "o", "oo", "so", "soo", "is", "io", "iso"])
-def test_a_deviation_is_the_root_of_the_sum_of_squares(parts: str) -> None:
-    @settings(max_examples=10, deadline=None)
-    @given(st.integers(0, 2**32 - 1), st.integers(-480, 480), st.integers(-480, 480))
-    def holds(seed: int, power: int, scale: int) -> None:
-        of = drawn(seed, parts, power)
-        sigma = (torch.rand(CASES, N, 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) + 0.5) * 2.0**scale
-        found = of.deviation(sigma)
+def numbers(seed: int, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+SHARED = numbers(99, N, N)
+
+
+def maps(seed: int) -> dict[str, LinearMap]:
+    """Square ones of each kind, and all kinds at once."""
+    identity, scale = numbers(seed, CASES, 1, 1), numbers(seed + 1, CASES, 1, 1)
+    outers = tuple((numbers(seed + 2 * k, CASES, N, 1), numbers(seed + 2 * k + 1, CASES, 1, N) * 2.0 ** (9 * k)) for k in (1, 2))
+    return {
+        "identity": LinearMap(identity=identity),
+        "shared": LinearMap(shared=((scale, SHARED),)),
+        "outer": LinearMap(outers=outers[:1]),
+        "outers": LinearMap(outers=outers),
+        "shared and outers": LinearMap(shared=((scale, SHARED),), outers=outers),
+        "all": LinearMap(identity, ((scale, SHARED),), outers),
+    }
+
+
+KINDS = list(maps(0))
+Rows = list[list[Fraction]]
+
+
+def exactly(of: LinearMap, case: int) -> Rows:
+    """The matrix of a case."""
+    rows = [[Fraction(0)] * N for _ in range(N)]
+    for i, j in itertools.product(range(N), range(N)):
+        if of.identity is not None and i == j:
+            rows[i][j] += Fraction(of.identity.expand(CASES, 1, 1)[case].item())
+        for scale, matrix in of.shared:
+            rows[i][j] += Fraction(scale.expand(CASES, 1, 1)[case].item()) * Fraction(matrix[i, j].item())
+        for col, row in of.outers:
+            rows[i][j] += Fraction(col[case, i].item()) * Fraction(row[case, 0, j].item())
+    return rows
+
+
+def column(x: Tensor, case: int) -> list[Fraction]:
+    return [Fraction(v) for v in x[case].flatten().tolist()]
+
+
+def times(rows: Rows, x: list[Fraction]) -> list[Fraction]:
+    return [sum((a * b for a, b in zip(row, x, strict=True)), Fraction(0)) for row in rows]
+
+
+def near(found: Tensor, exact: list[Fraction], scale: Fraction | None = None) -> bool:
+    size = scale or max(map(abs, exact)) or Fraction(1)
+    return all(abs(Fraction(f) - e) <= FEW * size for f, e in zip(found.flatten().tolist(), exact, strict=True))
+
+
+def size(rows: Rows, x: list[Fraction]) -> Fraction:
+    return max(times([[abs(v) for v in row] for row in rows], [abs(v) for v in x])) * 2**10
+
+
+each = pytest.mark.parametrize("kind", KINDS)
+
+
+@each
+def test_a_map_of_a_column_and_of_a_row(kind: str) -> None:
+    of, x = maps(1)[kind], numbers(7, CASES, N, 1)
+    for case in range(CASES):
+        rows, held = exactly(of, case), column(x, case)
+        flipped = [list(each) for each in zip(*rows, strict=True)]
+        assert near(of.of(x)[case], times(rows, held), size(rows, held))
+        assert near(of.against(x)[case], times(flipped, held), size(flipped, held))
+        if of.identity is None:  # a matrix has none
+            total = times([[abs(v) for v in row] for row in rows], [abs(v) for v in held])
+            above = column(absolute_above(of, x.abs()), case)
+            assert all(a >= t * (1 - FEW) for a, t in zip(above, total, strict=True))
+            assert max(above) <= 2 * _parts(of, case) * sum(map(abs, held)), "by the triangle inequality, and no more"
+
+
+@each
+def test_a_deviation_is_the_root_of_the_sum_of_squares(kind: str) -> None:
+    """Also of numbers whose squares would leave float64's range."""
+    of = maps(3)[kind]
+    for scale in (1.0, 2.0**-700, 2.0**600):
+        sigma = numbers(8, CASES, N, 1).abs() * scale
         for case in range(CASES):
-            for row in range(N):
-                # The exact variance, brought near 1 by a power of four, has a root that is a float.
-                exact = math.sqrt(by_loops(of, sigma, case, row) / Fraction(4) ** (power + scale))
-                assert abs(found[case, row, 0].item() / 2.0**power / 2.0**scale / exact - 1) <= CLOSE
-
-    holds()
-
-
-@pytest.mark.parametrize("power", [-600, 600])
-def test_squares_that_leave_the_range_are_not_formed(power: int) -> None:
-    """The planted negative: the square of such an entry is 0 or infinite."""
-    of, one = drawn(0, "so", power), torch.ones(CASES, N, 1, dtype=torch.float64)
-    assert of.shared[0][1].square().max().item() in (0.0, math.inf)
-    assert torch.equal(of.deviation(one), drawn(0, "so", 0).deviation(one) * 2.0**power), "powers of two change no digit"
+            rows, held = exactly(of, case), column(sigma, case)
+            for found, row in zip(of.deviation(sigma)[case].flatten().tolist(), rows, strict=True):
+                square = sum((a * a * s * s for a, s in zip(row, held, strict=True)), Fraction(0))
+                whole = sum((_parts(of, case) * s) ** 2 for s in held)
+                assert abs(Fraction(found) ** 2 - square) <= FEW * whole
 
 
-def test_a_map_of_nothing_hands_on_nothing() -> None:
-    assert LinearMap().deviation(torch.ones(CASES, N, 1, dtype=torch.float64)).item() == 0.0
+def _parts(of: LinearMap, case: int) -> Fraction:
+    """No entry of the terms of a map is larger than that."""
+    parts = [] if of.identity is None else [abs(Fraction(of.identity[case].item()))]
+    parts += [abs(Fraction(s[case].item())) * Fraction(m.abs().max().item()) for s, m in of.shared]
+    parts += [Fraction(c[case].abs().max().item()) * Fraction(r[case].abs().max().item()) for c, r in of.outers]
+    return sum(parts, Fraction(0))
+
+
+@each
+def test_a_map_is_scaled_divided_and_added_to(kind: str) -> None:
+    of, factor = maps(5)[kind], numbers(9, CASES, 1, 1)
+    others = maps(40)
+    for case in range(CASES):
+        rows, by = exactly(of, case), Fraction(factor[case].item())
+        wide = _parts(of, case) * (abs(by) + 1 / abs(by)) * 4
+        assert alike(exactly(of.scaled(factor), case), [[v * by for v in row] for row in rows], wide)
+        assert alike(exactly(of.divided(factor.abs()), case), [[v / abs(by) for v in row] for row in rows], wide)
+        for other in others.values():
+            exact = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(rows, exactly(other, case), strict=True)]
+            assert alike(exactly(of.plus(other), case), exact, (_parts(of, case) + _parts(other, case)) * 4)
+
+
+def alike(found: Rows, exact: Rows, scale: Fraction) -> bool:
+    return all(abs(f - e) <= FEW * scale for pair in zip(found, exact, strict=True) for f, e in zip(*pair, strict=True))
+
+
+def test_multiples_of_one_matrix_are_one() -> None:
+    one = maps(1)["shared"]
+    assert len(one.plus(one).shared) == 1
+
+
+@pytest.mark.parametrize("inner", ["identity", "outer", "outers"])
+@each
+def test_a_map_after_another(kind: str, inner: str) -> None:
+    of, first, x = maps(6)[kind], maps(60)[inner], numbers(10, CASES, N, 1)
+    for case in range(CASES):
+        rows, before = exactly(of, case), exactly(first, case)
+        middle = times(before, column(x, case))
+        assert near(of.after(first).of(x)[case], times(rows, middle), size(rows, [size(before, column(x, case))] * N))
+
+
+def test_a_shared_matrix_follows_a_number_alone() -> None:
+    made = maps(6)
+    x = numbers(11, CASES, N, 1)
+    found = made["identity"].after(made["shared"]).of(x)
+    for case in range(CASES):
+        rows = exactly(made["shared"], case)
+        by = Fraction(made["identity"].identity[case].item())  # type: ignore[index]
+        assert near(found[case], [by * v for v in times(rows, column(x, case))], size(rows, column(x, case)))
+    with pytest.raises(NotImplementedError, match="no short form"):
+        made["shared"].after(made["shared"])
+
+
+def test_sources_are_added_before_they_are_squared() -> None:
+    """ε - ε is nothing, and ε + δ is √2."""
+    x = torch.ones((CASES, N, 1), dtype=torch.float64)
+    one, other = Source(x.clone()), Source(x.clone())
+    plus, minus = identity_map(x), identity_map(x).scaled(-torch.ones((1, 1, 1), dtype=torch.float64))
+    assert bool((deviation([SourceTerm(one, plus), SourceTerm(one, minus)]) == 0).all())
+    assert bool((deviation([SourceTerm(one, plus), SourceTerm(other, minus)]) ** 2 - 2).abs().max() <= 8 * 2.0**-52)
+    assert len(gathered([SourceTerm(one, plus), SourceTerm(one, minus), SourceTerm(other, plus)])) == 2
+
+
+def test_a_matrix_of_errors_and_a_column() -> None:
+    """(E t)_i has the variance Σ σ_ij² t_j²."""
+    sigma, t, more = numbers(12, N, N).abs(), numbers(13, CASES, N, 1), numbers(14, CASES, N, 1)
+    factor = numbers(15, CASES, 1, 1)
+    made = Columns(t).plus(Columns(more)).scaled(factor).divided(factor.abs() + 1.0)
+    found = made.deviation(sigma)
+    for case in range(CASES):
+        by = Fraction(factor[case].item()) / Fraction((factor[case].abs() + 1.0).item())
+        held = [(a + b) * by for a, b in zip(column(t, case), column(more, case), strict=True)]
+        for got, row in zip(found[case].flatten().tolist(), sigma.tolist(), strict=True):
+            square = sum((Fraction(s) ** 2 * v * v for s, v in zip(row, held, strict=True)), Fraction(0))
+            assert abs(Fraction(got) ** 2 - square) <= FEW * (square + 1)
+
+
+def test_a_column_times_the_one_row_of_a_map() -> None:
+    col, row, x = numbers(16, CASES, N, 1), numbers(17, CASES, 1, N), numbers(18, CASES, N, 1)
+    one = torch.ones((CASES, 1, 1), dtype=torch.float64)
+    found = outer_map(col, LinearMap(outers=((one, row),))).of(x)
+    for case in range(CASES):
+        total = sum((a * b for a, b in zip(column(row, case), column(x, case), strict=True)), Fraction(0))
+        assert near(found[case], [v * total for v in column(col, case)], Fraction(64))
+
+
+@pytest.mark.parametrize("scale", [2.0**-1060, 2.0**-600, 1.0, 2.0**1000])
+def test_a_root_of_squares_at_any_size(scale: float) -> None:
+    x = numbers(19, CASES, N, 1) * scale
+    for case in range(CASES):
+        square = sum(v * v for v in column(x, case))
+        assert abs(Fraction(root_sum_squares(x)[case].item()) ** 2 - square) <= FEW * square + 64 * Fraction(2) ** -1074 * max(map(abs, column(x, case)))
+
+
+def test_a_power_of_two_above() -> None:
+    x = torch.tensor([0.0, math.inf, 1.0, 0.75, 3.0, 2.0**-1074, 1.7e308], dtype=torch.float64)
+    assert sensitivities.power_of_two_above(x).tolist() == [1.0, 1.0, 2.0, 1.0, 4.0, 2.0**-1021, 2.0**1023]
+
+
+def test_the_model_of_one_error() -> None:
+    """c/√3 is the deviation of a uniform error; λ is where 2n exp(-λ²/2) is the probability of a failure. By mpmath, to a float's rounding."""
+    with mpmath.workprec(200):
+        assert abs(mpmath.mpf(UNIFORM) * mpmath.sqrt(3) - 1) <= mpmath.mpf(2) ** -52
+        for entries in (1, 7, 4096):
+            failing = 2 * entries * mpmath.exp(-(mpmath.mpf(deviations_allowed(entries)) ** 2) / 2)
+            assert abs(failing / mpmath.mpf(2) ** -10 - 1) <= mpmath.mpf(2) ** -45
+    assert Fraction(FAILURE_PROBABILITY) == Fraction(1, 1024)

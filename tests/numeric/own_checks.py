@@ -1,0 +1,64 @@
+"""Which tests are a module's own: those that run in this process, ask for no fixture, and compare with exact numbers."""
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+
+from numeric.arithmetics import value_and_radius
+from tests.numeric.arithmetics import (
+    rule_operands,  # noqa: F401 - it fills the list of trials, as does the next
+    rule_operands_of_products,  # noqa: F401
+    rule_trials,
+)
+from tests.numeric.formats.drawn_operands import NATIVE
+from tests.numeric.noticing import Check, checks_of
+
+ARITHMETICS, RULES, SIDES, EXPERIMENTS = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments"))
+
+
+def trials() -> list[Check]:
+    """The trials of the rules of values with radii, in each format."""
+
+    def check(trial: rule_trials.Trial, row: object) -> None:
+        assert all(trial(rule_trials.Desk(value_and_radius, row)))  # type: ignore[arg-type]
+
+    return [partial(check, trial, row) for row in NATIVE for _, trial in rule_trials.TRIALS]
+
+
+def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check]]:
+    """The tests of some files below ``tests/numeric``."""
+    return lambda: checks_of(*(import_module(f"tests.numeric.{file}") for file in files), only=only)
+
+
+CHECKS: dict[str, Callable[[], list[Check]]] = {
+    ARITHMETICS + "roundoff": lambda: [*found_in("arithmetics.test_roundoff")(), *trials()],
+    ARITHMETICS + "hazard": trials,
+    ARITHMETICS + "value_and_radius": trials,
+    ARITHMETICS + "matrix_products": found_in("arithmetics.test_matrix_products"),
+    ARITHMETICS + "partial_sums": found_in("arithmetics.test_partial_sums"),
+    ARITHMETICS + "envelope": lambda: [
+        *found_in("arithmetics.test_envelope_terms")(),
+        *found_in("arithmetics.test_envelopes", only=("test_a_ninth", "test_widening", "test_what_is_no", "test_one_matrix", "test_a_product"))(),
+    ],
+    ARITHMETICS + "sensitivities": found_in("arithmetics.test_sensitivities"),
+    ARITHMETICS + "uniform_errors": found_in("arithmetics.test_sensitivities"),
+    RULES + "activations": found_in("rules.test_worst_kernels", only=("test_an_act", "test_an_exp")),
+    RULES + "enclosures": found_in("rules.test_enclosures", "rules.test_worst_kernels", only=("test_an_act", "test_bounds", "test_what_is_flushed")),
+    RULES + "normalisation": found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm")),
+    RULES + "junctions": found_in("rules.test_worst_junctions"),
+    SIDES + "judging": found_in("sides.test_margins", "sides.test_verdicts"),
+    SIDES + "certificate": found_in("sides.test_certificate", "sides.test_certified_moves"),
+    SIDES + "both_sides": found_in("sides.test_both_sides_exactly"),
+    SIDES + "one_side": found_in("sides.test_both_sides_exactly"),
+    SIDES + "output_patch": found_in("sides.test_both_sides_exactly"),
+    EXPERIMENTS + "weight_paths": found_in("experiments.test_implicit_dynamics"),
+    EXPERIMENTS + "first_layer": found_in("experiments.test_implicit_dynamics"),
+}
+"""By the module that is changed."""
+
+EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products")]
+EXPLAINED += [RULES + name for name in ("activations", "junctions")] + [SIDES + name for name in ("judging", "certificate")]
+"""Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
+
+QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]
+"""Those of which a sample is tried by default."""

@@ -1,0 +1,92 @@
+"""Every constant, term and factor of the modules that carry a bound is made another, and the module's own tests have to notice.
+
+What is not noticed is one of three things, and the run tells which: no result became smaller (a wider bound is no wrong one); every result
+stayed the same bits; or a result became smaller, and the tests still hold. The last two are listed (``mutants_spared.py``), each with the reason. A
+mutant that goes unnoticed and is not listed fails, and so does a row that is of no mutant. A few are tried by default, all of them with
+``pytest -m soak``, whose report counts them module by module.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+
+from tests.numeric.mutants import Mutant, mutants
+from tests.numeric.mutants_spared import SPARED, reason
+from tests.numeric.noticing import Check, Outcome, outcome, results
+from tests.numeric.own_checks import ARITHMETICS, CHECKS, EXPLAINED, QUICK, RULES, SIDES
+
+SAMPLE = 5
+"""Mutants of each quick module that are tried by default."""
+
+
+def tried(module: str, chosen: tuple[Mutant, ...]) -> dict[Mutant, Outcome]:
+    """What becomes of some mutants of a module."""
+    checks: list[Check] = CHECKS[module]()
+    plain = results(module, checks)
+    return {mutant: outcome(mutant, checks, plain) for mutant in chosen}
+
+
+def unexplained(found: dict[Mutant, Outcome]) -> list[str]:
+    """The mutants that ought to have been noticed."""
+    return [f"{found[mutant]} {mutant}" for mutant in found if found[mutant] in (Outcome.SURVIVED, Outcome.SAME) and reason(mutant) is None]
+
+
+@pytest.mark.parametrize("module", QUICK)
+def test_a_sample_is_noticed(module: str) -> None:
+    """Drawn by a digest of their text, so that another source has another sample."""
+    every = sorted(mutants(module), key=lambda mutant: sha256(str(mutant).encode()).hexdigest())
+    found = tried(module, tuple(every[:SAMPLE]))
+    assert not unexplained(found)
+    assert Outcome.NOTICED in found.values()
+
+
+PLANTED = {
+    "the drift of the carried stream": (SIDES + "one_side", "_with_the_stream: None if drift is None else drift.unsqueeze(-1) → None"),
+    "half of the error of a product of matrices": (ARITHMETICS + "matrix_products", "product_error: gamma(k, u) → gamma(k, u) * 0.5"),
+    "LayerNorm's error of the variance": (RULES + "normalisation", "_central_moments: {0} + gamma(2 * n + 7, v) * summed → gamma(2 * n + 7, v) * summed"),
+    "softmax's rounding of a quotient": (RULES + "normalisation", "softmax_rule: quotient + {1} → quotient"),
+    "softmax's error of the argument": (RULES + "normalisation", "softmax_rule: argument + {2} → {2}"),
+    "GELU's rounding of the argument": (RULES + "activations", "_phi_error: (2.0 + v) * v → v"),
+    "what came with the argument": (RULES + "activations", "_sum_with_one: own + propagated → own"),
+    "the widening of a margin": (SIDES + "judging", "_compare: bound * (1 + 4 * ROUNDOFF) + lost → bound * (1 + 4 * ROUNDOFF)"),
+    "float64's doubt of a partial sum": (ARITHMETICS + "partial_sums", "partial_sums: part + nodes * doubt → part"),
+}
+"""Terms that were taken out once, and that no test of their module missed."""
+PARTS = ("spread * (2.0 * root + spread)", "(2.0 + v) * v * (probability + quotient)", "2.0 * k * v * (above + argument)")
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_term_that_was_missed_once_is_noticed(what: str) -> None:
+    module, words = PLANTED[what]
+    (mutant,) = (each for each in mutants(module) if str(each) == words.format(*PARTS))
+    assert outcome(mutant, CHECKS[module](), []) is Outcome.NOTICED
+
+
+def test_a_module_without_tests_notices_nothing() -> None:
+    """The planted one: with no check at all every mutant goes unnoticed, and none is smaller, for nothing is compared."""
+    some = mutants("numeric.arithmetics.matrix_products")[:8]
+    assert {outcome(mutant, [], []) for mutant in some} == {Outcome.SAME}
+
+
+def test_every_row_of_the_list_has_a_module_and_a_reason() -> None:
+    assert {row.module for row in SPARED} <= set(CHECKS)
+    assert set(EXPLAINED) <= set(CHECKS)
+    assert all(row.why for row in SPARED)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("module", EXPLAINED)
+def test_every_mutant_is_noticed_or_explained(module: str, record_property: Callable[[str, object], None]) -> None:
+    found = tried(module, mutants(module))
+    counts = Counter(found.values())
+    explained = Counter(reason(mutant) for mutant in found if found[mutant] in (Outcome.SURVIVED, Outcome.SAME))
+    record_property("mutants", f"{module}: {len(found)} mutants; " + ", ".join(f"{counts[word]} {word}" for word in Outcome))
+    print(f"\n{module}: {len(found)} mutants; " + ", ".join(f"{counts[word]} {word}" for word in Outcome))
+    for why, number in explained.most_common():
+        print(f"  {number:4} {why or 'NOT EXPLAINED'}")
+    assert not unexplained(found)
+    unused = [row.pattern for row in SPARED if row.module == module and not any(row.of(mutant) for mutant in found)]
+    assert not unused, "these rows are of no mutant"
