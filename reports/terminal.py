@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.findings import GLYPHS, RunStanding, headline, taken_up
-from reports.findings.faults import side_outside
+from reports.findings.cell_faults import side_outside
 from reports.findings.grid import WORST_FIRST, Square, grid
 from reports.record import ClaimRecord, RunRecord
 from reports.record.claims import Counterexample, ErratumRecord

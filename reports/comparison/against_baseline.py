@@ -13,7 +13,8 @@ from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine
 from reports.comparison.cell_changes import cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
 from reports.findings import Status
-from reports.findings.faults import doubts, over_its_bound
+from reports.findings.cell_faults import over_its_bound
+from reports.findings.faults import doubts
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
 from reports.record.claims import ErratumRecord
 from reports.text import counted, joined, real

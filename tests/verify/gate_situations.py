@@ -1,5 +1,6 @@
 """Runs beside their baselines, and what the gate exits with for each."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,8 @@ EMPTY = whole(claims=[], cells=[], errata=[], near_zero=[], models=[])
 EXPERIMENT = whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()]))
 NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
 NAN = float("nan")
+NEVER_FAILED = whole(near_zero=[samples.sweep(measured_radius=NAN, levels=[level for level in samples.sweep().levels if math.isfinite(level.error)])])
+"""A sweep in which nothing failed, so that there is no radius."""
 
 SITUATIONS = {
     "the same": Situation(0, said="Nothing differs"),
@@ -133,8 +136,8 @@ SITUATIONS = {
     "a cell that holds and counts a violation": Situation(1, MISCOUNTED, seed=8, said="figures tell of a violation"),
     "a new false variant that is not refuted": Situation(1, UNREFUTED, before=ONE_MUTANT, said="not refuted, so the prover may accept anything"),
     "a sweep that no baseline knows did not run": Situation(3, whole(not_swept=[NEVER_SWEPT]), said="it did not run: it broke"),
-    "a sweep in which nothing failed": Situation(0, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, said="nothing failed any more"),
-    "a sweep in which nothing failed, strictly": Situation(1, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, strict=True),
+    "a sweep in which nothing failed": Situation(0, NEVER_FAILED, seed=8, said="nothing failed any more"),
+    "a sweep in which nothing failed, strictly": Situation(1, NEVER_FAILED, seed=8, strict=True),
     "two claims of one name": Situation(2, whole(claims=[samples.claim(verdict=Verdict.VIOLATED), samples.claim()]), said="holds two claims named"),
     "a new cell that is violated": Situation(1, VIOLATED, before=FIRST_GONE, said="not in the baseline, and VIOLATED"),
     "a known failure with another seed": Situation(0, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.0), said="known failures"),
