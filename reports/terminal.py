@@ -37,9 +37,9 @@ ABREAST = 5
 """Scenarios that stand side by side on a terminal."""
 
 
-def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
-    """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report."""
-    verdict = headline(record)
+def closing(record: RunRecord, report: Path | None = None, disagreeing: Sequence[str] = ()) -> RenderableType:
+    """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report.  disagreeing: as for ``headline``."""
+    verdict = headline(record, disagreeing)
     parts: list[RenderableType] = []
     again = taken_up(record)
     if again is not None:

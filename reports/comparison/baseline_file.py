@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reports.comparison.baseline import BASELINE_VERSION, Baseline, baseline_of
+from reports.comparison.baseline import baseline_of
+from reports.comparison.baseline_rows import BASELINE_VERSION, Baseline
 from reports.record import RunRecord, write_whole
 from reports.record.agreement import disagreeing_cells
 from symbolic.vocabulary import CallError
@@ -75,7 +76,7 @@ def load_baseline(path: Path) -> Baseline:
 
 def _as_text(baseline: Baseline) -> str:
     """JSON with one line a row, sorted, so that a diff shows which rows changed."""
-    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_none=True)
+    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_defaults=True) | {"baseline_version": baseline.baseline_version}
     parts = []
     for name, value in data.items():
         if isinstance(value, dict) and name != "origin":

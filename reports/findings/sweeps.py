@@ -38,11 +38,11 @@ def doubtful_sweeps(sweeps: Sequence[NearZeroSweep]) -> Iterable[str]:
 
 
 def silent_sweeps(sweeps: Sequence[NearZeroSweep]) -> Iterable[str]:
-    """Sweeps in which cases were refused at every distance, so that they show nothing."""
-    silent = [sweep for sweep in sweeps if not any(math.isfinite(level.bound) for level in sweep.levels)]
+    """Sweeps in which at every distance a case was refused, or the bound is as wide as what the update does: they show nothing."""
+    silent = [sweep for sweep in sweeps if not any(level.bound < 1 for level in sweep.levels)]
     if silent:
-        verb, example = ("was", _name(silent[0])) if len(silent) == 1 else ("were", f"{_name(silent[0])} for one")
-        yield f"{counted(len(silent), 'near-zero sweep')} {verb} refused at every distance from a = 0 ({example})"
+        verb, example = ("shows", _name(silent[0])) if len(silent) == 1 else ("show", f"{_name(silent[0])} for one")
+        yield f"{counted(len(silent), 'near-zero sweep')} {verb} nothing at any distance from a = 0 ({example})"
 
 
 def _unlimited(level: NearZeroLevel) -> bool:

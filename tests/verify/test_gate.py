@@ -17,7 +17,15 @@ from verify.exit_status import graver
 def test_a_situation_exits_as_it_should(name: str, tmp_path: Path) -> None:
     situation = SITUATIONS[name]
     run, kept = held(situation, tmp_path)
-    answer = called("gate", str(run), "--baseline", str(kept), *(["--strict"] if situation.strict else []), "--json")
+    answer = called(
+        "gate",
+        str(run),
+        "--baseline",
+        str(kept),
+        *(["--strict"] if situation.strict else []),
+        *(["--require-same-machine"] if situation.same_machine else []),
+        "--json",
+    )
     assert answer.status == situation.status, answer.out + answer.err
     if answer.status == 2:
         assert answer.out == ""
