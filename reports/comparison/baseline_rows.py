@@ -75,7 +75,7 @@ class CellLine(Row):
     by_formula: int = Field(default=0, description="Cases in which the formula itself ran over balls.")
     mutant: str | None = Field(default=None, description="What the planted wrong update was.")
     independent: bool = Field(default=True, description="Whether each case was drawn by itself.")
-    figures: list[str] = Field(default=[], description="What numbers there were.")
+    absent: list[str] = Field(default=[], description="The record's fields that the cell did without.")
     worst: Real | None = Field(default=None, description="Measured: the largest error over bound.")
     worst_limit: Real | None = Field(default=None, description="Probabilistic: what the largest one of another seed does not exceed.")
     tail: tuple[Real, Real] | None = Field(default=None, description="Of its square: a threshold and the mean excess, for a limit of more cases.")

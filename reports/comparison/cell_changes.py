@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.comparison.baseline_rows import CellLine
-from reports.comparison.cell_lines import FIGURES, figures_of, line_of, widening
+from reports.comparison.cell_lines import FIGURES, line_of, widening
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
 from reports.comparison.floors import floors
 from reports.comparison.margins import count_limit, order_interval, tail_limit
@@ -62,7 +62,7 @@ def cell_changes(key: str, line: CellLine, cell: CellRecord, basis: Basis) -> It
         return
     now = line_of(cell, {})
     alike, paired = basis.alike, basis.paired and line.cases == now.cases
-    found = [*_missing(line, now, cell), *_worst(line, cell, basis)]
+    found = [*_missing(line, now), *_worst(line, cell, basis)]
     if line.judged and not now.judged:
         found += [("no case was judged", count(line.judged), "0")] if cell.verdict is line.verdict else []
     else:
@@ -81,10 +81,9 @@ Worse = tuple[str, str, str]
 """What is worse, in words; what was; what is."""
 
 
-def _missing(line: CellLine, now: CellLine, cell: CellRecord) -> Iterator[Worse]:
+def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
     if now.judged:
-        there = figures_of(cell)
-        yield from ((f"no {name} any more", "there", "missing") for name in FIGURES if name in line.figures and name not in there)
+        yield from ((f"no {FIGURES[name]} any more", "there", "missing") for name in now.absent if name not in line.absent)
     if now.mutant is not None and line.mutant is not None and now.mutant != line.mutant:
         yield f"another wrong update was planted: {now.mutant}, was {line.mutant}", line.mutant, now.mutant
     if line.independent and not now.independent:
@@ -143,9 +142,9 @@ def _tallies(line: CellLine, now: CellLine) -> Iterator[Tally]:
     yield Tally("whose bound shows nothing", (line.vacuous, now.vacuous), judged)
     yield Tally("that hold with a wrong update unnoticed", (line.holds - line.noticed, now.holds - now.noticed), holds)
     yield Tally("untested at the block's output", (line.blind, now.blind), holds)
-    if "count of cases well inside the range limits" in line.figures and "count of cases well inside the range limits" in now.figures:
+    if "well_inside" not in (*line.absent, *now.absent):
         yield Tally("not well inside the range limits", (line.cases - line.inside, now.cases - now.inside), cases)
-    if "prediction of what a recomputed A(C∖Y,x) moves" in line.figures and "prediction of what a recomputed A(C∖Y,x) moves" in now.figures:
+    if "recomputed" not in (*line.absent, *now.absent):
         yield Tally("in which A(C∖Y,x) was not recomputed otherwise", (line.judged - line.moved, now.judged - now.moved), judged)
         yield Tally("in which what it moves went unnoticed", (line.judged - line.moves_noticed, now.judged - now.moves_noticed), judged)
 

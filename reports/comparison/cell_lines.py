@@ -1,7 +1,7 @@
 """A cell as a baseline keeps it: its counts and numbers and, from its cases, what another seed may show."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +17,25 @@ from reports.record.cases_table import coded, read_cells
 DIGITS = 6
 """Of a margin in the file; it is rounded outwards."""
 
-FIGURES: Mapping[str, Callable[[CellRecord], object]] = {
-    "worst error ÷ bound": lambda cell: cell.worst_ratio,
-    "bound ÷ effect": lambda cell: cell.resolution,
-    "bound ÷ error": lambda cell: cell.tightness,
-    "bound ÷ effect at the output": lambda cell: cell.output_resolution,
-    "error": lambda cell: cell.error,
-    "bound": lambda cell: cell.bound,
-    "expected bound": lambda cell: cell.expected,
-    "count of cases well inside the range limits": lambda cell: cell.well_inside,
-    "prediction of what a recomputed A(C∖Y,x) moves": lambda cell: cell.recomputed,
-    "bound without refinements": lambda cell: cell.unrefined,
-    "witness": lambda cell: cell.witness,
+FIGURES = {
+    "worst_ratio": "worst error ÷ bound",
+    "resolution": "bound ÷ effect",
+    "tightness": "bound ÷ error",
+    "output_resolution": "bound ÷ effect at the output",
+    "error": "error",
+    "bound": "bound",
+    "expected": "expected bound",
+    "well_inside": "count of cases well inside the range limits",
+    "recomputed": "prediction of what a recomputed A(C∖Y,x) moves",
+    "unrefined": "bound without refinements",
+    "witness": "witness",
 }
-"""What a cell may say, by name; it is asked whether it is there."""
+"""Fields of a cell that may be absent, and what they are in words."""
 
 
-def figures_of(cell: CellRecord) -> list[str]:
-    """What a cell says, by name."""
-    return [name for name, figure in FIGURES.items() if figure(cell) is not None]
+def absent_from(cell: CellRecord) -> list[str]:
+    """The fields that a cell does without."""
+    return [name for name in FIGURES if getattr(cell, name) is None]
 
 
 def line_of(cell: CellRecord, margins: Mapping[str, Any], wider: float | None = None) -> CellLine:
@@ -63,7 +63,7 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any], wider: float | None = 
         by_formula=0 if sample is None else sample.by_formula,
         mutant=cell.mutant,
         independent=cell.independent,
-        figures=figures_of(cell),
+        absent=absent_from(cell),
         worst=worst,
         tightness=None if cell.tightness is None else short(cell.tightness.median),
         output_resolution=cell.output_resolution,
