@@ -84,8 +84,8 @@ Worse = tuple[str, str, str]
 def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
     if now.judged:
         yield from ((f"no {FIGURES[name]} any more", "there", "missing") for name in now.absent if name not in line.absent)
-    if now.mutant is not None and line.mutant is not None and now.mutant != line.mutant:
-        yield f"another wrong update was planted: {now.mutant}, was {line.mutant}", line.mutant, now.mutant
+    if line.mutant is not None and now.mutant != line.mutant:
+        yield f"another wrong update was planted: {now.mutant or 'none'}, was {line.mutant}", line.mutant, now.mutant or "none"
     if line.independent and not now.independent:
         yield "its cases are said to have draws in common, which disarms the margins", "independent", "in common"
 

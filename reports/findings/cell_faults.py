@@ -4,10 +4,10 @@ Each rule follows from what the figures mean. If every case lies inside its boun
 inside the median bound, and no bound ÷ error is below 1. A side's certified error is at most its radius, which is a part of the bound.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from reports.findings.numbers_in import has_nan
 from reports.record import CellRecord
 from symbolic.vocabulary import Verdict
 
@@ -64,9 +64,7 @@ def _move_unnoticed(cell: CellRecord) -> bool:
 
 
 def _not_a_number(cell: CellRecord) -> bool:
-    parts = (cell.error, cell.bound, cell.tightness, cell.certified)
-    figures = [cell.worst_ratio, cell.resolution, cell.output_resolution, *(value for part in parts if part is not None for _, value in part)]
-    return any(value is not None and math.isnan(value) for value in figures)
+    return has_nan(cell.model_dump(exclude={"seconds"}))
 
 
 def _miscounted(cell: CellRecord) -> bool:

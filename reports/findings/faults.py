@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from reports.findings.cell_faults import DOUBTS, OWN_VARIANT, over_its_bound, side_outside
 from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unnoticed_readings
-from reports.findings.shown_figures import doubtful_figures
+from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
 from reports.record import Experiments, RunRecord
@@ -88,6 +88,7 @@ def doubts(record: RunRecord) -> Iterable[str]:
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
     yield from doubtful_figures(record.experiments)
+    yield from doubtful_losses(record.models)
     yield from doubtful_sweeps(record.near_zero)
     for doubt in DOUBTS:
         wrong = [cell for cell in record.cells if doubt.found(cell)]

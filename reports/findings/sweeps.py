@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from reports.findings.numbers_in import has_nan
 from reports.record import NearZeroSweep
 from reports.record.cells import NearZeroLevel
 from reports.text import counted
@@ -26,6 +27,7 @@ def strayed_sweeps(sweeps: Sequence[NearZeroSweep]) -> Iterable[str]:
 def doubtful_sweeps(sweeps: Sequence[NearZeroSweep]) -> Iterable[str]:
     """Sweeps whose figures contradict each other."""
     rules: tuple[tuple[Callable[[NearZeroSweep], bool], str], ...] = (
+        (_not_a_number, "a figure that is not a number"),
         (lambda sweep: any(map(_unlimited, sweep.levels)), "a bound without limit although no case was refused"),
         (_radius_of_nothing, "a radius although nothing is finite at any distance"),
         (_fails_further_out, "results that are not finite further from a = 0 than its radius"),
@@ -43,6 +45,11 @@ def silent_sweeps(sweeps: Sequence[NearZeroSweep]) -> Iterable[str]:
     if silent:
         verb, example = ("shows", _name(silent[0])) if len(silent) == 1 else ("show", f"{_name(silent[0])} for one")
         yield f"{counted(len(silent), 'near-zero sweep')} {verb} nothing at any distance from a = 0 ({example})"
+
+
+def _not_a_number(sweep: NearZeroSweep) -> bool:
+    """A radius is none where nothing failed."""
+    return math.isnan(sweep.predicted_radius) or has_nan([level.model_dump() for level in sweep.levels])
 
 
 def _unlimited(level: NearZeroLevel) -> bool:

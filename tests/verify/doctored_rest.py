@@ -104,7 +104,7 @@ EXPERIMENTS: dict[str, Copy] = {
     "dynamics judged for no prompt": Copy(1, experiment("dynamics", 0, "formats", 0, value=row_with(prompts=0, refused=4)), "became not judged"),
     "a wrong static patch that serves as well": Copy(1, experiment("static_patch", 0, "points", 2, "wrong_vector", value=[0.1, 0.1, 0.1]), "serves"),
     "a static patch far from the exact one": Copy(1, experiment("static_patch", 0, "points", 0, "distance", value=1.0), "further from the exact one"),
-    "a figure that is not finite": Copy(1, experiment("layers", 0, "norm", value=math.inf), "is not finite"),
+    "a figure that is not finite": Copy(1, experiment("layers", 0, "norm", value=math.inf), "or not finite"),
     "a stack that strays": Copy(1, experiment("stacks", 0, "apart", value=1e-3), "passed became failed"),
     "a stack that generates other tokens": Copy(1, experiment("stacks", 0, "same", value=3), "passed became failed"),
     "a stack whose wrong patches generate the same": Copy(1, experiment("stacks", 0, "planted_same", value=4), "shows nothing"),

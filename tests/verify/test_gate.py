@@ -96,6 +96,19 @@ def test_a_baseline_keeps_the_reasons_of_those_before_it(tmp_path: Path) -> None
     assert [row["run"] for row in told["accepted"]] == ["run-7", "run-8"]
 
 
+def test_a_baseline_of_an_older_version_is_replaced_and_its_reasons_are_kept(tmp_path: Path) -> None:
+    drawn.run_of(7, tmp_path / "one")
+    kept = tmp_path / "kept.json"
+    assert baseline(tmp_path / "one", kept, "the first")[0] == 0
+    older = json.loads(kept.read_text()) | {"baseline_version": 1, "cells": {"x": {"judged": 3}}}
+    kept.write_text(json.dumps(older))
+    assert "make it again" in called("gate", str(tmp_path / "one"), "--baseline", str(kept)).err
+    assert baseline(tmp_path / "one", kept, "the second") == (0, "")
+    assert [row["reason"] for row in json.loads(kept.read_text())["accepted"]] == ["the first", "the second"]
+    kept.write_text(json.dumps({"baseline_version": 1}))
+    assert baseline(tmp_path / "one", kept)[0] == 2, "what cannot be read is not replaced"
+
+
 def test_a_baseline_has_one_line_a_row_in_order(tmp_path: Path) -> None:
     drawn.run_of(7, tmp_path / "one")
     kept = tmp_path / "kept.json"
