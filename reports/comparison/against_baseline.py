@@ -43,7 +43,9 @@ def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
 
     def of_cell(key: str, line: CellLine, cell: CellRecord) -> Iterator[Change]:
         if same_schema(baseline):
-            yield from cell_changes(key, line, cell, Basis(alike, paired(cell.block), baseline.chance))
+            order = f"{cell.format}/order"
+            same_order = alike or (cell.numerics == line.numerics and here.probes.get(order) == there.probes.get(order))
+            yield from cell_changes(key, line, cell, Basis(alike, paired(cell.block), same_order, baseline.chance))
         else:
             yield from verdict_change("cell", key, line.verdict, cell.verdict, cell.reason)
 
@@ -145,7 +147,7 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], *, 
     elif other_machine:
         yield (
             f"The baseline is from elsewhere (another {joined(other_machine)}): medians are compared with what they may be on any machine alone, "
-            "and counts that depend on the bounds with those without refinements."
+            "counts that depend on the bounds with those without refinements, and worst ratios where sums are added in the same order."
         )
         summed = sum(cell.numerics != baseline.cells[key].numerics for key, cell in by_name(record).items() if key in baseline.cells)
         if summed:

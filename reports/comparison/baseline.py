@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reports.comparison.amounts import allowed_by, amounts_of
 from reports.comparison.baseline_rows import Accepted, Baseline, ClaimLine, ErratumLine, Origin, SweepLine
-from reports.comparison.cell_lines import line_of, margins_of, widening
+from reports.comparison.cell_lines import line_of, margins_of
 from reports.findings import Outcome, Status, outcomes
 from reports.record import CellRecord, ClaimRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cells import NotSwept
@@ -78,14 +78,13 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
     chance = CHANCE / (MARGINS * max(len(cells), 1))
     margins = {} if folder is None else dict(margins_of(record, folder, chance))
     statuses = sweep_statuses(record, rows)
-    wider = {(cell.block, cell.format, cell.variant): widening(cell) for cell in record.cells if cell.unrefined is not None}
     return Baseline(
         accepted=[*before, Accepted(date=record.run.finished or record.run.started, run=record.run.id, reason=reason)],
         origin=origin_of(record),
         chance=chance,
         claims={claim.id: claim_line(claim) for claim in record.claims},
         errata={str(erratum.number): erratum_line(erratum) for erratum in record.errata},
-        cells={key: line_of(cell, margins.get(cell.id, {}), wider.get((cell.block, cell.format, cell.variant))) for key, cell in sorted(cells.items())},
+        cells={key: line_of(cell, margins.get(cell.id, {})) for key, cell in sorted(cells.items())},
         sweeps={(key := sweep_key(sweep)): sweep_line(sweep, statuses[key][0]) for sweep in record.near_zero},
         others={key: status for key, (status, _) in others_of(rows).items()},
         amounts=amounts_of(record),

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.comparison.baseline_rows import CellLine
-from reports.comparison.cell_lines import FIGURES, line_of, widening
+from reports.comparison.cell_lines import FIGURES, line_of
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
 from reports.comparison.floors import floors
 from reports.comparison.margins import count_limit, order_interval, tail_limit
@@ -35,6 +35,8 @@ class Basis:
     """Whether the machine is the same, and the record's schema."""
     paired: bool
     """Whether the operands are the same, too."""
+    same_order: bool
+    """Whether the machine adds the products of the format in the same order, as far as it answers."""
     chance: float
     """That a margin is passed by the same code."""
 
@@ -91,15 +93,12 @@ def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
 
 
 def _worst(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
-    """The worst ratio against its limit for as many cases; elsewhere, against that of bounds as sharp as the run's."""
-    if line.worst_limit is None or cell.worst_ratio is None:
+    """The worst ratio against its limit for as many cases; where sums are added in another order, errors and bounds are other ones."""
+    if line.worst_limit is None or cell.worst_ratio is None or not basis.same_order:
         return
     limit = line.worst_limit
     if line.tail is not None and cell.counts.judged > line.judged:
         limit = max(limit, tail_limit(line.tail, line.judged, cell.counts.judged, basis.chance))
-    sharper = widening(cell)
-    if not basis.alike and sharper is not None and line.wider is not None and sharper > line.wider:
-        limit = max(limit, min(1.0, limit * sharper / line.wider))
     if not cell.worst_ratio <= limit:
         was, now = ratio(line.worst), ratio(cell.worst_ratio)
         yield f"worst error ÷ bound {now}, was {was}; another seed stays within {ratio(limit)}", was, now

@@ -38,8 +38,8 @@ def absent_from(cell: CellRecord) -> list[str]:
     return [name for name in FIGURES if getattr(cell, name) is None]
 
 
-def line_of(cell: CellRecord, margins: Mapping[str, Any], wider: float | None = None) -> CellLine:
-    """A cell's line.  margins: the fields that come from its cases; wider: how many times as wide its bounds are without refinements, by another cell's."""
+def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
+    """A cell's line.  margins: the fields that come from its cases."""
     worst = None if cell.worst_ratio is None else short(cell.worst_ratio)
     if worst is not None and worst > 1 and "worst_limit" in margins:
         margins = {**margins, "worst_limit": math.inf, "tail": None}  # how far a known failure strays says nothing of how far another seed would
@@ -69,7 +69,7 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any], wider: float | None = 
         output_resolution=cell.output_resolution,
         resolution=cell.resolution,
         unrefined=None if wide is None else wide.resolution,
-        wider=widening(cell) if wide is not None else wider,
+        wider=widening(cell),
         unrefined_counts=None if wide is None else (wide.cases, wide.holds, wide.noticed),
         **margins,
     )

@@ -2,7 +2,7 @@
 
 Another machine adds in another order, which may be known or not, and it may round once more where this one rounds once: before it adds a bias, or between a
 product and its sum. So a bound there is at most ROUNDED_AGAIN times the bound without any refinement. How many times as large as the refined one that is
-(w) was measured on a batch of the baseline's run, in the cell itself or in that of the same block, format and variant that has it.
+(w) was measured on a batch of each cell of one scenario: in others it is several times as large or as small, so their medians are not compared.
 
     resolution   bound ÷ effect has no error in it: at most ROUNDED_AGAIN w times what another seed would show
     tightness    bound ÷ error likewise, from above; the errors of another order are other ones, so nothing is said from below

@@ -133,6 +133,7 @@ CELLS: dict[str, Copy] = {
     "another machine: no certificate": Copy(1, both(ELSEWHERE, in_cell(FP32, certified=None)), "compared with balls", seed=5),
     "another machine: a grosser wrong update": Copy(1, both(ELSEWHERE, in_cell(FP32, mutant="ΔW doubled")), "another wrong update", seed=5),
     "another machine: a worst ratio near 1": Copy(1, both(ELSEWHERE, in_cell(FP32, worst_ratio=0.9999)), "another seed stays within", seed=5),
+    "another machine: a worst ratio beyond 1": Copy(1, both(ELSEWHERE, in_cell(FP32, worst_ratio=1.01)), "figures tell of a violation", seed=5),
     **{
         f"another {name}, where it has to be the same": Copy(1, machine(**{name: value}), f"another {name}", same_machine=True)
         for name, value in (("processor", "x"), ("torch", "x"), ("device", "cuda"), ("blas", "x"), ("threads", 3))

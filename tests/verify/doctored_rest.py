@@ -149,6 +149,12 @@ RUN: dict[str, Copy] = {
 }
 
 
+def other_orders(data: dict[str, Any]) -> None:
+    for probe in data["environment"]["probes"]:
+        if probe["id"].endswith("/order"):
+            probe["answer"] = "one after the other"
+
+
 def new_cell(data: dict[str, Any]) -> None:
     row = cell(data, FP32)
     data["cells"].append({**row, "block": "gru", "id": row["id"].replace("attention", "gru")})
@@ -221,6 +227,12 @@ HARMLESS: dict[str, Copy] = {
     ),
     "another processor that rounds once more": Copy(
         0, both(ELSEWHERE, in_cell(FP32, resolution=times(1.5), unrefined=row_with(resolution=times(1.5)))), "from elsewhere", seed=5
+    ),
+    "another processor that adds in another order: a worst ratio near 1": Copy(
+        0, both(ELSEWHERE, other_orders, in_cell(FP32, worst_ratio=0.9999)), "from elsewhere", seed=5
+    ),
+    "another processor: near zero, bounds ten times as wide": Copy(
+        0, both(ELSEWHERE, in_cell(NEAR, resolution=times(10.0), tightness=times(10.0))), "from elsewhere", seed=5
     ),
     "the same machine, where it has to be": Copy(0, lambda data: None, "Nothing differs", same_machine=True),
 }
