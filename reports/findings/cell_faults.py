@@ -115,3 +115,13 @@ DOUBTS = (
 def warnings(cell: CellRecord) -> Iterator[str]:
     """What makes a cell doubtful, in a few words each."""
     yield from (doubt.short for doubt in DOUBTS if doubt.short and doubt.found(cell))
+
+
+def doubtful(cell: CellRecord) -> bool:
+    """Whether a cell says something that its own figures do not bear out."""
+    return any(doubt.found(cell) for doubt in DOUBTS) or (over_its_bound(cell) and cell.verdict is not Verdict.VIOLATED)
+
+
+def notices_wrong_update(cell: CellRecord) -> bool:
+    """Whether the planted wrong update was noticed, by the cell's verdict on it and by its count."""
+    return cell.mutant_verdict is Verdict.VIOLATED and cell.mutant_caught > 0 and not _hardly_noticed(cell)

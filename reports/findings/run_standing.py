@@ -8,6 +8,7 @@ holds is told as a failure, as a reason for distrust, or as not checked.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.findings.cell_faults import doubtful
 from reports.findings.judge import RunStanding, judged
 from reports.findings.unchecked import unchecked
 from reports.record import RunRecord
@@ -73,8 +74,8 @@ def taken_up(record: RunRecord) -> str | None:
 
 
 def cases_inside(record: RunRecord) -> int:
-    """Cases inside their bounds, counted only in cells that hold as a whole."""
-    return sum(cell.counts.holds for cell in record.cells if cell.verdict is Verdict.HOLDS)
+    """Cases inside their bounds, counted only in cells that hold as a whole, and say nothing that their figures do not bear out."""
+    return sum(cell.counts.holds for cell in record.cells if cell.verdict is Verdict.HOLDS and not doubtful(cell))
 
 
 def _shown(record: RunRecord) -> str:
