@@ -18,11 +18,15 @@ from reports.comparison import BASELINE_FILE, load_baseline
 from reports.comparison.rendering import since_baseline
 from reports.figures import dynamics_table, paper_pictures, radii_table, static_picture, sweep_picture, training_picture
 from reports.figures.data_tables import paper_tables, static_points, training_losses
+from reports.figures.drawable import drawable
 from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.findings import GLYPHS, headline, taken_up
+from reports.findings.cell_faults import notices_wrong_update
 from reports.findings.grid import STANDING_GLYPHS, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
 from reports.findings.run_standing import cases_inside
+from reports.findings.shown_figures import doubtful_figures
+from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
 from reports.html import GLOSSARY, TEMPLATES, VERDICTS, rendered
 from reports.record import Experiments, NearZeroSweep, RunRecord, load_run, write_whole
 from reports.record.agreement import cases_missing, disagreeing_cells
@@ -45,7 +49,7 @@ def write_report(folder: Path) -> Path:
     If the folder holds a baseline that the run was held to, the overview says what changed. Raises NotARun, DamagedRun or NotABaseline.
     """
     record, kept = load_run(folder), folder / BASELINE_FILE
-    since = since_baseline(load_baseline(kept), record) if kept.exists() else None
+    since = since_baseline(load_baseline(kept), record, disagreeing_cells(record, folder)) if kept.exists() else None
     return write_whole(folder / "report" / "index.html", render(record, folder, since_baseline=since))
 
 
@@ -56,6 +60,9 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
     since_baseline: what changed since a baseline, as a few lines of HTML for the overview; without it the overview has no such part.
     Raises DamagedRun if the cases cannot be read.
     """
+    verdict = headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder)) if folder else headline(record)
+    figure_faults = [*doubtful_figures(record.experiments)]
+    record = record.model_copy(update={"experiments": drawable(record.experiments)})
     cells = grid(record)
     formats = list(dict.fromkeys(sweep.format for sweep in record.near_zero))
     sweeps = sorted(record.near_zero, key=lambda sweep: formats.index(sweep.format))  # a format's blocks side by side
@@ -66,7 +73,8 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "record": record,
         "totals": totals,
         "inside": cases_inside(record),
-        "headline": headline(record, disagreeing_cells(record, folder), cases_missing=cases_missing(record, folder)) if folder else headline(record),
+        "wrong_updates_noticed": sum(map(notices_wrong_update, record.cells)),
+        "headline": verdict,
         "checked": checked(record),
         "left_out": omissions(record),
         "worst_cells": gravest(cells.squares)[:WORST_CELLS],
@@ -88,6 +96,8 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "panels": panels(record, folder) if folder else [],
         "violations_drawn": VIOLATIONS_DRAWN,
         "sweeps": sweeps,
+        "sweep_faults": [*strayed_sweeps(sweeps), *doubtful_sweeps(sweeps), *silent_sweeps(sweeps)],
+        "figure_faults": figure_faults,
         "radii": radii_table(sweeps),
         "worst_factor": _worst_factor(sweeps),
         "limits": _limits(sweeps),

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.findings import GLYPHS, RunStanding, headline, taken_up
-from reports.findings.faults import side_outside
+from reports.findings.cell_faults import notices_wrong_update, side_outside
 from reports.findings.grid import WORST_FIRST, Square, grid
 from reports.record import ClaimRecord, RunRecord
 from reports.record.claims import Counterexample, ErratumRecord
@@ -37,9 +37,9 @@ ABREAST = 5
 """Scenarios that stand side by side on a terminal."""
 
 
-def closing(record: RunRecord, report: Path | None = None) -> RenderableType:
-    """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report."""
-    verdict = headline(record)
+def closing(record: RunRecord, report: Path | None = None, disagreeing: Sequence[str] = ()) -> RenderableType:
+    """The end of a run: the sentence, what was not checked, a table of formats and blocks, the path of the report.  disagreeing: as for ``headline``."""
+    verdict = headline(record, disagreeing)
     parts: list[RenderableType] = []
     again = taken_up(record)
     if again is not None:
@@ -139,7 +139,7 @@ def _checks(record: RunRecord) -> str:
         words = sum(claim.lines_in_words for claim in record.claims)
         parts += [f"{counted(words, 'line')} of proof {IN_WORDS}"] if words else []
     if record.cells:
-        parts.append(f"{count(totals.wrong_updates_caught)} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
+        parts.append(f"{count(sum(map(notices_wrong_update, record.cells)))} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
         parts.append(f"worst error ÷ bound {ratio(totals.worst_ratio)}")
     return ", ".join(parts)
 

@@ -64,12 +64,16 @@ def cell(**changes: object) -> CellRecord:
     run = {"numerics": "fp32", "device": "cpu", "cases": 4096, "counts": Counts(holds=4096), "verdict": Verdict.HOLDS, "seconds": 0.8}
     sizes = {"error": Spread(max=3e-7, median=1e-7), "bound": Spread(max=2e-5, median=6e-6), "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0)}
     worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5}
-    planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": Verdict.VIOLATED, "mutant_caught": 4096}
+    planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": Verdict.VIOLATED}
+    fields = {**names, **run, **sizes, **worst, **planted, **changes}
+    bound, holding = fields["bound"], fields["counts"].holds  # what the others have to agree with
+    largest = bound.max if bound is not None else 0.0
     others = {
         "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=3, cases=4096),
-        "certified": Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=True),
+        "certified": Certified(cases=16, by_formula=4, seconded=4, left=largest / 200, right=largest / 100, inside=True),
+        "mutant_caught": holding,
     }
-    fields = {**names, **run, **sizes, **worst, **planted, **others, **changes}
+    fields = {**others, **fields}
     return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
 
 

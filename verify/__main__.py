@@ -195,12 +195,13 @@ def gate_(
     run: RunFolder,
     baseline: Annotated[Path, typer.Option("--baseline", help="A file that `verify baseline` wrote.", show_default=False)],
     strict: Annotated[bool, typer.Option("--strict", help="What is new, other or better fails, too, until it is accepted.")] = False,
+    same_machine: Annotated[bool, typer.Option("--require-same-machine", help="Another processor, torch, device, BLAS or number of threads fails.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Hold a run to a baseline: 1 if anything is worse, missing, or beyond its margin; 3 if nothing was compared."""
     from verify.commands.gate import gate_run
 
-    return gate_run(run, baseline, strict=strict, as_json=as_json)
+    return gate_run(run, baseline, strict=strict, same_machine=same_machine, as_json=as_json)
 
 
 @app.command("history")

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from symbolic.vocabulary import Verdict
-
 if TYPE_CHECKING:
     from reports.comparison import Comparison
     from reports.record import RunRecord
@@ -18,14 +16,9 @@ def exit_status(record: "RunRecord", disagreeing: Sequence[str] = ()) -> int:
     The headline of the report is the judge, so that the page and the status cannot disagree. disagreeing: cells whose cases
     on disk are not those that the record counts (``reports.record.agreement``).
     """
-    from reports.findings import RunStanding, headline
+    from reports.findings import headline
 
-    standing = headline(record, disagreeing).standing
-    if standing in (RunStanding.VIOLATED, RunStanding.DISTRUSTED):
-        return FAILED
-    verdicts = [claim.verdict for claim in record.claims] + [cell.verdict for cell in record.cells]
-    complete = all(verdict in (Verdict.HOLDS, Verdict.SKIPPED) for verdict in verdicts)
-    return HELD if complete and standing is RunStanding.HELD else INCOMPLETE
+    return headline(record, disagreeing).standing.exit_status
 
 
 def graver(one: int, other: int) -> int:

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from numeric.cells.cell import Cell
 from numeric.cells.witness import Witness, make_witness, worst_case
-from numeric.machine import BATCH
+from numeric.machine import BATCH, Refinement
 from numeric.machine.environment_questions import undisturbed
 from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides, seed_of
 from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
 from symbolic.vocabulary import Verdict
+
+UNREFINED_IN = "random"
+"""The scenario in whose cells the first batch is bounded once more, without refinements: a batch of each block, format and variant is enough."""
 
 BY_FORMULA = 4
 """Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
@@ -23,6 +26,15 @@ BY_FORMULA = 4
 
 class ChangedMeanwhile(Exception):
     """The block gave the same contexts other numbers at the end of the cell than at its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutRefinements:
+    """A batch with the bounds that it has on every machine of the same accumulators, whatever the order of its sums: without any refinement."""
+
+    refined: Judged
+    judged: Judged
+    """The same cases without refinements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,9 @@ class Measurement:
     """The gravest case: a violated one, or else the judged one that came nearest to its bound."""
     recomputed: bool = False
     """Whether the claim is of what an â that was computed again moves."""
+
+    unrefined: WithoutRefinements | None = None
+    """The first batch once more, without refinements; None where it was not asked for."""
 
     @property
     def moves_noticed(self) -> int:
@@ -145,9 +160,20 @@ def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask
         ask()
         if progress:
             progress(min(done, cell.cases))
+    unrefined = None
     if first is not None:
+        unrefined = _unrefined(cell, first[0], judged[0])
         _refuse_a_memory(cell, *first)
-    return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=cell.scenario.attend is not None)
+    recomputed = cell.scenario.attend is not None
+    return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=recomputed, unrefined=unrefined)
+
+
+def _unrefined(cell: Cell, cases: Batch, refined: Judged) -> WithoutRefinements | None:
+    """None in other scenarios, and in a run that does without a refinement already."""
+    if cell.scenario.id != UNREFINED_IN or cell.probed.left_out:
+        return None
+    sides = measure_sides(cell.block, cases, cell.variant, cell.probed.without(Refinement), cell.scenario.attend)
+    return WithoutRefinements(*(_joined([each], cell.cases) for each in (refined, judge(sides))))
 
 
 def _batches(cell: Cell, generator: torch.Generator) -> Iterator[Batch]:

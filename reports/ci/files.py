@@ -13,7 +13,7 @@ from reports.record.agreement import cases_missing, disagreeing_cells
 def against_baseline(record: RunRecord, folder: Path) -> list[Outcome]:
     """What came of holding the run to the baseline in its folder; nothing if there is none.  Raises NotABaseline."""
     kept = folder / BASELINE_FILE
-    return as_outcomes(differences(load_baseline(kept), record)) if kept.exists() else []
+    return as_outcomes(differences(load_baseline(kept), record, disagreeing_cells(record, folder))) if kept.exists() else []
 
 
 def write_for_ci(folder: Path) -> tuple[Path, Path]:

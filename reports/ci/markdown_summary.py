@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from reports.findings import Outcome, Status, gravest_first, headline, in_short, outcomes
-from reports.findings.grid import STANDING_GLYPHS
-from reports.record import RunRecord
+from reports.findings.cell_faults import doubtful
+from reports.findings.grid import STANDING_GLYPHS, square
+from reports.record import CellRecord, RunRecord
 from reports.text import count, counted, ratio, real, seconds
 from reports.text.escaping import markdown
 
@@ -113,10 +114,14 @@ def _nearest(record: RunRecord) -> list[str]:
     head = [f"## The {counted(len(worst), 'cell')} nearest to {'its bound' if len(worst) == 1 else 'their bounds'}", ""]
     table = ["| cell | error ÷ bound | bound ÷ error, median | verdict |", "|---|--:|--:|---|"]
     lines = [
-        f"| {markdown(cell.id)} | {ratio(cell.worst_ratio)} | {real(cell.tightness.median if cell.tightness else None)} | {cell.verdict.value} |"
-        for cell in worst
+        f"| {markdown(cell.id)} | {ratio(cell.worst_ratio)} | {real(cell.tightness.median if cell.tightness else None)} | {_word(cell)} |" for cell in worst
     ]
     return [*head, *table, *lines, ""]
+
+
+def _word(cell: CellRecord) -> str:
+    """The gravest word that the cell's own figures allow, and whether it is to be trusted."""
+    return square(cell).verdict.value + (", not to be trusted" if doubtful(cell) else "")
 
 
 def _failed(row: Outcome) -> str:

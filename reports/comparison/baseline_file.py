@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reports.comparison.baseline import BASELINE_VERSION, Baseline, baseline_of
+from reports.comparison.baseline import baseline_of
+from reports.comparison.baseline_rows import BASELINE_VERSION, Accepted, Baseline
 from reports.record import RunRecord, write_whole
 from reports.record.agreement import disagreeing_cells
 from symbolic.vocabulary import CallError
@@ -36,7 +37,7 @@ def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
         raise UnusableReason("a baseline needs a reason that a reviewer can weigh; give one with --reason.")
     if record.run.finished is None:
         raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
-    before = load_baseline(out).accepted if out.exists() else []
+    before = _accepted(out) if out.exists() else []
     baseline = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
     if not (baseline.claims or baseline.cells):
         raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
@@ -73,9 +74,20 @@ def load_baseline(path: Path) -> Baseline:
         raise NotABaseline(f"{path} is not a baseline ({where}: {first['msg']}); {remedy}") from error
 
 
+def _accepted(path: Path) -> list[Accepted]:
+    """The reasons of a file that is to be replaced, also of one that an older version of the suite wrote. Raises NotABaseline."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(data, dict) and data.get("baseline_version") in range(1, BASELINE_VERSION):
+            return [Accepted.model_validate(each) for each in data["accepted"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return load_baseline(path).accepted  # which says what is wrong with it
+    return load_baseline(path).accepted
+
+
 def _as_text(baseline: Baseline) -> str:
     """JSON with one line a row, sorted, so that a diff shows which rows changed."""
-    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_none=True)
+    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_defaults=True) | {"baseline_version": baseline.baseline_version}
     parts = []
     for name, value in data.items():
         if isinstance(value, dict) and name != "origin":

@@ -1,19 +1,25 @@
 """What a cell shows otherwise than a baseline's line of it.
 
+    missing      a number, the witness, cases compared with balls, the planted wrong update; draws that were independent and are no more
     worst        error ÷ bound larger than another seed would show (``margins.worst_limit``)
-    tightness    the median of bound ÷ error outside what another seed would show, on either side: above it the bound is wider or the
-                 error smaller, below it the error is larger or the bound has lost a term (``margins.median_interval``)
-    refused      more cases than another seed would have refused (``margins.count_limit``)
-    bound        on the same operands (one seed, one machine, the same weights) another bound; there nothing is left to chance
+    medians      bound ÷ error, or bound ÷ effect, outside what another seed would show, on either side (``margins.order_interval``)
+    counts       more cases refused, vacuous or unnoticed than another seed would have (``margins.count_limit``)
+    same         on the same operands (one seed, one machine, the same weights) another bound or count; there nothing is left to chance
 
-A NaN lies inside no margin.
+Margins are for as many cases as the run has, be they more or fewer than the baseline's. What holds on another machine too is in ``floors.py``. A NaN lies
+inside no margin.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from reports.comparison.baseline import CellLine
+from reports.comparison.baseline_rows import CellLine
+from reports.comparison.cell_lines import FIGURES, line_of
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
+from reports.comparison.floors import floors
+from reports.comparison.margins import count_limit, order_interval, tail_limit
+from reports.findings.cell_faults import NOT_MEASURED
 from reports.record import CellRecord
 from reports.text import count, counted, ratio, real
 
@@ -21,56 +27,152 @@ REORDERED = 2.0**-33
 """A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""
 
 
-def cell_changes(key: str, line: CellLine, cell: CellRecord, *, margins: bool, paired: bool) -> Iterator[Change]:
-    """margins: whether medians and refusals may be compared; paired: whether the operands are the same."""
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What two cells have in common, and so what may be compared."""
+
+    alike: bool
+    """Whether the machine is the same, and the record's schema."""
+    paired: bool
+    """Whether the operands are the same, too."""
+    same_order: bool
+    """Whether the machine adds the products of the format in the same order, as far as it answers."""
+    chance: float
+    """That a margin is passed by the same code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of some cases are marked, before and now."""
+
+    what: str
+    marked: tuple[int, int]
+    size: tuple[int, int]
+    never: bool = False
+    """Whether none may be, if there was none: chance has no part in it."""
+
+    def limit(self, chance: float) -> int:
+        """The most that may be marked now."""
+        had, before = self.marked[0], self.size[0]
+        return 0 if self.never and not had else count_limit(had, before, self.size[1], chance)
+
+
+def cell_changes(key: str, line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Change]:
+    """The verdict first."""
     yield from verdict_change("cell", key, line.verdict, cell.verdict, cell.reason)
-
-    def worse(what: str, before: str, after: str) -> Change:
-        return Change(DifferenceKind.REGRESSION, "cell", key, what, before, after)
-
-    judged = cell.counts.judged
-    known = {"worst error ÷ bound": (line.worst, cell.worst_ratio), "bound ÷ effect": (line.resolution, cell.resolution)}
-    known["bound ÷ error"] = line.tightness, None if cell.tightness is None else cell.tightness.median
-    for name, (known_as, found_as) in known.items():
-        if judged and known_as is not None and found_as is None:
-            yield worse(f"no {name} any more", real(known_as), "missing")
-    worst = cell.worst_ratio
-    as_many = judged + cell.counts.inconclusive <= line.judged + line.refused  # a limit is made for so many; more of them go further
-    if as_many and worst is not None and line.worst_limit is not None and not worst <= line.worst_limit:
-        was, now, limit = ratio(line.worst), ratio(worst), ratio(line.worst_limit)
-        yield worse(f"worst error ÷ bound {now}, was {was}; another seed stays within {limit}", was, now)
-    if line.judged and not judged:
-        if cell.verdict is line.verdict:
-            yield worse("no case was judged", count(line.judged), "0")
+    if line.verdict in NOT_MEASURED or cell.verdict in NOT_MEASURED:
         return
-    if judged + cell.counts.inconclusive < line.judged + line.refused:
-        was, now = count(line.judged + line.refused), count(judged + cell.counts.inconclusive)
-        yield Change(DifferenceKind.CHANGED, "cell", key, f"{now} cases, {was} before: fewer show less", was, now)
-    certified = 0 if cell.certified is None else cell.certified.cases
-    if certified < min(line.certified, judged):
-        yield worse(f"{counted(certified, 'case')} compared with balls, {count(line.certified)} before", count(line.certified), count(certified))
-    if margins and cell.tightness is not None and line.tightness_low is not None and line.tightness_high is not None:
-        middle = cell.tightness.median
-        if not line.tightness_low <= middle <= line.tightness_high:
-            side = "smaller: errors have grown, or the bound has lost a term" if middle < line.tightness_low else "larger: the bound has grown"
-            was, now = real(line.tightness), real(middle)
-            limits = f"{real(line.tightness_low)} to {real(line.tightness_high)}"
-            yield worse(f"bound ÷ error, median {now}, was {was}; another seed stays within {limits}; {side}", was, now)
-    refused = cell.counts.inconclusive
-    numbers = {
-        "refused": (line.refused, refused, line.refused_limit),
-        "outside the bound": (line.violated, cell.counts.violated, line.violated_limit if line.violated else None),
-        "untested at the block's output": (line.blind, cell.output_blind, line.blind_limit),
-    }
-    for name, (had, has, most) in numbers.items():
+    now = line_of(cell, {})
+    alike, paired = basis.alike, basis.paired and line.cases == now.cases
+    found = [*_missing(line, now), *_worst(line, cell, basis)]
+    if line.judged and not now.judged:
+        found += [("no case was judged", count(line.judged), "0")] if cell.verdict is line.verdict else []
+    else:
+        if now.cases < line.cases:
+            what = f"{counted(now.cases, 'case')}, {count(line.cases)} before: fewer show less"
+            yield Change(DifferenceKind.CHANGED, "cell", key, what, count(line.cases), count(now.cases))
+        found += _certified(line, now)
+        found += _medians(line, cell, basis) if alike else floors(line, cell, basis.chance)
+        found += _counts(_tallies(line, now), paired=paired, alike=alike and line.independent and now.independent, chance=basis.chance)
+        found += _counts(_never(line, now), paired=paired, alike=True, chance=basis.chance)
+        found += _same_bounds(line, cell) if paired else []
+    yield from (Change(DifferenceKind.REGRESSION, "cell", key, what, before, after) for what, before, after in found)
+
+
+Worse = tuple[str, str, str]
+"""What is worse, in words; what was; what is."""
+
+
+def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
+    if now.judged:
+        yield from ((f"no {FIGURES[name]} any more", "there", "missing") for name in now.absent if name not in line.absent)
+    if line.mutant is not None and now.mutant != line.mutant:
+        yield f"another wrong update was planted: {now.mutant or 'none'}, was {line.mutant}", line.mutant, now.mutant or "none"
+    if line.independent and not now.independent:
+        yield "its cases are said to have draws in common, which disarms the margins", "independent", "in common"
+
+
+def _worst(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
+    """The worst ratio against its limit for as many cases; where sums are added in another order, errors and bounds are other ones."""
+    if line.worst_limit is None or cell.worst_ratio is None or not basis.same_order:
+        return
+    limit = line.worst_limit
+    if line.tail is not None and cell.counts.judged > line.judged:
+        limit = max(limit, tail_limit(line.tail, line.judged, cell.counts.judged, basis.chance))
+    if not cell.worst_ratio <= limit:
+        was, now = ratio(line.worst), ratio(cell.worst_ratio)
+        yield f"worst error ÷ bound {now}, was {was}; another seed stays within {ratio(limit)}", was, now
+
+
+def _certified(line: CellLine, now: CellLine) -> Iterator[Worse]:
+    for had, has, what in ((line.certified, now.certified, "compared with balls"), (line.by_formula, now.by_formula, "in which the formula ran over balls")):
+        if has < min(had, now.judged):
+            yield f"{counted(has, 'case')} {what}, {count(had)} before", count(had), count(has)
+
+
+def _medians(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
+    """bound ÷ error and bound ÷ effect; of cases with draws in common there are none."""
+    of_error = None if cell.tightness is None else cell.tightness.median
+    sides = (
+        ("bound ÷ error", line.tightness_order, line.tightness, of_error, "errors have grown, or the bound has lost a term", "the bound has grown"),
+        ("bound ÷ effect", line.resolution_order, line.resolution, cell.resolution, "the bound has lost a term", "the bound has grown"),
+    )
+    for what, order, before, middle, below, above in sides:
+        if not order or middle is None:
+            continue
+        low, high = order_interval(order, line.judged, cell.counts.judged, basis.chance)
+        if not low <= middle <= high:
+            side = f"smaller: {below}" if middle < low else f"larger: {above}"
+            limits = f"another seed stays within {real(low)} to {real(high)}"
+            yield (
+                f"{what}, median {real(middle)}, was {real(before)}; {limits}; {side}",
+                real(before),
+                real(middle),
+            )
+
+
+def _tallies(line: CellLine, now: CellLine) -> Iterator[Tally]:
+    """What another seed moves by chance."""
+    cases, judged, holds = (line.cases, now.cases), (line.judged, now.judged), (line.holds, now.holds)
+    yield Tally("refused", (line.refused, now.refused), cases)
+    for reason in dict.fromkeys((*line.reasons, *now.reasons)):
+        if {*line.reasons, *now.reasons} != {reason}:  # else it is all of them
+            yield Tally(f"refused as {reason}", (line.reasons.get(reason, 0), now.reasons.get(reason, 0)), cases)
+    yield Tally("whose bound shows nothing", (line.vacuous, now.vacuous), judged)
+    yield Tally("that hold with a wrong update unnoticed", (line.holds - line.noticed, now.holds - now.noticed), holds)
+    yield Tally("untested at the block's output", (line.blind, now.blind), holds)
+    if "well_inside" not in (*line.absent, *now.absent):
+        yield Tally("not well inside the range limits", (line.cases - line.inside, now.cases - now.inside), cases)
+    if "recomputed" not in (*line.absent, *now.absent):
+        yield Tally("in which A(C∖Y,x) was not recomputed otherwise", (line.judged - line.moved, now.judged - now.moved), judged)
+        yield Tally("in which what it moves went unnoticed", (line.judged - line.moves_noticed, now.judged - now.moves_noticed), judged)
+
+
+def _never(line: CellLine, now: CellLine) -> Iterator[Tally]:
+    """What no seed and no machine may bring where there was none."""
+    if line.violated:
+        yield Tally("outside the bound", (line.violated, now.violated), (line.judged, now.judged))
+    yield Tally("refused although well inside the range limits", (line.timid, now.timid), (line.inside, now.inside), never=True)
+
+
+def _counts(tallies: Iterator[Tally], *, paired: bool, alike: bool, chance: float) -> Iterator[Worse]:
+    for tally in tallies:
+        had, has = tally.marked
         if paired and had != has:
-            yield worse(f"{counted(has, 'case')} {name}, {count(had)} before, on the same operands", count(had), count(has))
-        elif margins and most is not None and has > most:
-            yield worse(f"{counted(has, 'case')} {name}, {count(had)} before; another seed stays within {count(most)}", count(had), count(has))
-    sites = {"": (line.resolution, cell.resolution), " at the block's output": (line.output_resolution, cell.output_resolution)}
-    for site, (old, new) in sites.items():
-        if paired and old is not None and new is not None and _changed(old, new):
-            yield worse(f"another bound{site} on the same operands: bound ÷ effect, median, is {_by(old, new)}", real(old), real(new))
+            yield f"{counted(has, 'case')} {tally.what}, {count(had)} before, on the same operands", count(had), count(has)
+        elif not paired and alike and has > (limit := tally.limit(chance)):
+            yield f"{counted(has, 'case')} {tally.what}, {count(had)} before; another seed stays within {count(limit)}", count(had), count(has)
+
+
+def _same_bounds(line: CellLine, cell: CellRecord) -> Iterator[Worse]:
+    sites: Sequence[tuple[str, float | None, float | None]] = (
+        ("", line.resolution, cell.resolution),
+        (" at the block's output", line.output_resolution, cell.output_resolution),
+        (" without refinements", line.unrefined, None if cell.unrefined is None else cell.unrefined.resolution),
+    )
+    for site, old, new in sites:
+        if old is not None and new is not None and _changed(old, new):
+            yield f"another bound{site} on the same operands: bound ÷ effect, median, is {_by(old, new)}", real(old), real(new)
 
 
 def _by(before: float, after: float) -> str:

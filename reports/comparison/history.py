@@ -14,6 +14,7 @@ from reports.comparison.against_baseline import differences
 from reports.comparison.baseline import baseline_of, cell_key
 from reports.comparison.changes import Comparison
 from reports.findings import headline
+from reports.findings.grid import square
 from reports.record import CellRecord, DamagedRun, RunRecord, load_run
 from reports.record.record_files import RUN_FILE
 from symbolic.vocabulary import CallError
@@ -48,6 +49,11 @@ class Track:
     def last(self) -> CellRecord:
         """As the last run that had it showed it."""
         return next(cell for cell in reversed(self.cells) if cell is not None)
+
+    @property
+    def word(self) -> str:
+        """The gravest word that the figures of the last run that had it allow."""
+        return square(self.last).verdict.value
 
     @property
     def worst(self) -> list[float | None]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from reports.comparison.changes import DifferenceKind
 from reports.comparison.history import History, HistoryEntry, Track, sparkline
+from reports.findings.grid import square
 from reports.html import rendered
 from reports.record import write_whole
 from reports.text import count, counted, ratio
@@ -69,7 +70,7 @@ def history_as_data(history: History) -> Mapping[str, object]:
         ],
         "cells": {
             track.key: {
-                "verdict": [None if cell is None else cell.verdict.value for cell in track.cells],
+                "verdict": [None if cell is None else square(cell).verdict.value for cell in track.cells],
                 **{name: [None if value is None else real_or_word(value) for value in getattr(track, name)] for name in TRACKED},
             }
             for track in history.tracks

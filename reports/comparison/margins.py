@@ -47,11 +47,34 @@ def median_interval(sample: Sequence[float] | NDArray[np.float64], fresh: int, c
     return float(values[low - 1]) if low else -math.inf, float(values[high - 1]) if high <= len(values) else math.inf
 
 
+def order_kept(sample: Sequence[float] | NDArray[np.float64], chance: float) -> list[tuple[int, float]]:
+    """Those values of a sample, each with its place among all, from 1, that ``order_interval`` needs for fresh samples of as many or fewer."""
+    values = np.sort(np.asarray(sample, dtype=np.float64))
+    n = len(values)
+    fresh = {max(1, n * eighths // 8) for eighths in EIGHTHS}
+    places = {place for size in fresh for place in _places(n, size, chance, size // 2 + 1) if 1 <= place <= n}
+    return [(place, float(values[place - 1])) for place in sorted(places)]
+
+
+EIGHTHS = (8, 7, 4, 2, 1)
+"""Sizes of fresh samples, in eighths, whose margins are kept to the place; between them that of the next smaller one is taken, which is wider."""
+
+
+def order_interval(kept: Sequence[tuple[int, float]], n: int, fresh: int, chance: float) -> tuple[float, float]:
+    """Two values outside which the median of a fresh sample lies with at most that chance on either side, by what ``order_kept`` kept of one of n.
+
+    Of an even number it may be either middle value, or lie between them.
+    """
+    low, high = _places(n, fresh, chance, fresh // 2 + 1)
+    return max((value for place, value in kept if place <= low), default=-math.inf), min((value for place, value in kept if place >= high), default=math.inf)
+
+
 @lru_cache
-def _places(n: int, fresh: int, chance: float) -> tuple[int, int]:
-    """Which of n sorted values, from 1, the interval ends at; 0 and n + 1 where none is far enough."""
+def _places(n: int, fresh: int, chance: float, upper: int | None = None) -> tuple[int, int]:
+    """Which of n sorted values, from 1, the interval ends at; 0 and n + 1 where none is far enough.  upper: the upper middle value, if it may be the median."""
     chances = _counted_below(n, fresh, median_place(fresh))
-    below, above = np.cumsum(chances), np.cumsum(chances[::-1])[::-1]  # P(J ≤ j) and P(J ≥ j), each added up from its small terms
+    below = np.cumsum(chances)  # P(J ≤ j) and P(J ≥ j), each added up from its small terms
+    above = np.cumsum((chances if upper is None else _counted_below(n, fresh, upper))[::-1])[::-1]
     # y < x_i means J ≤ i - 1; y > x_l means J ≥ l.
     return int((below <= chance).sum()), next((place for place in range(1, n + 1) if above[place] <= chance), n + 1)
 
@@ -71,14 +94,25 @@ def worst_limit(ratios: Sequence[float] | NDArray[np.float64], fresh: int, chanc
     ratios: finite and not negative, any order. No larger than 1 unless one of them is, since a true bound is never passed; with too few
     of them for a tail that is the only limit.
     """
+    n, tail = len(ratios), tail_of(ratios)
+    largest = float(max(ratios)) if n else 0.0
+    return max(1.0, largest) if tail is None else max(tail_limit(tail, n, fresh, chance), largest)
+
+
+def tail_of(ratios: Sequence[float] | NDArray[np.float64]) -> tuple[float, float] | None:
+    """Of the squares of a sample, the threshold u and the mean excess over it; None where there are too few."""
     squares = np.sort(np.asarray(ratios, dtype=np.float64)) ** 2
-    n = len(squares)
-    if n <= TAIL:
-        return float(max(1.0, math.sqrt(squares[-1]))) if n else 1.0
-    threshold = squares[n - TAIL - 1]
-    excess = float((squares[n - TAIL :] - threshold).mean())
+    if len(squares) <= TAIL:
+        return None
+    threshold = squares[len(squares) - TAIL - 1]
+    return float(threshold), float((squares[len(squares) - TAIL :] - threshold).mean())
+
+
+def tail_limit(tail: tuple[float, float], n: int, fresh: int, chance: float) -> float:
+    """What the largest of ``fresh`` cases exceeds with at most that chance, by the tail of n; at most 1, since a true bound is never passed."""
+    threshold, excess = tail
     beyond = TAIL * excess * (max(fresh * TAIL / (n * chance), 1.0) ** (1 / TAIL) - 1)
-    return float(max(min(math.sqrt(threshold + beyond), 1.0), math.sqrt(squares[-1])))
+    return float(min(math.sqrt(threshold + beyond), 1.0))
 
 
 def _counted_below(n: int, fresh: int, m: int) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """A comparison of two runs, told: as a sentence, on a terminal, as JSON, and as a page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.comparison.against_baseline import differences
-from reports.comparison.baseline import Baseline
+from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import FAILING, UNACCEPTED, Comparison, DifferenceKind
 from reports.findings import Outcome, Status
 from reports.html import rendered
@@ -73,9 +73,9 @@ def sentence(comparison: Comparison) -> str:
     return f"{joined(parts)}; {what} compared."
 
 
-def since_baseline(kept: Baseline, record: RunRecord) -> Markup:
-    """What a run shows otherwise than a baseline, in a few lines for the overview of its report."""
-    comparison = differences(kept, record)
+def since_baseline(kept: Baseline, record: RunRecord, disagreeing: Sequence[str] = ()) -> Markup:
+    """What a run shows otherwise than a baseline, in a few lines for the overview of its report.  disagreeing: as for ``headline``."""
+    comparison = differences(kept, record, disagreeing)
     lines = [Markup("<li><span class=id>{}</span> {}</li>").format(row.id, row.what) for row in comparison.differences[:IN_OVERVIEW]]
     if len(comparison.differences) > IN_OVERVIEW:
         lines.append(Markup("<li>and {} more: <code>verify gate</code></li>").format(count(len(comparison.differences) - IN_OVERVIEW)))

@@ -54,6 +54,20 @@ def dynamics_not_shown(experiments: Experiments) -> Iterable[str]:
         yield f"A bound of the implicit dynamics is as wide as what the tokens do, and so shows nothing, for {joined(vacuous)}."
 
 
+def undecided_dynamics(experiments: Experiments) -> Iterable[str]:
+    """Blocks of which no prompt was judged, or in which a bound shows nothing at any number of tokens."""
+    unjudged = [f"{record.block} in {row.format}" for record in experiments.dynamics for row in record.formats if row.prompts == 0]
+    if unjudged:
+        yield f"the implicit dynamics of {joined(unjudged)} were judged for no prompt"
+    blind = [f"{record.block} in {row.format}" for record in experiments.dynamics for row in record.formats if row.prompts and _blind(record, row)]
+    if blind:
+        yield f"a bound of the implicit dynamics shows nothing at any number of tokens for {joined(blind)}"
+
+
+def _blind(record: DynamicsRecord, row: DynamicsInFormat) -> bool:
+    return any(len(identity.vacuous) >= record.tokens for identity in (row.moved, row.factored, row.descended, row.telescoped))
+
+
 def _rows(records: Sequence[DynamicsRecord]) -> Iterator[tuple[str, DynamicsInFormat]]:
     for record in records:
         for row in record.formats:

@@ -1,11 +1,13 @@
 """What went wrong in a run, in words: what is violated, what makes its checks doubtful, what broke."""
 
-import math
 from collections.abc import Iterable, Sequence
 
-from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
+from reports.findings.cell_faults import DOUBTS, OWN_VARIANT, over_its_bound, side_outside
+from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unnoticed_readings
+from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
-from reports.record import CellRecord, RunRecord
+from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
+from reports.record import Experiments, RunRecord
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
@@ -24,41 +26,6 @@ NOT_RUN = {verdict: RESULTS[verdict] for verdict in (Verdict.ERROR, Verdict.TIME
 """Verdicts on what was asked for and not done."""
 
 
-OWN_VARIANT = "own"
-"""The variant that is a user's own update, which may be wrong as the paper's may not; only the file that it came from can run its witness."""
-
-
-def noticed_nothing(cell: CellRecord) -> bool:
-    """Whether a cell says HOLDS although, by its own figures, it has no case in which a wrong update would have been noticed."""
-    sharp = cell.resolution is not None and cell.resolution < 1  # NaN is not
-    return cell.verdict is Verdict.HOLDS and not (sharp and cell.worst_ratio is not None and cell.counts.holds > 0)
-
-
-def over_its_bound(cell: CellRecord) -> bool:
-    """Whether a cell's verdict, counts or worst ratio tells of a violation."""
-    return cell.verdict is Verdict.VIOLATED or cell.counts.violated > 0 or (cell.worst_ratio is not None and cell.worst_ratio > 1)
-
-
-def wrong_update_missed(cell: CellRecord) -> bool:
-    """Whether a cell with judged cases let its planted wrong update pass."""
-    return cell.verdict is Verdict.HOLDS and cell.mutant_verdict is not None and cell.mutant_verdict is not Verdict.VIOLATED
-
-
-def miscounted(cell: CellRecord) -> bool:
-    """Whether a cell that was measured counts more or fewer verdicts than it has cases."""
-    return cell.verdict not in (*NOT_RUN, Verdict.SKIPPED) and sum(cell.counts.model_dump().values()) != cell.cases
-
-
-def contradicted(cell: CellRecord) -> bool:
-    """Whether balls found a side outside its radius although no case is violated: where one is, a wrong update explains both."""
-    return cell.certified is not None and not cell.certified.inside and cell.counts.violated == 0
-
-
-def side_outside(cell: CellRecord) -> bool:
-    """Whether a cell fails by one side alone, which balls found outside its own radius: the two sides differ by less than their bound."""
-    return over_its_bound(cell) and contradicted(cell) and not (cell.worst_ratio is not None and cell.worst_ratio > 1)
-
-
 def violations(record: RunRecord) -> Iterable[str]:
     """What is false, or lies outside its bound."""
     for claim in record.claims:
@@ -67,9 +34,10 @@ def violations(record: RunRecord) -> Iterable[str]:
     cells = [cell for cell in record.cells if over_its_bound(cell) and not side_outside(cell)]
     if cells:
         cases = sum(cell.counts.violated for cell in cells)
-        ratios = [(cell.worst_ratio, cell.id) for cell in cells if cell.worst_ratio is not None and not math.isnan(cell.worst_ratio)]
+        ratios = [(cell.worst_ratio, cell.id) for cell in cells if cell.worst_ratio is not None and cell.worst_ratio > 1]
         what = f"{counted(cases, 'case')} in {counted(len(cells), 'cell')}" if cases else counted(len(cells), "cell")
-        where = f", the worst with an error of {ratio(max(ratios)[0])} times its bound in {max(ratios)[1]}" if ratios else ""
+        example = cells[0].id if len(cells) == 1 else f"{cells[0].id} for one"
+        where = f", the worst with an error of {ratio(max(ratios)[0])} times its bound in {max(ratios)[1]}" if ratios else f" ({example})"
         lie = "lies outside its bound" if (cases or len(cells)) == 1 else "lie outside their bounds"
         yield f"{what} {lie}{where}"
     by_a_side = [cell for cell in record.cells if side_outside(cell)]
@@ -78,6 +46,7 @@ def violations(record: RunRecord) -> Iterable[str]:
         if cells:
             example = cells[0].id if len(cells) == 1 else f"{cells[0].id} for one"
             yield f"in {counted(len(cells), 'cell')} a side lies outside its own radius, by ball arithmetic ({example}){fault}"
+    yield from strayed_sweeps(record.near_zero)
     yield from _figure_1(record)
     yield from strayed_dynamics(record.experiments)
     yield from strayed_stacks(record.experiments)
@@ -118,17 +87,15 @@ def doubts(record: RunRecord) -> Iterable[str]:
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
-    for message, wrong in (
-        ("let a planted wrong update pass", [cell for cell in record.cells if wrong_update_missed(cell)]),
-        ("{has} an error over bound that is not a number", [cell for cell in record.cells if cell.worst_ratio != cell.worst_ratio]),
-        ("{is} called HOLDS without a case that could have noticed a wrong update", [cell for cell in record.cells if noticed_nothing(cell)]),
-        ("{has} counts that do not add up to the cases", [cell for cell in record.cells if miscounted(cell)]),
-        ("{has} a bound that ball arithmetic contradicts", [cell for cell in record.cells if contradicted(cell) and cell.variant != OWN_VARIANT]),
-    ):
+    yield from doubtful_figures(record.experiments)
+    yield from doubtful_losses(record.models)
+    yield from doubtful_sweeps(record.near_zero)
+    for doubt in DOUBTS:
+        wrong = [cell for cell in record.cells if doubt.found(cell)]
         if wrong:
             verbs = {"has": "has", "is": "is"} if len(wrong) == 1 else {"has": "have", "is": "are"}
             example = wrong[0].id if len(wrong) == 1 else f"{wrong[0].id} for one"
-            yield f"{counted(len(wrong), 'cell')} {message.format(**verbs)} ({example})"
+            yield f"{counted(len(wrong), 'cell')} {doubt.message.format(**verbs)} ({example})"
 
 
 def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
@@ -138,12 +105,25 @@ def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
         yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
 
 
-def undecided_cells(record: RunRecord) -> Iterable[str]:
-    """How many cells ran and told nothing: a bound that a wrong update would satisfy, too, or no case that could be judged."""
+def undecided(record: RunRecord) -> Iterable[str]:
+    """What ran and told nothing: a bound that a wrong update would satisfy, too, or no case, distance, prompt or context that could be judged."""
     for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
-        number = sum(cell.verdict is verdict for cell in record.cells)
-        if number:
-            yield f"{counted(number, 'cell')} {'is' if number == 1 else 'are'} {verdict.value.lower()}"
+        for noun, rows in (("claim", record.claims), ("cell", record.cells)):
+            number = sum(row.verdict is verdict for row in rows)
+            if number:
+                yield f"{counted(number, noun)} {'is' if number == 1 else 'are'} {verdict.value.lower()}"
+    yield from silent_sweeps(record.near_zero)
+    yield from undecided_dynamics(record.experiments)
+    yield from unjudged_searches(record.experiments)
+
+
+def unjudged_searches(experiments: Experiments) -> Iterable[str]:
+    """Comparisons that compared nothing: a figure without a checkpoint, a search in which no context could be judged."""
+    if experiments.figure_1 is not None and not experiments.figure_1.checkpoints:
+        yield "Figure 1 has no checkpoint"
+    unjudged = [f"{row.block} in {row.format}/{row.variant}" for row in experiments.adversarial if row.worst is None]
+    if unjudged:
+        yield f"the search for the worst context could judge none for {joined(unjudged)}"
 
 
 def not_run(record: RunRecord) -> Iterable[str]:
@@ -167,6 +147,9 @@ def breaks(record: RunRecord) -> Iterable[str]:
     for reason in dict.fromkeys(row.reason for row in record.experiments.out_of_time):
         rows = [row for row in record.experiments.out_of_time if row.reason == reason]
         yield f"{joined([f'{row.what} ({row.block})' for row in rows])} ran out of time ({reason})"
+    unshown = [str(erratum.number) for erratum in record.errata if not erratum.shown]
+    if unshown:
+        yield f"{'erratum' if len(unshown) == 1 else 'errata'} {joined(unshown)} not shown: refuted as printed, and proved as corrected"
     untrained = [model.block for model in record.models if not model.validation_loss <= model.required_loss]
     if untrained:
         yield f"{joined(untrained)} {'has' if len(untrained) == 1 else 'have'} not learned the task"

@@ -8,8 +8,8 @@ from itertools import chain
 from itertools import count as counting
 from typing import TypeVar
 
-from reports.findings.faults import OWN_VARIANT, noticed_nothing, over_its_bound, wrong_update_missed
-from reports.findings.run_standing import RunStanding
+from reports.findings.cell_faults import OWN_VARIANT, noticed_nothing, over_its_bound, warnings
+from reports.findings.judge import RunStanding
 from reports.record import CellRecord, RunRecord
 from reports.text import count, counted, ratio, real, words
 from reports.text.numbers import share
@@ -145,14 +145,11 @@ def square(cell: CellRecord, anchor: str = "", *, claimed: bool = False) -> Squa
     verdict = Verdict.VIOLATED if over_its_bound(cell) else Verdict.VACUOUS if noticed_nothing(cell) else cell.verdict
     unjudged = ((Verdict.INCONCLUSIVE, cell.counts.inconclusive), (Verdict.VACUOUS, cell.counts.vacuous))
     measured = cell.worst_ratio is not None and verdict in (Verdict.HOLDS, Verdict.VIOLATED, Verdict.VACUOUS)
-    outside = cell.certified is not None and not cell.certified.inside
-    own = cell.variant == OWN_VARIANT
-    warnings = (
-        ("a planted wrong update passed", wrong_update_missed(cell)),
-        ("its figures contradict its verdict", verdict is not cell.verdict),
-        ("its worst ratio is not a number", cell.worst_ratio != cell.worst_ratio),
-        ("a side lies outside its own radius, by the fault of the update", outside and own),
-        ("ball arithmetic contradicts its bound", outside and not own),
+    own_fault = cell.certified is not None and not cell.certified.inside and cell.variant == OWN_VARIANT
+    against = (
+        *warnings(cell),
+        "its figures contradict its verdict" if verdict is not cell.verdict else "",
+        "a side lies outside its own radius, by the fault of the update" if own_fault else "",
     )
     return Square(
         cell=cell,
@@ -162,7 +159,7 @@ def square(cell: CellRecord, anchor: str = "", *, claimed: bool = False) -> Squa
         shares=tuple((verdict, share(number, cell.cases)) for verdict, number in unjudged if number),
         bar=_bar(cell.worst_ratio) if measured else 0,
         claimed=claimed,
-        warning="; ".join(warning for warning, wrong in warnings if wrong),
+        warning="; ".join(words for words in against if words),
     )
 
 

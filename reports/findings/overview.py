@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reports.findings.cell_faults import doubtful, notices_wrong_update
 from reports.findings.faults import RESULTS
 from reports.findings.run_standing import cases_inside
 from reports.record import RunRecord
@@ -29,7 +30,10 @@ def checked(record: RunRecord) -> list[Line]:
     mutants = f"; {count(totals.mutants_refuted)} of {counted(totals.mutants, 'false variant')} refuted" if totals.mutants else "; no false variant tried"
     words = sum(claim.lines_in_words for claim in record.claims)
     mutants += f"; {counted(words, 'line')} of proof in words, which no program checks" if words else ""
-    planted = f"; a planted wrong update noticed in {count(totals.wrong_updates_caught)} of {count(totals.wrong_updates)}" if totals.wrong_updates else ""
+    noticed = sum(map(notices_wrong_update, record.cells))
+    planted = f"; a planted wrong update noticed in {count(noticed)} of {count(totals.wrong_updates)}" if totals.wrong_updates else ""
+    doubts = sum(map(doubtful, record.cells))
+    planted += f"; {count(doubts)} not to be trusted" if doubts else ""
     judged = f"{count(cases_inside(record))} inside their bounds, {count(totals.violated)} violated"
     searched = max((row.worst for row in found.adversarial if row.worst is not None), default=None)
     shown = sum(erratum.shown for erratum in record.errata)

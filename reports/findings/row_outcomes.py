@@ -1,8 +1,8 @@
 """What each row of a record came to, for readers that know four words: passed, failed, broke, not judged.
 
-A row is judged alone by what judges the whole run (``faults.py``), so that a list of rows and the headline cannot disagree.
+A row is judged alone by what judges the whole run (``judge.py``), so that a list of rows and the headline cannot disagree.
 Only a row with a verdict that holds has passed; ``VACUOUS``, ``INCONCLUSIVE`` and ``SKIPPED`` are not judged, with the reason.
-What a run shows and judges by nothing (Figures 2 and 3, one update for many queries) is no row here.
+What a run shows and judges by nothing (Figures 2 and 3, one update for many queries) is a row only if something speaks against it.
 """
 
 import math
@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reports.findings.cell_faults import OWN_VARIANT, over_its_bound
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.faults import NOT_RUN, OWN_VARIANT, breaks, doubts, mismatch, over_its_bound, violations
-from reports.findings.run_standing import RunStanding, headline
+from reports.findings.faults import NOT_RUN
+from reports.findings.judge import RunStanding, judged
+from reports.findings.run_standing import headline
 from reports.record import CellRecord, ClaimRecord, Experiments, NearZeroSweep, RunRecord
-from reports.record.experiments import DynamicsInFormat, DynamicsRecord
-from reports.text import counted, joined, ratio
+from reports.record.claims import ErratumRecord
+from reports.text import joined, ratio
 from symbolic.vocabulary import Verdict
 
 
@@ -79,8 +81,8 @@ def outcomes(record: RunRecord, disagreeing: Sequence[str] = ()) -> list[Outcome
         *_errata(record),
         *_models(record),
         *(_cell(record, row, disagreeing) for row in record.cells),
-        *(_sweep(row) for row in record.near_zero),
-        *(Outcome("near-zero sweeps", row.block, f"{row.format}/{row.variant}", Status.BROKE, "ERROR", row.reason) for row in record.not_swept),
+        *(_sweep(record, row) for row in record.near_zero),
+        *(Outcome("near-zero sweeps", row.block, f"{row.format}/{row.variant}", Status.BROKE, row.verdict.value, row.reason) for row in record.not_swept),
         *_experiments(record),
         *(Outcome("not measured", row.block, row.what, Status.NOT_JUDGED, "SKIPPED", row.reason) for row in record.not_measured),
     ]
@@ -116,14 +118,20 @@ def _alone(record: RunRecord, **rows: object) -> RunRecord:
     return record.model_copy(update={**nothing, **rows})
 
 
-def _judged(alone: RunRecord, verdict: Verdict, reason: str | None, disagreeing: Sequence[str] = ()) -> tuple[Status, str, str]:
-    """What rows that stand alone came to, by what judges a whole run."""
-    for word, found in ((Verdict.VIOLATED.value, [*violations(alone)]), (DISTRUSTED, [*doubts(alone), *mismatch(disagreeing)])):
-        if found:
-            return Status.FAILED, word, _sentence(joined(found) + (f"; {reason}" if reason else ""))
+def _judged(alone: RunRecord, verdict: Verdict = Verdict.HOLDS, reason: str | None = None, disagreeing: Sequence[str] = ()) -> tuple[Status, str, str]:
+    """What rows that stand alone came to, by the judge of whole runs.  verdict, reason: the row's own, where it has one."""
+    found = judged(alone, disagreeing)
+    for word, faults in ((Verdict.VIOLATED.value, found.violated), (DISTRUSTED, found.doubted)):
+        if faults:
+            return Status.FAILED, word, _sentence(joined(faults) + (f"; {reason}" if reason else ""))
+    if found.missing or found.broken:
+        return Status.BROKE, (verdict if verdict in NOT_RUN else Verdict.ERROR).value, _sentence(reason or joined([*found.missing, *found.broken]))
+    if found.undecided:
+        word = (Verdict.INCONCLUSIVE if verdict is Verdict.HOLDS else verdict).value
+        return Status.NOT_JUDGED, word, _sentence(reason or (_no_reason(verdict) if verdict is not Verdict.HOLDS else joined(found.undecided)))
     if verdict is Verdict.HOLDS:
         return Status.PASSED, "", ""
-    return Status.BROKE if verdict in NOT_RUN else Status.NOT_JUDGED, verdict.value, _sentence(reason or _no_reason(verdict))
+    return Status.NOT_JUDGED, verdict.value, _sentence(reason or _no_reason(verdict))
 
 
 def _no_reason(verdict: Verdict) -> str:
@@ -148,17 +156,21 @@ def _mutants(record: RunRecord) -> Iterator[Outcome]:
 
 def _errata(record: RunRecord) -> Iterator[Outcome]:
     for row in record.errata:
-        lacks = [words for words, there in (("what is printed was not refuted", row.counterexample), (f"{row.claim} was not proved", row.proved)) if not there]
-        status, word = (Status.BROKE, Verdict.ERROR.value) if lacks else (Status.PASSED, "")
-        yield Outcome("errata", "", f"{row.number}. {row.title}", status, word, _sentence(joined(lacks)) if lacks else "")
+        status, word, reason = _judged(_alone(record, errata=[row]), reason=_lacking(row))
+        yield Outcome("errata", "", f"{row.number}. {row.title}", status, word, reason)
+
+
+def _lacking(row: ErratumRecord) -> str | None:
+    refuted = row.counterexample is not None and row.counterexample.differs
+    lacks = [words for words, there in (("what is printed was not refuted", refuted), (f"{row.claim} was not proved", row.proved)) if not there]
+    return joined(lacks) if lacks else None
 
 
 def _models(record: RunRecord) -> Iterator[Outcome]:
     for row in record.models:
-        found = [*breaks(_alone(record, models=[row]))]
-        status, word = (Status.BROKE, Verdict.ERROR.value) if found else (Status.PASSED, "")
+        status, word, reason = _judged(_alone(record, models=[row]))
         figures = {"validation_loss": row.validation_loss, "required_loss": row.required_loss}
-        yield Outcome("trained blocks", "", row.block, status, word, _sentence(joined(found)) if found else "", 0.0 if row.cached else row.seconds, figures)
+        yield Outcome("trained blocks", "", row.block, status, word, reason, 0.0 if row.cached else row.seconds, figures)
 
 
 def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Outcome:
@@ -177,50 +189,39 @@ def _cell(record: RunRecord, row: CellRecord, disagreeing: Sequence[str]) -> Out
     return Outcome("cells", row.block, name, status, word, reason, row.seconds, known, row.witness, row.variant != OWN_VARIANT)
 
 
-def _sweep(row: NearZeroSweep) -> Outcome:
-    """Whether the error stays inside its bound at every distance; where cases were refused both are infinite, and show nothing."""
-    outside = [level for level in row.levels if not level.error <= level.bound]
-    shown = [level for level in row.levels if math.isfinite(level.bound)]
+def _sweep(record: RunRecord, row: NearZeroSweep) -> Outcome:
+    """Where cases were refused both error and bound are infinite, and show nothing."""
     figures = {"predicted_radius": row.predicted_radius, "measured_radius": row.measured_radius}
-    status, word, reason = Status.PASSED, "", ""
-    if outside:
-        status, word = Status.FAILED, Verdict.VIOLATED.value
-        reason = f"At {counted(len(outside), 'distance')} from a = 0 the error is outside its bound (‖a‖ = {outside[0].norm:.3g} for one)."
-    elif not shown:
-        status, word, reason = Status.NOT_JUDGED, Verdict.INCONCLUSIVE.value, "Cases were refused at every distance from a = 0."
+    status, word, reason = _judged(_alone(record, near_zero=[row]))
     return Outcome("near-zero sweeps", row.block, f"{row.numerics}/{row.variant}", status, word, reason, figures=figures)
 
 
 def _experiments(record: RunRecord) -> Iterator[Outcome]:
     found = record.experiments
-    parts: list[tuple[str, str, Experiments, tuple[Verdict, str | None], dict[str, float]]] = []
-    holds: tuple[Verdict, str | None] = Verdict.HOLDS, None
-    unjudged = Verdict.INCONCLUSIVE, "no context that was tried could be judged"
+    parts: list[tuple[str, str, Experiments, dict[str, float]]] = []
     if found.figure_1:
-        parts.append((found.figure_1.block, "Figure 1: both losses", Experiments(figure_1=found.figure_1), holds, {}))
+        parts.append((found.figure_1.block, "Figure 1: both losses", Experiments(figure_1=found.figure_1), {}))
     for row in found.dynamics:
         for each in row.formats:
-            alone = Experiments(dynamics=[row.model_copy(update={"formats": [each]})])
-            parts.append((row.block, f"implicit dynamics in {each.format}", alone, _of_dynamics(row, each, alone), {}))
-    parts += [(stack.block, "patched stack and generations", Experiments(stacks=[stack]), holds, {}) for stack in found.stacks]
+            parts.append((row.block, f"implicit dynamics in {each.format}", Experiments(dynamics=[row.model_copy(update={"formats": [each]})]), {}))
+    parts += [(stack.block, "patched stack and generations", Experiments(stacks=[stack]), {}) for stack in found.stacks]
     if found.post_norm:
-        parts.append((found.post_norm.block, "patched post-norm", Experiments(post_norm=found.post_norm), holds, {}))
+        parts.append((found.post_norm.block, "patched post-norm", Experiments(post_norm=found.post_norm), {}))
     for search in found.adversarial:
-        judged, figures = (unjudged, {}) if search.worst is None else (holds, {"worst_ratio": search.worst})
-        parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), judged, figures))
-    for block, name, alone, (verdict, why), figures in parts:
-        status, word, reason = _judged(_alone(record, experiments=alone), verdict, why)
+        figures = {} if search.worst is None else {"worst_ratio": search.worst}
+        parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), figures))
+    for block, name, alone, figures in parts:
+        status, word, reason = _judged(_alone(record, experiments=alone), reason=joined(dynamics_not_shown(alone)) or None)
         yield Outcome("experiments", block, name, status, word, reason, figures=figures)
-    for broken in found.broken:
-        yield Outcome("experiments", broken.block, broken.what, Status.BROKE, Verdict.ERROR.value, broken.reason)
-
-
-def _of_dynamics(row: DynamicsRecord, each: DynamicsInFormat, alone: Experiments) -> tuple[Verdict, str | None]:
-    """Whether anything was judged at all."""
-    if each.prompts == 0:
-        return Verdict.INCONCLUSIVE, joined(dynamics_not_shown(alone))
-    blind = any(len(identity.vacuous) >= row.tokens for identity in (each.moved, each.factored, each.descended, each.telescoped))
-    return (Verdict.VACUOUS, joined(dynamics_not_shown(alone))) if blind else (Verdict.HOLDS, None)
+    shown = [(layer.block, "Figure 2: steps of the update", Experiments(layers=[layer])) for layer in found.layers]
+    shown += [(found.figure_3.block, "Figure 3: beside finetuning", Experiments(figure_3=found.figure_3))] if found.figure_3 else []
+    shown += [(each.block, "one update for many queries", Experiments(static_patch=[each])) for each in found.static_patch]
+    for block, name, alone in shown:
+        status, word, reason = _judged(_alone(record, experiments=alone))
+        if status is not Status.PASSED:
+            yield Outcome("experiments", block, name, status, word, reason)
+    for verdict, rows in ((Verdict.ERROR, found.broken), (Verdict.TIMEOUT, found.out_of_time)):
+        yield from (Outcome("experiments", row.block, row.what, Status.BROKE, verdict.value, row.reason) for row in rows)
 
 
 def in_short(row: Outcome) -> str:

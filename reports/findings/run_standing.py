@@ -7,9 +7,9 @@ holds is told as a failure, as a reason for distrust, or as not checked.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from reports.findings.faults import breaks, doubts, mismatch, not_run, undecided_cells, violations
+from reports.findings.cell_faults import doubtful
+from reports.findings.judge import RunStanding, judged
 from reports.findings.unchecked import unchecked
 from reports.record import RunRecord
 from reports.text import count, counted, joined
@@ -17,21 +17,6 @@ from symbolic.vocabulary import Verdict
 
 ALL_SIZES = "all sizes"
 CASES_MISSING = "The cases themselves are not in the run's folder, so the record's counts could not be compared with them."
-
-
-class RunStanding(StrEnum):
-    """How a run stands, the gravest first."""
-
-    VIOLATED = "violated"
-    """A claim is refuted, or a case lies outside its bound."""
-    DISTRUSTED = "distrusted"
-    """A check failed its own test: it would not have noticed something false."""
-    INCOMPLETE = "incomplete"
-    """The run did not end, parts of it broke, or a cell told nothing."""
-    NOTHING = "nothing"
-    """Nothing was established."""
-    HELD = "held"
-    """Everything that was checked held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +37,24 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
 
     disagreeing: cells whose cases on disk are not those that the record counts; cases_missing: none are on disk; see ``reports.record.agreement``.
     """
-    violated, doubted = [*violations(record)], [*doubts(record), *mismatch(disagreeing)]
-    broken, missing = [*breaks(record)], [*not_run(record)]
+    found = judged(record, disagreeing)
     open_points = (*unchecked(record), *([CASES_MISSING] if cases_missing else []))
     shown = _shown(record)
     unfinished = record.run.finished is None
-    if violated:
+    if found.violated:
         lead = "Violated, in a run that did not finish" if unfinished else "Violated"
-        return Headline(RunStanding.VIOLATED, f"{lead}: {joined(violated)}.", (*doubted, *broken), open_points)
-    if doubted:
+        return Headline(RunStanding.VIOLATED, f"{lead}: {joined(found.violated)}.", (*found.doubted, *found.broken), open_points)
+    if found.doubted:
         lead = "Not to be trusted, and not finished" if unfinished else "Not to be trusted"
-        return Headline(RunStanding.DISTRUSTED, f"{lead}: {joined(doubted)}.", tuple(broken), open_points)
+        return Headline(RunStanding.DISTRUSTED, f"{lead}: {joined(found.doubted)}.", found.broken, open_points)
     if unfinished:
         so_far = f"so far {shown}" if shown else "nothing was checked so far"
-        return Headline(RunStanding.INCOMPLETE, f"The run did not finish: {so_far}.", tuple(broken), open_points)
-    if missing or broken:
+        return Headline(RunStanding.INCOMPLETE, f"The run did not finish: {so_far}.", found.broken, open_points)
+    if found.missing or found.broken:
         rest = f"; of the rest, {shown}" if shown else ", and nothing else was established"
-        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined([*missing, *broken])}{rest}.", (), open_points)
-    told_nothing = [*undecided_cells(record)]
-    if told_nothing and shown:
-        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined(told_nothing)}; of the rest, {shown}.", (), open_points)
+        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined([*found.missing, *found.broken])}{rest}.", (), open_points)
+    if found.undecided and shown:
+        return Headline(RunStanding.INCOMPLETE, f"Incomplete: {joined(found.undecided)}; of the rest, {shown}.", (), open_points)
     if record.run.exit_status not in (0, None):
         sentence = f"Incomplete, with exit status {record.run.exit_status}: {shown or 'nothing was established'}."
         return Headline(RunStanding.INCOMPLETE, sentence, (), open_points)
@@ -91,8 +74,8 @@ def taken_up(record: RunRecord) -> str | None:
 
 
 def cases_inside(record: RunRecord) -> int:
-    """Cases inside their bounds, counted only in cells that hold as a whole."""
-    return sum(cell.counts.holds for cell in record.cells if cell.verdict is Verdict.HOLDS)
+    """Cases inside their bounds, counted only in cells that hold as a whole, and say nothing that their figures do not bear out."""
+    return sum(cell.counts.holds for cell in record.cells if cell.verdict is Verdict.HOLDS and not doubtful(cell))
 
 
 def _shown(record: RunRecord) -> str:

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from reports.findings.dynamics import dynamics_not_shown
-from reports.findings.faults import NOT_RUN, RESULTS
+from reports.findings.faults import NOT_RUN, RESULTS, unjudged_searches
+from reports.findings.sweeps import silent_sweeps
 from reports.record import CellRecord, ClaimRecord, RunRecord
 from reports.text import count, counted, joined, words
 from symbolic.vocabulary import Verdict
@@ -64,10 +65,8 @@ def unchecked(record: RunRecord) -> Iterable[str]:
             f"In {counted(len(blind), 'cell')} the bound at the block's output was too wide to show a wrong update "
             f"in {count(unseen)} of {counted(held, 'case')} that hold; there only the first dense layer tests it."
         )
-    unplanted = sum(cell.verdict is Verdict.HOLDS and cell.mutant_verdict is None for cell in record.cells)
-    if unplanted:
-        yield f"In {counted(unplanted, 'cell')} no wrong update was planted, so nothing shows that one would have been noticed."
     yield from dynamics_not_shown(record.experiments)
+    yield from (f"{line[0].upper()}{line[1:]}." for line in (*silent_sweeps(record.near_zero), *unjudged_searches(record.experiments)))
 
 
 def _claims_with(claims: Iterable[ClaimRecord], verdict: Verdict) -> Iterable[str]:

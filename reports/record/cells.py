@@ -73,6 +73,16 @@ class Expected(Row):
     cases: int = Field(description="Judged cases; so many times the failure probability may exceed it on average.")
 
 
+class Unrefined(Row):
+    """The cell's first batch with bounds that use no refinement, as on a machine that adds in an unknown order. Cells of one scenario alone have it."""
+
+    cases: int = Field(description="Cases of the batch that were judged.")
+    holds: int = Field(description="Of those, cases that hold with these bounds, too.")
+    noticed: int = Field(description="Of those that hold, cases whose planted wrong update was noticed.")
+    resolution: Real = Field(description="Rigorous: median of the cell's resolution over the batch with these bounds.")
+    refined: Real = Field(description="Rigorous: the same with all refinements.")
+
+
 class CellRecord(Row):
     """One square of the grid: many cases of one claim, block, numerics, variant and scenario."""
 
@@ -115,6 +125,7 @@ class CellRecord(Row):
     certified: Certified | None = None
     well_inside: Ranged | None = None
     recomputed: Recomputed | None = None
+    unrefined: Unrefined | None = Field(default=None, description="What of the cell does not depend on what is known of the machine's sums.")
     independent: bool = Field(
         default=True, description="Whether each case was drawn by itself. Where they have draws in common, their spread is not that of another seed's."
     )

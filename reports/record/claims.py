@@ -34,6 +34,11 @@ class Counterexample(Row):
     right: list[list[str]] = Field(description="The right side, by rows; a side that does not exist is [['undefined']].")
     note: str = Field(default="", description="What the numbers do not say, such as the function that f_θ stands for.")
 
+    @property
+    def differs(self) -> bool:
+        """Whether the sides do."""
+        return self.left != self.right
+
 
 class MutantRecord(Row):
     """A claim changed to be false, and the numbers that show it."""
@@ -49,7 +54,7 @@ class MutantRecord(Row):
     @property
     def refuted(self) -> bool:
         """Whether there are numbers that show it."""
-        return self.verdict is Verdict.VIOLATED and self.counterexample is not None
+        return self.verdict is Verdict.VIOLATED and self.counterexample is not None and self.counterexample.differs
 
 
 class Kernel(Row):
@@ -103,4 +108,4 @@ class ErratumRecord(Row):
     @property
     def shown(self) -> bool:
         """Whether both halves are there."""
-        return self.counterexample is not None and self.proved
+        return self.counterexample is not None and self.counterexample.differs and self.proved

@@ -13,6 +13,7 @@ from tests import experiment_samples
 from tests import gate_samples as drawn
 from tests import report_samples as samples
 from tests.verify.calling import called
+from verify.exit_status import exit_status
 
 Change = Callable[[RunRecord], RunRecord]
 
@@ -33,6 +34,7 @@ class Situation:
     """The same of the run that the baseline is made from."""
     size: int = drawn.SIZE
     strict: bool = False
+    same_machine: bool = False
     said: str = ""
     """What the answer says."""
     edit: Callable[[str], str] = field(default=lambda text: text)
@@ -92,6 +94,8 @@ EMPTY = whole(claims=[], cells=[], errata=[], near_zero=[], models=[])
 EXPERIMENT = whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()]))
 NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
 NAN = float("nan")
+NEVER_FAILED = whole(near_zero=[samples.sweep(measured_radius=NAN, levels=[level.model_copy(update={"error": 1e-7}) for level in samples.sweep().levels])])
+"""A sweep in which nothing failed, so that there is no radius."""
 
 SITUATIONS = {
     "the same": Situation(0, said="Nothing differs"),
@@ -129,19 +133,22 @@ SITUATIONS = {
     "a cell that balls contradict": Situation(1, CONTRADICTED, seed=8, said="a bound that ball arithmetic contradicts"),
     "a cell that balls contradict, known or not": Situation(1, CONTRADICTED, before=CONTRADICTED, said="not to be trusted"),
     "a planted wrong update passes": Situation(1, cell(0, mutant_verdict=Verdict.HOLDS, mutant_caught=0), said="let a planted wrong update pass"),
-    "no wrong update planted": Situation(1, cell(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="no wrong update was planted"),
+    "no wrong update planted": Situation(1, cell(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="without a planted wrong update"),
     "a cell that holds and counts a violation": Situation(1, MISCOUNTED, seed=8, said="figures tell of a violation"),
     "a new false variant that is not refuted": Situation(1, UNREFUTED, before=ONE_MUTANT, said="not refuted, so the prover may accept anything"),
     "a sweep that no baseline knows did not run": Situation(3, whole(not_swept=[NEVER_SWEPT]), said="it did not run: it broke"),
-    "a sweep in which nothing failed": Situation(0, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, said="nothing failed any more"),
-    "a sweep in which nothing failed, strictly": Situation(1, whole(near_zero=[samples.sweep(measured_radius=NAN)]), seed=8, strict=True),
+    "a sweep in which nothing failed": Situation(0, NEVER_FAILED, seed=8, said="nothing failed any more"),
+    "a sweep in which nothing failed, strictly": Situation(1, NEVER_FAILED, seed=8, strict=True),
     "two claims of one name": Situation(2, whole(claims=[samples.claim(verdict=Verdict.VIOLATED), samples.claim()]), said="holds two claims named"),
     "a new cell that is violated": Situation(1, VIOLATED, before=FIRST_GONE, said="not in the baseline, and VIOLATED"),
     "a known failure with another seed": Situation(0, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.0), said="known failures"),
     "more cases of a known failure": Situation(1, seed=8, before_cells=scaled(errors=4.0), cells=scaled(errors=4.6), said="outside the bound"),
     "probes that answer otherwise on one machine": Situation(1, OTHER_ANSWERS, seed=8, cells=scaled(errors=1.2), said="other answer"),
     "fewer cases, strictly": Situation(1, seed=8, size=256, strict=True, said="fewer show less"),
-    "more cases": Situation(0, cell(0, worst_ratio=0.99), seed=8, size=2048),
+    "more cases": Situation(0, seed=8, size=2048, said="margins are for as many as there are now"),
+    "more cases, one near its bound": Situation(1, cell(0, worst_ratio=0.99), seed=8, size=2048, said="another seed stays within"),
+    "more cases, errors a fifth larger": Situation(1, seed=8, size=2048, cells=scaled(errors=1.2), said="errors have grown"),
+    "fewer cases, errors a half larger": Situation(1, seed=8, size=256, cells=scaled(errors=1.5), said="errors have grown"),
     "another profile": Situation(0, info(profile="standard"), seed=8, said="of the profile quick"),
     "a bound a billionth smaller, on the same operands": Situation(1, cells=scaled(bounds=1 - 2.0**-30), said="smaller than"),
     "a new claim": Situation(0, RENAMED, said="not in the baseline"),
@@ -164,11 +171,13 @@ SITUATIONS = {
     "the same operands, other weights": Situation(0, whole(models=[samples.model(recipe="other")]), cells=scaled(bounds=1 - 1e-6)),
     "twice as many refused": Situation(1, seed=8, cells=scaled(refused=0.5), said="another seed stays within"),
     "fewer cases": Situation(0, seed=8, size=256, said="of another number of cases"),
+    "another machine, where it has to be the same": Situation(1, ELSEWHERE, seed=8, same_machine=True, said="another processor"),
+    "the same machine, where it has to be": Situation(0, seed=8, same_machine=True, said="Nothing differs"),
     "a NaN for the worst ratio": Situation(1, cell(0, worst_ratio=NAN), said="NaN"),
     "a NaN for the tightness": Situation(1, cell(0, tightness=samples.Quantiles(p10=NAN, median=NAN, p90=NAN)), said="NaN"),
     "a NaN for the bound": Situation(1, cell(0, resolution=NAN), said="NaN"),
     "another machine": Situation(0, ELSEWHERE, seed=8, said="another processor"),
-    "another machine, errors a fifth larger": Situation(0, ELSEWHERE, seed=8, cells=scaled(errors=1.2), said="verdicts and the worst ratios are compared"),
+    "another machine, errors a fifth larger": Situation(0, ELSEWHERE, seed=8, cells=scaled(errors=1.2), said="what they may be on any machine alone"),
     "another machine, a cell violated": Situation(1, both(ELSEWHERE, VIOLATED), said="HOLDS became VIOLATED"),
     "another machine, one case near its bound": Situation(1, both(ELSEWHERE, cell(0, worst_ratio=0.99)), said="another seed stays within"),
     "another torch": Situation(0, OTHER_TORCH, cells=scaled(bounds=1 - 1e-6), said="another torch"),
@@ -187,15 +196,23 @@ SITUATIONS = {
     ),
     "a damaged baseline": Situation(2, edit=lambda text: text[: len(text) // 2], said="is not a baseline"),
     "a baseline of another kind": Situation(2, edit=lambda _: '{"name": "package"}', said="baseline_version None"),
-    "a baseline with a word for a number": Situation(2, edit=lambda text: text.replace('"judged": 1024', '"judged": "many"', 1), said="is not a baseline"),
+    "a baseline with a word for a number": Situation(2, edit=lambda text: text.replace('"cases": 1024', '"cases": "many"', 1), said="is not a baseline"),
 }
+
+
+def settled(record: RunRecord) -> RunRecord:
+    """With the exit status that a run with such rows ends with, if it has ended."""
+    if record.run.finished is None:
+        return record
+    judged = info(exit_status=None)(record)
+    return info(exit_status=exit_status(judged))(record)
 
 
 def held(situation: Situation, folder: Path) -> tuple[Path, Path]:
     """A run and a baseline on disk."""
     first, second, kept = folder / "before", folder / "after", folder / "baseline.json"
-    write_run(situation.before(drawn.run_of(7, first, cells=situation.before_cells)), first)
+    write_run(settled(situation.before(drawn.run_of(7, first, cells=situation.before_cells))), first)
     assert called("baseline", str(first), "--out", str(kept), "--reason", "a first one").status == 0
     kept.write_text(situation.edit(kept.read_text()))
-    write_run(situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size)), second)
+    write_run(settled(situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size))), second)
     return second, kept

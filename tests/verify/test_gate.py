@@ -17,7 +17,15 @@ from verify.exit_status import graver
 def test_a_situation_exits_as_it_should(name: str, tmp_path: Path) -> None:
     situation = SITUATIONS[name]
     run, kept = held(situation, tmp_path)
-    answer = called("gate", str(run), "--baseline", str(kept), *(["--strict"] if situation.strict else []), "--json")
+    answer = called(
+        "gate",
+        str(run),
+        "--baseline",
+        str(kept),
+        *(["--strict"] if situation.strict else []),
+        *(["--require-same-machine"] if situation.same_machine else []),
+        "--json",
+    )
     assert answer.status == situation.status, answer.out + answer.err
     if answer.status == 2:
         assert answer.out == ""
@@ -86,6 +94,19 @@ def test_a_baseline_keeps_the_reasons_of_those_before_it(tmp_path: Path) -> None
     told = json.loads(kept.read_text())
     assert [row["reason"] for row in told["accepted"]] == ["the first", "a sharper bound"]
     assert [row["run"] for row in told["accepted"]] == ["run-7", "run-8"]
+
+
+def test_a_baseline_of_an_older_version_is_replaced_and_its_reasons_are_kept(tmp_path: Path) -> None:
+    drawn.run_of(7, tmp_path / "one")
+    kept = tmp_path / "kept.json"
+    assert baseline(tmp_path / "one", kept, "the first")[0] == 0
+    older = json.loads(kept.read_text()) | {"baseline_version": 1, "cells": {"x": {"judged": 3}}}
+    kept.write_text(json.dumps(older))
+    assert "make it again" in called("gate", str(tmp_path / "one"), "--baseline", str(kept)).err
+    assert baseline(tmp_path / "one", kept, "the second") == (0, "")
+    assert [row["reason"] for row in json.loads(kept.read_text())["accepted"]] == ["the first", "the second"]
+    kept.write_text(json.dumps({"baseline_version": 1}))
+    assert baseline(tmp_path / "one", kept)[0] == 2, "what cannot be read is not replaced"
 
 
 def test_a_baseline_has_one_line_a_row_in_order(tmp_path: Path) -> None:

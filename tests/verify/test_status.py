@@ -24,7 +24,7 @@ def cell(verdict: Verdict, **changed: object) -> CellRecord:
     counted = {Verdict.HOLDS: "holds", Verdict.VIOLATED: "violated", Verdict.VACUOUS: "vacuous", Verdict.INCONCLUSIVE: "inconclusive"}
     sound = {"counts": Counts(**{counted[verdict]: 1})} if verdict in counted else {}
     if verdict is Verdict.HOLDS:
-        sound |= {"worst_ratio": 0.5, "resolution": 0.5, "mutant_verdict": Verdict.VIOLATED}
+        sound |= {"worst_ratio": 0.5, "resolution": 0.5, "mutant_verdict": Verdict.VIOLATED, "mutant_caught": 1}
     row = {"id": "c/b/fp32/v/s", "claim": "c", "block": "b", "format": "fp32", "numerics": "fp32", "variant": "v", "scenario": "s", "device": "cpu", "cases": 1}
     return CellRecord.model_validate({**row, "verdict": verdict, **sound, **changed})
 

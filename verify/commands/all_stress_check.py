@@ -59,7 +59,7 @@ def _carry_out(start: OpenRun, as_json: bool) -> int:
     status = record.run.exit_status
     assert status is not None
     if (start.folder / BASELINE_FILE).exists():
-        return graver(status, gate_against(record, start.folder / BASELINE_FILE, as_json=as_json))
+        return graver(status, gate_against(record, start.folder, start.folder / BASELINE_FILE, as_json=as_json))
     return status
 
 
@@ -69,4 +69,4 @@ def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json_text(record.model_dump_json(indent=1))
     else:
-        Terminal().print(closing(record, folder / "report" / "index.html"))
+        Terminal().print(closing(record, folder / "report" / "index.html", disagreeing_cells(record, folder)))

@@ -6,6 +6,7 @@ from reports.comparison import differences
 from reports.comparison.baseline import baseline_of
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal, write_comparison
 from reports.record import load_run
+from reports.record.agreement import disagreeing_cells
 from verify.commands.output import Terminal, print_json
 from verify.exit_status import HELD, INCOMPLETE
 
@@ -13,7 +14,7 @@ from verify.exit_status import HELD, INCOMPLETE
 def compare_runs(before: Path, after: Path, *, out: Path | None, as_json: bool) -> int:
     """Compare two runs. Returns 0, or 3 if nothing stands on both sides."""
     first, second = load_run(before), load_run(after)
-    comparison = differences(baseline_of(first, before), second)
+    comparison = differences(baseline_of(first, before), second, disagreeing_cells(second, after))
     one, other = (RunLabel(record.run.id, about(record)) for record in (first, second))
     if out is not None:
         write_comparison(comparison, one, other, out)

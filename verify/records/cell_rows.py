@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells import Cell, Measurement, Subject
+from numeric.cells.measurement import WithoutRefinements
 from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
@@ -15,7 +16,7 @@ from numeric.sides.variant import OWN
 from numeric.training import TrainedBlock
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread
+from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
 from symbolic.vocabulary import CellId, Verdict
 from verify.records.row_of import row_of
 
@@ -54,6 +55,7 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
         mutant_caught=measurement.wrong_caught,
         certified=_certified(measurement),
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
+        unrefined=_unrefined(measurement.unrefined),
         independent=cell.scenario.independent,
         seconds=seconds,
         **(_of_judged_cases(cell, measurement) if mask.any() else {}),
@@ -96,6 +98,20 @@ def _certified(measurement: Measurement) -> Certified | None:
         left=max(c.left for c in both),
         right=max(c.right for c in both),
         inside=not measurement.contradicted,
+    )
+
+
+def _unrefined(found: WithoutRefinements | None) -> Unrefined | None:
+    """What the first batch shows without refinements; None if it was not asked, or no case of it was judged."""
+    if found is None or not (mask := found.judged.reason == "").any():
+        return None
+    holds = found.judged.verdict == Verdict.HOLDS.value
+    return Unrefined(
+        cases=int(mask.sum()),
+        holds=int(holds.sum()),
+        noticed=int(found.judged.wrong_noticed[holds].sum()),
+        resolution=float(np.median(found.judged.resolution[mask])),
+        refined=float(np.median(found.refined.resolution[mask])),
     )
 
 

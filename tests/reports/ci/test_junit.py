@@ -122,7 +122,7 @@ def test_a_sweep_whose_every_distance_was_refused_is_no_pass():
     level = {"norm": 0.5, "error": 0.25, "error_median": 0.1, "bound": 0.5, "refused": 0.0, "cases": 8}
     found = []
     for changed in ({}, {"error": INFINITE, "bound": INFINITE, "refused": 1.0}):
-        sweep = samples.sweep(levels=[NearZeroLevel(**{**level, **changed})])
+        sweep = samples.sweep(levels=[NearZeroLevel(**{**level, **changed})], measured_radius=float("nan"))
         found.append(results(samples.record(near_zero=[sweep]))["near-zero sweeps.attention formula"])
     assert found == ["pass", "skipped"]
 

@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.comparison.baseline import CHANCE, DIGITS, CellLine, _outwards, baseline_of
-from reports.comparison.margins import median_interval
+from reports.comparison.baseline import CHANCE, MARGINS, baseline_of
+from reports.comparison.baseline_rows import CellLine
+from reports.comparison.cell_lines import DIGITS, outwards
+from reports.comparison.margins import median_interval, order_interval
 from reports.record.cases_table import CasesWriter
 from tests import gate_samples as drawn
 from tests import report_samples as samples
@@ -21,26 +24,43 @@ def lines(folder: Path, cells: list[tuple[str, str]]) -> dict[str, CellLine]:
     return baseline_of(drawn.run_of(7, folder, cells={cell: {} for cell in cells}), folder).cells
 
 
+def middle(line: CellLine, fresh: int, chance: float) -> tuple[float, float]:
+    return order_interval(line.tightness_order, line.judged, fresh, chance)
+
+
 def test_the_chance_is_shared_out_among_all_cells(tmp_path: Path) -> None:
-    (alone,) = lines(tmp_path / "one", [NEAR_ZERO]).values()
-    among = lines(tmp_path / "all", list(drawn.CELLS))["theorem-2.2/attention/fp32/formula/near_zero"]
-    assert among.tightness == alone.tightness
-    assert among.tightness_low < alone.tightness_low
-    assert among.tightness_high > alone.tightness_high
-    assert among.worst_limit > alone.worst_limit
-    assert among.refused_limit > alone.refused_limit
+    folders = {tmp_path / "alone": [NEAR_ZERO], tmp_path / "among": drawn.CELLS}
+    alone, among = (baseline_of(drawn.run_of(7, folder, cells={cell: {} for cell in cells}), folder) for folder, cells in folders.items())
+    assert alone.chance == CHANCE / MARGINS
+    assert among.chance == CHANCE / MARGINS / 3
+    one, other = (kept.cells["theorem-2.2/attention/fp32/formula/near_zero"] for kept in (alone, among))
+    assert one.tightness == other.tightness
+    (low, high), (lower, higher) = (middle(line, line.judged, kept.chance) for line, kept in ((one, alone), (other, among)))
+    assert lower < low < one.tightness < high < higher
+    assert other.worst_limit > one.worst_limit
 
 
-def test_a_fresh_median_may_be_of_as_few_cases_as_the_refusals_leave(tmp_path: Path) -> None:
-    (line,) = lines(tmp_path, [NEAR_ZERO]).values()
+@pytest.mark.parametrize("share", [1.0, 0.97, 0.5, 0.3])
+def test_a_fresh_median_may_be_of_fewer_cases(share: float, tmp_path: Path) -> None:
+    """The margins that were kept are no narrower than those that the cases themselves give for as many; at the sizes that are kept they are the same."""
+    kept = baseline_of(drawn.run_of(7, tmp_path, cells={NEAR_ZERO: {}}), tmp_path)
+    (line,) = kept.cells.values()
     cases = drawn.drawn(7, *NEAR_ZERO)
     judged = np.asarray(cases.reason) == ""
-    tightness = cases.bound[judged] / cases.error[judged]
-    low, high = median_interval(tightness, len(judged) - line.refused_limit, CHANCE / 6)
-    assert math.isclose(line.tightness_low, low, rel_tol=10.0 ** (1 - DIGITS))
-    assert math.isclose(line.tightness_high, high, rel_tol=10.0 ** (1 - DIGITS))
-    closer, _ = median_interval(tightness, int(judged.sum()), CHANCE / 6)
-    assert line.tightness_low < closer * (1 - 10.0 ** (1 - DIGITS)), "as many as now would make it too narrow"
+    tightness, fresh = cases.bound[judged] / cases.error[judged], int(line.judged * share)
+    low, high = median_interval(tightness, fresh, kept.chance)
+    kept_low, kept_high = middle(line, fresh, kept.chance)
+    assert kept_low <= low < high <= kept_high
+    if share == 1.0:
+        assert math.isclose(kept_low, low, rel_tol=10.0 ** (1 - DIGITS))
+    closer, wider = middle(line, line.judged, kept.chance)
+    assert kept_low <= closer < wider <= kept_high, "fewer cases are more spread"
+
+
+def test_too_few_cases_have_no_margin(tmp_path: Path) -> None:
+    kept = baseline_of(drawn.run_of(7, tmp_path, cells={NEAR_ZERO: {}}), tmp_path)
+    (line,) = kept.cells.values()
+    assert middle(line, 3, kept.chance) == (-math.inf, math.inf)
 
 
 def test_the_worst_case_is_that_of_both_sites(tmp_path: Path) -> None:
@@ -58,7 +78,7 @@ def test_the_worst_case_is_that_of_both_sites(tmp_path: Path) -> None:
 
 @given(st.floats(2.0**-1000, 2.0**1000), st.booleans())
 def test_a_margin_is_rounded_away_from_what_was_seen(x: float, up: bool) -> None:
-    found = _outwards(x, up=up)
+    found = outwards(x, up=up)
     assert found >= x if up else found <= x
     assert math.isclose(found, x, rel_tol=2 * 10.0 ** (1 - DIGITS))
     assert float(f"{found:.{DIGITS - 1}e}") == found

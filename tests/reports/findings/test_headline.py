@@ -211,7 +211,7 @@ def test_cells_that_could_not_be_judged_are_not_counted_as_held():
 
 def test_cases_without_a_verdict_and_checks_that_had_no_planted_negative_are_told():
     assert "96 cases without a verdict." in told(cells=[samples.cell(counts=Counts(holds=4000))])
-    assert "In 1 cell no wrong update was planted" in told(cells=[samples.cell(mutant_verdict=None)])
+    assert "1 cell is called HOLDS without a planted wrong update" in told(cells=[samples.cell(mutant_verdict=None)])
     assert "In 1 cell the planted wrong update went unnoticed in 6 of 4,096 cases that hold." in told(cells=[samples.cell(mutant_caught=4090)])
     assert "unnoticed" not in told()
     assert "For 1 claim no false variant was tried" in told(claims=[samples.claim(mutants=[])])

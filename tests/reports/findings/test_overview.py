@@ -81,7 +81,7 @@ def test_the_gravest_come_first():
         samples.cell(block="doubtful", worst_ratio=0.1, mutant_verdict=Verdict.HOLDS),
         samples.cell(block="near", worst_ratio=0.99),
         samples.cell(block="far", worst_ratio=0.5),
-        samples.cell(block="refused", verdict=Verdict.INCONCLUSIVE, **UNMEASURED),
+        samples.cell(block="refused", verdict=Verdict.INCONCLUSIVE, **{**UNMEASURED, "counts": Counts(inconclusive=4096)}),
         samples.cell(block="skipped", verdict=Verdict.SKIPPED, **UNMEASURED),
     ]
     found = gravest(square(cell) for cell in reversed(worst_first))
@@ -106,9 +106,17 @@ def test_a_word_leads_to_its_meaning_and_an_unknown_one_is_a_bug():
 
 def test_the_notes_of_a_cell_are_told_one_by_one():
     again = {"cases": 3, "moved": {"max": 0.5, "median": 0.25}, "noticed": 2}
-    certified = {"cases": 4, "by_formula": 4, "seconded": 3, "left": 0.0, "right": 0.0, "inside": True}
-    full = samples.cell(reason="half is refused", reasons={"NormUnderflow": 2}, worst_site="output", recomputed=again, certified=certified)
+    certified = {"cases": 4, "by_formula": 4, "seconded": 3, "left": 0.0, "right": 0.0, "inside": False}
+    full = samples.cell(
+        reason="half is refused",
+        reasons={"NormUnderflow": 2},
+        counts=Counts(holds=4094, inconclusive=2),
+        worst_site="output",
+        recomputed=again,
+        certified=certified,
+    )
     assert square(full).notes == (
+        "ball arithmetic contradicts its bound",
         "norm underflow (2 cases)",
         "worst at the output",
         "A(C∖Y,x) came out different in 3 cases and moved the layer by 0.500 at most; left out, that would be noticed in 2",

@@ -1,0 +1,82 @@
+"""What a claim or an erratum shows otherwise than a baseline's line of it.
+
+A claim that holds for fewer sizes, under more hypotheses, by more lines that no program checks, or without a line of proof shows less. One with another
+statement shows something else under the same name, which nobody has accepted. A proof of other length is no worse.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from reports.comparison.baseline import claim_line, erratum_line
+from reports.comparison.baseline_rows import ClaimLine, ErratumLine
+from reports.comparison.changes import Change, DifferenceKind, verdict_change
+from reports.record import ClaimRecord
+from reports.record.claims import ErratumRecord
+from reports.text import count, counted, joined
+from symbolic.vocabulary import Verdict
+
+KERNEL = ("failed", "not run", "checked")
+"""What a kernel may have said, the gravest first."""
+
+
+def claim_changes(key: str, line: ClaimLine, claim: ClaimRecord) -> Iterator[Change]:
+    """The gravest first."""
+    yield from verdict_change("claim", key, line.verdict, claim.verdict, claim.reason)
+    now = claim_line(claim)
+
+    def change(standing: DifferenceKind, what: str, before: str, after: str) -> Change:
+        return Change(standing, "claim", key, what, before, after)
+
+    if claim.verdict is line.verdict:
+        if now.scope != line.scope:
+            yield change(DifferenceKind.REGRESSION, f"shown for {now.scope}, was {line.scope}", line.scope, now.scope)
+        if now.statement != line.statement:
+            yield change(DifferenceKind.REGRESSION, f"another statement: {now.statement}, was {line.statement}", line.statement, now.statement)
+        more, fewer = (joined(sorted((Counter(one) - Counter(other)).elements())) for one, other in _both(now.hypotheses, line.hypotheses))
+        if more:
+            yield change(DifferenceKind.REGRESSION, f"it assumes {more}, which it did not", "", more)
+        if fewer:
+            standing = DifferenceKind.CHANGED if more else DifferenceKind.BETTER
+            yield change(standing, f"it no longer assumes {fewer}", fewer, "")
+        yield from _of_the_proof(key, line, now)
+    for name in line.refuted:
+        if name not in now.refuted:
+            known = any(mutant.id == name for mutant in claim.mutants)
+            yield change(DifferenceKind.REGRESSION, f"the false variant {name} is {'not refuted' if known else 'missing'}", "refuted", "not refuted")
+        elif now.refuted[name] != line.refuted[name]:
+            what = f"the false variant {name} is another: {now.refuted[name]}, was {line.refuted[name]}"
+            yield change(DifferenceKind.CHANGED, what, line.refuted[name], now.refuted[name])
+    for name in now.refuted:
+        if name not in line.refuted:
+            yield change(DifferenceKind.NEW, f"the false variant {name} is refuted, and not in the baseline", "missing", "refuted")
+
+
+def _both(now: list[str], before: list[str]) -> tuple[tuple[list[str], list[str]], tuple[list[str], list[str]]]:
+    return (now, before), (before, now)
+
+
+def _of_the_proof(key: str, line: ClaimLine, now: ClaimLine) -> Iterator[Change]:
+    if line.lines and not now.lines and now.verdict is Verdict.HOLDS:
+        yield Change(DifferenceKind.REGRESSION, "claim", key, f"no line of a proof, {count(line.lines)} before", count(line.lines), "0")
+    elif now.lines != line.lines:
+        what = f"{counted(now.lines, 'line')} of proof, {count(line.lines)} before"
+        yield Change(DifferenceKind.CHANGED, "claim", key, what, count(line.lines), count(now.lines))
+    if now.in_words > line.in_words:
+        what = f"{counted(now.in_words, 'line')} that no program checks, {count(line.in_words)} before"
+        yield Change(DifferenceKind.REGRESSION, "claim", key, what, count(line.in_words), count(now.in_words))
+    if KERNEL.index(now.kernel) < KERNEL.index(line.kernel):
+        yield Change(DifferenceKind.REGRESSION, "claim", key, f"the kernel of a proof assistant: {now.kernel}, was {line.kernel}", line.kernel, now.kernel)
+
+
+def erratum_changes(key: str, line: ErratumLine, erratum: ErratumRecord) -> Iterator[Change]:
+    """The gravest first."""
+    now = erratum_line(erratum)
+    if line.shown and not now.shown:
+        yield Change(DifferenceKind.REGRESSION, "erratum", key, "not shown any more: refuted as printed and proved as corrected", "shown", "not shown")
+    elif now.shown and not line.shown:
+        yield Change(DifferenceKind.STALE, "erratum", key, "known as not shown, now shown; take it into the baseline", "not shown", "shown")
+    for words, was, has in (("what is printed", line.printed, now.printed), ("what is proved in its place", line.corrected, now.corrected)):
+        if was != has:
+            yield Change(DifferenceKind.REGRESSION, "erratum", key, f"{words} is another statement: {has}, was {was}", was, has)
+    if line.measured and not now.measured:
+        yield Change(DifferenceKind.REGRESSION, "erratum", key, "not measured any more", "measured", "missing")

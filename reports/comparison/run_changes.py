@@ -1,0 +1,97 @@
+"""What a run as a whole shows otherwise than a baseline: its checks of itself, what its bounds rest on, and how much of each experiment there is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reports.comparison.amounts import allowed_by, amounts_of
+from reports.comparison.baseline import cell_key, origin_of, sweep_key
+from reports.comparison.baseline_rows import Baseline
+from reports.comparison.changes import Change, DifferenceKind
+from reports.findings import headline
+from reports.findings.cell_faults import over_its_bound
+from reports.findings.judge import judged
+from reports.record import RunRecord
+from reports.text import count, real
+from symbolic.vocabulary import Verdict
+
+
+def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str]) -> Iterator[Change]:
+    """All of it.  disagreeing: as for ``headline``."""
+    yield from _against_itself(baseline, record, disagreeing)
+    yield from _foundations(baseline, record)
+    yield from _amounts(baseline, record)
+
+
+def _against_itself(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str]) -> Iterator[Change]:
+    """What makes the run's own checks doubtful, or did not run, and stands in no row that is compared. No baseline accepts it."""
+    for words in judged(record, disagreeing).doubted:
+        yield Change(DifferenceKind.REGRESSION, "run", record.run.id, f"not to be trusted: {words}", "", "distrusted")
+    for cell in record.cells:
+        if over_its_bound(cell) and cell.verdict is not Verdict.VIOLATED:
+            what = f"called {cell.verdict.value}, and its figures tell of a violation"
+            yield Change(DifferenceKind.REGRESSION, "cell", cell_key(cell), what, "", Verdict.VIOLATED.value)
+    for row in record.not_swept:
+        if (key := sweep_key(row)) not in baseline.sweeps:
+            yield Change(DifferenceKind.NOT_RUN, "sweep", key, f"it did not run: {row.reason}", "missing", row.verdict.value)
+    yield from _exit_status(baseline.origin.exit_status, record)
+
+
+def _exit_status(before: int | None, record: RunRecord) -> Iterator[Change]:
+    """That a run's exit status is not the one that its rows come to, or another one than that of the baseline's run."""
+    stored = record.run.exit_status
+    if record.run.finished is None or stored is None:
+        return
+    by_rows = headline(record.model_copy(update={"run": record.run.model_copy(update={"exit_status": None})})).standing.exit_status
+    if stored != by_rows:
+        what = f"its exit status is {stored}, and its rows come to {by_rows}"
+        yield Change(DifferenceKind.REGRESSION, "run", record.run.id, what, str(by_rows), str(stored))
+    elif before is not None and stored != before:
+        better = DifferenceKind.BETTER if stored == 0 else DifferenceKind.CHANGED
+        yield Change(better, "run", record.run.id, f"its exit status is {stored}, was {before}", str(before), str(stored))
+
+
+def _foundations(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+    """Refinements that were used, what is taken for granted, and the questions that the machine was asked."""
+    here, there, run = origin_of(record), baseline.origin, record.run.id
+    finished = record.bounds is not None or record.run.finished is not None
+    for name in there.refinements if finished else ():
+        if name not in here.refinements:
+            yield Change(DifferenceKind.REGRESSION, "run", run, f"the bounds did without {name}", "used", "not used")
+    for name in here.refinements:
+        if name not in there.refinements:
+            yield Change(DifferenceKind.NEW, "run", run, f"the bounds used {name}, which is not in the baseline", "not used", "used")
+    for words in here.assumptions:
+        if words not in there.assumptions:
+            yield Change(DifferenceKind.REGRESSION, "run", run, f"the bounds take for granted what they did not: {words}", "missing", words)
+    for words in there.assumptions if finished else ():
+        if words not in here.assumptions:
+            yield Change(DifferenceKind.BETTER, "run", run, f"the bounds no longer take for granted: {words}", words, "missing")
+    yield from _probes(there.probes, here.probes, record, alike=here.machine == there.machine and here.recipes.keys() == there.recipes.keys())
+    for block, recipe in there.recipes.items():
+        if here.recipes.get(block, recipe) != recipe:
+            yield Change(DifferenceKind.CHANGED, "other", f"trained blocks/{block}", "other weights: its recipe is another", recipe, here.recipes[block])
+
+
+def _probes(before: Mapping[str, str], after: Mapping[str, str], record: RunRecord, *, alike: bool) -> Iterator[Change]:
+    """alike: whether the same machine was asked about the same blocks, so that it has to be asked the same, and to answer so."""
+    formats = {cell.format for cell in record.cells}
+    for name in before if alike and record.run.finished is not None else ():
+        if name not in after and name.split("/")[0] in formats:
+            yield Change(DifferenceKind.REGRESSION, "run", record.run.id, f"the machine was not asked {name}", "asked", "missing")
+        elif name in after and before[name] != after[name]:
+            yield Change(DifferenceKind.CHANGED, "run", record.run.id, f"the same machine answers {name} otherwise", before[name], after[name])
+
+
+def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+    finished = record.run.finished is not None
+    here = amounts_of(record)
+    for name, number in baseline.amounts.items():
+        if name not in here:
+            gone = DifferenceKind.REGRESSION if finished else DifferenceKind.NOT_RUN
+            yield Change(gone, "experiment", name, "missing from the run", count(number), "missing")
+        elif here[name] < number:
+            yield Change(DifferenceKind.REGRESSION, "experiment", name, f"{count(here[name])}, {count(number)} before", count(number), count(here[name]))
+    now = allowed_by(record)
+    for name, limit in baseline.allowed.items():
+        if name in now and not now[name] <= limit:
+            what = f"more is allowed: {real(now[name])}, was {real(limit)}"
+            yield Change(DifferenceKind.REGRESSION, "experiment", name, what, real(limit), real(now[name]))

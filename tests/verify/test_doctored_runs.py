@@ -1,0 +1,102 @@
+"""The gate on doctored copies of a real run: what a regression or an accident could do to it, and what is harmless, each with its exit status."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from reports.comparison import differences
+from reports.comparison.baseline import baseline_of
+from reports.comparison.baseline_rows import Baseline
+from reports.comparison.rendering import RunLabel, comparison_as_data
+from reports.record import DamagedRun, RunRecord, load_run
+from reports.record.record_files import write_run
+from tests.verify.calling import called, once
+from tests.verify.doctored_cells import CELLS
+from tests.verify.doctored_rest import DOCTORED, HARMLESS
+from tests.verify.doctoring import Copy, Data, doctored, real_run
+from verify.exit_status import gate_status
+
+ALL = {**CELLS, **DOCTORED}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run's folder."""
+    answer, folder = once("a run to be doctored", tmp_path_factory, real_run)
+    assert answer.status == 0, answer.err
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def kept(whole: Path) -> Baseline:
+    return baseline_of(load_run(whole), whole)
+
+
+@pytest.fixture(scope="module")
+def data(whole: Path) -> Data:
+    return json.loads((whole / "run.json").read_text(encoding="utf-8"))
+
+
+def gate(kept: Baseline, record: RunRecord, one: Copy) -> tuple[int, str]:
+    """What the gate exits with, and all that it says."""
+    try:
+        comparison = differences(kept, record, same_machine=one.same_machine)
+    except DamagedRun as damaged:
+        return 2, str(damaged)
+    label = RunLabel("", "")
+    return gate_status(comparison, strict=one.strict), json.dumps(comparison_as_data(comparison, label, label), ensure_ascii=False)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_doctored_copy_exits_as_it_should(name: str, kept: Baseline, data: Data) -> None:
+    one = ALL[name]
+    status, said = gate(kept, doctored(data, one), one)
+    assert status == one.status, said
+    assert one.said in said, said
+
+
+SHOWN = ("noticed = 0 of them everywhere", "another statement", "static patches of fewer points", "two claims of one name", "not finished", "another processor")
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_command_says_the_same(name: str, whole: Path, data: Data, tmp_path: Path) -> None:
+    one = ALL[name]
+    assert called("baseline", str(whole), "--out", str(tmp_path / "kept.json"), "--reason", "why").status == 0
+    write_run(doctored(data, one), tmp_path)
+    answer = called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json"), "--json")
+    assert answer.status == one.status, answer.out
+    assert one.said in answer.out + answer.err
+
+
+def test_cases_of_another_run_are_no_pass(whole: Path, data: Data, tmp_path: Path) -> None:
+    """The record is sound, and the cases beside it are another run's."""
+    assert called("baseline", str(whole), "--out", str(tmp_path / "kept.json"), "--reason", "why").status == 0
+    sound = Copy(0, lambda data: None)
+    write_run(doctored(data, sound), tmp_path)
+    assert called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json")).status == 0
+    from tests import gate_samples
+
+    gate_samples.run_of(7, tmp_path / "other")
+    (tmp_path / "other" / "cases.parquet").rename(tmp_path / "cases.parquet")
+    answer = called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json"))
+    assert answer.status == 1
+    assert "other cases on disk" in answer.out
+    assert called("report", str(tmp_path)).status == 1
+
+
+def test_there_are_enough_of_each() -> None:
+    by_status = Counter(one.status for one in ALL.values())
+    assert len(ALL) == len(CELLS) + len(DOCTORED), "no name twice"
+    assert by_status[1] + by_status[2] + by_status[3] >= 150
+    assert by_status[0] == len(HARMLESS) >= 20
+
+
+def test_what_is_worse_is_worse_strictly_too(kept: Baseline, data: Data) -> None:
+    import dataclasses
+
+    for one in ALL.values():
+        if one.status == 1:
+            strict = dataclasses.replace(one, strict=True)
+            assert gate(kept, doctored(data, strict), strict)[0] == 1
