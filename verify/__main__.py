@@ -137,7 +137,7 @@ def prove_(
 @app.command("train")
 def train_(
     blocks: Annotated[list[str] | None, typer.Argument(help="Only these blocks. [default: all]", show_default=False)] = None,
-    again: Annotated[bool, typer.Option("--again", help="Train even if the cache holds the block.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Train even if the cache holds the block: exit 1 if it holds other weights than that gives.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Train blocks on the paper's task, and keep them in the cache."""

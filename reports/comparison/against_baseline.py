@@ -12,6 +12,7 @@ from typing import TypeVar
 from reports.comparison.baseline import Baseline, CellLine, ClaimLine, SweepLine, by_name, cell_key, origin_of, others_of, same_schema, sweep_key
 from reports.comparison.cell_changes import cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
+from reports.comparison.other_weights import other_suite, other_weights
 from reports.findings import Status
 from reports.findings.faults import doubts, over_its_bound
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
@@ -60,6 +61,7 @@ def differences(baseline: Baseline, record: RunRecord) -> Comparison:
         changes += rows
         compared[kind] = number
     changes += _against_itself(record, baseline)
+    changes += other_weights(baseline, record)
     order = list(DifferenceKind)
     changes.sort(key=lambda each: (order.index(each.standing), each.kind != "claim", gravity(each.after)))
     return Comparison(tuple(changes), compared, tuple(_limits(baseline, record, other_machine, fewer, alike=alike)), finished)
@@ -176,6 +178,7 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], few
             f"The same machine gave {counted(len(otherwise), 'other answer')} to probes ({joined(otherwise[:3])}{' ...' if len(otherwise) > 3 else ''}): "
             "blocks of other shapes were asked about, or the probes have changed. All is compared as if they had not."
         )
+    yield from other_suite(baseline, record)
     if record.run.profile != baseline.origin.profile:
         yield f"The baseline is of the profile {baseline.origin.profile}, this run of {record.run.profile}."
     if fewer:

@@ -19,6 +19,7 @@ from reports.findings import Status, outcomes
 from reports.record import CellRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cases_table import coded, read_cells
 from reports.record.cells import NotSwept
+from reports.record.contradictions import SUITE
 from reports.record.row import Real, Row
 from reports.record.run_record import RUN_SCHEMA_VERSION
 from symbolic.vocabulary import CellId, Verdict
@@ -53,6 +54,8 @@ class Origin(Row):
     machine: dict[str, str] = Field(description="What decides how numbers come out, bit by bit: processor, torch, device, blas, threads.")
     probes: dict[str, str] = Field(description="Hash of what the machine answered, by the question. It names the shapes of the run's blocks, too.")
     recipes: dict[str, str] = Field(description="Hash of everything that determines a block's weights, by the block.")
+    weights: dict[str, str] = Field(default={}, description="Digest of a block's weights, by the block.")
+    suite: str = Field(default="", description="The version of the suite.")
 
 
 class ClaimLine(Row):
@@ -138,6 +141,8 @@ def origin_of(record: RunRecord) -> Origin:
         machine=machine,
         probes={probe.id: hashlib.sha256(probe.answer.encode()).hexdigest()[:12] for probe in env.probes},
         recipes={model.block: model.recipe for model in record.models},
+        weights={model.block: model.weights for model in record.models},
+        suite=env.versions.get(SUITE, ""),
     )
 
 

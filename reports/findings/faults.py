@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from reports.findings.dynamics import strayed_dynamics, unnoticed_readings
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.record import CellRecord, RunRecord
+from reports.record.agreement import altered_claims
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
@@ -115,6 +116,9 @@ def doubts(record: RunRecord) -> Iterable[str]:
         yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
     yield from unnoticed_readings(record.experiments)
     yield from unnoticed_patches(record.experiments)
+    altered = [*altered_claims(record)]
+    if altered:
+        yield f"the record has other words for {joined(altered)} than those that it has the digests of"
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
@@ -132,10 +136,10 @@ def doubts(record: RunRecord) -> Iterable[str]:
 
 
 def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
-    """That cells have other cases on disk than the record counts, if any have."""
+    """That cells have other cases or another witness on disk than the record tells of, if any have."""
     if disagreeing:
         has, example = ("has", disagreeing[0]) if len(disagreeing) == 1 else ("have", f"{disagreeing[0]} for one")
-        yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
+        yield f"{counted(len(disagreeing), 'cell')} {has} other cases or another witness on disk than the record tells of ({example})"
 
 
 def undecided_cells(record: RunRecord) -> Iterable[str]:

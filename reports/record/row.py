@@ -5,7 +5,7 @@ Magnitude   a norm, an error, a bound, a loss, a ratio: not negative; infinite o
 Finite      a magnitude that is always finite: seconds
 Share       from 0 to 1
 Count       how many: a whole number from 0 to 2⁵³, up to which every reader of JSON holds each exactly (RFC 8259, section 6)
-SeedNumber        any whole number of 64 bits
+SeedNumber  any whole number of 64 bits
 Name        text that names something, so it is not empty
 Digest      SHA-256, in hexadecimal
 Moment      UTC, ISO 8601

@@ -5,6 +5,7 @@ from pathlib import Path
 from reports.ci import annotations_of
 from reports.comparison import as_outcomes, differences, load_baseline
 from reports.comparison.baseline import Baseline
+from reports.comparison.own_digests import with_digests
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal
 from reports.record import RunRecord, load_run
 from verify.commands.output import Terminal, annotate, print_json
@@ -14,7 +15,7 @@ from verify.exit_status import gate_status
 def gate_run(run: Path, file: Path, *, strict: bool, as_json: bool) -> int:
     """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
     baseline, record = load_baseline(file), load_run(run)
-    comparison = differences(baseline, record)
+    comparison = with_digests(differences(baseline, record), record, run)
     status = gate_status(comparison, strict=strict)
     before, after = _side_of(baseline, str(file)), RunLabel(record.run.id, about(record))
     annotate(lambda: annotations_of(as_outcomes(comparison, strict=strict)), as_json=as_json)
@@ -28,7 +29,7 @@ def gate_run(run: Path, file: Path, *, strict: bool, as_json: bool) -> int:
 def gate_against(record: RunRecord, file: Path, *, as_json: bool) -> int:
     """The end of a run that had a baseline; with ``as_json`` on stderr, since stdout has the record. Returns the gate's status."""
     baseline = load_baseline(file)
-    comparison = differences(baseline, record)
+    comparison = with_digests(differences(baseline, record), record, file.parent)
     Terminal(stderr=as_json).print(comparison_on_terminal(comparison, _side_of(baseline, "the baseline"), RunLabel(record.run.id, about(record))))
     return gate_status(comparison, strict=False)
 

@@ -10,14 +10,16 @@ from reports.page import write_report
 from reports.record import load_run
 from reports.record.agreement import cases_missing
 from verify.commands.output import print_json
-from verify.exit_status import HELD
+from verify.commands.own_digests import said_at_odds
+from verify.exit_status import FAILED, HELD
 
 
 def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
-    """Render the report of a run's folder, and what a CI reads of it, and print the report's path. Returns 0."""
+    """Render the report of a run's folder, and what a CI reads of it, and print the report's path. Returns 0, or 1 if it is at odds with its digests."""
     path = write_report(folder)
     junit, summary = write_for_ci(folder)
-    if cases_missing(load_run(folder), folder):
+    record = load_run(folder)
+    if cases_missing(record, folder):
         print(f"warning: {CASES_MISSING}", file=sys.stderr)
     if as_json:
         print_json({"report": str(path), "junit": str(junit), "summary": str(summary)})
@@ -25,4 +27,4 @@ def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
         print(path)
     if open_it:
         webbrowser.open(path.resolve().as_uri())
-    return HELD
+    return FAILED if said_at_odds(record, folder) else HELD
