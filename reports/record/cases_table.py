@@ -201,7 +201,9 @@ def _reader(path: Path) -> Iterator[pq.ParquetFile]:
                 raise DamagedRun(f"{path} has other columns than {', '.join(SCHEMA.names)}; run the suite again into another folder.")
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise DamagedRun(f"{path} cannot be read ({error}); restore it from a copy, or run the suite again into another folder.") from error
+        raise DamagedRun(
+            f"{path} cannot be read ({' '.join(str(error).split())}); restore it from a copy, or run the suite again into another folder."
+        ) from error
 
 
 def _writer(path: Path) -> pq.ParquetWriter:

@@ -2,12 +2,14 @@
 
     CallError             the call was wrong
     ├── NotARun           the folder holds no run.json
-    └── DamagedRun        it holds one that cannot be trusted
+    ├── DamagedRun        it holds one that cannot be trusted
+    └── UnwritableFile    what was asked for cannot be written there
 
 Each message says what was given, what is expected and what to do.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -32,6 +34,10 @@ UNFINISHED = ".part"
 
 class NotARun(CallError):
     """The folder holds no run."""
+
+
+class UnwritableFile(CallError):
+    """A file cannot be written where it was asked for."""
 
 
 class DamagedRun(CallError):
@@ -129,9 +135,17 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:
-    """Write a file that is there as a whole or, if that fails, as it was before; text in UTF-8. Returns its path."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    """Write a file that is there as a whole or, if that fails, as it was before; text in UTF-8. Returns its path.
+
+    Raises UnwritableFile; OSError if there is no room, or the name is too long.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG):
+            raise
+        raise UnwritableFile(f"{path} cannot be written ({error.strerror}); give another place, or the right to write there.") from error
     return path
 
 
