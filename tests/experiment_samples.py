@@ -16,7 +16,7 @@ from reports.record.experiments import (
 
 def identity(**changes: object) -> IdentityRecord:
     points = [(1, 6e-8, 3e-6, 0.007), (25, 6e-8, 5e-6, 0.1), (50, 1.5e-7, 1.4e-5, 0.4)]
-    return IdentityRecord(**{"points": points, "worst": 0.05, "resolution": 4e-4, "vacuous": [], **changes})
+    return IdentityRecord(**{"points": points, "worst": 0.05, "resolution": 4.3e-4, "vacuous": [], **changes})
 
 
 def dynamics(block: str = "attention", **changes: object) -> DynamicsRecord:
@@ -45,7 +45,7 @@ def static_patch(**changes: object) -> StaticPatchRecord:
 def experiments() -> Experiments:
     """Every experiment that the page draws, small."""
     checkpoints = [
-        CheckpointRecord(step=step, training_loss=1 / (1 + step), with_context=0.5, patched=0.5, difference=1e-9, bound=1e-6, planted=0.9)
+        CheckpointRecord(step=step, training_loss=1 / (1 + step), with_context=0.5, patched=0.5 - 2.0**-30, difference=2.0**-30, bound=1e-6, planted=0.9)
         for step in range(0, 400, 20)
     ]
     layers = [

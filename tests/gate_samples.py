@@ -74,8 +74,7 @@ def run_of(seed: int, folder: Path, *, cells: Mapping[tuple[str, str], Mapping[s
         for (name, scenario), arguments in ({cell: {} for cell in CELLS} if cells is None else cells).items():
             cases = drawn(seed, name, scenario, size=size, **arguments)  # type: ignore[arg-type]  # factors and chances
             row = cell_of(cases, name, scenario)
-            writer.append(row.id, cases)
-            rows.append(row)
+            rows.append(row.model_copy(update={"cases_digest": writer.append(row.id, cases)}))
     record = samples.record(**{"run": samples.run_info(id=f"run-{seed}", seed=seed), "cells": rows, "errata": [samples.erratum()], **changes})
     write_run(record, folder)
     return record

@@ -7,7 +7,7 @@ import numpy as np
 
 from reports.record import CellRecord, ClaimRecord, ModelRecord, NearZeroSweep, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Spread
+from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Spread
 from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from reports.record.environment import Environment, Probe
 from reports.record.record_files import write_run
@@ -15,6 +15,9 @@ from reports.record.run_record import RunInfo
 from symbolic.vocabulary import CellId, Verdict
 
 INFINITY, NAN = float("inf"), float("nan")
+
+DIGEST = "0123456789abcdef" * 4
+"""Of what no test looks at."""
 
 FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11}
 """Formats and the exponent of their unit roundoff."""
@@ -61,51 +64,53 @@ def erratum(**changes: object) -> ErratumRecord:
 
 def cell(**changes: object) -> CellRecord:
     names = {"claim": "theorem-2.2", "block": "attention", "format": "fp32", "variant": "formula", "scenario": "random"}
-    run = {"numerics": "fp32", "device": "cpu", "cases": 4096, "counts": Counts(holds=4096), "verdict": Verdict.HOLDS, "seconds": 0.8}
+    given = changes.get("counts")
+    counts = given if isinstance(given, Counts) else Counts(holds=4096)
+    run = {"numerics": "fp32", "device": "cpu", "cases": counts.judged + counts.inconclusive, "counts": counts, "verdict": Verdict.HOLDS, "seconds": 0.8}
+    refused = {"reasons": {"NormUnderflow": counts.inconclusive} if counts.inconclusive else {}, "well_inside": Ranged(cases=0, refused=0)}
     sizes = {"error": Spread(max=3e-7, median=1e-7), "bound": Spread(max=2e-5, median=6e-6), "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0)}
-    worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5}
-    planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": Verdict.VIOLATED}
-    fields = {**names, **run, **sizes, **worst, **planted, **changes}
-    bound, holding = fields["bound"], fields["counts"].holds  # what the others have to agree with
-    largest = bound.max if bound is not None else 0.0
+    worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5, "output_resolution": 2e-5}
+    noticed = Verdict.VIOLATED if counts.holds else None
+    planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": noticed, "mutant_caught": counts.holds}
     others = {
-        "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=3, cases=4096),
-        "certified": Certified(cases=16, by_formula=4, seconded=4, left=largest / 200, right=largest / 100, inside=True),
-        "mutant_caught": holding,
+        "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, counts.judged), cases=counts.judged),
+        "certified": Certified(cases=min(16, counts.judged), by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=True),
+        "cases_digest": DIGEST,
     }
-    fields = {**others, **fields}
+    fields = {**names, **run, **refused, **sizes, **worst, **planted, **others, **changes}
     return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
 
 
 def sweep(**changes: object) -> NearZeroSweep:
     predicted = float(changes.get("predicted_radius", 2.0**-72))
     smallest = {"fp64": -1074, "fp32": -149, "bf16": -133, "fp16": -24}.get(str(changes.get("format", "fp32")), -149)
+    measured = float(changes.get("measured_radius", predicted / 2))
     levels = []
-    for exponent in np.linspace(0, smallest, 24).round():
-        norm = 2.0 ** float(exponent)
+    for norm in sorted({2.0**exponent for exponent in np.linspace(0, smallest, 24).round()} | ({measured} if measured > 0 else set()), reverse=True):
         fails = norm < predicted
         error = INFINITY if norm < predicted / 64 else 0.5 if fails else 1e-7
         rest = {"error_median": 0.1, "bound": INFINITY, "refused": 1.0} if fails else {"error_median": 6e-8, "bound": 4e-6, "refused": 0.0}
         levels.append(NearZeroLevel(norm=norm, error=error, cases=256, **rest))
     levels.append(NearZeroLevel(norm=0.0, error=INFINITY, error_median=INFINITY, bound=INFINITY, refused=1.0, cases=256))
     names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows"}
-    return NearZeroSweep(**{**names, "predicted_radius": predicted, "measured_radius": predicted / 2, "levels": levels, **changes})
+    return NearZeroSweep(**{**names, "predicted_radius": predicted, "measured_radius": measured, "levels": levels, **changes})
 
 
 def model(**changes: object) -> ModelRecord:
-    trained = {"block": "attention", "recipe": "5f2c9a", "parameters": 12_705, "steps": 1000, "seconds": 4.2, "cached": False}
+    trained = {"block": "attention", "recipe": "5f2c9a", "weights": DIGEST, "parameters": 12_705, "steps": 1001, "seconds": 4.2, "cached": False}
     losses = {"validation_loss": 0.042, "zero_loss": 1.01, "required_loss": 0.06, "losses": [(step, 1.0 / (1 + step / 40)) for step in range(0, 1001, 20)]}
     return ModelRecord(**{**trained, **losses, **changes})
 
 
 def run_info(**changes: object) -> RunInfo:
     times = {"id": "2026-11-24T10-00-00-ab12", "started": "2026-11-24T10:00:00Z", "finished": "2026-11-24T10:00:48Z"}
-    return RunInfo(**{**times, "profile": "quick", "seed": 7, "command": "verify all --profile quick --seed 7", "exit_status": 0, **changes})
+    status = None if "finished" in changes and changes["finished"] is None else 0
+    return RunInfo(**{**times, "profile": "quick", "seed": 7, "command": "verify all --profile quick --seed 7", "exit_status": status, **changes})
 
 
 def environment(**changes: object) -> Environment:
     machine = {"platform": "Linux x86_64", "processor": "a processor", "device": "cpu", "blas": "OpenBLAS", "threads": 2}
-    software = {"python": "3.11.9", "torch": "2.13.0", "commit": "0123456789abcdef", "versions": {"numpy": "2.4.6", "sympy": "1.14.0"}}
+    software = {"python": "3.11.9", "torch": "2.13.0", "commit": "0123456789abcdef", "versions": {"icl-verify": "0.1.0", "numpy": "2.4.6", "sympy": "1.14.0"}}
     probes = [Probe(id="fma", question="Does the dot product fuse multiply and add?", answer="yes")]
     return Environment(**{**machine, **software, "probes": probes, **changes})
 
@@ -118,7 +123,7 @@ def record(**changes: object) -> RunRecord:
 
 
 def empty_record(**changes: object) -> RunRecord:
-    return RunRecord(**{"run": run_info(), "environment": environment(versions={}, probes=[]), **changes})
+    return RunRecord(**{"run": run_info(), "environment": environment(versions={"icl-verify": "0.1.0"}, probes=[]), **changes})
 
 
 def full_record(cases: int = 4096) -> RunRecord:
@@ -181,7 +186,7 @@ def write_folder(run: RunRecord, folder: Path, *, with_cases: Sequence[CellRecor
     """A run's folder as a run leaves it."""
     folder.mkdir(parents=True, exist_ok=True)
     with CasesWriter(folder) as writer:
-        for index, row in enumerate(run.cells if with_cases is None else with_cases):
-            writer.append(row.id, cases_of(row, seed=index))
-    write_run(run, folder)
+        written = {row.id: writer.append(row.id, cases_of(row, seed=index)) for index, row in enumerate(run.cells if with_cases is None else with_cases)}
+    cells = [row.model_copy(update={"cases_digest": written[row.id]}) if row.id in written and row.cases_digest else row for row in run.cells]
+    write_run(run.model_copy(update={"cells": cells}), folder)
     return folder

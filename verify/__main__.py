@@ -19,7 +19,7 @@ from typing import Annotated, Any, TextIO, get_type_hints
 
 import typer
 
-from reports.text import printable_lines
+from reports.text import printable, printable_lines
 from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 from verify.plan import Request, make_plan
@@ -125,7 +125,7 @@ def adversary_(  # a parameter an option
 def prove_(
     claims: Annotated[list[str] | None, typer.Argument(help="Only these claims. [default: all]", show_default=False)] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Print every step of every proof.")] = False,
-    n: Annotated[int | None, typer.Option("--n", help="Also evaluate claims about every n at this many tokens, over exact rationals.")] = None,
+    n: Annotated[int | None, typer.Option("--n", help="Also evaluate claims about every n at this many tokens (at most 4096), over exact rationals.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove the claims for all sizes, and refute their mutants."""
@@ -137,7 +137,7 @@ def prove_(
 @app.command("train")
 def train_(
     blocks: Annotated[list[str] | None, typer.Argument(help="Only these blocks. [default: all]", show_default=False)] = None,
-    again: Annotated[bool, typer.Option("--again", help="Train even if the cache holds the block.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Train even if the cache holds the block: exit 1 if it holds other weights than that gives.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Train blocks on the paper's task, and keep them in the cache."""
@@ -263,7 +263,7 @@ def _status() -> int:
     try:
         status = app(standalone_mode=False)
     except CallError as error:
-        _say(str(error))
+        _say(printable(str(error)))
         return WRONG_CALL
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -273,7 +273,7 @@ def _status() -> int:
             _say_in_one_line(error)
             return WRONG_CALL
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            _say(f"a name is longer than the file system allows ({error.filename}); give a shorter one.")
+            _say(printable(f"a name is longer than the file system allows ({error.filename}); give a shorter one."))
             return WRONG_CALL
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE):
             return _give_up_on(sys.stdout, error)

@@ -108,7 +108,15 @@ def encoded(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
     """The content of a file with these tensors and facts."""
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
-    return save(on_cpu, metadata={"witness": text, "sha256": _checksum(text, on_cpu)})
+    return _in_order(save(on_cpu, metadata={"witness": text, "sha256": _checksum(text, on_cpu)}))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its header's names in order: the library writes them in another one in each process, and two equal runs write equal files."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def worst_case(judged: Judged, cases: int) -> tuple[tuple[bool, float], int] | None:
@@ -178,7 +186,7 @@ def read_witness(path: Path) -> Witness:
             metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         text, checksum = metadata["witness"], metadata["sha256"]
         facts = json.loads(text)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise DamagedWitness(f"{path} is no witness, or breaks off ({type(error).__name__}: {' '.join(str(error).split())}); {remedy}") from error
     if _checksum(text, tensors) != checksum:
         raise DamagedWitness(f"{path} was edited: its checksum is not that of its content; {remedy}")

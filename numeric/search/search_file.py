@@ -59,7 +59,7 @@ def saved_search(cell: Cell) -> Found | None:
             raise ValueError(f"its contexts are no tokens of width {width}")
         random, ascent, evolution = (Best(tokens=tensors.get(stage)) for stage in STAGES)
         return Found(evaluations, random, ascent, evolution)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         message = f"{path}, which an earlier search kept, is damaged ({type(error).__name__}: {' '.join(str(error).split())}); this one begins anew."
         warnings.warn(DamagedSearch(message), stacklevel=2)
         return None

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,13 +35,18 @@ class DamagedCache(UserWarning):
 def trained(block: Block, *, progress: Progress | None = None, retrain: bool = False) -> TrainedBlock:
     """The trained block, from the cache if it is there.
 
-    Raises BlockNotTrained if it did not reach its recipe's loss, UnusableWeights if a weight is not finite.
+    retrain: train it all the same; where the cache holds other weights than that gives, the result says so. A checksum cannot: whoever changes a
+    file can write another. Raises BlockNotTrained if it did not reach its recipe's loss, UnusableWeights if a weight is not finite.
     """
     path = _place(block)
     result = None if retrain or not path.exists() else _read(block, path)
     if result is None:
         result = train_block(block, progress)
         refuse_unusable(result)
+        kept = _read(block, path) if retrain and path.exists() else None
+        if kept is not None:
+            digests = [weights_digest(_contents(each)[0]) for each in (kept, result)]
+            result = replace(result, replaces_others=digests[0] != digests[1])
         save_whole(path, *_contents(result), "the trained block", CacheNotWritten)
     refuse_unusable(result)
     return result

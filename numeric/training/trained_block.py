@@ -37,6 +37,8 @@ class TrainedBlock:
     cached: bool
     checkpoints: dict[int, dict[str, Tensor]]
     """The weights before a step of training, by that step; evenly spaced. Empty where they were left behind."""
+    replaces_others: bool = False
+    """Whether the cache held a sound file with other weights. Training is deterministic on one machine, so those came from elsewhere or were changed."""
 
     def at(self, step: int) -> "TrainedBlock":
         """The block as it was before a step of training; its losses are those of the whole training."""

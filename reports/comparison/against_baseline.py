@@ -14,6 +14,7 @@ from reports.comparison.baseline_rows import Baseline, CellLine, ClaimLine, Erra
 from reports.comparison.cell_changes import Basis, cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
 from reports.comparison.claim_changes import claim_changes, erratum_changes
+from reports.comparison.other_weights import other_suite, other_weights
 from reports.comparison.run_changes import run_changes
 from reports.findings import Status, outcomes
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
@@ -67,6 +68,7 @@ def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
         changes += found
         compared[kind] = number
     changes += run_changes(baseline, record, disagreeing)
+    changes += other_weights(baseline, record)
     if same_machine:
         changes += [
             Change(DifferenceKind.REGRESSION, "run", record.run.id, f"another {name}: {here.machine[name]}, was {there.machine.get(name)}", "", "")
@@ -159,6 +161,7 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], *, 
             f"The same machine gave {counted(len(otherwise), 'other answer')} to probes ({joined(otherwise[:3])}{' ...' if len(otherwise) > 3 else ''}): "
             "blocks of other shapes were asked about, or the probes have changed. All is compared as if they had not."
         )
+    yield from other_suite(baseline, record)
     if record.run.profile != baseline.origin.profile:
         yield f"The baseline is of the profile {baseline.origin.profile}, this run of {record.run.profile}."
     other = sum(cell.cases != baseline.cells[key].cases for key, cell in by_name(record).items() if key in baseline.cells)

@@ -17,6 +17,7 @@ from reports.findings import Outcome, Status, outcomes
 from reports.record import CellRecord, ClaimRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cells import NotSwept
 from reports.record.claims import ErratumRecord
+from reports.record.contradictions import SUITE
 from reports.record.run_record import RUN_SCHEMA_VERSION
 from symbolic.vocabulary import CellId
 
@@ -66,6 +67,8 @@ def origin_of(record: RunRecord) -> Origin:
         recipes={model.block: model.recipe for model in record.models},
         refinements=[] if bounds is None else sorted(row.id for row in bounds.refinements if row.used),
         assumptions=[] if bounds is None else sorted(bounds.assumptions),
+        weights={model.block: model.weights for model in record.models},
+        suite=env.versions.get(SUITE, ""),
     )
 
 

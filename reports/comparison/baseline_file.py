@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from reports.comparison.baseline import baseline_of
 from reports.comparison.baseline_rows import BASELINE_VERSION, Accepted, Baseline
 from reports.record import RunRecord, write_whole
-from reports.record.agreement import disagreeing_cells
+from reports.record.agreement import altered_claims, disagreeing_cells
+from reports.record.record_files import first_refusal
+from reports.record.strict_json import NotJson, quoted, strict_json
+from reports.text import joined
 from symbolic.vocabulary import CallError
 
 BASELINE_FILE = "baseline.json"
@@ -45,6 +48,9 @@ def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
     if strangers:
         cells = f"{strangers[0]}{f' and {len(strangers) - 1} more' if len(strangers) > 1 else ''}"
         raise NothingToKeep(f"the cases in {folder} are not those that its record counts ({cells}); restore cases.parquet from a copy, or run the suite again.")
+    altered = [*altered_claims(record)]
+    if altered:
+        raise NothingToKeep(f"the claims in {folder} are not those that its record has the digests of ({joined(altered)}); run the suite again.")
     if baseline.cells and not baseline.has_margins and any(line.judged for line in baseline.cells.values()):
         raise NothingToKeep(f"{folder} holds no cases.parquet, from which the margins are taken; restore it from a copy, or run the suite again.")
     write_whole(out, _as_text(baseline))
@@ -61,17 +67,17 @@ def load_baseline(path: Path) -> Baseline:
     except (OSError, UnicodeDecodeError) as error:
         raise NotABaseline(f"{path} cannot be read ({error}); {remedy}") from error
     try:
-        version = json.loads(text).get("baseline_version")
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise NotABaseline(f"{path} is not a baseline ({error}); {remedy}") from error
-    if version != BASELINE_VERSION:
-        raise NotABaseline(f"{path} has baseline_version {version!r}, expected {BASELINE_VERSION}; make it again with `verify baseline`.")
+        data = strict_json(text)
+    except NotJson as error:
+        raise NotABaseline(f"{path} {error}, so it is not a baseline; {remedy}") from error
+    version = data.get("baseline_version") if isinstance(data, dict) else None
+    if type(version) is not int or version != BASELINE_VERSION:
+        shown = quoted(str(version))[1:-1]
+        raise NotABaseline(f"{path} is not a baseline (baseline_version {shown}, expected {BASELINE_VERSION}); make one with `verify baseline`.")
     try:
-        return Baseline.model_validate_json(text)
+        return Baseline.model_validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise NotABaseline(f"{path} is not a baseline ({where}: {first['msg']}); {remedy}") from error
+        raise NotABaseline(f"{path} is not a baseline ({first_refusal(error)}); {remedy}") from error
 
 
 def _accepted(path: Path) -> list[Accepted]:
@@ -87,12 +93,13 @@ def _accepted(path: Path) -> list[Accepted]:
 
 def _as_text(baseline: Baseline) -> str:
     """JSON with one line a row, sorted, so that a diff shows which rows changed."""
-    data: dict[str, Any] = baseline.model_dump(mode="json", exclude_defaults=True) | {"baseline_version": baseline.baseline_version}
+    rows: dict[str, Any] = json.loads(baseline.model_dump_json(exclude_defaults=True))  # where infinity is a word, as JSON has none
+    data = rows | {"baseline_version": baseline.baseline_version}
     parts = []
     for name, value in data.items():
         if isinstance(value, dict) and name != "origin":
-            rows = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(value[key], ensure_ascii=False)}" for key in sorted(value)]
-            parts.append(f' "{name}": {{\n' + ",\n".join(rows) + "\n }" if rows else f' "{name}": {{}}')
+            lines = [f"  {json.dumps(key, ensure_ascii=False)}: {json.dumps(value[key], ensure_ascii=False)}" for key in sorted(value)]
+            parts.append(f' "{name}": {{\n' + ",\n".join(lines) + "\n }" if lines else f' "{name}": {{}}')
         else:
             parts.append(f' "{name}": ' + json.dumps(value, indent=1, ensure_ascii=False).replace("\n", "\n "))
     return "{\n" + ",\n".join(parts) + "\n}\n"

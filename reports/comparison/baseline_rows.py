@@ -28,6 +28,8 @@ class Origin(Row):
     machine: dict[str, str] = Field(description="What decides how numbers come out, bit by bit: processor, torch, device, blas, threads.")
     probes: dict[str, str] = Field(description="Hash of what the machine answered, by the question. It names the shapes of the run's blocks, too.")
     recipes: dict[str, str] = Field(description="Hash of everything that determines a block's weights, by the block.")
+    weights: dict[str, str] = Field(default={}, description="Digest of a block's weights, by the block.")
+    suite: str = Field(default="", description="The version of the suite.")
     refinements: list[str] = Field(description="The rules that made the bounds tighter.")
     assumptions: list[str] = Field(description="What the bounds take for granted, in words.")
 

@@ -8,6 +8,7 @@ from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
 from reports.record import Experiments, RunRecord
+from reports.record.agreement import altered_claims
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 
@@ -84,6 +85,9 @@ def doubts(record: RunRecord) -> Iterable[str]:
         yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
     yield from unnoticed_readings(record.experiments)
     yield from unnoticed_patches(record.experiments)
+    altered = [*altered_claims(record)]
+    if altered:
+        yield f"the record has other words for {joined(altered)} than those that it has the digests of"
     failed = [claim.id for claim in record.claims if claim.kernel.status == "failed"]
     if failed:
         yield f"the proof assistant's kernel did not accept {joined(failed)}"
@@ -99,10 +103,10 @@ def doubts(record: RunRecord) -> Iterable[str]:
 
 
 def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
-    """That cells have other cases on disk than the record counts, if any have."""
+    """That cells have other cases or another witness on disk than the record tells of, if any have."""
     if disagreeing:
         has, example = ("has", disagreeing[0]) if len(disagreeing) == 1 else ("have", f"{disagreeing[0]} for one")
-        yield f"{counted(len(disagreeing), 'cell')} {has} other cases on disk than the record counts ({example})"
+        yield f"{counted(len(disagreeing), 'cell')} {has} other cases or another witness on disk than the record tells of ({example})"
 
 
 def undecided(record: RunRecord) -> Iterable[str]:

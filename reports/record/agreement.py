@@ -1,28 +1,50 @@
-"""Whether the cases on disk are the ones that the record counts."""
+"""Whether what stands beside a record is what the record says: the cases by their digests and their counts, the witnesses by their digests."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from reports.record.cases_table import coded, read_cells
+from reports.record.cases_table import cases_digest, coded, read_cells
 from reports.record.cells import CellRecord
+from reports.record.record_files import content_digest
 from reports.record.run_record import RunRecord
 
 
 def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
-    """Ids of the cells whose cases on disk have other verdicts, or another number of them, than the record says.
+    """Ids of the cells whose cases on disk are not those that the record has the digest of, or whose witness is not; and of those that it does not know.
 
-    Empty if the folder holds no cases at all: a record may travel without them.
+    A record may travel without its cases, and without its witnesses: a folder that holds none of them is no disagreement. While a run is not
+    finished, cases of a cell may be there before its row.
     """
-    found = {cell: _tallied(table) for cell, table in read_cells(folder, ["verdict"])}
-    return [cell.id for cell in record.cells if _counted(cell) != found.get(cell.id, Counter())] if found else []
+    digests, counts = dict[str, str](), dict[str, Counter[str]]()
+    for cell, table in read_cells(folder):
+        digests[cell], counts[cell] = cases_digest(table), _tallied(table)
+    others = [
+        cell.id
+        for cell in record.cells
+        if (digests and (digests.get(cell.id) != cell.cases_digest or counts.get(cell.id, Counter()) != _counted(cell))) or _other_witness(cell, folder)
+    ]
+    strangers = digests.keys() - {cell.id for cell in record.cells} if record.run.finished is not None else set()
+    return others + sorted(strangers)
+
+
+def altered_claims(record: RunRecord) -> Iterator[str]:
+    """Ids of the claims whose statement, hypotheses or false variants are not those that the record has the digests of."""
+    return (claim.id for claim in record.claims if claim.stated != claim.digests)
 
 
 def cases_missing(record: RunRecord, folder: Path) -> bool:
     """Whether the record counts cases and the folder holds none of them."""
     return any(_counted(cell) for cell in record.cells) and not any(True for _ in read_cells(folder, ["verdict"]))
+
+
+def _other_witness(cell: CellRecord, folder: Path) -> bool:
+    """Whether the file that the cell names is there, and holds something else."""
+    path = None if cell.witness is None else folder / cell.witness
+    return path is not None and path.is_file() and content_digest(path.read_bytes()) != cell.witness_digest
 
 
 def _tallied(table: pa.Table) -> Counter[str]:

@@ -155,12 +155,20 @@ def _cell_of(file: pq.ParquetFile, group: int) -> str:
 
 
 def cases_digest(table: pa.Table) -> str:
-    """SHA-256 of one cell's rows: of every bit of every column, however they are laid out in a file."""
+    """SHA-256 of one cell's rows: of every bit of every column, however they are laid out in a file.
+
+    Of a column of words: the words in the order in which they come first, and for each row the place of its word among them.
+    """
     found = hashlib.sha256(table["case"].to_numpy().tobytes())
     for name in _REALS:
         found.update(table[name].to_numpy().tobytes())
     for name in ("cell", "verdict", "reason"):
-        found.update(json.dumps([name, *table[name].to_pylist()]).encode())
+        codes, words = coded(table, name)
+        used, first = np.unique(codes, return_index=True)
+        order = used[np.argsort(first)]
+        place = np.zeros(len(words), np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        found.update(json.dumps([name, *(words[code] for code in order)]).encode() + place[codes].tobytes())
     return found.hexdigest()
 
 
@@ -193,7 +201,9 @@ def _reader(path: Path) -> Iterator[pq.ParquetFile]:
                 raise DamagedRun(f"{path} has other columns than {', '.join(SCHEMA.names)}; run the suite again into another folder.")
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise DamagedRun(f"{path} cannot be read ({error}); restore it from a copy, or run the suite again into another folder.") from error
+        raise DamagedRun(
+            f"{path} cannot be read ({' '.join(str(error).split())}); restore it from a copy, or run the suite again into another folder."
+        ) from error
 
 
 def _writer(path: Path) -> pq.ParquetWriter:

@@ -2,22 +2,22 @@
 
 from pydantic import Field
 
-from reports.record.row import Row
+from reports.record.row import Count, Name, Row
 
 
 class Probe(Row):
     """One question that was put to the machine, and its answer."""
 
-    id: str
-    question: str
-    answer: str
+    id: Name
+    question: Name
+    answer: Name
 
 
 class Refinement(Row):
     """A rule that makes bounds tighter."""
 
-    id: str
-    title: str
+    id: Name
+    title: Name
     used: bool = Field(description="Whether the bounds of this run used it; a run can do without, to compare.")
 
 
@@ -25,19 +25,19 @@ class Bounds(Row):
     """What the rigorous bounds of a run rest on."""
 
     refinements: list[Refinement]
-    assumptions: list[str] = Field(description="What every bound takes for granted, in words.")
+    assumptions: list[Name] = Field(description="What every bound takes for granted, in words.")
 
 
 class Environment(Row):
     """Where the run ran."""
 
-    python: str
-    platform: str
-    processor: str
-    torch: str
-    device: str
-    blas: str
-    threads: int
-    commit: str
-    versions: dict[str, str]
+    python: Name
+    platform: Name
+    processor: Name
+    torch: Name
+    device: Name
+    blas: Name
+    threads: Count
+    commit: Name
+    versions: dict[Name, Name]
     probes: list[Probe]

@@ -2,57 +2,57 @@
 
 from pydantic import Field
 
-from reports.record.row import NotMeasured, Real, Row
+from reports.record.row import Count, Magnitude, Name, NotMeasured, Real, Row, SeedNumber
 
 
 class CheckpointRecord(Row):
     """Figure 1 of the paper at one step of training."""
 
-    step: int
-    training_loss: Real
-    with_context: Real = Field(description="Measured: validation loss of T_W(C, x).")
-    patched: Real = Field(description="Measured: validation loss of T_{W+ΔW}(x).")
-    difference: Real = Field(description="Measured: of the two.")
-    bound: Real = Field(description="Rigorous: what rounding can make of it.")
-    planted: Real = Field(description="Measured: validation loss of the planted wrong update.")
+    step: Count
+    training_loss: Magnitude
+    with_context: Magnitude = Field(description="Measured: validation loss of T_W(C, x).")
+    patched: Magnitude = Field(description="Measured: validation loss of T_{W+ΔW}(x).")
+    difference: Magnitude = Field(description="Measured: of the two.")
+    bound: Magnitude = Field(description="Rigorous: what rounding can make of it.")
+    planted: Magnitude = Field(description="Measured: validation loss of the planted wrong update.")
 
 
 class Figure1(Row):
     """Both validation losses in the course of training."""
 
-    block: str
-    format: str
-    prompts: int
+    block: Name
+    format: Name
+    prompts: Count
     checkpoints: list[CheckpointRecord]
 
 
-Averages = list[tuple[int, Real, Real]]
+Averages = list[tuple[Count, Magnitude, Magnitude]]
 """(number of tokens, mean over trials, standard error of the mean)"""
 
 
 class LayerRecord(Row):
     """How a contextual layer consumes its context (Figure 2 of the paper, and Remark 2.3)."""
 
-    block: str
-    loss: Real = Field(description="Measured: half the mean squared error on fresh prompts.")
-    trials: int
+    block: Name
+    loss: Magnitude = Field(description="Measured: half the mean squared error on fresh prompts.")
+    trials: Count
     steps: Averages = Field(description="Measured: ‖ΔW_{i+1} - ΔW_i‖₂ by i.")
-    norm: Real = Field(description="Measured: mean ‖ΔW‖_F of the whole context.")
+    norm: Magnitude = Field(description="Measured: mean ‖ΔW‖_F of the whole context.")
     alignment: Real = Field(description="Measured: mean cosine between a step of the update and the next.")
-    vanishes_at: int | None = Field(description="The first i from which on every mean step is below a tenth of that at i = 2; null if there is none.")
+    vanishes_at: Count | None = Field(description="The first i from which on every mean step is below a tenth of that at i = 2; null if there is none.")
 
 
 class Figure3(Row):
     """Test loss by the number of examples: SGD on W alone, and the ΔW of as many."""
 
-    block: str
-    trials: int
-    rate: Real
+    block: Name
+    trials: Count
+    rate: Magnitude
     finetuned: Averages
     patched: Averages
 
 
-Curve = list[tuple[int, Real, Real, Real]]
+Curve = list[tuple[Count, Magnitude, Magnitude, Magnitude]]
 """(number of tokens, measured error, rigorous bound, what the tokens do): of each prompt the largest entry, of those the median."""
 
 
@@ -60,53 +60,53 @@ class IdentityRecord(Row):
     """One identity of the implicit dynamics, after some tokens."""
 
     points: Curve
-    worst: Real = Field(description="The largest error over bound of all entries, prompts and numbers of tokens.")
-    resolution: Real = Field(description="The largest bound over what the tokens do, of all numbers of tokens.")
-    vacuous: list[int] = Field(description="The numbers of tokens after which the bound is not below what the tokens do.")
+    worst: Magnitude = Field(description="The largest error over bound of all entries, prompts and numbers of tokens.")
+    resolution: Magnitude = Field(description="The largest bound over what the tokens do, of all numbers of tokens.")
+    vacuous: list[Count] = Field(description="The numbers of tokens after which the bound is not below what the tokens do.")
 
 
 class DynamicsInFormat(Row):
     """The implicit dynamics of a block in one format."""
 
-    format: str
-    prompts: int = Field(description="Those that were judged.")
-    refused: int = Field(description="Those that met a limit of the format's range, or a zero.")
+    format: Name
+    prompts: Count = Field(description="Those that were judged.")
+    refused: Count = Field(description="Those that met a limit of the format's range, or a zero.")
     moved: IdentityRecord = Field(description="Corollary B.0.1: T_{W_i}(c_{i+1}..c_n, x) = T_{W_0}(c_1..c_n, x), at the first dense layer.")
     factored: IdentityRecord = Field(description="Eq. (35): W_i = W_0 (1 + h_1 A_1)...(1 + h_i A_i), entry by entry.")
     descended: IdentityRecord = Field(description="Proposition 3.1: T_{W_i}(x) = T_{W_0}(c_1..c_i, x), at the first dense layer.")
     telescoped: IdentityRecord = Field(description="Proposition 3.1: W_i = W_0 - h (sum of the gradients), entry by entry.")
-    literal: Real = Field(description="Planted, Eq. (15) as printed: error over bound, the least of the prompts.")
-    reversed: Real = Field(description="Planted, Eq. (35) in the opposite order: likewise.")
-    prefix: Real = Field(description="Planted, the tokens read in place of those left in Eq. (31): likewise.")
-    apart: Real = Field(description="Measured: how far Appendix B's W_n is from Section 3's, over the norm of Section 3's update; the median.")
-    differ: Real = Field(description="The same in an entry over the bound of both, the least of the prompts: above 1 they are two matrices.")
-    agree: Real = Field(description="Their largest difference on A(x), over the bound of both.")
+    literal: Magnitude = Field(description="Planted, Eq. (15) as printed: error over bound, the least of the prompts.")
+    reversed: Magnitude = Field(description="Planted, Eq. (35) in the opposite order: likewise.")
+    prefix: Magnitude = Field(description="Planted, the tokens read in place of those left in Eq. (31): likewise.")
+    apart: Magnitude = Field(description="Measured: how far Appendix B's W_n is from Section 3's, over the norm of Section 3's update; the median.")
+    differ: Magnitude = Field(description="The same in an entry over the bound of both, the least of the prompts: above 1 they are two matrices.")
+    agree: Magnitude = Field(description="Their largest difference on A(x), over the bound of both.")
 
 
 class DynamicsRecord(Row):
     """The implicit dynamics of a block (Proposition 3.1 and Appendix B), token by token."""
 
-    block: str
-    tokens: int
+    block: Name
+    tokens: Count
     formats: list[DynamicsInFormat]
 
 
-TrialSummary = tuple[Real, Real, Real]
+TrialSummary = tuple[Magnitude, Magnitude, Magnitude]
 """(mean over trials, standard error of the mean, median)"""
 
 
 class StaticPointRecord(Row):
     """What one update for K queries does. Measured, but for the distance. Errors are ‖ΔW A(x) - WΔA‖/‖WΔA‖, losses ½ mean squared errors."""
 
-    queries: int
-    refused: int = Field(description="Trials whose A(x) are linearly dependent, so that without a ridge the numbers decide no update.")
+    queries: Count
+    refused: Count = Field(description="Trials whose A(x) are linearly dependent, so that without a ridge the numbers decide no update.")
     own: TrialSummary | None = Field(description="Without a ridge: error on the K queries themselves; null, like the next three, where a trial was refused.")
     fresh: TrialSummary | None = Field(description="Without a ridge: error on queries that no update has seen.")
     loss: TrialSummary | None = Field(description="Without a ridge: loss of the block's own forward pass on fresh queries.")
-    distance: Real | None = Field(description="Certified: difference from the exact update over that, largest entries of some rows in one trial, rounded up.")
+    distance: Magnitude | None = Field(description="Certified: difference from the exact update over that, largest of some rows in one trial, rounded up.")
     ridge_fresh: TrialSummary = Field(description="With the ridge that validation queries choose: error on fresh queries.")
     ridge_loss: TrialSummary = Field(description="With it: loss on fresh queries.")
-    ridge_share: Real = Field(description="Median of that ridge over tr(AAᵀ)/d.")
+    ridge_share: Magnitude = Field(description="Median of that ridge over tr(AAᵀ)/d.")
     other_context: TrialSummary = Field(description="Planted: the update of another context, with its ridge; error on fresh queries.")
     wrong_vector: TrialSummary = Field(description="Planted: the update made with A(C,x) where A(x) belongs, with a ridge; error on fresh queries.")
 
@@ -114,11 +114,11 @@ class StaticPointRecord(Row):
 class StaticPatchRecord(Row):
     """How well one update for a context serves many queries."""
 
-    block: str
-    trials: int
-    fresh_queries: int
-    width: int
-    directions: int = Field(description="How many of them the A(x) of all queries span.")
+    block: Name
+    trials: Count
+    fresh_queries: Count
+    width: Count
+    directions: Count = Field(description="How many of them the A(x) of all queries span.")
     with_context: TrialSummary = Field(description="Measured: loss on fresh queries.")
     without: TrialSummary = Field(description="The same with neither context nor update.")
     points: list[StaticPointRecord]
@@ -127,40 +127,40 @@ class StaticPatchRecord(Row):
 class ReplayRecord(Row):
     """A stack without a part of its prompt, each block patched, beside the stack with all of it."""
 
-    kept: int = Field(description="Tokens of the context that stay.")
-    apart: list[Real] = Field(description="Measured, after each block: difference of the last token's stream over the stream, the largest of the prompts.")
-    planted: dict[str, Real] = Field(description="Wrong patches, and that difference after the last block: the least of the prompts.")
+    kept: Count = Field(description="Tokens of the context that stay.")
+    apart: list[Magnitude] = Field(description="Measured, after each block: difference of the last token's stream over the stream, the largest of the prompts.")
+    planted: dict[Name, Magnitude] = Field(description="Wrong patches, and that difference after the last block: the least of the prompts.")
 
 
 class StackRecord(Row):
     """The claims `stack` and `generation` on trained weights, in fp64. Measured; the limit is no bound."""
 
-    block: str
-    prompts: int
-    limit: Real = Field(description="What counts as the same to within roundings.")
+    block: Name
+    prompts: Count
+    limit: Magnitude = Field(description="What counts as the same to within roundings.")
     replays: list[ReplayRecord]
-    tokens: int = Field(description="Of a generation.")
-    distinct: Real = Field(description="Different tokens of a generation, on average.")
-    same: int = Field(description="Prompts whose generation, replayed without them by patches, has the same tokens.")
-    apart: Real = Field(description="Difference of the last stream over the stream, the largest of all tokens of all generations.")
-    planted_same: int = Field(description="Planted, the first token's patches for all tokens: prompts with the same tokens.")
+    tokens: Count = Field(description="Of a generation.")
+    distinct: Magnitude = Field(description="Different tokens of a generation, on average.")
+    same: Count = Field(description="Prompts whose generation, replayed without them by patches, has the same tokens.")
+    apart: Magnitude = Field(description="Difference of the last stream over the stream, the largest of all tokens of all generations.")
+    planted_same: Count = Field(description="Planted, the first token's patches for all tokens: prompts with the same tokens.")
 
 
 class AdversarialRecord(Row):
     """A search for the context that brings the error as near to its bound as can be, beside as many random contexts."""
 
-    block: str
-    format: str
-    variant: str
-    seed: int
-    evaluations: int = Field(description="Cases of the search; as many random ones.")
-    random: Real | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
-    ascent: Real | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
-    evolution: Real | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
-    violated: int = Field(description="Cases outside their bounds, of the search and of the random ones.")
-    simplest: str | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
-    simplest_ratio: Real | None
-    seconds: Real
+    block: Name
+    format: Name
+    variant: Name
+    seed: SeedNumber
+    evaluations: Count = Field(description="Cases of the search; as many random ones.")
+    random: Magnitude | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
+    ascent: Magnitude | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
+    evolution: Magnitude | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
+    violated: Count = Field(description="Cases outside their bounds, of the search and of the random ones.")
+    simplest: Name | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
+    simplest_ratio: Magnitude | None
+    seconds: Magnitude
 
     @property
     def best(self) -> float | None:
@@ -196,12 +196,12 @@ class AdversarialRecord(Row):
 class PostNormRecord(Row):
     """The claim `norm-scale` on trained weights behind which a norm is put, in fp64. Measured; the limit is that of the stacks."""
 
-    block: str
-    prompts: int
-    limit: Real
-    apart: Real = Field(description="Difference of the patched block's output from that with the prompt, over the output: the largest of the prompts.")
-    smallest: Real = Field(description="The smallest entry, in magnitude, of what the norm makes before it scales.")
-    planted: dict[str, Real] = Field(description="Wrong patches, and that difference: the least of the prompts.")
+    block: Name
+    prompts: Count
+    limit: Magnitude
+    apart: Magnitude = Field(description="Difference of the patched block's output from that with the prompt, over the output: the largest of the prompts.")
+    smallest: Magnitude = Field(description="The smallest entry, in magnitude, of what the norm makes before it scales.")
+    planted: dict[Name, Magnitude] = Field(description="Wrong patches, and that difference: the least of the prompts.")
 
 
 class Experiments(Row):

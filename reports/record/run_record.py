@@ -2,20 +2,21 @@
 
 One run is one folder; this is its ``run.json``. Every number says in its field's description which of three kinds it
 is: *rigorous* (a proved inequality), *certified* (compared with ball arithmetic) or *measured*. Totals are computed
-from the rows whenever they are asked for; a stored total that disagrees with its rows makes a record damaged.
+from the rows whenever they are asked for; a stored total that disagrees with its rows makes a record damaged
+(``record_files.load_run``).
 Non-finite numbers are written as the strings "NaN", "Infinity" and "-Infinity", never as null.
 """
 
 from collections import Counter
-from typing import Any, Self
+from typing import Literal
 
-from pydantic import Field, ModelWrapValidatorHandler, computed_field, model_validator
+from pydantic import Field, computed_field
 
 from reports.record.cells import CellRecord, Counts, NearZeroSweep, NotSwept
 from reports.record.claims import ClaimRecord, ErratumRecord
 from reports.record.environment import Bounds, Environment
 from reports.record.experiments import Experiments
-from reports.record.row import NotMeasured, Real, Row
+from reports.record.row import Count, Digest, Finite, Magnitude, Moment, Name, NotMeasured, Row, SeedNumber
 from symbolic.vocabulary import Verdict
 
 RUN_SCHEMA_VERSION = 1
@@ -24,56 +25,57 @@ RUN_SCHEMA_VERSION = 1
 class ModelRecord(Row):
     """One trained block, and whether it has learned the task."""
 
-    block: str
-    recipe: str = Field(description="Hash of everything that determines the weights.")
-    parameters: int
-    steps: int
-    validation_loss: Real = Field(description="Measured: half the mean squared error on fresh prompts.")
-    zero_loss: Real = Field(description="Measured: the same for predicting zero.")
-    required_loss: Real = Field(description="A block above this is refused as not trained.")
-    losses: list[tuple[int, Real]] = Field(description="Measured: (training step, training loss), thinned.")
-    seconds: float = Field(description="Seconds that training took when it was done.")
+    block: Name
+    recipe: Name = Field(description="Hash of everything that determines the weights.")
+    weights: Digest = Field(description="Of every weight, bit for bit.")
+    parameters: Count
+    steps: Count
+    validation_loss: Magnitude = Field(description="Measured: half the mean squared error on fresh prompts.")
+    zero_loss: Magnitude = Field(description="Measured: the same for predicting zero.")
+    required_loss: Magnitude = Field(description="A block above this is refused as not trained.")
+    losses: list[tuple[Count, Magnitude]] = Field(description="Measured: (training step, training loss), thinned.")
+    seconds: Finite = Field(description="Seconds that training took when it was done.")
     cached: bool = Field(description="Whether the weights were read from the cache.")
 
 
 class RunInfo(Row):
     """The run itself."""
 
-    id: str
-    started: str = Field(description="UTC, ISO 8601.")
-    finished: str | None = Field(description="UTC, ISO 8601; null while the run is not finished or was interrupted.")
-    profile: str
-    seed: int
-    command: str = Field(description="The command that repeats the run.")
-    exit_status: int | None
-    resumed: int = Field(default=0, description="How often it was taken up again after it had been cut off; what was finished by then was kept.")
+    id: Name
+    started: Moment = Field(description="UTC, ISO 8601.")
+    finished: Moment | None = Field(description="UTC, ISO 8601; null while the run is not finished or was interrupted.")
+    profile: Name
+    seed: SeedNumber
+    command: Name = Field(description="The command that repeats the run.")
+    exit_status: Literal[0, 1, 2, 3, 130] | None
+    resumed: Count = Field(default=0, description="How often it was taken up again after it had been cut off; what was finished by then was kept.")
 
 
 class Totals(Row):
     """Sums over the rows of a record."""
 
-    claims: dict[str, int] = Field(description="Claims by verdict.")
-    mutants: int
-    mutants_refuted: int
-    cells: dict[str, int] = Field(description="Cells by verdict.")
-    cases: int
-    holds: int
-    violated: int
-    vacuous: int
-    inconclusive: int
-    certified: int = Field(description="Cases whose sides were compared with ball arithmetic.")
-    well_inside: int = Field(description="Cases a factor of 4 or more inside every range limit.")
-    well_inside_refused: int = Field(description="How many of those were refused all the same.")
-    worst_ratio: Real | None
-    worst_cell: str | None
-    wrong_updates: int = Field(description="Cells that measured a planted wrong update.")
-    wrong_updates_caught: int
+    claims: dict[Name, Count] = Field(description="Claims by verdict.")
+    mutants: Count
+    mutants_refuted: Count
+    cells: dict[Name, Count] = Field(description="Cells by verdict.")
+    cases: Count
+    holds: Count
+    violated: Count
+    vacuous: Count
+    inconclusive: Count
+    certified: Count = Field(description="Cases whose sides were compared with ball arithmetic.")
+    well_inside: Count = Field(description="Cases a factor of 4 or more inside every range limit.")
+    well_inside_refused: Count = Field(description="How many of those were refused all the same.")
+    worst_ratio: Magnitude | None
+    worst_cell: Name | None
+    wrong_updates: Count = Field(description="Cells that measured a planted wrong update.")
+    wrong_updates_caught: Count
 
 
 class RunRecord(Row):
     """Everything that a run found."""
 
-    schema_version: int = RUN_SCHEMA_VERSION
+    schema_version: Count = RUN_SCHEMA_VERSION
     run: RunInfo
     environment: Environment
     bounds: Bounds | None = Field(default=None, description="Null before the machine was probed, and in a run that measures nothing.")
@@ -109,16 +111,3 @@ class RunRecord(Row):
             wrong_updates=len(planted),
             wrong_updates_caught=sum(cell.mutant_verdict is Verdict.VIOLATED for cell in planted),
         )
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _stored_totals_agree(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Drop the stored totals on reading, and refuse a record whose rows do not add up to them."""
-        stored = None
-        if isinstance(data, dict) and "totals" in data:
-            data = dict(data)
-            stored = data.pop("totals")
-        record = handler(data)
-        if stored is not None and Totals.model_validate(stored).model_dump_json() != record.totals.model_dump_json():  # as text, where NaN equals NaN
-            raise ValueError("the stored totals do not agree with the rows")
-        return record

@@ -14,6 +14,9 @@ from symbolic.exact import Irrational, Undefined
 from symbolic.statements import listed
 from symbolic.vocabulary import CallError
 
+MOST_TOKENS = 4096
+"""As in the longest context that is measured. The rationals grow with every token, and a call for more of them would not end."""
+
 SMALLEST_SIZE = 2
 """Every other size of the instance: the smallest at which matrices do not commute."""
 
@@ -45,8 +48,8 @@ def show(claim: Claim, n: int) -> Shown:
     """
     if not claim.about_every_n:
         raise NothingToShow(f'{claim.id} is about no number of tokens; --n is for claims of scope "all sizes, all n".')
-    if n < 1:
-        raise NothingToShow(f"n is a number of tokens, at least 1, not {n}.")
+    if not 1 <= n <= MOST_TOKENS:
+        raise NothingToShow(f"n is a number of tokens, from 1 to {MOST_TOKENS}, not {n}.")
     shapes = [(m.rows, m.columns) for m in claim.symbols] + [(f.rows, f.columns) for f in claim.families]
     free = {size for shape in shapes for size in shape if size != "1"}
     sizes = dict.fromkeys(sorted(free | set(claim.sizes)), SMALLEST_SIZE) | {"n": n}

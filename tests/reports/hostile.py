@@ -1,7 +1,7 @@
 """Names that try to be markup, a run whose every text is one, and a run in which every kind of row comes to every kind of end."""
 
 from reports.record import Experiments, NotMeasured, RunRecord
-from reports.record.cells import Counts, NotSwept
+from reports.record.cells import Counts, NotSwept, witness_name
 from reports.record.claims import Formula
 from reports.record.experiments import AdversarialRecord
 from symbolic.vocabulary import Verdict
@@ -24,18 +24,20 @@ def hostile_record(evil: str) -> RunRecord:
     formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
     wrong = samples.mutant(id=evil, description=evil, statement=formula)
     counts = Counts(holds=3, violated=3, inconclusive=3)
-    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": counts, "witness": f"witnesses/{evil}"}
+    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": counts, "witness_digest": samples.DIGEST}
+    named = dict.fromkeys(NAMES, evil)
+    witness = witness_name(samples.cell(**named).id)
     return samples.record(
-        run=samples.run_info(command=evil, id=evil, profile=evil, started=evil, exit_status=1),
-        environment=samples.environment(processor=evil, versions={evil: evil}, torch=evil, commit=evil, device=evil),
+        run=samples.run_info(command=evil, id=evil, profile=evil, exit_status=1),
+        environment=samples.environment(processor=evil, versions={"icl-verify": evil, evil: evil}, torch=evil, commit=evil, device=evil),
         claims=[
             samples.claim(id=evil, title=evil, source=evil, statement=formula, hypotheses=[formula], mutants=[wrong]),
             samples.claim(id=f"{evil} broke", verdict=Verdict.ERROR, reason=evil),
         ],
-        errata=[samples.erratum(title=evil, where=evil, wording=evil, correction=evil, proved=False, claim=evil)],
+        errata=[samples.erratum(title=evil, where=evil, wording=evil, correction=evil, proved=False, claim=f"{evil} corrected")],
         models=[samples.model(block=evil, recipe=evil, validation_loss=9.0)],
         cells=[
-            samples.cell(**dict.fromkeys(NAMES, evil), **violated, reasons={evil: 3}),
+            samples.cell(**named, **violated, witness=witness, reasons={evil: 3}),
             samples.cell(block=evil, scenario="vacuous", verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
         ],
         near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],
@@ -43,7 +45,7 @@ def hostile_record(evil: str) -> RunRecord:
         not_measured=[NotMeasured(block=evil, what=evil, reason=evil)],
         experiments=Experiments(
             dynamics=[experiment_samples.dynamics(evil)],
-            adversarial=[search(block=evil, simplest=evil)],
+            adversarial=[search(block=evil, simplest=evil, simplest_ratio=0.5)],
             broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )
@@ -64,7 +66,7 @@ VERDICTS = {
     "timeout": (Verdict.TIMEOUT, {"counts": Counts(), "cases": 0, "worst_ratio": None}),
     "planted-missed": (Verdict.HOLDS, {"mutant_verdict": Verdict.HOLDS, "mutant_caught": 0}),
     "nan": (Verdict.HOLDS, {"worst_ratio": float("nan")}),
-    "miscounted": (Verdict.HOLDS, {"counts": Counts(holds=4000)}),
+    "miscounted": (Verdict.HOLDS, {"counts": Counts(holds=4000), "cases": 4096}),
     "over": (Verdict.HOLDS, {"worst_ratio": 1.5}),
 }
 """By the scenario's name: a cell's verdict, and what else its row needs or contradicts."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reports.record import RunRecord
-from reports.record.cases_table import SCHEMA
+from reports.record.cases_table import SCHEMA, cases_digest
 from reports.record.cells import Counts
 from reports.record.record_files import write_run
 from tests import report_samples as samples
@@ -27,7 +27,8 @@ def record_of(cases: int, *, blocks: int = len(BLOCKS), scenarios: int = len(SCE
         size = cases // len(places) + (number < cases % len(places))
         counts = Counts(holds=size - size // 10, inconclusive=size // 10)
         witness = f"witnesses/theorem-2.2_{block}_{name}_formula_{scenario}.safetensors"
-        unlike = {"worst_ratio": 0.1 + 0.85 * number / len(places), "error": samples.Spread(max=2.0 ** FORMATS[name], median=2.0 ** (FORMATS[name] - 2))}
+        error, bound = (samples.Spread(max=scale * 2.0 ** FORMATS[name], median=scale * 2.0 ** (FORMATS[name] - 2)) for scale in (1, 16))
+        unlike = {"worst_ratio": 0.1 + 0.85 * number / len(places), "error": error, "bound": bound, "witness_digest": samples.DIGEST}
         reasons = {"NormUnderflow": size // 10}
         cells.append(
             samples.cell(block=block, format=name, numerics=name, scenario=scenario, cases=size, counts=counts, reasons=reasons, witness=witness, **unlike)
@@ -42,13 +43,16 @@ def write_large_run(run: RunRecord, folder: Path) -> Path:
     """The record and its cases, each cell a row group as ``reports.record.cases_table`` writes them; drawn once for each format and size."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn: dict[tuple[str, int], dict[str, pa.Array]] = {}
+    cells = []
     with pq.ParquetWriter(folder / "cases.parquet", SCHEMA, compression="zstd", use_dictionary=["cell", "verdict", "reason"]) as file:
         for row in run.cells:
             if (row.format, row.cases) not in drawn:
                 drawn[row.format, row.cases] = _columns(row)
             names = pa.DictionaryArray.from_arrays(pa.array(np.zeros(row.cases, np.int32)), pa.array([row.id]))
-            file.write_table(pa.table({"cell": names, **drawn[row.format, row.cases]}, schema=SCHEMA), row_group_size=row.cases)
-    write_run(run, folder)
+            table = pa.table({"cell": names, **drawn[row.format, row.cases]}, schema=SCHEMA)
+            file.write_table(table, row_group_size=row.cases)
+            cells.append(row.model_copy(update={"cases_digest": cases_digest(table)}))
+    write_run(run.model_copy(update={"cells": cells}), folder)
     return folder
 
 

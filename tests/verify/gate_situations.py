@@ -12,6 +12,7 @@ from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import gate_samples as drawn
 from tests import report_samples as samples
+from tests.rows_as_written import as_written, settled
 from tests.verify.calling import called
 from verify.exit_status import exit_status
 
@@ -42,7 +43,18 @@ class Situation:
 
 
 def cell(number: int, **changes: object) -> Change:
-    """One of the run's cells changed."""
+    """One of the run's cells changed, and the rest of its row as a run would have written it then."""
+
+    def change(record: RunRecord) -> RunRecord:
+        rows = list(record.cells)
+        rows[number] = as_written(rows[number], **changes)
+        return record.model_copy(update={"cells": rows})
+
+    return change
+
+
+def edited(number: int, **changes: object) -> Change:
+    """One of the run's cells changed, and the rest of its row left as it was."""
 
     def change(record: RunRecord) -> RunRecord:
         rows = list(record.cells)
@@ -58,6 +70,8 @@ def whole(**changes: object) -> Change:
 
 
 def info(**changes: object) -> Change:
+    if "finished" in changes and changes["finished"] is None:
+        changes = {"exit_status": None, **changes}
     return lambda record: record.model_copy(update={"run": record.run.model_copy(update=changes)})
 
 
@@ -79,7 +93,7 @@ ELSEWHERE = whole(environment=samples.environment(processor="another"))
 OTHER_TORCH = whole(environment=samples.environment(torch="2.6.0"))
 RENAMED = whole(claims=[samples.claim(), samples.claim(id="new-one")])
 UNPROVED = whole(claims=[samples.claim(verdict=Verdict.ERROR, reason="it broke")])
-UNREFUTED = whole(claims=[samples.claim(mutants=[samples.mutant(), samples.mutant(id="z-for-a", verdict=Verdict.HOLDS, counterexample=None)])])
+UNREFUTED = whole(claims=[samples.claim(mutants=[samples.mutant(), samples.mutant(id="z-for-a", verdict=Verdict.INCONCLUSIVE, counterexample=None)])])
 ONE_MUTANT = whole(claims=[samples.claim(mutants=[samples.mutant()])])
 LAST_GONE: Change = lambda record: record.model_copy(update={"cells": record.cells[:-1]})  # noqa: E731  # one of a table
 TOGETHER = both(*(cell(number, independent=False) for number in range(len(drawn.CELLS))))
@@ -88,8 +102,9 @@ FIRST_GONE: Change = lambda record: record.model_copy(update={"cells": record.ce
 OTHER_ANSWERS = whole(environment=samples.environment(probes=[Probe(id="fma", question="?", answer="no")]))
 ONE_MORE = Counts(holds=700, inconclusive=324)
 VIOLATED = cell(0, verdict=Verdict.VIOLATED, worst_ratio=1.5)
-CONTRADICTED = cell(0, certified=Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=False))
-MISCOUNTED = cell(0, counts=Counts(holds=701, violated=1, inconclusive=322))
+CONTRADICTED = cell(0, verdict=Verdict.VIOLATED, certified=Certified(cases=16, by_formula=4, seconded=4, left=1e-7, right=2e-7, inside=False))
+MISCOUNTED = edited(0, counts=Counts(holds=701, violated=1, inconclusive=322))
+PASSED = cell(0, verdict=Verdict.VACUOUS, mutant_verdict=Verdict.HOLDS, mutant_caught=0)
 EMPTY = whole(claims=[], cells=[], errata=[], near_zero=[], models=[])
 EXPERIMENT = whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()]))
 NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
@@ -100,7 +115,7 @@ NEVER_FAILED = whole(near_zero=[samples.sweep(measured_radius=NAN, levels=[level
 SITUATIONS = {
     "the same": Situation(0, said="Nothing differs"),
     "another seed": Situation(0, seed=8, said="Nothing differs"),
-    "better: a cell that was vacuous holds": Situation(0, before=cell(0, verdict=Verdict.VACUOUS), said="better"),
+    "better: a cell that was vacuous holds": Situation(0, before=cell(0, verdict=Verdict.VACUOUS), seed=8, said="better"),
     "better, strictly": Situation(1, before=cell(0, verdict=Verdict.VACUOUS), strict=True),
     "a cell violated": Situation(1, VIOLATED, said="HOLDS became VIOLATED"),
     "a cell vacuous": Situation(1, cell(1, verdict=Verdict.VACUOUS), said="HOLDS became VACUOUS"),
@@ -128,13 +143,13 @@ SITUATIONS = {
     "another bound at the output": Situation(1, cell(0, output_resolution=0.02), before=cell(0, output_resolution=0.01), said="at the block's output"),
     "the output untested": Situation(1, cell(0, output_blind=500), seed=8, said="untested at the block's output"),
     "one case more refused on the same operands": Situation(1, cell(1, counts=ONE_MORE), said="on the same operands"),
-    "a cell that says nothing of its worst case": Situation(1, cell(0, worst_ratio=None), seed=8, said="no worst error ÷ bound any more"),
+    "a cell that says nothing of its worst case": Situation(2, edited(0, worst_ratio=None), seed=8, said="what no run can write"),
     "a cell that no reference saw": Situation(1, cell(0, certified=None), seed=8, said="0 cases compared with balls, 16 before"),
     "a cell that balls contradict": Situation(1, CONTRADICTED, seed=8, said="a bound that ball arithmetic contradicts"),
     "a cell that balls contradict, known or not": Situation(1, CONTRADICTED, before=CONTRADICTED, said="not to be trusted"),
-    "a planted wrong update passes": Situation(1, cell(0, mutant_verdict=Verdict.HOLDS, mutant_caught=0), said="let a planted wrong update pass"),
-    "no wrong update planted": Situation(1, cell(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="without a planted wrong update"),
-    "a cell that holds and counts a violation": Situation(1, MISCOUNTED, seed=8, said="figures tell of a violation"),
+    "a planted wrong update passes": Situation(1, PASSED, said="HOLDS became VACUOUS"),
+    "no wrong update planted": Situation(2, edited(0, mutant=None, mutant_verdict=None, mutant_caught=0), said="its planted wrong update"),
+    "a cell that holds and counts a violation": Situation(2, MISCOUNTED, seed=8, said="what no run can write"),
     "a new false variant that is not refuted": Situation(1, UNREFUTED, before=ONE_MUTANT, said="not refuted, so the prover may accept anything"),
     "a sweep that no baseline knows did not run": Situation(3, whole(not_swept=[NEVER_SWEPT]), said="it did not run: it broke"),
     "a sweep in which nothing failed": Situation(0, NEVER_FAILED, seed=8, said="nothing failed any more"),
@@ -200,7 +215,7 @@ SITUATIONS = {
 }
 
 
-def settled(record: RunRecord) -> RunRecord:
+def with_its_status(record: RunRecord) -> RunRecord:
     """With the exit status that a run with such rows ends with, if it has ended."""
     if record.run.finished is None:
         return record
@@ -211,8 +226,9 @@ def settled(record: RunRecord) -> RunRecord:
 def held(situation: Situation, folder: Path) -> tuple[Path, Path]:
     """A run and a baseline on disk."""
     first, second, kept = folder / "before", folder / "after", folder / "baseline.json"
-    write_run(settled(situation.before(drawn.run_of(7, first, cells=situation.before_cells))), first)
+    write_run(settled(with_its_status(situation.before(drawn.run_of(7, first, cells=situation.before_cells))), first), first)
     assert called("baseline", str(first), "--out", str(kept), "--reason", "a first one").status == 0
     kept.write_text(situation.edit(kept.read_text()))
-    write_run(settled(situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size))), second)
+    changed = situation.change(drawn.run_of(situation.seed, second, cells=situation.cells, size=situation.size))
+    write_run(settled(with_its_status(changed), second), second)
     return second, kept

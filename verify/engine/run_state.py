@@ -5,14 +5,14 @@ The journal is what a later start goes on from; ``run.json`` tells readers the s
 
 from collections.abc import Iterator
 
-from numeric.training import TrainedBlock, weights_digest
+from numeric.training import TrainedBlock
 from reports.findings import NOT_RUN
 from reports.record import CellRecord, ClaimRecord, Experiments, ModelRecord, NearZeroSweep, NotMeasured, RunRecord
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import NotSwept
 from reports.record.claims import ErratumRecord
 from reports.record.environment import Bounds, Environment
-from reports.record.record_files import write_run, write_witness
+from reports.record.record_files import content_digest, write_run, write_witness
 from reports.record.row import Row
 from reports.record.run_record import RunInfo
 from symbolic.errata import load_errata
@@ -79,14 +79,13 @@ class RunState:
 
     def keep_model(self, trained: TrainedBlock) -> None:
         """A trained block; its row tells of the first time. Raises CannotResume if it is another."""
-        name, weights = trained.block.id, weights_digest(trained.model.state_dict())
-        refuse_other_weights(self.finished.models, name, weights)
-        if name in self.finished.models:
-            self.models.append(self.finished.models[name].row)
-            return
         row = cell_rows.model_record(trained)
+        refuse_other_weights(self.finished.models, row.block, row.weights)
+        if row.block in self.finished.models:
+            self.models.append(self.finished.models[row.block])
+            return
         self.models.append(row)
-        self._append(lines.FinishedModel(row=row, weights=weights))
+        self._append(lines.FinishedModel(row=row))
 
     def keep_machine(self, machine: ProbedMachine) -> None:
         """What the machine answered. Raises CannotResume if it answered otherwise before."""
@@ -129,11 +128,10 @@ class RunState:
 
     def keep_cell(self, key: int, name: str, measured: CellFound, cases: CasesWriter) -> None:
         """A measured cell: its cases and its witness first, so that its line in the journal vouches for them."""
-        row, witness = measured.row, None
-        rows = cases.append(row.id, measured.cases)
+        digests = {"cases_digest": cases.append(measured.row.id, measured.cases)}
         if measured.witness is not None:
-            row, witness = row.model_copy(update={"witness": write_witness(measured.witness, row.id, self.folder)}), lines.content_digest(measured.witness)
-        cell = lines.FinishedCell(name=name, row=row, gradient_factor=measured.gradient_factor, cases=rows, witness=witness)
+            digests |= {"witness": write_witness(measured.witness, measured.row.id, self.folder), "witness_digest": content_digest(measured.witness)}
+        cell = lines.FinishedCell(name=name, row=measured.row.model_copy(update=digests), gradient_factor=measured.gradient_factor)
         self._append(cell)
         self._take_cell(key, cell)
 

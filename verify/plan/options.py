@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 Device = Annotated[str, Option(help="auto, cpu or cuda.")]
-Seed = Annotated[int, Option(help="Determines every random draw.")]
+Seed = Annotated[int, Option(min=-(2**63), max=2**63 - 1, help="Determines every random draw.")]
 Blocks = Annotated[list[str] | None, Option(help="Only this block; may be repeated.")]
 Formats = Annotated[list[str] | None, Option(help="Only this format; may be repeated.")]
 

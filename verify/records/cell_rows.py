@@ -13,7 +13,7 @@ from numeric.formats import Mode
 from numeric.machine import ProbedMode
 from numeric.sides.certificate import Agreement, Certificate
 from numeric.sides.variant import OWN
-from numeric.training import TrainedBlock
+from numeric.training import TrainedBlock, weights_digest
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
@@ -31,7 +31,8 @@ def gradient_factor(block: str, norms: NDArray[np.float64]) -> str:
 def model_record(trained: TrainedBlock) -> ModelRecord:
     """A trained block."""
     recipe = trained.block.recipe
-    return row_of(ModelRecord, trained, block=trained.block.id, recipe=trained.block.fingerprint, steps=recipe.steps, required_loss=recipe.required_loss)
+    known = {"block": trained.block.id, "recipe": trained.block.fingerprint, "weights": weights_digest(trained.model.state_dict())}
+    return row_of(ModelRecord, trained, **known, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
 def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRecord:

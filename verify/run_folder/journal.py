@@ -88,7 +88,7 @@ def _entry(line: bytes) -> JournalEntry | None:
     """The entry of a line; None if the line is not what was written."""
     try:
         content = json.loads(line)
-    except ValueError:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested too deeply
         return None
     sound = isinstance(content, dict) and isinstance(content.get("entry"), dict) and content.get("sha256") == _checksum(content["entry"])
     return content["entry"] if sound else None

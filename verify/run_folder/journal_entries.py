@@ -12,7 +12,6 @@ errata, totals, figures, the page        they follow from the rows
 what broke or ran out of time            what disturbed it may be gone
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,7 +57,6 @@ class FinishedModel(Row):
 
     what: Literal["model"] = "model"
     row: ModelRecord
-    weights: str = Field(description="Digest of its weights.")
 
 
 class Answers(Row):
@@ -75,8 +73,6 @@ class FinishedCell(Row):
     name: str
     row: CellRecord
     gradient_factor: str | None
-    cases: str = Field(description="Digest of its rows in cases.parquet.")
-    witness: str | None = Field(description="Digest of its witness's file, if it has one.")
 
 
 class FinishedSweeps(Row):
@@ -107,7 +103,7 @@ class FinishedWork:
     resumed: int = 0
     """How often the run was taken up again."""
     claims: dict[str, ClaimRecord] = field(default_factory=dict)
-    models: dict[str, FinishedModel] = field(default_factory=dict)
+    models: dict[str, ModelRecord] = field(default_factory=dict)
     probes: list[Probe] | None = None
     cells: dict[str, FinishedCell] = field(default_factory=dict)
     sweeps: dict[str, list[NearZeroSweep]] = field(default_factory=dict)
@@ -141,7 +137,7 @@ def read_finished(entries: Sequence[JournalEntry]) -> FinishedWork:
             case FinishedClaim(row=row):
                 work.claims[row.id] = row
             case FinishedModel():
-                work.models[line.row.block] = line
+                work.models[line.row.block] = line.row
             case Answers():
                 work.probes = line.rows
             case FinishedCell():
@@ -153,8 +149,3 @@ def read_finished(entries: Sequence[JournalEntry]) -> FinishedWork:
             case Header():
                 raise AssertionError("a second first line")
     return work
-
-
-def content_digest(content: bytes) -> str:
-    """SHA-256."""
-    return hashlib.sha256(content).hexdigest()

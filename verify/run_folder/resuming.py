@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reports.record import DamagedRun, load_run
+from reports.record import DamagedRun, ModelRecord, load_run
 from reports.record.cases_table import keep_only
+from reports.record.cells import WITNESSES_FOLDER
 from reports.record.environment import Environment, Probe
-from reports.record.record_files import WITNESSES_FOLDER, remove_unfinished
+from reports.record.record_files import content_digest, remove_unfinished
 from reports.text import counted
 from symbolic.vocabulary import CallError
 from verify.plan import make_plan
 from verify.run_folder.environment import code_digest, describe_environment
 from verify.run_folder.journal import Lines, read_journal
-from verify.run_folder.journal_entries import FinishedCell, FinishedModel, FinishedWork, Header, content_digest, read_finished, read_header
+from verify.run_folder.journal_entries import FinishedCell, FinishedWork, Header, read_finished, read_header
 from verify.run_folder.run_folder import JOURNAL_FILE, RESUMABLE, OpenRun, RunInUse, held
 
 BESIDE = ("resume", "jobs", "as_json")
@@ -80,7 +81,7 @@ def refuse_beside(given: Sequence[str]) -> None:
         )
 
 
-def refuse_other_weights(kept: Mapping[str, FinishedModel], block: str, weights: str) -> None:
+def refuse_other_weights(kept: Mapping[str, ModelRecord], block: str, weights: str) -> None:
     """Raise CannotResume if a block's weights are not those that the run began with."""
     if block in kept and kept[block].weights != weights:
         remedy = "set ICL_VERIFY_CACHE to the cache of that time, or run anew into another folder."
@@ -140,7 +141,7 @@ def _differing(was: Environment, now: Environment, name: str) -> tuple[str, str]
 def _keep_what_is_sound(folder: Path, finished: FinishedWork) -> None:
     """Forget cells whose cases or witness are not on disk as they were written, and remove what no such cell has."""
     remove_unfinished(folder)
-    sound = keep_only(folder, {cell.row.id: cell.cases for cell in finished.cells.values()})
+    sound = keep_only(folder, {cell.row.id: cell.row.cases_digest for cell in finished.cells.values() if cell.row.cases_digest is not None})
     for name, cell in list(finished.cells.items()):
         if cell.row.id not in sound or not _has_witness(folder, cell):
             del finished.cells[name]
@@ -154,7 +155,7 @@ def _has_witness(folder: Path, cell: FinishedCell) -> bool:
     if cell.row.witness is None:
         return True
     path = folder / cell.row.witness
-    return path.is_file() and content_digest(path.read_bytes()) == cell.witness
+    return path.is_file() and content_digest(path.read_bytes()) == cell.row.witness_digest
 
 
 def _warnings(lines: Lines, lost: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from numeric.architecture import Block, Recipe
 from numeric.architecture.block import TRAINED_BY
 from numeric.architecture.recipe import fingerprint
 from numeric.blocks import UnknownBlock, all_blocks, blocks_named
-from numeric.training import BlockNotTrained, TrainedBlock, cache, train, trained
+from numeric.training import BlockNotTrained, TrainedBlock, cache, train, trained, weights_digest
 from numeric.training.cache import DamagedCache
 from numeric.training.trained_block import UnusableWeights
 
@@ -111,6 +111,24 @@ def test_weights_that_were_changed_in_the_cache_are_not_believed(folder: Path) -
         again = trained(short())
     assert not again.cached
     assert same(good, again)
+
+
+def test_weights_that_were_changed_with_their_checksum_are_seen_when_they_are_trained_again(folder: Path) -> None:
+    """Nothing in the file tells; training again gives the weights that the recipe gives. The control: what was left as it was is no other."""
+    good = trained(short())
+    assert not trained(short(), retrain=True).replaces_others
+    (path,) = folder.glob("*.safetensors")
+    state = {name: weight.clone() for name, weight in weights(good).items()}
+    state["block.network.0.weight"][0, 0] = torch.nextafter(state["block.network.0.weight"][0, 0], torch.tensor(9.0))
+    model = train.untrained(short())
+    model.load_state_dict(state)
+    cache.save_whole(path, *cache._contents(dataclasses.replace(good, model=model)), "the block", cache.CacheNotWritten)
+    believed = trained(short())
+    assert believed.cached
+    assert weights_digest(weights(believed)) != weights_digest(weights(good)), "so a record tells them apart"
+    again = trained(short(), retrain=True)
+    assert again.replaces_others
+    assert same(again, good)
 
 
 def test_the_loss_of_a_cached_block_is_measured_again(folder: Path) -> None:

@@ -134,7 +134,8 @@ def test_an_identity_whose_bound_shows_nothing_after_any_token_is_no_pass(number
 
 
 def only_cell(**changes: object) -> ElementTree.Element:
-    root = ElementTree.fromstring(junit(samples.record(cells=[samples.cell(**changes)])))
+    cell = samples.cell().model_copy(update=changes) if "seconds" in changes else samples.cell(**changes)
+    root = ElementTree.fromstring(junit(samples.record().model_copy(update={"cells": [cell]})))
     (case,) = [case for case in root.iter("testcase") if case.get("classname") == "cells.attention"]
     return case
 

@@ -198,7 +198,9 @@ def test_what_broke_is_told_once_with_its_reason():
 def test_cells_that_could_not_be_judged_are_not_counted_as_held():
     cells = [
         samples.cell(verdict=Verdict.SKIPPED, reason="bf16 has no kernel here", counts=Counts(), worst_ratio=None, mutant_verdict=None),
-        samples.cell(verdict=Verdict.INCONCLUSIVE, reason="every update overflows", counts=Counts(inconclusive=4096), worst_ratio=None, mutant_verdict=None),
+        samples.cell(
+            verdict=Verdict.INCONCLUSIVE, reason="every update overflows", counts=Counts(inconclusive=4096), reasons={}, worst_ratio=None, mutant_verdict=None
+        ),
         samples.cell(verdict=Verdict.VACUOUS, resolution=3.0, counts=Counts(vacuous=4096), mutant_verdict=Verdict.VACUOUS),
     ]
     verdict = headline(samples.record(claims=[], cells=cells))
@@ -210,7 +212,7 @@ def test_cells_that_could_not_be_judged_are_not_counted_as_held():
 
 
 def test_cases_without_a_verdict_and_checks_that_had_no_planted_negative_are_told():
-    assert "96 cases without a verdict." in told(cells=[samples.cell(counts=Counts(holds=4000))])
+    assert "96 cases without a verdict." in told(cells=[samples.cell(cases=4096, counts=Counts(holds=4000))])
     assert "1 cell is called HOLDS without a planted wrong update" in told(cells=[samples.cell(mutant_verdict=None)])
     assert "In 1 cell the planted wrong update went unnoticed in 6 of 4,096 cases that hold." in told(cells=[samples.cell(mutant_caught=4090)])
     assert "unnoticed" not in told()

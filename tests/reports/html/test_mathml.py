@@ -74,5 +74,5 @@ def test_prose_shows_its_indices_and_nothing_but_text(text, shown):
 
 
 def test_a_statement_breaks_between_its_parts_also_where_an_index_is_in_braces():
-    assert statement(Formula(text="", latex=r"W_{i+1} = W_i,\quad h = 1,\quad L_{n-1}")).count("<math") == 3
-    assert statement(Formula(text="", latex=r"\left(a \quad b\right)")).count("<math") == 1
+    assert statement(Formula(text="three", latex=r"W_{i+1} = W_i,\quad h = 1,\quad L_{n-1}")).count("<math") == 3
+    assert statement(Formula(text="three", latex=r"\left(a \quad b\right)")).count("<math") == 1

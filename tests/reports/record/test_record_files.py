@@ -6,6 +6,7 @@ import pytest
 
 from reports.record import DamagedRun, load_run
 from reports.record.record_files import NotARun, replacing, write_run
+from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 
@@ -17,7 +18,7 @@ def test_a_run_is_read_as_it_was_written(run, tmp_path):
 
 
 def test_non_finite_numbers_survive_and_are_never_null(tmp_path):
-    write_run(samples.record(cells=[samples.cell(worst_ratio=samples.NAN, resolution=samples.INFINITY)]), tmp_path)
+    write_run(samples.record(cells=[samples.cell(verdict=Verdict.VACUOUS, worst_ratio=samples.NAN, resolution=samples.INFINITY)]), tmp_path)
     row = json.loads((tmp_path / "run.json").read_text())["cells"][0]
     assert (row["worst_ratio"], row["resolution"]) == ("NaN", "Infinity")
     back = load_run(tmp_path)
@@ -66,6 +67,47 @@ def test_a_damaged_run_is_refused(damage, tmp_path):
         load_run(tmp_path)
     assert str(error.value).startswith("DamagedRun:")
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('"schema_version": 1', '"schema_version": true', "schema_version"),
+        ('"schema_version": 1', '"schema_version": 1.0', "schema_version"),
+        ('"seed": 7', '"seed": 7, "seed": 7', 'has the name "seed" twice in one object'),
+        ('"seed": 7', '"seed": 7, "se\\u0065d": 8', 'has the name "seed" twice in one object'),
+        ('"seed": 7', '"seed": ' + "9" * 5000, "has an integer of 5,000 digits"),
+        ('"seed": 7', '"seed": -' + "9" * 20, "has an integer of 21 digits"),
+        ('"seed": 7', '"seed": 1e999', "which is beyond float64"),
+        ('"seed": 7', '"seed": NaN', "has NaN as a number"),
+        ('"worst_ratio": 0.12', '"worst_ratio": NaN', "has NaN as a number"),
+        ('"worst_ratio": 0.12', '"worst_ratio": -Infinity', "has -Infinity as a number"),
+        ('"worst_ratio": 0.12', '"worst_ratio": ' + "[" * 100_000 + "]" * 100_000, "is nested too deeply"),
+        ('"worst_ratio": 0.12', '"worst_ratio": ' + '{"x": ' * 100_000 + "1" + "}" * 100_000, "is nested too deeply"),
+        ('"profile": "quick"', '"profile": "\\ud800"', "run record"),
+        ('"profile": "quick"', '"profile": "quick", "a\\nb\\u001b[31m": 1', "Extra inputs"),
+        ('"profile": "quick"', '"profile": "quick", "' + "x" * 5000 + '": 1', "Extra inputs"),
+        ("{", "\ufeff{", "is not JSON"),
+        ("{", "{{", "is not JSON"),
+    ],
+)
+def test_json_that_no_run_writes_is_refused_in_one_line(right, wrong, said, tmp_path):
+    path = write_run(samples.record(), tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(DamagedRun) as error:
+        load_run(tmp_path)
+    assert said in str(error.value)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1000
+
+
+def test_a_run_that_another_program_wrote_again_is_read(tmp_path):
+    """The names in another order, and no spaces: it is the same JSON."""
+    path = write_run(samples.full_record(), tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")), sort_keys=True, separators=(",", ":")), encoding="utf-8")
+    assert load_run(tmp_path) == samples.full_record()
 
 
 def test_a_run_that_is_not_text_is_refused(tmp_path):

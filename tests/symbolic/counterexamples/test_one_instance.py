@@ -45,6 +45,7 @@ def test_a_claim_about_no_n_has_nothing_to_show():
         show(claim, 3)
 
 
-def test_no_tokens_at_all_are_refused():
-    with pytest.raises(NothingToShow, match="at least 1"):
-        show(ABOUT_EVERY_N[0], 0)
+@pytest.mark.parametrize("n", [0, -1, 4097, 10**30])
+def test_no_tokens_at_all_or_more_than_a_call_ends_for_are_refused(n):
+    with pytest.raises(NothingToShow, match="from 1 to 4096"):
+        show(ABOUT_EVERY_N[0], n)

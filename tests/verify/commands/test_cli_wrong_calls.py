@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import gate_samples as drawn
 from tests.verify.calling import Answer, called, verify
 
 
@@ -53,6 +54,28 @@ def test_what_is_unlike_any_name_or_no_option_or_no_run_is_refused(
     assert re.search(said, answer.err)
     assert unsaid not in answer.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["prove", "a\nb"], ["gate", "a\nb", "--baseline=a\nb"], ["replay", "a\nb"], ["report", "a\nb"], ["list", "a\nb"]])
+def test_a_name_with_a_line_break_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
+    answer = called(*words, cwd=tmp_path)
+    assert answer.status == 2
+    assert answer.err.count("\n") == 1
+    assert r"a\nb" in answer.err
+
+
+@pytest.mark.parametrize("out", ["file/below", "folder"])
+def test_what_cannot_be_written_is_a_wrong_call(out: str, tmp_path: Path) -> None:
+    """Below a file, and over a folder: an answer in one line, from every command that writes where it is told to."""
+    drawn.run_of(7, tmp_path / "runs" / "run", size=64)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    run = str(tmp_path / "runs" / "run")
+    for words in (["baseline", run, "--reason", "why"], ["history", str(tmp_path / "runs")], ["compare", run, run]):
+        answer = called(*words, "--out", str(tmp_path / out))
+        assert answer.status == 2
+        assert answer.err.count("\n") == 1
+        assert "Traceback" not in answer.err
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
 from tests import gate_samples as drawn
 from tests import report_samples as samples
+from tests.rows_as_written import as_written
 from tests.verify.calling import called
 
 
@@ -82,7 +83,7 @@ def test_the_page_names_every_run_cell_and_change(tmp_path: Path) -> None:
     run_at(tmp_path / "a", 1)
     folder = tmp_path / "<b>"
     record = drawn.run_of(8, folder, run=samples.run_info(id="run-2", seed=8, started="2026-11-02T10:00:00Z"))
-    rows = [record.cells[0].model_copy(update={"verdict": Verdict.VIOLATED}), *record.cells[1:]]
+    rows = [as_written(record.cells[0], verdict=Verdict.VIOLATED), *record.cells[1:]]
     write_run(record.model_copy(update={"cells": rows}), folder)
     assert called("history", str(tmp_path)).status == 0
     page = (tmp_path / "history.html").read_text()

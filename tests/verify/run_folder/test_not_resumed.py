@@ -38,7 +38,7 @@ def folder(cut_off: Path, tmp_path: Path) -> Path:
         ("run", lambda entry: entry.update(code="0" * 64), "other code"),
         ("run", lambda entry: entry["environment"]["versions"].update(torch="1.0", gone="2"), "versions torch 1.0, gone 2, and here it is torch 2"),
         ("run", lambda entry: entry["environment"].update(processor="abacus"), "processor abacus"),
-        ("model", lambda entry: entry.update(weights="0" * 64), "the block attention has other weights"),
+        ("model", lambda entry: entry["row"].update(weights="0" * 64), "the block attention has other weights"),
         ("probes", lambda entry: entry["rows"][0].update(answer="another"), "computes otherwise"),
     ],
 )

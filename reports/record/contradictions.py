@@ -1,0 +1,148 @@
+"""What no run can write: rows that contradict themselves or each other.
+
+A record with such a row was edited, or its writer is broken; it is refused, and nothing is made of it. What a run can write although it
+tells of something bad, such as a planted wrong update that was not noticed, is no contradiction, and is judged like any other row.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from reports.record.cell_contradictions import cell_contradictions
+from reports.record.cells import NearZeroSweep
+from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
+from reports.record.experiment_contradictions import experiment_contradictions, rising
+from reports.record.row import moment
+from reports.record.run_record import ModelRecord, RunInfo, RunRecord
+from symbolic.vocabulary import Verdict
+
+SUITE = "icl-verify"
+"""Its name among the versions."""
+
+_RATIONAL = re.compile(r"-?[0-9]+(/[1-9][0-9]*)?")
+_NO_SIDE = [["undefined"]]
+
+_ENDED = (0, 1, 3)
+"""How a run that came to its end exits; one that was cut off was interrupted, was a wrong call or is incomplete."""
+
+
+def contradictions(record: RunRecord) -> Iterator[str]:
+    """Each in words, with the row that it is in."""
+    yield from _run(record.run)
+    if SUITE not in record.environment.versions:
+        yield f"environment.versions: the version of {SUITE} is missing"
+    if record.environment.threads == 0:
+        yield "environment.threads: there are none"
+    yield from _twice(record)
+    for claim in record.claims:
+        yield from (f"claim {claim.id}: {words}" for words in _claim(claim))
+    for erratum in record.errata:
+        yield from (f"erratum {erratum.number}: {words}" for words in _erratum(erratum, record.claims))
+    for model in record.models:
+        yield from (f"block {model.block}: {words}" for words in _model(model))
+    for cell in record.cells:
+        yield from (f"cell {cell.id}: {words}" for words in cell_contradictions(cell))
+    for sweep in record.near_zero:
+        yield from (f"sweep {sweep.block}/{sweep.numerics}/{sweep.variant}: {words}" for words in _sweep(sweep))
+    yield from experiment_contradictions(record.experiments)
+
+
+def _run(run: RunInfo) -> Iterator[str]:
+    if run.finished is not None and moment(run.finished) < moment(run.started):
+        yield f"run: it ended at {run.finished}, before it began at {run.started}"
+    if run.finished is not None and run.exit_status not in _ENDED:
+        yield f"run: it is finished, with exit status {run.exit_status}"
+    if run.finished is None and run.exit_status in (0, 1):
+        yield f"run: it has exit status {run.exit_status}, and is not finished"
+
+
+def _twice(record: RunRecord) -> Iterator[str]:
+    """Names that stand for two things."""
+    names: dict[str, Sequence[object]] = {
+        "claims": [row.id for row in record.claims],
+        "errata": [row.number for row in record.errata],
+        "blocks": [row.block for row in record.models],
+        "cells": [row.id for row in record.cells],
+        "sweeps": ["/".join((row.block, row.format, row.variant)) for rows in (record.near_zero, record.not_swept) for row in rows],
+        "refinements": [row.id for row in record.bounds.refinements] if record.bounds else [],
+        **{f"false variants of {claim.id}": [row.id for row in claim.mutants] for claim in record.claims},
+    }
+    for kind, ids in names.items():
+        for name, times in Counter(ids).items():
+            if times > 1:
+                yield f"it holds two {kind} named {name}"
+
+
+def _claim(claim: ClaimRecord) -> Iterator[str]:
+    if claim.verdict in (Verdict.VACUOUS, Verdict.SKIPPED):
+        yield f"its verdict is {claim.verdict.value}, which is none of a claim's"
+    if (claim.verdict is Verdict.VIOLATED) is not (claim.counterexample is not None):
+        yield f"its verdict is {claim.verdict.value}, {'without' if claim.counterexample is None else 'with'} a counterexample"
+    if (claim.verdict is Verdict.HOLDS) is not (claim.reason is None):
+        yield f"its verdict is {claim.verdict.value}, {'without a reason' if claim.reason is None else 'with a reason why it does not hold'}"
+    if claim.verdict is Verdict.TIMEOUT and (claim.steps or claim.mutants):
+        yield "its verdict is TIMEOUT, and it was put to the prover"
+    if claim.verdict is Verdict.HOLDS and any(mutant.verdict is Verdict.HOLDS for mutant in claim.mutants):
+        yield "it holds, and so does a false variant"
+    for mutant in claim.mutants:
+        yield from (f"false variant {mutant.id}: {words}" for words in _mutant(mutant))
+    if claim.counterexample is not None:
+        yield from _counterexample(claim.counterexample)
+
+
+def _mutant(mutant: MutantRecord) -> Iterator[str]:
+    if mutant.verdict not in (Verdict.VIOLATED, Verdict.INCONCLUSIVE, Verdict.HOLDS):
+        yield f"its verdict is {mutant.verdict.value}, which is none of a false variant's"
+    if (mutant.verdict is Verdict.VIOLATED) is not (mutant.counterexample is not None):
+        yield f"its verdict is {mutant.verdict.value}, {'without' if mutant.counterexample is None else 'with'} a counterexample"
+    if mutant.counterexample is not None:
+        yield from _counterexample(mutant.counterexample)
+
+
+def _counterexample(found: Counterexample) -> Iterator[str]:
+    """Exact numbers at which two sides of one shape differ."""
+    if 0 in found.sizes.values():
+        yield "its counterexample has a dimension of 0"
+    for name, matrix in {**found.values, "left": found.left, "right": found.right}.items():
+        if name in ("left", "right") and matrix == _NO_SIDE:
+            continue
+        if not matrix or len({len(row) for row in matrix}) != 1 or not all(_RATIONAL.fullmatch(entry) for row in matrix for entry in row):
+            yield f"its counterexample's {name} is no matrix of rationals"
+    if found.left == found.right:
+        yield "its counterexample has two sides that are the same"
+
+
+def _erratum(erratum: ErratumRecord, claims: Sequence[ClaimRecord]) -> Iterator[str]:
+    """The claim that it names, if it is there, says the same."""
+    claim = next((row for row in claims if row.id == erratum.claim), None)
+    if claim is not None and erratum.proved is not (claim.verdict is Verdict.HOLDS):
+        yield f"it is called {'proved' if erratum.proved else 'not proved'}, and the claim {claim.id} is {claim.verdict.value}"
+    if claim is not None and erratum.corrected != claim.statement:
+        yield f"its corrected statement is not that of the claim {claim.id}"
+    if erratum.counterexample is not None:
+        yield from _counterexample(erratum.counterexample)
+
+
+def _model(model: ModelRecord) -> Iterator[str]:
+    steps = [step for step, _ in model.losses]
+    if model.parameters == 0:
+        yield "it has no parameters"
+    if not rising(steps) or any(step >= model.steps for step in steps):
+        yield f"its losses are at steps that are not in their order, or beyond its {model.steps}"
+
+
+def _sweep(sweep: NearZeroSweep) -> Iterator[str]:
+    norms = [level.norm for level in sweep.levels]
+    if not norms or any(later > earlier for earlier, later in pairwise(norms)):
+        yield "its distances are none, or do not fall"
+    if not math.isnan(sweep.measured_radius) and sweep.measured_radius not in norms:
+        yield f"its measured radius {sweep.measured_radius!r} is no distance at which it was measured"
+    for level in sweep.levels:
+        if level.cases == 0:
+            yield "a distance has no cases"
+        if level.error < level.error_median:
+            yield "a largest error is below the median"
+        if level.refused > 0 and level.bound < math.inf:
+            yield "a distance at which cases were refused has a bound"

@@ -1,0 +1,229 @@
+"""Rows that contradict themselves or each other: each rule is broken here by one row at least, and the run is refused."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+import pytest
+
+from reports.record import RunRecord, cell_contradictions, contradictions, experiment_contradictions
+from tests import report_samples as samples
+from tests.rich_record import refusal, written
+
+NONE = {"holds": 0, "violated": 0, "vacuous": 0, "inconclusive": 0}
+VIOLATED, HELD = "VIOLATED", "HOLDS"
+LARGER = {"max": 1.0, "median": 0.5}
+
+CELL: dict[str, tuple[dict[str, Any], str]] = {
+    "skipped, with figures": ({"verdict": "SKIPPED"}, "its verdict is SKIPPED, and it has error"),
+    "broke, without a reason": ({"verdict": "ERROR", "reason": None}, "its verdict is ERROR"),
+    "more cases than counted": ({"cases": 4097}, "its counts come to 4096 of 4097 cases"),
+    "no cases": ({"cases": 0, "counts": NONE}, "its counts come to 0 of 0 cases"),
+    "a reason for a case that was judged": ({"reasons": {"NormUnderflow": 1}}, "its reasons come to 1 of 0 cases"),
+    "a reason for no case": ({"reasons": {"NormUnderflow": 0}}, "its reasons come to 0 of 0 cases"),
+    "more noticed than hold": ({"mutant_caught": 4097}, "mutant_caught is 4097 of 4096"),
+    "more blind than hold": ({"output_blind": 4097}, "output_blind is 4097 of 4096"),
+    "well inside and unknown": ({"well_inside": None}, "well inside the range"),
+    "more refused inside than refused": ({"well_inside": {"cases": 2, "refused": 1}}, "well inside the range"),
+    "more refused inside than inside": ({"well_inside": {"cases": 0, "refused": 1}}, "well inside the range"),
+    "noticed in half, and not": ({"mutant_verdict": HELD}, "its planted wrong update was noticed in 4096 of 4096"),
+    "noticed in none, and noticed": ({"mutant_caught": 0}, "its planted wrong update was noticed in 0 of 4096"),
+    "nothing planted": ({"mutant": None}, "its planted wrong update"),
+    "a worst error below the median": ({"error": {"max": 1e-8, "median": 1e-7}}, "error.max is below error.median"),
+    "a worst bound below the median": ({"bound": {"max": 1e-8, "median": 1e-7}}, "bound.max is below bound.median"),
+    "quantiles in disorder": ({"tightness": {"p10": 30.0, "median": 20.0, "p90": 40.0}}, "not in their order"),
+    "quantiles in disorder above": ({"tightness": {"p10": 10.0, "median": 20.0, "p90": 15.0}}, "not in their order"),
+    "a bound below its error": ({"tightness": {"p10": 0.5, "median": 20.0, "p90": 25.0}}, "its bound over error is below 1"),
+    "outside, and nothing violated": ({"worst_ratio": 1.5}, "and no case is violated"),
+    "a bound of 0 beside an error": ({"bound": {"max": 0.0, "median": 0.0}}, "its error is above its bound"),
+    "an error beyond its bound": ({"error": LARGER}, "its error is above its bound"),
+    "a worst ratio below what the sizes say": ({"worst_ratio": 0.001}, "its worst error over bound is 0.001"),
+    "no worst ratio": ({"worst_ratio": None}, "it must have all of"),
+    "no resolution at the output": ({"output_resolution": None}, "it must have all of"),
+    "more certified than there are": ({"certified": {"cases": 5000, "by_formula": 4, "seconded": 4, "left": 0.0, "right": 0.0, "inside": True}}, "balls"),
+    "more seconded than by formula": ({"certified": {"cases": 5, "by_formula": 4, "seconded": 5, "left": 0.0, "right": 0.0, "inside": True}}, "balls"),
+    "certified in no case": ({"certified": {"cases": 0, "by_formula": 0, "seconded": 0, "left": 0.0, "right": 0.0, "inside": True}}, "balls"),
+    "references that agree and do not": ({"certified": {"cases": 5, "by_formula": 4, "seconded": 3, "left": 0.0, "right": 0.0, "inside": True}}, "agreed"),
+    "balls outside, and it holds": (
+        {"certified": {"cases": 5, "by_formula": 4, "seconded": 4, "left": 0.0, "right": 0.0, "inside": False}},
+        "its verdict is HOLDS, and its numbers say VIOLATED",
+    ),
+    "no digest of its cases": ({"cases_digest": None}, "no digest"),
+    "a witness without a digest": ({"witness_digest": None}, "digest"),
+    "another cell's witness": ({"witness": "witnesses/other.safetensors"}, "another cell's"),
+    "a witness elsewhere": ({"witness": "../../etc/passwd"}, "another cell's"),
+    "violated without a case": ({"verdict": VIOLATED}, "its verdict is VIOLATED, and its numbers say HOLDS"),
+    "inconclusive with cases": ({"verdict": "INCONCLUSIVE"}, "its verdict is INCONCLUSIVE, and its numbers say HOLDS"),
+    "too wide, and it holds": ({"resolution": 1.0}, "its verdict is HOLDS, and its numbers say VACUOUS"),
+    "no move noticed, and it holds": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 0}}, "its verdict is HOLDS, and its numbers say VACUOUS"),
+    "more moved than judged": ({"recomputed": {"cases": 4097, "moved": LARGER, "noticed": 1}}, "recomputed.cases is 4097 of 4096"),
+    "more noticed than judged": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 4097}}, "recomputed.noticed is 4097 of 4096"),
+    "a largest move below the median": ({"recomputed": {"cases": 4, "moved": {"max": 0.0, "median": 1.0}, "noticed": 1}}, "recomputed.moved.max"),
+    "one violated, and it holds": (
+        {"counts": {**NONE, "holds": 4095, "violated": 1}, "mutant_caught": 4095},
+        "its verdict is HOLDS, and its numbers say VIOLATED",
+    ),
+}
+"""Changes of a cell that holds, and what is said of each."""
+
+LEVEL_ROW = {"error": 0.5, "error_median": 0.5, "bound": 1.0, "refused": 0.0, "cases": 4}
+EXPECTED = ("cells", 0, "expected")
+CLAIM, FALSE, MUTANT = ("claims", 1), ("claims", 0), ("claims", 0, "mutants", 0)
+NUMBERS = (*MUTANT, "counterexample")
+FIGURES = ("experiments",)
+IDENTITY = (*FIGURES, "dynamics", 0, "formats", 0, "moved")
+STATIC = (*FIGURES, "static_patch", 0)
+STACK, SEARCH = (*FIGURES, "stacks", 0), (*FIGURES, "adversarial", 0)
+SWEEP, LEVEL = ("near_zero", 0), ("near_zero", 0, "levels", 0)
+
+OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
+    "ended before it began": (("run", "finished"), "2026-11-24T09:59:59Z", "before it began"),
+    "finished, and interrupted": (("run", "exit_status"), 130, "it is finished, with exit status 130"),
+    "finished, without a status": (("run", "exit_status"), None, "it is finished, with exit status None"),
+    "not finished, and held": (("run", "finished"), None, "it has exit status 0, and is not finished"),
+    "of no version": (("environment", "versions"), {"numpy": "2.4.6"}, "the version of icl-verify is missing"),
+    "without threads": (("environment", "threads"), 0, "there are none"),
+    "more exceeded than judged": ((*EXPECTED, "exceeded"), 4097, "expected.exceeded is 4097 of 4096"),
+    "expected of other cases": ((*EXPECTED, "cases"), 4095, "expected.cases is 4095 of 4096 judged"),
+    "a vacuous claim": ((*CLAIM, "verdict"), "VACUOUS", "which is none of a claim's"),
+    "violated by nothing": ((*FALSE, "counterexample"), None, "its verdict is VIOLATED, without a counterexample"),
+    "proved, with a reason": ((*CLAIM, "reason"), "it broke", "with a reason why it does not hold"),
+    "not proved, without one": ((*FALSE, "reason"), None, "without a reason"),
+    "out of time, with steps": ((*CLAIM, "verdict"), "TIMEOUT", "without a reason"),
+    "a mutant that ran out of time": ((*MUTANT, "verdict"), "TIMEOUT", "which is none of a false variant's"),
+    "a mutant refuted by nothing": ((*MUTANT, "counterexample"), None, "its verdict is VIOLATED, without a counterexample"),
+    "a dimension of 0": ((*NUMBERS, "sizes"), {"d": 0}, "a dimension of 0"),
+    "no numbers": ((*NUMBERS, "left"), [["a lot"]], "left is no matrix of rationals"),
+    "a number that never ends": ((*NUMBERS, "left"), [["1e9999999"]], "left is no matrix of rationals"),
+    "a division by 0": ((*NUMBERS, "right"), [["1/0"]], "right is no matrix of rationals"),
+    "a ragged matrix": ((*NUMBERS, "values"), {"W": [["1"], ["1", "2"]]}, "W is no matrix of rationals"),
+    "two sides that are one": ((*NUMBERS, "left"), [["-3/2"]], "two sides that are the same"),
+    "an erratum of another claim": (("errata", 0, "claim"), "theorem-2.2", "its corrected statement is not that of the claim"),
+    "an erratum proved by a false claim": (("errata", 0, "claim"), "false", "it is called proved, and the claim false is VIOLATED"),
+    "an erratum without a difference": (("errata", 0, "counterexample", "right"), [["1"]], "two sides that are the same"),
+    "a block of nothing": (("models", 0, "parameters"), 0, "it has no parameters"),
+    "a step after the last": (("models", 0, "losses"), [[1001, 0.5]], "beyond its 1001"),
+    "steps in disorder": (("models", 0, "losses"), [[2, 0.5], [1, 0.5]], "not in their order"),
+    "no distances": ((*SWEEP, "levels"), [], "its distances are none"),
+    "a radius between distances": ((*SWEEP, "measured_radius"), 0.3, "no distance at which it was measured"),
+    "a distance without cases": ((*LEVEL, "cases"), 0, "a distance has no cases"),
+    "a largest error below the median at a distance": ((*LEVEL, "error"), 0.5, "a largest error is below the median"),
+    "a bound where cases were refused": ((*LEVEL, "bound"), 1.0, "a distance at which cases were refused has a bound"),
+    "figure 1 without prompts": ((*FIGURES, "figure_1", "prompts"), 0, "it has no prompts"),
+    "another difference of the losses": ((*FIGURES, "figure_1", "checkpoints", 0, "difference"), 0.5, "the difference of the two losses is not 0.5"),
+    "figure 3 without trials": ((*FIGURES, "figure_3", "trials"), 0, "it has no trials"),
+    "a layer without trials": ((*FIGURES, "layers", 0, "trials"), 0, "it has no trials"),
+    "it vanishes nowhere": ((*FIGURES, "layers", 0, "vanishes_at"), 9, "which is none of its steps"),
+    "a cosine of 2": ((*FIGURES, "layers", 0, "alignment"), -2.0, "its mean cosine is -2.0"),
+    "tokens beyond the last": ((*FIGURES, "dynamics", 0, "tokens"), 40, "not of 40"),
+    "vacuous, and not listed": ((*IDENTITY, "vacuous"), [], "which its list of vacuous ones contradicts"),
+    "blunter than the bluntest": ((*IDENTITY, "resolution"), 0.5, "bound over effect is above the largest one"),
+    "queries in disorder": ((*STATIC, "points", 0, "queries"), 3, "not in their order"),
+    "more directions than dimensions": ((*STATIC, "directions"), 33, "span 33 directions"),
+    "more refused than tried": ((*STATIC, "points", 2, "refused"), 9, "it refused 9 of 8 trials"),
+    "refused, with numbers": ((*STATIC, "points", 0, "refused"), 1, "says otherwise"),
+    "more prompts than there are": ((*STACK, "same"), 5, "more prompts or tokens than there are"),
+    "post-norm without prompts": ((*FIGURES, "post_norm", "prompts"), 0, "it has no prompts"),
+    "a search of nothing": ((*SEARCH, "evaluations"), 0, "of 0 and as many random ones"),
+    "outside, and none violated": ((*SEARCH, "random"), 1.5, "and no case is violated"),
+    "a context without its ratio": ((*SEARCH, "simplest_ratio"), None, "a simple context without its ratio"),
+}
+"""Changes of one value, and what is said of each."""
+
+SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
+    "out of time, and put to the prover": ({(*FALSE, "verdict"): "TIMEOUT", (*FALSE, "counterexample"): None}, "it was put to the prover"),
+    "it holds, and so does a false variant": (
+        {(*FALSE, "verdict"): HELD, (*FALSE, "reason"): None, (*FALSE, "counterexample"): None, (*MUTANT, "verdict"): HELD},
+        "and so does a false variant",
+    ),
+    "distances that rise": ({(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 0.0}, {**LEVEL_ROW, "norm": 1.0}]}, "do not fall"),
+    "replays in disorder": ({(*STACK, "replays"): [{"kept": 1, "apart": [], "planted": {}}, {"kept": 0, "apart": [], "planted": {}}]}, "not in their order"),
+}
+"""Changes of several values, and what is said of each."""
+
+TWICE = (("claims",), ("errata",), ("models",), ("cells",), ("near_zero",), ("not_swept",), ("bounds", "refinements"), MUTANT[:-1])
+TWICE += tuple((*FIGURES, name) for name in ("layers", "dynamics", "static_patch", "stacks", "adversarial"))
+TWICE += ((*FIGURES, "dynamics", 0, "formats"),)
+"""Lists of rows with names."""
+
+
+def changed(changes: dict[tuple[str | int, ...], Any]) -> str:
+    """The record with these values, and with the totals of its rows, which would tell of every change otherwise."""
+    data = json.loads(written())
+    for path, value in changes.items():
+        place = data
+        for part in path[:-1]:
+            place = place[part]
+        place[path[-1]] = value
+    del data["totals"]
+    record = RunRecord.model_validate(data)
+    return record.model_dump_json()
+
+
+def doctored() -> dict[str, tuple[str, str]]:
+    """By a name, the text of a run and what is said of it."""
+    data = json.loads(written())
+    found = {name: (changed({("cells", 0, field): value for field, value in changes.items()}), said) for name, (changes, said) in CELL.items()}
+    found |= {name: (changed({path: value}), said) for name, (path, value, said) in OTHERS.items()}
+    found |= {name: (changed(changes), said) for name, (changes, said) in SEVERAL.items()}
+    for path in TWICE:
+        rows = data
+        for part in path:
+            rows = rows[part]
+        found["twice: " + ".".join(map(str, path))] = (
+            changed({path: [rows[0], *rows]}),
+            "it holds two" if path[-1] != "formats" else "a format is there twice",
+        )
+    return found
+
+
+DOCTORED = doctored()
+
+
+@pytest.mark.parametrize("name", DOCTORED)
+def test_a_contradiction_is_refused_in_one_line(name: str) -> None:
+    text, said = DOCTORED[name]
+    answer = refusal(text)
+    assert "what no run can write" in answer
+    assert said in answer
+    assert answer.isprintable()
+
+
+def rules(module: ModuleType) -> set[tuple[str, int]]:
+    """The lines at which a module says of a row what is wrong with it."""
+    path = Path(str(module.__file__))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {(path.name, node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Yield) and isinstance(node.value, ast.Constant | ast.JoinedStr)}
+
+
+def test_every_rule_is_broken_by_a_row_of_these() -> None:
+    """So that a rule which can never speak, or one added without its row here, is noticed."""
+    modules = (contradictions, cell_contradictions, experiment_contradictions)
+    names, said = {Path(str(module.__file__)).name for module in modules}, set[tuple[str, int]]()
+
+    def watch(frame: FrameType, event: str, _: object) -> Any:
+        name = Path(frame.f_code.co_filename).name
+        if event == "line":
+            said.add((name, frame.f_lineno))
+        return watch if name in names else None
+
+    before = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        for text, _ in DOCTORED.values():
+            list(contradictions.contradictions(RunRecord.model_validate({name: value for name, value in json.loads(text).items() if name != "totals"})))
+    finally:
+        sys.settrace(before)
+    expected = set().union(*map(rules, modules))
+    assert len(expected) > 50
+    assert expected - said == set()
+
+
+def test_a_run_that_is_as_it_was_written_has_no_contradiction() -> None:
+    """The control."""
+    assert refusal(changed({})) == ""
+    for run in (samples.record(), samples.full_record(), samples.empty_record()):
+        assert list(contradictions.contradictions(run)) == []
