@@ -98,6 +98,19 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _each_a_row(block: ContextualBlock) -> Iterator[None]:
+    """Under vmap a case's input of a dense layer is one row, with the stride that torch gives a row which it has just made of a vector.
+
+    A library may choose its kernel by the stride of an axis with one entry, and that of a slice is another; no rule would know it.
+    """
+    with ExitStack() as hooks:
+        for _, module in leaves(block.network):
+            if isinstance(module, nn.Linear):
+                hooks.enter_context(module.register_forward_pre_hook(lambda _, inputs: (inputs[0].squeeze(0).unsqueeze(0),)))
+        yield
+
+
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
@@ -129,7 +142,7 @@ def patched_forward(
         if known is not None:
             assert isinstance(block.contextual, _Handed)
             block.contextual.output = known.unsqueeze(0)
-        with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard:
+        with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard, _each_a_row(block):
             context = None if context is None else context.unsqueeze(0)
             output = functional_call(block, parameters, (context, x.unsqueeze(0)))
         return {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)

@@ -11,9 +11,8 @@ from numeric.architecture import UnusableBlock
 from numeric.cells import variant_of
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import modes_named
-from numeric.machine import probe, questions
+from numeric.machine import UnsupportedNumerics, probe, questions
 from numeric.machine.environment_questions import SWITCHES, ChangedArithmetic, arithmetic_now, plain_switches, undisturbed
-from numeric.machine.error_model import UnsupportedNumerics
 from numeric.sides import block_in_format
 from numeric.user_blocks import own_block, transfers
 from symbolic.vocabulary import Verdict
