@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from reports.record import write_whole
+from reports.record.record_files import UnwritableFile
 from symbolic.vocabulary import Verdict
 from verify.engine.processes import OutOfTime, WorkerDied
 from verify.run_folder.run_folder import NO_ROOM
@@ -36,10 +37,11 @@ def failure_of(error: Exception, name: str, folder: Path) -> Failure:
         return Failure(Verdict.ERROR, f"{message}; its log is {log}")
     try:
         _write_crash("".join(traceback.format_exception(error)), name, folder)
-    except OSError as failed:
-        if failed.errno in NO_ROOM:
+    except (OSError, UnwritableFile) as failed:
+        cause = failed.__cause__ if isinstance(failed, UnwritableFile) else failed
+        if not isinstance(cause, OSError) or cause.errno in NO_ROOM:
             raise
-        return Failure(Verdict.ERROR, f"{message}; its traceback could not be written ({failed.strerror})")
+        return Failure(Verdict.ERROR, f"{message}; its traceback could not be written ({cause.strerror})")
     return Failure(Verdict.ERROR, f"{message}; its traceback is in {CRASHES_FOLDER}/")  # without the name: cells that broke alike are reported together
 
 
