@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 import reports
 from reports.page import render, write_report
-from reports.record import DamagedRun
+from reports.record import DamagedRun, load_run
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import Counts
 from reports.record.claims import Formula
@@ -161,9 +161,9 @@ def test_a_killed_run_shows_the_cells_that_it_had_finished(tmp_path):
 def test_cases_that_are_not_those_of_the_record_are_told(tmp_path):
     run = samples.record()
     samples.write_folder(run, tmp_path, with_cases=[samples.cell(counts=Counts(holds=4000))])
-    assert "Not to be trusted: 1 cell has other cases on disk than the record counts" in Tree(render(run, tmp_path)).text
+    assert "Not to be trusted: 1 cell has other cases or another witness on disk than the record tells of" in Tree(render(run, tmp_path)).text
     samples.write_folder(run, tmp_path)
-    assert "other cases on disk" not in Tree(render(run, tmp_path)).text
+    assert "on disk than the record tells of" not in Tree(render(load_run(tmp_path), tmp_path)).text, "the record on disk has their digests"
 
 
 def test_identifiers_are_unique_and_links_lead_somewhere(tmp_path):
