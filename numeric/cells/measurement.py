@@ -149,9 +149,9 @@ def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask
         first = first or (cases, sides)
         judged.append(_strict(judge(sides), sides, cell))
         if len(certificates) < BY_FORMULA:
-            certificates.extend(_certify_worst(cell, layer, sides, judged[-1]))
+            certificates.extend(_certify_worst(cell, layer, sides, judged[-1], cell.cases - done))
         wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
-        compared.extend(_compare(layer, sides, judged[-1], min(wanted, cell.cases - done)))
+        compared.extend(_compare(layer, sides, judged[-1], wanted, cell.cases - done))
         worst = worst_case(judged[-1], min(len(cases.query), cell.cases - done))
         if worst is not None and (gravest is None or worst[0] > gravest):
             gravest = worst[0]
@@ -210,9 +210,9 @@ def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:
     return replace(judged, ratio=ratio, verdict=verdict)
 
 
-def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged) -> list[Certificate]:
-    """The certificate of the judged case with the largest ratio; none if no case was judged."""
-    candidates = np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))
+def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> list[Certificate]:
+    """The certificate of the case with the largest ratio, of the judged ones among the first; none if there is none.  wanted: how many are the cell's."""
+    candidates = np.flatnonzero(((judged.reason == "") & np.isfinite(judged.ratio))[:wanted])
     if len(candidates) == 0:
         return []
     case = int(candidates[np.argmax(judged.ratio[candidates])])
@@ -224,9 +224,9 @@ def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged) 
     return [certify(layer, operands, cell.variant, *enclosures(sides, case), row(sides.moved))]
 
 
-def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> list[Agreement]:
-    """The first judged cases of a batch against balls; nothing if there is none, or none is wanted."""
-    places = torch.from_numpy(np.flatnonzero((judged.reason == "") & np.isfinite(judged.ratio))[: max(wanted, 0)])
+def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int, own: int) -> list[Agreement]:
+    """The first judged cases of a batch against balls; nothing if there is none, or none is wanted.  own: how many of them are the cell's."""
+    places = torch.from_numpy(np.flatnonzero(((judged.reason == "") & np.isfinite(judged.ratio))[:own])[: max(wanted, 0)])
     if len(places) == 0:
         return []
 

@@ -14,6 +14,7 @@ from numeric.architecture import ContextualBlock, asked_shapes
 from numeric.cells.witness import Witness, operand_of
 from numeric.formats import modes_named
 from numeric.machine import probe, refinements_named
+from numeric.machine.environment_questions import undisturbed
 from numeric.sides import Batch, in_format, judge, measure_sides, variants_named
 from numeric.sides.certificate import Certificate, ExactLayer, Operands, certify, enclosures
 from numeric.sides.variant import OWN
@@ -87,7 +88,7 @@ class NotReplayable(CallError):
 
 
 def replayed(witness: Witness, device: str = "cpu") -> Replayed:
-    """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ..."""
+    """Run a witness again. Raises NotReplayable, UnknownFormat, UnsupportedNumerics, ChangedArithmetic, ..."""
     facts, tensors = witness.facts, witness.tensors
     if facts.cell.variant == OWN:
         raise NotReplayable(f"{facts.cell}: only the file it came from knows that update; run `verify check` on it again.")
@@ -101,7 +102,8 @@ def replayed(witness: Witness, device: str = "cpu") -> Replayed:
     cases = in_format(block, Batch(query.unsqueeze(1), None, query), probed)
     recorded = block.contextual
     assert isinstance(recorded, _Recorded)
-    sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: recorded.handed_out(drawn.query, 1, "right"))
+    with undisturbed(device):
+        sides = measure_sides(block, cases, variant, probed, lambda _, drawn, __: recorded.handed_out(drawn.query, 1, "right"))
     place, judged = facts.place, judge(sides)
     left, right = (side.first_layer.value[place].cpu() for side in (sides.left, sides.right))
     certificate = None
