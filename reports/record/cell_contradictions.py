@@ -109,9 +109,8 @@ def _references(cell: CellRecord) -> Iterator[str]:
     """What stands beside the cell: balls, and files."""
     found = cell.certified
     if found is not None:
-        # Whole batches are compared, and so are cases behind the last one of a small cell.
-        if found.cases > cell.cases or found.seconded > found.by_formula or not found.cases + found.by_formula:
-            yield f"balls were compared in {found.cases} of {cell.cases} cases, by formula in {found.by_formula}, seconded in {found.seconded}"
+        if found.cases > cell.counts.judged or found.seconded > found.by_formula or not found.cases + found.by_formula:
+            yield f"balls were compared in {found.cases} of {cell.counts.judged} judged cases, by formula in {found.by_formula}, seconded in {found.seconded}"
         if found.inside and found.seconded < found.by_formula:
             yield "it says that both references agreed, and counts a case in which they did not"
     if cell.cases_digest is None:
