@@ -77,6 +77,12 @@ def undisturbed(device: str = "cpu") -> Iterator[Callable[[], None]]:
 
         try:
             yield ask
+        except Exception as error:
+            now = arithmetic_now(device)
+            if now != before and not isinstance(error, ChangedArithmetic):  # then that is why it broke
+                raise ChangedArithmetic(f"{_difference(before, now)}: something has changed how this process computes, and it broke") from error
+            raise
+        else:
             ask()
         finally:
             _put_back(before)

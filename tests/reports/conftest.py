@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_report
-from reports.record import RunRecord
+from reports.record import CellRecord, RunRecord
 from reports.record.cells import Counts
-from symbolic.vocabulary import Verdict
+from symbolic.vocabulary import CellId, Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
 from tests.reports.large_run import record_of, write_large_run
@@ -16,10 +16,12 @@ from tests.reports.large_run import record_of, write_large_run
 def sample() -> RunRecord:
     """A small run in which most things occur: 34 cells, one of them violated, one broken, and every experiment."""
     run = samples.full_record(cases=600)
-    witness = "witnesses/one of them.safetensors"
-    wrong = samples.cell(block="gru", verdict=Verdict.VIOLATED, worst_ratio=3.0, cases=600, counts=Counts(holds=597, violated=3), witness=witness)
-    nothing = {"worst_ratio": None, "error": None, "bound": None, "tightness": None, "resolution": None, "certified": None, "mutant_verdict": None}
-    broken = samples.cell(block="gru", scenario="near_zero", verdict=Verdict.ERROR, reason="a kernel raised", counts=Counts(), cases=0, **nothing)
+    witness = "witnesses/theorem-2.2_gru_fp32_formula_random.safetensors"
+    violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 600, "counts": Counts(holds=597, violated=3)}
+    wrong = samples.cell(block="gru", witness=witness, witness_digest=samples.DIGEST, **violated)
+    names = {**{part: getattr(wrong, part) for part in CellId.__slots__}, "scenario": "near_zero"}
+    nothing = {"format": "fp32", "device": "cpu", "cases": 0, "verdict": Verdict.ERROR, "reason": "a kernel raised"}
+    broken = CellRecord(id=str(CellId(**names)), **names, **nothing)
     return run.model_copy(
         update={"claims": run.claims[1:3], "cells": [*run.cells, wrong, broken], "errata": [samples.erratum()], "experiments": experiment_samples.experiments()}
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_report
+from reports.record.cells import Counts
 from tests import report_samples as samples
 from tests.browsing import Visit, chromium
 
@@ -52,7 +53,7 @@ def test_a_long_name_without_a_space_does_not_widen_the_page(visit, tmp_path):
     long = "x" * 300
     run = samples.record(
         run=samples.run_info(command=long, id=long),
-        environment=samples.environment(platform=long, versions={long: "1"}),
+        environment=samples.environment(platform=long, versions={"icl-verify": "1", long: "1"}),
         claims=[samples.claim(id=long, title=long)],
         cells=[samples.cell(block=long, format=long, variant=long, mutant=long, reason=long)],
         near_zero=[samples.sweep(block=long, predicted_by=long)],
@@ -99,7 +100,7 @@ def test_formulas_are_laid_out_and_links_open_their_cell(report, visit):
 
 
 def test_a_violated_run_looks_violated(visit, tmp_path):
-    run = samples.record(cells=[samples.cell(verdict="VIOLATED", worst_ratio=3.0, counts={"holds": 4093, "violated": 3})])
+    run = samples.record(cells=[samples.cell(verdict="VIOLATED", worst_ratio=3.0, counts=Counts(holds=4093, violated=3))])
     seen = visit(write_report(samples.write_folder(run, tmp_path)))
     assert seen.problems == []
     assert seen.page.locator("h1").inner_text().startswith("Violated: 3 cases")
@@ -147,7 +148,7 @@ def test_without_a_script_the_page_is_whole(report, visit):
     seen = visit(report, at=f"#{CELL}", scripted=False)
     row = seen.page.locator(f'[id="{CELL}"]')
     row.wait_for(state="visible", timeout=5000)
-    assert "verify replay witnesses/one of them.safetensors" in row.inner_text()
+    assert "verify replay witnesses/theorem-2.2_gru_fp32_formula_random.safetensors" in row.inner_text()
     assert seen.page.locator(".cells tbody tr").count() == 34
     assert seen.page.locator("button, input[type=search]").count() == 0
     seen.page.get_by_text("dark", exact=True).click()

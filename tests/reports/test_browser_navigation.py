@@ -83,7 +83,7 @@ def test_an_address_opens_its_cell_with_the_command_that_replays_it(report, visi
     sheet = seen.page.locator(".sheet")
     assert "largest error 3.00e-07" in " ".join(sheet.inner_text().split())
     folder = str(report.parent.parent)
-    assert sheet.locator("pre").inner_text() == f"verify replay '{folder}/witnesses/one of them.safetensors'"
+    assert sheet.locator("pre").inner_text() == f"verify replay '{folder}/witnesses/theorem-2.2_gru_fp32_formula_random.safetensors'"
     sheet.get_by_role("button", name="copy").click()
     sheet.get_by_text("cop").first.wait_for()
     sheet.locator("output", has_text="c").wait_for(timeout=5000)

@@ -15,8 +15,8 @@ NUMBERS = Counterexample(sizes={"d": 1}, values={"a": [["1"]]}, left=[["1"]], ri
 
 
 def claim(verdict: Verdict, mutant: Verdict = Verdict.VIOLATED) -> ClaimRecord:
-    row = MutantRecord(id="m", description="", statement=F, verdict=mutant, counterexample=NUMBERS if mutant is Verdict.VIOLATED else None)
-    return ClaimRecord(id="c", title="", source="", hypotheses=[], statement=F, verdict=verdict, scope="all sizes", steps=[], mutants=[row], seconds=0.0)
+    row = MutantRecord(id="m", description="another", statement=F, verdict=mutant, counterexample=NUMBERS if mutant is Verdict.VIOLATED else None)
+    return ClaimRecord(id="c", title="t", source="s", hypotheses=[], statement=F, verdict=verdict, scope="all sizes", steps=[], mutants=[row], seconds=0.0)
 
 
 def cell(verdict: Verdict, **changed: object) -> CellRecord:
@@ -30,8 +30,8 @@ def cell(verdict: Verdict, **changed: object) -> CellRecord:
 
 
 def record(*, claims: list[ClaimRecord] | None = None, cells: list[CellRecord] | None = None) -> RunRecord:
-    nowhere = Environment(python="", platform="", processor="", torch="", device="", blas="", threads=1, commit="", versions={}, probes=[])
-    info = RunInfo(id="r", started="", finished="later", profile="quick", seed=0, command="", exit_status=None)
+    nowhere = Environment(python="3", platform="p", processor="x", torch="2", device="cpu", blas="b", threads=1, commit="c", versions={}, probes=[])
+    info = RunInfo(id="r", started="2026-01-01T00:00:00Z", finished="2026-01-01T00:01:00Z", profile="quick", seed=0, command="verify all", exit_status=None)
     return RunRecord(run=info, environment=nowhere, claims=claims or [], cells=cells or [])
 
 

@@ -21,6 +21,7 @@ from numeric.arithmetics.value_and_variance import stored as expected_stored
 from numeric.formats import Format, format_named, modes_named, round_to
 from numeric.formats.emulation import RoundedOperands
 from numeric.machine import ErrorModel
+from tests.numeric.measuring import with_bias_apart
 
 FP32 = format_named("fp32")
 COARSE = ["fp8-e4m3", "fp8-e5m2", "tf32"]
@@ -46,7 +47,7 @@ def layer(weight: Tensor, x: Tensor, numerics: ErrorModel) -> WithRadius:
     with numerics.running():
         value = W.value @ x
     bias = exact(torch.zeros(M, 1), numerics, W.hazards)
-    return dense_layer(W, bias, exact(x, numerics, W.hazards), value, "a kernel of which nothing is known", apart=False)
+    return dense_layer(with_bias_apart(W, False), bias, exact(x, numerics, W.hazards), value, "a kernel of which nothing is known")
 
 
 def outside(weight: Tensor, x: Tensor, result: WithRadius) -> list[int]:
@@ -117,7 +118,7 @@ def test_what_was_stored_is_on_the_grid(name: str) -> None:
     assert mode.operands == mode.weights
     with numerics.running():
         value = kept.value @ x
-    result = dense_layer(kept, None, exact(x, numerics, kept.hazards), value, "a kernel of which nothing is known", apart=False)
+    result = dense_layer(with_bias_apart(kept, False), None, exact(x, numerics, kept.hazards), value, "a kernel of which nothing is known")
     once = kept.radius.apply(x.double().abs())
     assert bool((result.entry_radius <= once + value_and_radius.gamma(D, FP32.unit_roundoff) * kept.magnitude.apply(x.double().abs()) + 2.0**-140).all())
 

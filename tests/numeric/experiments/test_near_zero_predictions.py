@@ -45,7 +45,7 @@ class Layer(Attended):
 
     def __init__(self, probed: ProbedMode, weight: Tensor, e: Tensor, z: Tensor) -> None:
         """weight: (m, d); e, z: (SWEPT, d), all float64."""
-        self.probed, self._e, self._z = probed, e, z
+        self.probed, self._e, self._z, self.cases = probed, e, z, len(e)
         mode = probed.mode
         held = in_storage(weight.to(torch_dtype(mode.weights)), mode.weights)
         self.block = SimpleNamespace(first_weight=held)  # type: ignore[assignment]

@@ -101,7 +101,7 @@ def test_a_change_is_noticed_and_put_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", DISTURBANCES)
 def test_a_change_is_put_back_where_the_measurement_breaks(name: str) -> None:
-    """The exception is the measurement's own; the next one begins as this one did."""
+    """What broke may have broken of it, and stands as the cause; the next measurement begins as this one did."""
     before = arithmetic_now("cpu")
 
     def breaking() -> None:
@@ -109,9 +109,15 @@ def test_a_change_is_put_back_where_the_measurement_breaks(name: str) -> None:
             DISTURBANCES[name][0]()
             raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ChangedArithmetic) as changed:
         breaking()
+    assert isinstance(changed.value.__cause__, ZeroDivisionError)
     assert arithmetic_now("cpu") == before
+
+
+def test_what_breaks_in_an_undisturbed_process_breaks_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), undisturbed():
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("change", [lambda: rounding(UPWARD), flushing], ids=["upward", "flushing"])
@@ -182,7 +188,7 @@ def test_a_machine_that_rounds_upward_is_not_asked() -> None:
     (mode,) = modes_named(["fp64"])
     rounding(UPWARD)
     with pytest.raises(UnsupportedNumerics, match="in fp64 the machine cannot be asked"):
-        probe_mode(mode, {"shapes": ((4, 4),), "first": ((4, 4),), "bare": ()}, "cpu", ())
+        probe_mode(mode, {"shapes": ((4, 4),), "first": ((4, 4),), "bare": ()}, "cpu", 8, ())
 
 
 def test_a_comparison_that_flushes_is_not_what_is_asked() -> None:

@@ -60,7 +60,7 @@ def of_dense_layer(name: str) -> Callable[[], WithRadius]:
     W, v, a, x, b = (numbers(storage, shape, generator, (-3, 3)) for shape in ((ROWS, WIDTH), (9, ROWS, 1), (9, WIDTH, 1), (9, WIDTH, 1), (ROWS, 1)))
     value = torch.zeros((9, ROWS, 1), dtype=torch_dtype(storage))
     weight = exact(W, numerics, hazards(9)) + exact(v, numerics, hazards(9)) @ exact(a, numerics, hazards(9)).mT
-    return lambda: dense_layer(weight, exact(b, numerics, hazards(9)), exact(x, numerics, hazards(9)), value, apart=False)
+    return lambda: dense_layer(weight, exact(b, numerics, hazards(9)), exact(x, numerics, hazards(9)), value)
 
 
 def bits(made: Callable[[], WithRadius]) -> Tensor:
