@@ -29,7 +29,7 @@ def sample() -> RunRecord:
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(samples.write_folder(sample(), tmp_path_factory.mktemp("run")))
+    return write_report(samples.write_folder(sample(), tmp_path_factory.mktemp("a run")))
 
 
 @pytest.fixture(scope="session")
