@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.record import DamagedRun, Experiments, NotMeasured, RunRecord
-from reports.record.cells import Counts, NotSwept, Recomputed, Spread
+from reports.record.cells import Counts, NotSwept, Recomputed, Spread, Unrefined
 from reports.record.claims import Kernel
 from reports.record.environment import Bounds, Refinement
 from reports.record.experiments import AdversarialRecord, Figure3, LayerRecord, PostNormRecord, ReplayRecord, StackRecord
@@ -40,6 +40,7 @@ def rich() -> RunRecord:
         out_of_time=[broken],
     )
     recomputed = Recomputed(cases=4, moved=Spread(max=1.0, median=0.5), noticed=4)
+    wide = Unrefined(cases=512, holds=500, noticed=499, resolution=1e-4, refined=2e-5)
     witness = {"witness": "witnesses/theorem-2.2_attention_fp32_formula_random.safetensors", "witness_digest": samples.DIGEST}
     mutant = samples.mutant(remark=samples.UPDATE)
     false = {"verdict": Verdict.VIOLATED, "reason": "r", "counterexample": mutant.counterexample, "hypotheses_in_words": [samples.UPDATE]}
@@ -48,7 +49,10 @@ def rich() -> RunRecord:
         claims=[samples.claim(id="false", remark=samples.UPDATE, mutants=[mutant], kernel=Kernel(assumptions=["a"]), **false), samples.claim(mutants=[])],
         errata=[samples.erratum(measured="0.5")],
         models=[samples.model(losses=[(0, 0.5)])],
-        cells=[samples.cell(recomputed=recomputed, reason="r", **witness), samples.cell(scenario="near_zero", counts=Counts(holds=30, inconclusive=2))],
+        cells=[
+            samples.cell(recomputed=recomputed, reason="r", batch=512, unrefined=wide, **witness),
+            samples.cell(scenario="near_zero", counts=Counts(holds=30, inconclusive=2)),
+        ],
         near_zero=[samples.sweep(levels=samples.sweep().levels[-1:], measured_radius=0.0)],
         not_swept=[NotSwept(block="b", format="f", variant="v", reason="r")],
         not_measured=[broken],

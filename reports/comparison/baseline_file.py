@@ -73,7 +73,7 @@ def load_baseline(path: Path) -> Baseline:
     version = data.get("baseline_version") if isinstance(data, dict) else None
     if type(version) is not int or version != BASELINE_VERSION:
         shown = quoted(str(version))[1:-1]
-        raise NotABaseline(f"{path} is not a baseline (baseline_version {shown}, expected {BASELINE_VERSION}); make one with `verify baseline`.")
+        raise NotABaseline(f"{path} is not a baseline (baseline_version {shown}, expected {BASELINE_VERSION}); make it again with `verify baseline`.")
     try:
         return Baseline.model_validate_json(text, strict=True)
     except ValidationError as error:

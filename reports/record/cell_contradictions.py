@@ -65,6 +65,11 @@ def _counts(cell: CellRecord) -> Iterator[str]:
             yield f"{name} is {part} of {whole}"
     if cell.expected and cell.expected.cases != judged:
         yield f"expected.cases is {cell.expected.cases} of {judged} judged"
+    if cell.batch == 0:
+        yield "no case was computed at once"
+    wide = cell.unrefined
+    if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
+        yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"
     inside = cell.well_inside
     if inside is None or not inside.refused <= counts.inconclusive or not 0 <= inside.cases - inside.refused <= judged:
         yield "its cases well inside the range are missing, or more than it has"

@@ -69,6 +69,8 @@ def doctored(whole: Data, one: Copy) -> RunRecord:
     before = copy.deepcopy(data["run"])
     one.doctor(data)
     record = RunRecord.model_validate(data)
+    # What a run writes has the digests of what it says.
+    record = record.model_copy(update={"claims": [claim.model_copy(update={"digests": claim.stated}) for claim in record.claims]})
     return settled(record) if data["run"]["exit_status"] == before["exit_status"] else record
 
 

@@ -109,7 +109,9 @@ EMPTY = whole(claims=[], cells=[], errata=[], near_zero=[], models=[])
 EXPERIMENT = whole(experiments=Experiments(dynamics=[experiment_samples.dynamics()]))
 NEVER_SWEPT = NotSwept(block="gru", format="bf16", variant="formula", reason="it broke", verdict=Verdict.ERROR)
 NAN = float("nan")
-NEVER_FAILED = whole(near_zero=[samples.sweep(measured_radius=NAN, levels=[level.model_copy(update={"error": 1e-7}) for level in samples.sweep().levels])])
+NEVER_FAILED = whole(
+    near_zero=[samples.sweep(measured_radius=NAN, levels=[level.model_copy(update={"error": 1e-7, "error_median": 1e-8}) for level in samples.sweep().levels])]
+)
 """A sweep in which nothing failed, so that there is no radius."""
 
 SITUATIONS = {

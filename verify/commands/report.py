@@ -12,6 +12,7 @@ from reports.record import load_run
 from reports.record.agreement import cases_missing, disagreeing_cells
 from reports.text import printable_lines
 from verify.commands.output import print_json
+from verify.commands.own_digests import said_at_odds
 from verify.exit_status import HELD
 
 
@@ -24,7 +25,7 @@ def render_report(folder: Path, *, open_it: bool, as_json: bool) -> int:
     status = verdict.standing.exit_status
     if cases_missing(record, folder):
         print(f"warning: {CASES_MISSING}", file=sys.stderr)
-    if status != HELD:
+    if not said_at_odds(record, folder) and status != HELD:
         print(printable_lines(verdict.sentence), file=sys.stderr)
     if as_json:
         print_json({"report": str(path), "junit": str(junit), "summary": str(summary), "standing": verdict.standing.value, "exit_status": status})

@@ -18,7 +18,13 @@ VIOLATED, HELD = "VIOLATED", "HOLDS"
 LARGER = {"max": 1.0, "median": 0.5}
 
 CELL: dict[str, tuple[dict[str, Any], str]] = {
-    "skipped, with figures": ({"verdict": "SKIPPED"}, "its verdict is SKIPPED, and it has error"),
+    "skipped, with figures": ({"verdict": "SKIPPED", "batch": None}, "its verdict is SKIPPED, and it has error"),
+    "skipped, with a batch": ({"verdict": "SKIPPED"}, "its verdict is SKIPPED, and it has batch"),
+    "computed none at once": ({"batch": 0}, "no case was computed at once"),
+    "more noticed without refinements than hold": (
+        {"unrefined": {"cases": 5, "holds": 3, "noticed": 4, "resolution": 0.5, "refined": 0.25}},
+        "without refinements 4 were noticed of 3 that hold",
+    ),
     "broke, without a reason": ({"verdict": "ERROR", "reason": None}, "its verdict is ERROR"),
     "more cases than counted": ({"cases": 4097}, "its counts come to 4096 of 4097 cases"),
     "no cases": ({"cases": 0, "counts": NONE}, "its counts come to 0 of 0 cases"),
