@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -101,11 +101,10 @@ def asked(name: str, variant: Variant, data: st.DataObject, tally: Tally) -> Non
                     tally.wrong.append(f"{where}: {value} is farther than {radius} from the exact number")
 
 
-def asked_often(name: str, examples: int, *, alike: bool = False) -> Tally:
-    """alike: whether the same are asked each time, for what has to be noticed."""
+def asked_often(name: str, examples: int) -> Tally:
     tally = Tally()
 
-    @settings(carefully(examples), derandomize=alike)
+    @carefully(examples)
     @given(st.data())
     def ask(data: st.DataObject) -> None:
         asked(name, data.draw(st.sampled_from(VARIANTS)), data, tally)
@@ -135,10 +134,10 @@ def test_an_error_model_that_knows_of_no_underflow_is_noticed(monkeypatch: pytes
     """The planted negative at the lower end."""
     machine("fp16")
     monkeypatch.setattr(Format, "half_subnormal", property(lambda row: 0.0))
-    assert asked_often("fp16", NOTICED, alike=True).wrong
+    assert asked_often("fp16", NOTICED).wrong
 
 
 def test_an_overflow_that_nobody_foretells_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted negative at the upper end."""
     monkeypatch.setattr(Hazards, "overflowed", lambda found, finite: torch.zeros_like(finite))
-    assert asked_often("fp16", NOTICED, alike=True).wrong
+    assert asked_often("fp16", NOTICED).wrong
