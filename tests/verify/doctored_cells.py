@@ -39,6 +39,31 @@ def reasons(*numbers: int) -> Doctor:
     return doctor
 
 
+def refused_inside(number: int) -> Doctor:
+    """Cases refused that are well inside every range limit."""
+    return both(
+        moved(FP32, number, "inconclusive", "NormUnderflow"), in_cell(FP32, well_inside=lambda was: {"cases": was["cases"] + number, "refused": number})
+    )
+
+
+def later(sweep: dict) -> dict:
+    """A sweep whose radius is the next distance nearer to zero."""
+    nearer = max(level["norm"] for level in sweep["levels"] if level["norm"] < sweep["measured_radius"])
+    return {**sweep, "measured_radius": nearer}
+
+
+def coarse(sweep: dict) -> dict:
+    """A sweep of its ends and its radius alone."""
+    ends = {sweep["levels"][0]["norm"], sweep["levels"][-1]["norm"], sweep["measured_radius"]}
+    return {**sweep, "levels": [level for level in sweep["levels"] if level["norm"] in ends]}
+
+
+def astray(sweep: dict) -> dict:
+    """A sweep of another block, with an error beyond its bound at its only distance."""
+    level = {**sweep["levels"][0], "error": 9.0}
+    return {**sweep, "block": "gru", "levels": [level], "measured_radius": level["norm"]}
+
+
 ABSENT = {
     "worst_ratio": "",
     "resolution": "",
@@ -72,8 +97,8 @@ CELLS: dict[str, Copy] = {
     "cases refused where none was": Copy(1, moved(FP32, 60, "inconclusive", "NormUnderflow"), "60 cases refused", seed=5),
     "as many refused for another reason": Copy(1, reasons(200), "refused as UpdateOverflow", seed=5),
     "one refused for another reason on the same operands": Copy(1, reasons(1), "on the same operands"),
-    "a refusal well inside the range limits": Copy(1, in_cell(FP32, well_inside=row_with(refused=1)), "although well inside", seed=5),
-    "the same on another machine": Copy(1, both(ELSEWHERE, in_cell(FP32, well_inside=row_with(refused=1))), "although well inside", seed=5),
+    "a refusal well inside the range limits": Copy(1, refused_inside(1), "although well inside", seed=5),
+    "the same on another machine": Copy(1, both(ELSEWHERE, refused_inside(1)), "although well inside", seed=5),
     "200 fewer well inside": Copy(1, in_cell(FP32, well_inside=row_with(cases=lambda n: n - 200)), "not well inside", seed=5),
     "200 more vacuous": Copy(1, moved(BF16, 200, "vacuous"), "whose bound shows nothing", seed=5),
     "one more vacuous on the same operands": Copy(1, moved(BF16, 1, "vacuous"), "on the same operands"),
@@ -127,7 +152,7 @@ CELLS: dict[str, Copy] = {
     "another machine: a third of the wrong updates unnoticed": Copy(
         1, both(ELSEWHERE, in_cell(BF16, unrefined=row_with(noticed=lambda n: n * 2 // 3))), "without refinements", seed=5
     ),
-    "another machine: cases refused well inside": Copy(1, both(ELSEWHERE, moved(FP32, 100, "inconclusive", "NormUnderflow")), "100 cases refused", seed=5),
+    "another machine: cases refused well inside": Copy(1, both(ELSEWHERE, refused_inside(100)), "100 cases refused", seed=5),
     "another machine: a cell vacuous": Copy(1, both(ELSEWHERE, in_cell(FP32, verdict="VACUOUS")), "HOLDS became VACUOUS", seed=5),
     "another machine: a cell missing": Copy(1, both(ELSEWHERE, without(AGAIN)), "missing from the run", seed=5),
     "another machine: no certificate": Copy(1, both(ELSEWHERE, in_cell(FP32, certified=None)), "compared with balls", seed=5),
@@ -145,14 +170,14 @@ CELLS: dict[str, Copy] = {
     "bounds without limit": Copy(1, at_all_levels(bound=math.inf, refused=0.0), "a bound without limit", seed=5),
     "bounds that show nothing": Copy(1, at_all_levels(error=0.01, error_median=0.01, bound=1.5, refused=0.0), "passed became not judged", seed=5),
     "a sweep that fails too early": Copy(1, put("near_zero", 0, "measured_radius", value=2.0**-20), "fails earlier", seed=5),
-    "another radius on the same operands": Copy(1, put("near_zero", 0, "measured_radius", value=times(0.5)), "another radius"),
+    "another radius on the same operands": Copy(1, put("near_zero", 0, value=later), "another radius"),
     "another predicted radius on the same operands": Copy(1, put("near_zero", 0, "predicted_radius", value=times(2.0)), "another radius"),
     "fewer cases at a distance": Copy(1, at_all_levels(cases=16), "16 cases at a distance", seed=5),
     "a sweep that ends further from zero": Copy(1, put("near_zero", 0, "levels", value=lambda rows: rows[:-2]), "nearest distance", seed=5),
-    "a sweep of few distances": Copy(1, put("near_zero", 0, "levels", value=lambda rows: [*rows[:1], *rows[-1:]]), "quotient of distances", seed=5),
+    "a sweep of few distances": Copy(1, put("near_zero", 0, value=coarse), "quotient of distances", seed=5),
     "a new sweep outside its bound": Copy(
         1,
-        lambda data: data["near_zero"].append({**data["near_zero"][0], "block": "gru", "levels": [{**data["near_zero"][0]["levels"][0], "error": 9.0}]}),
+        lambda data: data["near_zero"].append(astray(data["near_zero"][0])),
         "not in the baseline, and failed",
     ),
 }
@@ -176,4 +201,6 @@ def resized(data: dict, cases: int, unnoticed: int) -> None:
     row["reasons"] = dict.fromkeys(row["reasons"], row["counts"]["inconclusive"])
     row |= {"cases": cases, "mutant_caught": row["counts"]["holds"] - unnoticed, "well_inside": {"cases": cases, "refused": 0}}
     row["output_blind"] = round(row["output_blind"] * share)
-    row["expected"]["cases"] = cases - row["counts"]["inconclusive"]
+    row["expected"]["cases"] = judged = cases - row["counts"]["inconclusive"]
+    row["well_inside"]["cases"] = judged
+    row["unrefined"] |= {name: min(row["unrefined"][name], judged) for name in ("cases", "holds", "noticed")}

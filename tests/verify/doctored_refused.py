@@ -1,0 +1,56 @@
+"""Doctored copies that contradict themselves, so that no run can have written them: the command refuses them with 2 before anything is compared.
+
+In memory the gate judges them all the same, and finds each of them worse: a second line behind the refusal. What a run can write of the same kind
+(a violated cell with its violated cases, a vacuous one with what it did not notice, one that broke without figures) is in ``gate_situations.py``.
+"""
+
+REFUSED = frozenset(
+    {
+        "a cell VIOLATED",
+        "a cell VACUOUS",
+        "a cell INCONCLUSIVE",
+        "a cell SKIPPED",
+        "a cell ERROR",
+        "a cell TIMEOUT",
+        "a cell without its worst_ratio",
+        "a cell without its resolution",
+        "a cell without its tightness",
+        "a cell without its output_resolution",
+        "a cell without its error",
+        "a cell without its bound",
+        "a cell without its expected",
+        "a cell without its witness",
+        "a cell without its well_inside",
+        "a side outside its radius",
+        "a second opinion that differs",
+        "wrong updates noticed nowhere",
+        "a wrong update that passed",
+        "no wrong update",
+        "noticed = 0 of a recomputed vector's moves",
+        "noticed = 0 of them everywhere",
+        "a worst ratio beyond 1",
+        "an error beyond every bound",
+        "a tenth of the cases beyond, by the tightness",
+        "a resolution that shows nothing",
+        "a violated case in a cell that holds",
+        "another machine: a cell vacuous",
+        "another machine: a worst ratio beyond 1",
+        "infinite errors in all sweeps",
+        "a claim VIOLATED",
+        "a claim SKIPPED",
+        "a claim TIMEOUT",
+        "a false variant not refuted",
+        "a false variant that broke",
+        "a false variant refuted by no numbers",
+        "a false variant refuted by equal sides",
+        "two claims of one name",
+        "an erratum not proved",
+        "an erratum refuted by equal sides",
+        "an erratum corrected otherwise",
+        "dynamics of fewer tokens",
+        "static patches of fewer trials",
+        "a stack of fewer tokens",
+        "a post-norm without wrong patches",
+        "Figure 1 beyond its bound",
+    }
+)
