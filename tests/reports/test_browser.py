@@ -96,7 +96,7 @@ def test_formulas_are_laid_out_and_links_open_their_cell(report, visit):
     assert not detail.is_visible()
     square.focus()
     seen.page.keyboard.press("Enter")
-    detail.wait_for(state="visible", timeout=5000)
+    detail.wait_for(state="visible", timeout=30_000)
 
 
 def test_a_violated_run_looks_violated(visit, tmp_path):
@@ -147,7 +147,7 @@ def test_without_a_script_the_page_is_whole(report, visit):
     """All figures and every command are text of the page; links still open what is folded; and no button is there that would do nothing."""
     seen = visit(report, at=f"#{CELL}", scripted=False)
     row = seen.page.locator(f'[id="{CELL}"]')
-    row.wait_for(state="visible", timeout=5000)
+    row.wait_for(state="visible", timeout=30_000)
     assert "verify replay witnesses/theorem-2.2_gru_fp32_formula_random.safetensors" in row.inner_text()
     assert seen.page.locator(".cells tbody tr").count() == 34
     assert seen.page.locator("button, input[type=search]").count() == 0
@@ -209,7 +209,7 @@ def test_letters_that_are_too_small_are_seen(report, visit):
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_axe_finds_nothing_grave(report, visit, scheme, width):
     seen = visit(report, scheme=scheme, width=width, at=f"#{CELL}")
-    seen.page.locator(".sheet").wait_for(timeout=5000)
+    seen.page.locator(".sheet").wait_for(timeout=30_000)
     seen.page.wait_for_timeout(100)
     assert seen.grave_findings() == []
 

@@ -77,7 +77,7 @@ def test_figures_are_sorted_as_numbers_not_as_words(report, visit):
 def test_an_address_opens_its_cell_with_the_command_that_replays_it(report, visit):
     seen = visit(report, at=f"#{CELL}")
     row = seen.page.locator(f'[id="{CELL}"]')
-    row.wait_for(state="visible", timeout=5000)
+    row.wait_for(state="visible", timeout=30_000)
     top = row.bounding_box()["y"]
     assert 0 <= top < 300, "it was scrolled to"
     sheet = seen.page.locator(".sheet")
@@ -86,7 +86,7 @@ def test_an_address_opens_its_cell_with_the_command_that_replays_it(report, visi
     assert sheet.locator("pre").inner_text() == f"verify replay '{folder}/witnesses/theorem-2.2_gru_fp32_formula_random.safetensors'"
     sheet.get_by_role("button", name="copy").click()
     sheet.get_by_text("cop").first.wait_for()
-    sheet.locator("output", has_text="c").wait_for(timeout=5000)
+    sheet.locator("output", has_text="c").wait_for(timeout=30_000)
     assert sheet.locator("output").inner_text().startswith(("copied", "selected"))
     assert seen.problems == []
 
@@ -95,7 +95,7 @@ def test_a_row_of_figures_is_opened_with_the_keyboard(report, visit):
     seen = visit(report, at="#cells")
     seen.page.locator(f'[id="{CELL}"] th a').focus()
     seen.page.keyboard.press("Enter")
-    seen.page.locator(".sheet").get_by_role("button", name="copy").wait_for(timeout=5000)
+    seen.page.locator(".sheet").get_by_role("button", name="copy").wait_for(timeout=30_000)
     assert seen.page.evaluate("document.activeElement.id") == CELL, "the focus goes where the reader is led"
     seen.page.keyboard.press("Tab")
     seen.page.keyboard.press("Tab")
@@ -108,7 +108,7 @@ def test_an_address_finds_a_cell_that_a_search_has_hidden(report, visit):
     row = seen.page.locator(f'[id="{CELL}"]')
     assert not row.is_visible()
     seen.page.evaluate(f"location.hash = '{CELL}'")
-    row.wait_for(state="visible", timeout=5000)
+    row.wait_for(state="visible", timeout=30_000)
 
 
 def test_an_address_that_leads_nowhere_is_told(report, visit):
@@ -122,7 +122,7 @@ def test_an_address_that_leads_nowhere_is_told(report, visit):
 def test_an_address_opens_its_claim(report, visit):
     seen = visit(report, at="#claim-remark-2.4")
     claim = seen.page.locator('[id="claim-remark-2.4"]')
-    claim.locator("ol.steps").wait_for(state="visible", timeout=5000)
+    claim.locator("ol.steps").wait_for(state="visible", timeout=30_000)
     assert 0 <= claim.bounding_box()["y"] < 300
     assert seen.page.locator("ol.steps:visible").count() == 1, "no other proof is open"
 
