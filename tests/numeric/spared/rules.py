@@ -1,0 +1,32 @@
+"""The mutants of ``numeric/rules`` that no test notices, and why none can, or need."""
+
+from tests.numeric.spared.row import ONE_SIDE, SAME_RULE, SECOND_ORDER, Spared
+
+RULES = "numeric.rules."
+
+FAR = "where a number stands for all beyond it, since float64 has nothing left of what is computed there"
+UNITS = "units of underflow: the worst kernel here uses two of the six that the family may"
+SUPREMA = "a bound of the slope is a sum of two suprema that are attained at two places; at no operand are both needed"
+AT_THE_ENDS = "where e^-x is subnormal, or beyond Ω, 1 + e^-x is 1, or the quotient nothing, to far within the other terms"
+
+SPARED: tuple[Spared, ...] = (
+    Spared(
+        RULES + "activations",
+        r"TINY|exp_above|exp_below|v \* above → v$|^gated: (up|down)\(|^constant: (2\.0 → 4\.0|50|57|2\.0 \*\* \(-50\)|0\.044715)",
+        ONE_SIDE,
+        matched=67,
+    ),
+    Spared(
+        RULES + "activations",
+        r"^constant: (10 →|2\.0 → 4\.0 #4)|_FAR|^_cubic: 2\.0 → |clamp_max\(0\.0\)|x\.clamp\(0\.0, 2\.0\)|^_phi_above: 2\.0",
+        FAR,
+        matched=26,
+    ),
+    Spared(RULES + "activations", r"^constant: 6 → 3$|underflow_unit|flushed_below", UNITS, matched=8),
+    Spared(RULES + "activations", r"^gated: (size|centre) \+ radius → |^gated: slope \* radius → slope$", SUPREMA, matched=5),
+    Spared(RULES + "activations", r"2\.0 \*\* \(-20\)|^gated: (1\.0 → |20 → |2\.0 → )", ONE_SIDE, matched=17),
+    Spared(RULES + "activations", r"theta|^_phi_error: 2\.0 → 1\.0 #2$|^_gauss: 0\.5 \* share → 0\.5$", SECOND_ORDER, matched=30),
+    Spared(RULES + "activations", r"^gated: torch\.where\(radius > 0|^gated: centre\.clamp_min\(0\.0\) → centre$", SAME_RULE, matched=3),
+    Spared(RULES + "activations", r"^_silu_error: (epsilon \+ 2\.0 \* v|k \* opmath|2\.0 → 1\.0 #3|1\.0 → 2\.0 #3|2\.0 / opmath)", AT_THE_ENDS, matched=9),
+    Spared(RULES + "junctions", r"^largest_only: (up|down)\(", ONE_SIDE, matched=4),
+)
