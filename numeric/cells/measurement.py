@@ -162,17 +162,17 @@ def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask
             progress(min(done, cell.cases))
     unrefined = None
     if first is not None:
-        unrefined = _unrefined(cell, first[0], judged[0])
+        unrefined = _unrefined(cell, *first, judged[0])
         _refuse_a_memory(cell, *first)
     recomputed = cell.scenario.attend is not None
     return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=recomputed, unrefined=unrefined)
 
 
-def _unrefined(cell: Cell, cases: Batch, refined: Judged) -> WithoutRefinements | None:
+def _unrefined(cell: Cell, cases: Batch, measured: Sides, refined: Judged) -> WithoutRefinements | None:
     """None in other scenarios, and in a run that does without a refinement already."""
     if cell.scenario.id != UNREFINED_IN or cell.probed.left_out:
         return None
-    sides = measure_sides(cell.block, cases, cell.variant, cell.probed.without(Refinement), cell.scenario.attend)
+    sides = measure_sides(cell.block, cases, cell.variant, cell.probed.without(Refinement), cell.scenario.attend, known=measured)
     return WithoutRefinements(*(_joined([each], cell.cases) for each in (refined, judge(sides))))
 
 

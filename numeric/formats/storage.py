@@ -28,9 +28,11 @@ def round_to(x: Tensor, target: Format) -> Tensor:
     assert isinstance(nearest, Tensor)
     if target.min_exponent > -126:
         # Below the smallest normal number the spacing is constant: adding and subtracting a power of two rounds there.
-        anchor = target.smallest_subnormal * 2.0**23
-        subnormal = (wide.abs() + anchor) - anchor
-        nearest = torch.where(wide.abs() < target.smallest_normal, torch.copysign(subnormal, wide), nearest)
+        anchor, size = target.smallest_subnormal * 2.0**23, wide.abs()
+        subnormal = size < target.smallest_normal
+        size += anchor
+        size -= anchor
+        nearest = torch.where(subnormal, torch.copysign(size, wide), nearest)
     if target.max_exponent < 127:
         beyond = torch.where(wide < 0, -torch.inf, torch.inf) if not target.reserved else torch.nan
         nearest = torch.where(nearest.abs() > target.largest, beyond, nearest)
@@ -46,8 +48,12 @@ class _Shortened(torch.autograd.Function):
     @staticmethod
     def forward(wide: Tensor, shift: int) -> Tensor:
         bits = wide.view(torch.int32)
-        half = (1 << (shift - 1)) - 1
-        return ((bits + half + ((bits >> shift) & 1)) & -(1 << shift)).view(torch.float32)
+        rounded = bits >> shift  # and in place from here on: of large operands, memory is what takes the time
+        rounded &= 1
+        rounded += (1 << (shift - 1)) - 1
+        rounded += bits
+        rounded &= -(1 << shift)
+        return rounded.view(torch.float32)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:

@@ -96,6 +96,31 @@ class Bench:
                 whole = torch.cat([whole, torch.cat([rest, whole[0, len(rest) :]]).unsqueeze(0)])
             yield part, whole.movedim(0, 1)
 
+    def table(self, patterns: Tensor, commons: Tensor, expected: Tensor) -> Tensor:
+        """Whether the sum of products of each pattern with each common vector came out as it should, wherever it was computed.
+
+        patterns: (P, k), each of which is a row of the matrix of its own, or a case's vector, whichever there are more of; commons: (Q, k), which stand on
+        the other side; expected: (P, Q), NaN for what is not asked. Returns (P, Q) bool.
+        """
+        of_patterns, of_commons = (self.by_row, self.by_case) if self.asks_by_row else (self.by_case, self.by_row)
+        agrees = torch.ones(expected.shape, dtype=torch.bool)
+        for i in range(0, len(patterns), of_patterns):
+            for j in range(0, len(commons), of_commons):
+                place = slice(i, i + of_patterns), slice(j, j + of_commons)
+                some, others, right = patterns[place[0]], commons[place[1]], expected[place]
+                if right.isnan().all():
+                    continue
+                rows, vectors = (some, others) if self.asks_by_row else (others, some)
+                of_row, of_case = torch.arange(self.rows) % len(rows), torch.arange(self.call.batch) % len(vectors)
+                results = self.run(rows[of_row], vectors, self.no_bias)
+                asked = (right if self.asks_by_row else right.mT)[of_row][:, of_case].mT
+                wrong = (results != asked) & ~asked.isnan()
+                of_results = of_row * len(vectors) + of_case.unsqueeze(-1)
+                counted = torch.zeros(len(rows) * len(vectors), dtype=torch.int64).index_add_(0, of_results.flatten(), wrong.flatten().long())
+                none = (counted == 0).reshape(len(rows), len(vectors))
+                agrees[place] = none if self.asks_by_row else none.mT
+        return agrees
+
     def agrees(self, X: Tensor, y: Tensor) -> bool:
         """Whether every result is the exact one.  X: (p, k); y: (some, k); so chosen that float64 finds the exact result."""
         return all(bool((results == (part @ X.mT).unsqueeze(1)).all()) for part, results in self.runs(X, y, self.no_bias))

@@ -109,8 +109,9 @@ class KernelService:
             usual = usual_call(bench.kernel, call.rows, call.columns, bench.dtypes, call.batch)
             return replace(self.known(usual), order=None)
         bench, operands = self.bench(call), self.operands
-        whole = operands is not None and questions.takes_whole(bench, operands)
-        if not whole and questions.shortens(bench, operands):
+        products = questions.SingleProducts.of(bench, operands, (self.opmath, self.storage))
+        whole = products.whole
+        if products.shortened:
             raise ShortenedOperands(f"{self.device} {self.label}", (call.kernel,))
         asked, bias = operands or self.storage, bench.kernel.bias
         apart = bias and questions.rounds_before_bias(bench, self.opmath)
@@ -120,7 +121,7 @@ class KernelService:
         if order is None or order.stored_strands or call.columns < FEW:
             accumulation = self._format_of(questions.accumulator_bits(bench, asked, self.opmath.significand_bits))
             truncates = questions.truncates(bench, asked, accumulation)
-        return KernelFacts(accumulation, truncates, questions.product_flushes(bench, asked, accumulation), whole, apart, order)
+        return KernelFacts(accumulation, truncates, products.flush(accumulation), whole, apart, order)
 
     def _asked_of_outer(self, call: KernelCall) -> KernelFacts:
         if not call.askable:

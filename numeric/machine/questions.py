@@ -11,7 +11,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -99,30 +99,107 @@ def truncates(bench: Bench, operands: Format, accumulation: Format) -> bool:
     return any(bool((results < 1.5 * step).any()) for results in _results(bench, patterns, torch.ones(k, dtype=torch.float64)))
 
 
-def _exact_in_each_column(bench: Bench, left: float, right: float, *, nearest: float | None = None) -> bool:
-    """Whether a matrix's entry times a vector's is the product, or a given number, in whatever column, if all other products are zero.
+@dataclass(frozen=True, slots=True)
+class SingleProduct:
+    """A matrix's entry times a vector's, if all other products of the sum are zero."""
 
-    All columns are asked if they fit into one run, else as many as do, or some evenly apart, the ends among them.
+    left: float
+    right: float
+    expected: float
+
+    @classmethod
+    def exact(cls, left: float, right: float) -> "SingleProduct":
+        """One that comes out as it is."""
+        return cls(left, right, left * right)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleProducts:
+    """What a kernel makes of a product of two numbers, in whatever column they stand: all that is asked of it is asked at once."""
+
+    bench: Bench
+    operands: Format | None
+    """The format to which the mode first rounds the operands."""
+    right: frozenset[SingleProduct]
+    """Those that came out as they should."""
+
+    @classmethod
+    def of(cls, bench: Bench, operands: Format | None, accumulations: Sequence[Format]) -> "SingleProducts":
+        """Ask.  accumulations: the formats of which one may be the accumulator's."""
+        unasked = cls(bench, operands, frozenset())
+        products = [*unasked._last_bit(bench.results), *unasked._last_bit(unasked._kept), *unasked._rounded()]
+        products += [product for accumulation in accumulations for product in unasked._subnormal(accumulation)]
+        return cls(bench, operands, _right_in_each_column(bench, list(dict.fromkeys(products))))
+
+    @property
+    def _kept(self) -> Format:
+        """The format of which each operand keeps all bits."""
+        return self.operands or self.bench.results
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last bit of an operand of the storage counts, in a mode that rounds operands to a shorter format."""
+        bench, operands = self.bench, self.operands
+        if operands is None or bench.matrix != torch_dtype(bench.results) or bench.results.significand_bits <= operands.significand_bits:
+            return False
+        return self.right.issuperset(self._last_bit(bench.results))
+
+    @property
+    def shortened(self) -> bool:
+        """Whether operands are rounded otherwise than the mode says: the last bit of one that should be kept is lost, or one is not rounded to nearest."""
+        return not self.whole and not self.right.issuperset([*self._last_bit(self._kept), *self._rounded()])
+
+    def flush(self, accumulation: Format) -> bool:
+        """Whether a subnormal operand, product, partial sum or result came back as anything but itself.  accumulation: one of those asked about."""
+        return not self.right.issuperset(self._subnormal(accumulation))
+
+    def _last_bit(self, kept: Format) -> list[SingleProduct]:
+        last = 1.0 + 2 * kept.unit_roundoff
+        return [SingleProduct.exact(last, 1.0), SingleProduct.exact(1.0, last)]
+
+    def _rounded(self) -> list[SingleProduct]:
+        """1 and a quarter of the spacing more than half of it: to nearest, the next number."""
+        if self.operands is None or self.bench.matrix != torch.float32:
+            return []
+        last, above = 1.0 + 2 * self._kept.unit_roundoff, 1.0 + 1.25 * self._kept.unit_roundoff
+        products = [SingleProduct(above, 1.0, last)]
+        return products if torch_dtype(self.bench.results) != torch.float32 else [*products, SingleProduct(1.0, above, last)]
+
+    def _subnormal(self, accumulation: Format) -> list[SingleProduct]:
+        storage, operands = self.bench.results, self._kept
+        normal, half = storage.smallest_normal, 2.0 ** (accumulation.min_exponent // 2 - 2)
+        eta = max(storage.smallest_subnormal, operands.smallest_subnormal)  # 3η has to be a number of both
+        factors = [(3 * eta, 1.0), (1.0, 3 * eta), (8.0, eta)]
+        if normal / 4 >= operands.smallest_subnormal:
+            factors.append((normal / 4, 1.0))
+        if half >= max(normal, operands.smallest_normal):
+            factors.append((half, half))  # two normal operands, and a product that is subnormal in the accumulator
+        return [SingleProduct.exact(*pair) for pair in factors]
+
+
+def _right_in_each_column(bench: Bench, products: Sequence[SingleProduct]) -> frozenset[SingleProduct]:
+    """Those that come out as they should in whatever column.
+
+    All columns are asked if they fit into one run, else as many as do, or some evenly apart, the ends among them. A number of the side on which more can
+    be asked stands alone in its vector, the other side's fills one.
     """
-    k, expected = bench.columns, left * right if nearest is None else nearest
-    own, common = (left, right) if bench.asks_by_row else (right, left)
+    k, by_row = bench.columns, bench.asks_by_row
+    own, common = (list(dict.fromkeys(x)) for x in zip(*((p.left, p.right) if by_row else (p.right, p.left) for p in products), strict=True))
     columns = torch.linspace(0, k - 1, min(k, max(_at_once(bench), ONE_BY_ONE)), dtype=torch.float64).round().long().unique()
-    patterns = torch.zeros((len(columns), k), dtype=torch.float64)
-    patterns[torch.arange(len(columns)), columns] = own
-    fixed = torch.full((k,), common, dtype=torch.float64)
-    return all(bool((results == expected).all()) for results in _results(bench, patterns, fixed))
+    patterns = torch.zeros((len(own), len(columns), k), dtype=torch.float64)
+    patterns[:, torch.arange(len(columns)), columns] = torch.tensor(own, dtype=torch.float64).unsqueeze(-1)
+    expected = torch.full((len(own), len(common)), torch.nan, dtype=torch.float64)
+    for p in products:
+        place = (own.index(p.left), common.index(p.right)) if by_row else (own.index(p.right), common.index(p.left))
+        expected[place] = p.expected
+    commons = torch.tensor(common, dtype=torch.float64).unsqueeze(-1).expand(-1, k)
+    agrees = bench.table(patterns.flatten(0, 1), commons, expected.repeat_interleave(len(columns), 0)).reshape(len(own), len(columns), -1).all(1)
 
+    def came_out(p: SingleProduct) -> bool:
+        place = (own.index(p.left), common.index(p.right)) if by_row else (own.index(p.right), common.index(p.left))
+        return bool(agrees[place])
 
-def takes_whole(bench: Bench, operands: Format) -> bool:
-    """Whether the last bit of an operand of the storage counts, in whatever column, in a mode that rounds operands to a shorter format."""
-    if bench.matrix != torch_dtype(bench.results) or bench.results.significand_bits <= operands.significand_bits:
-        return False
-    return _keeps(bench, 1.0 + 2 * bench.results.unit_roundoff)
-
-
-def _keeps(bench: Bench, number: float) -> bool:
-    """Whether a number times 1 is that number, in whatever column, as an entry of the matrix and of the vector."""
-    return _exact_in_each_column(bench, number, 1.0) and _exact_in_each_column(bench, 1.0, number)
+    return frozenset(p for p in products if came_out(p))
 
 
 def outer_takes_whole(call: KernelCall, storage: Format, operands: Format, running: Context, device: str) -> bool:
@@ -132,40 +209,19 @@ def outer_takes_whole(call: KernelCall, storage: Format, operands: Format, runni
 
 
 def _outer_agrees(factors: Sequence[tuple[float, float]], call: KernelCall, running: Context, device: str) -> bool:
-    """Whether the batched product of a column and a row is exact.  factors: what all entries of the one and of the other are."""
-    for left, right in factors:
-        column, row = (operand.laid_out(torch.tensor(x, dtype=torch.float64), device) for operand, x in ((call.matrix, left), (call.vector, right)))
+    """Whether the batched product of a column and a row is exact.  factors: what all entries of the one and of the other are, in turn from case to case."""
+    by_case = all(len(operand.shape) == 3 and operand.free[0] for operand in (call.matrix, call.vector))
+    at_once = call.batch if by_case else 1
+    for some in (factors[start : start + at_once] for start in range(0, len(factors), at_once)):
+        left, right = (torch.tensor(x, dtype=torch.float64) for x in zip(*some, strict=True))
+        if by_case:
+            left, right = (x[torch.arange(call.batch) % len(some)].reshape(-1, 1, 1) for x in (left, right))
+        column, row = (operand.laid_out(x, device) for operand, x in ((call.matrix, left), (call.vector, right)))
         with running():
             product = outer_product(column, row)
-        if bool((product.double() != left * right).any()):
+        if bool((product.double() != (left * right).to(device)).any()):
             return False
     return True
-
-
-def shortens(bench: Bench, operands: Format | None) -> bool:
-    """Whether operands are rounded otherwise than the mode says: the last bit of one that should be kept is lost, or one is not rounded to nearest."""
-    kept = operands or bench.results
-    last, above = 1.0 + 2 * kept.unit_roundoff, 1.0 + 1.25 * kept.unit_roundoff
-    if not _keeps(bench, last):
-        return True
-    if operands is None or bench.matrix != torch.float32:
-        return False
-    if not _exact_in_each_column(bench, above, 1.0, nearest=last):
-        return True
-    return torch_dtype(bench.results) == torch.float32 and not _exact_in_each_column(bench, 1.0, above, nearest=last)
-
-
-def product_flushes(bench: Bench, operands: Format, accumulation: Format) -> bool:
-    """Whether a subnormal operand, product, partial sum or result came back as anything but itself."""
-    storage = bench.results
-    normal, half = storage.smallest_normal, 2.0 ** (accumulation.min_exponent // 2 - 2)
-    eta = max(storage.smallest_subnormal, operands.smallest_subnormal)  # 3η has to be a number of both
-    questions = [(3 * eta, 1.0), (1.0, 3 * eta), (8.0, eta)]
-    if normal / 4 >= operands.smallest_subnormal:
-        questions.append((normal / 4, 1.0))
-    if half >= max(normal, operands.smallest_normal):
-        questions.append((half, half))  # two normal operands, and a product that is subnormal in the accumulator
-    return not all(_exact_in_each_column(bench, left, right) for left, right in questions)
 
 
 def outer_flushes(call: KernelCall, storage: Format, operands: Format, running: Context, device: str) -> bool:

@@ -33,8 +33,8 @@ PATTERNS = 64
 
 FEWER = 4
 
-ROWS = 4
-"""How many rows an order is confirmed on, one after the other."""
+ROWS, AT_ONCE = 4, 2
+"""How many rows an order is confirmed on, and how many of them in one run, where rows can differ: in every run other terms cancel."""
 
 
 def revealed(bench: Bench, *, bias: bool, operands: Format | None = None, guess: Order | None = None) -> Order | None:
@@ -102,46 +102,41 @@ def _reveal(bench: Bench, *, bias: bool) -> Tree | None:
 
 def _subtree_sizes(bench: Bench, pairs: Sequence[tuple[int, int]], *, bias: bool) -> dict[tuple[int, int], int] | None:
     """l_ij by pair, or None if an answer is no size."""
-    found: dict[tuple[int, int], int] = {}
     at_once = bench.by_row if bench.asks_by_row else bench.by_case
-    k = bench.columns
-    # Cases share one bias, so where they are asked, pairs with it are asked apart.
-    kinds = [pairs] if bench.asks_by_row else [[pair for pair in pairs if k in pair], [pair for pair in pairs if k not in pair]]
-    for some in kinds:
+    k, window = bench.columns, 2**bench.results.significand_bits
+    survivors = dict.fromkeys(pairs, 0.0)
+    # A count is read off exactly only up to 2^p, so the units stand in one window of leaves after the other.
+    asked = [(pair, first) for first in range(0, k + bias, window) for pair in pairs]
+    # Cases share one bias, so where they are asked, pairs with it are asked apart, and windows that hold it.
+    kinds = {row: None if bench.asks_by_row else (k in row[0], row[1] + window > k) for row in asked}
+    for kind in dict.fromkeys(kinds.values()):
+        some = [row for row in asked if kinds[row] == kind]
         for start in range(0, len(some), at_once):
             part = some[start : start + at_once]
-            sizes = _sizes(bench, part, bias=bias)
-            if sizes is None:
-                return None
-            found.update(zip(part, sizes, strict=True))
-    return found
+            for (pair, _), count in zip(part, _surviving(bench, part, bias=bias).tolist(), strict=True):
+                survivors[pair] += count
+    sizes = {pair: k + bias - count for pair, count in survivors.items()}
+    return {pair: int(size) for pair, size in sizes.items()} if all(size.is_integer() and 2 <= size <= k + bias for size in sizes.values()) else None
 
 
-def _sizes(bench: Bench, pairs: Sequence[tuple[int, int]], *, bias: bool) -> list[int] | None:
+def _surviving(bench: Bench, asked: Sequence[tuple[tuple[int, int], int]], *, bias: bool) -> Tensor:
+    """How many units outlive the pair, of those in a window.  asked: pairs, each with the first leaf of a window; as many as there are. Returns (asked,)."""
     k, p, storage = bench.columns, bench.rows, bench.results
-    leaves = k + bias
     # fp16 reaches from 2^-24 to 2^15 only; the others have range to spare. Either quotient absorbs any sum of units in its accumulator.
     large, unit = (2.0**15, 2.0**-24) if storage.max_exponent < 100 else (2.0 ** min(storage.max_exponent // 2, 120), 1.0)
-    survivors = torch.zeros(len(pairs), dtype=torch.float64)
-    asked = torch.arange(len(pairs))
-    firsts, seconds = (torch.tensor(ends) for ends in zip(*pairs, strict=True))
-    # A count is read off exactly only up to 2^p, so the units stand in one window of leaves after the other.
-    for first in range(0, leaves, 2**storage.significand_bits):
-        terms = torch.zeros((len(pairs), k + 1), dtype=torch.float64)  # the last is the bias
-        terms[:, first : first + 2**storage.significand_bits] = unit
-        terms[asked, firsts], terms[asked, seconds] = large, -large
-        products, offsets = terms[:, :k], terms[:, k]
-        if bench.asks_by_row:
-            some = torch.arange(p) % len(pairs)  # rows that are left over ask again
-            results = bench.run(products[some], torch.ones((1, k), dtype=torch.float64), _offset(bench, offsets[some], bias=bias))[0, : len(pairs)]
-        else:
-            X = torch.ones((1, k), dtype=torch.float64).expand(p, -1)
-            results = bench.run(X, products, _offset(bench, offsets[:1].expand(p), bias=bias))[: len(pairs), 0]
-        survivors += results / unit
-    sizes = leaves - survivors
-    if not bool(((sizes == sizes.round()) & (sizes >= 2) & (sizes <= leaves)).all()):
-        return None
-    return [int(size) for size in sizes]
+    places, leaf = torch.arange(len(asked)), torch.arange(k + 1)
+    begun = torch.tensor([first for _, first in asked]).unsqueeze(-1)
+    terms = ((leaf >= begun) & (leaf < begun + 2**storage.significand_bits)).double() * unit  # the last is the bias
+    firsts, seconds = (torch.tensor(ends) for ends in zip(*(pair for pair, _ in asked), strict=True))
+    terms[places, firsts], terms[places, seconds] = large, -large
+    products, offsets = terms[:, :k], terms[:, k]
+    if bench.asks_by_row:
+        some = torch.arange(p) % len(asked)  # rows that are left over ask again
+        results = bench.run(products[some], torch.ones((1, k), dtype=torch.float64), _offset(bench, offsets[some], bias=bias))[0, : len(asked)]
+    else:
+        X = torch.ones((1, k), dtype=torch.float64).expand(p, -1)
+        results = bench.run(X, products, _offset(bench, offsets[:1].expand(p), bias=bias))[: len(asked), 0]
+    return results / unit
 
 
 def _offset(bench: Bench, offset: Tensor, *, bias: bool) -> Tensor | None:
@@ -152,13 +147,13 @@ def _offset(bench: Bench, offset: Tensor, *, bias: bool) -> Tensor | None:
 def confirmed(bench: Bench, order: Order, *, bias: bool, operands: Format | None = None) -> bool:
     """Whether every output is bit for bit what the tree gives, on sums that are nothing but rounding errors.
 
-    All rows of the matrix are alike, so that one row's sums, one for each vector, are all that has to be added up here.
+    The matrix has few different rows, so that few sums, one for each of them and each vector, have to be added up here.
     """
-    generator = torch.Generator().manual_seed(bench.columns * 1009 + bench.rows)
-    return all(_confirmed_on_a_row(bench, order, operands, generator, bias=bias) for _ in range(ROWS))
+    generator, rows = torch.Generator().manual_seed(bench.columns * 1009 + bench.rows), min(AT_ONCE, bench.by_row)
+    return all(_confirmed_on(rows, bench, order, operands, generator, bias=bias) for _ in range(ROWS // rows))
 
 
-def _confirmed_on_a_row(bench: Bench, order: Order, operands: Format | None, generator: torch.Generator, *, bias: bool) -> bool:
+def _confirmed_on(rows: int, bench: Bench, order: Order, operands: Format | None, generator: torch.Generator, *, bias: bool) -> bool:
     k, storage, dtype = bench.columns, bench.results, torch_dtype(bench.results)
     accumulator, wide = (np.float64, torch.float64) if storage.significand_bits > 24 else (np.float32, torch.float32)
     bits = min((operands or storage).significand_bits, (53 if wide == torch.float64 else 24) // 2)
@@ -170,18 +165,18 @@ def _confirmed_on_a_row(bench: Bench, order: Order, operands: Format | None, gen
         sign = 1.0 - 2.0 * torch.randint(0, 2, shape, generator=generator)
         return significand * sign * torch.exp2(torch.randint(*spread, shape, generator=generator).double())
 
-    x, y = short(k), short(max(bench.by_case, PATTERNS if k <= PATTERNS else FEWER), k)
+    x, y = short(rows, k), short(max(bench.by_case, PATTERNS if k <= PATTERNS else FEWER), k)
     shuffled = torch.randperm(k, generator=generator)
     pairs = k // 2
     left, right = shuffled[:pairs], shuffled[pairs : 2 * pairs]
-    x[right], y[:, right] = x[left], -y[:, left]
-    x[shuffled[2 * pairs :]] = 0.0
+    x[:, right], y[:, right] = x[:, left], -y[:, left]
+    x[:, shuffled[2 * pairs :]] = 0.0
     offset = torch.zeros(1, dtype=torch.float64)
     if bias and k > 2:  # the bias is cancelled by a product of its own
         offset = short(1)
-        x[left[0]], y[:, left[0]] = offset[0], -1.0
-        x[right[0]], y[:, right[0]] = 0.0, 0.0
-    products = (x * y).mT.numpy().astype(accumulator)
+        x[:, left[0]], y[:, left[0]] = offset[0], -1.0
+        x[:, right[0]], y[:, right[0]] = 0.0, 0.0
+    products = (x.mT.unsqueeze(1) * y.mT.unsqueeze(-1)).numpy().astype(accumulator)  # (k, vectors, rows)
     terms = [*products, np.broadcast_to(offset.numpy().astype(accumulator), products.shape[1:])]
 
     def stored(sums: NDArray[np.floating]) -> Tensor:
@@ -192,8 +187,9 @@ def _confirmed_on_a_row(bench: Bench, order: Order, operands: Format | None, gen
 
     total = stored(sum_in_order(order, terms, merge)).double()
     given = _offset(bench, offset.expand(bench.rows), bias=bias)
-    parts = bench.runs(x.expand(bench.rows, -1), y, given)
-    return all(bool((results == expected[:, None, None]).all()) for (_, results), expected in zip(parts, total.split(bench.by_case), strict=True))
+    of_row = torch.arange(bench.rows) % rows
+    parts = bench.runs(x[of_row], y, given)
+    return all(bool((results == expected[:, None, of_row]).all()) for (_, results), expected in zip(parts, total.split(bench.by_case), strict=True))
 
 
 def _fuses(bench: Bench, order: Order, operands: Format | None) -> bool:

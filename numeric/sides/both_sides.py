@@ -44,6 +44,22 @@ FORMED = variants_named(["formula"])[0]
 
 
 @dataclass(frozen=True, slots=True)
+class Passes:
+    """The forward passes of a batch, from which its sides are read."""
+
+    left: Pass
+    """With the context."""
+    unpatched: Pass
+    """Without Y, with the block's own weights."""
+    reference: Tensor
+    """â, of which the update is made: (cases, d)."""
+    right: Pass
+    """Without Y, patched."""
+    wrong: Pass
+    """The same with the planted wrong update."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sides:
     """A batch of cases, measured and bounded."""
 
@@ -72,6 +88,8 @@ class Sides:
     hazards: Hazards
     at_output: bool = False
     """Whether the claim is of the output alone, since the first dense layer reads no context (a parallel block)."""
+    passes: Passes | None = None
+    """From which they were read; None if from none."""
 
     @property
     def bound(self) -> Tensor:
@@ -84,18 +102,24 @@ class Sides:
         return self.left.output.radius + self.right.output.radius
 
 
-def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> Sides:
-    """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise."""
-    flags, update = hazards(len(cases.query), probed.device), probed.update
+def measure_sides(
+    block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None, known: Sides | None = None
+) -> Sides:
+    """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise.
+
+    known: the same batch, measured in the same mode under other refinements: what was measured and expected then is taken, and bounded anew.
+    """
+    flags, update, passes = hazards(len(cases.query), probed.device), probed.update, None if known is None else known.passes
     setting = _setting(block, cases, variant, probed)
 
     def column(x: Tensor, radius: Tensor | None = None) -> WithRadius:
         return exact(x.unsqueeze(-1), probed.layer, flags, radius=None if radius is None else radius.unsqueeze(-1))
 
-    left = forward(block, cases.context, cases.query, probed)
-    unpatched = _patched_pass(setting, no_patch(setting))
+    left = forward(block, cases.context, cases.query, probed) if passes is None else passes.left
+    unpatched = _patched_pass(setting, no_patch(setting)) if passes is None else passes.unpatched
     # What the update is made of, â and what a block with a norm carries past its network without Y; else that is â.
-    reference, stream = (unpatched.attended, unpatched.carried) if attend is None else 2 * (attend(block, cases, probed),)
+    reference = passes.reference if passes is not None else unpatched.attended if attend is None else attend(block, cases, probed)
+    stream = unpatched.carried if attend is None else reference
     z, a = (cast_up(column(x), update) for x in (left.attended, reference))
     delta = formulas.context_vector(z, a)
     left_side, values = carried_on(setting, left, column(left.attended))
@@ -107,9 +131,9 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
     if block.has_stream:
         patched.parameters.update(output_patch(block, setting.outputs, change, values, probed))
     patch = numbers(patched)
-    if variant.id == OWN and not block.parallel:
+    if passes is None and variant.id == OWN and not block.parallel:
         patch = patch_of_tensors(setting, patch, delta.value, a.value)  # a user's function may do something else with tensors, and that is what is deployed
-    right = _patched_pass(setting, patch)
+    right = _patched_pass(setting, patch) if passes is None else passes.right
     epsilon = right.attended.double() - reference.double()
     drift = outward((right.carried.double() - stream.double()).abs(), 2)
     right_side, _ = carried_on(setting, right, column(right.attended, outward(epsilon.abs(), 2)), patched, drift)
@@ -119,7 +143,9 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         radius = predicted.entry_radius + _radius_at(setting, column(right.attended), right, patched)
         moved, right_side = predicted.value.squeeze(-1), replace(right_side, first_layer=replace(right_side.first_layer, radius=outward(radius.squeeze(-1), 1)))
 
-    wrong = wrong_parallel_patch(setting, patch, change.value, left.layers) if block.parallel else wrong_patch(setting, patch, delta.value, z.value)
+    if passes is None:
+        planted = wrong_parallel_patch(setting, patch, change.value, left.layers) if block.parallel else wrong_patch(setting, patch, delta.value, z.value)
+        passes = Passes(left, unpatched, reference, right, _patched_pass(setting, planted, carried=right.carried))
     effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
     lacks = (left.carried.double() - stream.double()).abs()
     share = 1.0 if setting.outputs.gates is None else left.layers[setting.outputs.gates].double().sum(-1, keepdim=True)
@@ -130,14 +156,15 @@ def measure_sides(block: ContextualBlock, cases: Batch, variant: Variant, probed
         moved=moved,
         left=left_side,
         right=right_side,
-        wrong=_inside_radii_of(right_side, _patched_pass(setting, wrong, carried=right.carried), block),
+        wrong=_inside_radii_of(right_side, passes.wrong, block),
         effect=effect,
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
-        expected=expected_difference(setting, left, right, reference),
+        expected=expected_difference(setting, left, right, reference) if known is None else known.expected,
         well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~(flags.undecided | flags.hidden),
         hazards=flags,
         at_output=block.parallel,
+        passes=passes,
     )
 
 

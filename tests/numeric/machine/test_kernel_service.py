@@ -282,4 +282,7 @@ def test_questions_by_row_and_by_case_agree() -> None:
         assert bench.asks_by_row is (rows > batch)
         assert questions.accumulator_bits(bench, format_named("fp32"), 24) == 24
         assert not questions.truncates(bench, format_named("fp32"), format_named("fp32"))
-        assert not questions.product_flushes(bench, format_named("fp32"), format_named("fp32"))
+        products = questions.SingleProducts.of(bench, None, (format_named("fp32"),))
+        assert not products.flush(format_named("fp32"))
+        assert not products.shortened
+        assert not products.whole
