@@ -74,7 +74,9 @@ def cell(**changes: object) -> CellRecord:
     largest = bound.max if isinstance(bound, Spread) else 0.0  # with what the balls have to agree
     planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": noticed, "mutant_caught": counts.holds}
     others = {
-        "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, counts.judged), cases=counts.judged),
+        "expected": Expected(
+            factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, counts.judged), cases=counts.judged, asked=int(run["cases"])
+        ),
         "certified": Certified(cases=min(16, counts.judged), by_formula=4, seconded=4, left=largest / 200, right=largest / 100, inside=True),
         "cases_digest": DIGEST,
     }

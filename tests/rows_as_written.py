@@ -25,9 +25,9 @@ def as_written(row: CellRecord, **changes: object) -> CellRecord:
     if row.mutant_verdict is not Verdict.HOLDS:
         found |= {"mutant_caught": counts.holds, "mutant_verdict": Verdict.VIOLATED if counts.holds else None}
     if counts.judged == 0:
-        found |= {**dict.fromkeys(OF_JUDGED), "certified": None}
+        found |= {**dict.fromkeys(OF_JUDGED), "expected": None, "certified": None}
     elif row.expected:
-        found["expected"] = row.expected.model_copy(update={"cases": counts.judged, "exceeded": min(row.expected.exceeded, counts.judged)})
+        found["expected"] = row.expected.model_copy(update={"cases": counts.judged, "asked": row.cases, "exceeded": min(row.expected.exceeded, counts.judged)})
     return row.model_copy(update=found)
 
 

@@ -20,6 +20,9 @@ from symbolic.vocabulary import Verdict
 UNREFINED_IN = "random"
 """The scenario in whose cells the first batch is bounded once more, without refinements: a batch of each block, format and variant is enough."""
 
+EXPECTED_EVERY = 8
+"""Of so many batches the first has its expected bound computed: that judges nothing, and costs a tenth of a cell."""
+
 BY_FORMULA = 4
 """Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
 
@@ -144,8 +147,8 @@ def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask
     witness = None
     first: tuple[Batch, Sides] | None = None
     done = 0
-    for cases in _batches(cell, generator):
-        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
+    for number, cases in enumerate(_batches(cell, generator)):
+        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend, expects=number % EXPECTED_EVERY == 0)
         first = first or (cases, sides)
         judged.append(_strict(judge(sides), sides, cell))
         if len(certificates) < BY_FORMULA:

@@ -82,7 +82,7 @@ class Sides:
     output_effect: Tensor | None
     """|δ|: (cases, d) float64, what the stream beside the network lacks at the output, where there is one and the claim is of that."""
     expected: Tensor
-    """Probabilistic: (cases, m) float64, what |left + moved - right| at the first dense layer is expected not to exceed. It judges nothing."""
+    """Probabilistic: (cases, m) float64, what |left + moved - right| at the first dense layer is expected not to exceed; NaN if not asked. Judges nothing."""
     well_inside: Tensor
     """(cases,) bool: whether no range limit is met, by a factor of 4, so that to refuse the case would be timid."""
     hazards: Hazards
@@ -102,12 +102,20 @@ class Sides:
         return self.left.output.radius + self.right.output.radius
 
 
-def measure_sides(
-    block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None, known: Sides | None = None
+def measure_sides(  # what is measured, and how much of it
+    block: ContextualBlock,
+    cases: Batch,
+    variant: Variant,
+    probed: ProbedMode,
+    attend: Attend | None = None,
+    *,
+    known: Sides | None = None,
+    expects: bool = True,
 ) -> Sides:
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise.
 
     known: the same batch, measured in the same mode under other refinements: what was measured and expected then is taken, and bounded anew.
+    expects: whether the expected difference is asked for.
     """
     flags, update, passes = hazards(len(cases.query), probed.device), probed.update, None if known is None else known.passes
     setting = _setting(block, cases, variant, probed)
@@ -160,12 +168,16 @@ def measure_sides(
         effect=effect,
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
-        expected=expected_difference(setting, left, right, reference) if known is None else known.expected,
+        expected=_expected(setting, passes, left_side, asked=expects) if known is None else known.expected,
         well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~(flags.undecided | flags.hidden),
         hazards=flags,
         at_output=block.parallel,
         passes=passes,
     )
+
+
+def _expected(setting: Setting, passes: Passes, side: MeasuredSide, *, asked: bool) -> Tensor:
+    return expected_difference(setting, passes.left, passes.right, passes.reference) if asked else torch.full_like(side.first_layer.value, torch.nan)
 
 
 def computed_again(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -53,9 +53,9 @@ class Judged:
     bound: NDArray[np.float64]
     """Rigorous: the bound on it, ‖·‖∞."""
     expected: NDArray[np.float64]
-    """Probabilistic: what it is expected not to exceed, ‖·‖∞ (``expected_difference.py``). No verdict depends on it."""
+    """Probabilistic: what it is expected not to exceed, ‖·‖∞ (``expected_difference.py``); NaN where that was not asked. No verdict depends on it."""
     expected_ratio: NDArray[np.float64]
-    """The largest error over expected bound, entry by entry."""
+    """The largest error over expected bound, entry by entry; NaN where that was not asked."""
     effect: NDArray[np.float64]
     """‖WΔA‖∞."""
     ratio: NDArray[np.float64]
@@ -88,7 +88,7 @@ def judge(sides: Sides) -> Judged:
         of_output = torch.where(output_effect > 0, output.bound / output_effect, torch.inf)
         resolution = of_output if sides.at_output else torch.maximum(resolution, of_output)
     left, right = sides.left.first_layer.value, sides.right.first_layer.value
-    expected = _compare(left, right, sides.expected, sides.moved)
+    expected, asked = _compare(left, right, sides.expected, sides.moved), ~torch.isnan(sides.expected).any(-1)
     change = sides.output_change.amax(-1)
     output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
     reason = _reasons(sides)
@@ -103,8 +103,8 @@ def judge(sides: Sides) -> Judged:
         norm_a=_np(_norm(sides.a)),
         error=_np(site.error),
         bound=_np(site.bound),
-        expected=_np(expected.bound),
-        expected_ratio=_np(expected.ratio),
+        expected=_np(torch.where(asked, expected.bound, torch.nan)),
+        expected_ratio=_np(torch.where(asked, expected.ratio, torch.nan)),
         effect=_np(effect),
         ratio=_np(site.ratio),
         output_ratio=_np(output.ratio),

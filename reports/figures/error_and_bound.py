@@ -109,7 +109,7 @@ def _add(tally: _Tally, table: pa.Table) -> None:
     error, bound, expected, ratio = (table[name].to_numpy()[judged] for name in ("error", "bound", "expected", "ratio"))
     with np.errstate(divide="ignore", invalid="ignore"):
         tally.tightness.add(np.where(error == 0, np.inf, bound / error))
-        tally.expected.add(np.where(error == 0, np.inf, expected / error))
+        tally.expected.add(np.where(error == 0, np.inf, expected / error)[~np.isnan(expected)])
     tally.judged += len(error)
     tally.refused += int(_verdicts(table, Verdict.INCONCLUSIVE.value).sum())
     tally.violated += int(_verdicts(table, Verdict.VIOLATED.value).sum())
@@ -166,7 +166,7 @@ def _panel(name: str, tally: _Tally, lattice: _Lattice | None, index: int, excee
         format=name,
         **{number: getattr(tally, number) for number in ("judged", "refused", "violated", "exact", "not_finite")},
         tightness=(tenth, half, most) if tally.judged else None,
-        expected=tally.expected.at((0.5,))[0] if tally.judged else None,
+        expected=tally.expected.at((0.5,))[0] if exceeded else None,
         exceeded=exceeded,
         worst_ratio=tally.worst_ratio if tally.judged else None,
         picture=_picture(name, tally, lattice, index) if lattice is not None else None,

@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
         pa.field("norm_a", pa.float64(), nullable=False, metadata={"what": "‖A(C∖Y,x)‖, the Euclidean norm."}),
         pa.field("error", pa.float64(), nullable=False, metadata={"what": "Measured: ‖left - right‖∞ at the first dense layer."}),
         pa.field("bound", pa.float64(), nullable=False, metadata={"what": "Rigorous: the bound on it."}),
-        pa.field("expected", pa.float64(), nullable=False, metadata={"what": "Probabilistic: what it is expected not to exceed; judges nothing."}),
+        pa.field("expected", pa.float64(), nullable=False, metadata={"what": "Probabilistic: what it is expected not to exceed, judging nothing; else NaN."}),
         pa.field("ratio", pa.float64(), nullable=False, metadata={"what": "Largest error/bound there, entry by entry; over 1 is a violation."}),
         pa.field("output_ratio", pa.float64(), nullable=False, metadata={"what": "The same at the block's output; NaN where it was not compared."}),
         pa.field("resolution", pa.float64(), nullable=False, metadata={"what": "Rigorous: bound over the size of the update's effect."}),

@@ -16,7 +16,7 @@ UNMEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
 NAMES = ("id", "claim", "block", "format", "numerics", "variant", "scenario", "device", "cases", "verdict", "reason")
 """What such a cell has all the same."""
 
-OF_JUDGED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "resolution", "output_resolution")
+OF_JUDGED = ("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution")
 """What is there if and only if a case was judged."""
 
 
@@ -56,15 +56,19 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     parts = {
         "mutant_caught": (cell.mutant_caught, counts.holds),
         "output_blind": (cell.output_blind, counts.holds),
-        "expected.exceeded": (cell.expected.exceeded, judged) if cell.expected else (0, 0),
+        "expected.exceeded": (cell.expected.exceeded, cell.expected.cases) if cell.expected else (0, 0),
+        "expected.cases": (cell.expected.cases, min(cell.expected.asked, judged)) if cell.expected else (0, 0),
+        "expected.asked": (cell.expected.asked, cell.cases) if cell.expected else (0, 0),
         "recomputed.cases": (cell.recomputed.cases, judged) if cell.recomputed else (0, 0),
         "recomputed.noticed": (cell.recomputed.noticed, judged) if cell.recomputed else (0, 0),
     }
     for name, (part, whole) in parts.items():
         if part > whole:
             yield f"{name} is {part} of {whole}"
-    if cell.expected and cell.expected.cases != judged:
-        yield f"expected.cases is {cell.expected.cases} of {judged} judged"
+    first_batch = min(cell.batch or 0, cell.cases)
+    asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (first_batch, 0)
+    if asked < first_batch or among < asked - counts.inconclusive or (cell.expected and among == 0):
+        yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
     if cell.batch == 0:
         yield "no case was computed at once"
     wide = cell.unrefined

@@ -76,9 +76,10 @@ class Expected(Row):
 
     factor: Magnitude = Field(description="λ: the expected bound is so many standard deviations, beside what is lost for certain.")
     failure_probability: Share = Field(description="Probability, in the model, that a case exceeds it at one of its entries.")
-    tightness_median: Magnitude = Field(description="Expected bound over measured error, ‖·‖∞, median over the judged cases; infinite where the error is 0.")
-    exceeded: Count = Field(description="Judged cases of which an entry exceeded it.")
-    cases: Count = Field(description="Judged cases; so many times the failure probability may exceed it on average.")
+    tightness_median: Magnitude = Field(description="Expected bound over measured error, ‖·‖∞, median over these cases; infinite where the error is 0.")
+    exceeded: Count = Field(description="Of these cases, those of which an entry exceeded it.")
+    cases: Count = Field(description="Judged cases of which it was asked; so many times the failure probability may exceed it on average.")
+    asked: Count = Field(description="Cases of the batches in which it was computed: the first of every eight. Refused ones count, too.")
 
 
 class Unrefined(Row):

@@ -201,6 +201,6 @@ def resized(data: dict, cases: int, unnoticed: int) -> None:
     row["reasons"] = dict.fromkeys(row["reasons"], row["counts"]["inconclusive"])
     row |= {"cases": cases, "mutant_caught": row["counts"]["holds"] - unnoticed, "well_inside": {"cases": cases, "refused": 0}}
     row["output_blind"] = round(row["output_blind"] * share)
-    row["expected"]["cases"] = judged = cases - row["counts"]["inconclusive"]
+    row["expected"] |= {"asked": cases, "cases": (judged := cases - row["counts"]["inconclusive"])}
     row["well_inside"]["cases"] = judged
     row["unrefined"] |= {name: min(row["unrefined"][name], judged) for name in ("cases", "holds", "noticed")}

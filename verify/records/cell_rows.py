@@ -11,6 +11,7 @@ from numeric.cells.measurement import WithoutRefinements
 from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
+from numeric.sides import Judged
 from numeric.sides.certificate import Agreement, Certificate
 from numeric.sides.variant import OWN
 from numeric.training import TrainedBlock, weights_digest
@@ -73,18 +74,28 @@ def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
         "error": _spread(error),
         "bound": _spread(bound),
         "tightness": _quantiles(bound, error),
-        "expected": Expected(
-            factor=deviations_allowed(len(cell.block.first_weight)),
-            failure_probability=FAILURE_PROBABILITY,
-            tightness_median=_quantiles(judged.expected[mask], error).median,
-            exceeded=int((judged.expected_ratio[mask] > 1).sum()),
-            cases=len(error),
-        ),
+        "expected": _expected(cell, judged, mask),
         "worst_ratio": worst,
         "worst_site": "first layer" if at_first == worst else "output",
         **{name: getattr(measurement, name) for name in ("resolution", "output_resolution", "output_blind")},
         "recomputed": Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed) if measurement.recomputed else None,
     }
+
+
+def _expected(cell: Cell, judged: Judged, mask: NDArray[np.bool_]) -> Expected | None:
+    """None if the batches of which it was asked have no judged case."""
+    asked = ~np.isnan(judged.expected)
+    both = asked & mask
+    if not both.any():
+        return None
+    return Expected(
+        factor=deviations_allowed(len(cell.block.first_weight)),
+        failure_probability=FAILURE_PROBABILITY,
+        tightness_median=_quantiles(judged.expected[both], judged.error[both]).median,
+        exceeded=int((judged.expected_ratio[both] > 1).sum()),
+        cases=int(both.sum()),
+        asked=int(asked.sum()),
+    )
 
 
 def _certified(measurement: Measurement) -> Certified | None:

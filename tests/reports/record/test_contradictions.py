@@ -77,6 +77,7 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
 
 LEVEL_ROW = {"error": 0.5, "error_median": 0.5, "bound": 1.0, "refused": 0.0, "cases": 4}
 EXPECTED = ("cells", 0, "expected")
+EXPECTATION = {"factor": 5.0, "failure_probability": 2.0**-10, "tightness_median": 4.0}
 CLAIM, FALSE, MUTANT = ("claims", 1), ("claims", 0), ("claims", 0, "mutants", 0)
 NUMBERS = (*MUTANT, "counterexample")
 FIGURES = ("experiments",)
@@ -93,7 +94,11 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "of no version": (("environment", "versions"), {"numpy": "2.4.6"}, "the version of icl-verify is missing"),
     "without threads": (("environment", "threads"), 0, "there are none"),
     "more exceeded than judged": ((*EXPECTED, "exceeded"), 4097, "expected.exceeded is 4097 of 4096"),
-    "expected of other cases": ((*EXPECTED, "cases"), 4095, "expected.cases is 4095 of 4096 judged"),
+    "expected of other cases": ((*EXPECTED, "cases"), 4095, "expected.cases is 4095 of 4096 asked, and 0 were refused"),
+    "expected of more than judged": ((*EXPECTED, "cases"), 4097, "expected.cases is 4097 of 4096"),
+    "expected of less than a batch": (EXPECTED, {**EXPECTATION, "asked": 511, "cases": 511, "exceeded": 0}, "expected.cases is 511 of 511 asked"),
+    "expected of more than there are": ((*EXPECTED, "asked"), 4097, "expected.asked is 4097 of 4096"),
+    "not expected at all": (EXPECTED, None, "expected.cases is 0 of 512 asked, and 0 were refused"),
     "a vacuous claim": ((*CLAIM, "verdict"), "VACUOUS", "which is none of a claim's"),
     "violated by nothing": ((*FALSE, "counterexample"), None, "its verdict is VIOLATED, without a counterexample"),
     "proved, with a reason": ((*CLAIM, "reason"), "it broke", "with a reason why it does not hold"),
