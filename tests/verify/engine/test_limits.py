@@ -135,7 +135,7 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
     assert len(of_session(process.pid)) >= 2
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_until(lambda: not of_session(process.pid), 20)
+    wait_until(lambda: not of_session(process.pid), 60)
     assert of_session(process.pid) == []
 
 
