@@ -120,6 +120,15 @@ def _near(found: float, exact: Fraction, scale: Fraction) -> None:
     assert abs(Fraction(found) - exact) <= 8 * U * scale
 
 
+def test_where_nothing_was_expected_nothing_is_said() -> None:
+    """A case of which the expected difference was not asked, beside one of which it was; either holds."""
+    left = column([1.0, 2.0], [1.0, 2.0])
+    both = sides(left, left, (torch.ones_like(left), torch.ones_like(left)), torch.zeros_like(left))
+    judged = judge(replace(both, expected=column([math.nan, math.nan], [2.0, 2.0])))
+    assert [math.isnan(x) for x in (*judged.expected, *judged.expected_ratio)] == [True, False] * 2
+    assert set(judged.verdict) == {"HOLDS"}
+
+
 def test_a_wrong_update_is_noticed_by_finite_numbers_outside() -> None:
     """An infinite error of the wrong one is no notice, and one that is inside is none."""
     left = column([1.0], [1.0], [1.0])
