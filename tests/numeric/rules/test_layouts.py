@@ -20,7 +20,7 @@ from numeric.rules import layouts, library_probe, probe_elementary
 from numeric.rules.layouts import LAYOUTS, PLAIN, in_every_layout
 from tests.numeric.arithmetics.rule_trials import nearest
 from tests.numeric.formats.drawn_operands import NAMES, draw
-from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, batch, carefully, honest, module_named, outcome, seeds
+from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, batch, carefully, flushed, honest, module_named, outcome, seeds
 
 COPIES = SHARE // (CASES * WIDTH) + 1
 """So many of a batch that torch gives some to a second thread."""
@@ -112,7 +112,7 @@ class Drawn:
     """Whether each row is a case of its own, under vmap."""
 
     def lay(self, values: Tensor) -> Tensor:
-        """The last copy of (rows, width) numbers, as it lies among the others."""
+        """(rows, width) numbers, so many copies of them, laid out so."""
         rows, width = self.copies * len(values), values.shape[1]
         inner = 1 + self.gaps[0]
         outer = inner * (rows if self.by_column else width) + self.gaps[1]
@@ -144,6 +144,24 @@ def test_a_module_keeps_within_its_rule_however_its_operands_lie(rule: str, name
     found = outcome(rule, replace(drawn, value=operands[-CASES:].unsqueeze(-1)), honest(name), seed, value=value.unsqueeze(-1))
     assert not found.violations[:3]
     assert found.compared > 0
+
+
+@pytest.mark.parametrize("rule", MODULES)
+def test_flushing_is_covered_however_operands_lie(rule: str) -> None:
+    """fp32 with flushing switched on, at operands about the smallest normal number; an activation's rule that ignores it is caught in each layout."""
+    storage, numerics = format_named("fp32"), honest("fp32")
+    drawn = batch(rule, storage, 3, spread="none", where=(storage.min_exponent - 23, storage.min_exponent + 2))
+    module, ignored = module_named(rule, storage, 3), []
+    for words, operands in in_every_layout(drawn.value.squeeze(-1), "cpu"):
+        if 0 in operands.stride():
+            continue
+        with flushed():
+            value = module(operands).unsqueeze(-1)
+        held = replace(drawn, value=operands.unsqueeze(-1))
+        assert not outcome(rule, held, replace(numerics, elementwise_flushes=True, running=flushed), 3, value=value).violations[:3]
+        if not outcome(rule, held, numerics, 3, value=value).violations:
+            ignored.append(words)
+    assert not ignored or rule in ("softmax", "layer-norm", "rms-norm"), "in these ε, or e^0, hides what is flushed"
 
 
 @pytest.mark.parametrize("rule", ["gelu-tanh", "silu"])
