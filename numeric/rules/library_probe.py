@@ -1,9 +1,10 @@
 """Asking the machine how wrong its elementary functions are, and whether its activations keep to their rules.
 
 Every function is evaluated on operands drawn over the format's whole range and on crafted ones (subnormal numbers, neighbours of powers of
-two and of the places where e^x leaves the range, numbers near Ω), in one long tensor, for the vectorised body of a kernel, and in short
-ones, for its scalar tail; and compared with balls. What exceeds the table (``library_errors.py``) is refused. Activations are run as the
-modules that a block holds, at its widths, and each result has to lie within the radius of its rule.
+two and of the places where e^x leaves the range, numbers near Ω): in one long tensor, and again in rows about as wide as registers, in every layout
+(``layouts.py``), since vector code, scalar code and the ends of rows may each have a function of their own. The results are compared with balls; what exceeds
+the table (``library_errors.py``) is refused. Activations are run as the modules that a block holds, at its widths, in every layout, as they are and under
+``vmap`` as in a patched pass, and each result has to lie within the radius of its rule.
 
 What a probe has seen it has seen on its operands; that the library errs no more elsewhere stays an assumption.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import torch
 from flint import arb, ctx
 from torch import Tensor, nn
+from torch.func import vmap
 
 from numeric.arithmetics import exact, hazards
 from numeric.arithmetics.balls import BITS
@@ -23,13 +25,14 @@ from numeric.machine import FP64, ErrorModel, UnsupportedNumerics
 from numeric.machine.error_model import opmath_of
 from numeric.machine.probing import Answer
 from numeric.rules import reference as reference
+from numeric.rules.layouts import PLAIN, in_every_layout
 from numeric.rules.library_errors import elementary_error
 from numeric.rules.table import rule_for
 
 BODY = 1536
 """Random operands of a long tensor."""
-TAILS = (1, 2, 3, 5, 7, 9, 15, 17, 31, 33)
-"""Lengths of short tensors: about the widths of SIMD registers."""
+TAILS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33)
+"""Widths of rows: about those of SIMD registers."""
 WIDTHS = (3, 32, 33)
 COLUMNS = 12
 
@@ -115,10 +118,9 @@ def _ask(question: Question, storage: Format, device: str, seed: int) -> Answer:
     if question.name == "sigmoid":
         x = x[x.double() >= window[0]]
     narrow = storage != opmath and not row.in_storage
-    pairs = list(_run(question.run, x, device))
-    worst, excess, where = 0.0, 0.0, 0.0
-    for operand, value in pairs:
-        truth = question.truth(arb(operand))
+    worst, excess, where, truths = 0.0, 0.0, "", [question.truth(arb(operand)) for operand in x.tolist()]
+    for place, value, layout in _results(question.run, x, device):
+        truth = truths[place]
         # Infinity is right if the exact value, wrong by as much as assumed, may round to it.
         if math.isinf(value) and float(abs(truth).upper()) * (1.0 + 4.0 * assumed * opmath.unit_roundoff) >= storage.largest:
             continue
@@ -127,11 +129,11 @@ def _ask(question: Question, storage: Format, device: str, seed: int) -> Answer:
         allowed = assumed * (one if row.of_one else ulp(truth, storage if row.in_storage else opmath)) + (own / 2 if narrow else 0.0)
         unit = max(own, one) if row.of_one else own
         if error / unit > worst:
-            worst, where = error / unit, operand
+            worst, where = error / unit, f"x = {x[place].item()!r} of operands that lie {layout}"
         excess = max(excess, error / allowed)
     if excess > 1.0:
         raise UnsupportedNumerics(
-            f"on {device} {question.name} of {storage.name} numbers erred by {worst:.4g} ulps, at x = {where!r}; the error model assumes {assumed:g}"
+            f"on {device} {question.name} of {storage.name} numbers erred by {worst:.4g} ulps, at {where}; the error model assumes {assumed:g}"
             f"{' and one rounding' if narrow else ''}. Correct its row in numeric/rules/library_errors.py, or use another build of the library."
         )
     of = " of 1" if row.of_one else ""
@@ -140,7 +142,8 @@ def _ask(question: Question, storage: Format, device: str, seed: int) -> Answer:
         + (f" of {storage.name}, one rounding included; assumed: {assumed:g} of {opmath.name}" if narrow else f"; assumed: {assumed:g}")
         + of
     )
-    return Answer(f"{storage.name}/{question.name}", f"How far is {question.name} of {len(pairs)} {storage.name} numbers from the exact value?", said)
+    asked = f"How far is {question.name} of {len(x)} {storage.name} numbers, however they lie, from the exact value?"
+    return Answer(f"{storage.name}/{question.name}", asked, said)
 
 
 def ulp(y: arb, target: Format) -> float:
@@ -152,15 +155,20 @@ def ulp(y: arb, target: Format) -> float:
     return 2.0 ** max(exponent - target.significand_bits + 1, target.min_exponent - target.significand_bits + 1)
 
 
-def _run(run: Callable[[Tensor], Tensor], x: Tensor, device: str) -> Iterator[tuple[float, float]]:
-    """Operands with their results: all in one tensor, and some again in short ones."""
-    yield from zip(x.tolist(), run(x.to(device)).cpu().tolist(), strict=True)
-    shuffled = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(len(x)))]
-    start = 0
-    for length in TAILS * 3:
-        part = shuffled[start : start + length].clone()
-        start += length
-        yield from zip(part.tolist(), run(part.to(device)).cpu().tolist(), strict=True)
+def _results(run: Callable[[Tensor], Tensor], x: Tensor, device: str) -> Iterator[tuple[int, float, str]]:
+    """All that becomes of each operand: its place in x, a result, and the layout that first gave it.  x: (numbers,)."""
+    plain = run(x.to(device)).cpu()
+    yield from ((place, value, PLAIN) for place, value in enumerate(plain.tolist()))
+    seen: set[tuple[int, float]] = set()
+    for width in TAILS:
+        rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(width))[: len(x) // width * width].reshape(-1, width)
+        for part in (rows, rows[:1]):
+            for (layout, operands), (_, places) in zip(in_every_layout(x[part], device), in_every_layout(part, "cpu"), strict=True):
+                values = run(operands).cpu()
+                others = values != plain[places]
+                fresh = set(zip(places[others].tolist(), values[others].tolist(), strict=True)) - seen
+                yield from ((place, value, layout) for place, value in sorted(fresh))
+                seen |= fresh
 
 
 def _modules(width: int, seed: int) -> list[nn.Module]:
@@ -196,27 +204,46 @@ def _ask_module(module: nn.Module, width: int, storage: Format, device: str, see
     shifts = torch.where(torch.arange(COLUMNS).unsqueeze(-1) % 3 == 2, 30.0, 0.0)
     scales[0], scales[1] = storage.smallest_normal / 4, storage.largest / 8  # subnormal operands, and what may overflow
     x = (torch.randn((COLUMNS, width), generator=generator, dtype=torch.float64) * scales + shifts).to(device, dtype)
-    found = hazards(COLUMNS, device)
-    with torch.no_grad():
-        value = module(x)
-    result = rule(module, exact(x.unsqueeze(-1), numerics, found), value.unsqueeze(-1))
-    radii = result.entry_radius.squeeze(-1).cpu()
     kind = type(module).__name__ + (" (tanh)" if isinstance(module, nn.GELU) and module.approximate == "tanh" else "")
+    truths = [module_truth(module, [arb(t) for t in column], numerics.opmath) for column in x.tolist()]
+    earlier: list[Tensor] = []
     worst = 0.0
-    excused = (found.underflow | found.overflowed(torch.isfinite(value).all(-1))).tolist()
-    for column, values, bounds, foretold in zip(x.cpu().tolist(), value.cpu().tolist(), radii.tolist(), excused, strict=True):
-        if foretold:
+    for layout, columns, operands, value in _passes(module, x, device):
+        fresh = torch.stack([value != result[columns] for result in earlier]).all(0) if earlier else torch.ones_like(value, dtype=torch.bool)
+        if not bool(fresh.any()):
             continue
-        for true, got, bound in zip(module_truth(module, [arb(t) for t in column], numerics.opmath), values, bounds, strict=True):
-            error = abs(arb(got) - true)
+        found = hazards(len(operands), device)
+        radii = rule(module, exact(operands.unsqueeze(-1), numerics, found), value.unsqueeze(-1)).entry_radius.squeeze(-1)
+        excused = found.underflow | found.overflowed(torch.isfinite(value).all(-1))
+        judged = fresh & ~excused.unsqueeze(-1)
+        places = (torch.nonzero(judged) + torch.tensor([columns.start, 0], device=device)).tolist()
+        for (column, entry), got, bound in zip(places, value[judged].tolist(), radii[judged].tolist(), strict=True):
+            error = abs(arb(got) - truths[column][entry])
             if not error <= arb(bound):
                 raise UnsupportedNumerics(
-                    f"on {device} {kind} of {storage.name} columns of {width} erred by {float(error):.4g}, and its rule allows {bound:.4g}: its kernel is none "
-                    "of those that the rule is proved for (numeric/rules/activations.py, numeric/rules/normalisation.py)."
+                    f"on {device} {kind} of {storage.name} columns of {width} that lie {layout} erred by {float(error):.4g}, and its rule allows "
+                    f"{bound:.4g}: its kernel is none of those that the rule is proved for (numeric/rules/activations.py, numeric/rules/normalisation.py)."
                 )
             worst = max(worst, float(error) / bound)
+        whole = torch.full_like(x, torch.nan)
+        whole[columns] = value
+        earlier.append(whole)
     return Answer(
         f"{storage.name}/{kind.lower().replace(' ', '-')}-{width}",
-        f"Does {kind} of {storage.name} columns of {width} keep within its rule?",
+        f"Does {kind} of {storage.name} columns of {width}, however they lie, keep within its rule?",
         f"{worst:.3f} of its radius at most",
     )
+
+
+def _passes(module: nn.Module, x: Tensor, device: str) -> Iterator[tuple[str, slice, Tensor, Tensor]]:
+    """What a module makes of columns, all and one of them, in every layout that holds their numbers, as it is and as in a patched pass.  x: (columns, width).
+
+    Yields the layout in words, which columns, the operands, the results.
+    """
+    with torch.no_grad():
+        for columns in (slice(0, COLUMNS), slice(5, 6)):
+            for layout, operands in in_every_layout(x[columns], device):
+                if 0 in operands.stride():
+                    continue
+                yield layout, columns, operands, module(operands)
+                yield f"{layout}, under vmap", columns, operands, vmap(lambda column: module(column.unsqueeze(0)).squeeze(0))(operands)

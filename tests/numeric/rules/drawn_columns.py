@@ -5,7 +5,8 @@ subnormal ones, near Ω, with few bits or all of them; columns that cancel; radi
 radius or anywhere between.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -37,6 +38,15 @@ def carefully(examples: int) -> settings:
 
 
 seeds = st.integers(0, 2**32 - 1)
+
+
+@contextmanager
+def flushed() -> Iterator[None]:
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def numbers(storage: Format, shape: tuple[int, ...], generator: torch.Generator, exponents: tuple[int, int]) -> Tensor:

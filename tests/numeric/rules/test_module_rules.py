@@ -3,8 +3,7 @@
 Hypothesis draws the seeds of batches. The machine's result has to lie within its radius of the exact one, with no tolerance.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,20 +14,25 @@ from hypothesis import given
 from numeric.formats import format_named, torch_dtype
 from numeric.machine import ErrorModel
 from tests.numeric.formats.drawn_operands import NAMES
-from tests.numeric.rules.drawn_columns import CASES, MODULES, WIDTH, Batch, batch, carefully, halved, honest, in_other_formats, module_named, outcome, seeds
+from tests.numeric.rules.drawn_columns import (
+    CASES,
+    MODULES,
+    WIDTH,
+    Batch,
+    batch,
+    carefully,
+    flushed,
+    halved,
+    honest,
+    in_other_formats,
+    module_named,
+    outcome,
+    seeds,
+)
 
 EXAMPLES = 14
 """Batches for a rule and a format: 14,994 operands, of which 10,000 have to be compared."""
 SOAKED = 1_000_000 // (CASES * WIDTH) + 1
-
-
-@contextmanager
-def flushed() -> Iterator[None]:
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 def removed(numerics: ErrorModel) -> ErrorModel:
