@@ -23,7 +23,7 @@ from torch import Tensor
 
 from numeric.formats import Format, torch_dtype
 from numeric.machine.bench import Bench
-from numeric.machine.summation_order import ADD, PUSH, Order, Tree, order_of, sum_in_order
+from numeric.machine.summation_order import ADD, PUSH, Order, Tree, order_of, sum_in_order, with_single_strands
 
 DEPTH = 48
 """How deep strands may be nested in strands: no library's are, and a kernel that looks so is not asked further."""
@@ -50,7 +50,8 @@ def revealed(bench: Bench, *, bias: bool, operands: Format | None = None, guess:
     tree = _reveal(replace(bench, running=nullcontext) if short else bench, bias=bias)
     if tree is None:
         return None
-    for order in (order_of(tree), replace(order_of(tree), stored_strands=True)):
+    found = order_of(tree)
+    for order in (found, replace(found, stored_strands=True), with_single_strands(found, bench.columns - 1)):
         if confirmed(bench, order, bias=bias, operands=operands):
             return replace(order, fused=_fuses(bench, order, operands))
     return None

@@ -13,7 +13,7 @@ How an order is found is in ``revealing.py``.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Union
 
 Tree = Union[int, tuple["Tree", ...]]  # noqa: UP007 - a string cannot be joined by |
@@ -67,6 +67,20 @@ def order_of(tree: Tree) -> Order:
             program += [*strand.program, (MERGE, -1)]
             leaves, height = leaves + strand.leaves, max(height, strand.height) + 1
     return Order(tuple(program), leaves, height)
+
+
+def with_single_strands(order: Order, last: int) -> Order:
+    """The same tree with strands that are stored, where a strand may have one term alone: a tree cannot tell that from one more term of a longer strand.
+
+    last: the last product, which is such a strand where the terms are one too many for whole blocks. So is what is added when strands have met.
+    """
+    program: list[tuple[str, int]] = []
+    depth, met = 0, False
+    for op, leaf in order.program:
+        depth += {PUSH: 1, ADD: 0, MERGE: -1}[op]
+        met = met or (op == MERGE and depth == 1) or (op == ADD and depth == 1 and leaf == last)
+        program += [(PUSH, leaf), (MERGE, -1)] if op == ADD and depth == 1 and met else [(op, leaf)]
+    return replace(order, program=tuple(program), stored_strands=True)
 
 
 def one_after_the_other(terms: int, *, bias: bool) -> Order:
