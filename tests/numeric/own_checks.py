@@ -56,7 +56,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 }
 """By the module that is changed."""
 
-EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products")]
+EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products", "partial_sums", "uniform_errors")]
 EXPLAINED += [RULES + name for name in ("activations", "junctions")] + [SIDES + name for name in ("judging", "certificate")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
