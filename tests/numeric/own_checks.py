@@ -43,6 +43,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "sensitivities": found_in("arithmetics.test_sensitivities"),
     ARITHMETICS + "uniform_errors": found_in("arithmetics.test_sensitivities"),
     ARITHMETICS + "entry_roundings": found_in("arithmetics.test_entry_roundings"),
+    ARITHMETICS + "value_and_variance": found_in("arithmetics.test_variances_exactly"),
     ARITHMETICS + "balls": found_in("arithmetics.test_references_against_rationals"),
     ARITHMETICS + "intervals": found_in("arithmetics.test_references_against_rationals"),
     RULES + "activations": found_in("rules.test_worst_kernels", only=("test_an_act", "test_an_exp")),
