@@ -291,7 +291,7 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: KernelCall
     if n.accumulation != n.storage:
         rounding = outward(rounding + rounding_error(value, n, once=True), 2)
         lost += n.storage.half_subnormal
-    if call.kernel in n.flushing:
+    if call.kernel in n.flushing:  # of the products and of their sums; at most as many as there are terms are flushed, for zero stays zero
         lost += (2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal) * growth
         inherited = inherited + _flushed_operands(X, y, size)
     foretell_overflow(X.hazards, outward(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)

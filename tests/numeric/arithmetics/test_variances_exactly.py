@@ -102,15 +102,17 @@ def test_products_of_rows_and_of_shared_matrices(name: str, tiny: bool) -> None:
         assert abs(got**2 - wanted) <= CLOSE * wanted
 
 
+@pytest.mark.parametrize("large", [4.0, 0.25])
 @pytest.mark.parametrize("apart", [False, True])
 @scales
 @every
-def test_dense_layers(name: str, tiny: bool, apart: bool) -> None:
+def test_dense_layers(name: str, tiny: bool, apart: bool, large: float) -> None:
+    """With a bias that is four times as large as the rest, or a quarter of it; and without."""
     at = bench(name, tiny)
     n = at.n
     W, (y, ys, vy) = exactly(at.numbers(4, P, Q), n, at.given), at.column(2)
-    offset, b, vb = at.column(5, P)
-    b[0], offset = b[0], replace(offset, value=offset.held[0])  # a bias is shared by all cases
+    offset, b, vb = at.column(5, P, scale=at.scale * large)
+    offset = replace(offset, value=offset.held[0])  # a bias is shared by all cases
     value = ((W.held.double() @ y.held.double()) + offset.held.double()).to(W.held.dtype)
     found = dense_layer(W, offset, y, value, DENSE, apart=apart)
     small = Fraction(n.storage.smallest_normal)
@@ -126,6 +128,16 @@ def test_dense_layers(name: str, tiny: bool, apart: bool) -> None:
         own = sum((operand(a, n)[1] * t**2 + a**2 * (w + operand(t, n)[1]) for a, t, w in zip(row, ys, vy, strict=True)), Fraction(0))
         own += product(n, row, ys, z)
         assert abs(got**2 - own) <= CLOSE * own
+
+
+def test_a_bias_that_is_far_larger() -> None:
+    """2^600 beside ones: its square is no float64 number."""
+    n, given = model(format_named("fp64")), Given()
+    W, y = exactly(torch.ones((P, Q), dtype=torch.float64), n, given), exactly(torch.ones((1, Q, 1), dtype=torch.float64), n, given)
+    b = exactly(torch.full((P, 1), 2.0**600, dtype=torch.float64), n, given)
+    found = dense_layer(W, b, y, b.held.unsqueeze(0), DENSE, apart=False)
+    ones = [Fraction(1)] * Q
+    agrees(found, [product(n, ones, ones, Fraction(2) ** 600, bias=Fraction(2) ** 600)] * P)
 
 
 @scales

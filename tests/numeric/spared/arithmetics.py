@@ -3,7 +3,7 @@
 from tests.numeric.spared.row import SECOND_ORDER, STEPS, Spared
 
 ARITHMETICS = "numeric.arithmetics."
-RADIUS = ARITHMETICS + "value_and_radius"
+RADIUS, VARIANCE = ARITHMETICS + "value_and_radius", ARITHMETICS + "value_and_variance"
 
 FLUSHED_ONCE = "of k products and the sums of them at most k are flushed: what is zero already flushes in no sum; the proof counts each by itself"
 HALF_OF_THE_DOUBT = "half of the counted roundings would do: what is lost stays if others cancel it, and both are in Σ|X_ij y_j| (``partial_sums.py``)"
@@ -20,6 +20,8 @@ GROWTH = "second order of what underflow loses; and just below Ω one rounding a
 AT_ONCE = "how many rows are looked through at once, for the memory that it takes"
 BITS_OF_AN_END = "an end of an interval has 200 bits, and as many hold it"
 ANOTHER_QUESTION = "another question whose answer is known, as is that of the one that stands here"
+ADDED_LATER = "terms of one source are added up before they are squared, here or in ``deviation``"
+ONE_ROW = "a row is the product of a one and itself: the partial sums are the same in either form"
 
 SPARED: tuple[Spared, ...] = (
     Spared(ARITHMETICS + "matrix_products", r"growth|^product_error: \(?1\.0 \+ gamma|^product_error: 1\.0 \+ n\.storage", SECOND_ORDER, matched=11),
@@ -52,4 +54,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(ARITHMETICS + "intervals", r"^_exactly: (2 \* _BITS → _BITS|2 → 1|2 → 4)$", BITS_OF_AN_END, matched=3),
     Spared(ARITHMETICS + "intervals", r"^check_intervals: (3\.5|0\.25) → ", ANOTHER_QUESTION, matched=4),
     Spared(ARITHMETICS + "balls", r"^check_reference: (0\.5 → 1\.0 #2|0\.25 → (0\.125|0\.5$)|half < half)", ANOTHER_QUESTION, matched=5),
+    Spared(VARIANCE, r"^WithVariance\.__truediv__: (torch\.where\(by == 0, 1\.0, by\) → by|1\.0 → (0\.5|2\.0))$", STAND_IN, matched=3),
+    Spared(VARIANCE, r"^WithVariance\._operand: gathered\(terms\) if", ADDED_LATER, matched=2),
+    Spared(VARIANCE, r"^_product_errors: Form\(of\.outers\[0\]\[1\]\) if .* → Form\(of\.shared", ONE_ROW, matched=1),
 )
