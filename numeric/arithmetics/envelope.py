@@ -158,7 +158,8 @@ def _applied_in_its_format(part: Tensor, x: Tensor) -> Tensor:
     """part @ x, rounded up, in fp32 unless the part is of fp64: a matrix a case is the one thing here that is large.
 
     An fp32 number next above x is used for x, and what q products and sums of nonnegative fp32 numbers lose, to underflow or
-    to a kernel that flushes, is added: γ_2q ≤ 4q·2^-24 for q ≤ 2^20, and q·2^-125.
+    to a kernel that flushes, is added: q·2^-125, and of the rest 1/(1 - γ_2q) - 1 ≤ 4q·2^-24 for q ≤ 2^20 (with a = 2q·2^-24 ≤ 1/8 it is
+    a/(1 - 2a) ≤ 4a/3). No kernel here uses that up: one that adds in blocks of which none is long loses less.
     """
     q = x.shape[-2]
     if part.dtype == torch.float64:  # which no switch shortens
@@ -167,4 +168,4 @@ def _applied_in_its_format(part: Tensor, x: Tensor) -> Tensor:
     above = (x.float().view(torch.int32) + 1).view(torch.float32)
     with whole_products():
         found = (part.float() @ above).double()
-    return outward((found + q * 2.0**-125) * (1.0 + (q + 1) * 2.0**-21), 2)
+    return outward((found + q * 2.0**-125) * (1.0 + q * 2.0**-22), 2)

@@ -13,7 +13,8 @@ number of float64 operations in one s_t,
 
 as a term meets at most c = q + K + 2 roundings: one or two products, the additions of q terms and a bias, and those of K outer products. Half of
 the second term would do: what is lost in a sum of terms that are as large as Σ|X_ij y_j| is left only if other terms cancel them, and both have their share
-of it. Where they cancel altogether s̃_t = 0, and nothing else is there. An underflow of row_k,j y_j is multiplied by col_k.
+of it. Where they cancel altogether s̃_t = 0, and nothing else is there. An underflow of row_k,j y_j is multiplied by col_k; rounding to nearest loses
+half of 2^-1074 in it, so half of the third term would do as well.
 """
 
 from collections.abc import Callable, Iterator

@@ -106,13 +106,14 @@ class WithRadius:
         x, y = _magnitude(self), _magnitude(other)
         rx, ry = self.entry_radius, other.entry_radius
         lost, flushes = n.elementwise_underflow, OUTER_PRODUCT in n.flushing
-        if flushes:  # the product in the accumulator, and the result in storage
+        if flushes:  # the product in the accumulator, or the result in storage: either would do, for a product that is zero is stored as it is
             lost += 2 * n.accumulation.smallest_normal + n.storage.smallest_normal
         rounding = Envelope(outers=((outward(x * n.elementwise_roundoff, 1), y),), parts=(torch.full_like(x[..., :1, :], lost),))
         if flushes:
             rounding = rounding + Envelope(outers=((subnormal_part(x, n), y), (x, subnormal_part(y, n))))
         if n.operands is not None:
             ox, oy = (operand_error(part, n) for part in (self.value, other.value))
+            # y + oy: to nearest a number loses u/(1 + u) of it, and u is counted, so y alone would do where nothing is subnormal.
             rounding = rounding + Envelope(outers=((ox, outward(y + oy, 1)), (x, oy)))
             foretell_overflow(self.hazards, torch.maximum(x.amax((-2, -1), keepdim=True), y.amax((-2, -1), keepdim=True)), n.operands)
         radius = Envelope(outers=((rx, outward(y + ry, 1)), (x, ry))) + rounding
@@ -131,10 +132,11 @@ class WithRadius:
         n, lost = self.numerics, Envelope()
         with n.running():
             value = self.value + other.value if sign > 0 else self.value - other.value
-        if n.elementwise_flushes:
+        if n.elementwise_flushes:  # two operands and a result; 2λ would do, for where both operands are read as zero the result is zero as it is
             lost = Envelope(parts=(torch.full((1, 1, 1), 3 * n.storage.smallest_normal, dtype=torch.float64, device=value.device),))
         if min(value.shape[-2:]) == 1:
             largest = (_magnitude(self) + _magnitude(other)).amax((-2, -1), keepdim=True)
+            # Without the factor it would hold as well: a sum below Ω is rounded to at most Ω.
             foretell_overflow(self.hazards, outward(largest * (1.0 + n.elementwise_roundoff), 2), n.storage)
             rounding = Envelope(parts=(sum_error(self.value, other.value, value, n),))
             return self._made(value, self.radius + other.radius + rounding + lost, None, None)
@@ -230,8 +232,12 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
     u = n.elementwise_roundoff
     product = torch.minimum(outward(size * (1.0 + u) + offset, 3), largest_product(weight, x, n))
     radius = product_radius(weight, x, product, call)
-    foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) + offset).amax((-2, -1), keepdim=True) * (1.0 + 4 * u), 4), n.storage)
+    # The sum that is added to b may have been rounded up. Storing it moves it by half of its last place at most, and nothing passes Ω before it
+    # is half of a last place beyond it, so that needs no term.
+    grown = (1.0 + gamma(weight.value.shape[-1], n.sum_roundoff)) * (1.0 if n.operands is None else (1.0 + n.operands.unit_roundoff) ** 2)
+    foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) * grown + offset).amax((-2, -1), keepdim=True), 9), n.storage)
     # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
+    # (As there, 2λ would do for what is read as zero and written so.)
     lost = 3 * n.storage.smallest_normal if n.elementwise_flushes or kernel in n.flushing else 0.0
     return from_module(value, outward(radius + rounding_error(value, n) + inherited + lost, 4), x)
 
@@ -279,12 +285,13 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: KernelCall
         rounding = _sum_error_in_order(Terms(form, column, absolute, bias), products, order, n, exact_products=exact_products)
     else:
         rounding = gamma(terms - exact_products, u) * absolute
+    # Of what underflow loses: second order, and no operands here need it. Of what could overflow: 1 + γ/2 would do, for just below Ω a rounding adds u/2.
     growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
     lost = terms * n.accumulation.half_subnormal * growth
     if n.accumulation != n.storage:
         rounding = outward(rounding + rounding_error(value, n, once=True), 2)
         lost += n.storage.half_subnormal
-    if call.kernel in n.flushing:
+    if call.kernel in n.flushing:  # of the products and of their sums; at most as many as there are terms are flushed, for zero stays zero
         lost += (2 * terms * n.accumulation.smallest_normal + n.storage.smallest_normal) * growth
         inherited = inherited + _flushed_operands(X, y, size)
     foretell_overflow(X.hazards, outward(absolute.amax((-2, -1), keepdim=True) * growth, 3), n.storage)
@@ -301,6 +308,7 @@ def _sum_error_in_order(terms: Terms, products: Tensor, order: Order, n: ErrorMo
     accumulated = sums.accumulated + products if apart else sums.accumulated
     growth = 1.0 + gamma(order.height, inner)
     if order.stored_strands:
+        # Second order: to nearest a number loses u/(1 + u) of it, and u is counted, so for these sums 1 would do.
         outer = n.storage.unit_roundoff
         return outward((accumulated * inner + sums.stored * outer) * (growth * (1.0 + gamma(2 * order.strands, outer))), 6)
     return outward(accumulated * inner * growth, 3)

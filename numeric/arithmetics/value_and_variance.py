@@ -45,7 +45,7 @@ from numeric.arithmetics.sensitivities import Columns, LinearMap, Source, Source
 from numeric.arithmetics.uniform_errors import UNIFORM
 from numeric.formats import Format, round_to, torch_dtype
 from numeric.machine import ErrorModel
-from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, SHARED_PRODUCT
 from numeric.machine.summation_order import one_after_the_other
 
 
@@ -167,10 +167,10 @@ class WithVariance:
         return column(value, self.numerics, self.given, terms, fresh)
 
     def _product(self, other: "WithVariance") -> "WithVariance":
-        """A matrix times a column, or a row times a column."""
+        """A matrix that all cases share times a column, or a row times a column."""
         with self.numerics.running():
             value = (self.held.mT if self.turned else self.held) @ other.held
-        kernel = INNER_PRODUCT if self.turned else SHARED_PRODUCT if self.held.dim() == 2 else PRODUCT
+        kernel = INNER_PRODUCT if self.turned else SHARED_PRODUCT  # of a case's own matrix no value is held
         terms, fresh = _product_errors(self, other, value, kernel, None)
         return column(value, self.numerics, self.given, terms, fresh)
 

@@ -138,7 +138,7 @@ def _is_place(node: ast.Constant, parents: list[ast.AST]) -> bool:
         if isinstance(parent, ast.keyword) and parent.arg in ("dim", "dims", "maxsplit", "strict", "precision"):
             return True
         if isinstance(parent, ast.Call) and type(node.value) is int and _name(parent.func) in OF_PLACES and below is not parent.func:
-            return True
+            return _name(parent.func) != "full" or below is parent.args[0]  # what it is filled with is a number
         if isinstance(parent, ast.Compare) and type(node.value) is int:
             return True  # a count of axes or of terms
         if isinstance(parent, ast.JoinedStr | ast.Raise | ast.Assert):
@@ -165,6 +165,11 @@ class _Walk(ast.NodeVisitor):
             below = parent
         return False
 
+    def _annotates(self, node: ast.AST) -> bool:
+        """Whether a node says of which type something is."""
+        inner = [*self.parents[1:], node]
+        return any(below in (getattr(parent, "returns", None), getattr(parent, "annotation", None)) for parent, below in zip(self.parents, inner, strict=True))
+
     def parents_named(self) -> list[ast.AST]:
         return [each for each in self.parents if isinstance(each, ast.FunctionDef | ast.ClassDef)]
 
@@ -178,7 +183,7 @@ class _Walk(ast.NodeVisitor):
         function = ".".join(self.qualified[:depth])
         constant = not self.qualified and any(isinstance(parent, ast.Assign) for parent in self.parents)
         if (constant or (function and any(isinstance(parent, ast.FunctionDef) for parent in self.parents))) and not (
-            isinstance(node, ast.Constant) and _is_place(node, self.parents)
+            (isinstance(node, ast.Constant) and _is_place(node, self.parents)) or self._annotates(node)
         ):
             for variant, after in enumerate(changes(node)):
                 steps = self._counts_steps(node) or (isinstance(node, ast.Call) and _name(node.func) in WIDENED and after in (node.args[:1]))

@@ -13,6 +13,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -87,13 +88,13 @@ def outcome(mutant: Mutant, checks: Sequence[Check], plain: Sequence[Any]) -> Ou
             with _limited():
                 for check in checks:
                     check()
-        except Exception:  # an assertion that fails, or a rule that no longer runs: each would be seen
+        except (Exception, pytest.fail.Exception):  # an assertion that fails, or a rule that no longer runs: each would be seen
             return Outcome.NOTICED
     found = []
     try:
         with in_force(mutant):
             found = results(mutant.module, checks)
-    except AssertionError:
+    except (AssertionError, pytest.fail.Exception):
         return Outcome.NOTICED
     return compared(plain, found)
 

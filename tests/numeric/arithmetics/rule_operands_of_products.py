@@ -162,6 +162,22 @@ def dense_layers(desk: Desk) -> Iterator[bool]:
             yield rounding.inside(rounding.layer([1.0], [0.0], b, held, apart=False), Fraction(b))
 
 
+@of("dense_layer")
+def dense_layers_that_overflow_only_as_they_are_rounded(desk: Desk) -> Iterator[bool]:
+    """Wx + b stays below Ω, and the machine passes it: 64 terms are each rounded up to a unit of the last place; or both operands of a product are."""
+    top, unit = Fraction(2) ** desk.row.max_exponent, Fraction(2) ** (desk.row.max_exponent - desk.row.significand_bits + 1)
+    largest, terms = Fraction(desk.row.largest), [top, *[unit / 2 * (1 + 8 * Fraction(desk.u))] * 64]
+    bias = largest - top - 63 * unit
+    assert sum(terms, bias) < largest < largest + unit <= bias + added(chain(65), terms, desk.row, desk.row)
+    fresh = desk.having()
+    yield fresh.foretold(fresh.layer([1.0] * 65, list(map(float, terms)), float(bias), float("inf"), apart=True))
+    if desk.row != FP32:
+        return
+    v = TF32.unit_roundoff
+    fresh = desk.having(operands=TF32)
+    yield fresh.foretold(fresh.layer([1 + 3 * v], [float(top) * (1 + 3 * v)], float(top) * (1 - 7.5 * v), float("inf"), apart=True))
+
+
 @of("dense_layer", "product_radius", "subnormal_part")
 def dense_layers_of_flushed_numbers(desk: Desk) -> Iterator[bool]:
     """Wx and b are just under λ and of one sign; a machine that flushes both answers 0."""

@@ -165,6 +165,31 @@ def test_what_a_short_product_loses_to_a_kernel_that_flushes() -> None:
     assert Fraction(found) >= 8 * Fraction(part[0, 0, 0].item()) * Fraction(x[0, 0, 0].item())
 
 
+def test_a_number_below_fp32s_range_times_a_large_one() -> None:
+    """x = 2^-151 is nothing in fp32, and 2^100 of it is 2^-51."""
+    part, x = torch.full((1, 1, 1), 2.0**100, dtype=torch.bfloat16), torch.full((1, 1, 1), 2.0**-151, dtype=torch.float64)
+    assert Envelope(weighted=((part, torch.ones((1, 1, 1), dtype=torch.float64)),)).apply(x).item() >= 2.0**-51
+
+
+def test_a_number_that_fp32_rounds_down_times_a_number() -> None:
+    """1 + 2^-24 is 1 in fp32."""
+    part, x = torch.ones((1, 1, 1), dtype=torch.bfloat16), torch.full((1, 1, 1), 1 + 2.0**-24, dtype=torch.float64)
+    found = Envelope(weighted=((part, torch.ones((1, 1, 1), dtype=torch.float64)),)).apply(x).item()
+    assert 1 + 2.0**-24 <= found <= 1 + 2.0**-21
+
+
+@pytest.mark.parametrize("leading", [1, 16, 256])
+def test_what_a_short_product_loses_one_by_one(leading: int) -> None:
+    """Next to some ones in front, each number just below half of fp32's last place is lost, if it is added to one of them."""
+    small = 2.0**-24 * (1 - 2.0**-20)
+    terms = torch.full((4096,), small, dtype=torch.float64)
+    terms[:leading] = 1.0
+    part = torch.ones((2, 3, 4096), dtype=torch.bfloat16)
+    found = Envelope(weighted=((part, torch.ones((2, 1, 1), dtype=torch.float64)),)).apply(terms.reshape(1, -1, 1).expand(2, -1, -1))
+    exact = leading + (4096 - leading) * Fraction(small)
+    assert all(exact <= Fraction(v) <= exact * (1 + 4098 * Fraction(1, 2**22)) for v in found.flatten().tolist())
+
+
 @pytest.mark.parametrize("divisor", [2.0**-1000, 2.0**-501 * 3, 0.7, 5.0, 2.0**900, 2.0**901 * 1.1])
 def test_two_factors_near_the_root(divisor: float) -> None:
     first, second = (x.item() for x in halves(torch.tensor(divisor, dtype=torch.float64)))

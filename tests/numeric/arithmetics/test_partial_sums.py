@@ -134,6 +134,13 @@ def test_the_root_of_squares_is_the_number_itself(kind: str, way: tuple[str, boo
                 assert max(number - apart, 0) ** 2 <= square <= (number + apart) ** 2
 
 
+def test_the_unit_of_the_squares_is_that_of_the_largest_row() -> None:
+    """1 + 1 and 2^-600 + 2^-600, without a bias: over a unit of the smaller the square of the larger is infinite."""
+    rows = torch.tensor([[1.0, 1.0], [2.0**-600, 2.0**-600]], dtype=torch.float64)
+    terms = Terms(Form(rows), torch.ones((1, 2, 1), dtype=torch.float64), rows.sum(-1).reshape(1, 2, 1))
+    assert root_of_squares(terms, order_of((0, 1)), exact_products=True).accumulated[0, 0].item() == 2.0
+
+
 def hidden(shared: list[float], y: list[float], outers: tuple[tuple[float, list[float]], ...] = ()) -> tuple[Fraction, Fraction]:
     """Σ|s_t| of the additions of one row, and its bound; without a slack."""
     pairs = tuple((torch.full((1, 1, 1), col, dtype=torch.float64), torch.tensor(row, dtype=torch.float64).reshape(1, 1, -1)) for col, row in outers)
@@ -170,11 +177,34 @@ def test_half_of_the_doubt_is_enough_where_something_is_left(terms: int) -> None
     assert doubt / 4 < last < doubt
 
 
+@pytest.mark.parametrize("terms", [32, 128])
+def test_every_addition_in_an_outer_product_loses_its_own(terms: int) -> None:
+    """Σ row_j y_j = 1 + 2^-53 + 2^-53 + ... stays 1 in float64, and S takes the 1 away at once: all s̃_t = 0, and s_t = t·2^-53."""
+    total, bound = hidden([-1.0, *[0.0] * terms], [1.0] * (terms + 1), ((1.0, [1.0, *[2.0**-53] * terms]),))
+    assert total == Fraction(terms * (terms + 1), 2**54)
+    assert total <= bound <= 8 * total + Fraction(64 * terms, 2**53)
+
+
+def test_every_outer_product_that_is_added_loses_its_own() -> None:
+    """1 + 2^-53 + 2^-53 + ... - 1 over the outer products of one entry."""
+    outers = ((1.0, [1.0, 0.0]), *[(2.0**-53, [1.0, 0.0])] * 32, (-1.0, [1.0, 0.0]))
+    total, bound = hidden([0.0, 0.0], [1.0, 0.0], outers)
+    assert total == Fraction(32, 2**53)
+    assert bound >= total
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_an_underflow_is_multiplied_by_its_column(sign: float) -> None:
     """row·y = 2^-1075 is 0 in float64, and 2^500 of it is 2^-575; eight of them are eight times that."""
     total, bound = hidden([0.0] * 8, [2.0**-537] * 8, ((sign * 2.0**500, [2.0**-538] * 8),))
     assert total == Fraction(2) ** -575 * sum(range(2, 9))
+    assert bound >= total
+
+
+def test_underflows_of_shared_numbers_add_up() -> None:
+    """x_j y_j = 2^-1075 is 0 in float64; of so many of them ``outward`` alone would not make up for all."""
+    total, bound = hidden([2.0**-537] * 256, [2.0**-538] * 256)
+    assert total == Fraction(2) ** -1075 * sum(range(2, 257))
     assert bound >= total
 
 

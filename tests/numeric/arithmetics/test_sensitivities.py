@@ -108,12 +108,48 @@ def test_a_deviation_is_the_root_of_the_sum_of_squares(kind: str) -> None:
     of = maps(3)[kind]
     for scale in (1.0, 2.0**-700, 2.0**600):
         sigma = numbers(8, CASES, N, 1).abs() * scale
+        assert bool((of.deviation(sigma) >= 0).all())
         for case in range(CASES):
             rows, held = exactly(of, case), column(sigma, case)
             for found, row in zip(of.deviation(sigma)[case].flatten().tolist(), rows, strict=True):
                 square = sum((a * a * s * s for a, s in zip(row, held, strict=True)), Fraction(0))
                 whole = sum((_parts(of, case) * s) ** 2 for s in held)
                 assert abs(Fraction(found) ** 2 - square) <= FEW * whole
+
+
+FAR = [(kind, part) for kind in KINDS[1:] for part in ("identity", "scale", "matrix", "col", "row", "sigma")]
+
+
+@pytest.mark.parametrize(("kind", "part"), FAR, ids=str)
+def test_one_number_that_is_far_larger_sets_the_unit(kind: str, part: str) -> None:
+    """-2^600 times the first of the numbers of one part: a unit of any other number would leave squares that are infinite."""
+    far = torch.ones((1, N, 1), dtype=torch.float64)
+    far[0, 0] = -(2.0**600)
+    number = {name: far[:, :1] if name == part else torch.ones((1, 1, 1), dtype=torch.float64) for name in ("identity", "scale")}
+    many = {name: far if name == part else torch.ones_like(far) for name in ("matrix", "col", "row", "sigma")}
+    plain = maps(3)[kind]
+    identity = None if plain.identity is None else plain.identity.abs() * number["identity"]
+    shared = tuple((scale.abs() * number["scale"], matrix.abs() * many["matrix"][0]) for scale, matrix in plain.shared)
+    outers = tuple((col.abs() * many["col"], row.abs() * many["row"].mT) for col, row in plain.outers)
+    of, sigma = LinearMap(identity, shared, outers), numbers(8, CASES, N, 1).abs() * many["sigma"].abs()
+    found = of.deviation(sigma)
+    assert bool((found >= 0).all())
+    for case in range(CASES):
+        rows, held = exactly(of, case), column(sigma, case)
+        whole = sum((_parts(of, case) * s) ** 2 for s in held)
+        for got, row in zip(found[case].flatten().tolist(), rows, strict=True):
+            assert abs(Fraction(got) ** 2 - sum((a * a * s * s for a, s in zip(row, held, strict=True)), Fraction(0))) <= FEW * whole
+
+
+def test_what_cancels_is_nothing_and_no_root_of_a_negative_number() -> None:
+    """S - col row, S = fl(col row): (s - r)² is summed as s² - 2sr + r², and float64 may leave a little less than nothing."""
+    col, row = numbers(30, 256, N, 1), numbers(31, 256, 1, N)
+    for case in range(256):
+        c, r = col[case : case + 1], row[case : case + 1]
+        found = LinearMap(shared=((torch.ones((1, 1, 1), dtype=torch.float64), (c * r)[0]),), outers=((-c, r),)).deviation(
+            torch.ones((1, N, 1), dtype=torch.float64)
+        )
+        assert bool((found.square() <= 64 * 2.0**-52 * c.square() * r.square().sum()).all()), "and NaN is not"
 
 
 def _parts(of: LinearMap, case: int) -> Fraction:
@@ -191,6 +227,14 @@ def test_a_matrix_of_errors_and_a_column() -> None:
         for got, row in zip(found[case].flatten().tolist(), sigma.tolist(), strict=True):
             square = sum((Fraction(s) ** 2 * v * v for s, v in zip(row, held, strict=True)), Fraction(0))
             assert abs(Fraction(got) ** 2 - square) <= FEW * (square + 1)
+
+
+def test_a_column_far_below_nothing_sets_the_unit() -> None:
+    """As above: of t, and of what has its root of squares taken. And a deviation has no sign."""
+    assert LinearMap(identity=torch.full((1, 1, 1), -2.0, dtype=torch.float64)).deviation(torch.ones((1, 1, 1), dtype=torch.float64)).item() == 2.0
+    t = torch.tensor([-(2.0**600), 1.0, 2.0**-600], dtype=torch.float64).reshape(1, N, 1)
+    assert root_sum_squares(t).item() == 2.0**600
+    assert Columns(t).deviation(torch.ones((N, N), dtype=torch.float64)).flatten().tolist() == [2.0**600] * N
 
 
 def test_a_column_times_the_one_row_of_a_map() -> None:

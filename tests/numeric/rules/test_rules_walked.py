@@ -65,6 +65,9 @@ SPARED = (
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.magnitude#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.gamma#1 largest_product.sum_roundoff#1 largest_product.half_subnormal#1", EVERY, IDLE, ACROSS),
+    Spared(
+        "dense_layer.gamma#1 dense_layer.sum_roundoff#1", ("fp64",), IDLE, "Σ|w_k x_k| is a float64 sum, and widened for its own roundings, which are as many"
+    ),
     Spared("dense_layer.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.magnitude#4", ("fp32",), IDLE, COARSE_OPERANDS),
@@ -75,7 +78,7 @@ SPARED = (
     Spared("elementwise_underflow.half_subnormal#2", LONG, UNREACHED, OPMATH),
     Spared("product_radius.rounding_error#1 product_radius.half_subnormal#2", LONG, UNREACHED, "the accumulator is no wider than storage"),
     Spared("_sum_error_in_order.unit_roundoff#1 _sum_error_in_order.unit_roundoff#2 _sum_error_in_order.gamma#2", LONG, UNREACHED, "no strands are stored"),
-    Spared("_outer.operand_error#1 dense_layer.operand_error#1 dense_layer.unit_roundoff#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
+    Spared("_outer.operand_error#1 dense_layer.operand_error#1 dense_layer.unit_roundoff#1 dense_layer.unit_roundoff#2", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("operand_error.unit_roundoff#1 operand_error.half_subnormal#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("operand_error_of_matrix.operand_error#1 operand_error_of_matrix.half_subnormal#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
     Spared("operand_error_of_matrix.magnitude#1 operand_error_of_matrix.unit_roundoff#1", ("fp64", *SHORT), UNREACHED, OPERANDS),
