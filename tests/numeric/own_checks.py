@@ -37,7 +37,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "matrix_products": found_in("arithmetics.test_matrix_products"),
     ARITHMETICS + "partial_sums": found_in("arithmetics.test_partial_sums"),
     ARITHMETICS + "envelope": lambda: [
-        *found_in("arithmetics.test_envelope_terms")(),
+        *found_in("arithmetics.test_envelope_terms", "sides.test_margins", "sides.test_verdicts")(),
         *found_in("arithmetics.test_envelopes", only=("test_a_ninth", "test_what_is_no", "test_one_matrix", "test_a_product"))(),
     ],
     ARITHMETICS + "sensitivities": found_in("arithmetics.test_sensitivities"),

@@ -27,7 +27,6 @@ SPARED: tuple[Spared, ...] = (
     Spared(ARITHMETICS + "matrix_products", r"growth|^product_error: \(?1\.0 \+ gamma|^product_error: 1\.0 \+ n\.storage", SECOND_ORDER, matched=11),
     Spared(ARITHMETICS + "matrix_products", r"^product_error: gamma\(k, n\.sum_roundoff\) → gamma\(k, n\.sum_roundoff\) \* 0\.5$", SECOND_ORDER, matched=1),
     Spared(ARITHMETICS + "matrix_products", r"^product_error: 2 \* k → k$|^product_error: 2 → 1$", FLUSHED_ONCE, matched=2),
-    Spared(ARITHMETICS + "envelope", r"^constant: (2\.0|52)", "twice float64's roundoff, which only ``judging.py`` uses; it is changed there", matched=5),
     Spared(ARITHMETICS + "envelope", r"^Envelope\._terms: ", STEPS, matched=4),
     Spared(ARITHMETICS + "partial_sums", r"^partial_sums: (terms.* \+ 2 → terms|2 → 1$|roundings \+ 1 → roundings$|1 → 0$)", HALF_OF_THE_DOUBT, matched=4),
     Spared(ARITHMETICS + "partial_sums", r"^partial_sums: 1\.0 → 0\.5$", HALF_AN_UNDERFLOW, matched=1),
