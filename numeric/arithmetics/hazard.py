@@ -32,15 +32,26 @@ class Hazards:
     """(cases,) bool: which entries are the largest cannot be told, so neither which experts are chosen."""
     hidden: Tensor
     """(cases,) bool: a magnitude inside a kernel could pass Ω and leave a finite result, such as x/√∞ = 0."""
+    unforeseen: Tensor
+    """(cases,) bool: a vector or a scalar came out infinite or NaN when nothing had foretold it: no limit of the format, but a fault."""
 
     def overflowed(self, finite: Tensor) -> Tensor:
         """(cases,) bool: an overflow was foretold, and it was met or could hide.  finite: (cases,) bool, whether all results are."""
-        return self.hidden | (self.overflow & (self.not_finite | ~finite))
+        return (self.hidden | (self.overflow & (self.not_finite | ~finite))) & ~self.unforeseen
+
+    def came_out(self, value: Tensor) -> None:
+        """Mark the cases whose result is not finite, after what its operands foretold was marked.  value: (cases, p, 1) or (cases, 1, q).
+
+        A NaN is no magnitude below Ω, so whatever reads it would foretell what has happened already: the first result that is not finite decides.
+        """
+        lost = ~torch.isfinite(value).all(-1).all(-1)
+        self.not_finite |= lost
+        self.unforeseen |= lost & ~(self.overflow | self.underflow | self.hidden | self.undecided)
 
 
 def hazards(cases: int, device: torch.device | str = "cpu") -> Hazards:
     """No hazards yet, for that many cases."""
-    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(5)))
+    return Hazards(*(torch.zeros(cases, dtype=torch.bool, device=device) for _ in range(6)))
 
 
 def foretell_overflow(hazards: Hazards, largest: Tensor, storage: Format, *, hides: bool = False) -> None:

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope, outward
+from numeric.arithmetics.growth import grown
 from numeric.arithmetics.hazard import Hazards, foretell_overflow
 from numeric.arithmetics.largest_entry import largest_entry
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
@@ -150,7 +151,7 @@ class WithRadius:
         if magnitude is not None:
             foretell_overflow(self.hazards, magnitude.largest(), self.numerics.storage)
         if min(value.shape[-2:]) == 1:
-            self.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
+            self.hazards.came_out(value)
             radius = Envelope(parts=(radius.dense(*value.shape[-2:], on=value.device),))
             magnitude, form = Envelope(parts=(value.double().abs(),)), Form(value.double())
         assert magnitude is not None
@@ -214,10 +215,11 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
     kernel: the name of what the module ran.
     """
     call = KernelCall.of(kernel, weight.value, x.value, None if bias is None else bias.value)
-    n, _, apart = weight.numerics.met(call)
-    x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
+    n, order, apart = weight.numerics.met(call)
     if bias is None:
-        return from_module(value, product_radius(weight, x, value, call), x)
+        radius = product_radius(weight, x, value, call)
+        x.hazards.came_out(value)
+        return from_module(value, radius, x)
     size, offset = value.double().abs(), bias.value.double().abs()
     inherited = bias.entry_radius
     if n.operands is not None and n.bias_is_an_operand:
@@ -227,6 +229,7 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
         inherited = outward(inherited + subnormal_part(offset, n), 1)  # a bias that is read as zero
     if not apart:
         radius = product_radius(weight, x, value, call, bias=bias.value)
+        x.hazards.came_out(value)
         return from_module(value, outward(radius + inherited, 2), x)
     # fl(fl(Wx) + b) = ẑ(1+δ), so |fl(Wx)| ≤ |ẑ|(1+u) + |b|; nor is it larger than its terms can make it.
     u = n.elementwise_roundoff
@@ -234,8 +237,9 @@ def dense_layer(weight: WithRadius, bias: WithRadius | None, x: WithRadius, valu
     radius = product_radius(weight, x, product, call)
     # The sum that is added to b may have been rounded up. Storing it moves it by half of its last place at most, and nothing passes Ω before it
     # is half of a last place beyond it, so that needs no term.
-    grown = (1.0 + gamma(weight.value.shape[-1], n.sum_roundoff)) * (1.0 if n.operands is None else (1.0 + n.operands.unit_roundoff) ** 2)
-    foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) * grown + offset).amax((-2, -1), keepdim=True), 9), n.storage)
+    growth = grown(weight.value.shape[-1], order, n) * (1.0 if n.operands is None else (1.0 + n.operands.unit_roundoff) ** 2)
+    foretell_overflow(x.hazards, outward((weight.magnitude.apply(_magnitude(x)) * growth + offset).amax((-2, -1), keepdim=True), 9), n.storage)
+    x.hazards.came_out(value)
     # The sum with the bias is an elementwise one; it is computed from numbers of the storage, and loses no underflow unless it flushes.
     # (As there, 2λ would do for what is read as zero and written so.)
     lost = 3 * n.storage.smallest_normal if n.elementwise_flushes or kernel in n.flushing else 0.0
@@ -286,7 +290,7 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: KernelCall
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     # Of what underflow loses: second order, and no operands here need it. Of what could overflow: 1 + γ/2 would do, for just below Ω a rounding adds u/2.
-    growth = (1.0 + gamma(terms, u)) * (1.0 + n.storage.unit_roundoff)
+    growth = grown(terms, order, n) * (1.0 + n.storage.unit_roundoff)
     lost = terms * n.accumulation.half_subnormal * growth
     if n.accumulation != n.storage:
         rounding = outward(rounding + rounding_error(value, n, once=True), 2)

@@ -41,6 +41,10 @@ class NothingJudged(Exception):
     """Every prompt met a limit of the format's range, or an A(·) that is zero."""
 
 
+class LostNumbers(Exception):
+    """A result was infinite or NaN, and no limit of the format's range explains it."""
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityPoint:
     """An identity after some tokens; of each prompt the largest entry, of those the median."""
@@ -132,6 +136,8 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: paths.Outputs, probed: ProbedMode
     of_S = running_sums(S.strayed_by_step)
     telescoped = _entries(S.weights[:, 1:], paths.by_the_sum(W, outputs, n, flags), of_S, W)
 
+    if bool(flags.unforeseen.any()):
+        raise LostNumbers(f"numbers came out infinite or NaN after {int(flags.unforeseen.sum())} of {len(flags.unforeseen)} tokens, and no operand foretold it")
     judged = ~(flags.overflow | flags.underflow | flags.not_finite).unflatten(0, (prompts, tokens)).any(-1)
     if not bool(judged.any()):
         raise NothingJudged("every prompt met a limit of the format's range, or an output of the contextual layer that is zero")

@@ -126,7 +126,7 @@ def _path(first: Tensor, start: Tensor, step: StepFormula, vectors: Sequence[Ten
         own = hazards(len(weights), weights.device)
         one = step(exact(first, n, own), *(exact(x[:, k], n, own) for x in operands))
         assert torch.equal(torch.nan_to_num(one.value), torch.nan_to_num(weights[:, k + 1])), "a step was made in two ways"
-        for name in ("overflow", "underflow", "not_finite"):
+        for name in ("overflow", "underflow", "not_finite", "unforeseen"):
             getattr(flags, name).unflatten(0, (len(weights), -1))[:, k] |= getattr(own, name)
         radii.append(one.entry_radius.expand_as(one.value))
     return Path(weights, Envelope(parts=(torch.stack(radii, dim=1).flatten(0, 1),)))

@@ -58,8 +58,8 @@ class CastOperands(TorchFunctionMode):
 class BlockwiseSums(TorchFunctionMode):
     """A product is summed in blocks; each block's sum is rounded to the storage format, and they are added in it.
 
-    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``. A block of fp16 is multiplied and summed in fp32, in which its
-    products are exact, and rounded: torch's own fp16 products run number by number on a CPU, and take fifty times as long.
+    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``. A block of fp16 is summed in fp32, in which its products are
+    exact, one after the other, and rounded: torch's own fp16 products run number by number on a CPU, and take many times as long.
     """
 
     def __init__(self, block: int) -> None:
@@ -73,12 +73,16 @@ class BlockwiseSums(TorchFunctionMode):
             return self._linear(*args, **kwargs)
         if name in PRODUCTS and name != "scaled_dot_product_attention" and args[0].dim() > 1:
             left, right = args
-            return self._sum(left.shape[-1], lambda part: _wide(func, left[..., part], right[..., part, :]))
+            return self._sum(left.shape[-1], lambda part: self._block(func, left[..., part], right[..., part, :]))
         return func(*args, **kwargs)
 
     def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        total = self._sum(x.shape[-1], lambda part: _wide(F.linear, x[..., part], weight[..., part]))
+        total = self._sum(x.shape[-1], lambda part: self._block(lambda x, w: F.linear(x, w.mT), x[..., part], weight[..., part].mT))
         return total if bias is None else total + bias
+
+    @staticmethod
+    def _block(product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> Tensor:
+        return _one_after_the_other(left, right) if left.dtype == torch.float16 else product(left, right)
 
     def _sum(self, k: int, product: Callable[[slice], Tensor]) -> Tensor:
         total = product(slice(0, self.block))
@@ -87,8 +91,15 @@ class BlockwiseSums(TorchFunctionMode):
         return total
 
 
-def _wide(product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> Tensor:
-    return product(left.float(), right.float()).half() if left.dtype == torch.float16 else product(left, right)
+def _one_after_the_other(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right of fp16, summed in fp32.  left: (..., n, k), or (k,); right: (..., k, m)."""
+    if left.dim() == 1:
+        return _one_after_the_other(left.unsqueeze(0), right).squeeze(0)
+    left, right = left.float(), right.float()
+    total = left[..., :1] * right[..., :1, :]
+    for term in range(1, left.shape[-1]):
+        total += left[..., term : term + 1] * right[..., term : term + 1, :]
+    return total.half()
 
 
 class WideWeights(TorchFunctionMode):

@@ -72,8 +72,8 @@ def flushed_below(x: WithRadius, function: str | None = None) -> float:
 
 
 def finished(value: Tensor, radius: Tensor, x: WithRadius) -> WithRadius:
-    """The result of a rule; a case that came out infinite or NaN is marked."""
-    x.hazards.not_finite |= ~torch.isfinite(value).all(-1).all(-1)
+    """The result of a rule, which has foretold what it can; a case that came out infinite or NaN is marked."""
+    x.hazards.came_out(value)
     return from_module(value, radius, x)
 
 

@@ -142,6 +142,7 @@ def measure_sides(  # what is measured, and how much of it
     if passes is None and variant.id == OWN and not block.parallel:
         patch = patch_of_tensors(setting, patch, delta.value, a.value)  # a user's function may do something else with tensors, and that is what is deployed
     right = _patched_pass(setting, patch) if passes is None else passes.right
+    flags.unforeseen |= torch.isfinite(reference).all(-1) & ~torch.isfinite(right.attended).all(-1)
     epsilon = right.attended.double() - reference.double()
     drift = outward((right.carried.double() - stream.double()).abs(), 2)
     right_side, _ = carried_on(setting, right, column(right.attended, outward(epsilon.abs(), 2)), patched, drift)

@@ -92,10 +92,11 @@ def judge(sides: Sides) -> Judged:
     change = sides.output_change.amax(-1)
     output_resolution = torch.where(change > 0, output.bound / change, torch.inf)
     reason = _reasons(sides)
-    verdict = _verdicts(site, output, sides.hazards.not_finite, resolution, reason)
+    lost = sides.hazards.not_finite | sides.hazards.unforeseen
+    verdict = _verdicts(site, output, lost, resolution, reason)
     # The same rule judges the planted wrong update: one that overlooks errors would overlook this one too.
     wrong, wrong_output = _margins(sides, sides.wrong)
-    of_wrong = _verdicts(wrong, wrong_output, sides.hazards.not_finite, resolution, reason)
+    of_wrong = _verdicts(wrong, wrong_output, lost, resolution, reason)
     where_judged = wrong_output if sides.at_output else wrong
     noticed = (of_wrong == Verdict.VIOLATED.value) & _np((where_judged.ratio > 1) & torch.isfinite(where_judged.ratio))
     unmoved = _compare(left, right, sides.bound, torch.zeros_like(sides.moved))
@@ -134,11 +135,12 @@ def _reasons(sides: Sides) -> NDArray[np.object_]:
     numbers = torch.cat([site.value for side in (sides.left, sides.right) for site in (side.first_layer, side.output)], dim=-1)
     overflowed = sides.hazards.overflowed(torch.isfinite(numbers).all(-1))
     reason = np.full(len(sides.a), "", dtype=object)
+    foreseen = ~sides.hazards.unforeseen
     for mask, name in (
         (overflowed, Reason.UPDATE_OVERFLOW),
-        (sides.hazards.hidden, Reason.KERNEL_OVERFLOW),
-        (sides.hazards.underflow, Reason.NORM_UNDERFLOW),
-        (sides.hazards.undecided, Reason.UNDECIDED_CHOICE),
+        (sides.hazards.hidden & foreseen, Reason.KERNEL_OVERFLOW),
+        (sides.hazards.underflow & foreseen, Reason.NORM_UNDERFLOW),
+        (sides.hazards.undecided & foreseen, Reason.UNDECIDED_CHOICE),
         (singular, Reason.SINGULAR_UPDATE),
         (bad_input, Reason.NON_FINITE_INPUT),
     ):

@@ -24,5 +24,8 @@ def test_it_is_there_in_the_first_of_eight_batches(blocks: dict[str, TrainedBloc
     every = measured(blocks["attention"], probed, cases=CASES).judged
     assert np.isfinite(every.expected).all()
     assert np.array_equal(every.expected[asked], some.expected[asked])
+    assert len(np.unique(some.norm_a)) == CASES, "no case is measured twice"
+    large = measured(blocks["attention"], machine["fp32"], cases=CASES).judged
+    assert np.array_equal(np.argsort(large.norm_a), np.argsort(some.norm_a)), "however many at once, they are the same cases"
     for number in ("error", "bound", "verdict", "wrong_noticed"):
         assert np.array_equal(getattr(every, number), getattr(some, number)), "it judges nothing"

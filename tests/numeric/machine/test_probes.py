@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.formats import Format, format_named, modes_named
+from numeric.formats import Format, format_named, modes_named, torch_dtype
 from numeric.formats.emulation import BlockwiseSums
+from numeric.formats.mode import BLOCK
 from numeric.machine import ProbedMode, UnsupportedNumerics, probe, questions
 from numeric.machine import kernels as kernel_table
-from numeric.machine.bench import usual_bench
-from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, kernels
+from numeric.machine.bench import usual_bench, usual_call
+from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT, kernels
+from numeric.machine.revealing import confirmed
+from numeric.machine.summation_order import order_of
 from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)
@@ -180,3 +183,20 @@ def test_sums_that_are_stored_after_long_blocks_are_found_out(name: str, block: 
         assert questions.accumulator_bits(bench, storage, 24) == 24
         stored = dataclasses.replace(bench, running=lambda: BlockwiseSums(block))
         assert questions.accumulator_bits(stored, storage, 24) == storage.significand_bits
+
+
+@pytest.mark.parametrize("k", [BLOCK + 1, 2 * BLOCK + 1, 2 * BLOCK + 2, 17 * BLOCK + 1])
+@pytest.mark.parametrize("name", ["bf16-reduced", "fp16-reduced"])
+def test_a_block_of_one_product_is_a_strand_of_its_own(name: str, k: int) -> None:
+    """Its product is stored before it is added, which the tree of the sum does not show."""
+    n = probe(modes_named([name])[0], shapes=((5, k),), batch=16).layer
+    for kernel in (PRODUCT, SHARED_PRODUCT, DENSE):
+        order = n.order(kernel, 5, k)
+        assert order is not None, kernel
+        assert order.stored_strands
+        assert order.strands == -(-k // BLOCK)
+        assert n.service is not None
+        bench = n.service.bench(usual_call(kernels()[kernel], 5, k, 2 * (torch_dtype(n.storage),), 16))
+        plain = dataclasses.replace(order_of(tuple(range(k))), stored_strands=True)
+        assert confirmed(bench, order, bias=False)
+        assert not confirmed(bench, plain, bias=False), "the planted one: as one more term of a strand"

@@ -65,13 +65,10 @@ SPARED = (
     Spared("dense_layer.elementwise_roundoff#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.magnitude#1", LONG, IDLE, "a bound of Wx is asked for where a wider accumulator is rounded"),
     Spared("largest_product.gamma#1 largest_product.sum_roundoff#1 largest_product.half_subnormal#1", EVERY, IDLE, ACROSS),
-    Spared(
-        "dense_layer.gamma#1 dense_layer.sum_roundoff#1", ("fp64",), IDLE, "Σ|w_k x_k| is a float64 sum, and widened for its own roundings, which are as many"
-    ),
     Spared("dense_layer.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.magnitude#4", ("fp32",), IDLE, COARSE_OPERANDS),
-    Spared("product_radius.gamma#2 product_radius.unit_roundoff#2 _sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
+    Spared("product_radius.unit_roundoff#2 _sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
     Spared("_sum_error_in_order.gamma#2", SHORT, IDLE, SECOND_ORDER),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", SHORT, REMOVED, TWICE),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", LONG, UNREACHED, OPMATH),

@@ -9,7 +9,7 @@ ANY_PLACE = "which entry is given a second opinion; any of them has one"
 
 SPARED: tuple[Spared, ...] = (
     Spared(SIDES + "judging", r"^_compare: (\(?difference|torch\.where\(moved == 0|bound \* \(1|1 \+ 4|4 \* ROUNDOFF|4 → )", SPARE_UNIT, matched=19),
-    Spared(SIDES + "judging", r"^judge: (torch\.where\((output_)?(effect|change) > 0|torch\.where\(\(effect|\(effect > 0\))|^_norm: 1\.0 → ", SAME_RULE, matched=10),
+    Spared(SIDES + "judging", r"^judge: (torch\.where\(\(?(output_)?(effect|change) > 0|\(effect > 0\))|^_norm: 1\.0 → ", SAME_RULE, matched=10),
     Spared(SIDES + "certificate", r"max\(_share|max\(shares\)|^_share: ", ANY_PLACE, matched=13),
     Spared(SIDES + "certificate", r"e\.upper\(\) → e$", SAME_RULE, matched=2),
 )

@@ -14,15 +14,18 @@ LOOKED_AT = 10_000
 
 
 class Counting(Average):
-    """Computes otherwise from one of its calls in double precision on."""
+    """Computes otherwise from one of its calls in double precision on; or only those without a context, and of them it counts."""
 
-    def __init__(self, changes_at: int) -> None:
+    def __init__(self, changes_at: int, *, alone: bool = False) -> None:
         super().__init__()
-        self.calls, self.changes_at = 0, changes_at
+        self.calls, self.changes_at, self.alone = 0, changes_at, alone
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        found = super().forward(context, query)
+        if self.alone and context is not None:
+            return found
         self.calls += query.dtype == torch.float64
-        return super().forward(context, query) * (1 + 2.0**-30 * (self.calls > self.changes_at))
+        return found * (1 + 2.0**-30 * (self.calls > self.changes_at))
 
 
 class Hoarding(Average):
@@ -49,6 +52,13 @@ def test_a_count_of_calls_is_an_error_of_the_cell(changes_at: int) -> None:
 def test_a_memory_of_what_was_seen_is_an_error_of_the_cell() -> None:
     with pytest.raises(ChangedMeanwhile, match=r"another A\(C, x\) at the end of the cell in 512 of 512 cases"):
         measured("formula", block(Hoarding()))
+
+
+@pytest.mark.parametrize("changes_at", [2, 3])
+def test_a_count_of_calls_without_a_context_is_an_error_too(changes_at: int) -> None:
+    """With a context it gives the same, so only what is asked again without one can show it."""
+    with pytest.raises(ChangedMeanwhile, match=r"another A\(C∖Y, x\) at the end of the cell"):
+        measured("formula", block(Counting(changes_at, alone=True)))
 
 
 def test_a_count_that_changes_nothing_is_measured() -> None:
