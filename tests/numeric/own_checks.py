@@ -57,10 +57,14 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     SIDES + "range_limits": found_in("sides.test_range_limits_exactly"),
     SIDES + "both_sides": lambda: [
         *found_in("sides.test_both_sides_by_hand")(),
-        *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update"))(),
+        *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update", "test_the_same_bits"))(),
     ],
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
+    EXPERIMENTS + "near_zero_sweep": lambda: [
+        *found_in("experiments.test_near_zero_by_hand")(),
+        *found_in("experiments.test_near_zero_predictions", only=("test_one_entry", "test_an_operand", "test_a_case"))(),
+    ],
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
@@ -68,7 +72,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors", "normalisation")]
-EXPLAINED += [SIDES + name for name in ("judging", "certificate", "output_patch", "range_limits")]
+EXPLAINED += [SIDES + name for name in ("judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from numeric.architecture.form import OutputLayers
 from numeric.architecture.wiring import INPUT
 from numeric.arithmetics import Hazards, exact, hazards
 from numeric.blocks.experts import EXPERTS, Experts
@@ -17,6 +18,7 @@ from numeric.sides import Batch, both_sides
 from numeric.sides.both_sides import computed_again, measure_sides
 from numeric.sides.setting import Setting
 from numeric.sides.variant import OWN, Variant, variants_named
+from symbolic import formulas
 from tests.numeric.sides.test_both_sides_exactly import CASES, DRIFTS, KINDS, D, affine, exactly, found, measured, rationals, setting
 from tests.numeric.sides.test_output_patch import WIDTH, block_of
 
@@ -46,12 +48,12 @@ def test_what_another_a_moves_is_within_a_radius_of_its_own(which: str) -> None:
     """(WΔA)(aᵀε)/‖a‖² + Wε in rationals; ε itself errs by one rounding."""
     z, a, epsilon = VECTORS[which]
     flags = hazards(1)
-    predicted = both_sides._moved(
-        exact(torch.tensor(W_OF_MOVED, dtype=torch.float64), FP64, flags), *(exact(columns([x]), FP64, flags) for x in (z, a)), columns([epsilon])
-    )
+    W, theirs, wide, given = exact(torch.tensor(W_OF_MOVED, dtype=torch.float64), FP64, flags), *(exact(columns([x]), FP64, flags) for x in (z, a, epsilon))
+    predicted = both_sides._moved(W, theirs, wide, given.value)
+    of_given = formulas.perturbation(W, formulas.context_vector(theirs, wide), wide, given).entry_radius.flatten().tolist()
     u = Fraction(1, 2**53)
     p, q, e = ([Fraction(t) for t in each] for each in (z, a, epsilon))
-    for row, value, radius in zip(W_OF_MOVED, predicted.value.flatten().tolist(), predicted.entry_radius.flatten().tolist(), strict=True):
+    for row, value, radius, first in zip(W_OF_MOVED, predicted.value.flatten().tolist(), predicted.entry_radius.flatten().tolist(), of_given, strict=True):
         w = [Fraction(t) for t in row]
 
         def at(errors: list[Fraction], w: list[Fraction] = w) -> Fraction:
@@ -60,6 +62,7 @@ def test_what_another_a_moves_is_within_a_radius_of_its_own(which: str) -> None:
 
         reach = sum(abs(at([t if j == k else Fraction(0) for j, t in enumerate(e)])) * u for k in range(len(e)))  # the worst signs of those roundings
         assert abs(Fraction(value) - at(e)) + reach <= Fraction(radius)
+        assert Fraction(first) * (1 - NEARLY) + reach <= Fraction(radius) or which == "nothing", "that of ε beside that of the formula at ε"
         assert (radius <= NOTHING) == (which == "nothing")
         assert Fraction(radius) < abs(at(e)) / 2**40 or which in ("nothing", "z near a"), "and the radius is one"
 
@@ -229,3 +232,17 @@ def test_each_expert_is_asked_for_its_share() -> None:
     wanted = (drawn[0] - drawn[1] * 0.5).abs() / shares
     assert bool((shares < 0.99).any()), "gates that summed to 1 would say nothing"
     assert bool(((asked[0] - wanted).abs() <= wanted * float(NEARLY)).all())
+
+
+def test_what_a_block_without_a_stream_hands_on() -> None:
+    """Nothing takes what a stream lacks; and of outputs that are no numbers no change is known."""
+    for kind in KINDS:
+        (block, probed), (_, cases) = setting(kind, "fp64"), found(kind, "fp64", "none")
+        made = both_sides._setting(block, cases, FORMULA, probed)
+        assert (made.outputs == OutputLayers(None)) is (kind == "plain")
+    block, probed = setting("plain", "fp64")
+    _, cases = found("plain", "fp64", "none")
+    cases.context[0] = torch.inf
+    sides = measure_sides(block, cases, FORMULA, probed)
+    assert bool(torch.isnan(sides.left.output.value[0]).any())
+    assert not bool(torch.isnan(sides.output_change).any())

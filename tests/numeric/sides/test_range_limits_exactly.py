@@ -11,7 +11,7 @@ import torch
 from numeric.formats import Format, format_named
 from numeric.formats.mode import Mode
 from numeric.machine import ErrorModel, ProbedMode
-from numeric.machine.kernels import ALL_KERNELS, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, KernelAt
+from numeric.machine.kernels import ALL_KERNELS, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, KernelAt
 from numeric.machine.summation_order import MERGE, PUSH, Order
 from numeric.sides.range_limits import lost_in_the_norm, range_losses, share_that_fails, well_inside
 from numeric.sides.variant import VARIANTS, Variant
@@ -61,6 +61,7 @@ KINDS = {
     "bf16, strands": Kind("bf16", "fp32", strands=True),
     "fp32, flushing": Kind("fp32", "fp32", flushing=ALL_KERNELS, of_layer=ALL_KERNELS, elementwise=True),
     "fp16, products flush": Kind("fp16", "fp32", flushing=frozenset({INNER_PRODUCT})),
+    "fp16, another kernel flushes": Kind("fp16", "fp32", flushing=frozenset({DENSE})),
     "fp16, updates flush": Kind("fp16", "fp16", flushing=frozenset({OUTER_PRODUCT})),
     "fp16, elementwise": Kind("fp16", "fp16", elementwise=True),
     "fp16, layer": Kind("fp16", "fp32", of_layer=frozenset({PATCHED_WEIGHT})),

@@ -7,6 +7,7 @@ SIDES = "numeric.sides."
 SPARE_UNIT = "the widening of a bound is twice float64's roundoff, one for either of its sums: half of it would do, and none would not"
 ANY_PLACE = "which entry is given a second opinion; any of them has one"
 ANY_NUMBER = "what stands in for the h of an expert whose target is zero: any number but zero would do"
+LATER = "no format has an accumulator whose normal numbers begin later than its own"
 STANDS_IN = "what stands in for a case without an effect, or at a = 0: it is not well inside whatever comes out, NaN included"
 
 SPARED: tuple[Spared, ...] = (
@@ -20,4 +21,9 @@ SPARED: tuple[Spared, ...] = (
         STANDS_IN,
         matched=17,
     ),
+    Spared(SIDES + "range_limits", r"^range_losses: max\(update.* → storage\.smallest_normal$", LATER, matched=1),
+    Spared(
+        SIDES + "range_limits", r"^_over: torch\.where\(size > 0.* → share / size$|^lost_in_the_norm: e\.abs\(\) → e$|strands → order", SAME_RULE, matched=3
+    ),
+    Spared(SIDES + "both_sides", r"^_moved: torch\.isfinite\(moved\.value\) & .* → ~", SAME_RULE, matched=1),
 )
