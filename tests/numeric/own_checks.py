@@ -72,7 +72,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors", "normalisation")]
-EXPLAINED += [SIDES + name for name in ("judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 

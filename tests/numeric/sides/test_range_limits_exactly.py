@@ -175,8 +175,8 @@ SHAPES = {
 }
 """e and v."""
 DISTANCES = [Fraction(2) ** k for k in (*range(-149, -121, 9), *range(-75, -61, 2), *range(-27, 1, 2), *range(6, 18, 2), 63, 64, 127)]
-DISTANCES += [t * Fraction(5, 4) for t in DISTANCES[4:]]
-BETWEEN = [t * Fraction(1061, 1024) for t in DISTANCES[2:35:2]]
+DISTANCES += [t * Fraction(5, 4) for t in DISTANCES[4::2]]
+BETWEEN = [t * Fraction(1061, 1024) for t in DISTANCES[2:35:3]]
 """Where no share is a tenth."""
 
 

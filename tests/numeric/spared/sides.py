@@ -8,6 +8,7 @@ SPARE_UNIT = "the widening of a bound is twice float64's roundoff, one for eithe
 ANY_PLACE = "which entry is given a second opinion; any of them has one"
 ANY_NUMBER = "what stands in for the h of an expert whose target is zero: any number but zero would do"
 LATER = "no format has an accumulator whose normal numbers begin later than its own"
+UNTOLD = "what cannot be told has an infinite radius by the rules already, and where ε is 0 the formula gives 0"
 STANDS_IN = "what stands in for a case without an effect, or at a = 0: it is not well inside whatever comes out, NaN included"
 
 SPARED: tuple[Spared, ...] = (
@@ -26,4 +27,11 @@ SPARED: tuple[Spared, ...] = (
         SIDES + "range_limits", r"^_over: torch\.where\(size > 0.* → share / size$|^lost_in_the_norm: e\.abs\(\) → e$|strands → order", SAME_RULE, matched=3
     ),
     Spared(SIDES + "both_sides", r"^_moved: torch\.isfinite\(moved\.value\) & .* → ~", SAME_RULE, matched=1),
+    Spared(SIDES + "output_patch", r"^output_patch: 1\.0 → (0\.5|2\.0)$", ANY_NUMBER, matched=2),
+    Spared(
+        SIDES + "both_sides",
+        r"^_moved: (flags\.underflow \| flags\.not_finite → flags\.not_finite|none \| ~known → ~known|torch\.where\(known, moved.*, torch\.inf\) → moved)",
+        UNTOLD,
+        matched=3,
+    ),
 )
