@@ -288,7 +288,9 @@ def _constants(module: ModuleType, tree: ast.AST) -> Iterator[None]:
     exec(compile(tree, module.__file__ or "", "exec"), again.__dict__)  # type: ignore[arg-type]
     for name, value in vars(again).items():
         old = vars(module).get(name)
-        if isinstance(value, int | float | tuple) and not isinstance(value, bool) and name.lstrip("_").isupper() and value != old and _numbers(value):
+        if not name.lstrip("_").isupper() or isinstance(value, bool):
+            continue
+        if (_numbers(value) and value != old) or (_rows(value) and repr(value) != repr(old)):
             changed[name] = (old, value)
     assert changed, "no constant has another value"
     restore: list[Callable[[], None]] = []
@@ -312,6 +314,11 @@ def _constants(module: ModuleType, tree: ast.AST) -> Iterator[None]:
 
 def _numbers(value: object) -> bool:
     return isinstance(value, int | float) or (isinstance(value, tuple) and all(isinstance(each, int | float) for each in value))
+
+
+def _rows(value: object) -> bool:
+    """Whether it is a table; its rows are of another class where the module was made again, and differ by what they print."""
+    return isinstance(value, tuple) and bool(value) and all(hasattr(each, "__dataclass_fields__") for each in value)
 
 
 def _wearers() -> list[ModuleType]:

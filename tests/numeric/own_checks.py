@@ -42,28 +42,45 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     ARITHMETICS + "sensitivities": found_in("arithmetics.test_sensitivities"),
     ARITHMETICS + "uniform_errors": found_in("arithmetics.test_sensitivities"),
+    ARITHMETICS + "growth": found_in("arithmetics.test_growth"),
     ARITHMETICS + "entry_roundings": found_in("arithmetics.test_entry_roundings"),
     ARITHMETICS + "value_and_variance": found_in("arithmetics.test_variances_exactly"),
     ARITHMETICS + "balls": found_in("arithmetics.test_references_against_rationals"),
     ARITHMETICS + "intervals": found_in("arithmetics.test_references_against_rationals"),
     RULES + "activations": found_in("rules.test_worst_kernels", only=("test_an_act", "test_an_exp")),
-    RULES + "enclosures": found_in("rules.test_enclosures", "rules.test_worst_kernels", only=("test_an_act", "test_bounds", "test_what_is_flushed")),
-    RULES + "normalisation": found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm")),
+    RULES + "enclosures": found_in(
+        "rules.test_enclosures", "rules.test_worst_kernels", only=("test_an_act", "test_bounds", "test_what_is_flushed", "test_each_part")
+    ),
+    RULES + "normalisation": lambda: [
+        *found_in("rules.test_stated_bounds")(),
+        *found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm"))(),
+    ],
+    RULES + "library_errors": found_in("rules.test_library_errors"),
     RULES + "junctions": found_in("rules.test_worst_junctions"),
     SIDES + "judging": found_in("sides.test_margins", "sides.test_verdicts"),
     SIDES + "certificate": found_in("sides.test_certificate", "sides.test_certified_moves"),
-    SIDES + "both_sides": found_in("sides.test_both_sides_exactly"),
-    SIDES + "one_side": found_in("sides.test_both_sides_exactly"),
-    SIDES + "output_patch": found_in("sides.test_both_sides_exactly"),
-    EXPERIMENTS + "weight_paths": found_in("experiments.test_implicit_dynamics"),
-    EXPERIMENTS + "first_layer": found_in("experiments.test_implicit_dynamics"),
+    SIDES + "range_limits": found_in("sides.test_range_limits_exactly"),
+    SIDES + "both_sides": lambda: [
+        *found_in("sides.test_both_sides_by_hand")(),
+        *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update", "test_the_same_bits"))(),
+    ],
+    SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
+    SIDES + "output_patch": found_in("sides.test_output_patch"),
+    EXPERIMENTS + "near_zero_sweep": lambda: [
+        *found_in("experiments.test_near_zero_by_hand")(),
+        *found_in("experiments.test_near_zero_predictions", only=("test_one_entry", "test_an_operand", "test_a_case"))(),
+    ],
+    EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
+    EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
 """By the module that is changed."""
 
 EXPLAINED = [
     ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products", "partial_sums", "envelope", "value_and_radius", "uniform_errors", "sensitivities")
 ]
-EXPLAINED += [RULES + name for name in ("activations", "junctions")] + [SIDES + name for name in ("judging", "certificate")]
+EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors", "normalisation")]
+EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

@@ -40,3 +40,18 @@ def test_what_is_flushed_is_in_the_radius() -> None:
     assert enclosures.flushed_below(narrow, "erf of gelu") == 2.0**-60
     assert enclosures.storage_error(tensor([[1.5]]), narrow)[0, 0, 0] >= 2.0**-6 + narrow.numerics.storage.half_subnormal
     assert bool(enclosures.finished(tensor([[math.inf]]), tensor([[1.0]]), plain).hazards.not_finite.all())
+
+
+def test_each_part_of_a_radius_is_counted() -> None:
+    """A flush, what came with the input, a rounding to storage and its underflow, where none of them is little beside the others."""
+    n = model(coarse("fp16", 6, lowest=-3), coarse("fp32", 9))
+    x = exact(tensor([[-0.25, 1.0]]), n, hazards(1), radius=tensor([[0.125, 0.5]]))
+    assert enclosures.magnitude(x).flatten().tolist() == [0.25, 1.0]
+    read = enclosures.input_radius(x, 0.5).flatten()
+    assert read[0] >= 0.375
+    assert 0.5 <= read[1] < 0.625
+    stored = enclosures.storage_error(tensor([[1.5, 0.0]]), x, 2.0**-7).flatten()
+    assert stored[0] >= 2.0**-6 + 2.0**-9 + 2.0**-7, "u·ufp, η/2 and λ"
+    assert stored[1] >= 2.0**-9 + 2.0**-7
+    assert stored[0] < 2.0**-6 + 2.0**-8 + 2.0**-7
+    assert enclosures.lowered(torch.ones(1, dtype=torch.float64), 2).item() == 1.0 - 6 * 2.0**-53
