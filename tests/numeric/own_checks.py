@@ -32,7 +32,7 @@ def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check
 
 CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "roundoff": lambda: [*found_in("arithmetics.test_roundoff")(), *trials()],
-    ARITHMETICS + "hazard": trials,
+    ARITHMETICS + "hazard": lambda: [*found_in("arithmetics.test_hazards")(), *trials()],
     ARITHMETICS + "value_and_radius": lambda: [*found_in("arithmetics.test_rules_at_the_edges")(), *trials()],
     ARITHMETICS + "matrix_products": found_in("arithmetics.test_matrix_products"),
     ARITHMETICS + "partial_sums": found_in("arithmetics.test_partial_sums"),
@@ -75,9 +75,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 }
 """By the module that is changed."""
 
-EXPLAINED = [
-    ARITHMETICS + name for name in ("roundoff", "hazard", "matrix_products", "partial_sums", "envelope", "value_and_radius", "uniform_errors", "sensitivities")
-]
+EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
+EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors", "normalisation")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]

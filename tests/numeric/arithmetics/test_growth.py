@@ -14,7 +14,19 @@ from numeric.machine.summation_order import ADD, PUSH, Order, Tree, order_of
 
 TREES = st.recursive(st.just(0), lambda inner: st.lists(inner, min_size=2, max_size=4).map(tuple), max_leaves=24).filter(lambda tree: tree != 0)
 WIDE, NARROW = format_named("fp32"), format_named("bf16")
+U = Fraction(8, 2**53)
+"""A few roundings of float64."""
 MODEL = replace(FP64, storage=NARROW, accumulation=WIDE, opmath=WIDE)
+
+
+def stated(order: Order) -> Fraction:
+    """As its proof says, in rationals."""
+
+    def gamma(k: int, u: Fraction) -> Fraction:
+        return k * u / (1 - k * u)
+
+    u, v = (Fraction(row.unit_roundoff) for row in (WIDE, NARROW))
+    return (1 + gamma(order.height + 1, u)) * (1 + gamma(2 * order.strands, v) if order.stored_strands else 1)
 
 
 def numbered(tree: object) -> Tree:
@@ -56,10 +68,14 @@ def roundings(order: Order) -> list[tuple[int, int]]:
 def test_no_term_grows_more(tree: object, stored: bool) -> None:
     order = replace(order_of(numbered(tree)), stored_strands=stored)
     found = Fraction(grown(order.leaves, order, MODEL))
+    assert found >= (1 - U) * stated(order)
     u, v = (Fraction(row.unit_roundoff) for row in (WIDE, NARROW))
     exact = max((1 + u) ** inner * (1 + v) ** outer for inner, outer in roundings(order))
     assert exact <= found
+    assert found <= (1 + U) * stated(order)
     anywhere = Fraction(grown(order.leaves, None, replace(MODEL, accumulation=NARROW)))
+    terms = order.leaves * Fraction(NARROW.unit_roundoff)
+    assert abs(anywhere - 1 / (1 - terms)) <= U * anywhere
     assert found <= anywhere or stored, "a known order is worth something"
 
 

@@ -9,9 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics import hazards
-from numeric.arithmetics.hazard import foretell_overflow
-from numeric.formats import format_named
 from numeric.machine import ProbedMode
 from numeric.sides import both_sides, judge, measure_sides
 from numeric.sides.judging import Judged
@@ -93,16 +90,3 @@ def test_what_was_foretold_is_refused_as_before(blocks: dict[str, TrainedBlock],
     assert (found.reason != "").any()
     assert not (found.verdict == Verdict.VIOLATED.value).any()
     assert not (judged(blocks["attention"], machine["fp32"], "non_finite").verdict == Verdict.VIOLATED.value).any()
-
-
-@pytest.mark.parametrize("flag", ["overflow", "underflow", "hidden", "undecided", None])
-def test_the_first_result_that_is_lost_decides(flag: str | None) -> None:
-    found, lost = hazards(2), torch.tensor([[[1.0]], [[math.nan]]])
-    if flag is not None:
-        getattr(found, flag)[1] = True
-    found.came_out(lost)
-    foretell_overflow(found, lost.double(), format_named("fp32"))  # by what was lost itself
-    found.came_out(lost)
-    assert found.not_finite.tolist() == [False, True]
-    assert found.unforeseen.tolist() == [False, flag is None]
-    assert found.overflowed(torch.tensor([True, False])).tolist() == [False, flag is not None]

@@ -39,7 +39,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(RADIUS, r"^WithRadius\._sum: (largest \* .* → largest|1\.0 \+ n\.elementwise_roundoff → 1\.0)$", AT_THE_END, matched=2),
     Spared(RADIUS, r"^WithRadius\._outer: y \+ oy → y$|^product_radius: (size \+ from_y → size|X\.form\.slack \+ .* → X\.form\.slack)$", TO_NEAREST, matched=3),
     Spared(RADIUS, r"^product_radius: (torch\.maximum\(X.* → X\.magnitude\.largest\(\)|size\.amax.* → size\.amin.*)$", READ_AS_INFINITE, matched=2),
-    Spared(RADIUS, r"^product_radius: (\(1\.0 \+ gamma.* → 1\.0 \+ gamma.*|gamma\(terms, u\) → .*|1\.0 \+ n\.storage.* → 1\.0)$", GROWTH, matched=3),
+    Spared(RADIUS, r"^product_radius: 1\.0 \+ n\.storage.* → 1\.0$", GROWTH, matched=1),
     Spared(RADIUS, r"^product_radius: (terms \* .* growth → terms .*|\(2 \* terms.* growth → 2 .*)$", GROWTH, matched=2),
     Spared(RADIUS, r"^product_radius: (2 \* terms → terms|2 → 1 #3)$", FLUSHED_ONCE, matched=2),
     Spared(
