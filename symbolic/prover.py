@@ -150,6 +150,8 @@ def derive(problem: Problem) -> tuple[tuple[Step, ...], str | None]:
     try:
         problem.claim.proof(values, derivation)
         derivation.done()
+        if derivation.hypotheses != problem.hypotheses:
+            raise StepFails("the proof assumes what the claim does not")
     except (StepFails, MissingHypothesis, ShapeMismatch) as error:
         return tuple(derivation.steps), str(error)
     return tuple(derivation.steps), None

@@ -60,9 +60,11 @@ def test_an_inductive_step_may_use_its_hypothesis_and_no_other_equation():
         d.chain(C(i), "one more")
         d.then(A, "by what is to be shown")
 
+    d = derivation(C(LAST), A, other)
     with pytest.raises(StepFails, match="what is to be shown"):
         d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), circular)
 
+    d = derivation(C(LAST), A, other)
     with pytest.raises(StepFails, match="is not reached"):
         d.induction("C = A", lambda k: (C(k), A), lambda: d.chain(A, "start"), lambda i: d.chain(C(i), "and no more"))
 
