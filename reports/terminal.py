@@ -70,7 +70,7 @@ def searches(rows: Sequence[AdversarialRecord]) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         numbers = (count(row.evaluations), *map(ratio, (row.random, row.ascent, row.evolution)), real(row.factor), real(row.limit))
-        table.add_row(Text(f"{row.block} {row.format}"), *(Text(number, style="bold red" if row.violated else "") for number in numbers))
+        table.add_row(Text(f"{row.block} {row.format}"), *(Text(number, style="bold red" if row.outside else "") for number in numbers))
     return Group(table, Text(_OF_SEARCHES, style="dim"))
 
 

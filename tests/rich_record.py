@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.record import DamagedRun, Experiments, NotMeasured, RunRecord
 from reports.record.cells import Counts, NotSwept, Recomputed, Spread, Unrefined
-from reports.record.claims import Kernel
+from reports.record.claims import ClaimRecord, Formula, Kernel, Step
 from reports.record.environment import Bounds, Refinement
 from reports.record.experiments import AdversarialRecord, Figure3, LayerRecord, PostNormRecord, ReplayRecord, StackRecord
 from reports.record.record_files import record_from
@@ -18,7 +18,18 @@ from tests import report_samples as samples
 
 def rich() -> RunRecord:
     """A record with every kind of row in it, and few of each."""
-    searched = {"evaluations": 512, "random": 0.5, "ascent": 0.5, "evolution": 0.5, "violated": 0, "simplest": "x", "simplest_ratio": 0.5, "seconds": 1.0}
+    searched = {
+        "evaluations": 512,
+        "random": 0.5,
+        "ascent": 0.5,
+        "evolution": 0.5,
+        "violated": 0,
+        "simplified": 512,
+        "simplified_worst": 0.5,
+        "simplest": "x",
+        "simplest_ratio": 0.5,
+        "seconds": 1.0,
+    }
     adversarial = AdversarialRecord(block="b", format="fp32", variant="v", seed=0, **searched)
     replay = ReplayRecord(kept=0, apart=[1e-16], planted={"wrong": 0.5})
     stack = StackRecord(block="b", prompts=4, limit=1e-12, replays=[replay], tokens=12, distinct=8.0, same=4, apart=1e-16, planted_same=0)
@@ -31,7 +42,9 @@ def rich() -> RunRecord:
         figure_1=figure.model_copy(update={"checkpoints": figure.checkpoints[:1]}),
         layers=[layer],
         figure_3=Figure3(block="b", trials=4, rate=0.01, finetuned=[(0, 1.0, 0.02)], patched=[(0, 1.0, 0.02)]),
-        dynamics=[experiment_samples.dynamics(moved=experiment_samples.identity(points=[(1, 0.0, 0.5, 0.25)], resolution=2.0, vacuous=[1]))],
+        dynamics=[
+            experiment_samples.dynamics(moved=experiment_samples.identity(points=[(1, 0.0, 0.5, 0.25), (25, 0.01, 0.25, 0.5)], resolution=2.0, vacuous=[1]))
+        ],
         static_patch=[experiment_samples.static_patch()],
         stacks=[stack],
         post_norm=post_norm,
@@ -46,7 +59,11 @@ def rich() -> RunRecord:
     false = {"verdict": Verdict.VIOLATED, "reason": "r", "counterexample": mutant.counterexample, "hypotheses_in_words": [samples.UPDATE]}
     return samples.record(
         bounds=Bounds(refinements=[Refinement(id="r", title="t", used=True)], assumptions=["a"]),
-        claims=[samples.claim(id="false", remark=samples.UPDATE, mutants=[mutant], kernel=Kernel(assumptions=["a"]), **false), samples.claim(mutants=[])],
+        claims=[
+            samples.claim(id="false", remark=samples.UPDATE, mutants=[mutant], kernel=Kernel(assumptions=["a"]), **false),
+            samples.claim(mutants=[]),
+            chained(),
+        ],
         errata=[samples.erratum(measured="0.5")],
         models=[samples.model(losses=[(0, 0.5)])],
         cells=[
@@ -58,6 +75,19 @@ def rich() -> RunRecord:
         not_measured=[broken],
         experiments=experiments,
     )
+
+
+def chained() -> ClaimRecord:
+    """A claim of two parts, each reached by a chain."""
+
+    def formula(text: str) -> Formula:
+        return Formula(text=text, latex=text)
+
+    begins, link = "where the chain begins", "equal by normal form"
+    lines = (("a", begins), ("= c", link), ("= b", link), ("f(b)", begins), ("b = f(a)", "in words: how it is written"), ("= f(a)", link))
+    steps = [Step(expression=formula(text), rule=rule, in_words=rule.startswith("in words")) for text, rule in lines]
+    statement = formula("a = b; f(b) = f(a), where c = b")
+    return samples.claim(id="chained", statement=statement, remark=statement, steps=steps, mutants=[samples.mutant()])
 
 
 @cache

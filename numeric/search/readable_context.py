@@ -29,8 +29,8 @@ BATCHES = 24
 JITTER = 1.0
 """Octaves by which the entries of the others near it differ from it: a standard deviation."""
 
-Measure = Callable[[Tensor], Best]
-"""The best of a batch.  tokens: (BATCH, n + 1, width) float64."""
+Measure = Callable[[Tensor], tuple[Best, int]]
+"""The best of a batch, and how many of it are violated.  tokens: (BATCH, n + 1, width) float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,37 @@ class Simplicity:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """What was found."""
+    """What was found, and what came to light on the way: each case that is tried is judged, whether or not it is simple enough."""
 
-    simple: Simplicity
+    simple: Simplicity | None
+    """None if no context that simple was found."""
     best: Best
+    """The simplest one; of no case if there is none."""
+    tried: int
+    """Cases that were measured."""
+    violated: int
+    """How many of them lie outside their bounds."""
+    worst: Best
+    """Of all of them."""
 
 
-def shrink(cell: Cell, found: Found, seed: int) -> Shrunk | None:
-    """The simplest context that does nearly what the search's best one does; None if there is none, or none that simple."""
+NOTHING_TRIED = Shrunk(None, Best(), 0, 0, Best())
+
+
+def shrink(cell: Cell, found: Found, seed: int) -> Shrunk:
+    """The simplest context that does nearly what the search's best one does."""
     if found.best.tokens is None:
-        return None
-    bits = cell.probed.mode.activations.significand_bits
-    return simplest(lambda tokens: measured(cell, tokens, seed, found.evaluations)[1], found.best, bits, seed, batches=BATCHES)
+        return NOTHING_TRIED
+
+    def measure(tokens: Tensor) -> tuple[Best, int]:
+        _, best, violated = measured(cell, tokens, seed, found.evaluations)
+        return best, violated
+
+    return simplest(measure, found.best, cell.probed.mode.activations.significand_bits, seed, batches=BATCHES)
 
 
-def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int) -> Shrunk | None:
-    """The simplest context of at least KEPT times the ratio; None if that took more batches.
+def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int) -> Shrunk:
+    """The simplest context of at least KEPT times the ratio, if that took no more batches.
 
     bits: of the format's significand.
     """
@@ -70,18 +85,15 @@ def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int
     whole = best.tokens
     tokens, width = whole.shape[0] - 1, whole.shape[1]
     goal = best.ratio * KEPT if best.ratio <= 1 else 1.0
-    tried: dict[tuple[int, int, int], Best] = {}
-    left = batches
+    tried: dict[tuple[int, int, int], tuple[Best, int]] = {}
 
     def reaches(drawn: tuple[int, int, int]) -> bool:
-        nonlocal left
         if drawn not in tried:
-            if not left:
+            if len(tried) == batches:
                 return False
-            left -= 1
             generator = torch.Generator().manual_seed(seed)
             tried[drawn] = measure(_simplified(whole, Simplicity(*drawn), generator))
-        ratio = tried[drawn].ratio
+        ratio = tried[drawn][0].ratio
         if np.isfinite(ratio):
             target(ratio)
         return ratio > goal
@@ -93,8 +105,15 @@ def simplest(measure: Measure, best: Best, bits: int, seed: int, *, batches: int
     try:
         drawn = find(degrees, reaches, settings=quietly, random=Random(seed))
     except NoSuchExample:
-        return None
-    return Shrunk(Simplicity(*drawn), tried[drawn])
+        drawn = None
+    worst = max((found for found, _ in tried.values()), key=lambda found: found.ratio, default=Best())
+    return Shrunk(
+        simple=None if drawn is None else Simplicity(*drawn),
+        best=Best() if drawn is None else tried[drawn][0],
+        tried=BATCH * len(tried),
+        violated=sum(violated for _, violated in tried.values()),
+        worst=worst,
+    )
 
 
 def _simplified(tokens: Tensor, simple: Simplicity, generator: torch.Generator) -> Tensor:

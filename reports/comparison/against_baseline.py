@@ -14,7 +14,7 @@ from reports.comparison.baseline_rows import Baseline, CellLine, ClaimLine, Erra
 from reports.comparison.cell_changes import Basis, cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
 from reports.comparison.claim_changes import claim_changes, erratum_changes
-from reports.comparison.other_weights import other_suite, other_weights
+from reports.comparison.other_weights import other_suite, other_weights, same_weights
 from reports.comparison.run_changes import run_changes
 from reports.findings import Status, outcomes
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
@@ -28,8 +28,12 @@ A_LEVEL = 2.0
 """From one distance to the next: a radius is known to a power of two. Range limits say where a case may fail, so chance lets it fail later, and not earlier."""
 
 
-def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str] = (), *, same_machine: bool = False) -> Comparison:
-    """Hold a run to a baseline.  disagreeing: as for ``headline``; same_machine: whether a run from elsewhere is a regression by that alone."""
+def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str] = (), *, lost: Sequence[str] = (), same_machine: bool = False) -> Comparison:
+    """Hold a run to a baseline.
+
+    disagreeing: as for ``headline``; lost: what the run's folder has lost (``reports.record.agreement``); same_machine: whether a run from
+    elsewhere is a regression by that alone.
+    """
     here, there = origin_of(record), baseline.origin
     other_machine = sorted(name for name in here.machine if here.machine[name] != there.machine.get(name))
     alike = not other_machine and same_schema(baseline)
@@ -40,7 +44,7 @@ def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
 
     def paired(block: str) -> bool:
         """Whether both had the same operands."""
-        return alike and here.seed == there.seed and block in here.recipes and here.recipes[block] == there.recipes.get(block)
+        return alike and here.seed == there.seed and same_weights(here, there, block)
 
     def of_cell(key: str, line: CellLine, cell: CellRecord) -> Iterator[Change]:
         if same_schema(baseline):
@@ -67,8 +71,9 @@ def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
         found, number = _matched(kind, before, after, judge, word, gone)  # type: ignore[arg-type]  # each kind with its own rows
         changes += found
         compared[kind] = number
-    changes += run_changes(baseline, record, disagreeing)
+    changes += run_changes(baseline, record, disagreeing, alike=alike)
     changes += other_weights(baseline, record)
+    changes += [Change(DifferenceKind.NOT_RUN, "run", record.run.id, f"its folder has lost {name}, so it was not held to its digests", "", "") for name in lost]
     if same_machine:
         changes += [
             Change(DifferenceKind.REGRESSION, "run", record.run.id, f"another {name}: {here.machine[name]}, was {there.machine.get(name)}", "", "")
@@ -113,6 +118,9 @@ def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bool) -> 
     elif _in_time(line.measured, line.predicted) and not _in_time(*_radii(sweep)):
         yield Change(DifferenceKind.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)
     found = sweep_line(sweep, line.status)
+    others = [name for name in found.figures if found.figures[name] != line.figures.get(name, found.figures[name])] if paired else []
+    if others:
+        yield Change(DifferenceKind.REGRESSION, "sweep", key, f"other numbers on the same operands: {joined(others)}", "the same", joined(others))
     if found.cases < line.cases:
         was, now = count(line.cases), count(found.cases)
         yield Change(DifferenceKind.REGRESSION, "sweep", key, f"{counted(found.cases, 'case')} at a distance, {was} before: fewer show less", was, now)
@@ -172,7 +180,10 @@ def _limits(baseline: Baseline, record: RunRecord, other_machine: list[str], *, 
         yield f"{counted(together, 'cell')} of cases with draws in common, which hide another seed's spread: medians are compared on the same operands alone."
     if baseline.cells and not baseline.has_margins:
         yield "The cases that the baseline was made from were not at hand, so there are no margins of medians and worst cases."
-    yield "Of blocks and experiments it is compared what they came to and how much of them there is, not their numbers; times are not compared."
+    if alike:
+        yield "Of blocks and experiments what they came to, how much of them there is and, on the same weights, all numbers are compared; times are not."
+    else:
+        yield "Of blocks and experiments what they came to and how much of them there is are compared, not their numbers; times are not."
 
 
 def _verdict_of(row: ClaimLine | ClaimRecord | CellLine | CellRecord) -> str:

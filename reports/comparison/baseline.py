@@ -13,6 +13,7 @@ from pathlib import Path
 from reports.comparison.amounts import allowed_by, amounts_of
 from reports.comparison.baseline_rows import Accepted, Baseline, ClaimLine, ErratumLine, Origin, SweepLine
 from reports.comparison.cell_lines import line_of, margins_of
+from reports.comparison.shown_numbers import digest, digests_of, shown_numbers
 from reports.findings import Outcome, Status, outcomes
 from reports.record import CellRecord, ClaimRecord, DamagedRun, NearZeroSweep, RunRecord
 from reports.record.cells import NotSwept
@@ -90,6 +91,7 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
         cells={key: line_of(cell, margins.get(cell.id, {})) for key, cell in sorted(cells.items())},
         sweeps={(key := sweep_key(sweep)): sweep_line(sweep, statuses[key][0]) for sweep in record.near_zero},
         others={key: status for key, (status, _) in others_of(rows).items()},
+        figures=shown_numbers(record),
         amounts=amounts_of(record),
         allowed=allowed_by(record),
     )
@@ -97,15 +99,18 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
 
 def claim_line(claim: ClaimRecord) -> ClaimLine:
     """A claim's line."""
+    refuted = [mutant for mutant in sorted(claim.mutants, key=lambda mutant: mutant.id) if mutant.refuted]
     return ClaimLine(
         verdict=claim.verdict,
         scope=claim.scope,
         statement=claim.statement.text,
         hypotheses=sorted(each.text for each in (*claim.hypotheses, *claim.hypotheses_in_words)),
         lines=len(claim.steps),
+        proof=digest([[step.expression.text, step.rule, step.hypothesis, step.in_words] for step in claim.steps]),
         in_words=claim.lines_in_words,
         kernel=claim.kernel.status,
-        refuted={mutant.id: mutant.statement.text for mutant in sorted(claim.mutants, key=lambda mutant: mutant.id) if mutant.refuted},
+        refuted={mutant.id: mutant.statement.text for mutant in refuted},
+        numbers={mutant.id: digest(mutant.counterexample.model_dump(exclude={"note"})) for mutant in refuted if mutant.counterexample is not None},
     )
 
 
@@ -121,6 +126,7 @@ def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:
         status=status,
         measured=sweep.measured_radius,
         predicted=sweep.predicted_radius,
+        figures=digests_of(sweep, ("levels", "predicted_by")),
         cases=min((level.cases for level in sweep.levels), default=0),
         nearest=min(norms, default=float("inf")),
         apart=max((further / nearer for nearer, further in pairwise(norms)), default=float("inf")),

@@ -6,7 +6,7 @@ from reports.findings import Status
 from reports.record.row import Real, Row
 from symbolic.vocabulary import Verdict
 
-BASELINE_VERSION = 2
+BASELINE_VERSION = 3
 
 
 class Accepted(Row):
@@ -42,9 +42,11 @@ class ClaimLine(Row):
     statement: str
     hypotheses: list[str] = Field(description="All that was assumed.")
     lines: int = Field(description="Of its proof.")
+    proof: str = Field(default="", description="Digest of them.")
     in_words: int = Field(description="Lines and hypotheses that no program checks.")
     kernel: str = Field(description="What a proof assistant's kernel said.")
     refuted: dict[str, str] = Field(description="The statements of the false variants that were refuted.")
+    numbers: dict[str, str] = Field(default={}, description="Digest of the numbers that refuted each.")
 
 
 class ErratumLine(Row):
@@ -90,6 +92,10 @@ class CellLine(Row):
     output_resolution: Real | None = Field(default=None, description="Rigorous: as resolution, at the block's output.")
     unrefined: Real | None = Field(default=None, description="Rigorous: resolution without any refinement, of one batch.")
     wider: Real | None = Field(default=None, description="How many times as large that is as with all refinements.")
+    bound: Real | None = Field(default=None, description="Rigorous: the median of the bounds themselves.")
+    bound_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bounds themselves.")
+    batch: int | None = Field(default=None, description="Cases that were computed at once.")
+    figures: dict[str, str] = Field(default={}, description="Digests of what the record shows of the cell: the same on the same operands.")
     unrefined_counts: tuple[int, int, int] | None = Field(default=None, description="Without refinements: cases judged, that hold, and that notice.")
 
     @property
@@ -104,6 +110,7 @@ class SweepLine(Row):
     status: Status
     measured: Real
     predicted: Real
+    figures: dict[str, str] = Field(default={}, description="Digests, as in a cell's line.")
     cases: int = Field(description="At each distance.")
     nearest: Real = Field(description="The smallest distance that is not 0.")
     apart: Real = Field(description="The largest quotient of two neighbouring distances.")
@@ -121,6 +128,9 @@ class Baseline(Row):
     cells: dict[str, CellLine]
     sweeps: dict[str, SweepLine]
     others: dict[str, Status] = Field(description="Trained blocks and experiments: what they came to.")
+    figures: dict[str, dict[str, str]] = Field(
+        default={}, description="Of each trained block and experiment, digests of what the record shows: the same on the same machine and weights."
+    )
     amounts: dict[str, int] = Field(description="How much of each experiment there is: prompts, trials, points.")
     allowed: dict[str, Real] = Field(description="What a trained block's loss, or a stack's difference, may be at most.")
 

@@ -2,26 +2,28 @@
 
     missing      a number, the witness, cases compared with balls, the planted wrong update; draws that were independent and are no more
     worst        error ÷ bound larger than another seed would show (``margins.worst_limit``)
-    medians      bound ÷ error, or bound ÷ effect, outside what another seed would show, on either side (``margins.order_interval``)
+    medians      bound ÷ error, bound ÷ effect, or the bound, outside what another seed would show, on either side (``margins.order_interval``)
     counts       more cases refused, vacuous or unnoticed than another seed would have (``margins.count_limit``)
-    same         on the same operands (one seed, one machine, the same weights) another bound or count; there nothing is left to chance
+    same         on the same operands (one seed, one machine, the same weights) another bound, count or other number; there nothing is left to chance
+    batch        another number of cases computed at once, for which kernels may add in another order: then as on another machine
 
-Margins are for as many cases as the run has, be they more or fewer than the baseline's. What holds on another machine too is in ``floors.py``. A NaN lies
+Margins are for as many cases as the run has, be they more or fewer than the baseline's: fewer cases are other, and so few that no margin is left of a median
+show less, as fewer cases of a sweep do, which has no margins. What holds on another machine too is in ``floors.py``. A NaN lies
 inside no margin.
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.comparison.baseline_rows import CellLine
 from reports.comparison.cell_lines import FIGURES, line_of
 from reports.comparison.changes import Change, DifferenceKind, verdict_change
-from reports.comparison.floors import floors
+from reports.comparison.floors import floors, without_refinements
 from reports.comparison.margins import count_limit, order_interval, tail_limit
 from reports.findings.cell_faults import NOT_MEASURED
 from reports.record import CellRecord
-from reports.text import count, counted, ratio, real
+from reports.text import count, counted, joined, ratio, real
 
 REORDERED = 2.0**-33
 """A bound's relative change that says nothing: what 2^20 roundings of float64, added in another order, may amount to."""
@@ -63,19 +65,26 @@ def cell_changes(key: str, line: CellLine, cell: CellRecord, basis: Basis) -> It
     if line.verdict in NOT_MEASURED or cell.verdict in NOT_MEASURED:
         return
     now = line_of(cell, {})
+    if line.batch is not None and now.batch != line.batch:
+        what = f"computed {count(now.batch or 0)} at once, {count(line.batch)} in the baseline: it is another measurement, which needs a baseline of its own"
+        yield Change(DifferenceKind.REGRESSION, "cell", key, what, count(line.batch), count(now.batch or 0))
+        basis = replace(basis, alike=False, paired=False, same_order=False)
     alike, paired = basis.alike, basis.paired and line.cases == now.cases
     found = [*_missing(line, now), *_worst(line, cell, basis)]
     if line.judged and not now.judged:
         found += [("no case was judged", count(line.judged), "0")] if cell.verdict is line.verdict else []
     else:
         if now.cases < line.cases:
-            what = f"{counted(now.cases, 'case')}, {count(line.cases)} before: fewer show less"
-            yield Change(DifferenceKind.CHANGED, "cell", key, what, count(line.cases), count(now.cases))
+            lost = _no_margin_left(line, now, basis.chance)
+            what = (
+                f"{counted(now.cases, 'case')}, {count(line.cases)} before: fewer show less{', and so few have no margin that could be passed' if lost else ''}"
+            )
+            yield Change(DifferenceKind.REGRESSION if lost else DifferenceKind.CHANGED, "cell", key, what, count(line.cases), count(now.cases))
         found += _certified(line, now)
-        found += _medians(line, cell, basis) if alike else floors(line, cell, basis.chance)
+        found += [*_medians(line, cell, basis), *without_refinements(line, cell, basis.chance)] if alike else floors(line, cell, basis.chance)
         found += _counts(_tallies(line, now), paired=paired, alike=alike and line.independent and now.independent, chance=basis.chance)
         found += _counts(_never(line, now), paired=paired, alike=True, chance=basis.chance)
-        found += _same_bounds(line, cell) if paired else []
+        found += [*_same_bounds(line, cell), *_same_numbers(line, now)] if paired else []
     yield from (Change(DifferenceKind.REGRESSION, "cell", key, what, before, after) for what, before, after in found)
 
 
@@ -111,11 +120,13 @@ def _certified(line: CellLine, now: CellLine) -> Iterator[Worse]:
 
 
 def _medians(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
-    """bound ÷ error and bound ÷ effect; of cases with draws in common there are none."""
+    """bound ÷ error, bound ÷ effect, and the bound; of cases with draws in common there are none."""
     of_error = None if cell.tightness is None else cell.tightness.median
+    of_bound = None if cell.bound is None else cell.bound.median
     sides = (
         ("bound ÷ error", line.tightness_order, line.tightness, of_error, "errors have grown, or the bound has lost a term", "the bound has grown"),
         ("bound ÷ effect", line.resolution_order, line.resolution, cell.resolution, "the bound has lost a term", "the bound has grown"),
+        ("bound", line.bound_order, line.bound, of_bound, "the bound has lost a term", "the bound has grown"),
     )
     for what, order, before, middle, below, above in sides:
         if not order or middle is None:
@@ -162,6 +173,21 @@ def _counts(tallies: Iterator[Tally], *, paired: bool, alike: bool, chance: floa
             yield f"{counted(has, 'case')} {tally.what}, {count(had)} before, on the same operands", count(had), count(has)
         elif not paired and alike and has > (limit := tally.limit(chance)):
             yield f"{counted(has, 'case')} {tally.what}, {count(had)} before; another seed stays within {count(limit)}", count(had), count(has)
+
+
+def _no_margin_left(line: CellLine, now: CellLine, chance: float) -> bool:
+    """Whether the median of so few cases may be anything, although that of the baseline's could not; where there was no margin before, none is left either."""
+    order = line.resolution_order or line.tightness_order
+    low, high = order_interval(order, line.judged, max(now.judged, 1), chance)
+    return not (math.isfinite(low) and math.isfinite(high))
+
+
+def _same_numbers(line: CellLine, now: CellLine) -> Iterator[Worse]:
+    """Digests that are others. More cases that balls were compared in have other errors."""
+    more = (now.certified, now.by_formula) != (line.certified, line.by_formula)
+    names = [name for name in now.figures if now.figures[name] != line.figures.get(name, now.figures[name]) and not (more and name == "certified")]
+    if names:
+        yield f"other numbers on the same operands: {joined(names)}", "the same", joined(names)
 
 
 def _same_bounds(line: CellLine, cell: CellRecord) -> Iterator[Worse]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reports.comparison.baseline_rows import CellLine
 from reports.comparison.margins import order_kept, tail_of, worst_limit
+from reports.comparison.shown_numbers import digests_of
 from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import coded, read_cells
 
@@ -31,6 +32,10 @@ FIGURES = {
     "witness": "witness",
 }
 """Fields of a cell that may be absent, and what they are in words."""
+
+
+NUMBERS = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons")
+"""Fields of a cell that are numbers, and so the same on the same operands."""
 
 
 def absent_from(cell: CellRecord) -> list[str]:
@@ -66,6 +71,9 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
         absent=absent_from(cell),
         worst=worst,
         tightness=None if cell.tightness is None else short(cell.tightness.median),
+        bound=None if cell.bound is None else short(cell.bound.median),
+        batch=cell.batch,
+        figures=digests_of(cell, NUMBERS),
         output_resolution=cell.output_resolution,
         resolution=cell.resolution,
         unrefined=None if wide is None else wide.resolution,
@@ -105,7 +113,7 @@ def _margins(table: pa.Table, judged: NDArray[np.bool_], chance: float) -> dict[
     if np.isfinite(worst).all():
         found["worst_limit"] = outwards(worst_limit(worst, len(worst), chance), up=True)
         found["tail"] = tail_of(worst)
-    for name, values in (("tightness_order", _tightness(bound, error)), ("resolution_order", resolution)):
+    for name, values in (("tightness_order", _tightness(bound, error)), ("resolution_order", resolution), ("bound_order", bound)):
         if not np.isnan(values).any():
             kept = order_kept(values, chance)
             found[name] = [(place, outwards(value, up=2 * place > len(values))) for place, value in kept]

@@ -1,7 +1,8 @@
 """What a claim or an erratum shows otherwise than a baseline's line of it.
 
 A claim that holds for fewer sizes, under more hypotheses, by more lines that no program checks, or without a line of proof shows less. One with another
-statement shows something else under the same name, which nobody has accepted. A proof of other length is no worse.
+statement shows something else under the same name, which nobody has accepted. Fewer lines of proof are told as worse: no reader of a record can know whether
+what is left is the whole of it. Another proof of as many lines or more is other, and so are other numbers that refute a false variant.
 """
 
 from collections import Counter
@@ -46,6 +47,8 @@ def claim_changes(key: str, line: ClaimLine, claim: ClaimRecord) -> Iterator[Cha
         elif now.refuted[name] != line.refuted[name]:
             what = f"the false variant {name} is another: {now.refuted[name]}, was {line.refuted[name]}"
             yield change(DifferenceKind.CHANGED, what, line.refuted[name], now.refuted[name])
+        elif now.numbers[name] != line.numbers.get(name, now.numbers[name]):
+            yield change(DifferenceKind.CHANGED, f"other numbers refute the false variant {name}", line.numbers[name], now.numbers[name])
     for name in now.refuted:
         if name not in line.refuted:
             yield change(DifferenceKind.NEW, f"the false variant {name} is refuted, and not in the baseline", "missing", "refuted")
@@ -60,7 +63,10 @@ def _of_the_proof(key: str, line: ClaimLine, now: ClaimLine) -> Iterator[Change]
         yield Change(DifferenceKind.REGRESSION, "claim", key, f"no line of a proof, {count(line.lines)} before", count(line.lines), "0")
     elif now.lines != line.lines:
         what = f"{counted(now.lines, 'line')} of proof, {count(line.lines)} before"
-        yield Change(DifferenceKind.CHANGED, "claim", key, what, count(line.lines), count(now.lines))
+        standing = DifferenceKind.REGRESSION if now.lines < line.lines and now.verdict is Verdict.HOLDS else DifferenceKind.CHANGED
+        yield Change(standing, "claim", key, what, count(line.lines), count(now.lines))
+    elif now.proof != line.proof:
+        yield Change(DifferenceKind.CHANGED, "claim", key, f"another proof of {counted(now.lines, 'line')}", line.proof, now.proof)
     if now.in_words > line.in_words:
         what = f"{counted(now.in_words, 'line')} that no program checks, {count(line.in_words)} before"
         yield Change(DifferenceKind.REGRESSION, "claim", key, what, count(line.in_words), count(now.in_words))

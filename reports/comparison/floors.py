@@ -32,6 +32,11 @@ def floors(line: CellLine, cell: CellRecord, chance: float) -> Iterator[tuple[st
         return
     if line.wider is not None:
         yield from _bounds(line, cell, chance, ROUNDED_AGAIN * max(line.wider, 1.0))
+    yield from without_refinements(line, cell, chance)
+
+
+def without_refinements(line: CellLine, cell: CellRecord, chance: float) -> Iterator[tuple[str, str, str]]:
+    """What the cell's first batch shows with bounds that no machine's order of sums makes tighter."""
     now = cell.unrefined
     if now is None or line.unrefined is None or line.unrefined_counts is None:
         return

@@ -7,12 +7,18 @@ changed since, whatever checksum their file in the cache has; and what was measu
 from collections.abc import Iterator
 
 from reports.comparison.baseline import origin_of
-from reports.comparison.baseline_rows import Baseline
+from reports.comparison.baseline_rows import Baseline, Origin
 from reports.comparison.changes import Change, DifferenceKind
 from reports.record import RunRecord
 
 TRAINED_ON = ("device", "processor", "torch", "blas")
 """What of a machine weights depend on: one thread trains, however many measure."""
+
+
+def same_weights(here: Origin, there: Origin, block: str) -> bool:
+    """Whether a block is the same in both, as far as it is known."""
+    known = block in here.recipes and here.recipes[block] == there.recipes.get(block)
+    return known and here.weights[block] == there.weights.get(block, here.weights[block])
 
 
 def other_weights(baseline: Baseline, record: RunRecord) -> Iterator[Change]:

@@ -6,19 +6,23 @@ from reports.comparison.amounts import allowed_by, amounts_of
 from reports.comparison.baseline import cell_key, origin_of, sweep_key
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
+from reports.comparison.other_weights import same_weights
+from reports.comparison.shown_numbers import on_a_seed, shown_numbers
 from reports.findings import headline
 from reports.findings.cell_faults import over_its_bound
 from reports.findings.judge import judged
 from reports.record import RunRecord
-from reports.text import count, real
+from reports.text import count, joined, real
 from symbolic.vocabulary import Verdict
 
 
-def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str]) -> Iterator[Change]:
-    """All of it.  disagreeing: as for ``headline``."""
+def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str], *, alike: bool) -> Iterator[Change]:
+    """All of it.  disagreeing: as for ``headline``; alike: whether the machine is the same, and the record's schema."""
     yield from _against_itself(baseline, record, disagreeing)
     yield from _foundations(baseline, record)
     yield from _amounts(baseline, record)
+    if alike:
+        yield from _numbers(baseline, record)
 
 
 def _against_itself(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str]) -> Iterator[Change]:
@@ -79,6 +83,25 @@ def _probes(before: Mapping[str, str], after: Mapping[str, str], record: RunReco
             yield Change(DifferenceKind.REGRESSION, "run", record.run.id, f"the machine was not asked {name}", "asked", "missing")
         elif name in after and before[name] != after[name]:
             yield Change(DifferenceKind.CHANGED, "run", record.run.id, f"the same machine answers {name} otherwise", before[name], after[name])
+
+
+def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+    """Blocks and experiments with other numbers, where nothing that they depend on is another: neither the weights nor, for a search, the seed.
+
+    Where there is more of an experiment, or less, which is told as that, its numbers are others.
+    """
+    here, there, now, before = origin_of(record), baseline.origin, shown_numbers(record), amounts_of(record)
+    drawn = on_a_seed(record) if here.seed != there.seed else set()
+    for name in now.keys() & baseline.figures.keys() - drawn:
+        resized = any(number != before.get(amount) for amount, number in baseline.amounts.items() if amount.startswith(f"{name}/"))
+        block = name.split("/")[1]
+        if resized or (block in here.recipes.keys() | there.recipes.keys() and not same_weights(here, there, block)):
+            continue
+        was = baseline.figures[name]
+        others = sorted(field for field in now[name].keys() | was.keys() if now[name].get(field) != was.get(field))
+        if others:
+            what = f"other numbers of the same weights: {joined(others)}"
+            yield Change(DifferenceKind.REGRESSION, "experiment", name, what, "the same", joined(others))
 
 
 def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:

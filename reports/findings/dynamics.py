@@ -26,6 +26,13 @@ def planted_over_bounds(row: DynamicsInFormat) -> dict[str, float]:
 def strayed_dynamics(experiments: Experiments) -> Iterable[str]:
     """Identities with an error that is not inside its bound."""
     outside = [f"{words} of {where}" for where, row in _rows(experiments.dynamics) for words, over in errors_over_bounds(row).items() if not over <= 1]
+    outside += [
+        f"{name} of {where} after {counted(i, 'token')}"
+        for where, row in _rows(experiments.dynamics)
+        for name in ("moved", "factored", "descended", "telescoped")
+        for i, error, bound, _ in getattr(row, name).points
+        if not error <= bound and getattr(row, name).worst <= 1
+    ]
     if outside:
         lie = "lies outside its bound" if len(outside) == 1 else "lie outside their bounds"
         yield f"{counted(len(outside), 'identity', 'identities')} of the implicit dynamics {lie} ({_example(outside)})"

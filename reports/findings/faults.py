@@ -65,7 +65,7 @@ def _figure_1(record: RunRecord) -> Iterable[str]:
 def _adversarial(record: RunRecord) -> Iterable[str]:
     """Searches that found a context outside its bound."""
     for row in record.experiments.adversarial:
-        if row.violated or (row.worst is not None and not row.worst <= 1):
+        if row.outside:
             yield f"the search for the worst context found an error of {ratio(row.worst)} times its bound in {row.block}, {row.format}"
 
 

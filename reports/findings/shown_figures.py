@@ -27,6 +27,9 @@ def doubtful_figures(experiments: Experiments) -> Iterable[str]:
         last = max(row.points, key=lambda point: point.queries, default=None)
         if last is not None and last.ridge_fresh[0] >= min(last.other_context[0], last.wrong_vector[0]):
             yield f"a wrong update for many queries of {row.block} serves fresh ones as well as the right one"
+        poor = [str(point.queries) for point in row.points if point.own is not None and point.own[0] >= min(point.other_context[0], point.wrong_vector[0])]
+        if poor:
+            yield f"the update of {row.block} for {joined(poor)} queries serves these no better than a wrong one serves fresh ones"
         far = [str(point.queries) for point in row.points if point.distance is not None and point.distance >= 1]
         if far:
             yield f"the update of {row.block} for {joined(far)} queries is further from the exact one than no update is"

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reports.record.cases_table import cases_digest, coded, read_cells
 from reports.record.cells import CellRecord
-from reports.record.record_files import content_digest
+from reports.record.record_files import CASES_FILE, content_digest
 from reports.record.run_record import RunRecord
 
 
@@ -39,6 +39,13 @@ def altered_claims(record: RunRecord) -> Iterator[str]:
 def cases_missing(record: RunRecord, folder: Path) -> bool:
     """Whether the record counts cases and the folder holds none of them."""
     return any(_counted(cell) for cell in record.cells) and not any(True for _ in read_cells(folder, ["verdict"]))
+
+
+def lost_files(record: RunRecord, folder: Path) -> Iterator[str]:
+    """What the record names and the folder does not hold, by name: its cases, if none is there, and witnesses."""
+    if cases_missing(record, folder):
+        yield CASES_FILE
+    yield from (cell.witness for cell in record.cells if cell.witness is not None and not (folder / cell.witness).is_file())
 
 
 def _other_witness(cell: CellRecord, folder: Path) -> bool:

@@ -67,16 +67,18 @@ class Kernel(Row):
 
 
 class ClaimDigests(Row):
-    """What a claim is, in three numbers: another statement, hypothesis or false variant has another one."""
+    """What a claim is, in four numbers: another statement, hypothesis, proof or false variant has another one."""
 
     statement: Digest
     hypotheses: Digest = Field(description="Of those that are assumed and those in words.")
+    proof: Digest = Field(description="Of each line: the term, the rule, the hypothesis that it used, and whether a program checked it.")
     mutants: Digest = Field(description="Of each false variant's name, statement, verdict and counterexample.")
 
 
 def _stated(fields: Mapping[str, Any]) -> ClaimDigests:
     """SHA-256 of the rows as JSON has them.  fields: of a claim."""
-    parts = {"statement": [fields["statement"]], "hypotheses": [*fields["hypotheses"], *fields["hypotheses_in_words"]], "mutants": fields["mutants"]}
+    parts = {"statement": [fields["statement"]], "hypotheses": [*fields["hypotheses"], *fields["hypotheses_in_words"]]}
+    parts |= {"proof": [step.model_copy(update={"remark": ""}) for step in fields["steps"]], "mutants": fields["mutants"]}
     return ClaimDigests(**{name: hashlib.sha256("\n".join(row.model_dump_json() for row in rows).encode()).hexdigest() for name, rows in parts.items()})
 
 

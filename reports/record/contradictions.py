@@ -22,6 +22,9 @@ SUITE = "icl-verify"
 """Its name among the versions."""
 
 _RATIONAL = re.compile(r"-?[0-9]+(/[1-9][0-9]*)?")
+LINK, PARTS, DEFINITIONS = "= ", "; ", ", where "
+"""How a line of a proof begins that follows from the one before; what stands between the parts of a statement, and behind them."""
+
 _NO_SIDE = [["undefined"]]
 
 _ENDED = (0, 1, 3)
@@ -84,12 +87,34 @@ def _claim(claim: ClaimRecord) -> Iterator[str]:
         yield f"its verdict is {claim.verdict.value}, {'without a reason' if claim.reason is None else 'with a reason why it does not hold'}"
     if claim.verdict is Verdict.TIMEOUT and (claim.steps or claim.mutants):
         yield "its verdict is TIMEOUT, and it was put to the prover"
+    if claim.verdict is Verdict.HOLDS and (open_parts := [*_not_reached(claim)]):
+        yield f"it holds, and no chain of its proof leads from the left side to the right side of {open_parts[0]}"
     if claim.verdict is Verdict.HOLDS and any(mutant.verdict is Verdict.HOLDS for mutant in claim.mutants):
         yield "it holds, and so does a false variant"
     for mutant in claim.mutants:
         yield from (f"false variant {mutant.id}: {words}" for words in _mutant(mutant))
     if claim.counterexample is not None:
         yield from _counterexample(claim.counterexample)
+
+
+def _not_reached(claim: ClaimRecord) -> Iterator[str]:
+    """Parts of the statement that the proof does not reach: a chain is written as its left side and then one line for each link, "= ...".
+
+    A statement without terms is in words, and no chain can be compared with it.
+    """
+    if claim.remark is None:
+        return
+    lines = [step.expression.text for step in claim.steps if not step.in_words]
+    begun: set[str] = set()
+    reached: set[str] = set()
+    for line in lines:
+        if line.startswith(LINK):
+            reached |= {f"{left} {line}" for left in begun}
+        else:
+            begun.add(line)
+            reached.add(f"{line} {LINK}{line}")  # both sides are one term
+    parts = claim.statement.text.split(DEFINITIONS)[0].split(PARTS)
+    yield from (part for part in parts if part not in reached)
 
 
 def _mutant(mutant: MutantRecord) -> Iterator[str]:
@@ -105,13 +130,25 @@ def _counterexample(found: Counterexample) -> Iterator[str]:
     """Exact numbers at which two sides of one shape differ."""
     if 0 in found.sizes.values():
         yield "its counterexample has a dimension of 0"
+    sides = [side for side in (found.left, found.right) if side != _NO_SIDE]
     for name, matrix in {**found.values, "left": found.left, "right": found.right}.items():
         if name in ("left", "right") and matrix == _NO_SIDE:
             continue
-        if not matrix or len({len(row) for row in matrix}) != 1 or not all(_RATIONAL.fullmatch(entry) for row in matrix for entry in row):
+        if not _shape(matrix) or not all(_RATIONAL.fullmatch(entry) for row in matrix for entry in row):
             yield f"its counterexample's {name} is no matrix of rationals"
+        elif not {*_shape(matrix)} <= {1, *found.sizes.values()}:
+            rows, columns = _shape(matrix)
+            yield f"its counterexample's {name} is {rows} by {columns}, which are none of its sizes"
+    if len({_shape(side) for side in sides}) > 1:
+        yield "its counterexample has sides of two shapes"
     if found.left == found.right:
         yield "its counterexample has two sides that are the same"
+
+
+def _shape(matrix: Sequence[Sequence[str]]) -> tuple[int, ...]:
+    """Rows and columns; empty if it is no matrix."""
+    lengths = {len(row) for row in matrix}
+    return (len(matrix), *lengths) if len(lengths) == 1 and 0 not in lengths else ()
 
 
 def _erratum(erratum: ErratumRecord, claims: Sequence[ClaimRecord]) -> Iterator[str]:

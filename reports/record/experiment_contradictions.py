@@ -15,6 +15,9 @@ from reports.record.experiments import (
     StaticPatchRecord,
 )
 
+AVERAGED = 1 + 2.0**-50
+"""What the roundings of a quotient and a product may add to a median's error over a median's bound, which is at most the largest error over bound."""
+
 
 def rising(numbers: Sequence[int]) -> bool:
     """Whether each is above the one before it."""
@@ -87,9 +90,11 @@ def _identity(identity: IdentityRecord, tokens: int) -> Iterator[str]:
     at = [point[0] for point in identity.points]
     if not rising(at) or not rising(identity.vacuous) or any(not 1 <= i <= tokens for i in (*at, *identity.vacuous)):
         yield f"its numbers of tokens are not in their order, or not of {tokens}"
-    for i, _, bound, effect in identity.points:
+    for i, error, bound, effect in identity.points:
         if (i in identity.vacuous) is (bound < effect):
             yield f"after {i} tokens the bound is {'' if bound < effect else 'not '}below the effect, which its list of vacuous ones contradicts"
+        if error > identity.worst * bound * AVERAGED:
+            yield f"after {i} tokens the error is {error!r} with a bound of {bound!r}, and the largest error over bound is {identity.worst!r}"
         if effect > 0 and bound / effect > identity.resolution:
             yield f"after {i} tokens bound over effect is above the largest one"
 
@@ -107,15 +112,19 @@ def _static_patch(row: StaticPatchRecord) -> Iterator[str]:
 
 
 def _stack(row: StackRecord) -> Iterator[str]:
-    if max(row.same, row.planted_same) > row.prompts or row.distinct > row.tokens:
-        yield "it counts more prompts or tokens than there are"
+    if max(row.same, row.planted_same) > row.prompts or not 1 <= row.distinct <= row.tokens:
+        yield "it counts more prompts or tokens than there are, or none"
     if not rising([replay.kept for replay in row.replays]) or len({len(replay.apart) for replay in row.replays}) > 1:
         yield "its replays are not in their order, or not of the same blocks"
 
 
 def _search(row: AdversarialRecord) -> Iterator[str]:
-    if row.evaluations == 0 or row.violated > 2 * row.evaluations:
-        yield f"{row.violated} cases are violated, of {row.evaluations} and as many random ones"
+    if row.evaluations == 0 or row.violated > row.tried:
+        yield f"{row.violated} cases are violated, of {row.evaluations}, as many random ones and {row.simplified} simplified ones"
+    if row.simplified_worst is not None and not row.simplified:
+        yield "it has a worst one of no simplified contexts"
+    if row.simplest_ratio is not None and (row.simplified_worst is None or row.simplest_ratio > row.simplified_worst):
+        yield f"its readable context has the ratio {row.simplest_ratio!r}, and all that were tried at most {row.simplified_worst!r}"
     if row.worst is not None and row.worst > 1 and not row.violated:
         yield f"its worst error is {row.worst!r} times its bound, and no case is violated"
     if (row.simplest is None) is not (row.simplest_ratio is None):

@@ -1,5 +1,7 @@
 """The rows of the record that are experiments: the paper's figures, and what it did not draw."""
 
+import math
+
 from pydantic import Field
 
 from reports.record.row import Count, Magnitude, Name, NotMeasured, Real, Row, SeedNumber
@@ -157,7 +159,9 @@ class AdversarialRecord(Row):
     random: Magnitude | None = Field(description="Measured over rigorous: largest error over bound of the random contexts; null if none was judged.")
     ascent: Magnitude | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
     evolution: Magnitude | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
-    violated: Count = Field(description="Cases outside their bounds, of the search and of the random ones.")
+    violated: Count = Field(description="Cases outside their bounds: of the search, of the random ones, and of those that were tried for a readable one.")
+    simplified: Count = Field(default=0, description="Cases that were tried for a context that can be read.")
+    simplified_worst: Magnitude | None = Field(default=None, description="The same of those; null if none was judged.")
     simplest: Name | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
     simplest_ratio: Magnitude | None
     seconds: Magnitude
@@ -183,9 +187,20 @@ class AdversarialRecord(Row):
         return (self.best - self.random) / (1.0 - self.random) if self.best is not None and self.random is not None and self.random < 1 else None
 
     @property
+    def tried(self) -> int:
+        """All cases that were measured."""
+        return 2 * self.evaluations + self.simplified
+
+    @property
     def worst(self) -> float | None:
-        """The largest error over bound, whoever found it."""
-        return max((ratio for ratio in (self.best, self.random) if ratio is not None), default=None)
+        """The largest error over bound, whoever found it; NaN if one is, which is worse than any."""
+        ratios = [ratio for ratio in (self.best, self.random, self.simplified_worst, self.simplest_ratio) if ratio is not None]
+        return max(ratios, key=lambda ratio: (math.isnan(ratio), ratio), default=None)
+
+    @property
+    def outside(self) -> bool:
+        """Whether a case lies outside its bound."""
+        return self.violated > 0 or (self.worst is not None and not self.worst <= 1)
 
     @property
     def came_further(self) -> bool:

@@ -45,15 +45,19 @@ def hostile_record(evil: str) -> RunRecord:
         not_measured=[NotMeasured(block=evil, what=evil, reason=evil)],
         experiments=Experiments(
             dynamics=[experiment_samples.dynamics(evil)],
-            adversarial=[search(block=evil, simplest=evil, simplest_ratio=0.5)],
+            adversarial=[search(block=evil, **{**SIMPLE, "simplest": evil})],
             broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )
 
 
+NOT_SIMPLE = {"simplified": 0, "simplified_worst": None, "simplest": None, "simplest_ratio": None}
+SIMPLE = {"simplified": 512, "simplified_worst": 0.5, "simplest": "x", "simplest_ratio": 0.5}
+
+
 def search(**changes: object) -> AdversarialRecord:
     fields = {"block": "attention", "format": "fp32", "variant": "formula", "seed": 0, "evaluations": 512, "random": 0.5, "ascent": 0.75, "evolution": None}
-    return AdversarialRecord(**{**fields, "violated": 0, "simplest": None, "simplest_ratio": None, "seconds": 1.0, **changes})
+    return AdversarialRecord(**{**fields, **NOT_SIMPLE, "violated": 0, "seconds": 1.0, **changes})
 
 
 VERDICTS = {

@@ -10,6 +10,7 @@ from reports.record import Experiments, RunRecord
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
 from tests import report_samples as samples
+from tests.reports.hostile import NOT_SIMPLE
 
 LIMIT = 5_000
 """Bytes that the section may take."""
@@ -17,7 +18,7 @@ LIMIT = 5_000
 
 def row(**changes: object) -> AdversarialRecord:
     told = {"block": "attention", "format": "fp32", "variant": "formula", "seed": 0, "evaluations": 6144, "random": 0.5, "ascent": 0.75, "evolution": 0.875}
-    rest = {"violated": 0, "simplest": "c₁: 3·2⁻⁴ at 7; x: 1 at 0", "simplest_ratio": 0.8125, "seconds": 1.0}
+    rest = {"violated": 0, "simplest": "c₁: 3·2⁻⁴ at 7; x: 1 at 0", "simplest_ratio": 0.8125, "simplified": 512, "simplified_worst": 0.8125, "seconds": 1.0}
     return AdversarialRecord.model_validate({**told, **rest, **changes})
 
 
@@ -33,10 +34,10 @@ def test_what_follows_from_a_row() -> None:
     found = row()
     assert (found.best, found.worst, found.factor, found.limit, found.closed) == (0.875, 0.875, 1.75, 2.0, 0.75)
     assert found.came_further
-    behind = row(ascent=0.25, evolution=None)
+    behind = row(ascent=0.25, evolution=None, **NOT_SIMPLE)
     assert (behind.best, behind.worst, behind.factor) == (0.25, 0.5, 0.5)
     assert not behind.came_further
-    nothing = row(random=None, ascent=None, evolution=None)
+    nothing = row(random=None, ascent=None, evolution=None, **NOT_SIMPLE)
     assert (nothing.best, nothing.worst, nothing.factor, nothing.limit, nothing.closed) == (None,) * 5
     assert not nothing.came_further
 
@@ -59,7 +60,16 @@ def test_a_search_that_finds_nothing_is_said_to() -> None:
 def test_a_context_outside_its_bound_violates_the_run() -> None:
     held = headline(run(row()))
     assert held.standing is RunStanding.HELD
-    for wrong in (row(evolution=1.5, violated=2), row(evolution=float("inf"), violated=1), row(random=1.25)):
+    beyond = {"simplified_worst": 97.0}
+    for wrong in (
+        row(**beyond),
+        row(**beyond, simplest_ratio=97.0),
+        row(simplified_worst=float("nan")),
+        row(violated=1),
+        row(evolution=1.5, violated=2),
+        row(evolution=float("inf"), violated=1),
+        row(random=1.25),
+    ):
         found = headline(run(row(), wrong))
         assert found.standing is RunStanding.VIOLATED
         assert "the search for the worst context found an error of" in found.sentence

@@ -128,6 +128,36 @@ CELLS: dict[str, Copy] = {
     "a bound a millionth smaller on the same operands": Copy(1, in_cell(FP32, resolution=times(1 - 1e-6)), "another bound on the same operands"),
     "a bound a millionth larger at the output": Copy(1, in_cell(FP32, output_resolution=times(1 + 1e-6)), "another bound at the block's output"),
     "another bound without refinements": Copy(1, in_cell(FP32, unrefined=row_with(resolution=times(1.01))), "another bound without refinements"),
+    **{
+        f"{part} of the bound times {factor}": Copy(1, in_cell(FP32, bound=row_with(**dict.fromkeys(parts, times(factor)))), said, seed=seed)
+        for factor in (1.5, 100.0)
+        for part, parts, said, seed in (
+            ("the median", ("median", "max"), "bound, median", 5),
+            ("the largest", ("max",), "other numbers on the same operands: bound", None),
+        )
+    },
+    "a bound whose median is two thirds": Copy(1, in_cell(FP32, bound=row_with(median=times(2 / 3))), "the bound has lost a term", seed=5),
+    **{
+        f"another {name} on the same operands": Copy(1, in_cell(place, **{name: row_with(**changes)}), f"other numbers on the same operands: {name}")
+        for place, name, changes in (
+            (FP32, "error", {"median": times(0.5)}),
+            (FP32, "tightness", {"p90": times(1.5)}),
+            (FP32, "expected", {"tightness_median": 9.0}),
+            (BF16, "certified", {"left": times(0.5)}),
+            (AGAIN, "recomputed", {"moved": row_with(max=times(2.0))}),
+        )
+    },
+    "another worst ratio on the same operands": Copy(1, in_cell(FP32, worst_ratio=times(1.01)), "other numbers on the same operands: worst_ratio"),
+    **{
+        f"computed {batch} at once": Copy(1, in_cell(FP32, batch=batch, resolution=times(factor)), f"computed {batch} at once, 512 in the baseline", seed=seed)
+        for batch, factor, seed in ((256, 1.0, None), (256, 0.8, 5), (1, 1.0, 5))
+    },
+    "nothing noticed without refinements": Copy(1, in_cell(FP32, unrefined=row_with(noticed=0)), "unnoticed without refinements", seed=5),
+    "one less noticed without refinements on the same operands": Copy(
+        1, in_cell(FP32, unrefined=row_with(noticed=lambda n: n - 1)), "other numbers on the same operands: unrefined"
+    ),
+    "one case": Copy(1, lambda data: fewer(data, 1), "so few have no margin", seed=5),
+    "four cases": Copy(1, lambda data: fewer(data, 4), "so few have no margin", seed=5),
     "a worst ratio near 1": Copy(1, in_cell(FP32, worst_ratio=0.9999), "another seed stays within", seed=5),
     "a worst ratio beyond 1": Copy(1, in_cell(FP32, worst_ratio=1.001), "figures tell of a violation", seed=5),
     "an error beyond every bound": Copy(1, in_cell(FP32, error={"max": 9.0, "median": 8.0}), "figures tell of a violation", seed=5),
@@ -173,6 +203,10 @@ CELLS: dict[str, Copy] = {
     "another radius on the same operands": Copy(1, put("near_zero", 0, value=later), "another radius"),
     "another predicted radius on the same operands": Copy(1, put("near_zero", 0, "predicted_radius", value=times(2.0)), "another radius"),
     "fewer cases at a distance": Copy(1, at_all_levels(cases=16), "16 cases at a distance", seed=5),
+    "other errors at a distance on the same operands": Copy(
+        1, put("near_zero", 0, "levels", 0, value=row_with(error_median=times(0.5))), "other numbers on the same operands: levels"
+    ),
+    "another limit that sets the radius": Copy(1, put("near_zero", 0, "predicted_by", value="x"), "other numbers on the same operands: predicted_by"),
     "a sweep that ends further from zero": Copy(1, put("near_zero", 0, "levels", value=lambda rows: rows[:-2]), "nearest distance", seed=5),
     "a sweep of few distances": Copy(1, put("near_zero", 0, value=coarse), "quotient of distances", seed=5),
     "a new sweep outside its bound": Copy(

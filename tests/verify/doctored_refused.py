@@ -6,6 +6,18 @@ In memory the gate judges them all the same, and finds each of them worse: a sec
 
 REFUSED = frozenset(
     {
+        "a shorter proof",
+        "all proofs cut to their first line",
+        "another statement",
+        "a statement of nothing",
+        "no line of proof",
+        "a false variant refuted by empty matrices",
+        "one case",
+        "four cases",
+        "a readable context beyond its bound",
+        "dynamics whose points are worse than the worst",
+        "dynamics with a point beyond its bound",
+        "generations of no tokens",
         "a cell VIOLATED",
         "a cell VACUOUS",
         "a cell INCONCLUSIVE",

@@ -37,6 +37,18 @@ def shorter(rows: list[Any]) -> list[Any]:
     return rows[:-1]
 
 
+def sevens(was: dict[str, int]) -> dict[str, int]:
+    return dict.fromkeys(was, 7)
+
+
+def emptied(was: dict[str, Any]) -> dict[str, Any]:
+    return {**was, "sizes": sevens(was["sizes"]), "values": {name: [[]] for name in was["values"]}, "left": [["1"]], "right": [["2"]]}
+
+
+def other_numbers(was: dict[str, Any]) -> dict[str, Any]:
+    return {**was, "left": [["99"] * len(row) for row in was["left"]]}
+
+
 CLAIMS: dict[str, Copy] = {
     "a claim missing": Copy(1, gone(*CLAIM), "missing from the run"),
     "no claim": Copy(1, put("claims", value=[]), "missing from the run"),
@@ -52,6 +64,12 @@ CLAIMS: dict[str, Copy] = {
     "a hypothesis in words more": Copy(1, put(*CLAIM, "hypotheses_in_words", value=[{"text": "all is well", "latex": "x"}]), "it assumes all is well"),
     "no line of proof": Copy(1, put(*CLAIM, "steps", value=[]), "no line of a proof"),
     "a line that no program checks": Copy(1, put(*CLAIM, "steps", 1, "in_words", value=True), "that no program checks"),
+    "a shorter proof": Copy(1, put(*CLAIM, "steps", value=shorter), "of proof"),
+    "all proofs cut to their first line": Copy(1, lambda data: [row.update(steps=row["steps"][:1]) for row in data["claims"]], "of proof"),
+    "a proof without a line in the middle": Copy(1, gone(*CLAIM, "steps", 2), "of proof"),
+    "another proof, strictly": Copy(1, put(*CLAIM, "steps", 1, "rule", value="x"), "another proof", strict=True),
+    "a false variant refuted by empty matrices": Copy(1, put(*MUTANT, "counterexample", value=emptied), "other numbers refute", strict=True),
+    "a false variant refuted at other sizes": Copy(1, put(*MUTANT, "counterexample", "sizes", value=sevens), "other numbers refute", strict=True),
     "a kernel that says no": Copy(1, put(*CLAIM, "kernel", "status", value="failed"), "kernel did not accept"),
     "no false variant": Copy(1, put(*CLAIM, "mutants", value=[]), "tried on no false variant"),
     "a false variant missing": Copy(1, gone(*MUTANT), "is missing"),
@@ -74,6 +92,10 @@ CLAIMS: dict[str, Copy] = {
 
 def experiment(*path: str | int, value: Any) -> Doctor:
     return put(*E, *path, value=value)
+
+
+def poor(was: list[Any]) -> list[Any]:
+    return [{**point, "own": point["own"] and [0.9, 0.0, 0.9], "distance": point["distance"] and 0.99} for point in was]
 
 
 EXPERIMENTS: dict[str, Copy] = {
@@ -124,6 +146,33 @@ EXPERIMENTS: dict[str, Copy] = {
     "a search beyond a bound": Copy(1, experiment("adversarial", 0, value=row_with(ascent=1.5, violated=3)), "passed became failed"),
     "a search whose ratio is not a number": Copy(1, experiment("adversarial", 0, value=row_with(ascent=NAN, random=NAN)), "passed became failed"),
     "a search that judged nothing": Copy(1, experiment("adversarial", 0, value=row_with(ascent=None, random=None)), "passed became not judged"),
+    "a readable context beyond its bound": Copy(
+        1, experiment("adversarial", 0, value=row_with(simplified=512, simplified_worst=97.0, simplest="x", simplest_ratio=97.0)), "became failed"
+    ),
+    "simplified contexts beyond their bounds": Copy(
+        1, experiment("adversarial", 0, value=row_with(simplified=512, simplified_worst=1.5, violated=3)), "passed became failed"
+    ),
+    "dynamics whose points are worse than the worst": Copy(1, experiment("dynamics", 0, "formats", 0, "moved", "worst", value=0.0), "other numbers"),
+    "dynamics with a point beyond its bound": Copy(
+        1, experiment("dynamics", 0, "formats", 0, "moved", "points", 0, value=lambda was: [was[0], 2 * was[2], was[2], was[3]]), "became failed"
+    ),
+    "generations of no tokens": Copy(1, experiment("stacks", 0, "distinct", value=0.0), "other numbers"),
+    "a static patch that errs by nine tenths on its own queries": Copy(1, put(*E, "static_patch", 0, "points", value=poor), "other numbers"),
+    "a static patch that errs on its own queries as a wrong one": Copy(
+        1, put(*E, "static_patch", 0, "points", 0, "own", value=[1.25, 0.1, 1.0]), "serves these no better"
+    ),
+    **{
+        f"other numbers of {path[0]}.{path[-1]}": Copy(1, experiment(*path, value=times(0.9)), "other numbers of the same weights", seed=seed)
+        for path, seed in (
+            (("layers", 0, "norm"), 5),
+            (("figure_3", "rate"), 5),
+            (("figure_1", "checkpoints", 0, "planted"), 5),
+            (("stacks", 0, "apart"), 5),
+            (("post_norm", "smallest"), 5),
+            (("adversarial", 0, "ascent"), None),
+        )
+    },
+    "another loss of the same weights": Copy(1, put("models", 0, "validation_loss", value=times(0.9)), "other numbers of the same weights", seed=5),
     "an experiment that broke": Copy(
         1, experiment("broken", value=[{"block": "attention", "what": "stack", "reason": "why"}]), "not in the baseline, and broke"
     ),
@@ -181,7 +230,7 @@ HARMLESS: dict[str, Copy] = {
     "another profile": Copy(0, put("run", "profile", value="exhaustive"), "of the profile"),
     "resumed twice": Copy(0, put("run", "resumed", value=2), "Nothing differs"),
     "blocks from the cache": Copy(0, put("models", 0, "cached", value=True), "Nothing differs"),
-    "a smaller loss": Copy(0, put("models", 0, "validation_loss", value=times(0.9)), "Nothing differs"),
+    "a smaller loss of another machine": Copy(0, both(ELSEWHERE, put("models", 0, "validation_loss", value=times(0.9))), "from elsewhere"),
     "a tighter required loss": Copy(0, put("models", 0, "required_loss", value=times(0.99)), "Nothing differs"),
     "cells in another order": Copy(0, put("cells", value=lambda rows: rows[::-1]), "Nothing differs"),
     "claims and false variants in another order": Copy(
@@ -189,8 +238,13 @@ HARMLESS: dict[str, Copy] = {
     ),
     "sweeps in another order": Copy(0, put("near_zero", value=lambda rows: rows[::-1]), "Nothing differs"),
     "more cases compared with balls": Copy(0, in_cell(FP32, certified=row_with(cases=64)), "Nothing differs"),
-    "smaller certified errors": Copy(0, in_cell(FP32, certified=row_with(left=0.0, right=0.0)), "Nothing differs"),
-    "another expected bound": Copy(0, in_cell(FP32, expected=row_with(tightness_median=9.0, exceeded=1)), "Nothing differs"),
+    "smaller certified errors": Copy(0, in_cell(FP32, certified=row_with(left=0.0, right=0.0)), "Nothing differs", seed=5),
+    "another expected bound": Copy(0, in_cell(FP32, expected=row_with(tightness_median=9.0, exceeded=1)), "Nothing differs", seed=5),
+    "a largest bound of another seed": Copy(0, in_cell(FP32, bound=row_with(max=times(1.5))), "Nothing differs", seed=5),
+    "numbers changed in the last bits": Copy(
+        0, both(in_cell(FP32, error=times(1 + 2.0**-50)), experiment("figure_1", "checkpoints", 0, "planted", value=times(1 + 2.0**-50))), "Nothing differs"
+    ),
+    "a quarter of the cases": Copy(0, lambda data: fewer(data, 256), "fewer show less", seed=5),
     "a title and a source reworded": Copy(0, put(*CLAIM, value=row_with(title="x", source="y")), "Nothing differs"),
     "a remark reworded": Copy(0, put(*CLAIM, "remark", value=TRIVIAL), "Nothing differs"),
     "LaTeX written otherwise": Copy(0, put(*CLAIM, "statement", "latex", value="x"), "Nothing differs"),
@@ -198,7 +252,8 @@ HARMLESS: dict[str, Copy] = {
     "another false variant": Copy(0, put(*MUTANT, "statement", value=TRIVIAL), "is another"),
     "a false variant more": Copy(0, put(*CLAIM, "mutants", value=lambda rows: [*rows, {**rows[0], "id": "new"}]), "not in the baseline"),
     "a longer proof": Copy(0, put(*CLAIM, "steps", value=longer), "of proof"),
-    "a shorter proof": Copy(0, put(*CLAIM, "steps", value=shorter), "of proof"),
+    "another proof": Copy(0, put(*CLAIM, "steps", 1, "rule", value="x"), "another proof"),
+    "other numbers that refute": Copy(0, put(*MUTANT, "counterexample", value=other_numbers), "other numbers refute"),
     "a hypothesis fewer": Copy(0, put(*CLAIM, "hypotheses", value=[]), "it no longer assumes"),
     "a kernel that checked": Copy(0, put(*CLAIM, "kernel", "status", value="checked"), "Nothing differs"),
     "a new claim": Copy(0, lambda data: data["claims"].append({**data["claims"][0], "id": "new"}), "not in the baseline"),
@@ -209,9 +264,10 @@ HARMLESS: dict[str, Copy] = {
         0, lambda data: data["experiments"]["dynamics"].append({**data["experiments"]["dynamics"][0], "block": "gru"}), "not in the baseline"
     ),
     "more trials and prompts": Copy(0, both(experiment("layers", 0, "trials", value=9), experiment("figure_1", "prompts", value=99)), "Nothing differs"),
-    "other numbers of a figure": Copy(
-        0, both(experiment("layers", 0, "norm", value=9.0), experiment("adversarial", 0, "ascent", value=0.99)), "Nothing differs"
+    "other numbers of a figure on another machine": Copy(
+        0, both(ELSEWHERE, experiment("layers", 0, "norm", value=9.0), experiment("adversarial", 0, "ascent", value=0.99)), "from elsewhere"
     ),
+    "another search by another seed": Copy(0, experiment("adversarial", 0, "ascent", value=0.99), "Nothing differs", seed=5),
     "an assumption fewer": Copy(0, put("bounds", "assumptions", value=shorter), "no longer take for granted"),
     "a refinement more": Copy(
         0, put("bounds", "refinements", value=lambda rows: [*rows, {"id": "new", "title": "x", "used": True}]), "which is not in the baseline"

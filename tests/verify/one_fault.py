@@ -13,7 +13,7 @@ from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
 from tests.reports.findings.test_stacks import a_norm, a_stack
-from tests.reports.hostile import search
+from tests.reports.hostile import SIMPLE, search
 
 Fault = Callable[[RunRecord], RunRecord]
 INFINITE, NAN = math.inf, math.nan
@@ -162,6 +162,16 @@ FAULTS: dict[str, tuple[RunStanding, Fault]] = {
     "a stack whose planted patches all pass": (DISTRUSTED, experiments(stacks=[a_stack(limit=2.0)])),
     "a post-norm without a planted patch": (DISTRUSTED, experiments(post_norm=a_norm(planted={}))),
     "a search beyond a bound": (VIOLATED, experiments(adversarial=[search(ascent=1.5, violated=1)])),
+    "a search whose readable context is beyond its bound": (VIOLATED, experiments(adversarial=[search(**{**SIMPLE, "simplest_ratio": 97.0})])),
+    "a search that met a violated case on the way to it": (VIOLATED, experiments(adversarial=[search(**{**SIMPLE, "violated": 1})])),
+    "dynamics with a point beyond its bound": (
+        VIOLATED,
+        experiments(dynamics=[experiment_samples.dynamics(moved=experiment_samples.identity(points=[(1, 4e-6, 3e-6, 0.007)]))]),
+    ),
+    "an update for many queries that errs on its own": (
+        DISTRUSTED,
+        experiments(static_patch=[experiment_samples.static_patch(points=[POINT.model_copy(update={"own": (1.0, 0.0, 1.0), "refused": 0})])]),
+    ),
     "a search whose ratio is not a number": (VIOLATED, experiments(adversarial=[search(ascent=NAN, random=NAN)])),
     "a search that judged nothing": (INCOMPLETE, experiments(adversarial=[search(ascent=None, random=None)])),
     "an experiment that broke": (INCOMPLETE, experiments(broken=[BROKEN])),

@@ -1,6 +1,7 @@
 """The gate on doctored copies of a real run: what a regression or an accident could do to it, and what is harmless, each with its exit status."""
 
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def command_says_the_same(name: str, kept_file: Path, data: Data, folder: Path) 
         assert answer.status == 2
         assert "holds what no run can write" in answer.err or "holds two claims" in answer.err
         return
-    assert answer.status == one.status, answer.out
+    assert answer.status == (one.status or 3), "the folder has lost its cases, so that the run was not held to its digests"
+    assert "has lost cases.parquet" in answer.out + answer.err
     assert one.said in answer.out + answer.err
 
 
@@ -103,7 +105,15 @@ def test_cases_of_another_run_are_no_pass(whole: Path, data: Data, tmp_path: Pat
     assert called("baseline", str(whole), "--out", str(tmp_path / "kept.json"), "--reason", "why").status == 0
     sound = Copy(0, lambda data: None)
     write_run(doctored(data, sound), tmp_path)
+    lost = called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json"))
+    assert lost.status == 3, "a run that lost its cases was not held to its digests"
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     assert called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json")).status == 0
+    witness = next((tmp_path / "witnesses").iterdir())
+    witness.rename(tmp_path / "elsewhere")
+    lost = called("gate", str(tmp_path), "--baseline", str(tmp_path / "kept.json"))
+    assert (lost.status, f"witnesses/{witness.name}" in "".join(lost.out.split())) == (3, True)
+    (tmp_path / "elsewhere").rename(witness)
     from tests import gate_samples
 
     gate_samples.run_of(7, tmp_path / "other")

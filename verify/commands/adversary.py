@@ -84,7 +84,7 @@ def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None,
             Terminal().print(Text(line, overflow="fold"))
     for line in refused:
         print(f"not searched: {line}", file=sys.stderr)
-    if any(row.violated for row, _ in rows):
+    if any(row.outside for row, _ in rows):
         return FAILED
     return INCOMPLETE if refused or not rows else HELD
 
@@ -102,9 +102,10 @@ def _searched(subject: TrainedBlock, mode: Mode, variant: Variant, options: Sear
         step(label, min(found.evaluations - earlier, budget.evaluations), budget.evaluations)
 
     found = search(cell, budget, seed, before=before, progress=save)
-    row = adversarial_record(cell, found, shrink(cell, found, seed), seed)
+    simple = shrink(cell, found, seed)
+    row = adversarial_record(cell, found, simple, seed)
     # A violation is kept whoever found it.
-    worst = found.random if found.random.ratio > max(1.0, found.best.ratio) else found.best
+    worst = max((found.best, found.random, simple.worst), key=lambda best: best.ratio if best is found.best or best.ratio > 1 else -1.0)
     if worst.witness is None:
         return row, None
     path = folder / f"{subject.block.id}-{mode.id}-{variant.id}.safetensors"
@@ -121,8 +122,8 @@ def _lines(rows: Sequence[tuple[AdversarialRecord, Path | None]]) -> Iterator[st
     """What the table has no room for."""
     for row, witness in rows:
         name = f"{row.block}, {row.format}"
-        if row.violated:
-            yield f"{name}: VIOLATED: {row.violated} of {2 * row.evaluations} cases lie outside their bounds"
+        if row.outside:
+            yield f"{name}: VIOLATED: {row.violated} of {row.tried} cases lie outside their bounds"
         elif not row.came_further:
             yield f"{name}: the search came no further than random contexts"
         elif row.limit is not None and row.limit < 2:

@@ -7,7 +7,7 @@ from reports.comparison import as_outcomes, differences, load_baseline
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.rendering import RunLabel, about, comparison_as_data, comparison_on_terminal
 from reports.record import RunRecord, load_run
-from reports.record.agreement import disagreeing_cells
+from reports.record.agreement import disagreeing_cells, lost_files
 from verify.commands.output import Terminal, annotate, print_json
 from verify.exit_status import gate_status
 
@@ -15,7 +15,7 @@ from verify.exit_status import gate_status
 def gate_run(run: Path, file: Path, *, strict: bool, same_machine: bool, as_json: bool) -> int:
     """Hold a run to a baseline. Returns 0 if nothing is worse, 1 if something is, 3 if nothing was compared or the run lacks something."""
     baseline, record = load_baseline(file), load_run(run)
-    comparison = differences(baseline, record, disagreeing_cells(record, run), same_machine=same_machine)
+    comparison = differences(baseline, record, disagreeing_cells(record, run), lost=[*lost_files(record, run)], same_machine=same_machine)
     status = gate_status(comparison, strict=strict)
     before, after = _side_of(baseline, str(file)), RunLabel(record.run.id, about(record))
     annotate(lambda: annotations_of(as_outcomes(comparison, strict=strict)), as_json=as_json)
@@ -32,7 +32,7 @@ def gate_against(record: RunRecord, folder: Path, file: Path, *, as_json: bool) 
     folder: where the run's cases are.
     """
     baseline = load_baseline(file)
-    comparison = differences(baseline, record, disagreeing_cells(record, folder))
+    comparison = differences(baseline, record, disagreeing_cells(record, folder), lost=[*lost_files(record, folder)])
     Terminal(stderr=as_json).print(comparison_on_terminal(comparison, _side_of(baseline, "the baseline"), RunLabel(record.run.id, about(record))))
     return gate_status(comparison, strict=False)
 

@@ -102,7 +102,7 @@ def adversarial(trained: TrainedBlock, probed: ProbedMode, seed: int) -> made.Ad
     return adversarial_record(cell, searched, shrink(cell, searched, seed), seed)
 
 
-def adversarial_record(cell: Cell, searched: Found, simple: Shrunk | None, seed: int) -> made.AdversarialRecord:
+def adversarial_record(cell: Cell, searched: Found, simple: Shrunk, seed: int) -> made.AdversarialRecord:
     """A search as a row."""
     return row_of(
         made.AdversarialRecord,
@@ -111,8 +111,11 @@ def adversarial_record(cell: Cell, searched: Found, simple: Shrunk | None, seed:
         format=cell.probed.mode.id,
         seed=seed,
         **{stage: _ratio(getattr(searched, stage)) for stage in ("random", "ascent", "evolution")},
-        simplest=None if simple is None else in_words(simple.best.tokens),
-        simplest_ratio=None if simple is None else simple.best.ratio,
+        violated=searched.violated + simple.violated,
+        simplified=simple.tried,
+        simplified_worst=_ratio(simple.worst),
+        simplest=None if simple.simple is None else in_words(simple.best.tokens),
+        simplest_ratio=None if simple.simple is None else simple.best.ratio,
     )
 
 

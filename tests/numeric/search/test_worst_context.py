@@ -123,6 +123,8 @@ def test_a_forgotten_rounding_is_found_where_random_contexts_do_not_find_it(cell
     assert row.best.witness.facts.verdict == Verdict.VIOLATED
     simple = shrink(cells["fp32"], row, 0)
     assert simple.best.ratio > 1, "a violation that was made simple is one still"
+    assert 0 < simple.violated <= simple.tried, "what is tried on the way is judged, too"
+    assert simple.worst.ratio >= simple.best.ratio
 
 
 def test_the_ascent_climbs_the_surrogate(cells: dict[str, Cell]) -> None:
@@ -243,7 +245,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(cells: dict[str, Cell], fou
 def test_the_worst_context_is_made_simple(name: str, cells: dict[str, Cell], found: dict[str, Found]) -> None:
     row, cell = found[name], cells[name]
     simple = shrink(cell, row, 0)
-    assert simple is not None
+    assert simple.simple is not None
+    assert simple.violated == 0
     assert simple.best.ratio > KEPT * row.best.ratio
     assert simple.simple.tokens == TOKENS
     assert simple.simple.entries <= 4
@@ -261,19 +264,23 @@ def test_the_simplest_is_found_and_no_simpler_one() -> None:
     generator = torch.Generator().manual_seed(0)
     whole = torch.randn(4, 8, generator=generator, dtype=torch.float64)
 
-    def measure(tokens: Tensor) -> Best:
+    def measure(tokens: Tensor) -> tuple[Best, int]:
         significand = torch.frexp(tokens).mantissa.abs()
         wanted = (tokens.shape[1] >= 3) & ((tokens != 0).sum(-1) >= 3).all(-1) & (significand == 0.75).any(-1).any(-1)
         place = int(wanted.double().argmax())
-        return Best(1.0 if bool(wanted[place]) else 0.25, tokens[place])
+        return Best(1.0 if bool(wanted[place]) else 0.25, tokens[place]), int(wanted.sum())
 
     got = simplest(measure, Best(1.0, whole), 24, 0, batches=200)
-    assert got is not None
     assert got.simple == Simplicity(2, 3, 2)
+    assert got.worst.ratio == got.best.ratio == 1.0
 
 
-def test_what_cannot_be_made_simple_is_not() -> None:
-    assert simplest(lambda tokens: Best(), Best(0.5, torch.ones(2, 4, dtype=torch.float64)), 24, 0, batches=5) is None
+def test_what_cannot_be_made_simple_is_not_and_what_was_tried_is_judged_all_the_same() -> None:
+    """Batches in which two cases each are violated, and none has the ratio that is wanted."""
+    got = simplest(lambda tokens: (Best(0.5, tokens[0]), 2), Best(1.0, torch.ones(2, 4, dtype=torch.float64)), 24, 0, batches=5)
+    assert got.simple is None
+    assert got.worst.ratio == 0.5
+    assert got.violated * BATCH == 2 * got.tried > 0
 
 
 def test_a_context_in_words() -> None:

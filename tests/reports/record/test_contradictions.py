@@ -75,6 +75,7 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Changes of a cell that holds, and what is said of each."""
 
+PROVED = {"text": "a", "latex": "a"}
 LEVEL_ROW = {"error": 0.5, "error_median": 0.5, "bound": 1.0, "refused": 0.0, "cases": 4}
 EXPECTED = ("cells", 0, "expected")
 EXPECTATION = {"factor": 5.0, "failure_probability": 2.0**-10, "tightness_median": 4.0}
@@ -138,8 +139,19 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "refused, with numbers": ((*STATIC, "points", 0, "refused"), 1, "says otherwise"),
     "more prompts than there are": ((*STACK, "same"), 5, "more prompts or tokens than there are"),
     "post-norm without prompts": ((*FIGURES, "post_norm", "prompts"), 0, "it has no prompts"),
-    "a search of nothing": ((*SEARCH, "evaluations"), 0, "of 0 and as many random ones"),
+    "a search of nothing": ((*SEARCH, "evaluations"), 0, "of 0, as many random ones"),
     "outside, and none violated": ((*SEARCH, "random"), 1.5, "and no case is violated"),
+    "a simple context beyond all that were tried": ((*SEARCH, "simplest_ratio"), 97.0, "has the ratio 97.0, and all that were tried at most 0.5"),
+    "a worst one of no simplified contexts": ((*SEARCH, "simplified"), 0, "a worst one of no simplified contexts"),
+    "a simplified context outside, and none violated": ((*SEARCH, "simplified_worst"), 97.0, "its worst error is 97.0 times its bound"),
+    "numbers of another shape": ((*NUMBERS, "values", "W"), [["1", "0", "0"]], "W is 1 by 3, which are none of its sizes"),
+    "a matrix of no columns": ((*NUMBERS, "values", "W"), [[]], "W is no matrix of rationals"),
+    "sides of two shapes": ((*NUMBERS, "left"), [["1", "2"]], "sides of two shapes"),
+    "the same with sizes that no matrix has": ((*NUMBERS, "sizes"), {"d": 7, "m": 7}, "which are none of its sizes"),
+    "dynamics with points worse than the worst": ((*IDENTITY, "worst"), 0.0, "after 25 tokens the error is"),
+    "generations without a token": ((*STACK, "distinct"), 0.0, "more prompts or tokens than there are, or none"),
+    "a proof cut to its first line": (("claims", 2, "steps"), [{"expression": PROVED, "rule": "where the chain begins"}], "no chain of its proof leads"),
+    "a proof of another statement": (("claims", 2, "statement"), {"text": "a = d", "latex": "a = d"}, "no chain of its proof leads"),
     "a context without its ratio": ((*SEARCH, "simplest_ratio"), None, "a simple context without its ratio"),
 }
 """Changes of one value, and what is said of each."""
@@ -147,7 +159,7 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
 SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
     "out of time, and put to the prover": ({(*FALSE, "verdict"): "TIMEOUT", (*FALSE, "counterexample"): None}, "it was put to the prover"),
     "it holds, and so does a false variant": (
-        {(*FALSE, "verdict"): HELD, (*FALSE, "reason"): None, (*FALSE, "counterexample"): None, (*MUTANT, "verdict"): HELD},
+        {(*FALSE, "remark"): None, (*FALSE, "verdict"): HELD, (*FALSE, "reason"): None, (*FALSE, "counterexample"): None, (*MUTANT, "verdict"): HELD},
         "and so does a false variant",
     ),
     "distances that rise": ({(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 0.0}, {**LEVEL_ROW, "norm": 1.0}]}, "do not fall"),
