@@ -116,7 +116,7 @@ def test_a_face_defines_nothing(wing: Path) -> None:
 def test_every_module_is_in_a_wing_but_the_faces_and_what_is_run() -> None:
     loose = {floor: sorted(path.stem for path in (ROOT / floor).glob("*.py")) for floor in FLOORS}
     assert loose == {
-        "verify": ["__init__", "__main__", "exit_status", "progress", "pytest_plugin"],
+        "verify": ["__init__", "__main__", "apart", "exit_status", "progress", "pytest_plugin", "streams"],
         "reports": ["__init__", "page", "terminal"],
         "numeric": ["__init__"],
         "symbolic": ["__init__", "claim", "errata", "formulas", "prover"],

@@ -6,8 +6,6 @@ command that needs them, so that ``verify --help`` is quick.
 """
 
 import errno
-import io
-import os
 import signal
 import sys
 import traceback
@@ -15,15 +13,19 @@ import warnings
 from dataclasses import fields
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, TextIO, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, get_type_hints
 
 import typer
 
-from reports.text import printable, printable_lines
+from reports.text import printable
 from symbolic.vocabulary import CallError
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL
 from verify.plan import Request, make_plan
 from verify.plan.options import Blocks, Device, Formats, Seed
+from verify.streams import give_up_on, is_of_stdout, prepare, say, written_out
+
+if TYPE_CHECKING:
+    from verify.progress import Bars
 
 app = typer.Typer(
     name="verify",
@@ -70,6 +72,10 @@ def _makes_a_run(verb: str, help: str, options: str, **defaults: Any) -> None:
     defaults = {**requested, "as_json": False, **defaults}
 
     def command(context: typer.Context, **given: Any) -> int:
+        if verb == "check" and context.obj is None:
+            from verify.apart import run_apart
+
+            return run_apart(sys.argv[1:])
         request = Request(verb, **{name: value for name, value in given.items() if name in requested})
         if given.get("resume") is not None:
             from verify.commands.all_stress_check import resume_run
@@ -78,7 +84,8 @@ def _makes_a_run(verb: str, help: str, options: str, **defaults: Any) -> None:
         plan = make_plan(request)  # a wrong call is answered before the engine is loaded
         from verify.commands.all_stress_check import start_run
 
-        return start_run(plan, given["out"], baseline=given.get("baseline"), as_json=given["as_json"])
+        shown = {} if context.obj is None else {"bars": context.obj}
+        return start_run(plan, given["out"], baseline=given.get("baseline"), as_json=given["as_json"], **shown)
 
     parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=defaults.get(name), annotation=OF_A_RUN[name]) for name in options.split()]
     context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -239,7 +246,7 @@ def _say_in_one_line(error: Any) -> None:
         error.show()
     else:
         message = " ".join(error.format_message().split()).rstrip(".")
-        _say(f"{message}. See `{command} --help`.")
+        say(f"{message}. See `{command} --help`.")
 
 
 def _print_own_warning(  # as warnings.showwarning is called
@@ -247,23 +254,35 @@ def _print_own_warning(  # as warnings.showwarning is called
 ) -> None:
     """Print a warning of the suite's. One of torch's, or of the user's code, is of how something is computed, which is not the reader's."""
     if category.__module__.partition(".")[0] in ("verify", "reports", "numeric", "symbolic"):
-        _say(f"warning: {message}")
+        say(f"warning: {message}")
 
 
-def main() -> None:
-    """Run the command and leave with its exit status."""
+def main(bars: "Bars | None" = None) -> None:
+    """Run the command and leave with its exit status.  bars: how progress is shown where users' code runs, if that is to be in this process."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended politely, a run keeps what is finished, as with Ctrl-C
     warnings.showwarning = _print_own_warning
-    _keep_stdout_apart()
-    sys.exit(_written_out(_status()))
+    prepare()
+    sys.exit(written_out(_status(bars)))
 
 
-def _status() -> int:
+def main_apart(socket: int, token: str) -> None:
+    """The same in the process that ``verify.apart`` starts, which is told the status before the user's code is left to end as it likes."""
+    from verify.apart import Reporter
+
+    warnings.showwarning = _print_own_warning
+    reporter = Reporter(socket, token)
+    prepare()
+    status = written_out(_status(reporter.bars))
+    reporter.report("status", status)
+    sys.exit(status)
+
+
+def _status(bars: "Bars | None") -> int:
     """The exit status of the command."""
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, obj=bars)
     except CallError as error:
-        _say(printable(str(error)))
+        say(printable(str(error)))
         return WRONG_CALL
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
@@ -273,51 +292,14 @@ def _status() -> int:
             _say_in_one_line(error)
             return WRONG_CALL
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            _say(printable(f"a name is longer than the file system allows ({error.filename}); give a shorter one."))
+            say(printable(f"a name is longer than the file system allows ({error.filename}); give a shorter one."))
             return WRONG_CALL
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EPIPE):
-            return _give_up_on(sys.stdout, error)
-        _say(traceback.format_exc().rstrip())
-        _say("a bug, or a machine that failed: nothing was decided")
+        if isinstance(error, OSError) and is_of_stdout(error):
+            return give_up_on(sys.stdout, error)
+        say(traceback.format_exc().rstrip())
+        say("a bug, or a machine that failed: nothing was decided")
         return INCOMPLETE
     return status if isinstance(status, int) else 0
-
-
-def _say(text: str) -> None:
-    """A message on stderr, in which nothing is obeyed by a terminal."""
-    print(printable_lines(text), file=sys.stderr)
-
-
-def _keep_stdout_apart() -> None:
-    """Give stdout a descriptor that only this program knows, and descriptor 1 to stderr: what else writes there, a child or C code, is no part of the answer.
-
-    What an encoding lacks is replaced. Streams that are no files, as in a test, are left alone.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__ and sys.stdout.fileno() == 1:
-        sys.stdout.flush()
-        sys.stdout = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors="replace", buffering=1 if sys.stdout.isatty() else -1)  # noqa: SIM115 - to the end
-        os.dup2(2, 1)
-
-
-def _written_out(status: int) -> int:
-    """The status, if all of the answer could be written; what is printed from here on, when the program is taken down, goes to stderr."""
-    stdout, sys.stdout = sys.stdout, sys.stderr if isinstance(sys.stdout, io.TextIOWrapper) else sys.stdout
-    try:
-        stdout.flush()
-    except OSError as error:
-        return _give_up_on(stdout, error)
-    return status
-
-
-def _give_up_on(stdout: TextIO, error: OSError) -> int:
-    """Say that the answer could not be written, and write the rest of it nowhere. Returns the status."""
-    _say(f"the answer cannot be written ({error.strerror}).")
-    if isinstance(stdout, io.TextIOWrapper):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-    return INCOMPLETE
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Progress on stderr: a bar a part of the run; nothing where stderr is no terminal."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -9,6 +9,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 OnStep = Callable[[str, int, int], None]
 """Called with a part of the run, what of it is done, and how much there is to do."""
+
+Bars = Callable[[], AbstractContextManager[OnStep]]
+"""Shows progress within a context, ``progress_bars`` for one."""
 
 Item = TypeVar("Item")
 

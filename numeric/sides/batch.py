@@ -50,7 +50,9 @@ def block_in_format(block: ContextualBlock, probed: ProbedMode) -> ContextualBlo
     if not probed.mode.weights.native:
         for weight in block.parameters():
             if weight.dim() > 1:
-                weight.copy_(round_to(weight, probed.mode.weights))
+                sizes = [1 if stride == 0 else size for size, stride in zip(weight.shape, weight.stride(), strict=True)]
+                places = weight.as_strided(sizes, weight.stride(), weight.storage_offset())
+                places.copy_(round_to(places, probed.mode.weights))  # each place once, of a weight that is expanded
     return block
 
 

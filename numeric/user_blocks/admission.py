@@ -183,6 +183,9 @@ def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: s
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
     """Refuse a contextual layer, or a norm behind it, whose result changes with a parameter that the claim changes."""
     changed_words = f"a context, where {words} has other numbers"
+    # The places that an expanded one has in memory, each once: nothing can be written through more than one name of a place.
+    sizes = [1 if stride == 0 else size for size, stride in zip(parameter.shape, parameter.stride(), strict=True)]
+    parameter = parameter.as_strided(sizes, parameter.stride(), parameter.storage_offset())
     before, at_first = parameter.clone(), _computed(block, context, query, "a context")
     other = torch.randn(before.shape, generator=torch.Generator().manual_seed(0)).to(before)  # of another size, sign and direction
     used = False

@@ -19,6 +19,7 @@ import pytest
 from filelock import FileLock
 
 from verify.__main__ import main
+from verify.progress import progress_bars
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +60,7 @@ def called(*words: str, cwd: Path | None = None) -> Answer:
             changed.enter_context(patch.dict(os.environ, {"COLUMNS": "120"}))
             for each in (chdir(cwd or Path.cwd()), redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings()):
                 changed.enter_context(each)
-            main()
+            main(progress_bars)  # `check` in this process, too
     except SystemExit as leaving:
         status = leaving.code
     finally:

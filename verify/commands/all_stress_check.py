@@ -16,20 +16,20 @@ from verify.commands.output import Terminal, annotate, print_json_text
 from verify.engine.run import run_plan
 from verify.exit_status import INCOMPLETE, graver
 from verify.plan import Plan, Request
-from verify.progress import progress_bars
+from verify.progress import Bars, progress_bars
 from verify.run_folder import OpenRun, new_run, resumed_run
 from verify.run_folder.resuming import refuse_beside
 from verify.run_folder.run_folder import DiskFull
 
 
-def start_run(plan: Plan, out: Path | None, *, baseline: Path | None, as_json: bool) -> int:
-    """Run in a new folder. Raises NotABaseline before that."""
+def start_run(plan: Plan, out: Path | None, *, baseline: Path | None, as_json: bool, bars: Bars = progress_bars) -> int:
+    """Run in a new folder, and show progress by ``bars``. Raises NotABaseline before that."""
     if baseline is not None:
         load_baseline(baseline)
     with new_run(plan, out) as start:
         if baseline is not None:
             (start.folder / BASELINE_FILE).write_bytes(baseline.read_bytes())  # a run that is resumed is held to it, too
-        return _carry_out(start, as_json)
+        return _carry_out(start, as_json, bars)
 
 
 def resume_run(folder: Path, request: Request, given: Sequence[str], *, as_json: bool) -> int:
@@ -38,17 +38,17 @@ def resume_run(folder: Path, request: Request, given: Sequence[str], *, as_json:
     with resumed_run(folder, request.verb, request.jobs) as start:
         for warning in start.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        return _carry_out(start, as_json)
+        return _carry_out(start, as_json, progress_bars)
 
 
-def _carry_out(start: OpenRun, as_json: bool) -> int:
+def _carry_out(start: OpenRun, as_json: bool, bars: Bars) -> int:
     """Do what is to be done, print the closing table or the record, return the exit status."""
     try:
         # What a user's own code prints is no part of the answer.
-        with progress_bars() as step, contextlib.redirect_stdout(sys.stderr):
+        with bars() as step, contextlib.redirect_stdout(sys.stderr):
             record = run_plan(start, step)
     except (KeyboardInterrupt, DiskFull) as error:
-        interrupted = f"interrupted; what was finished is in {start.folder}, and `{start.to_go_on}` goes on."
+        interrupted = f"interrupted; what was finished is in {start.folder}, and {_afterwards(start)}."
         print(error if isinstance(error, DiskFull) else interrupted, file=sys.stderr)
         if as_json and (start.folder / RUN_FILE).exists():
             print_record(load_run(start.folder), start.folder, as_json)
@@ -61,6 +61,11 @@ def _carry_out(start: OpenRun, as_json: bool) -> int:
     if (start.folder / BASELINE_FILE).exists():
         return graver(status, gate_against(record, start.folder, start.folder / BASELINE_FILE, as_json=as_json))
     return status
+
+
+def _afterwards(start: OpenRun) -> str:
+    """What the call does that is to be made when a run was cut off."""
+    return f"`{start.to_go_on}` goes on" if start.can_go_on else "it cannot be gone on with: give the next run a new folder"
 
 
 def print_record(record: RunRecord, folder: Path, as_json: bool) -> None:

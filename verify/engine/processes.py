@@ -8,7 +8,6 @@ A process that dies takes down what it worked on and nothing else: another takes
 
 import faulthandler
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -25,6 +24,8 @@ from typing import Any, Self
 from pebble import ProcessExpired, ProcessPool
 
 from numeric.user_blocks import contained
+from verify.engine.endings import ended_how
+from verify.streams import passed_on
 
 STARTS_WITHIN = 30.0
 """Seconds that fresh processes are given to be up before the pool is closed over them."""
@@ -35,15 +36,6 @@ LAST_LINES = 40
 KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 """glibc's settings for the processes that measure: memory that a large tensor leaves is kept for the next one, and not given back to the
 kernel, which would have to zero it again. Measured: a quarter of the time of a cell in fp64. Other C libraries know nothing of it."""
-
-HINTS = {
-    signal.SIGKILL: "as the system does when memory runs out",
-    signal.SIGSEGV: "a segmentation fault: a library read memory that is not its own",
-    signal.SIGABRT: "a library gave up",
-    signal.SIGILL: "an instruction that this processor does not know",
-    signal.SIGBUS: "memory that is not there, as when a disk that files are mapped from is full",
-}
-"""What a signal mostly means."""
 
 
 class WorkerDied(Exception):
@@ -205,16 +197,4 @@ class Workers:
     def _pass_on_stderr(self) -> None:
         """Write what the processes wrote to stderr to this one's."""
         for log in sorted(Path(self._words.name).iterdir()):
-            sys.stderr.write(log.read_text(encoding="utf-8", errors="replace"))
-
-
-def ended_how(exitcode: int) -> str:
-    """How a process ended, in words.  exitcode: as Python tells it, negative for a signal."""
-    if exitcode >= 0:
-        return f"ended with exit code {exitcode}"
-    try:
-        name = signal.Signals(-exitcode)
-    except ValueError:
-        return f"was ended by signal {-exitcode}"
-    hint = HINTS.get(name)
-    return f"was ended by signal {-exitcode} ({name.name}{f', {hint}' if hint else ''})"
+            sys.stderr.write(passed_on(log.read_text(encoding="utf-8", errors="replace")))

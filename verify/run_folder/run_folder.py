@@ -61,11 +61,14 @@ class OpenRun:
     """What was found wrong in the folder, in words."""
 
     @property
+    def can_go_on(self) -> bool:
+        """Whether it can be resumed when it was cut off."""
+        return self.plan.request.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
+
+    @property
     def to_go_on(self) -> str:
-        """What to call when it was cut off."""
-        request = self.plan.request
-        resumable = request.verb in RESUMABLE and (self.folder / JOURNAL_FILE).exists()
-        return f"verify {request.verb} --resume {self.folder}" if resumable else request.command
+        """What to call when it was cut off: it goes on, or begins anew."""
+        return f"verify {self.plan.request.verb} --resume {self.folder}" if self.can_go_on else self.plan.request.command
 
 
 def now() -> str:
