@@ -1,6 +1,6 @@
 """Digests of the numbers that a record shows: what is computed again from the same operands, on the same machine, comes out the same.
 
-A baseline is to be small, so it keeps no curve and no table, but a digest of each field of a row. Numbers enter it with DIGITS digits: a sum that is added in
+A baseline is to be small, so it keeps no curve and no table, but a digest of each field of a row. Numbers enter it with SHOWN_DIGITS digits: a sum that is added in
 another order is the same number, and one that is another by a millionth is not. Times have no part in it.
 """
 
@@ -13,13 +13,13 @@ from reports.record import RunRecord
 from reports.record.experiments import AdversarialRecord
 from reports.record.row import Row
 
-DIGITS = 6
+SHOWN_DIGITS = 6
 """Of a number in a digest; a change in its last bits would have to cross a border between two such numbers to be told."""
 
-LENGTH = 8
+DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest: two others are taken for the same once in 2^32 times."""
 
-NAMES = ("block", "format", "variant", "seed")
+ROW_NAMES = ("block", "format", "variant", "seed")
 """Fields of a row that say what it is of."""
 
 CLOCK = ("seconds", "cached")
@@ -31,7 +31,7 @@ OF_A_BLOCK = ("parameters", "steps", "validation_loss", "zero_loss", "losses")
 
 def digest(value: object) -> str:
     """Of numbers, words, and lists and tables of them.  value: as JSON has it."""
-    return hashlib.sha256(json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256(json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def digests_of(row: Row, names: Collection[str]) -> dict[str, str]:
@@ -66,12 +66,12 @@ def _rows(record: RunRecord) -> Iterator[tuple[str, Row, Collection[str]]]:
         rows.append((f"post-norm/{found.post_norm.block}", found.post_norm, ()))
     rows += [(f"worst context/{row.block}/{row.format}/{row.variant}", row, ()) for row in found.adversarial]
     for name, row, fields in rows:
-        yield name, row, fields or [field for field in type(row).model_fields if field not in (*NAMES, *CLOCK)]
+        yield name, row, fields or [field for field in type(row).model_fields if field not in (*ROW_NAMES, *CLOCK)]
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return f"{value:.{DIGITS - 1}e}"
+        return f"{value:.{SHOWN_DIGITS - 1}e}"
     if isinstance(value, dict):
         return {name: _rounded(each) for name, each in value.items()}
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value

@@ -22,7 +22,7 @@ SUITE = "icl-verify"
 """Its name among the versions."""
 
 _RATIONAL = re.compile(r"-?[0-9]+(/[1-9][0-9]*)?")
-LINK, PARTS, DEFINITIONS = "= ", "; ", ", where "
+LINK, BETWEEN_PARTS, DEFINITIONS = "= ", "; ", ", where "
 """How a line of a proof begins that follows from the one before; what stands between the parts of a statement, and behind them."""
 
 _NO_SIDE = [["undefined"]]
@@ -113,7 +113,7 @@ def _not_reached(claim: ClaimRecord) -> Iterator[str]:
         else:
             begun.add(line)
             reached.add(f"{line} {LINK}{line}")  # both sides are one term
-    parts = claim.statement.text.split(DEFINITIONS)[0].split(PARTS)
+    parts = claim.statement.text.split(DEFINITIONS)[0].split(BETWEEN_PARTS)
     yield from (part for part in parts if part not in reached)
 
 
