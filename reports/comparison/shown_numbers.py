@@ -1,7 +1,7 @@
 """Digests of the numbers that a record shows: what is computed again from the same operands, on the same machine, comes out the same.
 
-A baseline is to be small, so it keeps no curve and no table, but a digest of each field of a row. Numbers enter it with SHOWN_DIGITS digits: a sum that is added in
-another order is the same number, and one that is another by a millionth is not. Times have no part in it.
+A baseline is to be small, so it keeps no curve and no table, but a digest of each field of a row. Numbers enter it with SHOWN_DIGITS
+digits: a sum that is added in another order is the same number, and one that is another by a millionth is not. Times have no part in it.
 """
 
 import hashlib
