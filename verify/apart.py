@@ -56,8 +56,11 @@ class Reporter:
 
     def _listen(self) -> None:
         """Until the other process is gone: nobody waits for the result any more."""
-        while self._socket.recv(1):
-            self._may_go_on.set()
+        try:
+            while self._socket.recv(1):
+                self._may_go_on.set()
+        except OSError:  # the user's code closed the socket: the other process says that there is no result
+            return
         os._exit(INCOMPLETE)
 
     def report(self, *words: object) -> None:

@@ -34,7 +34,7 @@ FIGURES = {
 """Fields of a cell that may be absent, and what they are in words."""
 
 
-NUMBERS = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons")
+DIGESTED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons")
 """Fields of a cell that are numbers, and so the same on the same operands."""
 
 
@@ -73,7 +73,7 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
         tightness=None if cell.tightness is None else short(cell.tightness.median),
         bound=None if cell.bound is None else short(cell.bound.median),
         batch=cell.batch,
-        figures=digests_of(cell, NUMBERS),
+        figures=digests_of(cell, DIGESTED),
         output_resolution=cell.output_resolution,
         resolution=cell.resolution,
         unrefined=None if wide is None else wide.resolution,

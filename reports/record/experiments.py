@@ -160,8 +160,8 @@ class AdversarialRecord(Row):
     ascent: Magnitude | None = Field(description="The same of the contexts to which gradients of a surrogate led.")
     evolution: Magnitude | None = Field(description="The same of those that an evolution strategy found from there; null if there was no time for one.")
     violated: Count = Field(description="Cases outside their bounds: of the search, of the random ones, and of those that were tried for a readable one.")
-    simplified: Count = Field(default=0, description="Cases that were tried for a context that can be read.")
-    simplified_worst: Magnitude | None = Field(default=None, description="The same of those; null if none was judged.")
+    simplified: Count = Field(description="Cases that were tried for a context that can be read.")
+    simplified_worst: Magnitude | None = Field(description="The same of those; null if none was judged.")
     simplest: Name | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
     simplest_ratio: Magnitude | None
     seconds: Magnitude

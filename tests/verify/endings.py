@@ -54,7 +54,8 @@ def _wait() -> None:
     """Until interrupted; then the process ends as a command would."""
     try:
         print("waiting", file=sys.stderr, flush=True)
-        time.sleep(60)
+        for _ in range(600):  # in short sleeps: a signal that comes just before a long one is heeded after it
+            time.sleep(0.1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr, flush=True)
 
