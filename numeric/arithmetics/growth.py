@@ -2,7 +2,7 @@
 
 from numeric.arithmetics.roundoff import gamma
 from numeric.machine import ErrorModel
-from numeric.machine.summation_order import Order
+from numeric.machine.summation_tree import Order
 
 
 def grown(terms: int, order: Order | None, n: ErrorModel) -> float:

@@ -1,6 +1,6 @@
 """How large the partial sums of a product become, for a running error analysis at O(m + d) numbers a case.
 
-The error of a sum whose order is known is bounded by u Σ_t |s_t| over the nodes t of its tree (``summation_order.py``). The
+The error of a sum whose order is known is bounded by u Σ_t |s_t| over the nodes t of its tree (``summation_tree.py``). The
 s_t are sums of the machine's own operands, evaluated again in float64: magnitudes, not differences of the two sides. A
 patched weight fl(W + fl(v aᵀ/s)) is an (m, d) matrix a case, but it is close to a short form,
 
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope, halves, outward
 from numeric.arithmetics.sensitivities import power_of_two_above
-from numeric.machine.summation_order import ADD, MERGE, PUSH, Order
+from numeric.machine.summation_tree import ADD, MERGE, PUSH, Order
 
 
 @dataclass(frozen=True, slots=True)

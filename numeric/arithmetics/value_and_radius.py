@@ -14,7 +14,7 @@ The rules, x̂ the value, r its radius, ω(ẑ) ≤ u|ẑ| the error of one roun
     Wx + b    the product's rule with one term more, and the rounding of Wx where it is stored before b is added
 
 σ is the error of the sum in the accumulator: u_acc(1+u_acc)^h Σ_t|s_t| over the partial sums where the kernel's order is
-known, γ_n Σ_k|X̂_k ŷ_k| for any order where it is not (``summation_order.py``, ``partial_sums.py``); ω(ẑ) is added where the
+known, γ_n Σ_k|X̂_k ŷ_k| for any order where it is not (``summation_tree.py``, ``partial_sums.py``); ω(ẑ) is added where the
 accumulator is wider than the storage. The bound uses magnitudes that the machine computed on the way (|v̂|, |ŝ|, |Ŵ'|,
 partial sums, ...); it never uses a difference of the two sides, which is what is under test.
 """
@@ -34,7 +34,7 @@ from numeric.formats import Format, in_storage, round_to, torch_dtype
 from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT
 from numeric.machine.operands import KernelCall
-from numeric.machine.summation_order import Order
+from numeric.machine.summation_tree import Order
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ from numeric.arithmetics.uniform_errors import UNIFORM
 from numeric.formats import Format, round_to, torch_dtype
 from numeric.machine import ErrorModel
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, SHARED_PRODUCT
-from numeric.machine.summation_order import one_after_the_other
+from numeric.machine.summation_tree import one_after_the_other
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numeric.machine.kernel_service import KernelService
 from numeric.machine.kernels import ALL_KERNELS, BARE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
 from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
-from numeric.machine.summation_order import Order
+from numeric.machine.summation_tree import Order
 
 ASSUMPTIONS = (
     "A sum, difference, product, quotient or conversion of single numbers is correctly rounded in its format of computation (IEEE 754).",

@@ -19,7 +19,7 @@ import platformdirs
 import torch
 
 from numeric.machine.operands import KernelCall
-from numeric.machine.summation_order import ADD, MERGE, PUSH, Order
+from numeric.machine.summation_tree import ADD, MERGE, PUSH, Order
 
 SETTINGS = ("ATEN_", "DNNL_", "GOMP_", "KMP_", "MKL_", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "TORCH_")
 """Environment variables that choose kernels begin so."""

@@ -14,8 +14,8 @@ from numeric.machine.bench import Bench, usual_call
 from numeric.machine.kept_orders import KeptOrders
 from numeric.machine.kernels import OUTER_PRODUCT
 from numeric.machine.operands import KernelCall
-from numeric.machine.revealing import revealed
-from numeric.machine.summation_order import Order
+from numeric.machine.summation_order import revealed
+from numeric.machine.summation_tree import Order
 from symbolic.vocabulary import CallError
 
 FEW = 8

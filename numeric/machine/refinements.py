@@ -19,7 +19,7 @@ class Refinement(StrEnum):
     SUMMATION_ORDER = "summation-order"
     """Where the order of a sum is known, u Σ|s_t| over its partial sums stands for γ_n Σ|x_k y_k|.
 
-    *Proof.* ``numeric.machine.summation_order``. Higham, §3.3; it is at most the other, and for terms of mixed signs some √n times smaller.
+    *Proof.* ``numeric.machine.summation_tree``. Higham, §3.3; it is at most the other, and for terms of mixed signs some √n times smaller.
     """
     FIRST_PLACE = "unit-in-the-first-place"
     """An error of rounding to nearest is at most u times the largest power of two that is not above the result.

@@ -25,7 +25,7 @@ from torch import Tensor
 from numeric.architecture import ContextualBlock
 from numeric.machine import ErrorModel, ProbedMode
 from numeric.machine.kernels import BARE, DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.summation_order import ADD, PUSH, Order
+from numeric.machine.summation_tree import ADD, PUSH, Order
 
 
 @dataclass(frozen=True, slots=True)

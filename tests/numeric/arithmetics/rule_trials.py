@@ -20,7 +20,7 @@ from numeric.formats import Format, format_named, round_to, torch_dtype
 from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
 from numeric.machine.operands import KernelCall
-from numeric.machine.summation_order import ADD, PUSH, Order, order_of
+from numeric.machine.summation_tree import ADD, PUSH, Order, order_of
 
 FP32, TF32 = format_named("fp32"), format_named("tf32")
 OPMATH = Format("fp13", "a format hardly wider than fp16, in which double rounding shows", 13, -126, 127, "float32", native=False)

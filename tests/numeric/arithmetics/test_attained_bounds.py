@@ -17,7 +17,7 @@ from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.formats import Format, torch_dtype
 from numeric.machine import ErrorModel
 from numeric.machine.kernels import KernelAt
-from numeric.machine.summation_order import order_of
+from numeric.machine.summation_tree import order_of
 from numeric.sides import Variant
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas

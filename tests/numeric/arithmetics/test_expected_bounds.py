@@ -17,7 +17,7 @@ from numeric.arithmetics.value_and_variance import Given, exactly
 from numeric.formats import format_named
 from numeric.machine import BATCH, ErrorModel, ProbedMode, Refinement
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.summation_order import order_of
+from numeric.machine.summation_tree import order_of
 from numeric.scenarios import scenarios_named
 from numeric.sides import Variant, block_in_format, in_format, measure_sides
 from numeric.sides.variant import VARIANTS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numeric.arithmetics.growth import grown
 from numeric.formats import format_named
 from numeric.machine import FP64
-from numeric.machine.summation_order import ADD, PUSH, Order, Tree, order_of
+from numeric.machine.summation_tree import ADD, PUSH, Order, Tree, order_of
 
 TREES = st.recursive(st.just(0), lambda inner: st.lists(inner, min_size=2, max_size=4).map(tuple), max_leaves=24).filter(lambda tree: tree != 0)
 WIDE, NARROW = format_named("fp32"), format_named("bf16")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums, root_of_squares
-from numeric.machine.summation_order import order_of
+from numeric.machine.summation_tree import order_of
 
 Q, P = 6, 3
 TREES: dict[str, Any] = {

@@ -18,7 +18,7 @@ from numeric.arithmetics.value_and_variance import Given, WithVariance
 from numeric.formats import format_named, round_to, torch_dtype
 from numeric.machine import ErrorModel, Refinement
 from numeric.machine.kernels import ALL_KERNELS, DENSE, INNER_PRODUCT, SHARED_PRODUCT, KernelAt
-from numeric.machine.summation_order import order_of
+from numeric.machine.summation_tree import order_of
 from tests.numeric.arithmetics.test_partial_sums import nodes
 
 FP32, BF16, TF32 = (format_named(name) for name in ("fp32", "bf16", "tf32"))

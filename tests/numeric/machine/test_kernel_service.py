@@ -18,8 +18,8 @@ from numeric.machine.bench import usual_bench
 from numeric.machine.kept_orders import KeptOrders, OrdersNotKept, cache_folder, machine_digest
 from numeric.machine.kernels import DENSE, PRODUCT, SHARED_PRODUCT, ProductKernel
 from numeric.machine.operands import KernelCall
-from numeric.machine.revealing import revealed
-from numeric.machine.summation_order import PUSH, Order, one_after_the_other, order_of
+from numeric.machine.summation_order import revealed
+from numeric.machine.summation_tree import PUSH, Order, one_after_the_other, order_of
 from tests.numeric.machine.planted_kernels import in_order, narrow, planted
 
 K = 16

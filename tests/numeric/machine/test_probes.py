@@ -14,8 +14,8 @@ from numeric.machine import ProbedMode, UnsupportedNumerics, probe, questions
 from numeric.machine import kernels as kernel_table
 from numeric.machine.bench import usual_bench, usual_call
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT, kernels
-from numeric.machine.revealing import confirmed
-from numeric.machine.summation_order import order_of
+from numeric.machine.summation_order import confirmed
+from numeric.machine.summation_tree import order_of
 from tests.numeric.formats.drawn_operands import NATIVE
 
 SHAPES = ((8, 5),)

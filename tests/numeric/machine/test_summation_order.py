@@ -18,8 +18,8 @@ from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.formats import format_named, torch_dtype
 from numeric.machine.bench import Bench, usual_bench
 from numeric.machine.kernels import ProductKernel
-from numeric.machine.revealing import confirmed, revealed
-from numeric.machine.summation_order import ADD, MERGE, PUSH, Order, order_of
+from numeric.machine.summation_order import confirmed, revealed
+from numeric.machine.summation_tree import ADD, MERGE, PUSH, Order, order_of
 
 K = 11
 FP32 = format_named("fp32")

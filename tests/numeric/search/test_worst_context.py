@@ -17,7 +17,7 @@ from numeric.cells.replay import replayed
 from numeric.formats import modes_named
 from numeric.machine import BATCH, ProbedMode
 from numeric.machine.kernels import DENSE, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
-from numeric.machine.summation_order import ADD, PUSH
+from numeric.machine.summation_tree import ADD, PUSH
 from numeric.search import Best, Budget, Found, bench, save_search, saved_search, search, search_file, shrink, worst_context
 from numeric.search.readable_context import KEPT, Simplicity, in_words, simplest
 from numeric.search.search_file import DamagedSearch, SearchNotKept, place_of

@@ -12,7 +12,7 @@ from numeric.formats import Format, format_named
 from numeric.formats.mode import Mode
 from numeric.machine import ErrorModel, ProbedMode
 from numeric.machine.kernels import ALL_KERNELS, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, KernelAt
-from numeric.machine.summation_order import MERGE, PUSH, Order
+from numeric.machine.summation_tree import MERGE, PUSH, Order
 from numeric.sides.range_limits import lost_in_the_norm, range_losses, share_that_fails, well_inside
 from numeric.sides.variant import VARIANTS, Variant
 
