@@ -1,0 +1,161 @@
+"""The absorber: the parameter of the network that takes δ, what the stream lacks without the context.
+
+A parameter p takes any δ if the network's value F, where it meets the stream, moves by J Δp with J Jᵀ diagonal and without a zero: Δp = Jᵀ(δ ⊘ diag).
+
+    bias      F = … + f ⊙ p           Δp = δ ⊘ f                  claim ``pre-ln``
+    scale     F = f ⊙ (p ⊙ h)         Δp = δ ⊘ f ⊘ h              claim ``norm-scale``
+    matrix    F = f ⊙ (P h)           ΔP = (δ ⊘ f) hᵀ/‖h‖²        claim ``bias-free-output``
+    experts   J Jᵀ = c 1              Δp = Jᵀδ/c                  claim ``mixture-of-experts``
+
+f is made of what both sides share: 1, a sign, a scalar, a gate. The last bias is taken if there is one behind which only factors stand, otherwise the last
+scale or matrix: a scale divides by h, whose entries may be small.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.operators.cut import Cut, MatrixProduct
+from numeric.operators.derivatives import Sources, transposed_derivative
+from numeric.operators.evidence import Evidence, nudged
+from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.layout import Layout
+from numeric.operators.recording import OperandRead, Record, Recording
+from numeric.operators.refusals import NO_ABSORBER, RefusedBlock
+from numeric.operators.stream import SUMMANDS, Stream, diagonal
+
+SCALES = (ATEN.mul.Tensor, ATEN.mul_.Tensor)
+DIRECTIONS = 3
+"""Random δ on which J Jᵀ = c 1 is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absorber:
+    """The parameter that takes δ, and how."""
+
+    name: str
+    kind: str
+    """bias, scale, matrix or experts."""
+    place: CallSite
+    """The operator that reads it; of experts the last one."""
+    weight: int
+    """The index of the leaf that it is."""
+    operand: int | None = None
+    """The index of the leaf that a scale or a matrix multiplies."""
+
+    @property
+    def product(self) -> MatrixProduct:
+        """The product that a matrix is a factor of."""
+        assert self.operand is not None
+        return MatrixProduct(self.place, self.weight, self.operand)
+
+
+def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Layout, given: str | None = None) -> Absorber:
+    """The absorber; ``given``: the one that the user names.  Raises RefusedBlock if there is none."""
+    trace = evidence.base
+    refused: list[str] = []
+    candidates = [each for each in _candidates(trace, cuts, stream.meeting) if given in (None, each.name)]
+    candidates.sort(key=lambda each: each.kind != "bias")  # the last first, which the sort keeps
+    for candidate in candidates:
+        found = diagonal(trace, stream.meeting, Sources(results=(candidate.place,)), layout)
+        if found is not None and bool((found[0] != 0).all()):
+            if elsewhere := _read_elsewhere(evidence, candidate):
+                refused.append(f"{candidate.name}, which would, is also read by {elsewhere}")
+            else:
+                return candidate
+    for candidate in candidates:
+        if _of_experts(evidence, candidate, stream.meeting, layout):
+            return Absorber(candidate.name, "experts", candidate.place, candidate.weight)
+    tried = f" ({'; '.join(dict.fromkeys(refused))})" if refused else ""
+    raise RefusedBlock(NO_ABSORBER, stream.meeting, [each.value for each in trace.at(stream.meeting).operands], tried=tried)
+
+
+def _candidates(trace: Recording, cuts: list[Cut], meeting: CallSite) -> Iterator[Absorber]:
+    """Parameters that the network reads, the last first."""
+    places = trace.places
+    at_cut = {cut.place for cut in cuts}
+    between = trace.records[min(places.index(place) for place in at_cut) : places.index(meeting) + 1]
+    for record in reversed(between):
+        if record.view or not (record.any(Made.NETWORK) or record.place in at_cut):
+            continue
+        for operand in reversed(record.operands):
+            if operand.made & Made.PARAMETER and not operand.made & (DATA | Made.FIRST) and operand.source:
+                found = _kind(record, operand)
+                if found and (found[0] == "bias" or record.place not in at_cut):
+                    yield Absorber(operand.source, found[0], record.place, operand.index, found[1])
+
+
+def _kind(record: Record, operand: OperandRead) -> tuple[str, int | None] | None:
+    step = record.step
+    argument = next((each.name for each, given in step.arguments() if given is dict(step.tensors)[operand.index]), "")
+    others = [each.index for each in record.operands if each.made & DATA]
+    left = MATRIX_PRODUCTS.get(step.operator)
+    wide = operand.value.numel() == record.results[0].shape[-1] if record.results and record.results[0].dim() else False
+    if operand.index in SUMMANDS.get(step.operator, ()) or argument == "bias":
+        return ("bias", None) if wide else None
+    if left is not None and operand.index in (left, left + 1):
+        return "matrix", 2 * left + 1 - operand.index
+    if wide and (step.operator in SCALES or (argument == "weight" and "norm" in step.operator.name())):
+        return "scale", others[0]
+    return None
+
+
+def _read_elsewhere(evidence: Evidence, absorber: Absorber) -> CallSite | None:
+    """Another operator that reads the absorber with data, and whose reading matters."""
+    for record in evidence.base.records:
+        if not record.view and record.any(DATA):
+            for operand in record.operands:
+                here = (record.place, operand.index) == (absorber.place, absorber.weight)
+                if (
+                    operand.source == absorber.name
+                    and not operand.made & DATA
+                    and not here
+                    and evidence.matters({(record.place, operand.index): nudged(operand.value)})
+                ):
+                    return record.place
+    return None
+
+
+def _of_experts(evidence: Evidence, candidate: Absorber, meeting: CallSite, layout: Layout) -> bool:
+    """Whether J Jᵀ = c 1 for the derivative J of S by the parameters that the operator reads, in one case."""
+    trace = evidence.block.record(evidence.base.cases.one(0))
+    place = trace.at(evidence.base.from_the_end(meeting)).place
+    names = names_read(trace, candidate)
+    parameters = tuple(evidence.block.module.get_parameter(name) for name in names)
+    result = trace.at(place).results[0]
+    drawn = [torch.randn(layout.query(result, 1).shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in range(DIRECTIONS)]
+    targets = [layout.only_query(each, result) for each in drawn]
+    try:
+        here = transposed_derivative(trace, place, targets, Sources(parameters=parameters))
+        elsewhere = transposed_derivative(trace, place, targets, Sources(parameters=parameters), moved=True)
+    except RuntimeError:  # no derivative of an operator between them
+        return False
+    constants = torch.stack([squared_factor(gradients, t) for gradients, t in zip(here, drawn, strict=True)])
+    # Sums of numel squares, of entries that a handful of products made: their relative error is below that many roundoffs.
+    roundings = (sum(each.numel() for each in parameters) + len(trace.records)) * torch.finfo(torch.float64).eps
+    same = bool(constants.min() > 0) and float(constants.max() - constants.min()) <= roundings * float(constants.max())
+    return same and all(torch.equal(a, b) for one, other in zip(here, elsewhere, strict=True) for a, b in zip(one, other, strict=True))
+
+
+def names_read(trace: Recording, absorber: Absorber) -> list[str]:
+    """The parameters that the absorber's line reads in a pass: those of the chosen experts, where each has its own."""
+    found = {
+        operand.source
+        for record in trace.records
+        if (record.place.operator, record.place.line) == (absorber.place.operator, absorber.place.line) and record.any(Made.NETWORK)
+        for operand in record.operands
+        if operand.index == absorber.weight and operand.source and not operand.made & DATA
+    }
+    return sorted(name for name in found if name)
+
+
+def _square(x: Tensor) -> Tensor:
+    return (x * x).sum()
+
+
+def squared_factor(gradients: list[Tensor], delta: Tensor) -> Tensor:
+    """c of J Jᵀ = c 1, from Jᵀδ and δ."""
+    return torch.stack([_square(each) for each in gradients]).sum() / _square(delta)

@@ -1,0 +1,95 @@
+"""The anatomy of a block: where its cut is, what meets the network, which parameter takes what the stream lacks.
+
+Found by watching the block, in float64 on a few small cases; nothing is known of its modules but the names of the parameters that are W.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from numeric.operators.absorber import Absorber, absorber_of
+from numeric.operators.cut import Cut, reads_context, whole_cut
+from numeric.operators.evidence import chooses, compared_passes
+from numeric.operators.executions import CallSite
+from numeric.operators.labels import Made
+from numeric.operators.layout import Layout
+from numeric.operators.origins import Provenance, origin
+from numeric.operators.recording import DoubleBlock, Recording
+from numeric.operators.refusals import NO_ABSORBER, RefusedBlock
+from numeric.operators.stream import Stream, stream_of
+from numeric.operators.weights import Weights, weights_of
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """What was found in a block.  Places are counted from the end of a pass."""
+
+    cuts: tuple[Cut, ...]
+    weights: tuple[Weights, ...]
+    """The matrices that are W."""
+    layout: Layout
+    reads_context: bool
+    """Whether z depends on the context; if not (a parallel block), ΔW = 0, and δ alone is patched."""
+    stream: Stream | None
+    absorber: Absorber | None
+    absorbed: Provenance | None
+    """Where the absorber's operand comes from; None for experts, whose parameter is found by derivative."""
+    choices: tuple[str, ...]
+    """Lines at which a shape or a Python number hangs on a value of the network: such a block runs case by case."""
+    casts: tuple[str, ...]
+    """Lines that cast float64 to a shorter format; here they are left out."""
+    notes: tuple[str, ...]
+
+
+def anatomy_of(block: DoubleBlock, width: int, absorb: str | None = None) -> Anatomy:
+    """Watch the block and find its parts.  width: of a token.  Raises RefusedBlock with the operator and the line of what is not as the claims say."""
+    evidence = compared_passes(block, width)
+    trace = evidence.base
+    cuts, layout, notes = whole_cut(evidence)
+    weights = weights_of(evidence, cuts)
+    stream = stream_of(evidence, cuts, layout)
+    absorber = absorber_of(evidence, cuts, stream, layout, absorb) if stream else None
+    absorbed = None
+    if absorber and absorber.kind != "experts":
+        read = _operand(trace, absorber.place, absorber.weight)
+        absorbed = origin(trace, block.module, absorber.name, read)
+        if absorbed is None:
+            raise RefusedBlock(NO_ABSORBER, absorber.place, [read], tried=f" ({absorber.name} is read as a function of all its entries)")
+        if absorber.kind == "matrix":
+            absorbed = Provenance(absorbed.name, absorber.product.matrix(absorbed.entries)[0], absorbed.slope)
+    return Anatomy(
+        tuple(_from_the_end(trace, cut) for cut in cuts),
+        weights,
+        layout,
+        reads_context(evidence, cuts, layout),
+        stream and Stream(tuple((trace.from_the_end(place), index) for place, index in stream.summands), trace.from_the_end(stream.meeting)),
+        absorber and Absorber(absorber.name, absorber.kind, trace.from_the_end(absorber.place), absorber.weight, absorber.operand),
+        absorbed,
+        tuple(chooses(trace)),
+        tuple(dict.fromkeys(trace.casts)),
+        (*notes, *_decisions(trace)),
+    )
+
+
+def _operand(trace: Recording, place: CallSite, index: int) -> Tensor:
+    return dict(trace.at(place).step.tensors)[index]
+
+
+def _from_the_end(trace: Recording, cut: Cut) -> Cut:
+    product = cut.product
+    return Cut(type(product)(trace.from_the_end(cut.place), product.weight, product.rows), cut.names, cut.columns)
+
+
+def _decisions(trace: Recording) -> list[str]:
+    """Where Python was given a number made of the input, before the cut; a path that these passes did not take was not seen."""
+    lines = [
+        each.place.line
+        for each in trace.records
+        if _hands_a_number(each.place) and any(o.made & (Made.CONTEXT | Made.QUERY) and not o.made & Made.NETWORK for o in each.operands)
+    ]
+    return [f"{line} decides by a value of the input, before the cut" for line in dict.fromkeys(lines)]
+
+
+def _hands_a_number(place: CallSite) -> bool:
+    """Whether an operator hands a number to Python."""
+    return place.operator == "aten._local_scalar_dense.default"

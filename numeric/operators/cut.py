@@ -1,0 +1,203 @@
+"""The cut: the operators that read W and something of the input, and the token whose value reaches the output behind them.
+
+Whatever is computed before the cut is the contextual layer, and needs no rule. Behind it is the network M_W. One rank-one update serves all
+operators of the cut if they read one z; so z, at the query's row, must be the same in all of them, and no other token's row may reach the
+output.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.operators.evidence import Evidence, nudged
+from numeric.operators.executions import CallSite
+from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.layout import Layout, orders
+from numeric.operators.recording import Record, Recording
+from numeric.operators.refusals import (
+    CASES_UNKNOWN,
+    MIXES_CASES,
+    NO_CUT,
+    NO_PRODUCT,
+    NUMBER_OF_W,
+    OTHER_OPERAND,
+    PART_OF_A_ROW,
+    SECOND_CUT,
+    TWO_TOKENS,
+    RefusedBlock,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixProduct:
+    """A matrix product, read as rows z times a matrix (d, m)."""
+
+    place: CallSite
+    weight: int
+    """The index of the leaf that is the matrix."""
+    rows: int
+    """The index of the leaf that holds the rows."""
+
+    @property
+    def weight_left(self) -> bool:
+        """Whether the matrix stands on the left, so that the product is the transposed one."""
+        return self.weight < self.rows
+
+    def matrix(self, x: Tensor) -> Tensor:
+        """(groups, d, m): one group, unless each expert has a matrix of its own."""
+        x = x.mT if self.weight_left else x
+        x = x if x.dim() == 3 else x[None]
+        return x[:1] if x.stride(0) == 0 else x
+
+    def operand(self, x: Tensor) -> Tensor:
+        """What the matrix multiplies: (…, d)."""
+        return x.mT if self.weight_left else x
+
+    def result(self, x: Tensor) -> Tensor:
+        """(…, m)."""
+        return x.mT if self.weight_left else x
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An operator of the cut."""
+
+    product: MatrixProduct
+    names: tuple[str, ...]
+    """Of the parameters that it reads as W."""
+    columns: Tensor
+    """(m,): which columns of the matrix are W."""
+
+    @property
+    def place(self) -> CallSite:
+        """Where the operator stands."""
+        return self.product.place
+
+
+def _name(record: Record, weight: int) -> str:
+    return record.operand(weight).source or "W"
+
+
+def _as_product(record: Record, weight: int) -> MatrixProduct:
+    left = MATRIX_PRODUCTS[record.step.operator]
+    return MatrixProduct(record.place, weight, left if weight == left + 1 else left + 1)
+
+
+def reads_of_first(evidence: Evidence) -> tuple[list[Cut], list[Cut]]:
+    """The cuts whose results reach the output, and those whose results do not (other tokens, a prefill).  Raises RefusedBlock."""
+    live: list[Cut] = []
+    dead: list[Cut] = []
+    for record in evidence.base.records:
+        step = record.step
+        of_first = [each for each in record.operands if each.made & Made.FIRST and not each.made & DATA]
+        if of_first and torch.Tag.data_dependent_output in step.operator.tags:
+            raise RefusedBlock(NUMBER_OF_W, record.place, [of_first[0].value])
+        data = [each for each in record.operands if each.made & DATA]
+        if record.view or not of_first or not data:
+            continue
+        read = of_first[-1]
+        left = MATRIX_PRODUCTS.get(step.operator)
+        if left is None or read.index not in (left, left + 1):
+            if evidence.matters({(record.place, read.index): nudged(read.value)}):
+                raise RefusedBlock(NO_PRODUCT, record.place, [each.value for each in record.operands], names=_name(record, read.index))
+            continue
+        cut = _cut(record, read.index)
+        if not evidence.matters(added={record.place: _noise(cut, record)}):
+            dead.append(cut)
+        elif record.operand(cut.product.rows).made & Made.NETWORK:
+            tied = _tied(evidence)
+            raise RefusedBlock(
+                SECOND_CUT, record.place, [read.value], names=" and ".join(cut.names), cut=live[0].place if live else dead[0].place if dead else "?", tied=tied
+            )
+        else:
+            live.append(cut)
+    return live, dead
+
+
+def _tied(evidence: Evidence) -> str:
+    labels, first = evidence.base.labels, evidence.block.first
+    parameters = dict(evidence.block.module.named_parameters(remove_duplicate=False))
+    others = [name for name, x in parameters.items() if name not in first and name.split("[")[0] not in {n.split("[")[0] for n in first}]
+    shared = [name for name in others if labels.made(parameters[name]) & Made.FIRST]
+    return f" (tied to {', '.join(shared)})" if shared else ""
+
+
+def _cut(record: Record, weight: int) -> Cut:
+    product = _as_product(record, weight)
+    read = record.operand(weight)
+    is_first = product.matrix(read.labels) & Made.FIRST != 0
+    columns = is_first.any(dim=(0, 1))
+    if bool((is_first != columns).any()):
+        raise RefusedBlock(PART_OF_A_ROW, record.place, [read.value], names=_name(record, weight))
+    return Cut(product, (_name(record, weight),), columns)
+
+
+def _noise(cut: Cut, record: Record) -> Tensor:
+    """A move of what the cut makes of W, everywhere."""
+    result = record.results[0]
+    noise = nudged(torch.ones_like(result)) - 1
+    return noise * (cut.columns[:, None] if cut.product.weight_left else cut.columns)
+
+
+def whole_cut(evidence: Evidence) -> tuple[list[Cut], Layout, list[str]]:
+    """The operators of the cut, where in their operands the query stands, and notes.  Raises RefusedBlock."""
+    cuts, dead = reads_of_first(evidence)
+    names = " and ".join(evidence.block.first)
+    if not cuts:
+        raise RefusedBlock(NO_CUT, names=names)
+    layout = _layout(evidence, cuts[0])
+    z = _rows_read(evidence.base, cuts[0], layout)
+    for cut in cuts[1:]:
+        if not _same_operand(evidence.base, cut, layout, z, _read(evidence.base, cuts[0])):
+            operands = [_read(evidence.base, cut), _read(evidence.base, cuts[0])]
+            raise RefusedBlock(OTHER_OPERAND, cut.place, operands, names=" and ".join(cut.names), cut=cuts[0].place)
+    return cuts, layout, [f"{', '.join(cut.names)} is read at {cut.place.line} for what does not reach the query's output" for cut in dead]
+
+
+def _read(trace: Recording, cut: Cut) -> Tensor:
+    return cut.product.operand(trace.at(cut.place).operand(cut.product.rows).value)
+
+
+def _rows_read(trace: Recording, cut: Cut, layout: Layout) -> Tensor:
+    return layout.query(_read(trace, cut), trace.cases.number)
+
+
+def _same_operand(trace: Recording, cut: Cut, layout: Layout, z: Tensor, whole: Tensor) -> bool:
+    """Whether a cut reads z: the same rows, or rows that were chosen among those of the first operator (experts)."""
+    found = _read(trace, cut)
+    if found.shape[-1] != z.shape[-1]:
+        return False
+    rows, known = found.reshape(-1, z.shape[-1]), whole.reshape(-1, z.shape[-1])
+    if len(rows) == len(known) and torch.equal(layout.query(found, len(z)), z):
+        return True
+    return len(rows) != len(known) and {tuple(row) for row in rows.tolist()} <= {tuple(row) for row in known.tolist()}
+
+
+def _layout(evidence: Evidence, cut: Cut) -> Layout:
+    """The order of the cut's rows, and the one token whose row reaches the output."""
+    trace, cases = evidence.base, evidence.base.cases.number
+    if not torch.equal(evidence.one_moved.output[1:], trace.output[1:]):
+        raise RefusedBlock(MIXES_CASES)
+    ours, theirs = _read(trace, cut), _read(evidence.one_moved, cut)
+    moved = (ours != theirs).reshape(-1, ours.shape[-1]).any(-1)
+    order = orders(moved, cases)
+    if not order:
+        raise RefusedBlock(CASES_UNKNOWN, cut.place, [ours])
+    noise = cut.product.result(_noise(cut, trace.at(cut.place)))
+    tokens = len(moved) // cases
+    live = []
+    for token in range(tokens):
+        here = Layout(order[0], token)
+        added = here.only_query(here.query(noise, cases), noise)
+        if evidence.matters(added={cut.place: cut.product.result(added)}):
+            live.append(token)
+    if len(live) != 1:
+        raise RefusedBlock(TWO_TOKENS, cut.place, [ours], names=" and ".join(cut.names), tokens=f"{len(live)} tokens")
+    return Layout(order[0], 0 if live[0] == 0 and tokens > 1 else live[0] - tokens)
+
+
+def reads_context(evidence: Evidence, cuts: Sequence[Cut], layout: Layout) -> bool:
+    """Whether z depends on the context; it does not in a parallel block."""
+    return not torch.equal(_rows_read(evidence.base, cuts[0], layout), _rows_read(evidence.exchanged, cuts[0], layout))

@@ -1,0 +1,151 @@
+"""The check of a block before anything else is believed: in float64, T_W(C, x) is what the patched pass gives without the removed part of the context.
+
+Both ways to run a patched pass must give it, with some tokens left and with none; and no patch, ΔW with z for a, ΔW without the absorber's part, and the
+absorber's part without ΔW must not.
+
+What is allowed: the two passes have n roundings behind the cut, one after the other, each of at most u relative to a value that the output depends on with
+the condition number κ; so n u κ of the output. n is counted from the shapes. κ is measured: by how much the patched output moves when the parameters of the
+patch are moved by a relative 2⁻³⁰, each entry in its own direction. It is no bound, but counts roundings as if they all went the same way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.operators.anatomy import Anatomy
+from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
+from numeric.operators.recording import Cases, DoubleBlock, Recording
+from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, RefusedBlock
+from numeric.operators.updates import Lifted, Mistake, absorber_changes, as_they_are, patched_with, weight_changes
+
+CHECKED_CASES, CHECKED_TOKENS = 3, 5
+REMAINING = (2,)
+"""The token that remains where some do."""
+NUDGE = 2.0**-30
+"""Relative move by which the condition is measured: large against roundoff, small enough for the output to move in proportion."""
+DRAWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleCheck:
+    """What the check found; numbers are of the largest entry of a case's output, the largest over all cases."""
+
+    off: float
+    """By how much the patched passes differ from the pass with the context."""
+    allowed: float
+    noticed: dict[Mistake, float]
+    """By how much each wrong patch differs."""
+    left_out: dict[Mistake, str]
+    """Wrong patches that are none for this block, and why."""
+    way: str
+    """How patched passes run: at the operator, or case by case and why."""
+
+
+def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleCheck:
+    """Check a block.  Raises RefusedBlock if the patched pass differs, or a wrong patch does not."""
+    drawn = torch.randn((CHECKED_CASES, CHECKED_TOKENS + 1, width), generator=torch.Generator().manual_seed(CHECKED_TOKENS), dtype=torch.float64)
+    cases = Cases(drawn[:, :-1].clone(), drawn[:, -1].clone(), torch.arange(CHECKED_TOKENS + 1))
+    left = block.record(cases)
+    way, run = _way(block, anatomy, cases)
+    off: list[float] = []
+    allowed: list[float] = []
+    noticed: dict[Mistake, float] = {}
+    left_out: dict[Mistake, str] = {}
+    for removed in ([token for token in range(CHECKED_TOKENS) if token not in REMAINING], list(range(CHECKED_TOKENS))):
+        kept = cases.without(removed)
+        bare = block.record(kept)
+        update, absorbed = weight_changes(block, anatomy, left, bare), absorber_changes(block, anatomy, left, bare)
+        right = patched_with(block, CHECKED_CASES, update, absorbed)
+        outputs = [case_by_case(block, right, kept), run(right, kept)]
+        allowed.append(_roundings(left, anatomy) * torch.finfo(torch.float64).eps / 2 * _condition(right, kept, outputs[-1], run))
+        off.append(max(_distance(each, left.output) for each in outputs))
+        if not off[-1] <= allowed[-1]:
+            raise RefusedBlock(NOT_EQUAL, left.at(anatomy.cuts[0].place).place, off=off[-1], allowed=allowed[-1])
+        left_out = _not_mistakes(anatomy, left, bare)
+        wrong = {
+            Mistake.NOTHING: (),
+            Mistake.Z_FOR_A: (weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A), absorbed),
+            Mistake.WITHOUT_ABSORBER: (update,),
+            Mistake.ABSORBER_ALONE: (absorbed,),
+        }
+        for mistake, changes in wrong.items():
+            if mistake not in left_out:
+                found = _distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output)
+                if not found > allowed[-1]:
+                    raise RefusedBlock(NOT_NOTICED, left.at(anatomy.cuts[0].place).place, patch=mistake.value)
+                noticed[mistake] = min(found, noticed.get(mistake, found))
+    return DoubleCheck(max(off), max(allowed), noticed, left_out, way)
+
+
+Run = Callable[[Lifted, Cases], Tensor]
+"""A patched pass."""
+
+
+def _way(block: DoubleBlock, anatomy: Anatomy, cases: Cases) -> tuple[str, Run]:
+    """How patched passes run."""
+    reason = f"{', '.join(anatomy.choices)} choose by a value of the network" if anatomy.choices else ""
+    names = {each.name for each in anatomy.weights} | ({anatomy.absorbed.name} if anatomy.absorbed else set())
+    if not reason:
+        try:
+            at_the_operator(block, anatomy, as_they_are(block, cases.number, names), cases)
+        except NoBatchedForm as error:
+            reason = str(error)
+    if reason:
+        return f"case by case: {reason}", lambda patch, kept: case_by_case(block, patch, kept)
+    return "at the operator", lambda patch, kept: at_the_operator(block, anatomy, patch, kept)
+
+
+def _distance(one: Tensor, other: Tensor) -> float:
+    """The largest difference of a case, of the largest entry of its output."""
+    return float(((one - other).abs().amax(-1) / other.abs().amax(-1)).max())
+
+
+def _roundings(trace: Recording, anatomy: Anatomy) -> int:
+    """How many roundings stand one after the other between the cut and the output, at most: of both passes, and of the patch."""
+    count = 0
+    at_cut = {trace.at(cut.place).place for cut in anatomy.cuts}
+    for record in trace.records:
+        if not record.view and (record.place in at_cut or record.any(Made.NETWORK)):
+            count += _in_series(record.step.operator in MATRIX_PRODUCTS, [each.value for each in record.operands if each.made & DATA], record.results)
+    d = int(anatomy.weights[0].entries.shape[1])
+    return 2 * count + 3 * d
+
+
+def _in_series(product: bool, operands: list[Tensor], results: list[Tensor]) -> int:
+    """Roundings of one operator, one after the other: the length of its sums, and one."""
+    if product and operands:
+        return max(max(x.shape[-2:]) for x in operands) + 1
+    read, written = (max((x.numel() for x in each), default=1) for each in (operands, results))
+    normalises = len(results) > 1 and results[0].dim() > 0  # it returns its sums, or their like, too
+    return 1 + read // max(1, written) + (results[0].shape[-1] if normalises else 0)
+
+
+def _condition(right: Lifted, kept: Cases, output: Tensor, run: Run) -> float:
+    """By how much more than the patched parameters the output moves, relative to its size; at least 1."""
+    moves = []
+    for draw in range(DRAWS):
+        generator = torch.Generator().manual_seed(draw)
+        signs = {name: torch.randint(0, 2, x.shape, generator=generator).double() * 2 - 1 for name, x in right.values.items()}
+        moved = Lifted({name: x * (1 + NUDGE * signs[name]) for name, x in right.values.items()})
+        moves.append(_distance(run(moved, kept), output) / NUDGE)
+    return max(1.0, *moves)
+
+
+def _not_mistakes(anatomy: Anatomy, left: Recording, bare: Recording) -> dict[Mistake, str]:
+    """The wrong patches that are none."""
+    found: dict[Mistake, str] = {}
+    if not anatomy.reads_context:
+        found[Mistake.Z_FOR_A] = "z does not depend on the context: there is no ΔW"
+        found[Mistake.ABSORBER_ALONE] = "z does not depend on the context: there is no ΔW"
+    if anatomy.stream is None:
+        found[Mistake.WITHOUT_ABSORBER] = "no stream: ΔW alone is patched"
+        found[Mistake.ABSORBER_ALONE] = "no stream: ΔW alone is patched"
+    product = anatomy.cuts[0].product
+    z, a = (anatomy.layout.query(product.operand(each.at(product.place).operand(product.rows).value), each.cases.number) for each in (left, bare))
+    ratio = (z * z).sum(-1) / (a * a).sum(-1)
+    if bool(((ratio - 1).abs() <= 2 * z.shape[-1] * torch.finfo(torch.float64).eps).all()):
+        found.setdefault(Mistake.Z_FOR_A, "‖z‖² = ‖a‖² up to roundoff, behind a norm without a scale")
+    return found

@@ -1,0 +1,123 @@
+"""The passes that are compared: the same block on the same cases again, on contexts that are moved a little, exchanged, and shortened.
+
+A value that is the same in all of them does not depend on the context. All in float64; the moves are of 10⁻⁶, so that no choice changes sides.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.operators.executions import CallSite, storage_key
+from numeric.operators.labels import Made
+from numeric.operators.recording import Cases, DoubleBlock, Read, Recording
+from numeric.operators.refusals import BRANCH, HAS_MEMORY, NO_CONTEXT, NOT_REPEATABLE, RefusedBlock
+
+FEW_CASES, FEW_TOKENS = 3, 4
+MOVE = 1e-6
+"""Relative size of a move: large against roundoff, small against the distance between two choices."""
+TRIES = 3
+"""Draws of cases until a move changes no choice of the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The passes of one block."""
+
+    block: DoubleBlock
+    base: Recording
+    moved: Recording
+    """Each entry of the context moved by 10⁻⁶ of itself."""
+    exchanged: Recording
+    """Another context, the same query."""
+    one_moved: Recording
+    """The first case moved alone, context and query."""
+
+    def output(self, replaced: Mapping[Read, Tensor] | None = None, added: Mapping[CallSite, Tensor] | None = None) -> Tensor:
+        """The output of the base pass with some values exchanged."""
+        return self.block.replay(self.base.cases, replaced, added)
+
+    def matters(self, replaced: Mapping[Read, Tensor] | None = None, added: Mapping[CallSite, Tensor] | None = None) -> bool:
+        """Whether the exchange moves the output."""
+        return not torch.equal(self.output(replaced, added), self.base.output)
+
+
+def nudged(x: Tensor) -> Tensor:
+    """Every entry moved by up to 10⁻⁶ of the largest one, each by an amount of its own."""
+    generator = torch.Generator().manual_seed(x.numel())
+    drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x.dtype)
+    return x + MOVE * drawn * x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
+
+
+def _drawn(width: int, seed: int, cases: int = FEW_CASES, tokens: int = FEW_TOKENS) -> Cases:
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn((cases, tokens + 1, width), generator=generator, dtype=torch.float64)
+    return Cases(drawn[:, :-1].clone(), drawn[:, -1].clone(), torch.arange(tokens + 1))
+
+
+def compared_passes(block: DoubleBlock, width: int) -> Evidence:
+    """Run the passes.  Raises RefusedBlock for a block that is not repeatable, does not read the context, or branches on it."""
+    for seed in range(TRIES):
+        cases = _drawn(width, seed)
+        assert cases.context is not None
+        base = block.record(cases)
+        _repeatable(base, block.record(cases))
+        first_case = Cases(cases.context.clone(), cases.query.clone(), cases.positions)
+        assert first_case.context is not None
+        first_case.context[0] = nudged(cases.context[0])
+        first_case.query[0] = nudged(cases.query[0])
+        found = Evidence(
+            block,
+            base,
+            block.record(Cases(nudged(cases.context), cases.query, cases.positions)),
+            block.record(Cases(_drawn(width, seed + TRIES).context, cases.query, cases.positions)),
+            block.record(first_case),
+        )
+        if torch.equal(base.output, found.exchanged.output):
+            raise RefusedBlock(NO_CONTEXT)
+        if base.places == found.moved.places == found.one_moved.places:
+            return found
+    raise RefusedBlock(BRANCH, parting(base, found.moved))
+
+
+def parting(one: Recording, other: Recording) -> CallSite:
+    """Where two passes first execute different operators."""
+    for mine, theirs in zip(one.records, other.records, strict=False):
+        if mine.place != theirs.place:
+            return mine.place
+    longer = one if len(one.records) > len(other.records) else other
+    return longer.records[min(len(one.records), len(other.records))].place
+
+
+def _repeatable(one: Recording, other: Recording) -> None:
+    """Raise RefusedBlock unless both passes have the same bits everywhere."""
+    made: dict[int, CallSite] = {}
+    for mine, theirs in zip(one.records, other.records, strict=False):
+        if mine.place != theirs.place:
+            break
+        for a, b in zip(mine.operands, theirs.operands, strict=True):
+            x = dict(mine.step.tensors)[a.index]
+            if not _same(a.value, b.value):
+                maker = made.get(storage_key(x))
+                raise RefusedBlock(NOT_REPEATABLE, maker, [x]) if maker else RefusedBlock(HAS_MEMORY)
+        for x in (*mine.results, *mine.step.written):
+            if not mine.view:
+                made[storage_key(x)] = mine.place
+    if one.places != other.places or not torch.equal(one.output, other.output):
+        raise RefusedBlock(HAS_MEMORY)
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) if a.is_floating_point() else torch.equal(a, b)
+
+
+def behind(trace: Recording, place: CallSite) -> list[CallSite]:
+    """The operators from a place on."""
+    places = trace.places
+    return places[places.index(place) :]
+
+
+def chooses(trace: Recording) -> list[str]:
+    """The lines at which a shape or a Python number hangs on a value of the network."""
+    return sorted({each.place.line for each in trace.records if any(each.operand(index).made & Made.NETWORK for index in each.step.deciding)})

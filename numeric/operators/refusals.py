@@ -1,0 +1,100 @@
+"""Why a block is refused: the operator, the line that called it, the shapes, and what to write instead. One message for each kind.
+
+CallError
+└── UnusableBlock         the module is not a block to which the claims could apply
+    └── RefusedBlock      what an operator of it does is the reason
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from numeric.architecture import UnusableBlock
+from numeric.operators.executions import CallSite
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One kind of refusal."""
+
+    found: str
+    """What the operator does; ``{...}`` stands for what is known of the case."""
+    instead: str
+    """The shortest way out."""
+
+
+class RefusedBlock(UnusableBlock):
+    """What an operator of the block does is not what the claims are about."""
+
+    def __init__(self, kind: Refusal, place: CallSite | None = None, operands: Sequence[Tensor] = (), **known: object) -> None:
+        self.kind = kind
+        self.place = place
+        self.shapes = [tuple(each.shape) for each in operands]
+        where = f"{place} " if place else ""
+        shapes = f" Shapes: {', '.join(map(str, self.shapes))}." if self.shapes else ""
+        super().__init__(f"{where}{kind.found.format(**known)}.{shapes} {kind.instead.format(**known)}")
+
+
+UNKNOWN_PARAMETER = Refusal("the module has no parameter {name}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].")
+NO_TENSOR = Refusal("call returned {given}", "call(module, context, query, positions) returns the query's output, a floating-point tensor (batch, d_out).")
+CALL_FAILS = Refusal(
+    "call failed {when}: {error}", "call(module, context, query, positions): context (batch, n, {width}) or None, query (batch, {width}), positions (n + 1,)."
+)
+NO_COPY = Refusal("the module cannot be copied to float64: {error}", "Give a module that copy.deepcopy copies; keep no graph and no open file in it.")
+NOT_REPEATABLE = Refusal("gives other bits on the same operands", "BlockCall module.eval(), and draw nothing at random in a pass.")
+HAS_MEMORY = Refusal("two equal passes differ, though no operator draws anything: the block has a memory", "Reset what it keeps, at the beginning of call.")
+MIXES_CASES = Refusal(
+    "one case's output moves when another's context does",
+    "A batch holds cases that do not know of each other: context (batch, n, d), query (batch, d), in this order.",
+)
+NO_CONTEXT = Refusal(
+    "the context does not reach the output", "Pass context to the module; without an effect of the context there is nothing to move into the weights."
+)
+NO_CUT = Refusal("no matrix product reads {names} and the input, with a result that reaches the output", "Name in first the parameters that read z.")
+UNREAD = Refusal("{names} is not read by a product whose result reaches the output", "Leave it out of first.")
+NO_PRODUCT = Refusal("reads {names}, and is no matrix product", "W takes part in one product W z alone; name the parameter that does.")
+PART_OF_A_ROW = Refusal("reads {names} of which only parts of some rows are W", "Name whole rows.")
+NOT_ITS_ENTRIES = Refusal(
+    "reads {names} as something other than its entries (normalised, scaled, quantised, cut)",
+    "Name what is read: torch.nn.utils.parametrize.remove_parametrizations(..., leave_parametrized=True) makes it a parameter.",
+)
+SECOND_CUT = Refusal("reads {names} again, behind the cut at {cut}{tied}", "W is read once: untie it, or name another W.")
+OTHER_OPERAND = Refusal(
+    "reads {names} with another operand than {cut} does", "One rank-one update serves one z: name in first only the parameters that read the same z."
+)
+TWO_TOKENS = Refusal(
+    "makes of {names} values of {tokens} that reach the query's output", "ΔW serves one token: return the last token's output alone, of one layer."
+)
+CASES_UNKNOWN = Refusal("has rows that cannot be told apart by case", "Keep the batch as the first or the second dimension, and the features as the last one.")
+NUMBER = Refusal("turns a value made of the context into a Python number, behind the cut", "Keep it a tensor, and keep the context out of the network.")
+NUMBER_OF_W = Refusal("turns a value made of W into a Python number", "With W patched it would be another number: keep it a tensor.")
+MOVING_NUMBER = Refusal("is given a Python number that moves with the context (.item(), a length)", "A number of the network must not be made of the context.")
+UNTRACKED = Refusal(
+    "is given a tensor that moves with the context by a way that cannot be followed (numpy?)", "Stay in torch, and keep the context out of the network."
+)
+DISCRETE = Refusal(
+    "is given integers or truth values made of the context (a comparison, a sort, a length)",
+    "The network may choose by its own values, never by the context's.",
+)
+NO_SUM = Refusal(
+    "joins the network and what was there before the cut, and moves with the context, otherwise than by a sum{hint}",
+    "Add the stream to the network's output, or name in first every parameter that reads z.",
+)
+NOT_ONE_SUM = Refusal(
+    "adds what moves with the context to the network, but not as one sum with {other}", "What stands between two sums may only scale by what the query makes."
+)
+BRANCH = Refusal(
+    "is executed or not, depending on the context", "A branch in Python on a value of the context is not in the claim: write it with torch.where, or fix it."
+)
+NO_ABSORBER = Refusal(
+    "is where the network meets the stream, and no parameter of the network takes what the stream lacks without the context{tried}",
+    "End the network in a dense layer, a bias or a scale, that is read once.",
+)
+OPAQUE_BEHIND = Refusal("is an operator whose inside is unknown, behind the cut", "Write it in operators of ATen, or end the block in front of it.")
+REINTERPRETED = Refusal("reads the bits of the network's values as another type", "Cast with .to(dtype), or keep the type.")
+NOT_EQUAL = Refusal(
+    "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed",
+    "W may be read by a way that was not seen: a copy, a cache.",
+)
+NOT_NOTICED = Refusal("in float64 {patch} gives the same output as the context", "Nothing could be noticed here: give a context that matters.")

@@ -1,0 +1,190 @@
+"""The stream: what of before the cut meets the network's value behind it.
+
+What is not made through W alone may join the network in one way: by sums in one chain, whose result S = F + Σ f_i ⊙ s_i is all that what follows
+reads. The factors f_i are made of the query (a scaled residual, a gate). Then the block without Y lacks δ = Σ f_i ⊙ (s_i(C, x) - s_i(C∖Y, x)) in S,
+and a parameter of the network may take it (claims ``pre-ln``, ``post-ln``, ``parallel``). Anything else is a leak: the context would reach the output
+by a way on which no update of W and of that parameter replaces it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.operators.cut import Cut
+from numeric.operators.derivatives import Sources, transposed_derivative
+from numeric.operators.evidence import Evidence, behind, chooses, parting
+from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.labels import BEFORE, DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.layout import Layout
+from numeric.operators.recording import OperandRead, Read, Record, Recording
+from numeric.operators.refusals import (
+    BRANCH,
+    CASES_UNKNOWN,
+    DISCRETE,
+    MOVING_NUMBER,
+    NO_SUM,
+    NOT_ONE_SUM,
+    NUMBER,
+    OPAQUE_BEHIND,
+    TWO_TOKENS,
+    UNTRACKED,
+    RefusedBlock,
+)
+from numeric.operators.walk import opaque
+
+SUMMANDS = {
+    **dict.fromkeys((ATEN.add.Tensor, ATEN.add_.Tensor, ATEN.sub.Tensor, ATEN.sub_.Tensor, ATEN.rsub.Tensor), (0, 1)),
+    **dict.fromkeys((ATEN.addmm.default, ATEN.baddbmm.default, ATEN.index_add.default, ATEN.index_add_.default), (0,)),
+}
+"""Operators that add, and which of their leaves are summands."""
+
+CHOOSING = (ATEN.index.Tensor, ATEN.gather.default, ATEN.index_select.default, ATEN.embedding.default)
+"""Operators that choose among what their first operand holds; what is chosen by the network is still of before the cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The summands of S that depend on the context, and the operator whose result S is."""
+
+    summands: tuple[Read, ...]
+    meeting: CallSite
+
+
+def stream_of(evidence: Evidence, cuts: list[Cut], layout: Layout) -> Stream | None:
+    """The stream that meets the network, or None if nothing that depends on the context does.  Raises RefusedBlock for a leak."""
+    _same_path(evidence, cuts)
+    at_cut = {cut.place for cut in cuts}
+    summands: list[Read] = []
+    started = False
+    for record in evidence.base.records:
+        started = started or record.place in at_cut
+        for operand in map(record.operand, record.step.deciding if started else []):
+            if operand.made & Made.CONTEXT and not operand.made & Made.NETWORK:
+                raise RefusedBlock(NUMBER, record.place, [operand.value])
+        if record.place in at_cut or record.view or not record.any(Made.NETWORK):
+            continue
+        _no_hidden_way(evidence, record)
+        for operand in record.operands:
+            if not operand.made & Made.NETWORK and _joins(evidence, record, operand):
+                if operand.index not in SUMMANDS.get(record.step.operator, ()):
+                    raise RefusedBlock(NO_SUM, record.place, [each.value for each in record.operands], hint=_hint(evidence, cuts, layout))
+                _one_token(evidence, record, operand, layout)
+                summands.append((record.place, operand.index))
+    if not summands:
+        return None
+    stream = Stream(tuple(summands), summands[-1][0])
+    factors(evidence.base, stream, layout)
+    return stream
+
+
+def _theirs(evidence: Evidence, record: Record, operand: OperandRead) -> list[Tensor]:
+    """The same operand in passes with a context moved and exchanged, where it differs."""
+    found = []
+    for other in (evidence.exchanged, evidence.moved):
+        same = next((each for each in other.records if each.place == record.place), None)
+        theirs = same.operand(operand.index).value if same else operand.value
+        if theirs.shape == operand.value.shape and not torch.equal(theirs, operand.value):
+            found.append(theirs)
+    return found
+
+
+def _joins(evidence: Evidence, record: Record, operand: OperandRead) -> bool:
+    """Whether an operand of before the cut brings the context to the output here.  Raises RefusedBlock if it cannot be followed."""
+    step = record.step
+    if step.overwrites_only(dict(step.tensors)[operand.index]) or (step.operator in CHOOSING and operand.index == 0):
+        return False
+    if not operand.value.is_floating_point() and operand.made & Made.CONTEXT:
+        raise RefusedBlock(DISCRETE, record.place, [operand.value])
+    different = _theirs(evidence, record, operand)
+    if not any(evidence.matters({(record.place, operand.index): theirs}) for theirs in different):
+        return False
+    if not operand.made & BEFORE:
+        raise RefusedBlock(UNTRACKED, record.place, [operand.value])
+    return True
+
+
+def _no_hidden_way(evidence: Evidence, record: Record) -> None:
+    """Raise RefusedBlock for an operator whose inside is unknown, and for a Python number that moves with the context."""
+    if opaque(record.step.operator):
+        raise RefusedBlock(OPAQUE_BEHIND, record.place, [each.value for each in record.operands])
+    for other in (evidence.moved, evidence.exchanged):
+        same = next((each for each in other.records if each.place == record.place), None)
+        if same is not None and same.step.numbers != record.step.numbers:
+            raise RefusedBlock(MOVING_NUMBER, record.place)
+
+
+def _same_path(evidence: Evidence, cuts: list[Cut]) -> None:
+    """Raise RefusedBlock if another context takes another path behind the cut, unless the network itself chooses it."""
+    base, other = evidence.base, evidence.exchanged
+    if not chooses(base) and cuts[0].place in other.places and behind(base, cuts[0].place) != behind(other, cuts[0].place):
+        raise RefusedBlock(BRANCH, parting(base, other))
+
+
+def _one_token(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> None:
+    """Raise RefusedBlock if rows of other tokens reach the output here, too."""
+    cases, x = evidence.base.cases.number, operand.value
+    if x.dim() < 2 or x.numel() // x.shape[-1] % cases:
+        raise RefusedBlock(CASES_UNKNOWN, record.place, [x])
+    for theirs in _theirs(evidence, record, operand):
+        others = theirs + layout.only_query(layout.query(x - theirs, cases), x)
+        exact = torch.where(layout.only_query(torch.ones_like(layout.query(x, cases)), x) != 0, x, others)
+        if evidence.matters({(record.place, operand.index): exact}):
+            raise RefusedBlock(TWO_TOKENS, record.place, [x], names="the stream", tokens="other tokens than the query")
+
+
+def diagonal(trace: Recording, target: CallSite, sources: Sources, layout: Layout) -> list[Tensor] | None:
+    """The factors f by which each source's query row enters the target's, f ⊙ x, each (cases, features); None if one does not so.
+
+    J is diagonal if Jᵀt = f ⊙ t for f = Jᵀ1; with powers of two for t, both have the same bits. It is that of an affine function if it keeps its bits at
+    another point. Other rows must not enter.
+    """
+    result = trace.at(target).results[0]
+    cases = trace.cases.number
+    if result.dim() < 2 or result.numel() // result.shape[-1] % cases:
+        return None
+    ones = torch.ones_like(layout.query(result, cases))
+    powers = 2.0 ** torch.randint(-2, 3, ones.shape, generator=torch.Generator().manual_seed(2)).double()
+    powers[..., ::2] *= -1
+    targets = [layout.only_query(each, result) for each in (ones, powers)]
+    try:
+        by_ones, by_powers = transposed_derivative(trace, target, targets, sources)
+        (elsewhere,) = transposed_derivative(trace, target, targets[:1], sources, moved=True)
+    except RuntimeError:  # no derivative of an operator between them
+        return None
+    found = []
+    for f, g, h in zip(by_ones, by_powers, elsewhere, strict=True):
+        if f.shape[-1] != ones.shape[-1] or f.numel() // f.shape[-1] % cases:
+            return None
+        row = layout.query(f, cases)
+        alone = torch.equal(layout.only_query(row, f).reshape(f.shape), f)
+        if not alone or not torch.equal(layout.query(g, cases), row * powers) or not torch.equal(h, f):
+            return None
+        found.append(row)
+    return found
+
+
+def factors(trace: Recording, stream: Stream, layout: Layout) -> list[Tensor]:
+    """The factor of each summand in S, (cases, d).  Raises RefusedBlock for one that does not enter by a factor."""
+    found = []
+    for place, index in stream.summands:
+        here = trace.at(place)
+        meeting = trace.at(stream.meeting).place
+        factor = diagonal(trace, meeting, Sources(operands=((here.place, index),)), layout)
+        if factor is None:
+            raise RefusedBlock(NOT_ONE_SUM, here.place, [each.value for each in here.operands], other=meeting)
+        found += factor
+    return found
+
+
+def _hint(evidence: Evidence, cuts: list[Cut], layout: Layout) -> str:
+    """Other parameters that read z, which ``first`` may have left out."""
+    trace = evidence.base
+    z = cuts[0].product.operand(trace.at(cuts[0].place).operand(cuts[0].product.rows).value)
+    left_out = []
+    for record in trace.records:
+        if record.step.operator in MATRIX_PRODUCTS and record.place not in {cut.place for cut in cuts}:
+            for operand in record.operands:
+                if operand.made & DATA and any(torch.equal(x, z) for x in (operand.value, operand.value.mT) if x.shape == z.shape):
+                    left_out += [each.source for each in record.operands if each.made & Made.PARAMETER and each.source and not each.made & DATA]
+    return f" ({' and '.join(sorted(set(left_out)))} also read what W reads)" if left_out else ""

@@ -1,0 +1,146 @@
+"""The patch of a block: for each case the parameters with which T(C∖Y, x) is T_W(C, x).
+
+ΔW by Eq. (1) in every matrix that is W, and Δp of the absorber (``absorber.py``), from two passes: with the context, and without the part that is removed.
+The formulas are those that are proved.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from numeric.operators.absorber import Absorber, names_read, squared_factor
+from numeric.operators.anatomy import Anatomy
+from numeric.operators.derivatives import Sources, transposed_derivative
+from numeric.operators.executions import flat_storage
+from numeric.operators.origins import Provenance
+from numeric.operators.recording import DoubleBlock, Recording
+from numeric.operators.stream import Stream, diagonal, factors
+from symbolic import formulas
+
+
+class Mistake(Enum):
+    """Wrong patches, which a check must notice."""
+
+    NOTHING = "no patch at all"
+    Z_FOR_A = "ΔW with ‖z‖² in place of ‖a‖²"
+    WITHOUT_ABSORBER = "ΔW without the absorber's part"
+    ABSORBER_ALONE = "the absorber's part without ΔW"
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """Parameters with values for each case, by name: (cases, entries of the parameter's storage)."""
+
+    values: Mapping[str, Tensor]
+
+    def one(self, case: int) -> "Lifted":
+        """That of one case."""
+        return Lifted({name: each[case : case + 1] for name, each in self.values.items()})
+
+
+def _rows(anatomy: Anatomy, trace: Recording) -> Tensor:
+    """What W reads for the query: (cases, d)."""
+    product = anatomy.cuts[0].product
+    return anatomy.layout.query(product.operand(trace.at(product.place).operand(product.rows).value), trace.cases.number)
+
+
+Changes = dict[str, Tensor]
+"""What is added to parameters, by name: (cases, entries of the parameter's storage)."""
+
+
+def _unchanged(block: DoubleBlock, name: str, cases: int) -> Tensor:
+    return flat_storage(block.module.get_parameter(name)).new_zeros(cases, len(flat_storage(block.module.get_parameter(name))))
+
+
+def weight_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: Recording, mistake: Mistake | None = None) -> Changes:
+    """ΔW of every matrix that is W, by Eq. (1).  left, bare: the passes with the context and without its removed part."""
+    cases = left.cases.number
+    changes: Changes = {}
+    z, a = _rows(anatomy, left), _rows(anatomy, bare)
+    delta, divided = formulas.context_vector(z, a)[:, None, :, None], (z if mistake is Mistake.Z_FOR_A else a)[:, None, :, None]
+    for weights in anatomy.weights if anatomy.reads_context else ():
+        W = flat_storage(block.module.get_parameter(weights.name))[weights.entries].mT
+        update = formulas.rank_one_update(W, delta, divided).mT
+        changes.setdefault(weights.name, _unchanged(block, weights.name, cases))[:, weights.entries.reshape(-1)] += update.reshape(cases, -1)
+    return changes
+
+
+def absorber_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: Recording) -> Changes:
+    """Δp of the absorber; none without a stream."""
+    cases = left.cases.number
+    if anatomy.absorber is None or anatomy.stream is None:
+        return {}
+    lacking = missing_from_stream(anatomy, anatomy.stream, left, bare)
+    if anatomy.absorber.kind == "experts":
+        return _absorbed_by_experts(block, anatomy, left, lacking)
+    assert anatomy.absorbed is not None
+    changes = {anatomy.absorbed.name: _unchanged(block, anatomy.absorbed.name, cases)}
+    changes[anatomy.absorbed.name][:, anatomy.absorbed.entries.reshape(-1)] += _absorbed(anatomy, anatomy.absorber, anatomy.absorbed, left, lacking).reshape(
+        cases, -1
+    )
+    return changes
+
+
+def patched_with(block: DoubleBlock, cases: int, *changes: Changes) -> Lifted:
+    """The parameters with what is added to them."""
+    values: dict[str, Tensor] = {}
+    for each in changes:
+        for name, change in each.items():
+            values[name] = formulas.patched_weight(values.get(name, flat_storage(block.module.get_parameter(name)).expand(cases, -1)), change)
+    return Lifted(values)
+
+
+def as_they_are(block: DoubleBlock, cases: int, names: Iterable[str]) -> Lifted:
+    """Parameters as they are, once for each case: with them an unpatched pass runs the kernels of a patched one."""
+    return Lifted({name: flat_storage(block.module.get_parameter(name)).expand(cases, -1).clone() for name in names})
+
+
+def missing_from_stream(anatomy: Anatomy, stream: Stream, left: Recording, bare: Recording) -> Tensor:
+    """δ = Σ f_i ⊙ (s_i(C, x) - s_i(C∖Y, x)): (cases, d)."""
+    found = []
+    for (place, index), factor in zip(stream.summands, factors(left, stream, anatomy.layout), strict=True):
+        with_context, without = (anatomy.layout.query(each.at(place).operand(index).value, each.cases.number) for each in (left, bare))
+        found.append(factor * formulas.context_vector(with_context, without))
+    return torch.stack(found).sum(0)
+
+
+def _absorbed(anatomy: Anatomy, absorber: Absorber, absorbed: Provenance, left: Recording, lacking: Tensor) -> Tensor:
+    """Δp of a bias or a scale in the operand's shape, of a matrix as (d, m), for each case."""
+    assert anatomy.stream is not None
+    meeting, layout, cases = left.at(anatomy.stream.meeting), anatomy.layout, left.cases.number
+    here = left.at(absorber.place)
+    if absorber.kind == "matrix":
+        (factor,) = diagonal(left, meeting.place, Sources(results=(here.place,)), layout) or [torch.ones_like(lacking)]
+        product = absorber.product
+        h = layout.query(product.operand(here.operand(product.rows).value), cases)
+        moved = lacking / (factor * here.step.kwargs.get("alpha", 1))
+        return formulas.output_update(moved[..., None], h[..., None]).mT
+    targets = []
+    for case in range(cases):
+        row = torch.zeros_like(lacking)
+        row[case] = 1
+        targets.append(layout.only_query(row, meeting.results[0]))
+    slopes = torch.stack([each[0] for each in transposed_derivative(left, meeting.place, targets, Sources(operands=((here.place, absorber.weight),)))])
+    step = formulas.scale_update(lacking.reshape(slopes.shape), slopes)
+    return step if absorbed.slope is None else step / absorbed.slope
+
+
+def _absorbed_by_experts(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor) -> Changes:
+    """Δp = Jᵀδ/c of the chosen experts, case by case."""
+    assert anatomy.absorber is not None
+    assert anatomy.stream is not None
+    changes: Changes = {}
+    for case in range(left.cases.number):
+        trace = block.record(left.cases.one(case))
+        meeting = trace.at(anatomy.stream.meeting)
+        names = names_read(trace, anatomy.absorber)
+        parameters = tuple(block.module.get_parameter(name) for name in names)
+        target = anatomy.layout.only_query(lacking[case : case + 1], meeting.results[0])
+        (gradients,) = transposed_derivative(trace, meeting.place, [target], Sources(parameters=parameters))
+        c = squared_factor(gradients, lacking[case])
+        for name, gradient in zip(names, gradients, strict=True):
+            changes.setdefault(name, _unchanged(block, name, left.cases.number))[case] += gradient / c
+    return changes
