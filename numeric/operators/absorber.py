@@ -5,8 +5,9 @@ A parameter p takes any δ if the network's value F, where it meets the stream, 
     bias      F = … + f ⊙ p           Δp = δ ⊘ f                  claim ``pre-ln``
     scale     F = f ⊙ (p ⊙ h)         Δp = δ ⊘ f ⊘ h              claim ``norm-scale``
     matrix    F = f ⊙ (P h)           ΔP = (δ ⊘ f) hᵀ/‖h‖²        claim ``bias-free-output``
-    experts   J Jᵀ = c 1              Δp = Jᵀδ/c                  claim ``mixture-of-experts``
+    several   J Jᵀ = c 1              Δp = Jᵀδ/c                  claim ``mixture-of-experts``
 
+The last is a parameter that several operators read, or one on rows that the network chose: the matrices of the chosen experts, or their biases.
 f is made of what both sides share: 1, a sign, a scalar, a gate. The last bias is taken if there is one behind which only factors stand, otherwise the last
 scale or matrix: a scale divides by h, whose entries may be small.
 """
@@ -38,9 +39,9 @@ class Absorber:
 
     name: str
     kind: str
-    """bias, scale, matrix or experts."""
+    """bias, scale, matrix or several."""
     place: CallSite
-    """The operator that reads it; of experts the last one."""
+    """The operator that reads it; of several the last one."""
     weight: int
     """The index of the leaf that it is."""
     operand: int | None = None
@@ -67,8 +68,8 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
             else:
                 return candidate
     for candidate in candidates:
-        if _of_experts(evidence, candidate, stream.meeting, layout):
-            return Absorber(candidate.name, "experts", candidate.place, candidate.weight)
+        if _by_several(evidence, candidate, stream.meeting, layout):
+            return Absorber(candidate.name, "several", candidate.place, candidate.weight)
     tried = f" ({'; '.join(dict.fromkeys(refused))})" if refused else ""
     raise RefusedBlock(NO_ABSORBER, stream.meeting, [each.value for each in trace.at(stream.meeting).operands], tried=tried)
 
@@ -119,7 +120,7 @@ def _read_elsewhere(evidence: Evidence, absorber: Absorber) -> CallSite | None:
     return None
 
 
-def _of_experts(evidence: Evidence, candidate: Absorber, meeting: CallSite, layout: Layout) -> bool:
+def _by_several(evidence: Evidence, candidate: Absorber, meeting: CallSite, layout: Layout) -> bool:
     """Whether J Jᵀ = c 1 for the derivative J of S by the parameters that the operator reads, in one case."""
     trace = evidence.block.record(evidence.base.cases.one(0))
     place = trace.at(evidence.base.from_the_end(meeting)).place

@@ -11,6 +11,7 @@ from numeric.operators.absorber import Absorber, absorber_of
 from numeric.operators.cut import Cut, reads_context, whole_cut
 from numeric.operators.evidence import chooses, compared_passes
 from numeric.operators.executions import CallSite
+from numeric.operators.hidden_ways import no_hidden_way
 from numeric.operators.labels import Made
 from numeric.operators.layout import Layout
 from numeric.operators.origins import Provenance, origin
@@ -33,7 +34,7 @@ class Anatomy:
     stream: Stream | None
     absorber: Absorber | None
     absorbed: Provenance | None
-    """Where the absorber's operand comes from; None for experts, whose parameter is found by derivative."""
+    """Where the absorber's operand comes from; None where several operators read it: there its change is found by derivative."""
     choices: tuple[str, ...]
     """Lines at which a shape or a Python number hangs on a value of the network: such a block runs case by case."""
     casts: tuple[str, ...]
@@ -45,12 +46,13 @@ def anatomy_of(block: DoubleBlock, width: int, absorb: str | None = None) -> Ana
     """Watch the block and find its parts.  width: of a token.  Raises RefusedBlock with the operator and the line of what is not as the claims say."""
     evidence = compared_passes(block, width)
     trace = evidence.base
+    no_hidden_way(evidence)
     cuts, layout, notes = whole_cut(evidence)
     weights = weights_of(evidence, cuts)
     stream = stream_of(evidence, cuts, layout)
     absorber = absorber_of(evidence, cuts, stream, layout, absorb) if stream else None
     absorbed = None
-    if absorber and absorber.kind != "experts":
+    if absorber and absorber.kind != "several":
         read = _operand(trace, absorber.place, absorber.weight)
         absorbed = origin(trace, block.module, absorber.name, read)
         if absorbed is None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from numeric.operators.evidence import Evidence, nudged
-from numeric.operators.executions import CallSite
+from numeric.operators.executions import CallSite, storage_key
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout, orders
 from numeric.operators.recording import Record, Recording
@@ -179,7 +179,7 @@ def _layout(evidence: Evidence, cut: Cut) -> Layout:
     """The order of the cut's rows, and the one token whose row reaches the output."""
     trace, cases = evidence.base, evidence.base.cases.number
     if not torch.equal(evidence.one_moved.output[1:], trace.output[1:]):
-        raise RefusedBlock(MIXES_CASES)
+        raise RefusedBlock(MIXES_CASES, _mixing(evidence))
     ours, theirs = _read(trace, cut), _read(evidence.one_moved, cut)
     moved = (ours != theirs).reshape(-1, ours.shape[-1]).any(-1)
     order = orders(moved, cases)
@@ -196,6 +196,21 @@ def _layout(evidence: Evidence, cut: Cut) -> Layout:
     if len(live) != 1:
         raise RefusedBlock(TWO_TOKENS, cut.place, [ours], names=" and ".join(cut.names), tokens=f"{len(live)} tokens")
     return Layout(order[0], 0 if live[0] == 0 and tokens > 1 else live[0] - tokens)
+
+
+def _mixing(evidence: Evidence) -> CallSite | None:
+    """The operator behind which other cases move with the first one, where their rows can be told apart."""
+    makers: dict[int, CallSite] = {}
+    cases = evidence.base.cases.number
+    for ours, theirs in zip(evidence.base.records, evidence.one_moved.records, strict=True):
+        for a, b in zip(ours.operands, theirs.operands, strict=True):
+            moved = a.value != b.value
+            rows = moved.reshape(-1, moved.shape[-1]).any(-1) if moved.dim() > 1 else moved.reshape(-1)
+            if bool(moved.any()) and not orders(rows, cases):
+                return makers.get(storage_key(dict(ours.step.tensors)[a.index]))
+        if not ours.view:
+            makers |= {storage_key(x): ours.place for x in (*ours.results, *ours.step.written)}
+    return None
 
 
 def reads_context(evidence: Evidence, cuts: Sequence[Cut], layout: Layout) -> bool:

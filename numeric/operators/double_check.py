@@ -87,6 +87,8 @@ Run = Callable[[Lifted, Cases], Tensor]
 def _way(block: DoubleBlock, anatomy: Anatomy, cases: Cases) -> tuple[str, Run]:
     """How patched passes run."""
     reason = f"{', '.join(anatomy.choices)} choose by a value of the network" if anatomy.choices else ""
+    if anatomy.absorber and anatomy.absorber.kind == "several" and not reason:
+        reason = f"several operators read {anatomy.absorber.name}, which takes what the stream lacks"
     names = {each.name for each in anatomy.weights} | ({anatomy.absorbed.name} if anatomy.absorbed else set())
     if not reason:
         try:

@@ -103,11 +103,17 @@ class Recording:
     """Lines that cast float64 to a shorter format."""
     output: Tensor = field(default_factory=lambda: torch.empty(0))
 
-    def at(self, place: CallSite) -> Record:
+    def find(self, place: CallSite) -> Record | None:
         """The operator of a place, whose count may be negative: then it is from the end of the pass, -1 the last."""
         if place.count < 0:
             place = replace(place, count=place.count + self._met(place))
-        return next(each for each in self.records if each.place == place)
+        return next((each for each in self.records if each.place == place), None)
+
+    def at(self, place: CallSite) -> Record:
+        """The operator of a place, which the pass has."""
+        found = self.find(place)
+        assert found is not None, f"the pass has no {place}"
+        return found
 
     def from_the_end(self, place: CallSite) -> CallSite:
         """The same place, counted from the end of the pass, which finds the query's operator also where the context's tokens add some in front."""
@@ -134,8 +140,8 @@ class Recorder(Walk):
     def execute(self, step: Execution) -> Any:
         """Copy what is read, execute, label the results."""
         labels = self.trace.labels
-        operands = []
-        for index, x in step.tensors:
+        operands, tensors = [], step.tensors
+        for index, x in tensors:
             key, made = storage_key(x), labels.of(x, step.place)
             if key not in self.made and key not in self.trace.outside:
                 self.trace.outside[key] = flat_storage(x) if key in self.constant else flat_storage(x).clone()
@@ -148,7 +154,10 @@ class Recorder(Walk):
         if cast and any(each.made & (Made.CONTEXT | Made.QUERY | Made.NETWORK) for each in operands):
             self.trace.casts.append(step.place.line)
         self.made |= {storage_key(each) for each in results} - set(self.trace.outside)
-        self.trace.records.append(Record(step, operands, results, [labels.made(each) for each in results], step.is_view(results)))
+        # As they are now: code may give a tensor another shape in place, later.
+        known = step.replaced({index: x.detach() for index, x in tensors})
+        of_results = [labels.made(each, step.place) for each in results]
+        self.trace.records.append(Record(known, operands, [each.detach() for each in results], of_results, step.is_view(results)))
         return result
 
 

@@ -22,6 +22,8 @@ class Refusal:
     """What the operator does; ``{...}`` stands for what is known of the case."""
     instead: str
     """The shortest way out."""
+    of_operator: bool = True
+    """Whether the operator is the sentence's subject."""
 
 
 class RefusedBlock(UnusableBlock):
@@ -31,28 +33,42 @@ class RefusedBlock(UnusableBlock):
         self.kind = kind
         self.place = place
         self.shapes = [tuple(each.shape) for each in operands]
-        where = f"{place} " if place else ""
+        where = f"{place or 'the block'} " if kind.of_operator else ""
         shapes = f" Shapes: {', '.join(map(str, self.shapes))}." if self.shapes else ""
         super().__init__(f"{where}{kind.found.format(**known)}.{shapes} {kind.instead.format(**known)}")
 
 
-UNKNOWN_PARAMETER = Refusal("the module has no parameter {name}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].")
-NO_TENSOR = Refusal("call returned {given}", "call(module, context, query, positions) returns the query's output, a floating-point tensor (batch, d_out).")
-CALL_FAILS = Refusal(
-    "call failed {when}: {error}", "call(module, context, query, positions): context (batch, n, {width}) or None, query (batch, {width}), positions (n + 1,)."
+UNKNOWN_PARAMETER = Refusal(
+    "the module has no parameter {name}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].", of_operator=False
 )
-NO_COPY = Refusal("the module cannot be copied to float64: {error}", "Give a module that copy.deepcopy copies; keep no graph and no open file in it.")
-NOT_REPEATABLE = Refusal("gives other bits on the same operands", "BlockCall module.eval(), and draw nothing at random in a pass.")
-HAS_MEMORY = Refusal("two equal passes differ, though no operator draws anything: the block has a memory", "Reset what it keeps, at the beginning of call.")
+NO_TENSOR = Refusal(
+    "call returned {given}", "call(module, context, query, positions) returns the query's output, a floating-point tensor (batch, d_out).", of_operator=False
+)
+CALL_FAILS = Refusal(
+    "call failed {when}: {error}",
+    "call(module, context, query, positions): context (batch, n, {width}) or None, query (batch, {width}), positions (n + 1,).",
+    of_operator=False,
+)
+NO_COPY = Refusal(
+    "the module cannot be copied to float64: {error}", "Give a module that copy.deepcopy copies; keep no graph and no open file in it.", of_operator=False
+)
+NOT_REPEATABLE = Refusal("gives other bits on the same operands", "Call module.eval(), and draw nothing at random in a pass.")
+HAS_MEMORY = Refusal(
+    "two equal passes differ, though no operator draws anything: the block has a memory", "Reset what it keeps, at the beginning of call.", of_operator=False
+)
 MIXES_CASES = Refusal(
-    "one case's output moves when another's context does",
+    "makes one case's output of another's context",
     "A batch holds cases that do not know of each other: context (batch, n, d), query (batch, d), in this order.",
 )
 NO_CONTEXT = Refusal(
-    "the context does not reach the output", "Pass context to the module; without an effect of the context there is nothing to move into the weights."
+    "the context does not reach the output",
+    "Pass context to the module; without an effect of the context there is nothing to move into the weights.",
+    of_operator=False,
 )
-NO_CUT = Refusal("no matrix product reads {names} and the input, with a result that reaches the output", "Name in first the parameters that read z.")
-UNREAD = Refusal("{names} is not read by a product whose result reaches the output", "Leave it out of first.")
+NO_CUT = Refusal(
+    "no matrix product reads {names} and the input, with a result that reaches the output", "Name in first the parameters that read z.", of_operator=False
+)
+UNREAD = Refusal("{names} is not read by a product whose result reaches the output", "Leave it out of first.", of_operator=False)
 NO_PRODUCT = Refusal("reads {names}, and is no matrix product", "W takes part in one product W z alone; name the parameter that does.")
 PART_OF_A_ROW = Refusal("reads {names} of which only parts of some rows are W", "Name whole rows.")
 NOT_ITS_ENTRIES = Refusal(

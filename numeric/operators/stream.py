@@ -13,25 +13,20 @@ from torch import Tensor
 
 from numeric.operators.cut import Cut
 from numeric.operators.derivatives import Sources, transposed_derivative
-from numeric.operators.evidence import Evidence, behind, chooses, parting
+from numeric.operators.evidence import Evidence
 from numeric.operators.executions import ATEN, CallSite
 from numeric.operators.labels import BEFORE, DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout
 from numeric.operators.recording import OperandRead, Read, Record, Recording
 from numeric.operators.refusals import (
-    BRANCH,
     CASES_UNKNOWN,
     DISCRETE,
-    MOVING_NUMBER,
     NO_SUM,
     NOT_ONE_SUM,
-    NUMBER,
-    OPAQUE_BEHIND,
     TWO_TOKENS,
     UNTRACKED,
     RefusedBlock,
 )
-from numeric.operators.walk import opaque
 
 SUMMANDS = {
     **dict.fromkeys((ATEN.add.Tensor, ATEN.add_.Tensor, ATEN.sub.Tensor, ATEN.sub_.Tensor, ATEN.rsub.Tensor), (0, 1)),
@@ -53,18 +48,11 @@ class Stream:
 
 def stream_of(evidence: Evidence, cuts: list[Cut], layout: Layout) -> Stream | None:
     """The stream that meets the network, or None if nothing that depends on the context does.  Raises RefusedBlock for a leak."""
-    _same_path(evidence, cuts)
     at_cut = {cut.place for cut in cuts}
     summands: list[Read] = []
-    started = False
     for record in evidence.base.records:
-        started = started or record.place in at_cut
-        for operand in map(record.operand, record.step.deciding if started else []):
-            if operand.made & Made.CONTEXT and not operand.made & Made.NETWORK:
-                raise RefusedBlock(NUMBER, record.place, [operand.value])
         if record.place in at_cut or record.view or not record.any(Made.NETWORK):
             continue
-        _no_hidden_way(evidence, record)
         for operand in record.operands:
             if not operand.made & Made.NETWORK and _joins(evidence, record, operand):
                 if operand.index not in SUMMANDS.get(record.step.operator, ()):
@@ -82,7 +70,7 @@ def _theirs(evidence: Evidence, record: Record, operand: OperandRead) -> list[Te
     """The same operand in passes with a context moved and exchanged, where it differs."""
     found = []
     for other in (evidence.exchanged, evidence.moved):
-        same = next((each for each in other.records if each.place == record.place), None)
+        same = other.find(record.place)
         theirs = same.operand(operand.index).value if same else operand.value
         if theirs.shape == operand.value.shape and not torch.equal(theirs, operand.value):
             found.append(theirs)
@@ -102,23 +90,6 @@ def _joins(evidence: Evidence, record: Record, operand: OperandRead) -> bool:
     if not operand.made & BEFORE:
         raise RefusedBlock(UNTRACKED, record.place, [operand.value])
     return True
-
-
-def _no_hidden_way(evidence: Evidence, record: Record) -> None:
-    """Raise RefusedBlock for an operator whose inside is unknown, and for a Python number that moves with the context."""
-    if opaque(record.step.operator):
-        raise RefusedBlock(OPAQUE_BEHIND, record.place, [each.value for each in record.operands])
-    for other in (evidence.moved, evidence.exchanged):
-        same = next((each for each in other.records if each.place == record.place), None)
-        if same is not None and same.step.numbers != record.step.numbers:
-            raise RefusedBlock(MOVING_NUMBER, record.place)
-
-
-def _same_path(evidence: Evidence, cuts: list[Cut]) -> None:
-    """Raise RefusedBlock if another context takes another path behind the cut, unless the network itself chooses it."""
-    base, other = evidence.base, evidence.exchanged
-    if not chooses(base) and cuts[0].place in other.places and behind(base, cuts[0].place) != behind(other, cuts[0].place):
-        raise RefusedBlock(BRANCH, parting(base, other))
 
 
 def _one_token(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> None:

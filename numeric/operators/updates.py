@@ -74,8 +74,8 @@ def absorber_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare
     if anatomy.absorber is None or anatomy.stream is None:
         return {}
     lacking = missing_from_stream(anatomy, anatomy.stream, left, bare)
-    if anatomy.absorber.kind == "experts":
-        return _absorbed_by_experts(block, anatomy, left, lacking)
+    if anatomy.absorber.kind == "several":
+        return _absorbed_by_several(block, anatomy, left, lacking)
     assert anatomy.absorbed is not None
     changes = {anatomy.absorbed.name: _unchanged(block, anatomy.absorbed.name, cases)}
     changes[anatomy.absorbed.name][:, anatomy.absorbed.entries.reshape(-1)] += _absorbed(anatomy, anatomy.absorber, anatomy.absorbed, left, lacking).reshape(
@@ -128,8 +128,8 @@ def _absorbed(anatomy: Anatomy, absorber: Absorber, absorbed: Provenance, left: 
     return step if absorbed.slope is None else step / absorbed.slope
 
 
-def _absorbed_by_experts(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor) -> Changes:
-    """Δp = Jᵀδ/c of the chosen experts, case by case."""
+def _absorbed_by_several(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor) -> Changes:
+    """Δp = Jᵀδ/c, of the chosen experts for one, case by case."""
     assert anatomy.absorber is not None
     assert anatomy.stream is not None
     changes: Changes = {}

@@ -194,6 +194,11 @@ def _einsum(p: nn.Module, x: Tensor) -> Tensor:
     return s + torch.einsum("btm,dm->btd", torch.tanh(torch.einsum("btd,md->btm", rms(s), p.w) + p.b), p.out)
 
 
+def _twice(p: nn.Module, x: Tensor) -> Tensor:
+    s = x + attended(x)
+    return s + (gated(p, rms(s)) + F.linear(x[..., :1].expand(*x.shape[:-1], M), p.down))
+
+
 def _bare(p: nn.Module, x: Tensor) -> Tensor:
     return mlp(p, attended(x))
 
@@ -288,10 +293,11 @@ RIGHT = (
     Right("W as a copy", lambda: Small(_copied, **NETWORK), "c", "bias"),
     Right("W on the left", lambda: Small(_left, **NETWORK), "out", "matrix"),
     Right("einsum", lambda: Small(_einsum, **NETWORK), "out", "matrix"),
+    Right("a matrix read twice, in one sum", lambda: Small(_twice, **GATED), "down", "several", ("gate", "up"), at_the_operator=False),
     Right("no stream", lambda: Small(_bare, **NETWORK), None, None),
     Right("W in the attention's output", lambda: Small(_attention_output, **GATED, w=(D, D)), None, None),
     Right("rows of one parameter", lambda: Small(_rows, proj=(D + M, D), out=(D, M)), "out", "matrix", (f"proj[{D}:]",), reads_context=False),
-    Right("experts", lambda: Small(_experts, r=(3, D), w=(3, M, D), out=(3, D, M)), "out", "experts", ("r", "w"), at_the_operator=False),
+    Right("experts", lambda: Small(_experts, r=(3, D), w=(3, M, D), out=(3, D, M)), "out", "several", ("r", "w"), at_the_operator=False),
     Right("tokens first", lambda: Small(_tokens_first, **NETWORK), "c", "bias", call=tokens_first),
     Right("the query in front", lambda: Small(_pre, **NETWORK), "c", "bias", call=query_in_front),
     Right("prefill and one step", lambda: Small(_pre, **NETWORK), "c", "bias", call=prefill_and_decode),
@@ -299,7 +305,7 @@ RIGHT = (
         "experts as modules",
         ModuleExperts,
         "experts.3.2.bias",
-        "experts",
+        "several",
         ("router.weight", *(f"experts.{number}.0.weight" for number in range(4))),
         at_the_operator=False,
     ),

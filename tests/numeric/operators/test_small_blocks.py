@@ -22,7 +22,7 @@ def test_a_right_block_is_admitted_with_the_absorber_of_its_formula(right: Right
 
 
 def test_every_kind_of_absorber_is_met() -> None:
-    assert {right.kind for right in RIGHT} == {"bias", "scale", "matrix", "experts", None}
+    assert {right.kind for right in RIGHT} == {"bias", "scale", "matrix", "several", None}
 
 
 def test_float32_modules_are_left_as_they_were() -> None:
