@@ -20,6 +20,7 @@ from torch import Tensor
 
 from numeric.operators.cut import Cut, MatrixProduct
 from numeric.operators.derivatives import Sources, transposed_derivative
+from numeric.operators.double_precision import parameter_of
 from numeric.operators.evidence import Evidence, nudged
 from numeric.operators.executions import ATEN, CallSite
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
@@ -125,7 +126,7 @@ def _by_several(evidence: Evidence, candidate: Absorber, meeting: CallSite, layo
     trace = evidence.block.record(evidence.base.cases.one(0))
     place = trace.at(evidence.base.from_the_end(meeting)).place
     names = names_read(trace, candidate)
-    parameters = tuple(evidence.block.module.get_parameter(name) for name in names)
+    parameters = tuple(parameter_of(evidence.block.module, name) for name in names)
     result = trace.at(place).results[0]
     drawn = [torch.randn(layout.query(result, 1).shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in range(DIRECTIONS)]
     targets = [layout.only_query(each, result) for each in drawn]

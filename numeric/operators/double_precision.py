@@ -39,6 +39,11 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers(remove_duplicate=False))}
 
 
+def parameter_of(module: nn.Module, name: str) -> Tensor:
+    """A parameter by its name, also of a scripted module."""
+    return dict(module.named_parameters(remove_duplicate=False))[name]
+
+
 def _owners(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
     for part in module.modules():
         for kind in (part._parameters, part._buffers):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.operators.derivatives import value_with
+from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import as_in, flat_storage, storage_key
 from numeric.operators.recording import Recording
 
@@ -27,7 +28,7 @@ class Provenance:
 
 def origin(trace: Recording, module: nn.Module, name: str, operand: Tensor) -> Provenance | None:
     """The origin of an operand that is made of one parameter; None if it is neither its entries nor affine in each of them."""
-    parameter = module.get_parameter(name)
+    parameter = parameter_of(module, name)
     flat = flat_storage(parameter)
     numbers = torch.arange(len(flat), dtype=torch.float64)
     if storage_key(operand) == storage_key(parameter):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import MatrixProduct
-from numeric.operators.double_precision import execute_in_double, tensors_of
+from numeric.operators.double_precision import execute_in_double, parameter_of, tensors_of
 from numeric.operators.executions import ATEN, Execution, as_in, storage_key, tensors_in
 from numeric.operators.labels import MATRIX_PRODUCTS, POINTWISE
 from numeric.operators.layout import Layout
@@ -179,7 +179,7 @@ class _Called(nn.Module):
 def case_by_case(block: DoubleBlock, patch: Lifted, cases: Cases) -> Tensor:
     """The patched pass of each case alone: (cases, d_out)."""
     outputs = []
-    parameters = {name: block.module.get_parameter(name) for name in patch.values}
+    parameters = {name: parameter_of(block.module, name) for name in patch.values}
     for case in range(cases.number):
         own = {f"module.{name}": as_in(values[case].clone(), parameters[name]) for name, values in patch.values.items()}
         with operators_apart(), InDouble():

@@ -14,6 +14,7 @@ from torch import Tensor
 from numeric.operators.absorber import Absorber, names_read, squared_factor
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.derivatives import Sources, transposed_derivative
+from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.origins import Provenance
 from numeric.operators.recording import DoubleBlock, Recording
@@ -52,7 +53,7 @@ Changes = dict[str, Tensor]
 
 
 def _unchanged(block: DoubleBlock, name: str, cases: int) -> Tensor:
-    return flat_storage(block.module.get_parameter(name)).new_zeros(cases, len(flat_storage(block.module.get_parameter(name))))
+    return flat_storage(parameter_of(block.module, name)).new_zeros(cases, len(flat_storage(parameter_of(block.module, name))))
 
 
 def weight_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: Recording, mistake: Mistake | None = None) -> Changes:
@@ -62,7 +63,7 @@ def weight_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: 
     z, a = _rows(anatomy, left), _rows(anatomy, bare)
     delta, divided = formulas.context_vector(z, a)[:, None, :, None], (z if mistake is Mistake.Z_FOR_A else a)[:, None, :, None]
     for weights in anatomy.weights if anatomy.reads_context else ():
-        W = flat_storage(block.module.get_parameter(weights.name))[weights.entries].mT
+        W = flat_storage(parameter_of(block.module, weights.name))[weights.entries].mT
         update = formulas.rank_one_update(W, delta, divided).mT
         changes.setdefault(weights.name, _unchanged(block, weights.name, cases))[:, weights.entries.reshape(-1)] += update.reshape(cases, -1)
     return changes
@@ -89,13 +90,13 @@ def patched_with(block: DoubleBlock, cases: int, *changes: Changes) -> Lifted:
     values: dict[str, Tensor] = {}
     for each in changes:
         for name, change in each.items():
-            values[name] = formulas.patched_weight(values.get(name, flat_storage(block.module.get_parameter(name)).expand(cases, -1)), change)
+            values[name] = formulas.patched_weight(values.get(name, flat_storage(parameter_of(block.module, name)).expand(cases, -1)), change)
     return Lifted(values)
 
 
 def as_they_are(block: DoubleBlock, cases: int, names: Iterable[str]) -> Lifted:
     """Parameters as they are, once for each case: with them an unpatched pass runs the kernels of a patched one."""
-    return Lifted({name: flat_storage(block.module.get_parameter(name)).expand(cases, -1).clone() for name in names})
+    return Lifted({name: flat_storage(parameter_of(block.module, name)).expand(cases, -1).clone() for name in names})
 
 
 def missing_from_stream(anatomy: Anatomy, stream: Stream, left: Recording, bare: Recording) -> Tensor:
@@ -137,7 +138,7 @@ def _absorbed_by_several(block: DoubleBlock, anatomy: Anatomy, left: Recording, 
         trace = block.record(left.cases.one(case))
         meeting = trace.at(anatomy.stream.meeting)
         names = names_read(trace, anatomy.absorber)
-        parameters = tuple(block.module.get_parameter(name) for name in names)
+        parameters = tuple(parameter_of(block.module, name) for name in names)
         target = anatomy.layout.only_query(lacking[case : case + 1], meeting.results[0])
         (gradients,) = transposed_derivative(trace, meeting.place, [target], Sources(parameters=parameters))
         c = squared_factor(gradients, lacking[case])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from numeric.operators.cut import Cut
+from numeric.operators.double_precision import parameter_of
 from numeric.operators.evidence import Evidence, chooses
 from numeric.operators.executions import as_in, flat_storage
 from numeric.operators.origins import origin
@@ -41,7 +42,7 @@ def weights_of(evidence: Evidence, cuts: list[Cut]) -> tuple[Weights, ...]:
 
 
 def _numbers(evidence: Evidence, name: str) -> Tensor:
-    parameter = evidence.block.module.get_parameter(name)
+    parameter = parameter_of(evidence.block.module, name)
     return as_in(torch.arange(len(flat_storage(parameter))), parameter)
 
 
