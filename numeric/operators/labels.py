@@ -106,7 +106,7 @@ class Labels:
                 self._flags.put(target, label)
             except ReadAsAnotherType:
                 self._flags.put_everywhere(target, _union(self._flags.whole(target)) | _union(label))
-            self._sources.put_everywhere(target, self.names.index(source) + 1 if source else 0)
+            self._sources.put_everywhere(target, 0 if source is None or _union(label) & int(DATA) else self.names.index(source) + 1)
 
     def _labels(self, step: Execution, read: list[tuple[int, Tensor, Tensor]], targets: list[Tensor]) -> list[Tensor]:
         if step.operator in MATRIX_PRODUCTS:
