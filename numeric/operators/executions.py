@@ -75,10 +75,14 @@ class Execution:
     @property
     def written(self) -> list[Tensor]:
         """The arguments that the operator overwrites."""
+        if not self.operator._schema.is_mutable:
+            return []
         return [leaf for each, given in self.arguments() if each.alias_info and each.alias_info.is_write for leaf in tensors_in(given)]
 
     def overwrites_only(self, x: Tensor) -> bool:
         """Whether an argument is written without being read: ``out=``, or what is copied into or filled."""
+        if not self.operator._schema.is_mutable:
+            return False
         filled = self.operator in (ATEN.copy_.default, ATEN.fill_.Scalar, ATEN.fill_.Tensor, ATEN.zero_.default)
         filled = filled or torch.Tag.nondeterministic_seeded in self.operator.tags  # bernoulli_, normal_, ... draw what they write
         return any(each.alias_info and each.alias_info.is_write and given is x and (filled or each.kwarg_only) for each, given in self.arguments())

@@ -87,10 +87,11 @@ class Labels:
     def source(self, x: Tensor) -> str | None:
         """The parameter that a value made of parameters alone comes from; None if it is several, or none."""
         try:
-            found = self._sources.of(x).unique()
+            found = self._sources.of(x).numpy()
         except ReadAsAnotherType:
             return None
-        return self.names[int(found) - 1] if len(found) == 1 and int(found) > 0 else None
+        number = int(found.max(initial=0))
+        return self.names[number - 1] if number > 0 and int(found.min()) == number else None
 
     def after(self, step: Execution, results: Sequence[Tensor]) -> None:
         """Label what an operator returned or overwrote."""

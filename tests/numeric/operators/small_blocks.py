@@ -5,6 +5,7 @@ s is the stream after a softmax attention without parameters, F the network; the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -269,6 +270,13 @@ def prefill_and_decode(module: nn.Module, context: Tensor | None, query: Tensor,
         module(context)
     s = query[:, None] + torch.softmax(query[:, None] @ seen.mT, -1) @ seen
     return (s + mlp(module, rms(s)))[:, 0]
+
+
+@cache
+def admitted(name: str) -> BlockAsWritten:
+    """A block of ``RIGHT``, watched once for all tests."""
+    (right,) = (each for each in RIGHT if each.name == name)
+    return watched(right.build(), right.first, right.call)
 
 
 WIDE = {**NETWORK, "g": (D,), "h": (D,)}

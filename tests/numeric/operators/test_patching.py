@@ -13,7 +13,7 @@ from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_c
 from numeric.operators.recording import Cases
 from numeric.operators.refusals import RefusedBlock
 from numeric.operators.updates import Changes, Lifted, as_they_are
-from tests.numeric.operators.small_blocks import NETWORK, RIGHT, D, Right, Small, attended, mlp, rms, tokens, watched
+from tests.numeric.operators.small_blocks import NETWORK, RIGHT, D, Right, Small, admitted, attended, mlp, rms, tokens, watched
 
 BATCHED = [right for right in RIGHT if right.at_the_operator]
 
@@ -26,7 +26,7 @@ def drawn(cases: int = 3, count: int = 4) -> Cases:
 @pytest.mark.parametrize("right", BATCHED, ids=str)
 def test_every_parameter_may_be_another_one_in_each_case(right: Right) -> None:
     """All parameters that the patch changes are drawn anew for each case: the batched pass is each case's own pass, up to the order of sums."""
-    block = watched(right.build(), right.first, right.call)
+    block = admitted(right.name)
     names = {each.name for each in block.anatomy.weights} | ({block.anatomy.absorbed.name} if block.anatomy.absorbed else set())
     generator = torch.Generator().manual_seed(3)
     as_is = as_they_are(block.double, 3, names)
@@ -96,5 +96,4 @@ def test_a_fault_in_a_patch_is_noticed(monkeypatch: pytest.MonkeyPatch, part: st
 
 def test_the_condition_of_a_scale_is_that_of_a_division() -> None:
     """δ ⊘ h with a small h is a large scale, which moves the output by more: the allowance grows with it, and stays far below every wrong patch."""
-    sizes = {right.name: watched(right.build(), right.first, right.call).check.allowed for right in RIGHT if right.name in ("gated", "sandwich norms, 1 + g")}
-    assert sizes["gated"] < sizes["sandwich norms, 1 + g"]
+    assert admitted("gated").check.allowed < admitted("sandwich norms, 1 + g").check.allowed

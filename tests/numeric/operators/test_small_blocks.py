@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from numeric.operators.updates import Mistake
-from tests.numeric.operators.small_blocks import RIGHT, Right, watched
+from tests.numeric.operators.small_blocks import RIGHT, Right, admitted, watched
 
 
 @pytest.mark.parametrize("right", RIGHT, ids=str)
 def test_a_right_block_is_admitted_with_the_absorber_of_its_formula(right: Right) -> None:
     """In float64 the patched pass is the pass with the context, and every wrong patch differs by far more than roundoff."""
-    block = watched(right.build(), right.first, right.call)
+    block = admitted(right.name)
     absorber = block.anatomy.absorber
     assert (absorber.name if absorber else None, absorber.kind if absorber else None) == (right.absorber, right.kind)
     assert block.anatomy.reads_context is right.reads_context

@@ -10,17 +10,15 @@ from torch import Tensor, nn
 from numeric.operators.block import BlockAsWritten
 from numeric.operators.recording import Cases
 from numeric.operators.updates import Mistake, absorber_changes, patched_with, weight_changes
-from tests.numeric.operators.small_blocks import RIGHT, D, M, attended, rms, watched
+from tests.numeric.operators.small_blocks import D, M, admitted, attended, rms
 
-BY_NAME = {right.name: right for right in RIGHT}
 CASES = 2
 U = torch.finfo(torch.float64).eps / 2
 
 
 def both_sides(name: str) -> tuple[BlockAsWritten, nn.Module, Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The block, its parameters, the streams s with and without the context, and what is added to the parameters."""
-    right = BY_NAME[name]
-    block = watched(right.build(), right.first, right.call)
+    block = admitted(name)
     drawn = torch.randn((CASES, 4, D), generator=torch.Generator().manual_seed(8), dtype=torch.float64)
     cases = Cases(drawn[:, :3].clone(), drawn[:, 3].clone(), torch.arange(4))
     kept = cases.without([1, 2])
@@ -153,7 +151,7 @@ def test_changes_of_one_parameter_add_up() -> None:
 
 def test_mistakes_are_other_patches() -> None:
     right: Callable[..., object] = weight_changes
-    block = watched(BY_NAME["gated"].build(), ("gate", "up"))
+    block = admitted("gated")
     drawn = torch.randn((CASES, 4, D), generator=torch.Generator().manual_seed(8), dtype=torch.float64)
     cases = Cases(drawn[:, :3].clone(), drawn[:, 3].clone(), torch.arange(4))
     left, bare = block.double.record(cases), block.double.record(cases.without([0]))
