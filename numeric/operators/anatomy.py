@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from numeric.operators.absorber import Absorber, absorber_of
-from numeric.operators.cut import Cut, reads_context, whole_cut
+from numeric.operators.cut import Cut, MatrixProduct, products_of_line, reads_context, whole_cut
 from numeric.operators.evidence import chooses, compared_passes
 from numeric.operators.executions import CallSite
 from numeric.operators.hidden_ways import no_hidden_way
@@ -78,8 +78,9 @@ def _operand(trace: Recording, place: CallSite, index: int) -> Tensor:
 
 
 def _from_the_end(trace: Recording, cut: Cut) -> Cut:
-    product = cut.product
-    return Cut(type(product)(trace.from_the_end(cut.place), product.weight, product.rows), cut.names, cut.columns)
+    product, places = cut.product, [record.place for record, _ in products_of_line(trace, cut)]
+    nth = places.index(cut.place) - len(places)
+    return Cut(MatrixProduct(trace.from_the_end(cut.place), product.weight, product.rows), cut.names, cut.columns, nth)
 
 
 def _decisions(trace: Recording) -> list[str]:

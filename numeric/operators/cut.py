@@ -17,6 +17,7 @@ from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout, orders
 from numeric.operators.recording import Record, Recording
 from numeric.operators.refusals import (
+    BRANCH,
     CASES_UNKNOWN,
     MIXES_CASES,
     NO_CUT,
@@ -69,6 +70,8 @@ class Cut:
     """Of the parameters that it reads as W."""
     columns: Tensor
     """(m,): which columns of the matrix are W."""
+    nth: int = -1
+    """Which of the line's products with that parameter it is, from the end of the pass."""
 
     @property
     def place(self) -> CallSite:
@@ -211,6 +214,25 @@ def _mixing(evidence: Evidence) -> CallSite | None:
         if not ours.view:
             makers |= {storage_key(x): ours.place for x in (*ours.results, *ours.step.written)}
     return None
+
+
+def products_of_line(trace: Recording, cut: Cut) -> list[tuple[Record, MatrixProduct]]:
+    """The products with the cut's parameter on the cut's line; other shapes may make another overload of the same line."""
+    found = []
+    for record in trace.records:
+        if record.place.line == cut.place.line and record.step.operator in MATRIX_PRODUCTS and record.any(DATA):
+            weights = [each for each in record.operands if each.made & Made.FIRST and each.source == cut.names[0]]
+            found += [(record, _as_product(record, each.index)) for each in weights[-1:]]
+    return found
+
+
+def read_by_w(trace: Recording, cut: Cut, layout: Layout) -> Tensor:
+    """What the cut's W multiplies for the query: (cases, d).  Raises RefusedBlock if the pass does not read W there."""
+    products = products_of_line(trace, cut)
+    if len(products) < -cut.nth:
+        raise RefusedBlock(BRANCH, cut.place)
+    record, product = products[cut.nth]
+    return layout.query(product.operand(record.operand(product.rows).value), trace.cases.number)
 
 
 def reads_context(evidence: Evidence, cuts: Sequence[Cut], layout: Layout) -> bool:

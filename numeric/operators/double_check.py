@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from numeric.operators.anatomy import Anatomy
+from numeric.operators.cut import products_of_line, read_by_w
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
@@ -63,7 +64,7 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
         allowed.append(_roundings(left, anatomy) * torch.finfo(torch.float64).eps / 2 * _condition(right, kept, outputs[-1], run))
         off.append(max(_distance(each, left.output) for each in outputs))
         if not off[-1] <= allowed[-1]:
-            raise RefusedBlock(NOT_EQUAL, left.at(anatomy.cuts[0].place).place, off=off[-1], allowed=allowed[-1])
+            raise RefusedBlock(NOT_EQUAL, anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
         left_out = _not_mistakes(anatomy, left, bare)
         wrong = {
             Mistake.NOTHING: (),
@@ -75,7 +76,7 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
             if mistake not in left_out:
                 found = _distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output)
                 if not found > allowed[-1]:
-                    raise RefusedBlock(NOT_NOTICED, left.at(anatomy.cuts[0].place).place, patch=mistake.value)
+                    raise RefusedBlock(NOT_NOTICED, anatomy.cuts[0].place, patch=mistake.value)
                 noticed[mistake] = min(found, noticed.get(mistake, found))
     return DoubleCheck(max(off), max(allowed), noticed, left_out, way)
 
@@ -108,9 +109,9 @@ def _distance(one: Tensor, other: Tensor) -> float:
 def _roundings(trace: Recording, anatomy: Anatomy) -> int:
     """How many roundings stand one after the other between the cut and the output, at most: of both passes, and of the patch."""
     count = 0
-    at_cut = {trace.at(cut.place).place for cut in anatomy.cuts}
+    at_cut = [record for cut in anatomy.cuts for record, _ in products_of_line(trace, cut)]
     for record in trace.records:
-        if not record.view and (record.place in at_cut or record.any(Made.NETWORK)):
+        if not record.view and (any(record is each for each in at_cut) or record.any(Made.NETWORK)):
             count += _in_series(record.step.operator in MATRIX_PRODUCTS, [each.value for each in record.operands if each.made & DATA], record.results)
     d = int(anatomy.weights[0].entries.shape[1])
     return 2 * count + 3 * d
@@ -145,8 +146,7 @@ def _not_mistakes(anatomy: Anatomy, left: Recording, bare: Recording) -> dict[Mi
     if anatomy.stream is None:
         found[Mistake.WITHOUT_ABSORBER] = "no stream: ΔW alone is patched"
         found[Mistake.ABSORBER_ALONE] = "no stream: ΔW alone is patched"
-    product = anatomy.cuts[0].product
-    z, a = (anatomy.layout.query(product.operand(each.at(product.place).operand(product.rows).value), each.cases.number) for each in (left, bare))
+    z, a = (read_by_w(each, anatomy.cuts[0], anatomy.layout) for each in (left, bare))
     ratio = (z * z).sum(-1) / (a * a).sum(-1)
     if bool(((ratio - 1).abs() <= 2 * z.shape[-1] * torch.finfo(torch.float64).eps).all()):
         found.setdefault(Mistake.Z_FOR_A, "‖z‖² = ‖a‖² up to roundoff, behind a norm without a scale")

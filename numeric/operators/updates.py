@@ -13,11 +13,13 @@ from torch import Tensor
 
 from numeric.operators.absorber import Absorber, names_read, squared_factor
 from numeric.operators.anatomy import Anatomy
+from numeric.operators.cut import read_by_w
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.origins import Provenance
 from numeric.operators.recording import DoubleBlock, Recording
+from numeric.operators.refusals import BRANCH, RefusedBlock
 from numeric.operators.stream import Stream, diagonal, factors
 from symbolic import formulas
 
@@ -42,12 +44,6 @@ class Lifted:
         return Lifted({name: each[case : case + 1] for name, each in self.values.items()})
 
 
-def _rows(anatomy: Anatomy, trace: Recording) -> Tensor:
-    """What W reads for the query: (cases, d)."""
-    product = anatomy.cuts[0].product
-    return anatomy.layout.query(product.operand(trace.at(product.place).operand(product.rows).value), trace.cases.number)
-
-
 Changes = dict[str, Tensor]
 """What is added to parameters, by name: (cases, entries of the parameter's storage)."""
 
@@ -60,7 +56,7 @@ def weight_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: 
     """ΔW of every matrix that is W, by Eq. (1).  left, bare: the passes with the context and without its removed part."""
     cases = left.cases.number
     changes: Changes = {}
-    z, a = _rows(anatomy, left), _rows(anatomy, bare)
+    z, a = (read_by_w(each, anatomy.cuts[0], anatomy.layout) for each in (left, bare))
     delta, divided = formulas.context_vector(z, a)[:, None, :, None], (z if mistake is Mistake.Z_FOR_A else a)[:, None, :, None]
     for weights in anatomy.weights if anatomy.reads_context else ():
         W = flat_storage(parameter_of(block.module, weights.name))[weights.entries].mT
@@ -103,6 +99,8 @@ def missing_from_stream(anatomy: Anatomy, stream: Stream, left: Recording, bare:
     """δ = Σ f_i ⊙ (s_i(C, x) - s_i(C∖Y, x)): (cases, d)."""
     found = []
     for (place, index), factor in zip(stream.summands, factors(left, stream, anatomy.layout), strict=True):
+        if bare.find(place) is None:
+            raise RefusedBlock(BRANCH, place)
         with_context, without = (anatomy.layout.query(each.at(place).operand(index).value, each.cases.number) for each in (left, bare))
         found.append(factor * formulas.context_vector(with_context, without))
     return torch.stack(found).sum(0)
