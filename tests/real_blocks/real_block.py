@@ -44,12 +44,14 @@ class RealBlock:
     """The formula of the output, from which the absorber follows."""
     rows: range | None = None
     """The rows of the one parameter in ``first`` that are W, where its others are not."""
+    positioned: bool = True
+    """Whether the output depends on the positions."""
     reads_context: bool = True
     """Whether W's operand z depends on the context. In a parallel block it does not: ΔW = 0, and δ alone is patched."""
     casts: frozenset[str] = frozenset()
     """The submodules in which a float64 run casts to float32 and back."""
     fused: str | None = None
-    """The one operator that is the whole layer where torch takes its fast path; hooks, gradients and function modes switch it off."""
+    """The one operator that is the whole layer, or its self-attention, where torch takes a fast path; gradients and function modes switch it off."""
     hide: Hide | None = None
     """module, context, query, positions, hidden (n,): the same output with the hidden tokens of the context masked out; None where no mask can say it."""
 

@@ -40,6 +40,7 @@ def encoder(name: str, *, norm_first: bool, batch_first: bool, activation: str) 
         build=build,
         call=call if batch_first else call_sequence_first,
         first=("linear1.weight",),
+        positioned=False,
         absorber="linear2.bias",
         why=PRE if norm_first else POST,
         fused=FAST if batch_first else None,
@@ -72,8 +73,10 @@ BLOCKS: tuple[Any, ...] = (
         build=decoder,
         call=call_decoder,
         first=("linear1.weight",),
+        positioned=False,
         absorber="linear2.bias",
         why="N₃(v + W₂ act(W v + b) + b₂), v = N₂(u + A(C, u)), u = N₁(x + A(x)): b₂ is the last parameter in front of the norm: δ",
+        fused="aten._native_multi_head_attention.default",
         hide=hide_decoder,
     ),
 )

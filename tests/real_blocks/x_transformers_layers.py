@@ -23,8 +23,12 @@ def hide(module: nn.Module, context: Tensor, query: Tensor, positions: Tensor, h
     return last_token(module(tokens(context, query), pos=positions, attn_mask=closed(hidden, len(positions), query.dtype) == 0))
 
 
+SOFTMAX = frozenset({"layers.0.1.attend"})
+"""Attention's softmax is taken in float32, unless queries and keys are normalised."""
+
+
 def block(name: str, kind: str, options: dict[str, Any], first: str, absorber: str, why: str) -> RealBlock:
-    """A configuration; attention's softmax is taken in float32."""
+    """A configuration."""
     return RealBlock(
         name=name,
         library="x-transformers",
@@ -33,6 +37,7 @@ def block(name: str, kind: str, options: dict[str, Any], first: str, absorber: s
         first=(first,),
         absorber=absorber,
         why=why,
+        casts=frozenset() if "attn_qk_norm" in options else SOFTMAX,
         hide=hide,
     )
 

@@ -1,0 +1,45 @@
+"""Modules and contexts that the tests of the corpus share, and what "the same number" means between two ways to it."""
+
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from tests.real_blocks.corpus import BLOCKS
+from tests.real_blocks.real_block import D, RealBlock
+
+N, BATCH = 4, 3
+"""Tokens in a context, cases in a batch."""
+POSITIONS = torch.arange(N + 1)
+
+ROUNDINGS = 2.0**13
+"""What a block is held to, 1e-12 of its output, in roundings of float64. A sum on the way to an entry has less than 2⁹ terms in every block of the
+corpus, all of them together; the rest is for what a norm or the division by a small entry makes of a rounding before it."""
+SEEN = 2.0**-26
+"""What must be seen of a wrong patch, relative to the output: half of float64's digits, the square root of its unit roundoff."""
+
+
+@cache
+def module_of(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """The block of that name, built once; no test changes it."""
+    return next(block for block in BLOCKS if block.name == name).build().to(dtype)
+
+
+def drawn(batch: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Contexts (batch, N, d) and queries (batch, d)."""
+    generator = torch.Generator().manual_seed(5)
+    return torch.randn(batch, N, D, dtype=dtype, generator=generator), torch.randn(batch, D, dtype=dtype, generator=generator)
+
+
+def apart(left: Tensor, right: Tensor) -> float:
+    """The largest difference, relative to the largest entry on the right."""
+    return float((left - right).abs().max() / right.abs().max())
+
+
+def agree(left: Tensor, right: Tensor) -> bool:
+    """Whether two float64 results are the same number but for rounding."""
+    return left.dtype == right.dtype == torch.float64 and apart(left, right) <= ROUNDINGS * torch.finfo(torch.float64).eps / 2
+
+
+def names(block: RealBlock) -> str:
+    return block.name
