@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from tests.real_blocks.by_hand import Anatomy, Seen, Weights, bias, expert_biases, expert_matrices, into, matrix, out_of, scale
+from tests.real_blocks.corpus import OTHER_KERNELS
 
 GATED = Anatomy("layer.mlp", into("layer.post_attention_layernorm"), matrix("layer.mlp.down_proj"))
 SANDWICH = Anatomy("layer.mlp", into("layer.pre_feedforward_layernorm"), scale("layer.post_feedforward_layernorm", offset=1.0))
@@ -47,3 +48,4 @@ ANATOMIES = {
     "PaLM, fused": Anatomy("fused", out_of("attn_out"), matrix("ff_out")),
     "replication": Anatomy("mlp"),
 }
+ANATOMIES |= {block.name: ANATOMIES[block.name.split(",")[0]] for block in OTHER_KERNELS}

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from tests.real_blocks.corpus import BLOCKS
+from tests.real_blocks.corpus import ALL
 from tests.real_blocks.real_block import D, RealBlock
 
 N, BATCH = 4, 3
@@ -13,8 +13,10 @@ N, BATCH = 4, 3
 POSITIONS = torch.arange(N + 1)
 
 ROUNDINGS = 2.0**13
-"""What a block is held to, 1e-12 of its output, in roundings of float64. A sum on the way to an entry has less than 2⁹ terms in every block of the
-corpus, all of them together; the rest is for what a norm or the division by a small entry makes of a rounding before it."""
+"""What a block is held to, 1e-12 of its output, in roundings of float64."""
+TERMS = 2.0**9
+"""More than the terms of all sums on the way to one entry of an output, in every block of the corpus. The rest of ROUNDINGS is for what a norm, or the
+division by a small entry, makes of a rounding before it."""
 SEEN = 2.0**-26
 """What must be seen of a wrong patch, relative to the output: half of float64's digits, the square root of its unit roundoff."""
 
@@ -22,13 +24,13 @@ SEEN = 2.0**-26
 @cache
 def module_of(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
     """The block of that name, built once; no test changes it."""
-    return next(block for block in BLOCKS if block.name == name).build().to(dtype)
+    return next(block for block in ALL if block.name == name).build().to(dtype)
 
 
-def drawn(batch: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """Contexts (batch, N, d) and queries (batch, d)."""
-    generator = torch.Generator().manual_seed(5)
-    return torch.randn(batch, N, D, dtype=dtype, generator=generator), torch.randn(batch, D, dtype=dtype, generator=generator)
+def drawn(batch: int, dtype: torch.dtype = torch.float64, *, seed: int = 5, length: int = N) -> tuple[Tensor, Tensor]:
+    """Contexts (batch, length, d) and queries (batch, d)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, length, D, dtype=dtype, generator=generator), torch.randn(batch, D, dtype=dtype, generator=generator)
 
 
 def apart(left: Tensor, right: Tensor) -> float:

@@ -10,15 +10,16 @@ import torch
 
 from tests.real_blocks.by_hand import with_parameters
 from tests.real_blocks.cases import BATCH, POSITIONS, N, agree, drawn, module_of, names
-from tests.real_blocks.corpus import BLOCKS
+from tests.real_blocks.corpus import ALL, OTHER_KERNELS
+from tests.real_blocks.float64_kept import Float64Kept
 from tests.real_blocks.real_block import D, RealBlock
 
-each_block = pytest.mark.parametrize("block", BLOCKS, ids=names)
+each_block = pytest.mark.parametrize("block", ALL, ids=names)
 
 
 def test_names_are_unique_and_every_library_is_there() -> None:
-    assert len({block.name for block in BLOCKS}) == len(BLOCKS)
-    assert {block.library for block in BLOCKS} == {"transformers", "torch", "x-transformers", "own words"}
+    assert len({block.name for block in ALL}) == len(ALL)
+    assert {block.library for block in ALL} == {"transformers", "torch", "x-transformers", "own words"}
 
 
 @each_block
@@ -86,7 +87,7 @@ def test_a_permuted_batch_permutes_the_outputs(block: RealBlock) -> None:
     assert not agree(permuted, output)
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.hide is not None], ids=names)
+@pytest.mark.parametrize("block", [block for block in ALL if block.hide is not None], ids=names)
 def test_a_token_that_is_masked_out_is_a_token_that_is_taken_away(block: RealBlock) -> None:
     """Where a mask can say it, as long as the positions of the tokens that remain stay as they were."""
     assert block.hide is not None
@@ -101,7 +102,7 @@ def test_a_token_that_is_masked_out_is_a_token_that_is_taken_away(block: RealBlo
 
 
 def test_only_recurrences_cannot_be_masked() -> None:
-    assert {block.name for block in BLOCKS if block.hide is None} == {"RecurrentGemma", "Mamba"}
+    assert {block.name for block in ALL if block.hide is None} == {"RecurrentGemma", "Mamba"}
 
 
 @each_block
@@ -110,6 +111,14 @@ def test_positions_are_read_where_the_row_says_so(block: RealBlock) -> None:
     module, (context, query) = module_of(block.name), drawn(BATCH)
     elsewhere = block.call(module, context, query, 2 * POSITIONS + 1)
     assert agree(elsewhere, block.call(module, context, query, POSITIONS)) != block.positioned
+
+
+@pytest.mark.parametrize("block", OTHER_KERNELS, ids=names)
+def test_another_kernel_computes_the_same_block(block: RealBlock) -> None:
+    module, original, case = module_of(block.name), module_of(block.name.split(",")[0]), (*drawn(BATCH), POSITIONS)
+    assert all(torch.equal(one, other) for one, other in zip(module.parameters(), original.parameters(), strict=True))
+    with Float64Kept():
+        assert agree(block.call(module, *case), block.call(original, *case))
 
 
 @each_block
@@ -126,7 +135,7 @@ def test_the_output_reads_w_and_the_absorber(block: RealBlock) -> None:
         assert not agree(block.call(with_parameters(module, {name: changed}), context, query, POSITIONS), output)
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.library != "own words"], ids=names)
+@pytest.mark.parametrize("block", [block for block in ALL if block.library != "own words"], ids=names)
 def test_its_librarys_code_runs_behind_a_wrapper_of_twelve_lines(block: RealBlock) -> None:
     """Ours are at most the outermost module and the call, counted without docstrings and empty lines; every submodule is somebody else's."""
     module = module_of(block.name)

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.real_blocks.cases import POSITIONS, ROUNDINGS, apart, drawn, module_of, names
-from tests.real_blocks.corpus import BLOCKS
+from tests.real_blocks.corpus import ALL
 from tests.real_blocks.float64_kept import Float64Kept, casts
 from tests.real_blocks.real_block import D, RealBlock
 
-each_block = pytest.mark.parametrize("block", BLOCKS, ids=names)
+each_block = pytest.mark.parametrize("block", ALL, ids=names)
 CONSTANT = {"rotary"}
 """Submodules whose casts are of constants: tables of angles, which read the positions and no token."""
 

@@ -3,6 +3,7 @@
 With Llama's names, v = s + A(C, s), a = N(v), h = act(W_g a) ⊙ W_u a, the output is v + W_d h.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,10 +36,10 @@ def hide(module: nn.Module, context: Tensor, query: Tensor, positions: Tensor, h
     return last_token(module(tokens(context, query), positions, closed(hidden, len(positions), query.dtype)[None, None]))
 
 
-def with_rotary(family: str, prefix: str, config: dict[str, Any], *kind: str, attention: str = "sdpa") -> nn.Module:
-    """The first layer of a model of that family, as its configuration makes it."""
+def with_rotary(family: str, prefix: str, config: dict[str, Any], *kind: str, attention: str = "sdpa", experts: str = "eager") -> nn.Module:
+    """The first layer of a model of that family, as its configuration makes it, with one of the library's ways to compute attention and experts."""
     code = library(f"transformers.models.{family}.modeling_{family}")
-    made = getattr(code, f"{prefix}{'TextConfig' if prefix == 'Gemma3' else 'Config'}")(**config, attn_implementation=attention, experts_implementation="eager")
+    made = getattr(code, f"{prefix}{'TextConfig' if prefix == 'Gemma3' else 'Config'}")(**config, attn_implementation=attention, experts_implementation=experts)
     layer, rotary = getattr(code, f"{prefix}DecoderLayer")(made, 0), getattr(code, f"{prefix}RotaryEmbedding")(made)
     return with_weights(WithRotary(layer, rotary, *kind), family)
 
@@ -109,5 +110,14 @@ BLOCKS = (
         why=f"{PLAIN}; W_g and W_u are one matrix, whose product is cut in two",
         casts=NORMS | ROTARY,
         hide=hide,
+    ),
+)
+
+OTHER_KERNELS = (
+    replace(
+        BLOCKS[0],
+        name="Llama, attention written out",
+        build=lambda: with_rotary("llama", "Llama", GROUPED, attention="eager"),
+        casts=BLOCKS[0].casts | SOFTMAX,
     ),
 )
