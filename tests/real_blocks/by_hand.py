@@ -1,16 +1,16 @@
 """What is patched in each block, by hand: z, the stream and the absorber, read off the layer's code, and the patch that follows.
 
-Nothing is analysed here. Two plain passes, with C and with C∖Y, are watched through forward hooks; the patched block is a copy of the module
-with other weights. So this is an independent way to what an analysis of the module has to find by itself.
+Nothing is analysed here. Two plain passes, with C and with C∖Y, are watched through forward hooks; the patched pass is the module's own code on
+other weights, by ``functional_call``. So this is an independent way to what an analysis of the module has to find by itself.
 """
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.utils._pytree import tree_map_only
 
@@ -39,8 +39,8 @@ def at_query(values: Tensor) -> Tensor:
 
 
 def seen(block: RealBlock, module: nn.Module, *case: Any) -> Seen:
-    """A pass of a copy of the module, watched; values are copied, since some layers add to them in place."""
-    watched, kept = deepcopy(module), Seen()
+    """A pass, watched; values are copied, since some layers add to them in place."""
+    kept = Seen()
 
     def keep(name: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: Any, named: Any, made: Any) -> None:
@@ -49,9 +49,12 @@ def seen(block: RealBlock, module: nn.Module, *case: Any) -> Seen:
 
         return hook
 
-    for name, each in watched.named_modules():
-        each.register_forward_hook(keep(name), with_kwargs=True)
-    block.call(watched, *case)
+    handles = [each.register_forward_hook(keep(name), with_kwargs=True) for name, each in module.named_modules()]
+    try:
+        block.call(module, *case)
+    finally:
+        for handle in handles:
+            handle.remove()
     return kept
 
 
@@ -159,9 +162,17 @@ def absorbed(anatomy: Anatomy, weights: Weights, passes: tuple[Seen, Seen]) -> W
     return anatomy.absorb(anatomy.stream(with_context, weights) - anatomy.stream(without, weights), with_context, weights)
 
 
-def with_parameters(module: nn.Module, changed: Weights) -> nn.Module:
-    """A copy of the module with those parameters, and no hook."""
-    copied = deepcopy(module)
-    for name, value in changed.items():
-        copied.get_parameter(name).data.copy_(value)
-    return copied
+class Called(nn.Module):
+    """The block's call as a module, so that torch can put other parameters in for one call."""
+
+    def __init__(self, block: RealBlock, module: nn.Module) -> None:
+        super().__init__()
+        self.block, self.module = block, module
+
+    def forward(self, *case: Any) -> Tensor:
+        return self.block.call(self.module, *case)
+
+
+def with_parameters(block: RealBlock, module: nn.Module, changed: Weights, *case: Any) -> Tensor:
+    """The block's output with those parameters in place of its own, and no hook."""
+    return functional_call(Called(block, module), {f"module.{name}": value for name, value in changed.items()}, case)

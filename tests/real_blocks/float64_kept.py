@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 
 def of_dtype(values: Any, dtype: torch.dtype) -> bool:
-    return any(isinstance(each, Tensor) and each.dtype == dtype for each in tree_leaves(values))
+    """Whether a tensor, or one in a list of a list, is of the dtype."""
+    if isinstance(values, Tensor):
+        return values.dtype == dtype
+    return isinstance(values, list | tuple) and any(of_dtype(each, dtype) for each in values)
 
 
 class Float64Kept(TorchFunctionMode):
@@ -25,7 +27,7 @@ class Float64Kept(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         named = kwargs or {}
-        if of_dtype((args, named), torch.float64):
+        if of_dtype((args, *named.values()), torch.float64):
             if func is Tensor.float:
                 return args[0]
             args = tuple(torch.float64 if each is torch.float32 else each for each in args)
@@ -46,7 +48,7 @@ class Casts(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         made = func(*args, **(kwargs or {}))
         self.operators.add(str(func))
-        if of_dtype((args, kwargs), torch.float64) and of_dtype(made, torch.float32):
+        if of_dtype((args, *(kwargs or {}).values()), torch.float64) and of_dtype(made, torch.float32):
             self.found.add(self.inside[-1])
         return made
 

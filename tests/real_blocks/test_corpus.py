@@ -132,7 +132,7 @@ def test_the_output_reads_w_and_the_absorber(block: RealBlock) -> None:
         part = changed[block.rows.start : block.rows.stop] if block.rows is not None and name in block.first else changed
         assert part.numel() > 0
         part += torch.linspace(-1, 1, part.numel(), dtype=part.dtype).view(part.shape)
-        assert not agree(block.call(with_parameters(module, {name: changed}), context, query, POSITIONS), output)
+        assert not agree(with_parameters(block, module, {name: changed}, context, query, POSITIONS), output)
 
 
 @pytest.mark.parametrize("block", [block for block in ALL if block.library != "own words"], ids=names)

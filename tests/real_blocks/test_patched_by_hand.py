@@ -1,4 +1,4 @@
-"""T_W(C, x) = T_{W+ΔW}(C∖Y, x) in every block of the corpus, by a patch that is written by hand and put into a copy of the module.
+"""T_W(C, x) = T_{W+ΔW}(C∖Y, x) in every block of the corpus, by a patch that is written by hand.
 
 In float64 that is kept, to 1e-12 of the output. Without the patch, or with a wrong one, the outputs differ.
 """
@@ -55,7 +55,7 @@ def test_the_patched_block_without_the_context_is_the_block_with_it(block: RealB
         output, (first, wrong, absorber) = block.call(module, *with_context), patches(block, with_context, without)
 
         def patched(changed: Weights) -> Tensor:
-            return block.call(with_parameters(module, changed), *without)
+            return with_parameters(block, module, changed, *without)
 
         assert set(first) == set(block.first)
         assert set(absorber) == ({block.absorber} if block.absorber else set())
@@ -78,7 +78,7 @@ def test_float64_that_is_cast_on_the_way_shows_too_little(block: RealBlock, kept
     with_context, without = both_cases(kept)
     first, _, absorber = patches(block, with_context, without)
     output = block.call(module_of(block.name), *with_context)
-    assert agree(block.call(with_parameters(module_of(block.name), first | absorber), *without), output) == (block.name.split(",")[0] not in ROUNDED_AWAY)
+    assert agree(with_parameters(block, module_of(block.name), first | absorber, *without), output) == (block.name.split(",")[0] not in ROUNDED_AWAY)
 
 
 STEP = 2.0**-30
@@ -100,9 +100,10 @@ def test_over_many_prompts_the_error_is_rounding_times_the_patched_blocks_condit
         with_context, (context, query, positions) = both_cases(kept, seed, length)
         with float64(block):
             first, _, absorber = patches(block, with_context, (context, query, positions))
-            patched, output = with_parameters(module, first | absorber), block.call(module, *with_context)
-            errors.append(apart(block.call(patched, context, query, positions), output))
-            moved = block.call(patched, context, query + STEP * query.abs().max() * torch.linspace(-1, 1, D, dtype=query.dtype), positions)
+            output = block.call(module, *with_context)
+            errors.append(apart(with_parameters(block, module, first | absorber, context, query, positions), output))
+            moved = query + STEP * query.abs().max() * torch.linspace(-1, 1, D, dtype=query.dtype)
+            moved = with_parameters(block, module, first | absorber, context, moved, positions)
             conditions.append(apart(moved, output) / STEP)
     print(f"{block.name}: errors up to {max(errors):.1e}, conditions up to {max(conditions):.1e}")
     unit = torch.finfo(torch.float64).eps / 2
