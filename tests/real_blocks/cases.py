@@ -5,7 +5,6 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from tests.real_blocks.corpus import ALL
 from tests.real_blocks.real_block import D, RealBlock
 
 N, BATCH = 4, 3
@@ -22,9 +21,9 @@ SEEN = 2.0**-26
 
 
 @cache
-def module_of(name: str, dtype: torch.dtype = torch.float64) -> nn.Module:
-    """The block of that name, built once; no test changes it."""
-    return next(block for block in ALL if block.name == name).build().to(dtype)
+def module_of(block: RealBlock, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """The block's module, built once; no test changes it."""
+    return block.build().to(dtype)
 
 
 def drawn(batch: int, dtype: torch.dtype = torch.float64, *, seed: int = 5, length: int = N) -> tuple[Tensor, Tensor]:

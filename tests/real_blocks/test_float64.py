@@ -68,7 +68,7 @@ def test_what_does_not_cast_is_not_accused_and_float32_stays_float32() -> None:
 
 @each_block
 def test_it_casts_where_its_row_says_and_nowhere_once_float64_is_kept(block: RealBlock) -> None:
-    module, (context, query) = module_of(block.name), drawn(1)
+    module, (context, query) = module_of(block), drawn(1)
     with casts(module) as found:
         block.call(module, context, query, POSITIONS)
     assert found.found == block.casts
@@ -84,7 +84,7 @@ STEP, COARSE = 2.0**-33, 2.0**-23
 
 def slope(block: RealBlock, step: float) -> Tensor:
     """How far the output moves for a step of the context, per step. A norm would take away a step that is the same in all entries."""
-    module, (context, query) = module_of(block.name), drawn(1)
+    module, (context, query) = module_of(block), drawn(1)
     moved = context + step * torch.linspace(-1, 1, D, dtype=context.dtype)
     return (block.call(module, moved, query, POSITIONS) - block.call(module, context, query, POSITIONS)) / step
 
@@ -95,7 +95,7 @@ def test_a_change_that_float32_cannot_see_reaches_the_output(block: RealBlock) -
 
     The negative: where a value that depends on the tokens is cast to float32, it is not.
     """
-    blur = 4 * ROUNDINGS * torch.finfo(torch.float64).eps / 2 / STEP * float(block.call(module_of(block.name), *drawn(1), POSITIONS).abs().max())
+    blur = 4 * ROUNDINGS * torch.finfo(torch.float64).eps / 2 / STEP * float(block.call(module_of(block), *drawn(1), POSITIONS).abs().max())
     with Float64Kept():
         fine, coarse = slope(block, STEP), slope(block, COARSE)
     assert (fine - coarse).abs().max() <= blur
@@ -106,7 +106,7 @@ def test_a_change_that_float32_cannot_see_reaches_the_output(block: RealBlock) -
 
 @each_block
 def test_the_fast_path_is_taken_where_the_row_says_so(block: RealBlock) -> None:
-    module, (context, query) = module_of(block.name), drawn(1)
+    module, (context, query) = module_of(block), drawn(1)
     with casts(module) as seen:
         block.call(module, context, query, POSITIONS)
     fast = {each for each in seen.operators if "_fwd" in each or "native_multi_head" in each}

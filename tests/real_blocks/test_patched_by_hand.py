@@ -41,7 +41,7 @@ def both_cases(kept: tuple[int, ...], seed: int = 5, length: int = N) -> tuple[C
 
 def patches(block: RealBlock, with_context: Case, without: Case) -> tuple[Weights, Weights, Weights]:
     """W + ΔW, W + ΔW with A(C, x) in the divisor, and the absorber."""
-    module, anatomy = module_of(block.name), ANATOMIES[block.name]
+    module, anatomy = module_of(block), ANATOMIES[block.name]
     weights, passes = dict(module.named_parameters()), (seen(block, module, *with_context), seen(block, module, *without))
     first, wrong = (first_matrices(block, anatomy, weights, passes, wrong=each) for each in (False, True))
     return first, wrong, absorbed(anatomy, weights, passes)
@@ -50,7 +50,7 @@ def patches(block: RealBlock, with_context: Case, without: Case) -> tuple[Weight
 @each_block
 @each_part
 def test_the_patched_block_without_the_context_is_the_block_with_it(block: RealBlock, kept: tuple[int, ...]) -> None:
-    module, (with_context, without) = module_of(block.name), both_cases(kept)
+    module, (with_context, without) = module_of(block), both_cases(kept)
     with float64(block):
         output, (first, wrong, absorber) = block.call(module, *with_context), patches(block, with_context, without)
 
@@ -77,8 +77,8 @@ def test_float64_that_is_cast_on_the_way_shows_too_little(block: RealBlock, kept
     """Left as it is, such a run misses the equality where a patched value is rounded to float32, and agrees by rounding elsewhere."""
     with_context, without = both_cases(kept)
     first, _, absorber = patches(block, with_context, without)
-    output = block.call(module_of(block.name), *with_context)
-    assert agree(with_parameters(block, module_of(block.name), first | absorber, *without), output) == (block.name.split(",")[0] not in ROUNDED_AWAY)
+    output = block.call(module_of(block), *with_context)
+    assert agree(with_parameters(block, module_of(block), first | absorber, *without), output) == (block.name.split(",")[0] not in ROUNDED_AWAY)
 
 
 STEP = 2.0**-30
@@ -93,7 +93,7 @@ def test_over_many_prompts_the_error_is_rounding_times_the_patched_blocks_condit
     n is multiplied by them. So 1e-12 of the output is not kept by every prompt where a scale absorbs; 1e-12 times the condition is, which is
     how far the patched block's output moves with its query.
     """
-    module, errors, conditions = module_of(block.name), [], []
+    module, errors, conditions = module_of(block), [], []
     for seed in range(60):
         length = 1 + seed % 8
         kept = tuple(token for token in range(length - 1) if seed >> token & 1)
