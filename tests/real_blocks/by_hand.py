@@ -5,7 +5,7 @@ other weights, by ``functional_call``. So this is an independent way to what an 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -135,15 +135,27 @@ class Anatomy:
     """Parameters that are stored as (…, d, m), for a product from the left."""
 
 
+def heads_of_torch(block: RealBlock, module: nn.Module, *case: Any) -> Tensor:
+    """What PyTorch's attention hands to its output matrix inside one function: z in u + W z + b, with 1 for W and 0 for b, which goes into a norm."""
+    attention, sum_goes_into, stream = {
+        "encoder, norms first": ("self_attn", "norm2", None),
+        "encoder, norms last": ("self_attn", "norm1", None),
+        "decoder with a memory": ("multihead_attn", "norm2", "norm1"),
+    }[block.name.removesuffix(", sequence first")]
+    query = case[1][0]
+    plain = {f"{attention}.out_proj.weight": torch.eye(len(query), dtype=query.dtype), f"{attention}.out_proj.bias": torch.zeros_like(query)}
+    pass_ = seen(replace(block, call=lambda _, *given: with_parameters(block, module, plain, *given)), module, *case)
+    return pass_.into(sum_goes_into) - (query if stream is None else pass_.out_of(stream))
+
+
 def rank_one(w: Tensor, z: Tensor, a: Tensor, divisor: Tensor) -> Tensor:
     """W + (W (z − a)) divisorᵀ / ‖divisor‖²; Eq. (1) where the divisor is a. For a stack of matrices, each."""
     return w + (w @ (z - a))[..., None] * divisor / (divisor @ divisor)
 
 
-def first_matrices(block: RealBlock, anatomy: Anatomy, weights: Weights, passes: tuple[Seen, Seen], *, wrong: bool = False) -> Weights:
-    """W + ΔW for every parameter that is W, with A(C∖Y, x) in the divisor, or wrongly A(C, x)."""
-    z, a = (each.into(anatomy.reads) for each in passes)
-    made = {}
+def first_matrices(block: RealBlock, anatomy: Anatomy, weights: Weights, operands: tuple[Tensor, Tensor], *, wrong: bool = False) -> Weights:
+    """W + ΔW for every parameter that is W, from z and a, with a = A(C∖Y, x) in the divisor, or wrongly z = A(C, x)."""
+    (z, a), made = operands, {}
     for name in block.first:
         stored = weights[name]
         w = stored.mT if name in anatomy.transposed else stored

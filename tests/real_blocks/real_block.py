@@ -42,6 +42,8 @@ class RealBlock:
     """The parameter that takes up δ."""
     why: str
     """The formula of the output, from which the absorber follows."""
+    projection: str
+    """The output matrix of the attention, or of what stands in its place. As W it needs no absorber: the stream that it is added to reads no context."""
     rows: range | None = None
     """The rows of the one parameter in ``first`` that are W, where its others are not."""
     positioned: bool = True

@@ -4,13 +4,14 @@ In float64 that is kept, to 1e-12 of the output. Without the patch, or with a wr
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
 from tests.real_blocks.anatomies import ANATOMIES
-from tests.real_blocks.by_hand import Weights, absorbed, first_matrices, seen, with_parameters
+from tests.real_blocks.by_hand import Anatomy, Weights, absorbed, first_matrices, heads_of_torch, seen, with_parameters
 from tests.real_blocks.cases import ROUNDINGS, SEEN, TERMS, N, agree, apart, drawn, module_of, names
 from tests.real_blocks.corpus import ALL
 from tests.real_blocks.float64_kept import Float64Kept
@@ -23,6 +24,9 @@ ROUNDED_AWAY = {"Gemma 2", "Gemma 3", "Mixtral"}
 
 NORMS_SCALES = {"layer.post_feedforward_layernorm.weight", "layers.1.0.1.gamma"}
 """Absorbers that are a norm's scale."""
+
+SINGULAR = {"decoder with a memory"}
+"""Attention to no token is 0, so that Eq. (1) for its output matrix divides by ‖a‖ = 0; one has to stay."""
 
 Case = tuple[Tensor | None, Tensor, Tensor]
 
@@ -43,7 +47,8 @@ def patches(block: RealBlock, with_context: Case, without: Case) -> tuple[Weight
     """W + ΔW, W + ΔW with A(C, x) in the divisor, and the absorber."""
     module, anatomy = module_of(block), ANATOMIES[block.name]
     weights, passes = dict(module.named_parameters()), (seen(block, module, *with_context), seen(block, module, *without))
-    first, wrong = (first_matrices(block, anatomy, weights, passes, wrong=each) for each in (False, True))
+    z, a = (each.into(anatomy.reads) for each in passes)
+    first, wrong = (first_matrices(block, anatomy, weights, (z, a), wrong=each) for each in (False, True))
     return first, wrong, absorbed(anatomy, weights, passes)
 
 
@@ -69,6 +74,31 @@ def test_the_patched_block_without_the_context_is_the_block_with_it(block: RealB
             assert apart(patched(changed), output) > SEEN, name
         if not block.reads_context:
             assert all(torch.equal(first[name], module.get_parameter(name)) for name in first)
+
+
+@each_block
+def test_with_the_attentions_output_matrix_for_w_no_absorber_is_needed(block: RealBlock) -> None:
+    """u + W z, u the stream in front of it, which reads no context: what follows is a function of that sum alone, however many norms and sums it has."""
+    module, (with_context, without) = module_of(block), both_cases((1, 3) if block.name in SINGULAR else ())
+    layer, weights = block.projection.removesuffix(".weight"), dict(module.named_parameters())
+    anatomy = Anatomy(layer, transposed=frozenset({"block.attn.c_proj.weight"}))
+    block = replace(block, first=(block.projection,), rows=None, absorber=None)
+    with float64(block):
+        if block.library == "torch":
+            operands = heads_of_torch(block, module, *with_context), heads_of_torch(block, module, *without)
+        else:
+            operands = seen(block, module, *with_context).into(layer), seen(block, module, *without).into(layer)
+        right, wrong = (first_matrices(block, anatomy, weights, operands, wrong=each) for each in (False, True))
+        output = block.call(module, *with_context)
+        assert agree(with_parameters(block, module, right, *without), output)
+        assert apart(with_parameters(block, module, wrong, *without), output) > SEEN
+        assert apart(block.call(module, *without), output) > SEEN
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.library == "torch"], ids=names)
+def test_attention_to_no_token_is_zero(block: RealBlock) -> None:
+    _, (context, query, positions) = both_cases(())
+    assert heads_of_torch(block, module_of(block), context, query, positions).any() != (block.name in SINGULAR)
 
 
 @each_part

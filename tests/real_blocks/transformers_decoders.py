@@ -45,6 +45,7 @@ def with_rotary(family: str, prefix: str, config: dict[str, Any], *kind: str, at
 
 
 GATED = ("layer.mlp.gate_proj.weight", "layer.mlp.up_proj.weight")
+PROJECTION = "layer.self_attn.o_proj.weight"
 NORMS = frozenset({"layer.input_layernorm", "layer.post_attention_layernorm"})
 QK_NORMS = frozenset({"layer.self_attn.q_norm", "layer.self_attn.k_norm"})
 ROTARY = frozenset({"rotary"})
@@ -63,6 +64,7 @@ def plain(name: str, family: str, prefix: str, casts: frozenset[str], **extra: A
         build=lambda: with_rotary(family, prefix, {**GROUPED, **extra}),
         call=call,
         first=GATED,
+        projection=PROJECTION,
         absorber="layer.mlp.down_proj.weight",
         why=PLAIN,
         casts=casts,
@@ -78,6 +80,7 @@ def scaled(name: str, family: str, prefix: str, casts: frozenset[str], why: str,
         build=lambda: with_rotary(family, prefix, {**GROUPED, **extra}, *kind, attention="eager"),
         call=call,
         first=GATED,
+        projection=PROJECTION,
         absorber="layer.post_feedforward_layernorm.weight",
         why=why,
         casts=casts,
@@ -106,6 +109,7 @@ BLOCKS = (
         build=lambda: with_rotary("phi3", "Phi3", GROUPED),
         call=call,
         first=("layer.mlp.gate_up_proj.weight",),
+        projection=PROJECTION,
         absorber="layer.mlp.down_proj.weight",
         why=f"{PLAIN}; W_g and W_u are one matrix, whose product is cut in two",
         casts=NORMS | ROTARY,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from tests.real_blocks.real_block import RealBlock
-from tests.real_blocks.transformers_decoders import GROUPED, NORMS, QK_NORMS, ROTARY, call, hide, with_rotary
+from tests.real_blocks.transformers_decoders import GROUPED, NORMS, PROJECTION, QK_NORMS, ROTARY, call, hide, with_rotary
 
 EXPERTS = {**GROUPED, "num_experts_per_tok": 2}
 FOUR, LONG = {"num_local_experts": 4}, {"num_local_experts": 4, "max_position_embeddings": 131072}
@@ -32,6 +32,7 @@ def mixture(name: str, family: str, prefix: str, config: dict[str, Any], first: 
         build=lambda: layer(family, prefix, config),
         call=call,
         first=first,
+        projection=PROJECTION,
         absorber="layer.mlp.experts.down_proj_bias" if why == BIASES else "layer.mlp.experts.down_proj",
         why=why,
         hide=hide,

@@ -35,6 +35,7 @@ def block(name: str, kind: str, options: dict[str, Any], first: str, absorber: s
         build=lambda: layers(kind, name, **options),
         call=call,
         first=(first,),
+        projection="layers.1.1.fn.to_out.weight" if "macaron" in options else "layers.0.1.to_out.weight",
         absorber=absorber,
         why=why,
         casts=frozenset() if "attn_qk_norm" in options else SOFTMAX,
