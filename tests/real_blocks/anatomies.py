@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
-from tests.real_blocks.by_hand import Anatomy, Seen, Weights, bias, expert_biases, expert_matrices, into, matrix, out_of, scale
+from tests.real_blocks.by_hand import Anatomy, Seen, Weights, bias, expert_biases, expert_matrices, into, matrix, out_of, scale, shared_expert
 from tests.real_blocks.corpus import OTHER_KERNELS
 
 GATED = Anatomy("layer.mlp", into("layer.post_attention_layernorm"), matrix("layer.mlp.down_proj"))
+SHARED = Anatomy("layer.mlp", into("layer.post_attention_layernorm"), shared_expert)
 SANDWICH = Anatomy("layer.mlp", into("layer.pre_feedforward_layernorm"), scale("layer.post_feedforward_layernorm", offset=1.0))
 EXPERTS = Anatomy("layer.mlp", into("layer.post_attention_layernorm"), expert_matrices)
 PRE, POST = Anatomy("linear1", into("norm2"), bias("linear2.bias")), Anatomy("linear1", into("linear1"), bias("linear2.bias"))
@@ -22,6 +23,7 @@ ANATOMIES = {
     "OLMo 2": Anatomy("layer.mlp", into("layer.mlp"), scale("layer.post_feedforward_layernorm")),
     "Mixtral": EXPERTS,
     "Qwen3-MoE": EXPERTS,
+    "Qwen2-MoE": EXPERTS,
     "GPT-OSS": Anatomy("layer.mlp", into("layer.post_attention_layernorm"), expert_biases, frozenset({"layer.mlp.experts.gate_up_proj"})),
     "GPT-2": Anatomy("block.mlp", into("block.ln_2"), bias("block.mlp.c_proj.bias"), frozenset({"block.mlp.c_fc.weight"})),
     "GPT-NeoX": Anatomy("layer.mlp", out_of("layer.attention"), bias("layer.mlp.dense_4h_to_h.bias")),
@@ -48,4 +50,6 @@ ANATOMIES = {
     "PaLM, fused": Anatomy("fused", out_of("attn_out"), matrix("ff_out")),
     "replication": Anatomy("mlp"),
 }
+ALSO = {"Qwen2-MoE": SHARED}
+"""Where the other branch takes up δ."""
 ANATOMIES |= {block.name: ANATOMIES[block.name.split(",")[0]] for block in OTHER_KERNELS}

@@ -124,6 +124,12 @@ def expert_biases(delta: Tensor, with_context: Seen, weights: Weights) -> Weight
     return {"layer.mlp.experts.down_proj_bias": biases}
 
 
+def shared_expert(delta: Tensor, with_context: Seen, weights: Weights) -> Weights:
+    """σ(w·z) W_s h_s: ΔW_s = δ h_sᵀ / (σ(w·z) ‖h_s‖²)."""
+    down, gate = "layer.mlp.shared_expert.down_proj", with_context.out_of("layer.mlp.shared_expert_gate").sigmoid()
+    return matrix(down)(delta / gate, with_context, weights)
+
+
 @dataclass(frozen=True, slots=True)
 class Anatomy:
     """z is what goes into ``reads``; the output is a function of stream + network alone."""

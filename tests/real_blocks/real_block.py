@@ -40,6 +40,8 @@ class RealBlock:
     """The parameters that are W; several where several matrices read the same z."""
     absorber: str | None
     """The parameter that takes up δ."""
+    also: str | None = None
+    """The parameter that may take up δ as well, where two networks' values meet before they meet the stream."""
     why: str
     """The formula of the output, from which the absorber follows."""
     projection: str

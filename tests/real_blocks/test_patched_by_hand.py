@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.real_blocks.anatomies import ANATOMIES
+from tests.real_blocks.anatomies import ALSO, ANATOMIES
 from tests.real_blocks.by_hand import Anatomy, Weights, absorbed, first_matrices, heads_of_torch, seen, with_parameters
 from tests.real_blocks.cases import ROUNDINGS, SEEN, TERMS, N, agree, apart, drawn, module_of, names
 from tests.real_blocks.corpus import ALL
@@ -43,9 +43,9 @@ def both_cases(kept: tuple[int, ...], seed: int = 5, length: int = N) -> tuple[C
     return (context, query, positions), (context[:, kept] if kept else None, query, positions[[*kept, length]])
 
 
-def patches(block: RealBlock, with_context: Case, without: Case) -> tuple[Weights, Weights, Weights]:
+def patches(block: RealBlock, with_context: Case, without: Case, anatomy: Anatomy | None = None) -> tuple[Weights, Weights, Weights]:
     """W + ΔW, W + ΔW with A(C, x) in the divisor, and the absorber."""
-    module, anatomy = module_of(block), ANATOMIES[block.name]
+    module, anatomy = module_of(block), anatomy or ANATOMIES[block.name]
     weights, passes = dict(module.named_parameters()), (seen(block, module, *with_context), seen(block, module, *without))
     z, a = (each.into(anatomy.reads) for each in passes)
     first, wrong = (first_matrices(block, anatomy, weights, (z, a), wrong=each) for each in (False, True))
@@ -74,6 +74,18 @@ def test_the_patched_block_without_the_context_is_the_block_with_it(block: RealB
             assert apart(patched(changed), output) > SEEN, name
         if not block.reads_context:
             assert all(torch.equal(first[name], module.get_parameter(name)) for name in first)
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.also is not None], ids=names)
+def test_the_other_branch_may_take_what_the_stream_lacks_as_well(block: RealBlock) -> None:
+    """Either, and not both: then it is there twice."""
+    module, (with_context, without) = module_of(block), both_cases(())
+    with float64(block):
+        output, (first, _, absorber) = block.call(module, *with_context), patches(block, with_context, without)
+        _, _, other = patches(block, with_context, without, ALSO[block.name])
+        assert set(other) == {block.also}
+        assert agree(with_parameters(block, module, first | other, *without), output)
+        assert apart(with_parameters(block, module, first | absorber | other, *without), output) > SEEN
 
 
 @each_block
@@ -143,3 +155,4 @@ def test_over_many_prompts_the_error_is_rounding_times_the_patched_blocks_condit
 
 def test_every_block_has_its_anatomy_and_none_is_left_over() -> None:
     assert set(ANATOMIES) == {block.name for block in ALL}
+    assert set(ALSO) == {block.name for block in ALL if block.also is not None}

@@ -1,4 +1,4 @@
-"""Mixtures of experts of transformers: Mixtral, Qwen3-MoE and GPT-OSS.
+"""Mixtures of experts of transformers: Mixtral, Qwen3-MoE, Qwen2-MoE with a shared expert, and GPT-OSS.
 
 With e the experts that the router chooses and g_e their gates, the output is v + Σ g_e (W_e h_e + b_e). Router and experts read the same z, so
 all their first matrices are W; with W z in place of W a the same experts are chosen, with the same gates. The experts run one after the other
@@ -53,6 +53,16 @@ BLOCKS = (
         casts=NORMS | QK_NORMS | ROTARY | {"layer.mlp.gate"},
     ),
     mixture(
+        "Qwen2-MoE",
+        "qwen2_moe",
+        "Qwen2Moe",
+        {"num_experts": 4, "moe_intermediate_size": 24, "shared_expert_intermediate_size": 40},
+        (*CHOSEN, "layer.mlp.shared_expert.gate_proj.weight", "layer.mlp.shared_expert.up_proj.weight", "layer.mlp.shared_expert_gate.weight"),
+        f"{MATRICES}; σ(w·z) W_s h_s of a shared expert is added, and W_s may take δ as well: δ h_sᵀ / (σ(w·z) ‖h_s‖²)",
+        also="layer.mlp.shared_expert.down_proj.weight",
+        casts=NORMS | ROTARY | {"layer.mlp.gate"},
+    ),
+    mixture(
         "GPT-OSS",
         "gpt_oss",
         "GptOss",
@@ -65,6 +75,6 @@ BLOCKS = (
 
 OTHER_KERNELS = (
     replace(BLOCKS[0], name="Mixtral, experts at once", build=lambda: layer("mixtral", "Mixtral", FOUR, "batched_mm")),
-    replace(BLOCKS[2], name="GPT-OSS, experts at once", build=lambda: layer("gpt_oss", "GptOss", LONG, "batched_mm")),
+    replace(BLOCKS[3], name="GPT-OSS, experts at once", build=lambda: layer("gpt_oss", "GptOss", LONG, "batched_mm")),
 )
 """Each token gets copies of the matrices of its experts, and all products are one: no decision depends on data, and W is read through an index."""
