@@ -33,7 +33,7 @@ class RealBlock:
     library: str
     """Whose code runs: transformers, torch, x-transformers, or own words."""
     build: Callable[[], nn.Module]
-    """The module in float32, in eval mode, weights drawn anew from a seed; nothing at its default. ``.double()`` has the same weights."""
+    """The module in float32, in eval mode, weights drawn from a seed; nothing at its default. ``.double()`` has the same weights."""
     call: Call
     """module, context (batch, n, d) or None, query (batch, d), positions (n + 1,) of the context's tokens and the query: the query's output (batch, d)."""
     first: tuple[str, ...]
@@ -59,6 +59,11 @@ class RealBlock:
     hide: Hide | None = None
     """module, context, query, positions, hidden (n,): the same output with the hidden tokens of the context masked out; None where no mask can say it."""
 
+    @property
+    def w(self) -> tuple[str, ...]:
+        """The parameters that are W, rows of one as ``weight[48:144]``."""
+        return self.first if self.rows is None else (f"{self.first[0]}[{self.rows.start}:{self.rows.stop}]",)
+
     def __str__(self) -> str:
         return self.name
 
@@ -66,7 +71,7 @@ class RealBlock:
 def with_weights(module: nn.Module, name: str) -> nn.Module:
     """The module with every parameter drawn from a seed that is made of the name, in eval mode and without gradients.
 
-    A matrix (…, m, d) has entries of N(0, 1/d), d its last but first dimension; a vector of N(1/2, 1/9): no bias is zero and no scale is one.
+    A matrix (…, m, d) has entries of N(0, 1/d), d its last dimension; a vector of N(1/2, 1/9): no bias is zero and no scale is one.
     """
     generator = torch.Generator().manual_seed(crc32(name.encode()))
     for parameter in module.parameters():
