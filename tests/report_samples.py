@@ -13,6 +13,7 @@ from reports.record.environment import Environment, Probe
 from reports.record.record_files import write_run
 from reports.record.run_record import RunInfo
 from symbolic.vocabulary import CellId, Verdict
+from symbolic.vocabulary.sampling import expected_cases
 
 INFINITY, NAN = float("inf"), float("nan")
 
@@ -66,17 +67,25 @@ def cell(**changes: object) -> CellRecord:
     names = {"claim": "theorem-2.2", "block": "attention", "format": "fp32", "variant": "formula", "scenario": "random"}
     given = changes.get("counts")
     counts = given if isinstance(given, Counts) else Counts(holds=4096)
-    run = {"numerics": "fp32", "device": "cpu", "cases": counts.judged + counts.inconclusive, "counts": counts, "verdict": Verdict.HOLDS, "seconds": 0.8}
+    run = {
+        "numerics": "fp32",
+        "device": "cpu",
+        "batch": 512,
+        "cases": counts.judged + counts.inconclusive,
+        "counts": counts,
+        "verdict": Verdict.HOLDS,
+        "seconds": 0.8,
+    }
     refused = {"reasons": {"NormUnderflow": counts.inconclusive} if counts.inconclusive else {}, "well_inside": Ranged(cases=0, refused=0)}
     sizes = {"error": Spread(max=3e-7, median=1e-7), "bound": Spread(max=2e-5, median=6e-6), "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0)}
     worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5, "output_resolution": 2e-5}
     noticed, bound = Verdict.VIOLATED if counts.holds else None, changes.get("bound", sizes["bound"])
     largest = bound.max if isinstance(bound, Spread) else 0.0  # with what the balls have to agree
     planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": noticed, "mutant_caught": counts.holds}
+    asked = expected_cases(counts.judged + counts.inconclusive, 512)
+    among = min(asked, counts.judged)
     others = {
-        "expected": Expected(
-            factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, counts.judged), cases=counts.judged, asked=int(run["cases"])
-        ),
+        "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, among), cases=among, asked=asked),
         "certified": Certified(cases=min(16, counts.judged), by_formula=4, seconded=4, left=largest / 200, right=largest / 100, inside=True),
         "cases_digest": DIGEST,
     }

@@ -10,6 +10,7 @@ from reports.record.cases_table import CaseColumns, CasesWriter, keep_only, read
 from reports.record.cell_contradictions import OF_JUDGED, UNMEASURED
 from reports.record.cells import Counts
 from symbolic.vocabulary import CellId, Verdict
+from symbolic.vocabulary.sampling import expected_cases
 
 
 def as_written(row: CellRecord, **changes: object) -> CellRecord:
@@ -27,7 +28,10 @@ def as_written(row: CellRecord, **changes: object) -> CellRecord:
     if counts.judged == 0:
         found |= {**dict.fromkeys(OF_JUDGED), "expected": None, "certified": None}
     elif row.expected:
-        found["expected"] = row.expected.model_copy(update={"cases": counts.judged, "asked": row.cases, "exceeded": min(row.expected.exceeded, counts.judged)})
+        assert row.batch is not None
+        asked = expected_cases(row.cases, row.batch)
+        among = min(asked, counts.judged)
+        found["expected"] = row.expected.model_copy(update={"cases": among, "asked": asked, "exceeded": min(row.expected.exceeded, among)})
     return row.model_copy(update=found)
 
 

@@ -1,8 +1,9 @@
 """A cell measured: many cases, batch by batch, judged, certified and summed up."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,12 +17,10 @@ from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides,
 from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.sampling import expects
 
 UNREFINED_IN = "random"
 """The scenario in whose cells the first batch is bounded once more, without refinements: a batch of each block, format and variant is enough."""
-
-EXPECTED_EVERY = 8
-"""Of so many batches the first has its expected bound computed: that judges nothing, and costs a tenth of a cell."""
 
 BY_FORMULA = 4
 """Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
@@ -56,6 +55,8 @@ class Measurement:
 
     unrefined: WithoutRefinements | None = None
     """The first batch once more, without refinements; None where it was not asked for."""
+    seconds: float = 0.0
+    """What it took. Of cells that are measured together, what is computed once is the first one's."""
 
     @property
     def moves_noticed(self) -> int:
@@ -132,43 +133,84 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     has a memory: then the two sides are not of one function, and nothing is known. Raises ChangedArithmetic if the process computes otherwise
     after a batch than it did at the beginning.
     """
-    with undisturbed(cell.probed.device) as ask:
-        return _measured(cell, seed, progress, ask)
+    return measure_variants([cell], seed, progress)[0]
 
 
-def _measured(cell: Cell, seed: int, progress: Callable[[int], None] | None, ask: Callable[[], None]) -> Measurement:
-    """ask: whether the process still computes as it did."""
-    generator = torch.Generator().manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
+def measure_variants(cells: Sequence[Cell], seed: int, progress: Callable[[int], None] | None = None) -> list[Measurement]:
+    """Measure cells that differ in their variant alone, on the same prompts: what no variant has a part in is computed once. Raises as ``measure_cell``."""
+    (cell, *_), generator = cells, torch.Generator()
+    generator.manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
     layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
-    judged: list[Judged] = []
-    certificates: list[Certificate] = []
-    compared: list[Agreement] = []
+    found = [_Found(each, layer) for each in cells]
+    with undisturbed(cell.probed.device) as ask:
+        for number, cases in enumerate(_batches(cell, generator)):
+            known: Sides | None = None
+            for each in found:
+                known = each.take(cases, number, seed, known)
+            ask()
+            if progress:
+                progress(min(found[0].done, cell.cases))
+        for each in {each.cell.variant.factored: each for each in found}.values():  # those that ran by other kernels
+            each.refuse_a_memory()
+        return [each.whole() for each in found]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is kept of a cell's batches."""
+
+    cell: Cell
+    layer: ExactLayer
+    judged: list[Judged] = field(default_factory=list)
+    certificates: list[Certificate] = field(default_factory=list)
+    compared: list[Agreement] = field(default_factory=list)
     gravest: tuple[bool, float] | None = None
-    witness = None
+    witness: Witness | None = None
     first: tuple[Batch, Sides] | None = None
-    done = 0
-    for number, cases in enumerate(_batches(cell, generator)):
-        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend, expects=number % EXPECTED_EVERY == 0)
-        first = first or (cases, sides)
-        judged.append(_strict(judge(sides), sides, cell))
-        if len(certificates) < BY_FORMULA:
-            certificates.extend(_certify_worst(cell, layer, sides, judged[-1], cell.cases - done))
-        wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in compared)
-        compared.extend(_compare(layer, sides, judged[-1], wanted, cell.cases - done))
-        worst = worst_case(judged[-1], min(len(cases.query), cell.cases - done))
-        if worst is not None and (gravest is None or worst[0] > gravest):
-            gravest = worst[0]
-            witness = make_witness(cell, sides, judged[-1], worst[1], seed, done)
-        done += len(cases.query)
-        ask()
-        if progress:
-            progress(min(done, cell.cases))
-    unrefined = None
-    if first is not None:
-        unrefined = _unrefined(cell, *first, judged[0])
-        _refuse_a_memory(cell, *first)
-    recomputed = cell.scenario.attend is not None
-    return Measurement(_joined(judged, cell.cases), tuple(certificates), tuple(compared), witness, recomputed=recomputed, unrefined=unrefined)
+    done: int = 0
+    seconds: float = 0.0
+
+    def take(self, cases: Batch, number: int, seed: int, known: Sides | None) -> Sides:
+        """Measure and judge a batch.  known: what another variant's sides were on it."""
+        started, cell = time.perf_counter(), self.cell
+        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend, known=known, expects=expects(number))
+        self.first = self.first or (cases, sides)
+        judged = _strict(judge(sides), sides, cell)
+        self.judged.append(judged)
+        if len(self.certificates) < BY_FORMULA:
+            self.certificates.extend(_certify_worst(cell, self.layer, sides, judged, cell.cases - self.done))
+        wanted = cell.cases if cell.certified is None else cell.certified - sum(some.cases for some in self.compared)
+        self.compared.extend(_compare(self.layer, sides, judged, wanted, cell.cases - self.done))
+        worst = worst_case(judged, min(len(cases.query), cell.cases - self.done))
+        if worst is not None and (self.gravest is None or worst[0] > self.gravest):
+            self.gravest = worst[0]
+            self.witness = make_witness(cell, sides, judged, worst[1], seed, self.done)
+        self.done += len(cases.query)
+        self.seconds += time.perf_counter() - started
+        return sides
+
+    def refuse_a_memory(self) -> None:
+        """Ask the first contexts again, now that the block has seen others. Raises ChangedMeanwhile."""
+        if self.first is None:
+            return
+        started, cell, (cases, sides) = time.perf_counter(), self.cell, self.first
+        again = computed_again(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
+        for words, now, before in zip(("A(C, x)", "A(C∖Y, x)", "the first dense layer"), again, (sides.z, sides.a, sides.left.first_layer.value), strict=True):
+            if not torch.equal(torch.nan_to_num(now), torch.nan_to_num(before)):
+                other = int((torch.nan_to_num(now) != torch.nan_to_num(before)).any(-1).sum())
+                raise ChangedMeanwhile(
+                    f"the same contexts gave another {words} at the end of the cell in {other} of {len(now)} cases: the block has a memory (a cache, a "
+                    "count of its calls, random numbers); let it compute from the given tokens alone"
+                )
+        self.seconds += time.perf_counter() - started
+
+    def whole(self) -> Measurement:
+        """The cell, when all its batches have been taken."""
+        started = time.perf_counter()
+        unrefined = None if self.first is None else _unrefined(self.cell, *self.first, self.judged[0])
+        seconds = self.seconds + time.perf_counter() - started
+        judged, recomputed = _joined(self.judged, self.cell.cases), self.cell.scenario.attend is not None
+        return Measurement(judged, tuple(self.certificates), tuple(self.compared), self.witness, recomputed=recomputed, unrefined=unrefined, seconds=seconds)
 
 
 def _unrefined(cell: Cell, cases: Batch, measured: Sides, refined: Judged) -> WithoutRefinements | None:
@@ -190,18 +232,6 @@ def _batches(cell: Cell, generator: torch.Generator) -> Iterator[Batch]:
         drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, at_once, generator)
         for start in range(0, min(at_once, cell.cases - done), batch):
             yield in_format(cell.block, drawn if batch == at_once else drawn.part(start, start + batch), cell.probed)
-
-
-def _refuse_a_memory(cell: Cell, cases: Batch, sides: Sides) -> None:
-    """Ask the first contexts again, now that the block has seen others. Raises ChangedMeanwhile."""
-    again = computed_again(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
-    for words, now, before in zip(("A(C, x)", "A(C∖Y, x)", "the first dense layer"), again, (sides.z, sides.a, sides.left.first_layer.value), strict=True):
-        if not torch.equal(torch.nan_to_num(now), torch.nan_to_num(before)):
-            other = int((torch.nan_to_num(now) != torch.nan_to_num(before)).any(-1).sum())
-            raise ChangedMeanwhile(
-                f"the same contexts gave another {words} at the end of the cell in {other} of {len(now)} cases: the block has a memory (a cache, a count of "
-                "its calls, random numbers); let it compute from the given tokens alone"
-            )
 
 
 def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:

@@ -47,6 +47,7 @@ FORMED = variants_named(["formula"])[0]
 class Passes:
     """The forward passes of a batch, from which its sides are read."""
 
+    variant: Variant
     left: Pass
     """With the context."""
     unpatched: Pass
@@ -110,23 +111,28 @@ def measure_sides(  # what is measured, and how much of it
     attend: Attend | None = None,
     *,
     known: Sides | None = None,
-    expects: bool = True,
+    expects: int | None = None,
 ) -> Sides:
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise.
 
-    known: the same batch, measured in the same mode under other refinements: what was measured and expected then is taken, and bounded anew.
-    expects: whether the expected difference is asked for.
+    known: the same batch, measured in the same mode. By the same variant under other refinements: what was measured and expected then is taken, and
+    bounded anew. By another variant: what the variant has no part in is taken, the pass with the context and, if it ran by the same kernels, that without.
+    expects: of how many cases the expected difference is computed, the first ones; of all, if not given.
     """
-    flags, update, passes = hazards(len(cases.query), probed.device), probed.update, None if known is None else known.passes
+    flags, update, before = hazards(len(cases.query), probed.device), probed.update, None if known is None else known.passes
+    passes = before if before is not None and before.variant == variant else None
     setting = _setting(block, cases, variant, probed)
 
     def column(x: Tensor, radius: Tensor | None = None) -> WithRadius:
         return exact(x.unsqueeze(-1), probed.layer, flags, radius=None if radius is None else radius.unsqueeze(-1))
 
-    left = forward(block, cases.context, cases.query, probed) if passes is None else passes.left
-    unpatched = _patched_pass(setting, no_patch(setting)) if passes is None else passes.unpatched
+    left = forward(block, cases.context, cases.query, probed) if before is None else before.left
+    by_same_kernels = before is not None and before.variant.factored == variant.factored
+    unpatched = before.unpatched if before is not None and by_same_kernels else _patched_pass(setting, no_patch(setting))
     # What the update is made of, â and what a block with a norm carries past its network without Y; else that is â.
-    reference = passes.reference if passes is not None else unpatched.attended if attend is None else attend(block, cases, probed)
+    reference = unpatched.attended
+    if attend is not None:
+        reference = attend(block, cases, probed) if before is None else before.reference
     stream = unpatched.carried if attend is None else reference
     z, a = (cast_up(column(x), update) for x in (left.attended, reference))
     delta = formulas.context_vector(z, a)
@@ -152,9 +158,10 @@ def measure_sides(  # what is measured, and how much of it
         radius = predicted.entry_radius + _radius_at(setting, column(right.attended), right, patched)
         moved, right_side = predicted.value.squeeze(-1), replace(right_side, first_layer=replace(right_side.first_layer, radius=outward(radius.squeeze(-1), 1)))
 
+    expected = known.expected if known is not None and passes is not None else None
     if passes is None:
         planted = wrong_parallel_patch(setting, patch, change.value, left.layers) if block.parallel else wrong_patch(setting, patch, delta.value, z.value)
-        passes = Passes(left, unpatched, reference, right, _patched_pass(setting, planted, carried=right.carried))
+        passes = Passes(variant, left, unpatched, reference, right, _patched_pass(setting, planted, carried=right.carried))
     effect = (W.value.double() @ (z.value.double() - a.value.double())).abs().squeeze(-1)
     lacks = (left.carried.double() - stream.double()).abs()
     share = 1.0 if setting.outputs.gates is None else left.layers[setting.outputs.gates].double().sum(-1, keepdim=True)
@@ -169,7 +176,7 @@ def measure_sides(  # what is measured, and how much of it
         effect=effect,
         output_change=torch.nan_to_num((left.output.double() - unpatched.output.double()).abs(), nan=0.0),
         output_effect=lacks if block.has_stream and attend is None else None,
-        expected=_expected(setting, passes, left_side, asked=expects) if known is None else known.expected,
+        expected=_expected(setting, passes, len(cases.query) if expects is None else expects) if expected is None else expected,
         well_inside=_well_inside(setting, effect, reference, lacks / share, values) & ~(flags.undecided | flags.hidden),
         hazards=flags,
         at_output=block.parallel,
@@ -177,8 +184,12 @@ def measure_sides(  # what is measured, and how much of it
     )
 
 
-def _expected(setting: Setting, passes: Passes, side: MeasuredSide, *, asked: bool) -> Tensor:
-    return expected_difference(setting, passes.left, passes.right, passes.reference) if asked else torch.full_like(side.first_layer.value, torch.nan)
+def _expected(setting: Setting, passes: Passes, asked: int) -> Tensor:
+    """The expected difference of the first cases, NaN of the others: (cases, m) float64."""
+    expected = torch.full_like(passes.left.first(setting.block), torch.nan, dtype=torch.float64)
+    if asked:
+        expected[:asked] = expected_difference(setting, passes.left.part(asked), passes.right.part(asked), passes.reference[:asked])
+    return expected
 
 
 def computed_again(block: ContextualBlock, cases: Batch, variant: Variant, probed: ProbedMode, attend: Attend | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -48,6 +48,11 @@ class Pass:
         """(cases, m): the output of the first dense layer; of several, one after the other."""
         return torch.cat([self.layers[name] for name in block.first_layers], dim=-1)
 
+    def part(self, cases: int) -> "Pass":
+        """What it computed for the first cases."""
+        layers = {name: output[:cases] for name, output in self.layers.items()}
+        return Pass(self.attended[:cases], self.carried[:cases], layers, self.output[:cases])
+
 
 @dataclass(frozen=True, slots=True)
 class Patch(Generic[Numbers]):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from reports.record.cells import CellRecord, Spread, witness_name
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.sampling import expected_cases
 
 UNMEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
 """Verdicts on a cell of which nothing is known."""
@@ -65,12 +66,13 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     for name, (part, whole) in parts.items():
         if part > whole:
             yield f"{name} is {part} of {whole}"
-    first_batch = min(cell.batch or 0, cell.cases)
-    asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (first_batch, 0)
-    if asked < first_batch or among < asked - counts.inconclusive or (cell.expected and among == 0):
-        yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
-    if cell.batch == 0:
+    if not cell.batch:
         yield "no case was computed at once"
+        return
+    planned = expected_cases(cell.cases, cell.batch)
+    asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (planned, 0)
+    if asked != planned or among < asked - counts.inconclusive or (cell.expected and among == 0):
+        yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
     wide = cell.unrefined
     if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
         yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"

@@ -79,7 +79,7 @@ class Expected(Row):
     tightness_median: Magnitude = Field(description="Expected bound over measured error, ‖·‖∞, median over these cases; infinite where the error is 0.")
     exceeded: Count = Field(description="Of these cases, those of which an entry exceeded it.")
     cases: Count = Field(description="Judged cases of which it was asked; so many times the failure probability may exceed it on average.")
-    asked: Count = Field(description="Cases of the batches in which it was computed: the first of every eight. Refused ones count, too.")
+    asked: Count = Field(description="Cases of which it was computed: the first 128 of the first of every eight batches. Refused ones count, too.")
 
 
 class Unrefined(Row):

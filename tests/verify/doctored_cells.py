@@ -2,6 +2,7 @@
 
 import math
 
+from symbolic.vocabulary.sampling import expected_cases
 from tests.verify.doctoring import ELSEWHERE, Copy, Doctor, both, cell, gone, in_cell, machine, moved, put, row_with, times
 
 NAN = math.nan
@@ -235,6 +236,7 @@ def resized(data: dict, cases: int, unnoticed: int) -> None:
     row["reasons"] = dict.fromkeys(row["reasons"], row["counts"]["inconclusive"])
     row |= {"cases": cases, "mutant_caught": row["counts"]["holds"] - unnoticed, "well_inside": {"cases": cases, "refused": 0}}
     row["output_blind"] = round(row["output_blind"] * share)
-    row["expected"] |= {"asked": cases, "cases": (judged := cases - row["counts"]["inconclusive"])}
+    judged, asked = cases - row["counts"]["inconclusive"], expected_cases(cases, row["batch"])
+    row["expected"] |= {"asked": asked, "cases": min(asked, judged)}
     row["well_inside"]["cases"] = judged
     row["unrefined"] |= {name: min(row["unrefined"][name], judged) for name in ("cases", "holds", "noticed")}

@@ -1,12 +1,11 @@
 """The parts of a run that can be done in any order and in any process: a cell, and a sweep towards a = 0."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from numeric.architecture.shapes import AskedShapes
-from numeric.cells import Cell, Subject, measure_cell, variant_of
+from numeric.cells import Cell, Measurement, Subject, measure_variants, variant_of
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Mode
 from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe
@@ -35,16 +34,22 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: ProbedMode, id: CellId, cases: int, certified: int | None, seed: int) -> CellFound:
-    """Measure one cell.  Its variant and its scenario are given by name, since another process cannot be sent the functions in them."""
-    started = time.perf_counter()
-    (family,) = scenarios_named([id.scenario])
-    cell = Cell(subject, block_in_format(subject.model.block, probed), probed, variant_of(subject, id.variant), family, cases, certified)
-    measurement = measure_cell(cell, seed)
-    shows = cell.claim == SECTION_3_SETTING and id.scenario == "random"
-    factor = cell_rows.gradient_factor(subject.block.id, measurement.judged.norm_a) if shows else None
+def measure(subject: Subject, probed: ProbedMode, ids: Sequence[CellId], cases: int, certified: int | None, seed: int) -> list[CellFound]:
+    """Measure cells that differ in their variant alone.
+
+    Variants and scenario are given by name, since another process cannot be sent the functions in them.
+    """
+    (family,) = scenarios_named([ids[0].scenario])
+    block = block_in_format(subject.model.block, probed)
+    cells = [Cell(subject, block, probed, variant_of(subject, id.variant), family, cases, certified) for id in ids]
+    return [_found(*each) for each in zip(cells, measure_variants(cells, seed), strict=True)]
+
+
+def _found(cell: Cell, measurement: Measurement) -> CellFound:
+    shows = cell.claim == SECTION_3_SETTING and cell.scenario.id == "random"
+    factor = cell_rows.gradient_factor(cell.subject.block.id, measurement.judged.norm_a) if shows else None
     witness = None if measurement.witness is None else measurement.witness.to_bytes()
-    return CellFound(cell_rows.cell_record(cell, measurement, time.perf_counter() - started), cell_rows.cases_table(measurement), witness, factor)
+    return CellFound(cell_rows.cell_record(cell, measurement), cell_rows.cases_table(measurement), witness, factor)
 
 
 def probe_mode(mode: Mode, shapes: AskedShapes, device: str, batch: int, left_out: Sequence[Refinement]) -> ProbedMode:

@@ -115,6 +115,14 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
     return result
 
 
+def measured_together(cells: Mapping[int, PlannedCell]) -> list[list[int]]:
+    """The places of the cells, those together that differ in their variant alone, in the order of the first of each."""
+    together: dict[tuple[str, str, str], list[int]] = {}
+    for place, cell in cells.items():
+        together.setdefault((cell.id.block, cell.machine.mode.id, cell.id.scenario), []).append(place)
+    return list(together.values())
+
+
 def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ERROR, Verdict.TIMEOUT], str]:
     """Why there is nothing known of how the machine computes in a mode."""
     return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NOT_ASKED)

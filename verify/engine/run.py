@@ -24,12 +24,13 @@ from symbolic.vocabulary import CallError
 from verify.engine.experiment_jobs import Experiment, experiments_left_out, never_begun, planned_experiments
 from verify.engine.failures import failure_of
 from verify.engine.jobs import CellFound, make_row, measure, sweep_near_zero
-from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, planned
+from verify.engine.planned_cells import Measurements, PlannedCell, PlannedSweep, measured_together, planned
 from verify.engine.probing_jobs import ProbedMachine, Probing
 from verify.engine.processes import Workers
 from verify.engine.run_state import RunState, opened_journal
 from verify.engine.training_jobs import NoTimeToTrain, Training
 from verify.exit_status import INCOMPLETE, INTERRUPTED, WRONG_CALL, exit_status
+from verify.plan import Plan
 from verify.progress import OnStep, shown
 from verify.records import cell_rows, claim_rows
 from verify.records.figure_data import write_figure_data
@@ -116,24 +117,44 @@ def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, p
     plan, seed = state.plan, state.plan.request.seed
     for key, experiment in made.items():
         pool.submit(key, make_row, experiment.make, plan.request.device, experiment.arguments, seconds=plan.cell_seconds)
-    for key, cell in planned.cells.items():
-        pool.submit(key, measure, cell.subject, cell.machine, cell.id, cell.cases, plan.profile.certified, seed, seconds=plan.cell_seconds)
+    together = {cells[0]: cells for cells in measured_together(planned.cells)}
+    for cells in together.values():
+        _begin(plan, pool, planned, cells)
     for key, sweep in planned.sweeps.items():
         pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, seed, seconds=plan.cell_seconds)
-    total = len(made) + len(planned.cells) + len(planned.sweeps)
+    total, done = len(made) + len(planned.cells) + len(planned.sweeps), 0
     saved = time.monotonic()
-    for done, (key, outcome) in enumerate(pool.results(), start=1):
+    for key, outcome in pool.results():
         if key in made:
             experiment = made[key]
             state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
-        elif key in planned.cells:
-            _keep_cell(state, cases, key, planned.cells[key], outcome)
+            done += 1
+        elif key in together:
+            cells = together.pop(key)
+            if isinstance(outcome, Exception) and len(cells) > 1 and not pool.over:
+                # Which of them it was is not known, and the others have not failed.
+                together.update({cell: [cell] for cell in cells})
+                for cell in cells:
+                    _begin(plan, pool, planned, [cell])
+                continue
+            for number, cell in enumerate(cells):
+                _keep_cell(state, cases, cell, planned.cells[cell], outcome if isinstance(outcome, Exception) else outcome[number])
+            done += len(cells)
         else:
             _keep_sweep(state, key, planned.sweeps[key], outcome)
+            done += 1
         step("measure", done, total)
         if time.monotonic() - saved > SAVED_EVERY:
             state.save()
             saved = time.monotonic()
+
+
+def _begin(plan: Plan, pool: Workers, planned: Measurements, keys: list[int]) -> None:
+    """Have cells measured that differ in their variant alone, under the key of the first."""
+    cells = [planned.cells[key] for key in keys]
+    seconds = None if plan.cell_seconds is None else plan.cell_seconds * len(cells)
+    subject, machine, cases, ids = cells[0].subject, cells[0].machine, cells[0].cases, [cell.id for cell in cells]
+    pool.submit(keys[0], measure, subject, machine, ids, cases, plan.profile.certified, plan.request.seed, seconds=seconds)
 
 
 def _prove(state: RunState, pool: Workers, step: OnStep) -> None:

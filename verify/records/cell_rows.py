@@ -36,7 +36,7 @@ def model_record(trained: TrainedBlock) -> ModelRecord:
     return row_of(ModelRecord, trained, **known, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
-def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRecord:
+def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
     """A measured cell."""
     judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
@@ -59,7 +59,7 @@ def cell_record(cell: Cell, measurement: Measurement, seconds: float) -> CellRec
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         unrefined=_unrefined(measurement.unrefined),
         independent=cell.scenario.independent,
-        seconds=seconds,
+        seconds=measurement.seconds,
         **(_of_judged_cases(cell, measurement) if mask.any() else {}),
     )
 

@@ -190,3 +190,17 @@ def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     run = json.loads((tmp_path / "run" / "run.json").read_text())["run"]
     assert (run["finished"], run["exit_status"]) == (None, 3)
     assert "The run did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()
+
+
+def test_a_variant_that_breaks_takes_no_other_along(tmp_path: Path) -> None:
+    """Cells of one block, format and scenario are measured in one piece of work; one that ends the process ends there alone."""
+    began = "        started, cell = time.perf_counter(), self.cell\n"
+    ends = "        import os\n\n        if self.cell.variant.id == 'scaled':\n            os._exit(9)\n"
+    code = planted(tmp_path / "code", "numeric/cells/measurement.py", began, ends + began)
+    words = "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--scenario", "random", "--cases", "64", "--jobs", "2"
+    answer = verify(*words, "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
+    assert answer.status == 3
+    verdicts = {cell["variant"]: cell["verdict"] for cell in json.loads(answer.out)["cells"]}
+    assert verdicts == {"formula": "HOLDS", "scaled": "ERROR", "factored": "HOLDS"}
+    (log,) = (tmp_path / "run" / "crashes").iterdir()
+    assert log.name == "attention_fp32_scaled_random.txt"
