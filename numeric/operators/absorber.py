@@ -47,6 +47,8 @@ class Absorber:
     """The index of the leaf that it is."""
     operand: int | None = None
     """The index of the leaf that a scale or a matrix multiplies."""
+    by_rows: bool = False
+    """Whether a bias or a scale is read with an entry of its own for each row: those of the experts that the rows chose."""
 
     @property
     def product(self) -> MatrixProduct:
@@ -62,7 +64,7 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
     candidates = [each for each in _candidates(trace, cuts, stream.meeting) if given in (None, each.name)]
     candidates.sort(key=lambda each: each.kind != "bias")  # the last first, which the sort keeps
     for candidate in candidates:
-        found = diagonal(trace, stream.meeting, Sources(results=(candidate.place,)), layout)
+        found = None if candidate.by_rows else diagonal(trace, stream.meeting, Sources(results=(candidate.place,)), layout)
         if found is not None and bool((found[0] != 0).all()):
             if elsewhere := _read_elsewhere(evidence, candidate):
                 refused.append(f"{candidate.name}, which would, is also read by {elsewhere}")
@@ -85,24 +87,25 @@ def _candidates(trace: Recording, cuts: list[Cut], meeting: CallSite) -> Iterato
             continue
         for operand in reversed(record.operands):
             if operand.made & Made.PARAMETER and not operand.made & (DATA | Made.FIRST) and operand.source:
-                found = _kind(record, operand)
-                if found and (found[0] == "bias" or record.place not in at_cut):
-                    yield Absorber(operand.source, found[0], record.place, operand.index, found[1])
+                kind, multiplied = _kind(record, operand)
+                if kind == "bias" or (kind and record.place not in at_cut):
+                    by_rows = kind != "matrix" and operand.value.numel() != record.results[0].shape[-1]
+                    yield Absorber(operand.source, kind, record.place, operand.index, multiplied, by_rows)
 
 
-def _kind(record: Record, operand: OperandRead) -> tuple[str, int | None] | None:
+def _kind(record: Record, operand: OperandRead) -> tuple[str, int | None]:
+    """Bias, scale or matrix, or nothing, and the leaf that it multiplies."""
     step = record.step
     argument = next((each.name for each, given in step.arguments() if given is dict(step.tensors)[operand.index]), "")
     others = [each.index for each in record.operands if each.made & DATA]
     left = MATRIX_PRODUCTS.get(step.operator)
-    wide = operand.value.numel() == record.results[0].shape[-1] if record.results and record.results[0].dim() else False
     if operand.index in SUMMANDS.get(step.operator, ()) or argument == "bias":
-        return ("bias", None) if wide else None
+        return "bias", None
     if left is not None and operand.index in (left, left + 1):
         return "matrix", 2 * left + 1 - operand.index
-    if wide and (step.operator in SCALES or (argument == "weight" and "norm" in step.operator.name())):
+    if step.operator in SCALES or (argument == "weight" and "norm" in step.operator.name()):
         return "scale", others[0]
-    return None
+    return "", None
 
 
 def _read_elsewhere(evidence: Evidence, absorber: Absorber) -> CallSite | None:

@@ -98,7 +98,7 @@ def reads_of_first(evidence: Evidence) -> tuple[list[Cut], list[Cut]]:
         if of_first and torch.Tag.data_dependent_output in step.operator.tags:
             raise RefusedBlock(NUMBER_OF_W, record.place, [of_first[0].value])
         data = [each for each in record.operands if each.made & DATA]
-        if record.view or not of_first or not data:
+        if record.view or record.chooses_entries or not of_first or not data:
             continue
         read = of_first[-1]
         left = MATRIX_PRODUCTS.get(step.operator)

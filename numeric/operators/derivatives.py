@@ -43,7 +43,7 @@ class _Again:
         step, written = record.step, record.step.written
         changes = {}
         for index, x in step.tensors:
-            mine = self.operand(x)
+            mine = self.operand(x) if storage_key(x) in self.memory or storage_key(x) in self.trace.outside else record.operand(index).value
             overwritten = any(x is each for each in written)
             if index in shifts:
                 mine = mine.add_(shifts[index]) if overwritten else mine + shifts[index]
@@ -108,7 +108,7 @@ def value_with(trace: Recording, x: Tensor, parameter: Tensor, flat: Tensor) -> 
     """What a tensor made of parameters alone would be, if a parameter's storage held something else."""
     again = _Again(trace, {storage_key(parameter): flat})
     for record in trace.records:
-        if not record.view and not any(each.made & DATA for each in record.operands):
+        if not record.view and (record.chooses_entries or not any(each.made & DATA for each in record.operands)):
             again.execute(record, {})
             if any(each is x for each in record.results) or any(storage_key(each) == storage_key(x) for each in record.results):
                 break

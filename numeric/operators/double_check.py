@@ -19,7 +19,7 @@ from numeric.operators.cut import products_of_line, read_by_w
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
-from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, RefusedBlock
+from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, SINGULAR, RefusedBlock
 from numeric.operators.updates import Lifted, Mistake, absorber_changes, as_they_are, patched_with, weight_changes
 
 CHECKED_CASES, CHECKED_TOKENS = 3, 5
@@ -41,6 +41,8 @@ class DoubleCheck:
     """By how much each wrong patch differs."""
     left_out: dict[Mistake, str]
     """Wrong patches that are none for this block, and why."""
+    singular: tuple[str, ...]
+    """Without which tokens what W reads is zero in some case, so that no update exists (a ≠ 0 is a hypothesis of the claims)."""
     way: str
     """How patched passes run: at the operator, or case by case and why."""
 
@@ -55,9 +57,13 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
     allowed: list[float] = []
     noticed: dict[Mistake, float] = {}
     left_out: dict[Mistake, str] = {}
+    singular: list[str] = []
     for removed in ([token for token in range(CHECKED_TOKENS) if token not in REMAINING], list(range(CHECKED_TOKENS))):
         kept = cases.without(removed)
         bare = block.record(kept)
+        if anatomy.reads_context and not bool((read_by_w(bare, anatomy.cuts[0], anatomy.layout) != 0).any(-1).all()):
+            singular.append(f"without {len(removed)} of {CHECKED_TOKENS} tokens")
+            continue
         update, absorbed = weight_changes(block, anatomy, left, bare), absorber_changes(block, anatomy, left, bare)
         right = patched_with(block, CHECKED_CASES, update, absorbed)
         outputs = [case_by_case(block, right, kept), run(right, kept)]
@@ -78,7 +84,9 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
                 if not found > allowed[-1]:
                     raise RefusedBlock(NOT_NOTICED, anatomy.cuts[0].place, patch=mistake.value)
                 noticed[mistake] = min(found, noticed.get(mistake, found))
-    return DoubleCheck(max(off), max(allowed), noticed, left_out, way)
+    if not off:
+        raise RefusedBlock(SINGULAR, anatomy.cuts[0].place)
+    return DoubleCheck(max(off), max(allowed), noticed, left_out, tuple(singular), way)
 
 
 Run = Callable[[Lifted, Cases], Tensor]

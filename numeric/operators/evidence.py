@@ -41,8 +41,13 @@ class Evidence:
         return self.block.replay(self.base.cases, replaced, added)
 
     def matters(self, replaced: Mapping[Read, Tensor] | None = None, added: Mapping[CallSite, Tensor] | None = None) -> bool:
-        """Whether the exchange moves the output."""
-        return not torch.equal(self.output(replaced, added), self.base.output)
+        """Whether the exchange moves the output.
+
+        By a single bit; but where the network chooses by values, the rows of other tokens change the shapes that its kernels are given, and with them the
+        order of sums. There a move has to be more than roundoff: MOVE² of the output, for what is exchanged moves by MOVE or more.
+        """
+        moved = (self.output(replaced, added) - self.base.output).abs()
+        return bool((moved > (MOVE**2 * self.base.output.abs().max() if chooses(self.base) else 0)).any())
 
 
 def nudged(x: Tensor) -> Tensor:

@@ -50,6 +50,9 @@ MOVING = frozenset(
 """Operators that only move entries; their labels move with them. What an index is made of joins them, but for the network: a choice between
 things of before the cut stays of before the cut."""
 
+CHOOSING = (ATEN.index.Tensor, ATEN.gather.default, ATEN.index_select.default, ATEN.embedding.default)
+"""Operators that choose among what their first operand holds; what is chosen by the network is still of before the cut, or a parameter's entries."""
+
 POINTWISE = frozenset({ATEN._to_copy.default, ATEN.copy_.default, ATEN.lift_fresh.default, ATEN.fill_.Tensor, ATEN.lift_fresh_copy.default})
 """Operators that work entry by entry, and are not tagged so."""
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from numeric.operators.double_precision import execute_in_double, kept_in_double, tensors_of
 from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
-from numeric.operators.labels import Labels, Made
+from numeric.operators.labels import CHOOSING, DATA, Labels, Made
 from numeric.operators.refusals import CALL_FAILS, NO_TENSOR, RefusedBlock
 from numeric.operators.walk import PassEnded, Walk, operators_apart
 
@@ -84,6 +84,11 @@ class Record:
     def operand(self, index: int) -> OperandRead:
         """The operand of a leaf's index."""
         return next(each for each in self.operands if each.index == index)
+
+    @property
+    def chooses_entries(self) -> bool:
+        """Whether it only chooses among the entries of its first operand, which is made of parameters alone (experts' matrices)."""
+        return self.step.operator in CHOOSING and not any(each.made & DATA for each in self.operands if each.index == 0)
 
     def any(self, made: Made) -> bool:
         """Whether an operand carries one of the labels."""

@@ -113,4 +113,5 @@ NOT_EQUAL = Refusal(
     "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed",
     "W may be read by a way that was not seen: a copy, a cache.",
 )
+SINGULAR = Refusal("reads zeros without the context, whichever part of it remains", "No update exists where what W reads is zero: name another W.")
 NOT_NOTICED = Refusal("in float64 {patch} gives the same output as the context", "Nothing could be noticed here: give a context that matters.")

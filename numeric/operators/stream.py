@@ -15,7 +15,7 @@ from numeric.operators.cut import Cut
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.evidence import Evidence
 from numeric.operators.executions import ATEN, CallSite
-from numeric.operators.labels import BEFORE, DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.labels import BEFORE, CHOOSING, DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout
 from numeric.operators.recording import OperandRead, Read, Record, Recording
 from numeric.operators.refusals import (
@@ -33,9 +33,6 @@ SUMMANDS = {
     **dict.fromkeys((ATEN.addmm.default, ATEN.baddbmm.default, ATEN.index_add.default, ATEN.index_add_.default), (0,)),
 }
 """Operators that add, and which of their leaves are summands."""
-
-CHOOSING = (ATEN.index.Tensor, ATEN.gather.default, ATEN.index_select.default, ATEN.embedding.default)
-"""Operators that choose among what their first operand holds; what is chosen by the network is still of before the cut."""
 
 
 @dataclass(frozen=True, slots=True)
