@@ -146,7 +146,7 @@ def _by_several(evidence: Evidence, candidate: Absorber, meeting: CallSite, layo
 
 
 def names_read(trace: Recording, absorber: Absorber) -> list[str]:
-    """The parameters that the absorber's line reads in a pass: those of the chosen experts, where each has its own."""
+    """The parameters of the absorber's shape that its line reads in a pass: those of the chosen experts, where each has its own."""
     found = {
         operand.source
         for record in trace.records
@@ -154,7 +154,8 @@ def names_read(trace: Recording, absorber: Absorber) -> list[str]:
         for operand in record.operands
         if operand.index == absorber.weight and operand.source and not operand.made & DATA
     }
-    return sorted(name for name in found if name)
+    shapes = trace.labels.shapes
+    return sorted(name for name in found if name and shapes[name] == shapes[absorber.name])
 
 
 def _square(x: Tensor) -> Tensor:

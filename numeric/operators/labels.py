@@ -62,6 +62,7 @@ class Labels:
 
     def __init__(self, parameters: Mapping[str, Tensor], first: Sequence[Tensor], context: Tensor | None, query: Tensor) -> None:
         self.names = list(parameters)
+        self.shapes = {name: x.shape for name, x in parameters.items()}
         self._flags = Memory(torch.uint8)
         self._sources = Memory(torch.int32)
         for number, parameter in enumerate(parameters.values(), start=1):

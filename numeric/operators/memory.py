@@ -8,7 +8,7 @@ A note dies with its storage: the memory keeps no tensor alive, and an address t
 """
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,11 @@ class _Note:
     """One for each entry of the storage, in one dimension."""
     dtype: torch.dtype
     """Of the storage's entries."""
+
+
+def _at_death(storage: torch.UntypedStorage, forget: Callable[..., object], *given: object) -> None:
+    """Forget what is known of a storage when it dies; not when the program ends."""
+    weakref.finalize(storage, forget, *given).atexit = False
 
 
 class StorageSet:
@@ -48,7 +53,7 @@ class StorageSet:
             key = storage_key(x)
             if key not in self._keys:
                 self._keys.add(key)
-                weakref.finalize(x.untyped_storage(), self._keys.discard, key)
+                _at_death(x.untyped_storage(), self._keys.discard, key)
 
 
 class Memory:
@@ -102,5 +107,5 @@ class Memory:
         """Write one number for every entry of the tensor's storage, whatever was known of it, and of whatever type its entries were."""
         key, storage = storage_key(x), x.untyped_storage()
         if key not in self._notes:
-            weakref.finalize(storage, self._notes.pop, key, None)
+            _at_death(storage, self._notes.pop, key, None)
         self._notes[key] = _Note(torch.full((storage.nbytes() // x.element_size(),), value, dtype=self.dtype), x.dtype)

@@ -156,7 +156,7 @@ class Recorder(Walk):
         result = executed.operator(*executed.args, **executed.kwargs)
         results = tensors_in(result)
         labels.after(step, results)
-        if cast and any(each.made & (Made.CONTEXT | Made.QUERY | Made.NETWORK) for each in operands):
+        if cast:
             self.trace.casts.append(step.place.line)
         self.made |= {storage_key(each) for each in results} - set(self.trace.outside)
         # As they are now: code may give a tensor another shape in place, later.

@@ -233,7 +233,7 @@ class ModuleExperts(nn.Module):
         super().__init__()
         torch.manual_seed(3)
         self.router = nn.Linear(D, 4, bias=False)
-        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(D, M, bias=False), nn.Tanh(), nn.Linear(M, D)) for _ in range(4))
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(D, M), nn.Tanh(), nn.Linear(M, D)) for _ in range(4))
         self.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
