@@ -73,6 +73,7 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
     for candidate in candidates:
         if _by_several(evidence, candidate, stream.meeting, layout):
             return Absorber(candidate.name, "several", candidate.place, candidate.weight)
+    refused += [f"{given} was given"] if given else []
     tried = f" ({'; '.join(dict.fromkeys(refused))})" if refused else ""
     raise RefusedBlock(NO_ABSORBER, stream.meeting, [each.value for each in trace.at(stream.meeting).operands], tried=tried)
 

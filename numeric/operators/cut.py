@@ -209,8 +209,9 @@ def _mixing(evidence: Evidence) -> CallSite | None:
         for a, b in zip(ours.operands, theirs.operands, strict=True):
             moved = a.value != b.value
             rows = moved.reshape(-1, moved.shape[-1]).any(-1) if moved.dim() > 1 else moved.reshape(-1)
-            if bool(moved.any()) and not orders(rows, cases):
-                return makers.get(storage_key(dict(ours.step.tensors)[a.index]))
+            maker = makers.get(storage_key(dict(ours.step.tensors)[a.index]))
+            if maker and bool(moved.any()) and not orders(rows, cases):
+                return maker
         if not ours.view:
             makers |= {storage_key(x): ours.place for x in (*ours.results, *ours.step.written)}
     return None

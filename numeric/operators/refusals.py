@@ -54,7 +54,7 @@ NO_COPY = Refusal(
 )
 NOT_REPEATABLE = Refusal("gives other bits on the same operands", "Call module.eval(), and draw nothing at random in a pass.")
 HAS_MEMORY = Refusal(
-    "two equal passes differ, though no operator draws anything: the block has a memory", "Reset what it keeps, at the beginning of call.", of_operator=False
+    "reads what an earlier pass has left behind, and two equal passes differ", "Call module.eval(), or reset what it keeps at the beginning of call."
 )
 MIXES_CASES = Refusal(
     "makes one case's output of another's context",

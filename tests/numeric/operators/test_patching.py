@@ -23,7 +23,12 @@ def drawn(cases: int = 3, count: int = 4) -> Cases:
     return Cases(x[:, :-1].clone(), x[:, -1].clone(), torch.arange(count + 1))
 
 
-@pytest.mark.parametrize("right", BATCHED, ids=str)
+def _or_soaked(rights: list[Right]) -> list[object]:
+    """Every third by default, all in a long run."""
+    return [pytest.param(right, id=right.name, marks=[] if number % 3 == 0 else [pytest.mark.soak]) for number, right in enumerate(rights)]
+
+
+@pytest.mark.parametrize("right", _or_soaked(BATCHED))
 def test_every_parameter_may_be_another_one_in_each_case(right: Right) -> None:
     """All parameters that the patch changes are drawn anew for each case: the batched pass is each case's own pass, up to the order of sums."""
     block = admitted(right.name)
