@@ -77,7 +77,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
-EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors")]
+EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
