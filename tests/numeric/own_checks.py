@@ -67,7 +67,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
     EXPERIMENTS + "near_zero_sweep": lambda: [
-        *found_in("experiments.test_near_zero_by_hand")(),
+        *found_in("experiments.test_near_zero_by_hand", "experiments.test_near_zero_parts")(),
         *found_in("experiments.test_near_zero_predictions", only=("test_one_entry", "test_an_operand", "test_a_case"))(),
     ],
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
@@ -79,7 +79,7 @@ EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "ma
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
-EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
+EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "near_zero_sweep", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]
