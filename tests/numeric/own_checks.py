@@ -64,6 +64,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("sides.test_both_sides_by_hand")(),
         *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update", "test_the_same_bits"))(),
     ],
+    SIDES + "expected_difference": found_in("sides.test_expected_difference"),
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
     EXPERIMENTS + "near_zero_sweep": lambda: [
@@ -78,7 +79,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
-EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "near_zero_sweep", "weight_paths")]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
