@@ -31,7 +31,7 @@ from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 DYNAMICS_PROMPTS = 4
-"""Prompts a block; each is n steps of either dynamics."""
+"""Prompts a block; each is n steps of either dynamics. More would find worse ones, and no bound rests on how many there are."""
 
 POINTS = 11
 """Numbers of tokens for which a curve is kept, and Appendix B's weights are compared."""

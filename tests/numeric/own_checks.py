@@ -71,6 +71,13 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("experiments.test_near_zero_by_hand", "experiments.test_near_zero_parts")(),
         *found_in("experiments.test_near_zero_predictions", only=("test_one_entry", "test_an_operand", "test_a_case"))(),
     ],
+    EXPERIMENTS + "implicit_dynamics": lambda: [
+        *found_in("experiments.test_dynamics_by_hand")(),
+        *found_in("experiments.test_implicit_dynamics", only=("test_curves",))(),
+    ],
+    EXPERIMENTS + "patched_stack": found_in("experiments.test_patched_stack_by_hand"),
+    EXPERIMENTS + "post_norm": found_in("experiments.test_patched_stack_by_hand", only=("test_a_post", "test_scales")),
+    EXPERIMENTS + "one_update_many_queries": found_in("experiments.test_static_patches_by_hand"),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
@@ -80,7 +87,8 @@ EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "ma
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
-EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "near_zero_sweep", "weight_paths")]
+EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
+EXPLAINED += [EXPERIMENTS + "weight_paths"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]
