@@ -13,7 +13,7 @@ from tests.numeric.arithmetics import (
 from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.noticing import Check, checks_of
 
-ARITHMETICS, RULES, SIDES, EXPERIMENTS = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments"))
+ARITHMETICS, RULES, SIDES, EXPERIMENTS, MACHINE = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments", "machine"))
 
 
 def trials() -> list[Check]:
@@ -47,6 +47,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "value_and_variance": found_in("arithmetics.test_variances_exactly"),
     ARITHMETICS + "balls": found_in("arithmetics.test_references_against_rationals"),
     ARITHMETICS + "intervals": found_in("arithmetics.test_references_against_rationals"),
+    MACHINE + "error_model": found_in("machine.test_error_model_by_hand"),
+    RULES + "reference": found_in("rules.test_reference_against_mpmath"),
     RULES + "activations": found_in("rules.test_worst_kernels", only=("test_an_act", "test_an_exp")),
     RULES + "enclosures": found_in(
         "rules.test_enclosures", "rules.test_worst_kernels", only=("test_an_act", "test_bounds", "test_what_is_flushed", "test_each_part")
@@ -78,6 +80,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     EXPERIMENTS + "patched_stack": found_in("experiments.test_patched_stack_by_hand"),
     EXPERIMENTS + "post_norm": found_in("experiments.test_patched_stack_by_hand", only=("test_a_post", "test_scales")),
     EXPERIMENTS + "one_update_many_queries": found_in("experiments.test_static_patches_by_hand"),
+    EXPERIMENTS + "paper_figures": found_in("experiments.test_losses_apart"),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
@@ -88,7 +91,7 @@ EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitiviti
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
-EXPLAINED += [EXPERIMENTS + "weight_paths"]
+EXPLAINED += [EXPERIMENTS + "weight_paths", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

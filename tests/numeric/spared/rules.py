@@ -11,6 +11,7 @@ AT_THE_ENDS = "where e^-x is subnormal, or beyond Ω, 1 + e^-x is 1, or the quot
 CLAMPED = "what is clamped is of that sign or size already, or becomes infinite or NaN, which ``from_module`` takes for nothing known"
 WORDS = "it changes the words of a source and no number"
 WHOLE = "every row of float64 has a whole number of units"
+IN_A_BALL = "the same number over balls: the other form has a wider ball where e^t has none, and no operand of a test comes there"
 
 SPARED: tuple[Spared, ...] = (
     Spared(
@@ -48,5 +49,6 @@ SPARED: tuple[Spared, ...] = (
     Spared(RULES + "normalisation", r"^_normalised: (math\.sqrt\(n - centred\) \* |1\.0 \+ 2\.0 \*\* |2\.0 → 4\.0 #5|50 → 100)", ONE_SIDE, matched=6),
     Spared(RULES + "normalisation", r"\.clamp_(min|max)\([01]\.0\) → (down\(d|up\((o|1)|(left|lowest)$)|^softmax_rule: 1\.0 → 2\.0 #4$", CLAMPED, matched=7),
     Spared(RULES + "normalisation", r"torch\.where\(\(radius > 0\)|isfinite\(size\)\.all\(-2\)\.reshape\(-1\) → ~", SAME_RULE, matched=5),
+    Spared(RULES + "reference", r"^sigmoid: x\.mid\(\) >= 0|^softmax: (max\(x, .* → min|t - shift → t$)", IN_A_BALL, matched=3),
     Spared(RULES + "library_errors", r"^constant: CUDA \+ ", WORDS, matched=4),
 )
