@@ -11,7 +11,7 @@ AT_THE_ENDS = "where e^-x is subnormal, or beyond Ω, 1 + e^-x is 1, or the quot
 CLAMPED = "what is clamped is of that sign or size already, or becomes infinite or NaN, which ``from_module`` takes for nothing known"
 WORDS = "it changes the words of a source and no number"
 WHOLE = "every row of float64 has a whole number of units"
-IN_A_BALL = "the same number over balls: the other form has a wider ball where e^t has none, and no operand of a test comes there"
+IN_A_BALL = "the same number over balls: either form's ball is small wherever e^t has a small one, which it has to |t| = 2^200"
 
 SPARED: tuple[Spared, ...] = (
     Spared(
