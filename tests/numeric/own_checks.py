@@ -30,6 +30,17 @@ def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check
     return lambda: checks_of(*(import_module(f"tests.numeric.{file}") for file in files), only=only)
 
 
+OF_RATIONALS = (
+    "test_one_query_is",
+    "test_no_other",
+    "test_of_those",
+    "test_fp64_leaves",
+    "test_the_distance",
+    "test_dependent",
+    "test_one_singular",
+    "test_the_span",
+)
+
 CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "roundoff": lambda: [*found_in("arithmetics.test_roundoff")(), *trials()],
     ARITHMETICS + "hazard": lambda: [*found_in("arithmetics.test_hazards")(), *trials()],
@@ -45,6 +56,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "growth": found_in("arithmetics.test_growth"),
     ARITHMETICS + "entry_roundings": found_in("arithmetics.test_entry_roundings"),
     ARITHMETICS + "value_and_variance": found_in("arithmetics.test_variances_exactly"),
+    ARITHMETICS + "largest_entry": found_in("arithmetics.test_largest_entry"),
     ARITHMETICS + "balls": found_in("arithmetics.test_references_against_rationals"),
     ARITHMETICS + "intervals": found_in("arithmetics.test_references_against_rationals"),
     MACHINE + "error_model": found_in("machine.test_error_model_by_hand"),
@@ -81,6 +93,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     EXPERIMENTS + "post_norm": found_in("experiments.test_patched_stack_by_hand", only=("test_a_post", "test_scales")),
     EXPERIMENTS + "one_update_many_queries": found_in("experiments.test_static_patches_by_hand"),
     EXPERIMENTS + "paper_figures": found_in("experiments.test_losses_apart"),
+    EXPERIMENTS + "exact_least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
+    EXPERIMENTS + "least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
@@ -91,7 +105,7 @@ EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitiviti
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
-EXPLAINED += [EXPERIMENTS + "weight_paths", MACHINE + "error_model", RULES + "reference"]
+EXPLAINED += [EXPERIMENTS + "weight_paths", ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

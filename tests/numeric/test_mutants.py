@@ -14,7 +14,8 @@ from hashlib import sha256
 import pytest
 
 import numeric
-from tests.numeric.mutants import Mutant, mutants
+from numeric.experiments import one_update_many_queries
+from tests.numeric.mutants import Mutant, in_force, mutants
 from tests.numeric.noticing import Check, Outcome, outcome, results
 from tests.numeric.own_checks import ARITHMETICS, CHECKS, EXPERIMENTS, EXPLAINED, MACHINE, QUICK, RULES, SIDES
 from tests.numeric.spared import SPARED, Spared, reason
@@ -71,6 +72,17 @@ def test_a_module_without_tests_notices_nothing() -> None:
     """The planted one: with no check at all every mutant goes unnoticed, and none is smaller, for nothing is compared."""
     some = mutants("numeric.arithmetics.matrix_products")[:8]
     assert {outcome(mutant, [], []) for mutant in some} == {Outcome.SAME}
+
+
+def test_what_is_changed_is_a_number_or_a_term_and_no_type() -> None:
+    """``Tensor | None`` is no union of flags; and a slice that a number makes is a constant like any other."""
+    assert not [mutant for mutant in mutants(EXPERIMENTS + "patched_stack") if mutant.before == "Tensor | None"]
+    assert [mutant for mutant in mutants(SIDES + "both_sides") if " | " in mutant.before]
+    (longer,) = (each for each in mutants(EXPERIMENTS + "one_update_many_queries") if str(each) == "constant: 96 → 192")
+    before = one_update_many_queries.FRESH
+    with in_force(longer):
+        assert one_update_many_queries.FRESH.stop == before.stop + 96
+    assert before is one_update_many_queries.FRESH
 
 
 def test_every_row_of_the_list_has_a_module_and_a_reason() -> None:
