@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reports.record.cell_contradictions import UNMEASURED, cell_contradictions
-from reports.record.cells import NearZeroSweep
+from reports.record.cells import CellRecord, NearZeroSweep
 from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiment_contradictions import experiment_contradictions, rising
 from reports.record.row import moment
@@ -90,7 +90,8 @@ def _two_ways(record: RunRecord) -> Iterator[str]:
     if len(devices) > 1:
         yield f"its cells were measured on {devices[0]} and on {devices[1]}"
     ways: dict[str, str] = {}
-    for row in (*measured, *record.near_zero):
+    rows: list[CellRecord | NearZeroSweep] = [*measured, *record.near_zero]
+    for row in rows:
         if (way := ways.setdefault(row.format, row.numerics)) != row.numerics:
             yield f"the format {row.format} is computed as {way} and as {row.numerics}"
 
