@@ -38,16 +38,35 @@ def mutant(**changes: object) -> MutantRecord:
     return MutantRecord(**{**words, "statement": statement, "verdict": Verdict.VIOLATED, "counterexample": numbers, **changes})
 
 
+def _sides(text: str) -> tuple[str, str]:
+    left, _, right = text.partition(" = ")
+    return left, right
+
+
 def claim(**changes: object) -> ClaimRecord:
     words = {"id": "theorem-2.2", "title": "A context acts as a rank-one change of W", "source": "Theorem 2.2, Eq. (1)", "scope": "all sizes"}
+    statement = changes.get("statement", UPDATE)
+    assert isinstance(statement, Formula)
+    left, right = (Formula(text=text, latex=latex or "x") for text, latex in zip(_sides(statement.text), _sides(statement.latex), strict=True))
     steps = [
-        Step(expression=Formula(text="(W + (WΔA)aᵀ/‖a‖²)a + b", latex=r"(W + (W\Delta A)a^{\top}/\lVert a\rVert^2)a + b"), rule="the left side"),
-        Step(expression=Formula(text="Wa + (WΔA)(aᵀa)/‖a‖² + b", latex=r"Wa + (W\Delta A)(a^{\top}a)/\lVert a\rVert^2 + b"), rule="distribute over +"),
-        Step(expression=Formula(text="Wa + WΔA + b", latex=r"Wa + W\Delta A + b"), rule="cancel aᵀa with 1/‖a‖²", hypothesis="a ≠ 0"),
-        Step(expression=Formula(text="Wz + b", latex=r"Wz + b"), rule="ΔA = z − a"),
+        Step(expression=left, rule="the left side"),
+        Step(
+            expression=Formula(text="= f_θ(Wa + (WΔA)(aᵀa)/‖a‖² + b)", latex=r"= f_\theta(Wa + (W\Delta A)(a^{\top}a)/\lVert a\rVert^2 + b)"),
+            rule="distribute over +",
+        ),
+        Step(expression=Formula(text="= f_θ(Wa + WΔA + b)", latex=r"= f_\theta(Wa + W\Delta A + b)"), rule="cancel aᵀa with 1/‖a‖²", hypothesis="a ≠ 0"),
+        Step(expression=Formula(text=f"= {right.text}", latex=f"= {right.latex}"), rule="ΔA = z − a"),
     ]
     mutants = [mutant(), mutant(id="z-for-a", description="z in place of a in the row factor")]
-    found = {"hypotheses": [A_IS_NOT_ZERO], "statement": UPDATE, "verdict": Verdict.HOLDS, "steps": steps, "mutants": mutants, "seconds": 0.2}
+    found = {
+        "hypotheses": [A_IS_NOT_ZERO],
+        "statement": statement,
+        "remark": UPDATE,
+        "verdict": Verdict.HOLDS,
+        "steps": steps,
+        "mutants": mutants,
+        "seconds": 0.2,
+    }
     return ClaimRecord(**{**words, **found, **changes})
 
 

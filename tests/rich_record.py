@@ -43,7 +43,7 @@ def rich() -> RunRecord:
         layers=[layer],
         figure_3=Figure3(block="b", trials=4, rate=0.01, finetuned=[(0, 1.0, 0.02)], patched=[(0, 1.0, 0.02)]),
         dynamics=[
-            experiment_samples.dynamics(moved=experiment_samples.identity(points=[(1, 0.0, 0.5, 0.25), (25, 0.01, 0.25, 0.5)], resolution=2.0, vacuous=[1]))
+            experiment_samples.dynamics(moved=experiment_samples.identity(points=[(1, 0.0, 0.5, 0.25), (50, 0.01, 0.25, 0.5)], resolution=2.0, vacuous=[1]))
         ],
         static_patch=[experiment_samples.static_patch()],
         stacks=[stack],

@@ -143,13 +143,16 @@ def measure_variants(cells: Sequence[Cell], seed: int, progress: Callable[[int],
     layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
     found = [_Found(each, layer) for each in cells]
     with undisturbed(cell.probed.device) as ask:
+        began = time.perf_counter()
         for number, cases in enumerate(_batches(cell, generator)):
+            found[0].seconds += time.perf_counter() - began  # the draw
             known: Sides | None = None
             for each in found:
                 known = each.take(cases, number, seed, known)
             ask()
             if progress:
                 progress(min(found[0].done, cell.cases))
+            began = time.perf_counter()
         for each in {each.cell.variant.factored: each for each in found}.values():  # those that ran by other kernels
             each.refuse_a_memory()
         return [each.whole() for each in found]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock
 from numeric.sides import Variant, variants_named
-from numeric.sides.variant import OWN, UnknownVariant
+from numeric.sides.variant import OWN, UnknownVariant, in_place_refused
 
 
 class Model(Protocol):
@@ -39,4 +39,4 @@ def variant_of(subject: Subject, name: str) -> Variant:
         return variants_named([name])[0]
     if subject.update is None:
         raise UnknownVariant('there is no variant "own": the file has no function update(W, delta, a).')
-    return Variant(OWN, "the user's own update", subject.update)
+    return Variant(OWN, "the user's own update", in_place_refused(subject.update))

@@ -31,7 +31,7 @@ from numeric.training import TrainedBlock, draw_prompts
 from symbolic import formulas
 
 DYNAMICS_PROMPTS = 4
-"""Prompts a block; each is n steps of either dynamics."""
+"""Prompts a block; each is n steps of either dynamics. More would find worse ones, and no bound rests on how many there are."""
 
 POINTS = 11
 """Numbers of tokens for which a curve is kept, and Appendix B's weights are compared."""
@@ -138,6 +138,7 @@ def dynamics_of(W: Tensor, b: Tensor, outputs: paths.Outputs, probed: ProbedMode
 
     if bool(flags.unforeseen.any()):
         raise LostNumbers(f"numbers came out infinite or NaN after {int(flags.unforeseen.sum())} of {len(flags.unforeseen)} tokens, and no operand foretold it")
+    # What came out infinite or NaN and is left here was foretold, so that the first two flags would do.
     judged = ~(flags.overflow | flags.underflow | flags.not_finite).unflatten(0, (prompts, tokens)).any(-1)
     if not bool(judged.any()):
         raise NothingJudged("every prompt met a limit of the format's range, or an output of the contextual layer that is zero")

@@ -28,7 +28,7 @@ QUERIES = (1, 2, 4, 8, 16, 32, 64, 128)
 """K: how many queries a patch is made from."""
 
 CONTEXTS = 16
-"""Contexts, each with queries of its own."""
+"""Contexts, each with queries of its own. More of them, or of queries, would make means surer; no bound rests on how many there are."""
 
 VALIDATION, FRESH = slice(QUERIES[-1], QUERIES[-1] + 32), slice(QUERIES[-1] + 32, QUERIES[-1] + 96)
 """Of each trial's queries, those that choose the ridge, and those that no patch has seen."""
@@ -37,7 +37,7 @@ SHARES = tuple(2.0**exponent for exponent in range(-20, 5, 4))
 """The ridges that are tried: λ over tr(AAᵀ)/d."""
 
 CERTIFIED_ROWS = 4
-"""Rows of ΔW that are compared with exact ones, in the first trial."""
+"""Rows of ΔW that are compared with exact ones, in the first trial. Each is a problem of its own: fewer would do, and more would only take longer."""
 
 
 @dataclass(frozen=True, slots=True)

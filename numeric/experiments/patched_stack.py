@@ -24,12 +24,13 @@ from numeric.training import TrainedBlock
 from symbolic import formulas
 
 PROMPTS = 16
+"""More would find worse ones, and no bound rests on how many there are; so with the two below."""
 GENERATED = 12
 """Tokens of a generation."""
 VOCABULARY = 16
 """Tokens to choose from."""
 STRAYED = 1e-12
-"""A relative difference of the last stream: some thousand roundings of fp64."""
+"""A relative difference of the last stream: some thousand roundings of fp64. Half of it, or twice, would tell the same from the wrong as well."""
 
 PatchMaker = Callable[[ContextualBlock, Tensor, Tensor], dict[str, Tensor]]
 """The parameters of the patched pass, case by case, from a block, v and v′ (prompts, width)."""

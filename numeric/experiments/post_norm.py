@@ -72,7 +72,7 @@ def _normalised(block: ContextualBlock, v: Tensor) -> Tensor:
 
 def _prepared(trained: TrainedBlock) -> tuple[ContextualBlock, Tensor, Tensor]:
     """The block with its post-norm in fp64, and embedded prompts."""
-    generator = trained.generator(8)
+    generator = trained.generator(8)  # a stream of its own: any number would do
     before, prompts = trained.in_fp64(PROMPTS, generator)
     post = nn.RMSNorm(before.input_width, dtype=torch.float64)
     with torch.no_grad():

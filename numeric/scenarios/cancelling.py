@@ -13,41 +13,45 @@ from numeric.cells.scenario import refuses_blunt_formats
 from numeric.formats import Format
 from numeric.sides import Batch
 
-STEPS = 40
+STEPS, STAGE = 40, 10
 RATE = 0.05
 """Adam's; tokens have entries near 1."""
 
 
 def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Generator) -> Batch:
     context, query = (x.to(subject.model.block.first.weight.dtype) for x in drawn(subject, cases, generator))
-    kept, removed = context.tensor_split([context.shape[1] // 2], dim=1)
     towards_zero = torch.arange(cases) % 2 == 0
     steps = torch.randint(1, STEPS + 1, (cases,), generator=generator)
-    whole = _moved(subject, kept, removed, query, towards_zero, steps).double()
-    split = kept.shape[1]
-    return Batch(whole, whole[:, :split], query.double())
+    split, whole = context.shape[1] // 2, context.clone()
+    for last in range(STAGE, STEPS + 1, STAGE):  # those that go about as far together, so that few are moved on in vain
+        for zero in (True, False):
+            some = ((towards_zero == zero) & (steps > last - STAGE) & (steps <= last)).nonzero().squeeze(-1)
+            if len(some):
+                whole[some] = _moved(subject, context[some], split, query[some], steps[some], towards_zero=zero)
+    return Batch(whole.double(), whole[:, :split].double(), query.double())
 
 
-def _moved(subject: Subject, kept: Tensor, removed: Tensor, query: Tensor, towards_zero: Tensor, steps: Tensor) -> Tensor:
-    """The whole context after its own number of steps for each case.  Returns (cases, n, width)."""
+def _moved(subject: Subject, whole: Tensor, split: int, query: Tensor, steps: Tensor, *, towards_zero: bool) -> Tensor:
+    """The whole context after its own number of steps for each case: the kept part moved so that A(C∖Y,x) → 0, or Y so that ΔA → 0.
+
+    whole: (cases, n, width), of which the first ``split`` tokens are kept. Returns (cases, n, width).
+    """
     block = subject.model.block
     read = block.contextual if block.parallel else block.read  # the network of a parallel block reads no context
-    split = kept.shape[1]
-    context = torch.cat([kept, removed], dim=1).clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([context], lr=RATE, fused=True)
-    moves = torch.where(towards_zero.unsqueeze(-1), torch.arange(context.shape[1]) < split, torch.arange(context.shape[1]) >= split).unsqueeze(-1)
-    stopped = context.detach().clone()
+    kept, removed = whole[:, :split].clone(), whole[:, split:].clone()
+    moves = (kept if towards_zero else removed).requires_grad_(True)
+    optimiser = torch.optim.Adam([moves], lr=RATE, fused=True)
+    stopped = moves.detach().clone()
     with torch.enable_grad():
+        a = None if towards_zero else read(kept, query).detach()  # it does not move when Y does
         for step in range(1, int(steps.max()) + 1):
-            a = read(context[:, :split], query)
-            aim = torch.where(towards_zero.unsqueeze(-1), a, read(context, query) - a)
+            aim = read(kept, query) if a is None else read(torch.cat([kept, removed], dim=1), query) - a
             optimiser.zero_grad()
             aim.square().sum().backward()  # cases do not mix, so each follows its own gradient
-            assert context.grad is not None
-            context.grad *= moves
             optimiser.step()
-            stopped = torch.where((steps >= step).reshape(-1, 1, 1), context.detach(), stopped)
-    return torch.where(torch.isfinite(stopped).all(-1).all(-1).reshape(-1, 1, 1), stopped, torch.cat([kept, removed], dim=1))
+            stopped = torch.where((steps >= step).reshape(-1, 1, 1), moves.detach(), stopped)
+    moved = torch.cat([stopped, whole[:, split:]] if towards_zero else [whole[:, :split], stopped], dim=1)
+    return torch.where(torch.isfinite(moved).all(-1).all(-1).reshape(-1, 1, 1), moved, whole)
 
 
 SCENARIO = Scenario(

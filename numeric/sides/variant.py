@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from numeric.architecture import UnusableBlock
 from numeric.arithmetics.largest_entry import largest_entry
 from symbolic import formulas
 from symbolic.vocabulary import CallError, chosen
@@ -33,6 +36,24 @@ VARIANTS = (
     Variant("scaled", "a divided by max|a| first", lambda W, delta, a: formulas.scaled_rank_one_update(W, delta, a, largest_entry(a))),
     Variant("factored", "ΔW never formed: (W ΔA)(aᵀx)/‖a‖² is added to Wx + b", lambda W, delta, a: formulas.rank_one_update(W, delta, a), factored=True),
 )
+
+
+def in_place_refused(update: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """The same update, which raises UnusableBlock if it changes a tensor that it is given: both sides are computed from those tensors."""
+
+    def watched(*operands: Any) -> Any:
+        before = [x.clone() if isinstance(x, torch.Tensor) else None for x in operands]
+        found = update(*operands)
+        names = [
+            name
+            for name, x, was in zip(("W", "delta", "a"), operands, before, strict=True)
+            if was is not None and not torch.equal(torch.nan_to_num(x), torch.nan_to_num(was))
+        ]
+        if names:
+            raise UnusableBlock(f"update(W, delta, a) changes its operands in place: {', '.join(names)}. Let it return ΔW, and leave them as they are.")
+        return found
+
+    return watched
 
 
 def variants_named(names: Sequence[str] | None = None) -> list[Variant]:

@@ -17,6 +17,7 @@ from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.rules import RULES, rule_for
+from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
@@ -107,7 +108,9 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
-        raise UnusableBlock("the contextual layer is not deterministic: the same tokens gave another result the second time.")
+        raise UnusableBlock(
+            "the contextual layer is not deterministic: the same tokens gave another result the second time, as with random numbers or a count of calls."
+        )
     if torch.equal(with_context, without):
         raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
     _refuse_mixing(asked, context, query)
@@ -123,13 +126,16 @@ def _refuse_mixing(asked: Callable[[Tensor | None, Tensor, str], Tensor], contex
     """
     for words, tokens in (("a context", context), ("no context (None)", None)):
         at_first = asked(tokens, query, words)
+        repeated = True  # for other tokens in a batch of the same shape, the same in every case
         for factor in (1.0, -3.0):  # the others in another order, and others altogether
             for place in range(TRIED):
                 mine = torch.arange(TRIED) == place
                 others = [None if x is None else torch.where(mine.view(-1, *[1] * (x.dim() - 1)), x, factor * x.flip(0)) for x in (tokens, query)]
                 changed, x = others
                 assert x is not None
-                if not torch.equal(asked(changed, x, words)[place], at_first[place]):
+                now = asked(changed, x, words)
+                repeated = repeated and torch.equal(now, at_first)
+                if not torch.equal(now[place], at_first[place]):
                     raise UnusableBlock("the contextual layer mixes cases: one case's result changes with the others of its batch.")
         shuffled = torch.randperm(TRIED * AGAIN, generator=torch.Generator().manual_seed(0))
         for places in (torch.arange(TRIED).flip(0), torch.arange(TRIED * AGAIN).flip(0), shuffled):
@@ -137,6 +143,11 @@ def _refuse_mixing(asked: Callable[[Tensor | None, Tensor, str], Tensor], contex
             moved = asked(None if tokens is None else tokens[cases], query[cases], words)
             scale = torch.maximum(moved.abs(), at_first[cases].abs()).amax(-1, keepdim=True)
             if bool(((moved - at_first[cases]).abs() > torch.finfo(moved.dtype).eps ** 0.5 * scale).any()):
+                if repeated:
+                    raise UnusableBlock(
+                        f"the contextual layer's result depends on earlier calls: on {words} it returned for other tokens in a batch of the same shape what it "
+                        "had returned before, as a cache by shape does; let it compute from the given tokens alone."
+                    )
                 raise UnusableBlock(
                     "the contextual layer mixes cases: one case's result changes with its place in the batch, as behind a capacity or a cache that "
                     "other cases share; let each case be computed from its own tokens alone."
@@ -262,7 +273,9 @@ def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, updat
     for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
         try:
             with contained():
-                result = update(*operands)
+                result = in_place_refused(update)(*operands)
+        except UnusableBlock:
+            raise
         except Exception as error:
             raise UnusableBlock(
                 f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."

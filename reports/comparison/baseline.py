@@ -19,6 +19,7 @@ from reports.record import CellRecord, ClaimRecord, DamagedRun, NearZeroSweep, R
 from reports.record.cells import NotSwept
 from reports.record.claims import ErratumRecord
 from reports.record.contradictions import SUITE
+from reports.record.environment import Probe
 from reports.record.run_record import RUN_SCHEMA_VERSION
 from symbolic.vocabulary import CellId
 
@@ -64,13 +65,23 @@ def origin_of(record: RunRecord) -> Origin:
         schema_version=record.schema_version,
         exit_status=record.run.exit_status,
         machine=machine,
-        probes={probe.id: hashlib.sha256(probe.answer.encode()).hexdigest()[:12] for probe in env.probes},
+        probes={name: hashlib.sha256("\n".join(answers).encode()).hexdigest()[:12] for name, answers in _answers(env.probes).items()},
         recipes={model.block: model.recipe for model in record.models},
         refinements=[] if bounds is None else sorted(row.id for row in bounds.refinements if row.used),
         assumptions=[] if bounds is None else sorted(bounds.assumptions),
         weights={model.block: model.weights for model in record.models},
         suite=env.versions.get(SUITE, ""),
     )
+
+
+def _answers(probes: Sequence[Probe]) -> dict[str, list[str]]:
+    """All that was answered to a question, by its name; in more than one format a library's function may be asked about the same numbers."""
+    found: dict[str, list[str]] = {}
+    for probe in probes:
+        answers = found.setdefault(probe.id, [])
+        if probe.answer not in answers:
+            answers.append(probe.answer)
+    return found
 
 
 def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", before: Sequence[Accepted] = ()) -> Baseline:
@@ -109,14 +120,26 @@ def claim_line(claim: ClaimRecord) -> ClaimLine:
         proof=digest([[step.expression.text, step.rule, step.hypothesis, step.in_words] for step in claim.steps]),
         in_words=claim.lines_in_words,
         kernel=claim.kernel.status,
+        kernel_assumes=sorted(claim.kernel.assumptions),
         refuted={mutant.id: mutant.statement.text for mutant in refuted},
         numbers={mutant.id: digest(mutant.counterexample.model_dump(exclude={"note"})) for mutant in refuted if mutant.counterexample is not None},
+        typeset={
+            "statement": digest(claim.statement.latex),
+            "hypotheses": digest(sorted(each.latex for each in (*claim.hypotheses, *claim.hypotheses_in_words))),
+        },
     )
 
 
 def erratum_line(erratum: ErratumRecord) -> ErratumLine:
     """An erratum's line."""
-    return ErratumLine(shown=erratum.shown, printed=erratum.literal.text, corrected=erratum.corrected.text, measured=erratum.measured is not None)
+    return ErratumLine(
+        shown=erratum.shown,
+        printed=erratum.literal.text,
+        corrected=erratum.corrected.text,
+        measured=erratum.measured is not None,
+        claim=erratum.claim,
+        typeset={"what is printed": digest(erratum.literal.latex), "what is proved in its place": digest(erratum.corrected.latex)},
+    )
 
 
 def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:

@@ -45,8 +45,10 @@ class ClaimLine(Row):
     proof: str = Field(default="", description="Digest of them.")
     in_words: int = Field(description="Lines and hypotheses that no program checks.")
     kernel: str = Field(description="What a proof assistant's kernel said.")
+    kernel_assumes: list[str] = Field(default=[], description="What it took for granted.")
     refuted: dict[str, str] = Field(description="The statements of the false variants that were refuted.")
     numbers: dict[str, str] = Field(default={}, description="Digest of the numbers that refuted each.")
+    typeset: dict[str, str] = Field(default={}, description="Digests of the statement and the hypotheses as LaTeX, which a page shows.")
 
 
 class ErratumLine(Row):
@@ -56,6 +58,8 @@ class ErratumLine(Row):
     printed: str
     corrected: str
     measured: bool = Field(description="Whether there was a measurement.")
+    claim: str = Field(default="", description="The claim that corrects it.")
+    typeset: dict[str, str] = Field(default={}, description="Digests of both statements as LaTeX.")
 
 
 class CellLine(Row):

@@ -19,11 +19,11 @@ SHOWN_DIGITS = 6
 DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest: two others are taken for the same once in 2^32 times."""
 
-ROW_NAMES = ("block", "format", "variant", "seed")
-"""Fields of a row that say what it is of."""
+ROW_NAMES = ("block", "format", "variant")
+"""Fields of a row that say what it is of: those of which its name here says as much are no numbers of it."""
 
-CLOCK = ("seconds", "cached")
-"""Fields that depend on the clock, and on what was there before."""
+NOT_COMPARED = ("seconds", "cached", "seed")
+"""Fields that depend on the clock, or on what was there before; and the seed of a search, by which it is known whether its numbers can be compared."""
 
 OF_A_BLOCK = ("parameters", "steps", "validation_loss", "zero_loss", "losses")
 """What is measured of a trained block, or follows from its recipe; the weights have their own digest."""
@@ -66,7 +66,8 @@ def _rows(record: RunRecord) -> Iterator[tuple[str, Row, Collection[str]]]:
         rows.append((f"post-norm/{found.post_norm.block}", found.post_norm, ()))
     rows += [(f"worst context/{row.block}/{row.format}/{row.variant}", row, ()) for row in found.adversarial]
     for name, row, fields in rows:
-        yield name, row, fields or [field for field in type(row).model_fields if field not in (*ROW_NAMES, *CLOCK)]
+        said = {field for field in ROW_NAMES if str(getattr(row, field, "")) in name.split("/")}
+        yield name, row, fields or [field for field in type(row).model_fields if field not in {*said, *NOT_COMPARED}]
 
 
 def _rounded(value: Any) -> Any:

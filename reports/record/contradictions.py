@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from reports.record.cell_contradictions import cell_contradictions
-from reports.record.cells import NearZeroSweep
+from reports.record.cell_contradictions import UNMEASURED, cell_contradictions
+from reports.record.cells import CellRecord, NearZeroSweep
 from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiment_contradictions import experiment_contradictions, rising
 from reports.record.row import moment
@@ -38,7 +38,10 @@ def contradictions(record: RunRecord) -> Iterator[str]:
         yield f"environment.versions: the version of {SUITE} is missing"
     if record.environment.threads == 0:
         yield "environment.threads: there are none"
+    if record.bounds is not None and not record.bounds.assumptions:
+        yield "bounds: they take nothing for granted, and every bound rests on the probed error model"
     yield from _twice(record)
+    yield from _two_ways(record)
     for claim in record.claims:
         yield from (f"claim {claim.id}: {words}" for words in _claim(claim))
     for erratum in record.errata:
@@ -70,12 +73,27 @@ def _twice(record: RunRecord) -> Iterator[str]:
         "cells": [row.id for row in record.cells],
         "sweeps": ["/".join((row.block, row.format, row.variant)) for rows in (record.near_zero, record.not_swept) for row in rows],
         "refinements": [row.id for row in record.bounds.refinements] if record.bounds else [],
+        "assumptions": record.bounds.assumptions if record.bounds else [],
+        "parts that were not measured": [f"{row.block}, {row.what}" for row in record.not_measured],
         **{f"false variants of {claim.id}": [row.id for row in claim.mutants] for claim in record.claims},
     }
     for kind, ids in names.items():
         for name, times in Counter(ids).items():
             if times > 1:
                 yield f"it holds two {kind} named {name}"
+
+
+def _two_ways(record: RunRecord) -> Iterator[str]:
+    """One run is made on one device, and computes with a format in one way; the machine may not have been asked about cells that were not measured."""
+    measured = [cell for cell in record.cells if cell.verdict not in UNMEASURED]
+    devices = sorted({cell.device for cell in measured})
+    if len(devices) > 1:
+        yield f"its cells were measured on {devices[0]} and on {devices[1]}"
+    ways: dict[str, str] = {}
+    rows: list[CellRecord | NearZeroSweep] = [*measured, *record.near_zero]
+    for row in rows:
+        if (way := ways.setdefault(row.format, row.numerics)) != row.numerics:
+            yield f"the format {row.format} is computed as {way} and as {row.numerics}"
 
 
 def _claim(claim: ClaimRecord) -> Iterator[str]:
@@ -87,6 +105,8 @@ def _claim(claim: ClaimRecord) -> Iterator[str]:
         yield f"its verdict is {claim.verdict.value}, {'without a reason' if claim.reason is None else 'with a reason why it does not hold'}"
     if claim.verdict is Verdict.TIMEOUT and (claim.steps or claim.mutants):
         yield "its verdict is TIMEOUT, and it was put to the prover"
+    if claim.verdict is Verdict.HOLDS and claim.remark is None:
+        yield "it holds, and its statement is in words, with which no proof can be compared"
     if claim.verdict is Verdict.HOLDS and (open_parts := [*_not_reached(claim)]):
         yield f"it holds, and no chain of its proof leads from the left side to the right side of {open_parts[0]}"
     if claim.verdict is Verdict.HOLDS and any(mutant.verdict is Verdict.HOLDS for mutant in claim.mutants):
@@ -100,7 +120,7 @@ def _claim(claim: ClaimRecord) -> Iterator[str]:
 def _not_reached(claim: ClaimRecord) -> Iterator[str]:
     """Parts of the statement that the proof does not reach: a chain is written as its left side and then one line for each link, "= ...".
 
-    A statement without terms is in words, and no chain can be compared with it.
+    A statement without terms is in words, and no chain can be compared with it; of such a claim nothing was proved.
     """
     if claim.remark is None:
         return
@@ -128,6 +148,8 @@ def _mutant(mutant: MutantRecord) -> Iterator[str]:
 
 def _counterexample(found: Counterexample) -> Iterator[str]:
     """Exact numbers at which two sides of one shape differ."""
+    if not found.values:
+        yield "its counterexample has no numbers"
     if 0 in found.sizes.values():
         yield "its counterexample has a dimension of 0"
     sides = [side for side in (found.left, found.right) if side != _NO_SIDE]
@@ -152,12 +174,14 @@ def _shape(matrix: Sequence[Sequence[str]]) -> tuple[int, ...]:
 
 
 def _erratum(erratum: ErratumRecord, claims: Sequence[ClaimRecord]) -> Iterator[str]:
-    """The claim that it names, if it is there, says the same."""
+    """The claim that it names, if it is there, says the same, and so does one of that claim's false variants."""
     claim = next((row for row in claims if row.id == erratum.claim), None)
     if claim is not None and erratum.proved is not (claim.verdict is Verdict.HOLDS):
         yield f"it is called {'proved' if erratum.proved else 'not proved'}, and the claim {claim.id} is {claim.verdict.value}"
     if claim is not None and erratum.corrected != claim.statement:
         yield f"its corrected statement is not that of the claim {claim.id}"
+    if claim is not None and not any((mutant.statement, mutant.counterexample) == (erratum.literal, erratum.counterexample) for mutant in claim.mutants):
+        yield f"its printed statement and the numbers that refute it are those of no false variant of the claim {claim.id}"
     if erratum.counterexample is not None:
         yield from _counterexample(erratum.counterexample)
 

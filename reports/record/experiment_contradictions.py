@@ -90,6 +90,8 @@ def _identity(identity: IdentityRecord, tokens: int) -> Iterator[str]:
     at = [point[0] for point in identity.points]
     if not rising(at) or not rising(identity.vacuous) or any(not 1 <= i <= tokens for i in (*at, *identity.vacuous)):
         yield f"its numbers of tokens are not in their order, or not of {tokens}"
+    if at[-1:] != [tokens]:
+        yield f"it was not measured after all {tokens} tokens"
     for i, error, bound, effect in identity.points:
         if (i in identity.vacuous) is (bound < effect):
             yield f"after {i} tokens the bound is {'' if bound < effect else 'not '}below the effect, which its list of vacuous ones contradicts"

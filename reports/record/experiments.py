@@ -4,7 +4,7 @@ import math
 
 from pydantic import Field
 
-from reports.record.row import Count, Magnitude, Name, NotMeasured, Real, Row, SeedNumber
+from reports.record.row import Count, Finite, Magnitude, Name, NotMeasured, Real, Row, SeedNumber
 
 
 class CheckpointRecord(Row):
@@ -164,7 +164,7 @@ class AdversarialRecord(Row):
     simplified_worst: Magnitude | None = Field(description="The same of those; null if none was judged.")
     simplest: Name | None = Field(description="A context that can be read, with nearly the ratio that was found; null if there is none so simple.")
     simplest_ratio: Magnitude | None
-    seconds: Magnitude
+    seconds: Finite
 
     @property
     def best(self) -> float | None:

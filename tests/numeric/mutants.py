@@ -96,7 +96,7 @@ def changes(node: ast.AST) -> list[ast.AST]:
         half = node.value // 2 if whole and node.value % 2 == 0 else node.value / 2 if not whole else node.value - 1
         made = [ast.Constant(half), ast.Constant(node.value * 2)]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Mult | ast.BitAnd | ast.BitOr):
-        made = [node.left, node.right]
+        made = [] if _is_type(node.left) or _is_type(node.right) else [node.left, node.right]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub | ast.Div | ast.Pow):
         made = [node.left]
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add | ast.BitOr):
@@ -108,6 +108,11 @@ def changes(node: ast.AST) -> list[ast.AST]:
     elif isinstance(node, ast.Call):
         made = list(_of_calls(node))
     return made
+
+
+def _is_type(node: ast.expr) -> bool:
+    """Of ``T | None`` or ``float | T``, which is no sum."""
+    return (isinstance(node, ast.Constant) and node.value is None) or (isinstance(node, ast.Name) and node.id in ("float", "int", "str"))
 
 
 def _of_calls(node: ast.Call) -> Iterator[ast.AST]:
@@ -313,7 +318,7 @@ def _constants(module: ModuleType, tree: ast.AST) -> Iterator[None]:
 
 
 def _numbers(value: object) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, tuple) and all(isinstance(each, int | float) for each in value))
+    return isinstance(value, int | float | slice) or (isinstance(value, tuple) and all(isinstance(each, int | float) for each in value))
 
 
 def _rows(value: object) -> bool:

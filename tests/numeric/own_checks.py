@@ -13,7 +13,7 @@ from tests.numeric.arithmetics import (
 from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.noticing import Check, checks_of
 
-ARITHMETICS, RULES, SIDES, EXPERIMENTS = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments"))
+ARITHMETICS, RULES, SIDES, EXPERIMENTS, MACHINE = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments", "machine"))
 
 
 def trials() -> list[Check]:
@@ -30,6 +30,17 @@ def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check
     return lambda: checks_of(*(import_module(f"tests.numeric.{file}") for file in files), only=only)
 
 
+OF_RATIONALS = (
+    "test_one_query_is",
+    "test_no_other",
+    "test_of_those",
+    "test_fp64_leaves",
+    "test_the_distance",
+    "test_dependent",
+    "test_one_singular",
+    "test_the_span",
+)
+
 CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "roundoff": lambda: [*found_in("arithmetics.test_roundoff")(), *trials()],
     ARITHMETICS + "hazard": lambda: [*found_in("arithmetics.test_hazards")(), *trials()],
@@ -45,8 +56,11 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "growth": found_in("arithmetics.test_growth"),
     ARITHMETICS + "entry_roundings": found_in("arithmetics.test_entry_roundings"),
     ARITHMETICS + "value_and_variance": found_in("arithmetics.test_variances_exactly"),
+    ARITHMETICS + "largest_entry": found_in("arithmetics.test_largest_entry"),
     ARITHMETICS + "balls": found_in("arithmetics.test_references_against_rationals"),
     ARITHMETICS + "intervals": found_in("arithmetics.test_references_against_rationals"),
+    MACHINE + "error_model": found_in("machine.test_error_model_by_hand"),
+    RULES + "reference": found_in("rules.test_reference_against_mpmath"),
     RULES + "activations": found_in("rules.test_worst_kernels", only=("test_an_act", "test_an_exp")),
     RULES + "enclosures": found_in(
         "rules.test_enclosures", "rules.test_worst_kernels", only=("test_an_act", "test_bounds", "test_what_is_flushed", "test_each_part")
@@ -64,12 +78,23 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("sides.test_both_sides_by_hand")(),
         *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update", "test_the_same_bits"))(),
     ],
+    SIDES + "expected_difference": found_in("sides.test_expected_difference"),
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
     EXPERIMENTS + "near_zero_sweep": lambda: [
-        *found_in("experiments.test_near_zero_by_hand")(),
+        *found_in("experiments.test_near_zero_by_hand", "experiments.test_near_zero_parts")(),
         *found_in("experiments.test_near_zero_predictions", only=("test_one_entry", "test_an_operand", "test_a_case"))(),
     ],
+    EXPERIMENTS + "implicit_dynamics": lambda: [
+        *found_in("experiments.test_dynamics_by_hand")(),
+        *found_in("experiments.test_implicit_dynamics", only=("test_curves",))(),
+    ],
+    EXPERIMENTS + "patched_stack": found_in("experiments.test_patched_stack_by_hand"),
+    EXPERIMENTS + "post_norm": found_in("experiments.test_patched_stack_by_hand", only=("test_a_post", "test_scales")),
+    EXPERIMENTS + "one_update_many_queries": found_in("experiments.test_static_patches_by_hand"),
+    EXPERIMENTS + "paper_figures": found_in("experiments.test_losses_apart"),
+    EXPERIMENTS + "exact_least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
+    EXPERIMENTS + "least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
 }
@@ -77,9 +102,10 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
-EXPLAINED += [RULES + name for name in ("activations", "enclosures", "junctions", "library_errors")]
-EXPLAINED += [SIDES + name for name in ("both_sides", "judging", "certificate", "one_side", "output_patch", "range_limits")]
-EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "weight_paths")]
+EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
+EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
+EXPLAINED += [EXPERIMENTS + "weight_paths", ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

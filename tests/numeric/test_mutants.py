@@ -6,16 +6,20 @@ mutant that goes unnoticed and is not listed fails, and so does a row that fits 
 of them with ``pytest -m soak``, whose report counts them module by module.
 """
 
+import pkgutil
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 
-from tests.numeric.mutants import Mutant, mutants
+import numeric
+from numeric.experiments import one_update_many_queries
+from tests.numeric.mutants import Mutant, in_force, mutants
 from tests.numeric.noticing import Check, Outcome, outcome, results
-from tests.numeric.own_checks import ARITHMETICS, CHECKS, EXPLAINED, QUICK, RULES, SIDES
+from tests.numeric.own_checks import ARITHMETICS, CHECKS, EXPERIMENTS, EXPLAINED, MACHINE, QUICK, RULES, SIDES
 from tests.numeric.spared import SPARED, Spared, reason
+from tests.numeric.without_bounds import WITHOUT_BOUNDS
 
 SAMPLE = 5
 """Mutants of each quick module that are tried by default."""
@@ -70,6 +74,17 @@ def test_a_module_without_tests_notices_nothing() -> None:
     assert {outcome(mutant, [], []) for mutant in some} == {Outcome.SAME}
 
 
+def test_what_is_changed_is_a_number_or_a_term_and_no_type() -> None:
+    """``Tensor | None`` is no union of flags; and a slice that a number makes is a constant like any other."""
+    assert not [mutant for mutant in mutants(EXPERIMENTS + "patched_stack") if mutant.before == "Tensor | None"]
+    assert [mutant for mutant in mutants(SIDES + "both_sides") if " | " in mutant.before]
+    (longer,) = (each for each in mutants(EXPERIMENTS + "one_update_many_queries") if str(each) == "constant: 96 → 192")
+    before = one_update_many_queries.FRESH
+    with in_force(longer):
+        assert one_update_many_queries.FRESH.stop == before.stop + 96
+    assert before is one_update_many_queries.FRESH
+
+
 def test_every_row_of_the_list_has_a_module_and_a_reason() -> None:
     assert {row.module for row in SPARED} <= set(CHECKS)
     assert set(EXPLAINED) <= set(CHECKS)
@@ -81,6 +96,35 @@ def test_a_row_fits_no_more_mutants_than_it_says(row: Spared) -> None:
     """So that a constant that is written tomorrow is not excused by a pattern of today, and no row is of nothing."""
     assert row.matched > 0
     assert sum(row.of(mutant) for mutant in mutants(row.module)) == row.matched
+
+
+def has_a_number(module: str) -> bool:
+    """Whether a number stands in an expression of a module that says how much, and not where, how many or which type."""
+    return any(mutant.before[0].isdigit() and mutant.before.replace(".", "").replace("e-", "").isdigit() for mutant in mutants(module))
+
+
+def unasked(listed: set[str]) -> set[str]:
+    """Modules of ``numeric`` with a number, of which no mutant is tried and that are not listed; and those that are listed for nothing."""
+    every = {info.name for info in pkgutil.walk_packages(numeric.__path__, "numeric.") if not info.ispkg}
+    return {name for name in every - set(CHECKS) if has_a_number(name)} ^ listed
+
+
+def test_every_module_with_a_number_is_asked_or_says_why_not() -> None:
+    """A constant that is written tomorrow in a module of its own has to have tests of its own, too."""
+    rows = [f"numeric.{name}" for names in WITHOUT_BOUNDS.values() for name in names]
+    assert len(rows) == len(set(rows))
+    assert not unasked(set(rows))
+    assert unasked(set(rows[1:])) == {rows[0]}, "the planted one"
+    assert unasked({*rows, "numeric.sides.setting"}) == {"numeric.sides.setting"}, "and a row for nothing"
+
+
+@pytest.mark.parametrize("module", [MACHINE + "error_model", EXPERIMENTS + "paper_figures"])
+def test_every_mutant_of_these_is_noticed_at_once(module: str) -> None:
+    """The constants that all bounds share, and the one bound of Figure 1: their tests take no time."""
+    chosen = tuple(mutant for mutant in mutants(module) if module.endswith("error_model") or mutant.function == "losses_apart")
+    found = tried(module, chosen)
+    assert not unexplained(found)
+    assert len(chosen) > 20
 
 
 @pytest.mark.soak

@@ -21,7 +21,7 @@ NAMES = ("claim", "block", "format", "numerics", "variant", "scenario", "reason"
 
 def hostile_record(evil: str) -> RunRecord:
     """A violated run in which every name, reason, path and command is the same text."""
-    formula = Formula(text=evil, latex=rf"\text{{{evil}}}")
+    formula = Formula(text=f"{evil} = {evil}", latex=rf"\text{{{evil}}}")
     wrong = samples.mutant(id=evil, description=evil, statement=formula)
     counts = Counts(holds=3, violated=3, inconclusive=3)
     violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": counts, "witness_digest": samples.DIGEST}
@@ -38,9 +38,9 @@ def hostile_record(evil: str) -> RunRecord:
         models=[samples.model(block=evil, recipe=evil, validation_loss=9.0)],
         cells=[
             samples.cell(**named, **violated, witness=witness, reasons={evil: 3}),
-            samples.cell(block=evil, scenario="vacuous", verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
+            samples.cell(block=evil, scenario="vacuous", device=evil, verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
         ],
-        near_zero=[samples.sweep(block=evil, variant=evil, predicted_by=evil, numerics=evil)],
+        near_zero=[samples.sweep(block=evil, format=evil, variant=evil, predicted_by=evil, numerics=evil)],
         not_swept=[NotSwept(block=evil, format=evil, variant="broke", reason=evil)],
         not_measured=[NotMeasured(block=evil, what=evil, reason=evil)],
         experiments=Experiments(

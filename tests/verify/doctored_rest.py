@@ -60,6 +60,8 @@ CLAIMS: dict[str, Copy] = {
     "another statement": Copy(1, put(*CLAIM, "statement", value={"text": "W a = W a", "latex": "W a = W a"}), "another statement"),
     "a statement of nothing": Copy(1, put(*CLAIM, "statement", value=TRIVIAL), "another statement"),
     "a hypothesis more": Copy(1, put(*CLAIM, "hypotheses", value=lambda was: [*was, {"text": "z = a", "latex": "z = a"}]), "it assumes z = a"),
+    "a hypothesis gone that its proof uses": Copy(1, put(*CLAIM, "hypotheses", value=[]), "its proof uses a ≠ 0, which it no longer assumes"),
+    "LaTeX written otherwise, strictly": Copy(1, put(*CLAIM, "statement", "latex", value="x"), "a page shows something else", strict=True),
     "another hypothesis": Copy(1, put(*CLAIM, "hypotheses", value=[{"text": "z = a", "latex": "z = a"}]), "it assumes z = a"),
     "a hypothesis in words more": Copy(1, put(*CLAIM, "hypotheses_in_words", value=[{"text": "all is well", "latex": "x"}]), "it assumes all is well"),
     "no line of proof": Copy(1, put(*CLAIM, "steps", value=[]), "no line of a proof"),
@@ -86,8 +88,15 @@ CLAIMS: dict[str, Copy] = {
     "an erratum refuted by equal sides": Copy(1, put("errata", 0, "counterexample", value=equal_sides), "not shown any more"),
     "an erratum of another statement": Copy(1, put("errata", 0, "literal", value=TRIVIAL), "what is printed is another"),
     "an erratum corrected otherwise": Copy(1, put("errata", 0, "corrected", value=TRIVIAL), "what is proved in its place"),
+    "an erratum of another claim": Copy(1, put("errata", 0, "claim", value="gone"), "it is corrected by gone"),
     "an erratum not measured": Copy(1, put("errata", 0, "measured", value=None), "not measured any more"),
 }
+
+
+def unused(data: dict[str, Any]) -> None:
+    """No line of the proof says which hypothesis it uses."""
+    for step in data["claims"][0]["steps"]:
+        step["hypothesis"] = None
 
 
 def experiment(*path: str | int, value: Any) -> Doctor:
@@ -110,6 +119,7 @@ EXPERIMENTS: dict[str, Copy] = {
     "no search": Copy(1, experiment("adversarial", value=[]), "missing from the run"),
     "one layer of Figure 2 missing": Copy(1, gone(*E, "layers", 1), "Figure 2"),
     "no format of the dynamics": Copy(1, experiment("dynamics", 0, "formats", value=[]), "missing from the run"),
+    "another format of Figure 1": Copy(1, experiment("figure_1", "format", value="fp64"), "other numbers of the same weights: format"),
     "fewer checkpoints of Figure 1": Copy(1, experiment("figure_1", "checkpoints", value=shorter), "checkpoints"),
     "fewer prompts of Figure 1": Copy(1, experiment("figure_1", "prompts", value=1), "prompts"),
     "fewer trials of Figure 2": Copy(1, experiment("layers", 0, "trials", value=1), "trials"),
@@ -247,14 +257,14 @@ HARMLESS: dict[str, Copy] = {
     "a quarter of the cases": Copy(0, lambda data: fewer(data, 256), "fewer show less", seed=5),
     "a title and a source reworded": Copy(0, put(*CLAIM, value=row_with(title="x", source="y")), "Nothing differs"),
     "a remark reworded": Copy(0, put(*CLAIM, "remark", value=TRIVIAL), "Nothing differs"),
-    "LaTeX written otherwise": Copy(0, put(*CLAIM, "statement", "latex", value="x"), "Nothing differs"),
+    "LaTeX written otherwise": Copy(0, put(*CLAIM, "statement", "latex", value="x"), "a page shows something else than it did"),
     "a false variant described otherwise": Copy(0, put(*MUTANT, value=row_with(description="x", why="y")), "Nothing differs"),
     "another false variant": Copy(0, put(*MUTANT, "statement", value=TRIVIAL), "is another"),
     "a false variant more": Copy(0, put(*CLAIM, "mutants", value=lambda rows: [*rows, {**rows[0], "id": "new"}]), "not in the baseline"),
     "a longer proof": Copy(0, put(*CLAIM, "steps", value=longer), "of proof"),
     "another proof": Copy(0, put(*CLAIM, "steps", 1, "rule", value="x"), "another proof"),
     "other numbers that refute": Copy(0, put(*MUTANT, "counterexample", value=other_numbers), "other numbers refute"),
-    "a hypothesis fewer": Copy(0, put(*CLAIM, "hypotheses", value=[]), "it no longer assumes"),
+    "a hypothesis fewer": Copy(0, both(unused, put(*CLAIM, "hypotheses", value=[])), "it no longer assumes"),
     "a kernel that checked": Copy(0, put(*CLAIM, "kernel", "status", value="checked"), "Nothing differs"),
     "a new claim": Copy(0, lambda data: data["claims"].append({**data["claims"][0], "id": "new"}), "not in the baseline"),
     "a new erratum": Copy(0, lambda data: data["errata"].append({**data["errata"][0], "number": 99}), "not in the baseline"),

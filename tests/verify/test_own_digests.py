@@ -65,7 +65,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "one bit of one case": one_bit,
     "the cases of one cell more": one_cell_more,
     "another witness": lambda folder: (folder / WITNESS).write_bytes(b"another"),
-    "another statement": lambda folder: edit(folder, lambda run: run["claims"][0].update(statement=CLAIM)),
+    "another statement on the page": lambda folder: edit(folder, lambda run: run["claims"][0]["statement"].update(latex="0 = 0")),
     "a hypothesis more": lambda folder: edit(folder, lambda run: run["claims"][0]["hypotheses"].append(CLAIM)),
     "a hypothesis in words more": lambda folder: edit(folder, lambda run: run["claims"][0]["hypotheses_in_words"].append(CLAIM)),
     "another false variant": lambda folder: edit(folder, lambda run: run["claims"][0]["mutants"][0].update(statement=CLAIM)),

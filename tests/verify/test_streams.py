@@ -120,3 +120,32 @@ def test_json_has_what_is_not_seen_escaped(capsys: pytest.CaptureFixture[str]) -
     first, second = printed.replace("}\n{", "}\0{").split("\0")
     assert json.loads(first) == {HOSTILE: "ö\n"}
     assert json.loads(second) == {"a": "\x9b"}
+
+
+NORMED = """
+import torch
+from torch import nn
+from numeric import ContextualBlock
+class Mean(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(8, 8)
+    def forward(self, context, query):
+        own = query + self.a(query)
+        return own if context is None else own + self.a(context).mean(1)
+def make_block():
+    torch.manual_seed(0)
+    return ContextualBlock(Mean(), nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8)), "0", input_width=8, norm=nn.RMSNorm(8))
+"""
+
+
+@pytest.mark.soak
+def test_what_torch_warns_of_is_not_printed(tmp_path: Path) -> None:
+    """The control is a process of its own, since torch warns once in each."""
+    plain = [sys.executable, "-c", "import torch; torch.nn.RMSNorm(8)(torch.ones(2, 8, dtype=torch.bfloat16))"]
+    assert b"Mismatch dtype" in subprocess.run(plain, capture_output=True, check=True).stderr
+    (tmp_path / "mine.py").write_text(NORMED)
+    few = ("--format", "bf16-fp32-weights", "--scenario", "random", "--cases", "64", "--variant", "formula", "--out", str(tmp_path / "run"))
+    done = run("check", f"{tmp_path}/mine.py:make_block", *few)
+    assert done.stderr == b""
+    assert b"bf16-fp32-weights" in done.stdout

@@ -114,7 +114,6 @@ def test_what_vanishes_is_missed(whole: tuple[Baseline, Data]) -> None:
 
 
 NUMBERS_OF = ("cells", "near_zero", "experiments", "models")
-SECONDS = {"experiments/adversarial/*/seconds"}
 """How long something took is nobody's business. Elsewhere it is of a kind that cannot be NaN."""
 
 
@@ -139,7 +138,7 @@ def test_what_is_not_a_number_is_noticed(whole: tuple[Baseline, Data]) -> None:
         if gate_status(differences(kept, wrong), strict=False) == 0:
             passed.add(name_of(path))
     assert tried > 60
-    assert passed == SECONDS
+    assert passed == set()
 
 
 def value_at(data: Any, path: tuple[str | int, ...]) -> Any:

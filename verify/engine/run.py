@@ -37,8 +37,8 @@ from verify.records.figure_data import write_figure_data
 from verify.run_folder import OpenRun
 from verify.run_folder.run_folder import JOURNAL_FILE, now, reporting_full_disk
 
-SAVED_EVERY = 2.0
-"""Seconds from one time that the record is written to the next, while cells come in."""
+SAVED_EVERY, SHARE_OF_SAVING = 2.0, 0.02
+"""Seconds between two times that the record is written while cells come in, at least; and the share of the time that writing may take, as records grow."""
 
 TIME_OVER = "the run's time was over before it was put to the prover"
 
@@ -123,7 +123,7 @@ def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, p
     for key, sweep in planned.sweeps.items():
         pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, seed, seconds=plan.cell_seconds)
     total, done = len(made) + len(planned.cells) + len(planned.sweeps), 0
-    saved = time.monotonic()
+    saved, wait = time.monotonic(), SAVED_EVERY
     for key, outcome in pool.results():
         if key in made:
             experiment = made[key]
@@ -144,9 +144,10 @@ def _measure(state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, p
             _keep_sweep(state, key, planned.sweeps[key], outcome)
             done += 1
         step("measure", done, total)
-        if time.monotonic() - saved > SAVED_EVERY:
+        if (began := time.monotonic()) - saved > wait:
             state.save()
             saved = time.monotonic()
+            wait = max(SAVED_EVERY, (saved - began) / SHARE_OF_SAVING)
 
 
 def _begin(plan: Plan, pool: Workers, planned: Measurements, keys: list[int]) -> None:

@@ -154,7 +154,7 @@ def test_one_singular_system_among_many_is_not_passed_over() -> None:
     A = torch.eye(2, dtype=torch.float64).repeat(3, 1, 1)
     A[1, 1, 1] = 0.0
     assert is_singular(A).tolist() == [False, True, False]
-    with pytest.raises(SingularPatch):
+    with pytest.raises(SingularPatch, match="the 2 vectors A\\(x\\) span 1 directions of 2"):
         least_squares_patch(A, A)
 
 

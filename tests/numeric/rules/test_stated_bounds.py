@@ -154,3 +154,16 @@ def test_moments_are_enclosed_where_a_mean_leaves_little() -> None:
             assert all(Fraction(above) >= t for above, t in zip(moments.deviation[case].flatten().tolist(), d, strict=True))
             assert Fraction(moments.mean[case].item()) >= abs(mean)
             assert Fraction(moments.below[case].item()) <= sum(t * t for t in d) <= Fraction(moments.above[case].item())
+
+
+def test_moments_are_no_wider_than_what_a_mean_may_lose() -> None:
+    """Far from zero, where float64's mean of whole numbers is exact: |d| is wider, and Σd² lower, by (n + 2)·2^-52·Σ|x|/n and not by a quarter more."""
+    for row in ([2.0**40 + 1.0, 2.0**40 - 1.0], [2.0**40 + 3.0, 2.0**40 - 1.0, 2.0**40 - 2.0], [-(2.0**41), -(2.0**41) - 2.0, -(2.0**41) - 7.0]):
+        moments = normalisation._central_moments(exact(tensor([row]), FINE, hazards(1)))
+        mean, slack = sum(Fraction(t) for t in row) / len(row), (len(row) + 2) * sum(Fraction(abs(t)) for t in row) / len(row) / 2**52
+        d, most = [abs(Fraction(t) - mean) for t in row], Fraction(WIDER) * slack
+        assert mean == round(mean)
+        assert most < min(t for t in d if t) / 2, "small beside what it is taken from"
+        assert all(t + slack <= Fraction(above) <= t + most for above, t in zip(moments.deviation.flatten().tolist(), d, strict=True))
+        assert Fraction(moments.mean.item()) >= abs(mean) + slack
+        assert sum(max(t - most, 0) ** 2 for t in d) <= Fraction(moments.below.item()) <= sum(max(t - slack, 0) ** 2 for t in d)

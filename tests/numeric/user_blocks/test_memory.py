@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from numeric.architecture import UnusableBlock
+from numeric.cells import variant_of
 from numeric.cells.measurement import ChangedMeanwhile
-from numeric.user_blocks import transfers
+from numeric.sides.variant import OWN
+from numeric.user_blocks import own_block, transfers
 from symbolic.vocabulary import Verdict
 from tests.numeric.user_blocks.sample_blocks import Average, D, block, measured
 
@@ -71,3 +74,65 @@ def test_prompts_on_a_layer_with_a_memory_are_an_error_that_says_so() -> None:
     (row,) = transfers(block(Counting(2)), torch.randn(2, 3, D, generator=generator), torch.randn(2, D, generator=generator), formats=["fp64"])
     assert row.verdict is Verdict.ERROR
     assert "the same contexts gave another A(C, x) at the end of the cell" in row.reason
+
+
+class CachedByShape(Average):
+    """Returns what it computed first for a batch of that shape; or, as its twin, of those tokens."""
+
+    def __init__(self, *, by_tokens: bool = False) -> None:
+        super().__init__()
+        self.by_tokens, self.seen = by_tokens, dict[object, Tensor]()
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        tokens = [x for x in (context, query) if x is not None]
+        key = tuple((x.shape, tuple(x.flatten().tolist()) if self.by_tokens else None) for x in tokens)
+        return self.seen.setdefault(key, super().forward(context, query))
+
+
+def test_a_cache_by_shape_is_refused_as_that() -> None:
+    with pytest.raises(UnusableBlock, match=r"depends on earlier calls: on a context it returned for other tokens.* as a cache by shape does"):
+        own_block("mine", block(CachedByShape()))
+
+
+def test_a_cache_by_the_tokens_themselves_is_taken_in() -> None:
+    """The right twin."""
+    own_block("mine", block(CachedByShape(by_tokens=True)))
+
+
+def in_place(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
+    """Eq. (1), in which ‖a‖² is divided out of a's own place."""
+    total = a.mT @ a
+    if isinstance(a, Tensor):
+        a /= total
+        return (W @ delta) @ a.mT
+    return (W @ delta) @ a.mT / total
+
+
+def in_place_in_half_precision(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
+    """The same in other formats than that in which it is looked at."""
+    total = a.mT @ a
+    if isinstance(a, Tensor) and a.dtype != torch.float64:
+        a /= total
+        return (W @ delta) @ a.mT
+    return (W @ delta) @ a.mT / total
+
+
+def out_of_place(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
+    """The right twin."""
+    return (W @ delta) @ (a / (a.mT @ a)).mT
+
+
+def test_an_update_that_writes_into_its_operands_is_refused_as_that() -> None:
+    with pytest.raises(UnusableBlock, match=r"update\(W, delta, a\) changes its operands in place: a\. Let it return"):
+        own_block("mine", block(), update=in_place)
+
+
+def test_one_that_does_so_in_one_format_breaks_its_cell() -> None:
+    subject = own_block("mine", block(), update=in_place_in_half_precision)
+    W, delta, a = torch.ones(2, 3, dtype=torch.float32), torch.ones(3, 1), torch.ones(3, 1)
+    with pytest.raises(UnusableBlock, match="changes its operands in place: a"):
+        variant_of(subject, OWN).update(W, delta, a)
+
+
+def test_an_update_that_leaves_its_operands_is_measured() -> None:
+    assert measured(OWN, block(), update=out_of_place).verdict is Verdict.HOLDS

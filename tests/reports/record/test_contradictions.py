@@ -93,6 +93,12 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "finished, without a status": (("run", "exit_status"), None, "it is finished, with exit status None"),
     "not finished, and held": (("run", "finished"), None, "it has exit status 0, and is not finished"),
     "of no version": (("environment", "versions"), {"numpy": "2.4.6"}, "the version of icl-verify is missing"),
+    "bounds that rest on nothing": (("bounds", "assumptions"), [], "they take nothing for granted"),
+    "two devices": (("cells", 0, "device"), "cuda", "its cells were measured on cpu and on cuda"),
+    "a format computed in two ways": ((*SWEEP, "numerics"), "tf32", "the format fp32 is computed as fp32 and as tf32"),
+    "proved, and in words alone": ((*CLAIM, "remark"), None, "its statement is in words"),
+    "refuted by no numbers": ((*NUMBERS, "values"), {}, "its counterexample has no numbers"),
+    "not measured after all tokens": ((*FIGURES, "dynamics", 0, "tokens"), 60, "it was not measured after all 60 tokens"),
     "without threads": (("environment", "threads"), 0, "there are none"),
     "more exceeded than judged": ((*EXPECTED, "exceeded"), 129, "expected.exceeded is 129 of 128"),
     "expected of other cases": ((*EXPECTED, "cases"), 127, "expected.cases is 127 of 128 asked, and 0 were refused"),
@@ -149,7 +155,7 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "a matrix of no columns": ((*NUMBERS, "values", "W"), [[]], "W is no matrix of rationals"),
     "sides of two shapes": ((*NUMBERS, "left"), [["1", "2"]], "sides of two shapes"),
     "the same with sizes that no matrix has": ((*NUMBERS, "sizes"), {"d": 7, "m": 7}, "which are none of its sizes"),
-    "dynamics with points worse than the worst": ((*IDENTITY, "worst"), 0.0, "after 25 tokens the error is"),
+    "dynamics with points worse than the worst": ((*IDENTITY, "worst"), 0.0, "after 50 tokens the error is"),
     "generations without a token": ((*STACK, "distinct"), 0.0, "more prompts or tokens than there are, or none"),
     "a proof cut to its first line": (("claims", 2, "steps"), [{"expression": PROVED, "rule": "where the chain begins"}], "no chain of its proof leads"),
     "a proof of another statement": (("claims", 2, "statement"), {"text": "a = d", "latex": "a = d"}, "no chain of its proof leads"),
@@ -157,20 +163,26 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
 }
 """Changes of one value, and what is said of each."""
 
+UPDATE = samples.UPDATE.model_dump()
+
 SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
     "out of time, and put to the prover": ({(*FALSE, "verdict"): "TIMEOUT", (*FALSE, "counterexample"): None}, "it was put to the prover"),
     "it holds, and so does a false variant": (
-        {(*FALSE, "remark"): None, (*FALSE, "verdict"): HELD, (*FALSE, "reason"): None, (*FALSE, "counterexample"): None, (*MUTANT, "verdict"): HELD},
+        {(*FALSE, "verdict"): HELD, (*FALSE, "reason"): None, (*FALSE, "counterexample"): None, (*MUTANT, "verdict"): HELD},
         "and so does a false variant",
+    ),
+    "an erratum of no false variant": (
+        {("errata", 0, "claim"): "theorem-2.2", ("errata", 0, "corrected"): UPDATE},
+        "are those of no false variant of the claim theorem-2.2",
     ),
     "distances that rise": ({(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 0.0}, {**LEVEL_ROW, "norm": 1.0}]}, "do not fall"),
     "replays in disorder": ({(*STACK, "replays"): [{"kept": 1, "apart": [], "planted": {}}, {"kept": 0, "apart": [], "planted": {}}]}, "not in their order"),
 }
 """Changes of several values, and what is said of each."""
 
-TWICE = (("claims",), ("errata",), ("models",), ("cells",), ("near_zero",), ("not_swept",), ("bounds", "refinements"), MUTANT[:-1])
+TWICE = (("claims",), ("errata",), ("models",), ("cells",), ("near_zero",), ("not_swept",), ("bounds", "refinements"), ("bounds", "assumptions"), MUTANT[:-1])
 TWICE += tuple((*FIGURES, name) for name in ("layers", "dynamics", "static_patch", "stacks", "adversarial"))
-TWICE += ((*FIGURES, "dynamics", 0, "formats"),)
+TWICE += ((*FIGURES, "dynamics", 0, "formats"), ("not_measured",))
 """Lists of rows with names."""
 
 
