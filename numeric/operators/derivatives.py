@@ -33,6 +33,12 @@ class _Again:
         self.memory: dict[int, Tensor] = dict(parameters)
 
     def operand(self, x: Tensor) -> Tensor:
+        """As the pass has made it so far; what came from outside as it was."""
+        key = storage_key(x)
+        return _read(self.memory[key] if key in self.memory else self.trace.outside[key], x)
+
+    def overwritten(self, x: Tensor) -> Tensor:
+        """To be written; what came from outside is copied first."""
         key = storage_key(x)
         if key not in self.memory:
             self.memory[key] = self.trace.outside[key].clone()
@@ -43,11 +49,14 @@ class _Again:
         step, written = record.step, record.step.written
         changes = {}
         for index, x in step.tensors:
-            mine = self.operand(x) if storage_key(x) in self.memory or storage_key(x) in self.trace.outside else record.operand(index).value
-            overwritten = any(x is each for each in written)
-            if index in shifts:
-                mine = mine.add_(shifts[index]) if overwritten else mine + shifts[index]
-            changes[index] = mine if overwritten else mine.clone()
+            if any(x is each for each in written):
+                mine = self.overwritten(x)
+                changes[index] = mine.add_(shifts[index]) if index in shifts else mine
+                continue
+            made, key = storage_key(x) in self.memory, storage_key(x)
+            mine = self.operand(x) if made or key in self.trace.outside else record.operand(index).value
+            # What the pass made may be overwritten later, and a derivative needs it as it was.
+            changes[index] = mine + shifts[index] if index in shifts else mine.clone() if made else mine
         results = tensors_in(execute_in_double(step.replaced(changes)))
         known = {storage_key(x) for _, x in step.tensors}
         for mine, theirs in zip(results, record.results, strict=True):
@@ -90,7 +99,7 @@ def transposed_derivative(trace: Recording, target: CallSite, cotangents: Sequen
                 again.execute(record, {read[1]: by_operand[read] for read in here})
             if record.place in sources.results:
                 by_result[record.place] = variable(record.results[0].shape)
-                again.operand(record.results[0]).add_(by_result[record.place])
+                again.overwritten(record.results[0]).add_(by_result[record.place])
             if record.place == target:
                 break
         else:

@@ -116,6 +116,31 @@ def test_the_width_of_a_token_is_found_among_ws() -> None:
         assert BlockAsWritten.of(module, last, ["w"]).width == D
 
 
+class PostNorm(nn.Module):
+    """Attention and a network, each with its skip inside its norm: called with a context and a query, as blocks of one token are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.attention, self.norm1 = nn.MultiheadAttention(D, 2, batch_first=True), nn.LayerNorm(D)
+        self.up, self.down, self.norm2 = nn.Linear(D, M), nn.Linear(M, D), nn.LayerNorm(D)
+        self.requires_grad_(False).eval()
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        seen = query[:, None] if context is None else torch.cat([context, query[:, None]], 1)
+        a = self.norm1(query + self.attention(seen[:, -1:], seen, seen, need_weights=False)[0][:, 0])
+        made: Tensor = self.norm2(a + self.down(F.relu(self.up(a))))
+        return made
+
+
+def test_a_post_norm_with_its_skip_inside_holds_in_this_form() -> None:
+    """A short form with an undeclared skip is refused; watched, the last bias takes what the stream lacks, and the norm reads the sum alone."""
+    block = BlockAsWritten.of(PostNorm(), lambda module, context, query, positions: module(context, query), ["up.weight"])
+    assert block.anatomy.absorber is not None
+    assert (block.anatomy.absorber.name, block.anatomy.reads_context) == ("down.bias", True)
+    assert block.check.off <= block.check.allowed
+
+
 class Counting(nn.Module):
     """Another block from one of its passes on."""
 
