@@ -94,7 +94,7 @@ def with_gradients(module: nn.Module, context: Tensor | None, query: Tensor, pos
         (lambda: Layered().requires_grad_(True), with_gradients, None),
         (lambda: Layered(0.5), last, None),
         (with_hooks, last, None),
-        (compiled, last, "compiled"),
+        pytest.param(compiled, last, "compiled", marks=pytest.mark.soak),
         pytest.param(compiled_in_place, last, "compiled", marks=pytest.mark.soak),
     ],
     ids=["autocast", "inference mode", "gradients", "dropout at rest", "hooks", "compiled", "compiled in place"],
