@@ -221,9 +221,11 @@ def products_of_line(trace: Recording, cut: Cut) -> list[tuple[Record, MatrixPro
     """The products with the cut's parameter on the cut's line; other shapes may make another overload of the same line."""
     found = []
     for record in trace.records:
-        if record.place.line == cut.place.line and record.step.operator in MATRIX_PRODUCTS and record.any(DATA):
+        if record.place.line == cut.place.line and record.step.operator in MATRIX_PRODUCTS:
             weights = [each for each in record.operands if each.made & Made.FIRST and each.source == cut.names[0]]
-            found += [(record, _as_product(record, each.index)) for each in weights[-1:]]
+            products = [(record, _as_product(record, each.index)) for each in weights[-1:]]
+            # What is read may be made of nothing, where no token of the context is left; but not of parameters.
+            found += [each for each in products if not record.operand(each[1].rows).made & Made.PARAMETER]
     return found
 
 

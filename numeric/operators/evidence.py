@@ -106,6 +106,8 @@ def _repeatable(one: Recording, other: Recording) -> None:
     for mine, theirs in zip(one.records, other.records, strict=False):
         if mine.place != theirs.place:
             break
+        if mine.step.numbers != theirs.step.numbers:
+            raise RefusedBlock(HAS_MEMORY, mine.place)
         for a, b in zip(mine.operands, theirs.operands, strict=True):
             x = dict(mine.step.tensors)[a.index]
             if not mine.step.overwrites_only(x) and not _same(a.value, b.value):

@@ -158,6 +158,7 @@ class Counting(nn.Module):
 
 
 def test_a_block_with_a_memory_is_refused_and_one_that_counts_for_nothing_is_not() -> None:
-    with pytest.raises(RefusedBlock):
+    with pytest.raises(RefusedBlock) as error:
         watched(Counting(2), ("inner.weight",))
+    assert error.value.kind is refusals.HAS_MEMORY
     assert watched(Counting(10**9), ("inner.weight",)).anatomy.absorber is not None

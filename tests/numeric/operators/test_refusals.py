@@ -1,0 +1,70 @@
+"""What is refused for what was named, or for how the block is written; and every kind of refusal is met by some test."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from numeric.operators import refusals
+from numeric.operators.refusals import Refusal, RefusedBlock
+from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, attended, mlp, rms, watched
+
+
+def _plain(p: nn.Module, x: Tensor) -> Tensor:
+    s = x + attended(x)
+    return s + mlp(p, rms(s))
+
+
+def _case_by_case(p: nn.Module, x: Tensor) -> Tensor:
+    return torch.stack([_plain(p, case[None])[0] for case in x])
+
+
+def _zero_without_three_tokens(p: nn.Module, x: Tensor) -> Tensor:
+    """W reads the sum of all tokens but the last two."""
+    return mlp(p, x[:, :-2].sum(1))[:, None]
+
+
+class Locked(Small):
+    """Holds what cannot be copied."""
+
+    def __init__(self) -> None:
+        super().__init__(_plain, **NETWORK)
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize(
+    ("build", "first", "kind", "said"),
+    [
+        (lambda: Small(_plain, **NETWORK, unused=(M, D)), ["unused"], refusals.NO_CUT, "no matrix product reads unused"),
+        (lambda: Small(_plain, **NETWORK, unused=(M, D)), ["w", "unused"], refusals.UNREAD, "unused is not read by a product"),
+        (lambda: Small(_plain, **NETWORK), ["w[:, :2]"], refusals.PART_OF_A_ROW, "only parts of some rows are W"),
+        (lambda: Small(_case_by_case, **NETWORK), ["w"], refusals.CASES_UNKNOWN, "cannot be told apart by case"),
+        (lambda: Small(_zero_without_three_tokens, **NETWORK), ["w"], refusals.SINGULAR, "reads zeros without the context"),
+        (Locked, ["w"], refusals.NO_COPY, "cannot be copied to float64: TypeError"),
+    ],
+    ids=["not read", "one not read", "part of a row", "cases apart", "zeros", "no copy"],
+)
+def test_what_cannot_be_is_refused_in_one_line(build: Callable[[], nn.Module], first: Sequence[str], kind: Refusal, said: str) -> None:
+    with pytest.raises(RefusedBlock) as error:
+        watched(build(), first)
+    assert error.value.kind is kind, str(error.value)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_rows_of_w_may_be_named_where_the_others_stay_as_they_are() -> None:
+    """The twin of a part of a row: half of the rows are W, and the other half reads z, too, which is a leak."""
+    with pytest.raises(RefusedBlock) as error:
+        watched(Small(_plain, **NETWORK), ["w[:3]"])
+    assert error.value.kind in (refusals.NO_SUM, refusals.NOT_ONE_SUM, refusals.NOT_EQUAL)
+    watched(Small(_plain, **NETWORK), ["w[:3]", "w[3:]"])
+
+
+def test_every_kind_of_refusal_is_met_by_a_test() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    kinds = [name for name, value in vars(refusals).items() if isinstance(value, Refusal)]
+    assert len(kinds) > 20
+    assert [name for name in kinds if f"refusals.{name}" not in tests and f"import {name}" not in tests and f" {name}," not in tests] == []
