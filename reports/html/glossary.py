@@ -18,7 +18,11 @@ GLOSSARY = (
     ("measured", "Seen in a run on this machine, and no more than that."),
     ("proved", "Derived step by step for matrices of every size. False variants of each claim must be refuted by numbers, else no proof is trusted."),
     ("wrong update", "A change of ΔW planted on purpose in every cell. It must come out violated, else the cell could not have noticed a real fault."),
-    ("refused", "Measured, not judged: the operands foretold a division by zero, a denominator (‖a‖², or a norm's) that cannot be told from zero, or an overflow that then came. Never counted as held."),
+    (
+        "refused",
+        "Measured, not judged: the operands foretold a division by zero, a denominator (‖a‖², or a norm's) that cannot be told from zero, or an overflow that "
+        "then came. Never counted as held.",
+    ),
     ("bf16+fp32", "Stored in the first format, summed in the second. A single name means both."),
     ("radius", "‖a‖ below which ΔW fails in a format: ‖a‖² underflows, or ΔW overflows. Predicted from range limits and operands' sizes, and measured."),
 )

@@ -7,9 +7,11 @@ from typing import Any
 from numeric.architecture.shapes import AskedShapes
 from numeric.cells import Cell, Measurement, Subject, measure_variants, variant_of
 from numeric.experiments.near_zero_sweep import Attended, sweep
-from numeric.formats import Mode
+from numeric.formats import Format, Mode
 from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
+from numeric.machine.probing import Answer
+from numeric.rules import probe_elementary
 from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
 from reports.record import CellRecord, NearZeroSweep
@@ -59,6 +61,11 @@ def probe_mode(mode: Mode, shapes: AskedShapes, device: str, batch: int, left_ou
             return probe(mode, **shapes, device=device, batch=batch).without(left_out)
     except ChangedArithmetic as error:
         raise UnsupportedNumerics(f"in {mode.id} the machine cannot be asked: {error}.") from error
+
+
+def probe_functions(storage: Format, device: str, widths: Sequence[int]) -> tuple[Answer, ...]:
+    """Ask the machine about elementary functions in a format.  Raises UnsupportedNumerics."""
+    return probe_elementary(storage, device, widths=widths)
 
 
 def make_row(make: Callable[..., Row], device: str, arguments: tuple[Any, ...]) -> Row:

@@ -1,17 +1,18 @@
 """The machine asked about each mode of a plan, at the shapes of its blocks: in the pool's processes if they have nothing else to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from numeric.architecture import ContextualBlock, asked_shapes
 from numeric.machine import BATCH, ProbedMode, UnsupportedNumerics
 from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
 from numeric.machine.probing import Answer
 from numeric.machine.refinements import TITLES
-from numeric.rules import assumes_a_library, probe_elementary
+from numeric.rules import assumes_a_library
 from numeric.sides.batch import batch_that_fits
 from reports.record.environment import Bounds, Probe, Refinement
-from verify.engine.jobs import probe_mode
+from verify.engine.jobs import probe_functions, probe_mode
 from verify.engine.processes import OutOfTime, Workers
 from verify.plan import Plan
 from verify.progress import OnStep
@@ -38,53 +39,60 @@ class Probing:
 
     def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
-        self._blocks, self._step = blocks, step
-        self._shapes, self._device, self._left_out = asked_shapes(blocks), plan.request.device, plan.without
+        self._step, self._left_out, device = step, plan.without, plan.request.device
         self._modes = plan.modes if blocks else ()
-        self._batch = plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
+        shapes, batch = asked_shapes(blocks), plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
+        widths = tuple(sorted({p for p, _ in shapes["shapes"]}))
+        self._assumed = any(assumes_a_library(block.network) for block in blocks)
+        storages = dict.fromkeys(mode.activations for mode in self._modes) if self._assumed else ()
+        self._questions: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+            *((probe_mode, (mode, shapes, device, batch, plan.without)) for mode in self._modes),
+            *((probe_functions, (storage, device, widths)) for storage in storages),
+        ]
+        """Those about modes, and then those about functions."""
         self._pool, self._asks = pool, pool.uses_processes and not busy
         if self._asks:
-            for index, mode in enumerate(self._modes):
-                self._pool.submit(index, probe_mode, mode, self._shapes, self._device, self._batch, self._left_out)
+            for index, (ask, arguments) in enumerate(self._questions):
+                self._pool.submit(index, ask, *arguments)
 
     def results(self) -> ProbedMachine:
         """Every answer, in the order of the modes. Raises UnsupportedNumerics if there is an error model for none of them."""
         probed: dict[int, ProbedMode] = {}
         refused: dict[int, UnsupportedNumerics] = {}
+        of_functions: dict[int, Sequence[Answer]] = {}
         for index, outcome in self._outcomes():
             if isinstance(outcome, OutOfTime):
                 continue
-            if isinstance(outcome, UnsupportedNumerics):
+            if isinstance(outcome, UnsupportedNumerics) and index < len(self._modes):
                 refused[index] = outcome
             elif isinstance(outcome, Exception):
                 raise outcome
+            elif index >= len(self._modes):
+                of_functions[index] = outcome
             else:
                 probed[index] = outcome
             self._step("probe the machine", len(probed) + len(refused), len(self._modes))
         if refused and len(refused) == len(self._modes):
             raise refused[min(refused)]
         rows = [probed[index] for index in sorted(probed)]
-        complete = len(rows) + len(refused) == len(self._modes)
+        complete = len(rows) + len(refused) + len(of_functions) == len(self._questions)
         answers: list[Answer] = [answer for row in rows for answer in row.answers]
-        assumed = any(assumes_a_library(block.network) for block in self._blocks)
-        if assumed and complete:  # else the time is over, and little will be measured
-            widths = tuple(sorted({p for p, _ in self._shapes["shapes"]}))
-            for storage in dict.fromkeys(mode.activations for mode in self._modes):
-                answers += probe_elementary(storage, self._device, widths=widths)
+        for index in sorted(of_functions):
+            answers += of_functions[index]
         refinements = [Refinement(id=row.value, title=title, used=row not in self._left_out) for row, title in TITLES.items()]
-        bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if assumed else [])]) if rows else None
+        bounds = Bounds(refinements=refinements, assumptions=[*ASSUMPTIONS, *([LIBRARY] if self._assumed else [])]) if rows else None
         reasons = {self._modes[index].id: str(refused[index]) for index in sorted(refused)}
         return ProbedMachine({row.mode.id: row for row in rows}, reasons, [row_of(Probe, answer) for answer in answers], complete, bounds)
 
-    def _outcomes(self) -> Iterator[tuple[int, ProbedMode | Exception]]:
+    def _outcomes(self) -> Iterator[tuple[int, Any]]:
         if self._asks:
             yield from self._pool.results()
             return
-        for index, mode in enumerate(self._modes):
+        for index, (ask, arguments) in enumerate(self._questions):
             if self._pool.over:
                 return
             try:
-                outcome: ProbedMode | Exception = probe_mode(mode, self._shapes, self._device, self._batch, self._left_out)
+                outcome = ask(*arguments)
             except UnsupportedNumerics as error:
                 outcome = error
             yield index, outcome
