@@ -2,9 +2,9 @@
 
 from numeric.cells.cell import Cell
 from numeric.cells.exclusions import exclusion_reason
-from numeric.cells.measurement import Measurement, measure_cell, measure_variants
+from numeric.cells.measurement import Measurement, measure_cell
 from numeric.cells.scenario import Scenario, claim_of, drawn
 from numeric.cells.subject import Subject, variant_of
 from numeric.cells.witness import Witness
 
-__all__ = ["Cell", "Measurement", "Scenario", "Subject", "Witness", "claim_of", "drawn", "exclusion_reason", "measure_cell", "measure_variants", "variant_of"]
+__all__ = ["Cell", "Measurement", "Scenario", "Subject", "Witness", "claim_of", "drawn", "exclusion_reason", "measure_cell", "variant_of"]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from numeric.architecture.shapes import AskedShapes
-from numeric.cells import Cell, Measurement, Subject, measure_variants, variant_of
+from numeric.cells import Cell, Measurement, Subject, variant_of
+from numeric.cells.measurement import measure_variants
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Format, Mode
 from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from numeric.cells import Measurement, measure_cell, measure_variants
+from numeric.cells import Measurement, measure_cell
+from numeric.cells.measurement import measure_variants
 from numeric.machine import ProbedMode
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
