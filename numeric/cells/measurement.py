@@ -1,6 +1,7 @@
 """A cell measured: many cases, batch by batch, judged, certified and summed up."""
 
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,14 @@ UNREFINED_IN = "random"
 
 BY_FORMULA = 4
 """Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCell:
+    """What a cell raised, in words: an exception may not be fit to be sent to another process."""
+
+    message: str
+    traceback: str
 
 
 class ChangedMeanwhile(Exception):
@@ -133,11 +142,19 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
     has a memory: then the two sides are not of one function, and nothing is known. Raises ChangedArithmetic if the process computes otherwise
     after a batch than it did at the beginning.
     """
-    return measure_variants([cell], seed, progress)[0]
+    (found,) = measure_variants([cell], seed, progress, raises=True)
+    assert isinstance(found, Measurement)
+    return found
 
 
-def measure_variants(cells: Sequence[Cell], seed: int, progress: Callable[[int], None] | None = None) -> list[Measurement]:
-    """Measure cells that differ in their variant alone, on the same prompts: what no variant has a part in is computed once. Raises as ``measure_cell``."""
+def measure_variants(
+    cells: Sequence[Cell], seed: int, progress: Callable[[int], None] | None = None, *, raises: bool = False
+) -> list[Measurement | BrokenCell]:
+    """Measure cells that differ in their variant alone, on the same prompts: what no variant has a part in is computed once.
+
+    raises: whether what one cell raises is raised; otherwise it is that cell's, and the others go on. What concerns all of them is raised in any case, as
+    by ``measure_cell``.
+    """
     (cell, *_), generator = cells, torch.Generator()
     generator.manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
     layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
@@ -148,14 +165,19 @@ def measure_variants(cells: Sequence[Cell], seed: int, progress: Callable[[int],
             found[0].seconds += time.perf_counter() - began  # the draw
             known: Sides | None = None
             for each in found:
-                known = each.take(cases, number, seed, known)
+                try:
+                    known = known if each.broken else each.take(cases, number, seed, known)
+                except Exception as error:
+                    if raises:
+                        raise
+                    each.broken = BrokenCell(f"{type(error).__name__}: {error}", traceback.format_exc())
             ask()
             if progress:
                 progress(min(found[0].done, cell.cases))
             began = time.perf_counter()
-        for each in {each.cell.variant.factored: each for each in found}.values():  # those that ran by other kernels
+        for each in {each.cell.variant.factored: each for each in found if not each.broken}.values():  # those that ran by other kernels
             each.refuse_a_memory()
-        return [each.whole() for each in found]
+        return [each.broken or each.whole() for each in found]
 
 
 @dataclass(slots=True)
@@ -172,6 +194,7 @@ class _Found:
     first: tuple[Batch, Sides] | None = None
     done: int = 0
     seconds: float = 0.0
+    broken: BrokenCell | None = None
 
     def take(self, cases: Batch, number: int, seed: int, known: Sides | None) -> Sides:
         """Measure and judge a batch.  known: what another variant's sides were on it."""

@@ -96,6 +96,8 @@ def _one_after_the_other(left: Tensor, right: Tensor) -> Tensor:
     if left.dim() == 1:
         return _one_after_the_other(left.unsqueeze(0), right).squeeze(0)
     left, right = left.float(), right.float()
+    if left.dim() == 2:
+        left = left.mT.contiguous().mT  # so that a column lies together; of a batch of matrices the copy would take longer than it saves
     total = left[..., :1] * right[..., :1, :]
     for term in range(1, left.shape[-1]):
         total += left[..., term : term + 1] * right[..., term : term + 1, :]

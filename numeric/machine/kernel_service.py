@@ -74,8 +74,6 @@ class KernelService:
     facts: dict[KernelCall, KernelFacts] = field(default_factory=dict)
     """By call, all that were met."""
     kept: KeptOrders = field(default_factory=KeptOrders)
-    last: dict[int, Order] = field(default_factory=dict)
-    """The order found last of so many terms, which is tried first where nothing is kept: kernels of one library often add alike."""
 
     def known(self, call: KernelCall) -> KernelFacts:
         """What is known of a call; the machine is asked if it is met for the first time. Raises UnsupportedNumerics."""
@@ -118,11 +116,8 @@ class KernelService:
         asked, bias = operands or self.storage, bench.kernel.bias
         apart = bias and questions.rounds_before_bias(bench, self.opmath)
         summed = bias and not apart
-        guess = self.kept.guess(self.label, call) or self.last.get(call.columns + summed)
-        order = revealed(bench, bias=summed, operands=None if whole else operands, guess=guess)
+        order = revealed(bench, bias=summed, operands=None if whole else operands, guess=self.kept.guess(self.label, call))
         self.kept.keep(self.label, call, order)
-        if order is not None:
-            self.last[order.leaves] = order
         accumulation, truncates = self.opmath, False
         if order is None or order.stored_strands or call.columns < FEW:
             accumulation = self._format_of(questions.accumulator_bits(bench, asked, self.opmath.significand_bits))

@@ -46,6 +46,8 @@ def _moved(subject: Subject, whole: Tensor, split: int, query: Tensor, steps: Te
         a = None if towards_zero else read(kept, query).detach()  # it does not move when Y does
         for step in range(1, int(steps.max()) + 1):
             aim = read(kept, query) if a is None else read(torch.cat([kept, removed], dim=1), query) - a
+            if not aim.requires_grad:  # nothing of it moves: the layer does not read what is left of the context
+                return whole
             optimiser.zero_grad()
             aim.square().sum().backward()  # cases do not mix, so each follows its own gradient
             optimiser.step()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from numeric.cells.measurement import BrokenCell
 from reports.record import write_whole
 from reports.record.record_files import UnwritableFile
 from symbolic.vocabulary import Verdict
@@ -27,16 +28,17 @@ class Failure:
     """In one line."""
 
 
-def failure_of(error: Exception, name: str, folder: Path) -> Failure:
+def failure_of(error: Exception | BrokenCell, name: str, folder: Path) -> Failure:
     """The failure of the part of that name. What is known of one that broke is kept in the run's folder ``crashes/``."""
     if isinstance(error, OutOfTime):
         return Failure(Verdict.TIMEOUT, str(error))
-    message = _as_text(f"{type(error).__name__}: {error}".split("\n")[0])
+    broken = error if isinstance(error, BrokenCell) else None
+    message = _as_text((broken.message if broken else f"{type(error).__name__}: {error}").split("\n")[0].rstrip("."))
     if isinstance(error, WorkerDied):
         log = _write_crash(f"{error}\nIts stderr, from the end:\n\n{error.last_lines or '(it wrote nothing)'}", name, folder)
         return Failure(Verdict.ERROR, f"{message}; its log is {log}")
     try:
-        _write_crash("".join(traceback.format_exception(error)), name, folder)
+        _write_crash(error.traceback if isinstance(error, BrokenCell) else "".join(traceback.format_exception(error)), name, folder)
     except (OSError, UnwritableFile) as failed:
         cause = failed.__cause__ if isinstance(failed, UnwritableFile) else failed
         if not isinstance(cause, OSError) or cause.errno in NO_ROOM:

@@ -6,7 +6,7 @@ from typing import Any
 
 from numeric.architecture.shapes import AskedShapes
 from numeric.cells import Cell, Measurement, Subject, variant_of
-from numeric.cells.measurement import measure_variants
+from numeric.cells.measurement import BrokenCell, measure_variants
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Format, Mode
 from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe
@@ -37,15 +37,16 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: ProbedMode, ids: Sequence[CellId], cases: int, certified: int | None, seed: int) -> list[CellFound]:
-    """Measure cells that differ in their variant alone.
+def measure(subject: Subject, probed: ProbedMode, ids: Sequence[CellId], cases: int, certified: int | None, seed: int) -> list[CellFound | BrokenCell]:
+    """Measure cells that differ in their variant alone; in the place of one that broke stands what it raised.
 
     Variants and scenario are given by name, since another process cannot be sent the functions in them.
     """
     (family,) = scenarios_named([ids[0].scenario])
     block = block_in_format(subject.model.block, probed)
     cells = [Cell(subject, block, probed, variant_of(subject, id.variant), family, cases, certified) for id in ids]
-    return [_found(*each) for each in zip(cells, measure_variants(cells, seed), strict=True)]
+    found = zip(cells, measure_variants(cells, seed), strict=True)
+    return [each if isinstance(each, BrokenCell) else _found(cell, each) for cell, each in found]
 
 
 def _found(cell: Cell, measurement: Measurement) -> CellFound:

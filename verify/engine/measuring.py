@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from numeric.cells.measurement import BrokenCell
 from reports.record import NearZeroSweep
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import NotSwept
@@ -63,13 +64,7 @@ class Measuring:
             state.keep_experiment(experiment, failure_of(outcome, experiment.name, state.folder) if isinstance(outcome, Exception) else outcome)
             self._done += 1
         elif key in self._together:
-            cells = self._together.pop(key)
-            if isinstance(outcome, Exception) and len(cells) > 1 and not self._pool.over:
-                # Which of them it was is not known, and the others have not failed.
-                self._together.update({cell: [cell] for cell in cells})
-                for cell in cells:
-                    self._begin([cell])
-                return
+            cells = self._together[key]
             for number, cell in enumerate(cells):
                 self._keep_cell(cell, outcome if isinstance(outcome, Exception) else outcome[number])
             self._done += len(cells)
@@ -82,10 +77,10 @@ class Measuring:
             self._saved = time.monotonic()
             self._wait = max(SAVED_EVERY, (self._saved - began) / SHARE_OF_SAVING)
 
-    def _keep_cell(self, key: int, outcome: CellFound | Exception) -> None:
+    def _keep_cell(self, key: int, outcome: CellFound | BrokenCell | Exception) -> None:
         """The cell's row; a cell that failed has one too, with the reason, and is not the end of the run."""
         cell, state = self._planned.cells[key], self._state
-        if not isinstance(outcome, Exception):
+        if isinstance(outcome, CellFound):
             state.keep_cell(key, cell.name, outcome, self._cases)
             return
         failure = failure_of(outcome, cell.name, state.folder)

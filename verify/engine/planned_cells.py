@@ -11,6 +11,7 @@ from numeric.cells.exclusions import unsupported_reason
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
 from numeric.sides import Variant
+from numeric.sides.variant import OWN
 from numeric.training import BlockNotTrained
 from reports.record import CellRecord, NotMeasured
 from reports.record.cells import NotSwept
@@ -116,10 +117,10 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
 
 
 def measured_together(cells: Mapping[int, PlannedCell]) -> list[list[int]]:
-    """The places of the cells, those together that differ in their variant alone, in the order of the first of each."""
-    together: dict[tuple[str, str, str], list[int]] = {}
+    """The places of the cells, those together that differ in their variant alone, in the order of the first of each; a user's own update by itself."""
+    together: dict[tuple[str, str, str, bool], list[int]] = {}
     for place, cell in cells.items():
-        together.setdefault((cell.id.block, cell.machine.mode.id, cell.id.scenario), []).append(place)
+        together.setdefault((cell.id.block, cell.machine.mode.id, cell.id.scenario, cell.id.variant == OWN), []).append(place)
     return list(together.values())
 
 

@@ -96,28 +96,6 @@ def test_a_call_is_asked_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == before
 
 
-def test_a_call_like_the_last_is_confirmed_and_one_unlike_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is kept of either: only the order found last of so many terms is tried first, and it is believed of no call that adds otherwise."""
-    runs, turned = [0], [True]
-
-    def order(X: Tensor, y: Tensor) -> Sequence[int]:
-        runs[0] += 1
-        return BACKWARD if is_alone(X, y) and turned[0] else FORWARD
-
-    def asked_of_one(is_turned: bool) -> tuple[int, list[int]]:
-        runs[0], turned[0] = 0, False
-        n = planted(in_order(order), "fp32", monkeypatch)
-        kept_orders._READ.clear()
-        cache_folder().joinpath(f"kernels-{machine_digest()}.json").unlink()
-        runs[0], turned[0] = 0, is_turned
-        found = leaves(order_at(n, torch.zeros(1, 8, K), torch.zeros(1, K, 1)))
-        return runs[0], found
-
-    (like, first), (unlike, second) = asked_of_one(False), asked_of_one(True)
-    assert (first, second) == (FORWARD, BACKWARD)
-    assert like < unlike
-
-
 def test_operands_that_share_places_have_no_known_order(monkeypatch: pytest.MonkeyPatch) -> None:
     n = planted(in_order(lambda X, y: FORWARD), "fp32", monkeypatch)
     windows = torch.zeros(K + 7).unfold(0, K, 1).expand(4, 8, K)

@@ -7,7 +7,7 @@ from torch import Tensor
 from numeric.architecture import UnusableBlock
 from numeric.cells import variant_of
 from numeric.cells.measurement import ChangedMeanwhile
-from numeric.sides.variant import OWN
+from numeric.sides.variant import OWN, in_place_refused
 from numeric.user_blocks import own_block, transfers
 from symbolic.vocabulary import Verdict
 from tests.numeric.user_blocks.sample_blocks import Average, D, block, measured
@@ -136,3 +136,17 @@ def test_one_that_does_so_in_one_format_breaks_its_cell() -> None:
 
 def test_an_update_that_leaves_its_operands_is_measured() -> None:
     assert measured(OWN, block(), update=out_of_place).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(("value", "now"), [(float("nan"), 0.0), (float("inf"), 3.4028234663852886e38), (float("-inf"), -1.0), (1.0, 2.0), (0.0, float("nan"))])
+def test_any_change_of_an_operand_in_place_is_seen(value: float, now: float) -> None:
+    """A NaN that becomes 0 too, and an infinity the largest number: what ``nan_to_num`` would make of them."""
+
+    def changes(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
+        a[0, 0] = now
+        return W
+
+    a = torch.tensor([[value], [float("nan")]])
+    with pytest.raises(UnusableBlock, match="changes its operands in place: a"):
+        in_place_refused(changes)(torch.ones(2, 2), torch.ones(2, 1), a.clone())
+    assert torch.equal(in_place_refused(lambda W, delta, a: W + 1)(torch.ones(2, 2), a, a), torch.full((2, 2), 2.0)), "a NaN that stays is no change"

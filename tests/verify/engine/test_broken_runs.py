@@ -192,15 +192,34 @@ def test_a_bug_is_incomplete_and_not_a_violation(tmp_path: Path) -> None:
     assert "The run did not finish" in (tmp_path / "run" / "report" / "index.html").read_text()
 
 
-def test_a_variant_that_breaks_takes_no_other_along(tmp_path: Path) -> None:
-    """Cells of one block, format and scenario are measured in one piece of work; one that ends the process ends there alone."""
-    began = "        started, cell = time.perf_counter(), self.cell\n"
-    ends = "        import os\n\n        if self.cell.variant.id == 'scaled':\n            os._exit(9)\n"
-    code = planted(tmp_path / "code", "numeric/cells/measurement.py", began, ends + began)
-    words = "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--scenario", "random", "--cases", "64", "--jobs", "2"
+BEGAN = "        started, cell = time.perf_counter(), self.cell\n        sides ="
+TOGETHER = {
+    "one raises": (BEGAN, "        if self.cell.variant.id == 'scaled':\n            raise MemoryError('no room')\n" + BEGAN, "2", ["scaled"]),
+    "one ends the process": (BEGAN, "        if self.cell.variant.id == 'scaled':\n            os._exit(9)\n" + BEGAN, "2", ["formula", "scaled", "factored"]),
+    "another answer, once": (
+        "        if self.first is None:\n            return\n",
+        "        if not hasattr(type(self), 'asked'):\n            type(self).asked = True\n            raise ChangedMeanwhile('once')\n",
+        "1",
+        ["formula", "scaled", "factored"],
+    ),
+}
+"""What is planted in the measurement of one block, format and scenario; how many processes there are, and whose cells must be errors.
+
+Nothing is measured a second time: what happened once, and not again, has happened.
+"""
+
+
+@pytest.mark.parametrize("what", TOGETHER)
+def test_what_breaks_where_variants_are_measured_together(what: str, tmp_path: Path) -> None:
+    before, after, jobs, broken = TOGETHER[what]
+    code = planted(tmp_path / "code", "numeric/cells/measurement.py", before, after)
+    plant(code, "numeric/cells/measurement.py", "import time\n", "import os\nimport time\n")
+    words = "stress", "--device", "cpu", "--block", "attention", "--format", "fp32", "--scenario", "random", "--cases", "64", "--jobs", jobs
     answer = verify(*words, "--out", str(tmp_path / "run"), "--json", code=code, cwd=code)
     assert answer.status == 3
     verdicts = {cell["variant"]: cell["verdict"] for cell in json.loads(answer.out)["cells"]}
-    assert verdicts == {"formula": "HOLDS", "scaled": "ERROR", "factored": "HOLDS"}
-    (log,) = (tmp_path / "run" / "crashes").iterdir()
-    assert log.name == "attention_fp32_scaled_random.txt"
+    assert verdicts == {name: "ERROR" if name in broken else "HOLDS" for name in ("formula", "scaled", "factored")}
+    logs = sorted(log.name for log in (tmp_path / "run" / "crashes").iterdir())
+    assert logs == sorted(f"attention_fp32_{name}_random.txt" for name in broken)
+    if what == "one raises":
+        assert "raise MemoryError('no room')" in (tmp_path / "run" / "crashes" / logs[0]).read_text()
