@@ -75,7 +75,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     SIDES + "certificate": found_in("sides.test_certificate", "sides.test_certified_moves"),
     SIDES + "range_limits": found_in("sides.test_range_limits_exactly"),
     SIDES + "both_sides": lambda: [
-        *found_in("sides.test_both_sides_by_hand")(),
+        *found_in("sides.test_both_sides_by_hand", "sides.test_known_sides")(),
         *found_in("sides.test_both_sides_exactly", only=("test_each_side", "test_a_drift", "test_the_move", "test_what_the_update", "test_the_same_bits"))(),
     ],
     SIDES + "expected_difference": found_in("sides.test_expected_difference"),

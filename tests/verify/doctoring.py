@@ -111,8 +111,8 @@ def moved(place: str, number: int, to: str, reason: str = "") -> Doctor:
         row["mutant_caught"] = max(row["mutant_caught"] - number, 0)
         if reason:
             row["reasons"] = {**row["reasons"], reason: row["reasons"].get(reason, 0) + number}
-            row["expected"]["cases"] -= number
             inside, judged = row["well_inside"], row["cases"] - row["counts"]["inconclusive"]
+            row["expected"]["cases"] = min(row["expected"]["cases"], judged)
             row["well_inside"] = {**inside, "cases": min(inside["cases"], judged + inside["refused"])}
 
     return doctor

@@ -23,6 +23,7 @@ from numeric.sides import Variant, block_in_format, in_format, measure_sides
 from numeric.sides.variant import VARIANTS
 from numeric.training import TrainedBlock
 from symbolic import formulas
+from symbolic.vocabulary.sampling import EXPECTED_OF
 from tests.numeric.measuring import FORMULA, SURE, allowed, measured
 
 NATIVE = ["fp64", "fp32", "bf16", "fp16"]
@@ -45,7 +46,7 @@ def test_it_is_near_the_error_and_exceeded_no_more_often_than_it_says(
     block_id: str, name: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]
 ) -> None:
     exceeded, cases, tightness = exceedances(blocks[block_id], machine[name])
-    assert cases == BATCH, "those of the first batch"
+    assert cases == EXPECTED_OF, "the first ones of the first batch"
     assert exceeded <= allowed(cases)
     assert 1 <= tightness <= CLOSE
 

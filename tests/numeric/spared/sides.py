@@ -38,8 +38,12 @@ SPARED: tuple[Spared, ...] = (
         matched=3,
     ),
     Spared(SIDES + "both_sides", r"^measure_sides: None if known is None else known\.passes → None$", MEASURED_AGAIN, matched=1),
-    Spared(SIDES + "both_sides", r"^measure_sides: .* if passes is None else passes\.(left|unpatched|right) → [f_]", MEASURED_AGAIN, matched=3),
-    Spared(SIDES + "both_sides", r"^measure_sides: (passes\.reference if .* → unpatched|_expected\(.* → _expected\()", MEASURED_AGAIN, matched=2),
-    Spared(SIDES + "both_sides", r"^_expected: .* → expected_difference\(", MEASURED_AGAIN, matched=1),
+    Spared(
+        SIDES + "both_sides",
+        r"^measure_sides: (forward|before\.unp|attend|_patched_pass|_expected)\S* .* → (forward|_patched|attend|_exp)",
+        MEASURED_AGAIN,
+        matched=5,
+    ),
+    Spared(SIDES + "both_sides", r"^measure_sides: (before|known\.expected) if .* → None$", MEASURED_AGAIN, matched=2),
     Spared(SIDES + "both_sides", r"^measure_sides: (flags\.unforeseen|torch\.isfinite\(reference\).* → ~)", BY_A_FIXTURE, matched=2),
 )
