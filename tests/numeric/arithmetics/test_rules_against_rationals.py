@@ -185,7 +185,7 @@ def operand(shape: str, storage: Format, count: int, numerics: ErrorModel, found
     return st.builds(made, columns(storage, count, length), shares(storage, count, length))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.soak] if name == "fp64" else []) for name in NAMES])
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_result_lies_within_its_radius(rule: Rule, name: str) -> None:
     storage, numerics, tally = format_named(name), numerics_of(name), Tally()
