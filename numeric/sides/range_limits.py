@@ -9,7 +9,9 @@ where it may be flushed; an entry of a lost like that weighs e_j²/‖e‖², so
     operand     where products flush, entries of a below λ are read as zero. Where they round their operands to a format with a larger η than that
                 in which a is held, L(η/2)
     overflow    an entry of ΔW passes Ω:  ‖v‖∞ ‖e‖∞/ρ > Ω; not for factored, which never forms ΔW
-    underflow   an entry of ΔW errs by up to η/2: L(ρ²η‖e‖²/2‖v‖∞). It falls on the way down, and is met from above if W is tiny; not for factored
+    underflow   an entry of ΔW errs by up to η/2, or λ where the patched layer reads subnormal entries as zero: L(ρ²η‖e‖²/2‖v‖∞). It falls on the way
+                down, and is met from above if W is tiny; not for factored
+    products    where the patched layer flushes, a product ΔW_ij a_j ≤ ‖v‖∞ e_j²/‖e‖² below λ is lost, at any ρ: Σ_j min(e_j²/‖e‖², λ/‖v‖∞); not for factored
     upper end   ‖a‖² or an entry of v aᵀ passes Ω; formula only, and ‖a‖² for factored
     zero        for factored, only where every square is lost is aᵀa/‖a‖² no longer 1
     held        a itself is rounded to zero where ‖e‖∞ρ ≤ η/2
@@ -92,8 +94,12 @@ def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Pr
     losses |= _lost_on_reading(e, rho, lost, variant, probed)
     stored = _stored_in(probed)
     losses["ΔW overflows"] = _all_where(peak * top > min(row.largest for row in stored) * rho * squares)
-    coarsest = max(_twice_lost(row, flushes=update.elementwise_flushes) for row in stored)
+    read_as_zero = PATCHED_WEIGHT in probed.layer.flushing
+    coarsest = max(_twice_lost(row, flushes=update.elementwise_flushes or read_as_zero) for row in stored)
     losses["ΔW underflows"] = lost(_over(coarsest, effect) * rho * squares / 2)
+    if read_as_zero:
+        below = _over(probed.layer.accumulation.smallest_normal, effect).unsqueeze(-1)
+        losses["products with ΔW are flushed"] = torch.minimum(e.square() / squares.unsqueeze(-1), below).sum(-1)
     entry = _twice_lost(storage, flushes=OUTER_PRODUCT in update.flushing or update.elementwise_flushes)
     if variant.id == "formula":
         losses["(WΔA)aᵀ overflows"] = _all_where(peak * top * rho > storage.largest)

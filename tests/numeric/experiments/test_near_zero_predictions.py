@@ -31,6 +31,7 @@ EXAMPLES, SOAKED = 1, 30
 BOLD = 1
 """Powers of two by which a prediction may lie below the measured radius."""
 AT_ANY_DISTANCE = {"ΔW underflows", "an entry of WΔA is rounded to a subnormal operand", "an entry of WΔA overflows as an operand", "WΔA is not finite"}
+AT_ANY_DISTANCE |= {"products with ΔW are flushed"}
 BEYOND = -1076
 """The exponent that stands for a radius of 0: fp64 holds no such number."""
 

@@ -145,7 +145,11 @@ def exactly(v: Sequence[Fraction], e: Sequence[Fraction], rho: Fraction, variant
         found["an entry of a is rounded to a subnormal operand"] = lost(Fraction(layer.operands.smallest_subnormal) / rho / 2)
     rows = [storage, probed.mode.weights, *([layer.operands] if layer.operands else [])]
     found["ΔW overflows"] = all_where(any(peak * top > Fraction(row.largest) * rho * squares for row in rows))
-    of_entry = [Fraction(row.smallest_normal) if kind.elementwise else Fraction(row.smallest_subnormal) / 2 for row in rows]
+    zeroed = kind.elementwise or PATCHED_WEIGHT in kind.of_layer
+    of_entry = [Fraction(row.smallest_normal) if zeroed else Fraction(row.smallest_subnormal) / 2 for row in rows]
+    if PATCHED_WEIGHT in kind.of_layer:
+        each = of_effect(Fraction(layer.accumulation.smallest_normal))
+        found["products with ΔW are flushed"] = sum((min(t * t / squares, each) for t in e), Fraction(0))  # type: ignore[type-var]
     found["ΔW underflows"] = lost(of_effect(max(of_entry) * rho * squares))
     loses = Fraction(storage.smallest_normal) if kind.elementwise or OUTER_PRODUCT in kind.flushing else Fraction(storage.smallest_subnormal) / 2
     if formula:
