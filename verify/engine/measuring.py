@@ -26,7 +26,7 @@ class Measuring:
     def __init__(  # a run's parts, each of which its outcomes touch
         self, state: RunState, cases: CasesWriter, pool: Workers, step: OnStep, planned: Measurements, made: dict[int, Experiment]
     ) -> None:
-        """Hand all of it to the pool, what takes long first.  made: experiments, by their place."""
+        """Hand all of it to the pool.  made: experiments, by their place."""
         self._state, self._cases, self._pool, self._step = state, cases, pool, step
         self._planned, self._made = planned, made
         self._total, self._done = len(made) + len(planned.cells) + len(planned.sweeps), 0
@@ -34,11 +34,11 @@ class Measuring:
         plan = state.plan
         for key, experiment in made.items():
             pool.submit(key, make_row, experiment.make, plan.request.device, experiment.arguments, seconds=plan.cell_seconds)
-        for key, sweep in planned.sweeps.items():
-            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.request.seed, seconds=plan.cell_seconds)
         self._together = {cells[0]: cells for cells in measured_together(planned.cells)}
         for cells in self._together.values():
             self._begin(cells)
+        for key, sweep in planned.sweeps.items():
+            pool.submit(key, sweep_near_zero, sweep.subject, sweep.machine, sweep.variants, plan.request.seed, seconds=plan.cell_seconds)
 
     def take_finished(self) -> None:
         """Keep what is finished by now."""
