@@ -1,13 +1,15 @@
 """What is taken from sides of the same batch that are known already, of the same variant or of another: the same bits as measured alone."""
 
 from dataclasses import fields
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import Tensor
 
-from numeric.sides import Sides, measure_sides
+from numeric.sides import Sides, both_sides, measure_sides
 from numeric.sides.both_sides import Passes
+from numeric.sides.passes import patched_forward
 from numeric.sides.variant import VARIANTS, Variant
 from tests.numeric.sides.test_both_sides_exactly import found, setting
 
@@ -55,3 +57,15 @@ def test_of_a_part_the_expected_difference_is_what_it_is_of_all() -> None:
     assert bool(torch.isnan(some[3:]).all())
     assert bool(torch.isnan(none).all())
     assert {each.name for each in fields(Passes)} == {"variant", "left", "unpatched", "reference", "right", "wrong"}, "all are compared above"
+
+
+def test_what_is_known_is_not_run_again() -> None:
+    """How often the block runs: a variant by other kernels has a pass without context of its own, the same variant none at all."""
+    block, probed = setting("plain", "bf16")
+    _, cases = found("plain", "bf16", "none")
+    formula, scaled, factored = VARIANTS
+    known = measure_sides(block, cases, formula, probed)
+    for variant, plain, patched in ((formula, 0, 0), (scaled, 0, 2), (factored, 0, 3)):
+        with patch.object(both_sides, "forward", wraps=both_sides.forward) as left, patch.object(both_sides, "patched_forward", wraps=patched_forward) as right:
+            measure_sides(block, cases, variant, probed, known=known)
+        assert (left.call_count, right.call_count) == (plain, patched), variant.id
