@@ -13,12 +13,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from numeric.architecture.as_written import BlockAsWritten, BlockCall, described
+from numeric.architecture.unusable import UnusableBlock
 from symbolic import formulas
-from symbolic.vocabulary import CallError
-
-
-class UnusableBlock(CallError):
-    """The module is not a block to which the claims could apply."""
 
 
 class ContextualBlock(nn.Module):
@@ -63,6 +60,17 @@ class ContextualBlock(nn.Module):
                 raise UnusableBlock(f'"{name}" is no nn.Linear of the network; its modules are {", ".join(n for n in layers if n)}.')
         if not self.first_layers or len(set(self.first_layers)) < len(self.first_layers):
             raise UnusableBlock("first_layer is a name, or a list of names that are all different.")
+
+    @staticmethod
+    def of(module: nn.Module, call: BlockCall, first: str | Sequence[str], absorb: str | None = None, width: int | None = None) -> BlockAsWritten:
+        """A block as it is written, which nobody has to rebuild: what it does is found by watching it, operator by operator.
+
+        module: any ``nn.Module``. call: ``call(module, context, query, positions)`` returns the query's output (batch, d_out); context (batch, n, d) or
+        None, query (batch, d), positions (n + 1,) of the tokens that remain. first: the parameters that are W, by name; rows of one as
+        ``weight[96:192]``. absorb: the parameter that takes what the stream lacks, if it is not to be the one that is found. width: d, if it is not W's.
+        Raises UnusableBlock for what is none at first sight; the module is watched when the block is taken in.
+        """
+        return described(module, call, first, absorb, width)
 
     @property
     def first_linears(self) -> list[nn.Linear]:

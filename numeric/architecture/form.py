@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.contextual_block import ContextualBlock
 from numeric.architecture.junctions import WeightedSum
+from numeric.architecture.unusable import UnusableBlock
 from numeric.architecture.wiring import Call
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock, UnusableBlock
+from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.unusable import UnusableBlock
 
 INPUT = ""
 """The name of what the network is given."""

@@ -1,18 +1,15 @@
-"""A block as it is written: any module, how it is called, and which of its parameters are W.
-
-T_W(C, x) = call(module, C, x, positions). Nothing is rebuilt: both sides run the module itself, and what it does is found by watching it.
-"""
+"""A block as it is written, watched: its parts are found, and its patched pass is checked in float64."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from numeric.architecture.as_written import BlockAsWritten
 from numeric.operators.anatomy import Anatomy, anatomy_of
 from numeric.operators.double_check import DoubleCheck, double_check
 from numeric.operators.double_precision import in_double
-from numeric.operators.recording import BlockCall, DoubleBlock
+from numeric.operators.recording import DoubleBlock
 from numeric.operators.refusals import CALL_FAILS, UNKNOWN_PARAMETER, RefusedBlock
 from numeric.operators.walk import as_written, switched_off
 
@@ -20,13 +17,11 @@ _PART = re.compile(r"(?P<name>[^\[]+)(\[(?P<slices>[-0-9:, ]+)\])?")
 
 
 @dataclass(frozen=True, slots=True)
-class BlockAsWritten:
+class WatchedBlock:
     """A block that was watched and found to be one that the claims are about."""
 
-    module: nn.Module
-    """As its library wrote it; of a compiled module what it was made of."""
-    call: BlockCall
-    first: tuple[str, ...]
+    described: BlockAsWritten
+    """Its module is what a compiled one was made of."""
     width: int
     """Of a token."""
     double: DoubleBlock
@@ -38,19 +33,14 @@ class BlockAsWritten:
     """What does not run here as it usually does."""
 
     @classmethod
-    def of(cls, module: nn.Module, call: BlockCall, first: Sequence[str], absorb: str | None = None, width: int | None = None) -> "BlockAsWritten":
-        """Watch a module and find its parts.
-
-        call: ``call(module, context, query, positions)`` returns the query's output (batch, d_out); context (batch, n, d) or None; query (batch, d);
-        positions (n + 1,), of the tokens that remain. first: the parameters that are W, rows of one as ``weight[96:192]``. absorb: the parameter that
-        takes what the stream lacks, if it is not to be the one that is found. width: d, if it is not W's. Raises UnusableBlock.
-        """
-        notes = tuple(switched_off(module))
-        module = as_written(module)
-        wide = in_double(module)
-        double = DoubleBlock(wide, call, {name: part_of(wide, name) for name in first})
-        anatomy, width = _watched(double, absorb, width)
-        return cls(module, call, tuple(first), width, double, anatomy, double_check(double, anatomy, width), notes)
+    def of(cls, described: BlockAsWritten) -> "WatchedBlock":
+        """Watch a block and find its parts.  Raises UnusableBlock."""
+        notes = tuple(switched_off(described.module))
+        described = replace(described, module=as_written(described.module))
+        wide = in_double(described.module)
+        double = DoubleBlock(wide, described.call, {name: part_of(wide, name) for name in described.first})
+        anatomy, width = _watched(double, described.absorb, described.width)
+        return cls(described, width, double, anatomy, double_check(double, anatomy, width), notes)
 
 
 def part_of(module: nn.Module, name: str) -> Tensor:

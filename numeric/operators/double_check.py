@@ -8,7 +8,7 @@ the condition number κ; so n u κ of the output. n is counted from the shapes. 
 patch are moved by a relative 2⁻³⁰, each entry in its own direction. It is no bound, but counts roundings as if they all went the same way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
 from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, SINGULAR, RefusedBlock
-from numeric.operators.updates import Lifted, Mistake, absorber_changes, as_they_are, patched_with, weight_changes
+from numeric.operators.updates import Changes, Lifted, Mistake, absorber_changes, as_they_are, patched_with, weight_changes
 
 CHECKED_CASES, CHECKED_TOKENS = 3, 5
 REMAINING = (2,)
@@ -28,6 +28,11 @@ REMAINING = (2,)
 NUDGE = 2.0**-30
 """Relative move by which the condition is measured: large against roundoff, small enough for the output to move in proportion."""
 DRAWS = 3
+AT_THE_OPERATOR = "at the operator"
+
+
+Run = Callable[[Lifted, Cases], Tensor]
+"""A patched pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
     drawn = torch.randn((CHECKED_CASES, CHECKED_TOKENS + 1, width), generator=torch.Generator().manual_seed(CHECKED_TOKENS), dtype=torch.float64)
     cases = Cases(drawn[:, :-1].clone(), drawn[:, -1].clone(), torch.arange(CHECKED_TOKENS + 1))
     left = block.record(cases)
-    way, run = _way(block, anatomy, cases)
+    way, run = way_to_patch(block, anatomy, cases)
     off: list[float] = []
     allowed: list[float] = []
     noticed: dict[Mistake, float] = {}
@@ -67,33 +72,23 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
         update, absorbed = weight_changes(block, anatomy, left, bare), absorber_changes(block, anatomy, left, bare)
         right = patched_with(block, CHECKED_CASES, update, absorbed)
         outputs = [case_by_case(block, right, kept), run(right, kept)]
-        allowed.append(_roundings(left, anatomy) * torch.finfo(torch.float64).eps / 2 * _condition(right, kept, outputs[-1], run))
-        off.append(max(_distance(each, left.output) for each in outputs))
+        allowed.append(float(allowance(left, anatomy, right, kept, outputs[-1], run).max()))
+        off.append(max(float(distance(each, left.output).max()) for each in outputs))
         if not off[-1] <= allowed[-1]:
             raise RefusedBlock(NOT_EQUAL, anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
-        left_out = _not_mistakes(anatomy, left, bare)
-        wrong = {
-            Mistake.NOTHING: (),
-            Mistake.Z_FOR_A: (weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A), absorbed),
-            Mistake.WITHOUT_ABSORBER: (update,),
-            Mistake.ABSORBER_ALONE: (absorbed,),
-        }
-        for mistake, changes in wrong.items():
-            if mistake not in left_out:
-                found = _distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output)
-                if not found > allowed[-1]:
-                    raise RefusedBlock(NOT_NOTICED, anatomy.cuts[0].place, patch=mistake.value)
-                noticed[mistake] = min(found, noticed.get(mistake, found))
+        left_out = not_mistakes(anatomy, left, bare)
+        for_a = weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A)
+        for mistake, changes in wrong_patches(update, for_a, absorbed, left_out).items():
+            found = float(distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output).max())
+            if not found > allowed[-1]:
+                raise RefusedBlock(NOT_NOTICED, anatomy.cuts[0].place, patch=mistake.value)
+            noticed[mistake] = min(found, noticed.get(mistake, found))
     if not off:
         raise RefusedBlock(SINGULAR, anatomy.cuts[0].place)
     return DoubleCheck(max(off), max(allowed), noticed, left_out, tuple(singular), way)
 
 
-Run = Callable[[Lifted, Cases], Tensor]
-"""A patched pass."""
-
-
-def _way(block: DoubleBlock, anatomy: Anatomy, cases: Cases) -> tuple[str, Run]:
+def way_to_patch(block: DoubleBlock, anatomy: Anatomy, cases: Cases) -> tuple[str, Run]:
     """How patched passes run."""
     reason = f"{', '.join(anatomy.choices)} choose by a value of the network" if anatomy.choices else ""
     if anatomy.absorber and anatomy.absorber.kind == "several" and not reason:
@@ -106,12 +101,29 @@ def _way(block: DoubleBlock, anatomy: Anatomy, cases: Cases) -> tuple[str, Run]:
             reason = str(error)
     if reason:
         return f"case by case: {reason}", lambda patch, kept: case_by_case(block, patch, kept)
-    return "at the operator", lambda patch, kept: at_the_operator(block, anatomy, patch, kept)
+    return AT_THE_OPERATOR, lambda patch, kept: at_the_operator(block, anatomy, patch, kept)
 
 
-def _distance(one: Tensor, other: Tensor) -> float:
-    """The largest difference of a case, of the largest entry of its output."""
-    return float(((one - other).abs().amax(-1) / other.abs().amax(-1)).max())
+def wrong_patches(update: Changes, z_for_a: Changes, absorbed: Changes, left_out: Mapping[Mistake, str]) -> dict[Mistake, tuple[Changes, ...]]:
+    """What the wrong patches add to the parameters, but for those that are none.  z_for_a: the update with that mistake."""
+    wrong = {
+        Mistake.NOTHING: (),
+        Mistake.Z_FOR_A: (z_for_a, absorbed),
+        Mistake.WITHOUT_ABSORBER: (update,),
+        Mistake.ABSORBER_ALONE: (absorbed,),
+    }
+    return {mistake: changes for mistake, changes in wrong.items() if mistake not in left_out}
+
+
+def distance(one: Tensor, other: Tensor) -> Tensor:
+    """The largest difference of each case, of the largest entry of its output: (cases,)."""
+    apart = (one - other).abs().amax(-1)
+    return torch.where(apart == 0, 0.0, apart / other.abs().amax(-1))
+
+
+def allowance(left: Recording, anatomy: Anatomy, right: Lifted, kept: Cases, output: Tensor, run: Run) -> Tensor:  # what n and κ are read from
+    """n u κ of each case: (cases,).  left: the pass with the context; output: of the patched pass."""
+    return _roundings(left, anatomy) * torch.finfo(torch.float64).eps / 2 * _condition(right, kept, output, run)
 
 
 def _roundings(trace: Recording, anatomy: Anatomy) -> int:
@@ -134,18 +146,18 @@ def _in_series(product: bool, operands: list[Tensor], results: list[Tensor]) -> 
     return 1 + read // max(1, written) + (results[0].shape[-1] if normalises else 0)
 
 
-def _condition(right: Lifted, kept: Cases, output: Tensor, run: Run) -> float:
-    """By how much more than the patched parameters the output moves, relative to its size; at least 1."""
-    moves = []
+def _condition(right: Lifted, kept: Cases, output: Tensor, run: Run) -> Tensor:
+    """By how much more than the patched parameters the output of each case moves, relative to its size; at least 1: (cases,)."""
+    most = torch.ones(kept.number, dtype=torch.float64)
     for draw in range(DRAWS):
         generator = torch.Generator().manual_seed(draw)
         signs = {name: torch.randint(0, 2, x.shape, generator=generator).double() * 2 - 1 for name, x in right.values.items()}
         moved = Lifted({name: x * (1 + NUDGE * signs[name]) for name, x in right.values.items()})
-        moves.append(_distance(run(moved, kept), output) / NUDGE)
-    return max(1.0, *moves)
+        most = torch.maximum(most, distance(run(moved, kept), output) / NUDGE)
+    return most
 
 
-def _not_mistakes(anatomy: Anatomy, left: Recording, bare: Recording) -> dict[Mistake, str]:
+def not_mistakes(anatomy: Anatomy, left: Recording, bare: Recording) -> dict[Mistake, str]:
     """The wrong patches that are none."""
     found: dict[Mistake, str] = {}
     if not anatomy.reads_context:

@@ -4,21 +4,19 @@ A recording keeps a copy of every operand as it was when it was met: code that w
 again, in which an operator is given another operand, or its result is changed: whether the output moves says whether that value matters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from numeric.architecture.as_written import BlockCall
 from numeric.operators.double_precision import execute_in_double, kept_in_double, tensors_of
 from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
 from numeric.operators.labels import CHOOSING, DATA, Labels, Made
 from numeric.operators.refusals import CALL_FAILS, NO_TENSOR, RefusedBlock
 from numeric.operators.walk import PassEnded, Walk, operators_apart
-
-BlockCall = Callable[[nn.Module, Tensor | None, Tensor, Tensor], Tensor]
-"""module, context (batch, n, d) or None, query (batch, d), positions (n + 1,) of the tokens that remain: the query's output (batch, d_out)."""
 
 Read = tuple[CallSite, int]
 """An operand: an operator's place, and the index among its leaves."""

@@ -4,7 +4,7 @@
 The formulas are those that are proved.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -52,16 +52,24 @@ def _unchanged(block: DoubleBlock, name: str, cases: int) -> Tensor:
     return flat_storage(parameter_of(block.module, name)).new_zeros(cases, len(flat_storage(parameter_of(block.module, name))))
 
 
-def weight_changes(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: Recording, mistake: Mistake | None = None) -> Changes:
-    """ΔW of every matrix that is W, by Eq. (1).  left, bare: the passes with the context and without its removed part."""
+def weight_changes(  # what the update is made of, and how
+    block: DoubleBlock,
+    anatomy: Anatomy,
+    left: Recording,
+    bare: Recording,
+    mistake: Mistake | None = None,
+    *,
+    update: Callable[[Tensor, Tensor, Tensor], Tensor] = formulas.rank_one_update,
+) -> Changes:
+    """ΔW of every matrix that is W.  left, bare: the passes with the context and without its removed part; update: Eq. (1), or what stands in its place."""
     cases = left.cases.number
     changes: Changes = {}
     z, a = (read_by_w(each, anatomy.cuts[0], anatomy.layout) for each in (left, bare))
     delta, divided = formulas.context_vector(z, a)[:, None, :, None], (z if mistake is Mistake.Z_FOR_A else a)[:, None, :, None]
     for weights in anatomy.weights if anatomy.reads_context else ():
         W = flat_storage(parameter_of(block.module, weights.name))[weights.entries].mT
-        update = formulas.rank_one_update(W, delta, divided).mT
-        changes.setdefault(weights.name, _unchanged(block, weights.name, cases))[:, weights.entries.reshape(-1)] += update.reshape(cases, -1)
+        moved = update(W, delta, divided).mT
+        changes.setdefault(weights.name, _unchanged(block, weights.name, cases))[:, weights.entries.reshape(-1)] += moved.reshape(cases, -1)
     return changes
 
 
@@ -117,14 +125,38 @@ def _absorbed(anatomy: Anatomy, absorber: Absorber, absorbed: Provenance, left: 
         h = layout.query(product.operand(here.operand(product.rows).value), cases)
         moved = lacking / (factor * here.step.kwargs.get("alpha", 1))
         return formulas.output_update(moved[..., None], h[..., None]).mT
-    targets = []
-    for case in range(cases):
-        row = torch.zeros_like(lacking)
-        row[case] = 1
-        targets.append(layout.only_query(row, meeting.results[0]))
-    slopes = torch.stack([each[0] for each in transposed_derivative(left, meeting.place, targets, Sources(operands=((here.place, absorber.weight),)))])
+    slopes = _slopes(anatomy, absorber, left)
     step = formulas.scale_update(lacking.reshape(slopes.shape), slopes)
     return step if absorbed.slope is None else step / absorbed.slope
+
+
+def _slopes(anatomy: Anatomy, absorber: Absorber, left: Recording) -> Tensor:
+    """By how much S moves with each entry of a bias or a scale: (cases, *shape of the operand)."""
+    assert anatomy.stream is not None
+    meeting, layout, cases = left.at(anatomy.stream.meeting), anatomy.layout, left.cases.number
+    rows = layout.query(meeting.results[0], cases)
+    targets = []
+    for case in range(cases):
+        row = torch.zeros_like(rows)
+        row[case] = 1
+        targets.append(layout.only_query(row, meeting.results[0]))
+    place = left.at(absorber.place).place
+    return torch.stack([each[0] for each in transposed_derivative(left, meeting.place, targets, Sources(operands=((place, absorber.weight),)))])
+
+
+def absorber_divides(anatomy: Anatomy, left: Recording) -> Tensor:
+    """Whether what Δp of the absorber is divided by is not zero: h of a matrix, each entry of what a scale multiplies.  (cases,) bool.
+
+    Of several operators it is not asked: c is a sum of squares of them all.
+    """
+    cases = left.cases.number
+    if anatomy.absorber is None or anatomy.absorber.kind == "several":
+        return torch.ones(cases, dtype=torch.bool)
+    if anatomy.absorber.kind == "matrix":
+        product = anatomy.absorber.product
+        h = anatomy.layout.query(product.operand(left.at(anatomy.absorber.place).operand(product.rows).value), cases)
+        return (h != 0).any(-1)
+    return (_slopes(anatomy, anatomy.absorber, left) != 0).flatten(1).all(-1)
 
 
 def _absorbed_by_several(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor) -> Changes:

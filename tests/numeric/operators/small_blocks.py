@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from numeric.operators.block import BlockAsWritten
+from numeric import ContextualBlock
+from numeric.operators.block import WatchedBlock
 
 D, M = 4, 6
 
@@ -63,8 +64,8 @@ def gated(p: nn.Module, z: Tensor) -> Tensor:
     return F.linear(F.silu(F.linear(z, p.gate)) * F.linear(z, p.up), p.down)
 
 
-def watched(module: nn.Module, first: Sequence[str] = ("w",), call: Callable[..., Tensor] = last, **more: object) -> BlockAsWritten:
-    return BlockAsWritten.of(module, call, first, width=D, **more)  # type: ignore[arg-type]
+def watched(module: nn.Module, first: Sequence[str] = ("w",), call: Callable[..., Tensor] = last, **more: object) -> WatchedBlock:
+    return WatchedBlock.of(ContextualBlock.of(module, call, first, width=D, **more))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +274,7 @@ def prefill_and_decode(module: nn.Module, context: Tensor | None, query: Tensor,
 
 
 @cache
-def admitted(name: str) -> BlockAsWritten:
+def admitted(name: str) -> WatchedBlock:
     """A block of ``RIGHT``, watched once for all tests."""
     (right,) = (each for each in RIGHT if each.name == name)
     return watched(right.build(), right.first, right.call)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from numeric import ContextualBlock
 from numeric.operators import refusals
-from numeric.operators.block import BlockAsWritten
+from numeric.operators.block import WatchedBlock
 from numeric.operators.refusals import RefusedBlock
 from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, attended, last, mlp, rms, watched
 
@@ -86,7 +87,7 @@ def test_a_habit_of_writing_is_admitted(body: Callable[..., Tensor]) -> None:
 @pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
 def test_a_module_of_any_format_is_watched_in_float64(kind: torch.dtype) -> None:
     block = watched(Small(_last_token_alone, **NETWORK).to(kind))
-    assert block.module.w.dtype == kind
+    assert block.described.module.w.dtype == kind
     assert block.double.module.w.dtype == torch.float64
 
 
@@ -113,7 +114,7 @@ def test_the_width_of_a_token_is_found_among_ws() -> None:
     for shape in ((M, D), (D, M)):
         body = _last_token_alone if shape == (M, D) else lambda p, x: x + attended(x) + F.gelu(rms(x + attended(x)) @ p.w) @ p.back
         module = Small(body, **{**NETWORK, "w": shape}, back=(M, D))
-        assert BlockAsWritten.of(module, last, ["w"]).width == D
+        assert WatchedBlock.of(ContextualBlock.of(module, last, ["w"])).width == D
 
 
 class PostNorm(nn.Module):
@@ -135,7 +136,7 @@ class PostNorm(nn.Module):
 
 def test_a_post_norm_with_its_skip_inside_holds_in_this_form() -> None:
     """A short form with an undeclared skip is refused; watched, the last bias takes what the stream lacks, and the norm reads the sum alone."""
-    block = BlockAsWritten.of(PostNorm(), lambda module, context, query, positions: module(context, query), ["up.weight"])
+    block = WatchedBlock.of(ContextualBlock.of(PostNorm(), lambda module, context, query, positions: module(context, query), ["up.weight"]))
     assert block.anatomy.absorber is not None
     assert (block.anatomy.absorber.name, block.anatomy.reads_context) == ("down.bias", True)
     assert block.check.off <= block.check.allowed

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.operators.block import BlockAsWritten
+from numeric import ContextualBlock
+from numeric.operators.block import WatchedBlock
 from numeric.operators.updates import Mistake
 from tests.real_blocks import own_words
 from tests.real_blocks.corpus import ALL, BLOCKS
@@ -19,9 +20,9 @@ TARGET = 2.0**-39
 """2 10⁻¹², and what is allowed is far less for most: one division by a small entry of a norm, in Gemma 2, is allowed 4 10⁻¹¹."""
 
 
-def admitted(real: RealBlock) -> BlockAsWritten:
+def admitted(real: RealBlock) -> WatchedBlock:
     """The block, after a look at what was found."""
-    block = BlockAsWritten.of(real.build(), real.call, real.w)
+    block = WatchedBlock.of(ContextualBlock.of(real.build(), real.call, real.w))
     absorber = block.anatomy.absorber
     assert (absorber.name if absorber else None) in (real.absorber, real.also)
     assert (absorber is None) == (real.absorber is None)
@@ -47,7 +48,7 @@ def test_every_layer_of_the_corpus_is_admitted_as_it_is_written(real: RealBlock)
 @pytest.mark.soak
 @pytest.mark.parametrize("real", BLOCKS, ids=str)
 def test_w_in_the_attentions_output_needs_no_absorber(real: RealBlock) -> None:
-    block = BlockAsWritten.of(real.build(), real.call, (real.projection,))
+    block = WatchedBlock.of(ContextualBlock.of(real.build(), real.call, (real.projection,)))
     assert block.anatomy.stream is None
     assert block.check.off <= min(TARGET, block.check.allowed)
     assert all(noticed > block.check.allowed for noticed in block.check.noticed.values())
@@ -68,7 +69,7 @@ def prefill_and_decode(module: nn.Module, context: Tensor | None, query: Tensor,
 def test_a_prefill_and_one_decoding_step_are_the_whole_pass() -> None:
     """The same cut, on the last of its readings; what W makes of the context's tokens reaches the query's output no more than in the whole pass."""
     (llama,) = (each for each in BLOCKS if each.name == "Llama")
-    block = BlockAsWritten.of(llama.build(), prefill_and_decode, llama.w)
+    block = WatchedBlock.of(ContextualBlock.of(llama.build(), prefill_and_decode, llama.w))
     assert block.anatomy.absorber is not None
     assert block.anatomy.absorber.name == llama.absorber
     assert len(block.anatomy.notes) == 2

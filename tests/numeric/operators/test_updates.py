@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.operators.block import BlockAsWritten
+from numeric.operators.block import WatchedBlock
 from numeric.operators.recording import Cases
 from numeric.operators.updates import Mistake, absorber_changes, patched_with, weight_changes
 from tests.numeric.operators.small_blocks import D, M, admitted, attended, rms
@@ -16,7 +16,7 @@ CASES = 2
 U = torch.finfo(torch.float64).eps / 2
 
 
-def both_sides(name: str) -> tuple[BlockAsWritten, nn.Module, Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
+def both_sides(name: str) -> tuple[WatchedBlock, nn.Module, Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The block, its parameters, the streams s with and without the context, and what is added to the parameters."""
     block = admitted(name)
     drawn = torch.randn((CASES, 4, D), generator=torch.Generator().manual_seed(8), dtype=torch.float64)

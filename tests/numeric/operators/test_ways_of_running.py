@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from numeric.operators import refusals
-from numeric.operators.block import BlockAsWritten
+from numeric.operators.block import WatchedBlock
 from numeric.operators.refusals import RefusedBlock
 from tests.numeric.operators.small_blocks import D, M, attended, last, rms, tokens, watched
 
@@ -33,11 +33,11 @@ class Layered(nn.Module):
 
 
 @cache
-def as_usual() -> BlockAsWritten:
+def as_usual() -> WatchedBlock:
     return watched(Layered(), W)
 
 
-def found(block: BlockAsWritten) -> tuple[object, ...]:
+def found(block: WatchedBlock) -> tuple[object, ...]:
     anatomy = block.anatomy
     assert anatomy.absorber is not None
     return anatomy.absorber.name, anatomy.absorber.kind, anatomy.layout, [each.name for each in anatomy.weights], block.check.way

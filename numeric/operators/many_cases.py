@@ -1,0 +1,125 @@
+"""A watched block on many prompts, in float64: how many patched passes are the pass with the context, and in how many a wrong patch is noticed.
+
+Measured, and compared with n u κ of each case (``double_check.py``), which is no bound. Nothing is known of formats shorter than float64.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from numeric.operators.block import WatchedBlock
+from numeric.operators.cut import read_by_w
+from numeric.operators.double_check import AT_THE_OPERATOR, CHECKED_CASES, allowance, distance, not_mistakes, way_to_patch, wrong_patches
+from numeric.operators.double_precision import parameter_of
+from numeric.operators.executions import flat_storage
+from numeric.operators.recording import Cases
+from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, patched_with, weight_changes
+from symbolic import formulas
+
+LARGEST_PATCH = 2**28
+"""Bytes that the patched parameters of all cases of a batch may take."""
+AT_ONCE = 32
+"""Cases of a batch at most: every operand of a pass with the context is kept."""
+
+Update = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A batch of cases, and which tokens of their contexts are removed."""
+
+    context: Tensor
+    """(cases, n, d) float64."""
+    query: Tensor
+    """(cases, d) float64."""
+    removed: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class ManyCases:
+    """What was found; distances are relative to the largest entry of a case's output."""
+
+    cases: int = 0
+    refused: int = 0
+    """Cases without an update: what W reads without the removed part is zero, or what the absorber's part is divided by, or a number is not finite."""
+    unequal: int = 0
+    """Cases in which the patched pass is farther from the pass with the context than is allowed."""
+    off: float = 0.0
+    """The largest distance."""
+    worst: float = 0.0
+    """The largest distance over what is allowed; NaN if one is."""
+    planted: dict[Mistake, tuple[int, int]] = field(default_factory=dict)
+    """By wrong patch, in how many cases it was noticed, and of how many."""
+    left_out: dict[Mistake, str] = field(default_factory=dict)
+    """Wrong patches that are none, and why."""
+
+    @property
+    def judged(self) -> int:
+        """Cases in which there is something to compare."""
+        return self.cases - self.refused
+
+
+def cases_at_once(block: WatchedBlock) -> int:
+    """How many cases fit into a batch."""
+    if not block.check.way.startswith(AT_THE_OPERATOR):
+        return CHECKED_CASES
+    names = {each.name for each in block.anatomy.weights} | ({block.anatomy.absorbed.name} if block.anatomy.absorbed else set())
+    taken = sum(len(flat_storage(parameter_of(block.double.module, name))) for name in names) * torch.float64.itemsize
+    return max(1, min(AT_ONCE, LARGEST_PATCH // max(1, taken)))
+
+
+def measure(
+    block: WatchedBlock, batches: Iterable[Prompts], update: Update = formulas.rank_one_update, progress: Callable[[int], None] | None = None
+) -> ManyCases:
+    """Measure batch by batch.  update: ΔW from W, ΔA and a; progress: called with the number of cases done.
+
+    Raises RefusedBlock where the block does on these prompts what it did not do when it was watched.
+    """
+    found = ManyCases()
+    for batch in batches:
+        _measure(block, batch, update, found)
+        if progress:
+            progress(found.cases)
+    return found
+
+
+def _measure(block: WatchedBlock, batch: Prompts, update: Update, found: ManyCases) -> None:
+    cases = Cases(batch.context, batch.query, torch.arange(batch.context.shape[1] + 1))
+    usable = _usable(block, cases, batch.removed)
+    found.cases, found.refused = found.cases + cases.number, found.refused + int((~usable).sum())
+    if not bool(usable.any()):
+        return
+    cases = Cases(batch.context[usable], batch.query[usable], cases.positions)
+    double, anatomy, kept = block.double, block.anatomy, cases.without(batch.removed)
+    left, bare = double.record(cases), double.record(kept)
+    changes, absorbed = weight_changes(double, anatomy, left, bare, update=update), absorber_changes(double, anatomy, left, bare)
+    _, run = way_to_patch(double, anatomy, cases)
+    right = patched_with(double, cases.number, changes, absorbed)
+    output = run(right, kept)
+    off, allowed = distance(output, left.output), allowance(left, anatomy, right, kept, output, run)
+    found.unequal += int((~(off <= allowed)).sum())
+    found.off, found.worst = _larger(found.off, off), _larger(found.worst, off / allowed)
+    left_out = not_mistakes(anatomy, left, bare)
+    found.left_out.update(left_out)
+    for_a = weight_changes(double, anatomy, left, bare, Mistake.Z_FOR_A, update=update)
+    for mistake, wrong in wrong_patches(changes, for_a, absorbed, left_out).items():
+        apart = distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
+        noticed, tried = found.planted.get(mistake, (0, 0))
+        found.planted[mistake] = noticed + int((apart > allowed).sum()), tried + cases.number
+
+
+def _usable(block: WatchedBlock, cases: Cases, removed: tuple[int, ...]) -> Tensor:
+    """(cases,) bool: whether there is an update, of numbers that are finite."""
+    anatomy, left, bare = block.anatomy, block.double.record(cases), block.double.record(cases.without(removed))
+    usable = torch.isfinite(left.output).all(-1) & torch.isfinite(bare.output).all(-1) & absorber_divides(anatomy, left)
+    if not anatomy.reads_context:
+        return usable
+    z, a = (read_by_w(each, anatomy.cuts[0], anatomy.layout) for each in (left, bare))
+    return usable & torch.isfinite(z).all(-1) & torch.isfinite(a).all(-1) & (a != 0).any(-1)
+
+
+def _larger(before: float, now: Tensor) -> float:
+    """The larger one, NaN before all."""
+    return float(torch.cat([torch.tensor([before], dtype=now.dtype), now]).max())
