@@ -38,7 +38,8 @@ DETAILED_CELLS = 2000
 
 SECTIONS = (
     *(("overview", "Overview"), ("claims", "Claims"), ("errata", "Errata"), ("grid", "Grid"), ("density", "Cases"), ("near-zero", "Near zero")),
-    *(("adversarial", "Worst contexts"), ("dynamics", "Dynamics"), ("static", "One update"), ("stacks", "Stacks"), ("figures", "Figures")),
+    *(("adversarial", "Worst contexts"), ("dynamics", "Dynamics"), ("static", "One update"), ("stacks", "Stacks"), ("as-written", "As written")),
+    ("figures", "Figures"),
     *(("blocks", "Blocks"), ("run", "The run"), ("words", "Words")),
 )
 

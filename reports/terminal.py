@@ -16,7 +16,7 @@ from reports.findings.cell_faults import notices_wrong_update, side_outside
 from reports.findings.grid import WORST_FIRST, Square, grid
 from reports.record import ClaimRecord, RunRecord
 from reports.record.claims import Counterexample, ErratumRecord
-from reports.record.experiments import AdversarialRecord
+from reports.record.experiments import AdversarialRecord, Experiments
 from reports.text import count, counted, ratio, real, seconds
 from symbolic.vocabulary import Verdict
 
@@ -46,6 +46,8 @@ def closing(record: RunRecord, report: Path | None = None, disagreeing: Sequence
         parts += [Text(again, style="dim"), Text()]
     if record.cells:
         parts += [_folded_grid(record), Text()]
+    if record.experiments.watched:
+        parts += [*_as_written(record.experiments), Text()]
     parts.append(Text(verdict.sentence, style=_STANDING_COLOURS.get(verdict.standing, "bold")))
     parts.append(Text(_checks(record), style="dim"))
     parts += [_bullet(line, "red") for line in verdict.failures]
@@ -53,6 +55,23 @@ def closing(record: RunRecord, report: Path | None = None, disagreeing: Sequence
     if report is not None:
         parts.append(Text(f"report: {report}", overflow="fold"))
     return Group(*parts)
+
+
+def _as_written(found: Experiments) -> list[RenderableType]:
+    """What was found in each block as it is written, and how it did in float64."""
+    parts: list[RenderableType] = []
+    for block in found.watched:
+        stream = f"; meets the stream in {block.stream}" if block.stream else ""
+        takes = f", {block.absorber} takes what it lacks" if block.absorber else ""
+        parts.append(Text.assemble((block.block, "bold"), f"  W: {', '.join(block.first)}, read by {', '.join(block.cuts)}{stream}{takes}"))
+    table = _table("float64, measured")
+    for name in ("cases", "unequal", "off by", "÷ allowed", "wrong noticed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in found.in_double:
+        noticed, tried = (sum(counts[which] for counts in row.planted.values()) for which in (0, 1))
+        numbers = (*map(count, (row.cases, row.unequal)), real(row.off, 2), real(row.worst_ratio, 2), f"{count(noticed)} of {count(tried)}")
+        table.add_row(Text.assemble((GLYPHS[row.verdict], _COLOURS[row.verdict]), f" {row.variant}, {row.scenario}"), *numbers)
+    return [*parts, table]
 
 
 _OF_SEARCHES = (

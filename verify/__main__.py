@@ -279,6 +279,7 @@ def main_apart(socket: int, token: str) -> None:
 
 def _status(bars: "Bars | None") -> int:
     """The exit status of the command."""
+    stdout = sys.stdout
     try:
         status = app(standalone_mode=False, obj=bars)
     except CallError as error:
@@ -296,6 +297,9 @@ def _status(bars: "Bars | None") -> int:
             return WRONG_CALL
         if isinstance(error, OSError) and is_of_stdout(error):
             return give_up_on(sys.stdout, error)
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+            sys.stdout = stdout  # in whose place the command line's library has put another
+            return give_up_on(stdout, error.__context__)
         say(traceback.format_exc().rstrip())
         say("a bug, or a machine that failed: nothing was decided")
         return INCOMPLETE

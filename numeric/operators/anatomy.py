@@ -3,8 +3,10 @@
 Found by watching the block, in float64 on a few small cases; nothing is known of its modules but the names of the parameters that are W.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from numeric.operators.absorber import Absorber, absorber_of
@@ -35,6 +37,10 @@ class Anatomy:
     absorber: Absorber | None
     absorbed: Provenance | None
     """Where the absorber's operand comes from; None where several operators read it: there its change is found by derivative."""
+    ends_in_the_sum: bool
+    """Whether the output is the sum in which the network meets the stream; if not, functions of that sum alone follow (a norm behind it)."""
+    behind: tuple[str, ...]
+    """The operators from the cut on, each once, in the order in which they are first met; views left out."""
     choices: tuple[str, ...]
     """Lines at which a shape or a Python number hangs on a value of the network: such a block runs case by case."""
     casts: tuple[str, ...]
@@ -67,10 +73,18 @@ def anatomy_of(block: DoubleBlock, width: int, absorb: str | None = None) -> Ana
         stream and Stream(tuple((trace.from_the_end(place), index) for place, index in stream.summands), trace.from_the_end(stream.meeting)),
         absorber and Absorber(absorber.name, absorber.kind, trace.from_the_end(absorber.place), absorber.weight, absorber.operand),
         absorbed,
+        stream is None or torch.equal(layout.query(trace.at(stream.meeting).results[0], trace.cases.number), trace.output),
+        _behind(trace, cuts),
         tuple(chooses(trace)),
         tuple(dict.fromkeys(trace.casts)),
         (*notes, *_decisions(trace)),
     )
+
+
+def _behind(trace: Recording, cuts: Sequence[Cut]) -> tuple[str, ...]:
+    places = {cut.place for cut in cuts}
+    met = [record.place.operator for record in trace.records if not record.view and (record.place in places or record.any(Made.NETWORK))]
+    return tuple(dict.fromkeys(met))
 
 
 def _operand(trace: Recording, place: CallSite, index: int) -> Tensor:

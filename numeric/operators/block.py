@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from numeric.architecture.as_written import BlockAsWritten
 from numeric.operators.anatomy import Anatomy, anatomy_of
-from numeric.operators.double_check import DoubleCheck, double_check
+from numeric.operators.double_check import AT_THE_OPERATOR, DoubleCheck, double_check
 from numeric.operators.double_precision import in_double
+from numeric.operators.needed_claims import needed_claims
 from numeric.operators.recording import DoubleBlock
 from numeric.operators.refusals import CALL_FAILS, UNKNOWN_PARAMETER, RefusedBlock
 from numeric.operators.walk import as_written, switched_off
@@ -31,6 +32,16 @@ class WatchedBlock:
     """In float64, the patched pass is the pass with the context."""
     notes: tuple[str, ...]
     """What does not run here as it usually does."""
+
+    @property
+    def needed_claims(self) -> tuple[str, ...]:
+        """By which its patch is right, beside the claim of what is removed."""
+        return needed_claims(self.anatomy)
+
+    @property
+    def runs_at_once(self) -> bool:
+        """Whether patched passes run the whole batch at once, and not case by case."""
+        return self.check.way == AT_THE_OPERATOR
 
     @classmethod
     def of(cls, described: BlockAsWritten) -> "WatchedBlock":

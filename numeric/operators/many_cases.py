@@ -11,10 +11,11 @@ from torch import Tensor
 
 from numeric.operators.block import WatchedBlock
 from numeric.operators.cut import read_by_w
-from numeric.operators.double_check import AT_THE_OPERATOR, CHECKED_CASES, allowance, distance, not_mistakes, way_to_patch, wrong_patches
+from numeric.operators.double_check import CHECKED_CASES, allowance, distance, not_mistakes, way_to_patch, wrong_patches
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.recording import Cases
+from numeric.operators.refusals import CHANGED_MEANWHILE, RefusedBlock
 from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, patched_with, weight_changes
 from symbolic import formulas
 
@@ -23,7 +24,7 @@ LARGEST_PATCH = 2**28
 AT_ONCE = 32
 """Cases of a batch at most: every operand of a pass with the context is kept."""
 
-Update = Callable[[Tensor, Tensor, Tensor], Tensor]
+TensorUpdate = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +64,39 @@ class ManyCases:
 
 def cases_at_once(block: WatchedBlock) -> int:
     """How many cases fit into a batch."""
-    if not block.check.way.startswith(AT_THE_OPERATOR):
+    if not block.runs_at_once:
         return CHECKED_CASES
     names = {each.name for each in block.anatomy.weights} | ({block.anatomy.absorbed.name} if block.anatomy.absorbed else set())
     taken = sum(len(flat_storage(parameter_of(block.double.module, name))) for name in names) * torch.float64.itemsize
     return max(1, min(AT_ONCE, LARGEST_PATCH // max(1, taken)))
 
 
-def measure(
-    block: WatchedBlock, batches: Iterable[Prompts], update: Update = formulas.rank_one_update, progress: Callable[[int], None] | None = None
-) -> ManyCases:
-    """Measure batch by batch.  update: ΔW from W, ΔA and a; progress: called with the number of cases done.
+def measure(block: WatchedBlock, batches: Iterable[Prompts], update: TensorUpdate = formulas.rank_one_update) -> ManyCases:
+    """Measure batch by batch.  update: ΔW (…, m, d) from W, ΔA and a.
 
-    Raises RefusedBlock where the block does on these prompts what it did not do when it was watched.
+    Raises RefusedBlock where the block does on these prompts what it did not do when it was watched, or has a memory: the first ones are asked again.
     """
-    found = ManyCases()
+    found, first = ManyCases(), None
     for batch in batches:
+        first = first or (batch, _outputs(block, batch))
         _measure(block, batch, update, found)
-        if progress:
-            progress(found.cases)
+    if first is not None and not all(torch.equal(now.nan_to_num(), then.nan_to_num()) for now, then in zip(_outputs(block, first[0]), first[1], strict=True)):
+        raise RefusedBlock(CHANGED_MEANWHILE, cases=found.cases)
     return found
 
 
-def _measure(block: WatchedBlock, batch: Prompts, update: Update, found: ManyCases) -> None:
-    cases = Cases(batch.context, batch.query, torch.arange(batch.context.shape[1] + 1))
+def _outputs(block: WatchedBlock, batch: Prompts) -> tuple[Tensor, Tensor]:
+    """With the context, and without the removed part."""
+    cases = _cases(batch)
+    return block.double.record(cases).output, block.double.record(cases.without(batch.removed)).output
+
+
+def _cases(batch: Prompts) -> Cases:
+    return Cases(batch.context, batch.query, torch.arange(batch.context.shape[1] + 1))
+
+
+def _measure(block: WatchedBlock, batch: Prompts, update: TensorUpdate, found: ManyCases) -> None:
+    cases = _cases(batch)
     usable = _usable(block, cases, batch.removed)
     found.cases, found.refused = found.cases + cases.number, found.refused + int((~usable).sum())
     if not bool(usable.any()):

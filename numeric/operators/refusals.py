@@ -56,6 +56,11 @@ NOT_REPEATABLE = Refusal("gives other bits on the same operands", "Call module.e
 HAS_MEMORY = Refusal(
     "reads what an earlier pass has left behind, and two equal passes differ", "Call module.eval(), or reset what it keeps at the beginning of call."
 )
+CHANGED_MEANWHILE = Refusal(
+    "the same contexts give other numbers after {cases} cases than at the beginning",
+    "A block that remembers, or counts its calls, is no function of its context: reset what it keeps at the beginning of call.",
+    of_operator=False,
+)
 MIXES_CASES = Refusal(
     "makes one case's output of another's context",
     "A batch holds cases that do not know of each other: context (batch, n, d), query (batch, d), in this order.",

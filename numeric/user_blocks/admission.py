@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
+from numeric.architecture.as_written import BlockAsWritten
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
@@ -51,6 +52,8 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 
 def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
+    if isinstance(block, BlockAsWritten):
+        raise UnusableBlock(f"{name} is a block as it is written, which is judged in float64 alone so far, and without a bound: `verify check` does it.")
     if not isinstance(block, ContextualBlock):
         raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
     if not isinstance(block.input_width, int) or block.input_width < 1:

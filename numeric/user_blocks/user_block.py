@@ -31,28 +31,32 @@ class OwnModel(nn.Module):
 
     def tokens(self, cases: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Normal tokens, or what the user draws.  Raises UnusableBlock if that is of another shape, or not finite."""
-        dtype, width = self.block.first.weight.dtype, self.block.input_width
-        if self.contexts is None:
-            drawn = torch.randn((cases, USUAL_TOKENS + 1, width), generator=generator)
-            return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
-        try:
-            with contained():
-                made = self.contexts(cases, generator)
-        except Exception as error:
-            raise UnusableBlock(f"make_contexts({cases}, generator) fails: {error_in_words(error)}") from error
-        context: Any
-        query: Any
-        context, query = made if isinstance(made, tuple) and len(made) == 2 else (made, torch.randn((cases, width), generator=generator))
-        for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
-            words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
-            if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
-                given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} of shape {given}; asked for is {words}.")
-            if not bool(torch.isfinite(x).all()):
-                raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
-        if context.shape[1] == 0:
-            raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
-        return _as_given(context, dtype), _as_given(query, dtype)
+        return drawn_tokens(self.contexts, cases, generator, self.block.input_width, self.block.first.weight.dtype)
+
+
+def drawn_tokens(contexts: DrawContexts | None, cases: int, generator: torch.Generator, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Contexts (cases, n, width) and queries (cases, width): normal tokens, or what the user draws.  Raises UnusableBlock for another shape or a NaN."""
+    if contexts is None:
+        drawn = torch.randn((cases, USUAL_TOKENS + 1, width), generator=generator)
+        return drawn[:, :-1].to(dtype), drawn[:, -1].to(dtype)
+    try:
+        with contained():
+            made = contexts(cases, generator)
+    except Exception as error:
+        raise UnusableBlock(f"make_contexts({cases}, generator) fails: {error_in_words(error)}") from error
+    context: Any
+    query: Any
+    context, query = made if isinstance(made, tuple) and len(made) == 2 else (made, torch.randn((cases, width), generator=generator))
+    for name, x, wanted in (("context", context, (cases, None, width)), ("query", query, (cases, width))):
+        words = "(" + ", ".join("n" if size is None else str(size) for size in wanted) + ")"
+        if not isinstance(x, Tensor) or x.dim() != len(wanted) or any(size not in (None, given) for size, given in zip(wanted, x.shape, strict=True)):
+            given = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} of shape {given}; asked for is {words}.")
+        if not bool(torch.isfinite(x).all()):
+            raise UnusableBlock(f"make_contexts({cases}, generator) gave a {name} with a NaN or an infinity in it.")
+    if context.shape[1] == 0:
+        raise UnusableBlock("make_contexts gave contexts without a token; there is nothing to move into the weights.")
+    return _as_given(context, dtype), _as_given(query, dtype)
 
 
 def _as_given(x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -50,5 +50,11 @@ def _amounts(found: Experiments) -> Iterator[tuple[str, int]]:
     if found.post_norm:
         yield f"post-norm/{found.post_norm.block}/prompts", found.post_norm.prompts
         yield f"post-norm/{found.post_norm.block}/wrong patches", len(found.post_norm.planted)
+    for watched in found.watched:
+        yield f"as written/{watched.block}/wrong patches", len(watched.planted)
+    for measured in found.in_double:
+        yield f"float64/{measured.name}/cases", measured.cases
+        yield f"float64/{measured.name}/judged cases", measured.judged
+        yield f"float64/{measured.name}/wrong patches", len(measured.planted)
     for search in found.adversarial:
         yield f"worst context/{search.block}/{search.format}/{search.variant}", 1

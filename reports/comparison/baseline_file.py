@@ -42,7 +42,7 @@ def save_baseline(record: RunRecord, folder: Path, out: Path, reason: str) -> Ba
         raise NothingToKeep(f"the run in {folder} is not finished, and what it lacks would never be missed; let it finish, or run the suite again.")
     before = _accepted(out) if out.exists() else []
     baseline = baseline_of(record, folder, reason=" ".join(reason.split()), before=before)
-    if not (baseline.claims or baseline.cells):
+    if not (baseline.claims or baseline.cells or record.experiments.in_double):
         raise NothingToKeep(f"the run in {folder} holds no claim and no cell, so nothing could be held to it.")
     strangers = disagreeing_cells(record, folder)
     if strangers:

@@ -6,10 +6,11 @@ digits: a sum that is added in another order is the same number, and one that is
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from reports.record import RunRecord
+from reports.record.as_written import InDoubleRecord
 from reports.record.experiments import AdversarialRecord
 from reports.record.row import Row
 
@@ -19,7 +20,7 @@ SHOWN_DIGITS = 6
 DIGEST_LENGTH = 8
 """Hexadecimal digits of a digest: two others are taken for the same once in 2^32 times."""
 
-ROW_NAMES = ("block", "format", "variant")
+ROW_NAMES = ("block", "format", "variant", "scenario")
 """Fields of a row that say what it is of: those of which its name here says as much are no numbers of it."""
 
 NOT_COMPARED = ("seconds", "cached", "seed")
@@ -45,9 +46,14 @@ def shown_numbers(record: RunRecord) -> dict[str, dict[str, str]]:
     return {name: digests_of(row, fields) for name, row, fields in _rows(record)}
 
 
+def weights_of(shown: Mapping[str, Mapping[str, str]], block: str) -> str | None:
+    """The digest of the weights of a block as it is written, of which no recipe is known; None for other blocks."""
+    return shown.get(f"as written/{block}", {}).get("weights")
+
+
 def on_a_seed(record: RunRecord) -> set[str]:
     """Names of those whose operands depend on the run's seed."""
-    return {name for name, row, _ in _rows(record) if isinstance(row, AdversarialRecord)}
+    return {name for name, row, _ in _rows(record) if isinstance(row, AdversarialRecord | InDoubleRecord)}
 
 
 def _rows(record: RunRecord) -> Iterator[tuple[str, Row, Collection[str]]]:
@@ -64,6 +70,8 @@ def _rows(record: RunRecord) -> Iterator[tuple[str, Row, Collection[str]]]:
     rows += [(f"patched stack/{row.block}", row, ()) for row in found.stacks]
     if found.post_norm:
         rows.append((f"post-norm/{found.post_norm.block}", found.post_norm, ()))
+    rows += [(f"as written/{row.block}", row, ()) for row in found.watched]
+    rows += [(f"float64/{row.name}", row, ()) for row in found.in_double]
     rows += [(f"worst context/{row.block}/{row.format}/{row.variant}", row, ()) for row in found.adversarial]
     for name, row, fields in rows:
         said = {field for field in ROW_NAMES if str(getattr(row, field, "")) in name.split("/")}

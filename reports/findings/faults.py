@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from reports.findings.as_written import undecided_in_double, unequal_blocks, unnoticed_in_double
 from reports.findings.cell_faults import DOUBTS, OWN_VARIANT, over_its_bound, side_outside
 from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unnoticed_readings
 from reports.findings.shown_figures import doubtful_figures, doubtful_losses
@@ -51,6 +52,7 @@ def violations(record: RunRecord) -> Iterable[str]:
     yield from _figure_1(record)
     yield from strayed_dynamics(record.experiments)
     yield from strayed_stacks(record.experiments)
+    yield from unequal_blocks(record.experiments)
     yield from _adversarial(record)
 
 
@@ -85,6 +87,7 @@ def doubts(record: RunRecord) -> Iterable[str]:
         yield f"at {counted(len(unseen), 'checkpoint')} of Figure 1 the bound would not have noticed a wrong update (step {unseen[0]} for one)"
     yield from unnoticed_readings(record.experiments)
     yield from unnoticed_patches(record.experiments)
+    yield from unnoticed_in_double(record.experiments)
     altered = [*altered_claims(record)]
     if altered:
         yield f"the record has other words for {joined(altered)} than those that it has the digests of"
@@ -119,6 +122,7 @@ def undecided(record: RunRecord) -> Iterable[str]:
     yield from silent_sweeps(record.near_zero)
     yield from undecided_dynamics(record.experiments)
     yield from unjudged_searches(record.experiments)
+    yield from undecided_in_double(record.experiments)
 
 
 def unjudged_searches(experiments: Experiments) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reports.findings.as_written import equal_cases
 from reports.findings.cell_faults import doubtful, notices_wrong_update
 from reports.findings.faults import RESULTS
 from reports.findings.run_standing import cases_inside
@@ -36,6 +37,7 @@ def checked(record: RunRecord) -> list[Line]:
     planted += f"; {count(doubts)} not to be trusted" if doubts else ""
     judged = f"{count(cases_inside(record))} inside their bounds, {count(totals.violated)} violated"
     searched = max((row.worst for row in found.adversarial if row.worst is not None), default=None)
+    in_double = sum(row.cases for row in found.in_double)
     shown = sum(erratum.shown for erratum in record.errata)
     lines = (
         (len(record.claims), "claim", "claims", _by_verdict(totals.claims) + mutants, "claims"),
@@ -45,6 +47,7 @@ def checked(record: RunRecord) -> list[Line]:
         (totals.certified, "case", "cases", "compared with ball arithmetic", "cells"),
         (len(record.near_zero), "sweep", "sweeps", "towards a = 0", "near-zero"),
         (len(found.adversarial), "search", "searches", f"for the worst context; error ÷ bound {ratio(searched)}", "adversarial"),
+        (in_double, "case", "cases", f"in float64, of blocks as they are written; {count(equal_cases(found))} equal", "as-written"),
         (len(found.dynamics), "block", "blocks", "token by token: the implicit dynamics", "dynamics"),
         (len(record.models), "block", "blocks", "trained, or read from the cache", "blocks"),
     )

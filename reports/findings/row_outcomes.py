@@ -210,6 +210,10 @@ def _experiments(record: RunRecord) -> Iterator[Outcome]:
     for search in found.adversarial:
         figures = {} if search.worst is None else {"worst_ratio": search.worst}
         parts.append((search.block, f"worst context in {search.format}/{search.variant}", Experiments(adversarial=[search]), figures))
+    parts += [(row.block, "float64 check of the block", Experiments(watched=[row]), {}) for row in found.watched]
+    for measured in found.in_double:
+        figures = {name: getattr(measured, name) for name in ("worst_ratio", "cases", "unequal", "refused")}
+        parts.append((measured.block, f"float64/{measured.variant}/{measured.scenario}", Experiments(in_double=[measured]), figures))
     for block, name, alone, figures in parts:
         status, word, reason = _judged(_alone(record, experiments=alone), reason=joined(dynamics_not_shown(alone)) or None)
         yield Outcome("experiments", block, name, status, word, reason, figures=figures)

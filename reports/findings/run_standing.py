@@ -8,6 +8,7 @@ holds is told as a failure, as a reason for distrust, or as not checked.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.findings.as_written import equal_cases
 from reports.findings.cell_faults import doubtful
 from reports.findings.judge import RunStanding, judged
 from reports.findings.unchecked import unchecked
@@ -59,7 +60,7 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
         sentence = f"Incomplete, with exit status {record.run.exit_status}: {shown or 'nothing was established'}."
         return Headline(RunStanding.INCOMPLETE, sentence, (), open_points)
     if not shown:
-        nothing = "Nothing was established" if record.claims or record.cells else "Nothing was checked"
+        nothing = "Nothing was established" if record.claims or record.cells or record.experiments.in_double else "Nothing was checked"
         return Headline(RunStanding.NOTHING, f"{nothing}.", (), open_points)
     return Headline(RunStanding.HELD, f"Everything that was checked held: {shown}.", (), open_points)
 
@@ -82,13 +83,14 @@ def _shown(record: RunRecord) -> str:
     """What was established, or nothing."""
     proved = [claim for claim in record.claims if claim.verdict is Verdict.HOLDS]
     general = sum(claim.scope.startswith(ALL_SIZES) for claim in proved)
-    inside = cases_inside(record)
+    inside, equal = cases_inside(record), equal_cases(record.experiments)
     return joined(
         part
         for number, part in (
             (general, f"{counted(general, 'claim')} proved for all sizes"),
             (len(proved) - general, f"{counted(len(proved) - general, 'claim')} shown for the sizes stated"),
             (inside, f"{counted(inside, 'case')} inside {'its bound' if inside == 1 else 'their bounds'}"),
+            (equal, f"{counted(equal, 'case')} equal in float64, to what roundings explain (measured, no bound)"),
         )
         if number
     )

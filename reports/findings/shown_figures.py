@@ -20,6 +20,7 @@ def doubtful_figures(experiments: Experiments) -> Iterable[str]:
     parts += [(f"the patched stack {row.block}", row) for row in experiments.stacks]
     parts += [(f"the post-norm of {experiments.post_norm.block}", experiments.post_norm)] if experiments.post_norm else []
     parts += [(f"the search for the worst context of {row.block} in {row.format}", row) for row in experiments.adversarial]
+    parts += [(f"the float64 check of {row.block}", row) for row in experiments.watched]
     unreal += [name for name, row in parts if has_nan(row.model_dump(exclude={"seconds"}))]
     if unreal:
         yield f"a figure of {joined(unreal)} is not a number, or not finite"

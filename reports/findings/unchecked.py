@@ -7,6 +7,7 @@ from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.faults import NOT_RUN, RESULTS, unjudged_searches
 from reports.findings.sweeps import silent_sweeps
 from reports.record import CellRecord, ClaimRecord, RunRecord
+from reports.record.as_written import WatchedRecord
 from reports.text import count, counted, joined, words
 from symbolic.vocabulary import Verdict
 
@@ -23,7 +24,13 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     if bare:
         yield f"For {counted(bare, 'claim')} no false variant was tried, so nothing shows that the prover would have refused one."
     if not record.cells:
-        yield "No block was measured in any format."
+        bounded = " against a bound" if record.experiments.in_double else ""
+        yield f"No block was measured{bounded} in any format."
+    for row in record.experiments.watched:
+        yield from _of_watched(row)
+    for each in record.experiments.in_double:
+        if each.refused:
+            yield f"{counted(each.refused, 'case')} of {each.name} refused in float64: there is no update where what W reads, or the absorber divides by, is 0."
     for reason in dict.fromkeys(row.reason for row in record.not_measured):
         rows = [row for row in record.not_measured if row.reason == reason]
         what, blocks = (joined([*dict.fromkeys(getattr(row, field) for row in rows)]) for field in ("what", "block"))
@@ -67,6 +74,16 @@ def unchecked(record: RunRecord) -> Iterable[str]:
         )
     yield from dynamics_not_shown(record.experiments)
     yield from (f"{line[0].upper()}{line[1:]}." for line in (*silent_sweeps(record.near_zero), *unjudged_searches(record.experiments)))
+
+
+def _of_watched(row: WatchedRecord) -> Iterable[str]:
+    """What the judgement of a block as it is written leaves open."""
+    if row.unproved:
+        yield f"What {row.block} needs beside the scenario's claim, {joined(row.unproved)}, is not proved yet; there it is measured alone."
+    if row.casts:
+        where = joined(row.casts)
+        yield f"{row.block} casts to shorter formats, at {where}; in float64 these casts are left out, so what they do to it was not seen."
+    yield from (f"{row.block}: {note}." for note in row.notes)
 
 
 def _claims_with(claims: Iterable[ClaimRecord], verdict: Verdict) -> Iterable[str]:

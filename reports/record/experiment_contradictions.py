@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from reports.record.as_written import InDoubleRecord
 from reports.record.experiments import (
     AdversarialRecord,
     DynamicsRecord,
@@ -42,12 +43,18 @@ def experiment_contradictions(found: Experiments) -> Iterator[str]:
         yield "post-norm: it has no prompts, or no wrong patch"
     for search in found.adversarial:
         yield from (f"search {search.block}/{search.format}/{search.variant}: {words}" for words in _search(search))
+    for row in found.in_double:
+        yield from (f"float64 {row.name}: {words}" for words in _in_double(row))
+    if missing := sorted({row.block for row in found.in_double} - {row.block for row in found.watched}):
+        yield f"it measured {', '.join(missing)} in float64, which it did not watch"
     names: dict[str, Sequence[object]] = {
         "layers": [row.block for row in found.layers],
         "dynamics": [row.block for row in found.dynamics],
         "static_patch": [row.block for row in found.static_patch],
         "stacks": [row.block for row in found.stacks],
         "adversarial": [(row.block, row.format, row.variant) for row in found.adversarial],
+        "watched": [row.block for row in found.watched],
+        "in_double": [row.name for row in found.in_double],
     }
     for kind, ids in names.items():
         if len(set(ids)) < len(ids):
@@ -131,3 +138,15 @@ def _search(row: AdversarialRecord) -> Iterator[str]:
         yield f"its worst error is {row.worst!r} times its bound, and no case is violated"
     if (row.simplest is None) is not (row.simplest_ratio is None):
         yield "it has a simple context without its ratio, or a ratio without the context"
+
+
+def _in_double(row: InDoubleRecord) -> Iterator[str]:
+    if row.cases == 0 or row.refused + row.unequal > row.cases:
+        yield f"of {row.cases} cases it refused {row.refused} and found {row.unequal} unequal"
+    if (row.unequal > 0) is (row.worst_ratio <= 1):
+        yield f"{row.unequal} cases are unequal, and the largest difference is {row.worst_ratio!r} of what is allowed"
+    if not row.judged and (row.off or row.worst_ratio or row.planted):
+        yield "it judged no case, and has a difference or a wrong patch"
+    for words, (noticed, tried) in row.planted.items():
+        if noticed > tried or tried > row.judged:
+            yield f"{words}: noticed in {noticed} of {tried}, of {row.judged} judged cases"

@@ -4,6 +4,7 @@ import math
 
 from pydantic import Field
 
+from reports.record.as_written import InDoubleRecord, WatchedRecord
 from reports.record.row import Count, Finite, Magnitude, Name, NotMeasured, Real, Row, SeedNumber
 
 
@@ -230,5 +231,7 @@ class Experiments(Row):
     stacks: list[StackRecord] = []
     post_norm: PostNormRecord | None = None
     adversarial: list[AdversarialRecord] = []
+    watched: list[WatchedRecord] = []
+    in_double: list[InDoubleRecord] = []
     broken: list[NotMeasured] = []
     out_of_time: list[NotMeasured] = []

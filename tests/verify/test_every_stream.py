@@ -4,10 +4,12 @@ An answer that cannot be written is no success (3), whatever it would have said;
 as it does with all its streams. What each ends with then is the control.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,8 @@ from tests.verify.calling import ROOT, called, environment, planted
 from verify.__main__ import app
 from verify.exit_status import HELD, INCOMPLETE, WRONG_CALL
 
+WITHOUT_A_READER = " "
+"""A pipe from which nobody reads any more, as behind ``| head``: the test makes it, and not the shell."""
 STREAMS = {
     "stdout closed": ">&-",
     "stderr closed": "2>&-",
@@ -25,6 +29,7 @@ STREAMS = {
     "stdout full": ">/dev/full",
     "stderr full": "2>/dev/full",
     "both full": ">/dev/full 2>&1",
+    "stdout without a reader": WITHOUT_A_READER,
 }
 OF_MESSAGES = ("stderr closed", "stderr full")
 """Those that leave stdout as it is."""
@@ -92,17 +97,25 @@ def end(verb: str, streams: str, places: Mapping[str, Path], code: Path = ROOT) 
     """How the command ends.  streams: as a shell has them."""
     words = [word.format(**places) for word in CALLS[verb][0]]
     call = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "verify", verb, *words]
-    return subprocess.run(call, cwd=code, env=environment(code), stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    known: dict[str, Any] = {"cwd": code, "env": environment(code), "stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "timeout": SECONDS}
+    if streams != WITHOUT_A_READER:
+        return subprocess.run(call, stdout=subprocess.PIPE, check=False, **known)
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        return subprocess.run(call, stdout=writer, check=False, **known)
+    finally:
+        os.close(writer)
 
 
 def as_it_should(verb: str, name: str, kept: Path, new: Path) -> None:
     """name: of the streams."""
     found = end(verb, STREAMS[name], {"kept": replayed(kept) if verb == "replay" else kept, "new": new})
-    assert b"Traceback" not in found.stderr + found.stdout, found.stderr
+    assert b"Traceback" not in found.stderr + (found.stdout or b""), found.stderr
     assert b"Exception ignored" not in found.stderr, found.stderr
     answers = CALLS[verb][1] != WRONG_CALL  # each command has an answer, and a wrong call has a message alone
     assert found.returncode == (CALLS[verb][1] if name in OF_MESSAGES or not answers else INCOMPLETE), found.stderr
-    if name in ("stdout closed", "stdout full") and answers:
+    if name in ("stdout closed", "stdout full", "stdout without a reader") and answers:
         assert b"the answer cannot be written" in found.stderr
 
 
@@ -111,7 +124,7 @@ def test_each_command_is_there() -> None:
     assert names == {verb for verb in CALLS if not verb.startswith(("-", "no-"))}
 
 
-@pytest.mark.parametrize(("verb", "name"), [(FAST[0], "stdout full"), (FAST[1], "all three closed")])
+@pytest.mark.parametrize(("verb", "name"), [(FAST[0], "stdout full"), (FAST[1], "all three closed"), ("--help", "stdout without a reader")])
 def test_some_commands_end_as_they_should(verb: str, name: str, kept: Path, tmp_path: Path) -> None:
     as_it_should(verb, name, kept, tmp_path)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from numeric.experiments.patched_stack import is_stack
@@ -12,6 +13,8 @@ from reports.record.row import Row
 from symbolic.vocabulary import Verdict
 from verify.engine.failures import Failure
 from verify.plan import Plan
+from verify.plan.as_written import WrittenPlan
+from verify.records import as_written_rows
 from verify.records import experiment_rows as rows
 from verify.records.experiment_rows import PAPERS
 
@@ -37,6 +40,8 @@ class Experiment:
     arguments: tuple[Any, ...]
     format: str = ""
     """Where there are several of one block."""
+    title: str = ""
+    """What it is, for a reader, if the field does not say it."""
 
     @property
     def name(self) -> str:
@@ -46,6 +51,8 @@ class Experiment:
 
 def planned_experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained], probed: Mapping[str, ProbedMode]) -> Iterator[Experiment]:
     """Those that the plan asks for, of the blocks that have learned.  probed: by the mode's id."""
+    if plan.as_written is not None:
+        yield from _of_a_block_as_written(plan.as_written, plan.request.seed)
     if not plan.experiments:
         return
     learned = {name: block for name, block in trained.items() if isinstance(block, TrainedBlock)}
@@ -71,8 +78,18 @@ def planned_experiments(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNo
             yield Experiment("adversarial", name, rows.adversarial, (learned[name].alone(), probed[mode], plan.request.seed), mode)
 
 
+def _of_a_block_as_written(written: WrittenPlan, seed: int) -> Iterator[Experiment]:
+    """What was found in it, then each update in each scenario."""
+    own = written.own
+    yield Experiment("watched", own.name, as_written_rows.watched, (own,), title="the float64 check")
+    for variant, scenario in product(written.variants, written.scenarios):
+        yield Experiment("in_double", own.name, as_written_rows.in_double, (own, variant, scenario, written.cases, seed), f"{variant}/{scenario}", f"float64, {variant}, {scenario},")
+
+
 def experiments_left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
     """What of the experiments is not made of a block, and why."""
+    if plan.as_written is not None:
+        yield as_written_rows.without_bounds(plan.as_written.own, [mode.id for mode in plan.modes])
     for name, block in trained.items() if plan.experiments else ():
         if isinstance(block, TrainedBlock) and block.model.block.parallel:
             yield NotMeasured(block=name, what="Figure 2 and the implicit dynamics", reason="its first layer reads no context, so that ΔW is 0")
@@ -84,7 +101,7 @@ def with_outcome(before: Experiments, experiment: Experiment, outcome: Row | Fai
     """The record with one row more, those of a list in the order of the blocks; an experiment that failed is reported as that, and makes the run incomplete."""
     if isinstance(outcome, Failure):
         where = "out_of_time" if outcome.verdict is Verdict.TIMEOUT else "broken"
-        missing = NotMeasured(block=experiment.block, what=experiment.field.replace("_", " "), reason=outcome.reason)
+        missing = NotMeasured(block=experiment.block, what=experiment.title or experiment.field.replace("_", " "), reason=outcome.reason)
         return before.model_copy(update={where: sorted([*getattr(before, where), missing], key=lambda each: (each.what, each.block, each.reason))})
     others = getattr(before, experiment.field)
     row = sorted([*others, outcome], key=lambda each: (blocks.index(each.block), getattr(each, "format", ""))) if isinstance(others, list) else outcome

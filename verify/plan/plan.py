@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reports.text import printable
+from verify.plan.as_written import WrittenPlan, written_plan
 from verify.plan.options import Request
 from verify.plan.profiles import Profile, profile_named
 from verify.plan.user_file import load_own
@@ -30,6 +31,8 @@ class Plan:
     """Blocks of the registry, which are trained first."""
     ready: "tuple[Subject, ...]"
     """Blocks that are measured as they are: a user's own."""
+    as_written: WrittenPlan | None
+    """A user's block as it is written, which is measured in float64 alone; it has no cells."""
     modes: "tuple[Mode, ...]"
     variants: "tuple[Variant, ...]"
     scenarios: "tuple[Scenario, ...]"
@@ -45,7 +48,8 @@ class Plan:
     @property
     def blocks(self) -> tuple[str, ...]:
         """Their names, in the order of the record."""
-        return (*(block.id for block in self.registered), *(subject.block.id for subject in self.ready))
+        written = (self.as_written.own.name,) if self.as_written else ()
+        return (*(block.id for block in self.registered), *(subject.block.id for subject in self.ready), *written)
 
     @property
     def variants_on(self) -> tuple[str, ...] | None:
@@ -76,22 +80,30 @@ def make_plan(request: Request) -> Plan:
     from numeric.machine import device_named, refinements_named
     from numeric.scenarios import scenarios_named
     from numeric.sides import variants_named
+    from numeric.user_blocks import OwnAsWritten, OwnBlock
     from symbolic.claims import claim_ids
 
-    own = load_own(request.target) if request.verb == "check" else None  # it takes the place of the registry's blocks, and brings its own variants
+    loaded = load_own(request.target) if request.verb == "check" else None  # it takes the place of the registry's blocks, and brings its own variants
     names: dict[str, Any] = {option: _each_once(getattr(request, option)) for option in ("block", "format", "variant", "scenario", "without")}
     profile, device = profile_named(request.profile), device_named(request.device)
-    jobs = 1 if own else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
+    jobs = 1 if loaded else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
+    asked = {option: names[option] for option in ("format", "variant", "scenario")}
+    own = loaded if isinstance(loaded, OwnBlock) else None
+    written = written_plan(loaded, asked, request.cases, profile.cases) if isinstance(loaded, OwnAsWritten) else None
+    variants = (
+        tuple(variant_of(own, name) for name in names["variant"] or own.variants) if own else tuple(variants_named(None if written else names["variant"]))
+    )
     usual_seconds = None if jobs == 1 else profile.cell_seconds * max(1.0, (request.cases or 0) / profile.cases)
     return Plan(
         # A name that is not UTF-8 has no place in a record.
         request=replace(request, **names, device=device, jobs=jobs, target=request.target and printable(request.target)),
         profile=profile,
         claims=tuple(claim_ids()) if request.verb == "all" else (),
-        registered=() if own else tuple(blocks_named(profile.blocks if names["block"] is None else names["block"])),
+        registered=() if loaded else tuple(blocks_named(profile.blocks if names["block"] is None else names["block"])),
         ready=(own,) if own else (),
+        as_written=written,
         modes=tuple(mode for mode in modes_named(profile.formats if names["format"] is None else names["format"]) if device in mode.runs_on),
-        variants=tuple(variant_of(own, name) for name in names["variant"] or own.variants) if own else tuple(variants_named(names["variant"])),
+        variants=tuple(variants),
         scenarios=tuple(scenarios_named(profile.scenarios if names["scenario"] is None else names["scenario"])),
         without=tuple(refinements_named(names["without"] or [])),
         cases=profile.cases if request.cases is None else request.cases,

@@ -11,16 +11,17 @@ from reports.text import printable
 from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
-    from numeric.user_blocks import OwnBlock
+    from numeric.user_blocks import OwnAsWritten, OwnBlock
 
 
 class UnusableFile(CallError):
     """The file cannot be loaded, or has no such function."""
 
 
-def load_own(target: str) -> "OwnBlock":
+def load_own(target: str) -> "OwnBlock | OwnAsWritten":
     """The block that ``FILE:FUNCTION`` makes; with the file's ``make_contexts`` and ``update``, if it has them.  Raises UnusableFile, UnusableBlock."""
-    from numeric.user_blocks import own_block
+    from numeric.architecture.as_written import BlockAsWritten
+    from numeric.user_blocks import own_as_written, own_block
 
     path, _, function = target.rpartition(":")
     if not path or not function:
@@ -29,7 +30,10 @@ def load_own(target: str) -> "OwnBlock":
         module = _loaded(Path(path))
         made = _called(_function(module, function, path), function)
         others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
-        return own_block(printable(f"{Path(path).stem}:{function}"), made, contexts=others["make_contexts"], update=others["update"])
+        name = printable(f"{Path(path).stem}:{function}")
+        if isinstance(made, BlockAsWritten):
+            return own_as_written(name, made, contexts=others["make_contexts"], update=others["update"])
+        return own_block(name, made, contexts=others["make_contexts"], update=others["update"])
 
 
 def _loaded(path: Path) -> ModuleType:

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from reports.record import CellRecord, ClaimRecord, ModelRecord, NearZeroSweep
+from reports.record.as_written import InDoubleRecord, WatchedRecord
 from reports.record.environment import Environment, Probe
 from reports.record.experiments import AdversarialRecord, DynamicsRecord, Figure1, Figure3, LayerRecord, PostNormRecord, StackRecord, StaticPatchRecord
 from reports.record.row import Row
@@ -88,7 +89,9 @@ class FinishedExperiment(Row):
 
     what: Literal["experiment"] = "experiment"
     name: str
-    row: Figure1 | LayerRecord | Figure3 | DynamicsRecord | StaticPatchRecord | StackRecord | PostNormRecord | AdversarialRecord
+    row: (
+        Figure1 | LayerRecord | Figure3 | DynamicsRecord | StaticPatchRecord | StackRecord | PostNormRecord | AdversarialRecord | WatchedRecord | InDoubleRecord
+    )
 
 
 JournalLine = Header | Resumed | FinishedClaim | FinishedModel | Answers | FinishedCell | FinishedSweeps | FinishedExperiment

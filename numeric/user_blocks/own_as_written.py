@@ -1,0 +1,102 @@
+"""A user's block as it is written: taken in when it has been watched, then measured in float64 on many prompts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from numeric.architecture import UnusableBlock
+from numeric.architecture.as_written import BlockAsWritten
+from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
+from numeric.operators.block import WatchedBlock
+from numeric.operators.many_cases import ManyCases, Prompts, TensorUpdate, cases_at_once, measure
+from numeric.sides import seed_of
+from numeric.sides.variant import OWN, VARIANTS, in_place_refused
+from numeric.user_blocks.user_block import DrawContexts, Update, drawn_tokens
+from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
+from symbolic import formulas
+
+ALL, PART = "random", "subset"
+"""The scenarios in which a block as it is written is measured: the whole context is removed, or a part of it at random positions."""
+SCENARIOS = (ALL, PART)
+AT_MOST = {True: 512, False: 48}
+"""Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
+FORMULA = VARIANTS[0].id
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAsWritten:
+    """A user's block as it is written, with where its contexts come from."""
+
+    name: str
+    watched: WatchedBlock
+    contexts: DrawContexts | None = None
+    update: Update | None = None
+    """The user's own ΔW, if there is one."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The updates that are measured on it: its own first."""
+        return (*((OWN,) if self.update else ()), FORMULA)
+
+
+def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnAsWritten:
+    """Watch a user's block.  name: what to call it. Raises UnusableBlock with the operator, its line and the way out."""
+    _refuse_weights(described.module)
+    try:
+        with contained(), undisturbed():
+            own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
+            measured(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
+            return own
+    except ChangedArithmetic as error:
+        raise UnusableBlock(f"after {name} was looked at, {error}.") from error
+    except LeftUserCode as error:
+        raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
+
+
+def _refuse_weights(module: torch.nn.Module) -> None:
+    for name, parameter in module.named_parameters():
+        if parameter.is_meta:
+            raise UnusableBlock(f'"{name}" is on the meta device, where it has no value.')
+        if not bool(torch.isfinite(parameter).all()):
+            raise UnusableBlock(f'"{name}" has a NaN or an infinity in it.')
+
+
+def measured(own: OwnAsWritten, scenario: str, variant: str, cases: int, seed: int) -> ManyCases:
+    """Measure one scenario.  Every variant sees the same prompts.  Raises UnusableBlock where the block, or the user's update, does not go on as it began."""
+    return measure(own.watched, _batches(own, scenario, cases, seed), formulas.rank_one_update if variant == FORMULA else _own_update(own))
+
+
+def _own_update(own: OwnAsWritten) -> TensorUpdate:
+    assert own.update is not None
+    update = in_place_refused(own.update)
+
+    def contained_update(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
+        """Of shape (…, m, d), as many as there are of ΔA.  Raises UnusableBlock."""
+        try:
+            with contained():
+                made = update(W, delta, a)
+        except UnusableBlock:
+            raise
+        except Exception as error:
+            raise UnusableBlock(f"update(W, delta, a) fails: {error_in_words(error)}. W is (m, d), the others (d, 1), with axes in front.") from error
+        wanted = (W @ delta @ a.mT).shape
+        if not isinstance(made, Tensor) or made.shape != wanted:
+            given = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+            raise UnusableBlock(f"update(W, delta, a) gave {given} over tensors; ΔW is {tuple(wanted)}.")
+        return made
+
+    return contained_update
+
+
+def _batches(own: OwnAsWritten, scenario: str, cases: int, seed: int) -> Iterator[Prompts]:
+    """Prompts in batches; in a part that is removed every number of tokens, from 1 to all of them, is as likely, and all cases of a batch lack the same."""
+    generator = torch.Generator().manual_seed(seed_of(seed, own.name, scenario))
+    at_once = cases_at_once(own.watched)
+    for start in range(0, cases, at_once):
+        context, query = drawn_tokens(own.contexts, min(at_once, cases - start), generator, own.watched.width, torch.float64)
+        tokens = context.shape[1]
+        number = tokens if scenario == ALL else int(torch.randint(1, tokens + 1, (), generator=generator))
+        removed = torch.randperm(tokens, generator=generator)[:number].sort().values
+        yield Prompts(context, query, tuple(removed.tolist()))

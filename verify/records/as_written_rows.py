@@ -1,0 +1,57 @@
+"""A user's block as it is written, as rows of the record."""
+
+import time
+from collections.abc import Sequence
+
+from numeric.training import weights_digest
+from numeric.user_blocks import OwnAsWritten
+from numeric.user_blocks.own_as_written import ALL, measured
+from reports.record import NotMeasured
+from reports.record.as_written import InDoubleRecord, WatchedRecord
+from symbolic.claims import claim_ids
+from verify.records.row_of import row_of
+
+SCENARIO_CLAIM = {True: "corollary-2.3.1", False: "theorem-2.2"}
+"""Of the whole context, and of a part of it."""
+
+
+def watched(own: OwnAsWritten) -> WatchedRecord:
+    """What was found in the block."""
+    block, anatomy, check = own.watched, own.watched.anatomy, own.watched.check
+    module, proved = block.described.module, set(claim_ids())
+    return row_of(
+        WatchedRecord,
+        check,
+        block=own.name,
+        weights=weights_digest(module.state_dict()),
+        parameters=sum(x.numel() for x in module.parameters()),
+        width=block.width,
+        first=list(block.described.first),
+        cuts=list(dict.fromkeys(str(cut.place) for cut in anatomy.cuts)),
+        stream=str(anatomy.stream.meeting) if anatomy.stream else None,
+        absorber=anatomy.absorber.name if anatomy.absorber else None,
+        absorbs_as=anatomy.absorber.kind if anatomy.absorber else None,
+        claims=list(block.needed_claims),
+        unproved=[name for name in block.needed_claims if name not in proved],
+        operators=list(anatomy.behind),
+        casts=list(anatomy.casts),
+        notes=[*block.notes, *anatomy.notes, *(f"no update exists {words}" for words in check.singular)],
+        planted={mistake.value: off for mistake, off in check.noticed.items()},
+        left_out={mistake.value: why for mistake, why in check.left_out.items()},
+    )
+
+
+def in_double(own: OwnAsWritten, variant: str, scenario: str, cases: int, seed: int) -> InDoubleRecord:
+    """Many prompts of one scenario."""
+    began = time.perf_counter()
+    found = measured(own, scenario, variant, cases, seed)
+    planted = {mistake.value: counts for mistake, counts in found.planted.items()}
+    known = {"block": own.name, "variant": variant, "scenario": scenario, "claim": SCENARIO_CLAIM[scenario == ALL]}
+    return row_of(InDoubleRecord, found, **known, worst_ratio=found.worst, planted=planted, seconds=time.perf_counter() - began)
+
+
+def without_bounds(own: OwnAsWritten, formats: Sequence[str]) -> NotMeasured:
+    """Why there is no cell of it in any format."""
+    behind = own.watched.anatomy.behind
+    reason = f"no rule for {', '.join(behind)}: operators have no rounding rules yet, so a block as it is written is judged in float64, by measurement"
+    return NotMeasured(block=own.name, what=f"bounds in {', '.join(formats)}", reason=reason)
