@@ -97,7 +97,7 @@ def cell(**changes: object) -> CellRecord:
     }
     refused = {"reasons": {"NormUnderflow": counts.inconclusive} if counts.inconclusive else {}, "well_inside": Ranged(cases=0, refused=0)}
     sizes = {"error": Spread(max=3e-7, median=1e-7), "bound": Spread(max=2e-5, median=6e-6), "tightness": Quantiles(p10=30.0, median=60.0, p90=120.0)}
-    worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5, "output_resolution": 2e-5}
+    worst = {"worst_ratio": 0.12, "worst_site": "first layer", "resolution": 2e-5, "output_resolution": 2e-5, "context_effect": 0.75}
     noticed, bound = Verdict.VIOLATED if counts.holds else None, changes.get("bound", sizes["bound"])
     largest = bound.max if isinstance(bound, Spread) else 0.0  # with what the balls have to agree
     planted = {"mutant": "ΔW multiplied by 1 + 2⁻⁸", "mutant_verdict": noticed, "mutant_caught": counts.holds}

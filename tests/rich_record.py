@@ -58,6 +58,7 @@ def rich() -> RunRecord:
     mutant = samples.mutant(remark=samples.UPDATE)
     false = {"verdict": Verdict.VIOLATED, "reason": "r", "counterexample": mutant.counterexample, "hypotheses_in_words": [samples.UPDATE]}
     return samples.record(
+        run=samples.run_info(command="verify check own.py:make_block --format fp32 --format bf16", named_formats=["fp32", "bf16"]),
         bounds=Bounds(refinements=[Refinement(id="r", title="t", used=True)], assumptions=["a"]),
         claims=[
             samples.claim(id="false", remark=samples.UPDATE, mutants=[mutant], kernel=Kernel(assumptions=["a"]), **false),

@@ -48,6 +48,8 @@ class Judged:
 
     norm_a: NDArray[np.float64]
     """‖A(C∖Y,x)‖."""
+    context_effect: NDArray[np.float64]
+    """‖ΔA‖/‖A(C∖Y,x)‖; infinite where A(C∖Y,x) is 0 and ΔA is not."""
     error: NDArray[np.float64]
     """Measured: ‖left - right‖∞ at the first dense layer."""
     bound: NDArray[np.float64]
@@ -100,8 +102,10 @@ def judge(sides: Sides) -> Judged:
     where_judged = wrong_output if sides.at_output else wrong
     noticed = (of_wrong == Verdict.VIOLATED.value) & _np((where_judged.ratio > 1) & torch.isfinite(where_judged.ratio))
     unmoved = _compare(left, right, sides.bound, torch.zeros_like(sides.moved))
+    norm_a, norm_delta = _norm(sides.a), _norm(sides.z.double() - sides.a.double())
     return Judged(
-        norm_a=_np(_norm(sides.a)),
+        norm_a=_np(norm_a),
+        context_effect=_np(torch.where(norm_delta == 0, 0.0, norm_delta / norm_a)),
         error=_np(site.error),
         bound=_np(site.bound),
         expected=_np(torch.where(asked, expected.bound, torch.nan)),

@@ -23,6 +23,7 @@ FIGURES = {
     "resolution": "bound ÷ effect",
     "tightness": "bound ÷ error",
     "output_resolution": "bound ÷ effect at the output",
+    "context_effect": "‖ΔA‖ over ‖A(C∖Y,x)‖",
     "error": "error",
     "bound": "bound",
     "expected": "expected bound",
@@ -34,7 +35,7 @@ FIGURES = {
 """Fields of a cell that may be absent, and what they are in words."""
 
 
-DIGESTED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons")
+DIGESTED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons", "context_effect")
 """Fields of a cell that are numbers, and so the same on the same operands."""
 
 

@@ -8,6 +8,7 @@ from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unno
 from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
+from reports.findings.unresolved import unresolved
 from reports.record import Experiments, RunRecord
 from reports.record.agreement import altered_claims
 from reports.text import count, counted, joined, ratio
@@ -114,8 +115,9 @@ def mismatch(disagreeing: Sequence[str]) -> Iterable[str]:
 
 def undecided(record: RunRecord) -> Iterable[str]:
     """What ran and told nothing: a bound that a wrong update would satisfy, too, or no case, distance, prompt or context that could be judged."""
+    tolerated = {row.id for row in unresolved(record)}
     for verdict in (Verdict.VACUOUS, Verdict.INCONCLUSIVE):
-        for noun, rows in (("claim", record.claims), ("cell", record.cells)):
+        for noun, rows in (("claim", record.claims), ("cell", [row for row in record.cells if row.id not in tolerated])):
             number = sum(row.verdict is verdict for row in rows)
             if number:
                 yield f"{counted(number, noun)} {'is' if number == 1 else 'are'} {verdict.value.lower()}"

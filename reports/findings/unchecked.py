@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.faults import NOT_RUN, RESULTS, unjudged_searches
 from reports.findings.sweeps import silent_sweeps
+from reports.findings.unresolved import how_far
 from reports.record import CellRecord, ClaimRecord, RunRecord
 from reports.record.as_written import WatchedRecord
 from reports.text import count, counted, joined, words
@@ -42,6 +43,7 @@ def unchecked(record: RunRecord) -> Iterable[str]:
         if cells:
             reasons = Counter(cell.reason or _NO_REASON[verdict] for cell in cells)
             yield f"{counted(len(cells), 'cell')} {RESULTS[verdict]}: {_tally(reasons)}."
+    yield from how_far(record)
     refused = sum(cell.counts.inconclusive for cell in record.cells)
     if refused:
         reasons = sum((Counter(cell.reasons) for cell in record.cells), Counter[str]())

@@ -17,7 +17,7 @@ UNMEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
 NAMES = ("id", "claim", "block", "format", "numerics", "variant", "scenario", "device", "cases", "verdict", "reason")
 """What such a cell has all the same."""
 
-OF_JUDGED = ("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution")
+OF_JUDGED = ("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution", "context_effect")
 """What is there if and only if a case was judged."""
 
 

@@ -123,6 +123,9 @@ class CellRecord(Row):
     output_resolution: Magnitude | None = Field(
         default=None, description="Rigorous over measured: median of the bound at the block's output over the change that the update makes there."
     )
+    context_effect: Magnitude | None = Field(
+        default=None, description="Measured: median of ‖ΔA‖/‖A(C∖Y,x)‖ over judged cases, what the removed part of the context does to the network's input."
+    )
     output_blind: Count = Field(default=0, description="Holding cases for which that is 1 or more: only the first dense layer tests the update in them.")
     counts: Counts = Counts()
     reasons: dict[Name, Count] = Field(default={}, description="How many inconclusive cases for each reason.")

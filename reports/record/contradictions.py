@@ -6,6 +6,7 @@ tells of something bad, such as a planted wrong update that was not noticed, is 
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -62,6 +63,17 @@ def _run(run: RunInfo) -> Iterator[str]:
         yield f"run: it is finished, with exit status {run.exit_status}"
     if run.finished is None and run.exit_status in (0, 1):
         yield f"run: it has exit status {run.exit_status}, and is not finished"
+    if run.named_formats is not None and run.named_formats != _formats_of_a_check(run.command):
+        yield f"run: it names the formats {run.named_formats} as asked for, and its command does not"
+
+
+def _formats_of_a_check(command: str) -> list[str] | None:
+    """The formats that the command of a check names; None of another command, and of what is none."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return None
+    return [after for before, after in pairwise(words) if before == "--format"] if words[:2] == ["verify", "check"] else None
 
 
 def _twice(record: RunRecord) -> Iterator[str]:

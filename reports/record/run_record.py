@@ -47,6 +47,9 @@ class RunInfo(Row):
     profile: Name
     seed: SeedNumber
     command: Name = Field(description="The command that repeats the run.")
+    named_formats: list[Name] | None = Field(
+        default=None, description="In a check of one's own block, the formats that were asked for by name, which must resolve it; null: all of them must."
+    )
     exit_status: Literal[0, 1, 2, 3, 130] | None
     resumed: Count = Field(default=0, description="How often it was taken up again after it had been cut off; what was finished by then was kept.")
 

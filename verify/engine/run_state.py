@@ -158,9 +158,11 @@ class RunState:
 
     def record(self, *, finished: str | None = None, status: int | None = None) -> RunRecord:
         """The record as it stands."""
-        known = {"id": self.run_id, "started": self.started, "finished": finished, "exit_status": status, "resumed": self.resumed}
+        request = self.plan.request
+        named = (request.format or []) if request.verb == "check" else None
+        known = {"named_formats": named, "id": self.run_id, "started": self.started, "finished": finished, "exit_status": status, "resumed": self.resumed}
         return RunRecord(
-            run=row_of(RunInfo, self.plan.request, **known),
+            run=row_of(RunInfo, request, **known),
             environment=self.environment,
             bounds=self.bounds,
             claims=[self.claims[name] for name in self.plan.claims if name in self.claims],

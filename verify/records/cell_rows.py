@@ -78,6 +78,7 @@ def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
         "worst_ratio": worst,
         "worst_site": "first layer" if at_first == worst else "output",
         **{name: getattr(measurement, name) for name in ("resolution", "output_resolution", "output_blind")},
+        "context_effect": float(np.median(judged.context_effect[mask])),
         "recomputed": Recomputed(cases=int((moved > 0).sum()), moved=_spread(moved), noticed=measurement.moves_noticed) if measurement.recomputed else None,
     }
 

@@ -48,6 +48,7 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
     "an error beyond its bound": ({"error": LARGER}, "its error is above its bound"),
     "a worst ratio below what the sizes say": ({"worst_ratio": 0.001}, "its worst error over bound is 0.001"),
     "no worst ratio": ({"worst_ratio": None}, "it must have all of"),
+    "no effect of the context": ({"context_effect": None}, "it must have all of"),
     "no resolution at the output": ({"output_resolution": None}, "it must have all of"),
     "more certified than there are": ({"certified": {"cases": 5000, "by_formula": 4, "seconded": 4, "left": 0.0, "right": 0.0, "inside": True}}, "balls"),
     "more seconded than by formula": ({"certified": {"cases": 5, "by_formula": 4, "seconded": 5, "left": 0.0, "right": 0.0, "inside": True}}, "balls"),
@@ -159,6 +160,9 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "generations without a token": ((*STACK, "distinct"), 0.0, "more prompts or tokens than there are, or none"),
     "a proof cut to its first line": (("claims", 2, "steps"), [{"expression": PROVED, "rule": "where the chain begins"}], "no chain of its proof leads"),
     "a proof of another statement": (("claims", 2, "statement"), {"text": "a = d", "latex": "a = d"}, "no chain of its proof leads"),
+    "formats that a check names, left out": (("run", "named_formats"), [], "it names the formats [] as asked for, and its command does not"),
+    "formats named in no check": (("run", "command"), "verify all --format fp32 --format bf16", "as asked for, and its command does not"),
+    "formats named in no command": (("run", "command"), "verify check 'b.py --format fp32", "as asked for, and its command does not"),
     "a context without its ratio": ((*SEARCH, "simplest_ratio"), None, "a simple context without its ratio"),
 }
 """Changes of one value, and what is said of each."""
