@@ -82,8 +82,8 @@ def _own_update(own: OwnAsWritten) -> TensorUpdate:
         except Exception as error:
             raise UnusableBlock(f"update(W, delta, a) fails: {error_in_words(error)}. W is (m, d), the others (d, 1), with axes in front.") from error
         wanted = (W @ delta @ a.mT).shape
-        if not isinstance(made, Tensor) or made.shape != wanted:
-            given = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+        if not isinstance(made, Tensor) or made.shape != wanted or not made.is_floating_point():
+            given = type(made).__name__ if not isinstance(made, Tensor) else tuple(made.shape) if made.shape != wanted else made.dtype
             raise UnusableBlock(f"update(W, delta, a) gave {given} over tensors; ΔW is {tuple(wanted)}.")
         return made
 
