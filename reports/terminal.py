@@ -14,9 +14,9 @@ from rich.text import Text
 from reports.findings import GLYPHS, RunStanding, headline, taken_up
 from reports.findings.cell_faults import notices_wrong_update, side_outside
 from reports.findings.grid import WORST_FIRST, Square, grid
-from reports.record import ClaimRecord, RunRecord
+from reports.record import ClaimRecord, Experiments, RunRecord
 from reports.record.claims import Counterexample, ErratumRecord
-from reports.record.experiments import AdversarialRecord, Experiments
+from reports.record.experiments import AdversarialRecord
 from reports.text import count, counted, ratio, real, seconds
 from symbolic.vocabulary import Verdict
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from numeric.operators.block import WatchedBlock
 from numeric.operators.cut import read_by_w
-from numeric.operators.double_check import CHECKED_CASES, allowance, distance, not_mistakes, way_to_patch, wrong_patches
+from numeric.operators.double_check import CHECKED_CASES, allowance, not_mistakes, relative_distance, way_to_patch, wrong_patches
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.recording import Cases, Recording
@@ -19,16 +19,16 @@ from numeric.operators.refusals import CHANGED_MEANWHILE, RefusedBlock
 from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, can_divide, patched_with, weight_changes
 from symbolic import formulas
 
-LARGEST_PATCH = 2**28
+LARGEST_PATCHES = 2**28
 """Bytes that the patched parameters of all cases of a batch may take."""
-AT_ONCE = 32
+CASES_AT_ONCE = 32
 """Cases of a batch at most: every operand of a pass with the context is kept."""
 
 TensorUpdate = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts:
+class PromptBatch:
     """A batch of cases, and which tokens of their contexts are removed."""
 
     context: Tensor
@@ -69,10 +69,10 @@ def cases_at_once(block: WatchedBlock) -> int:
         return CHECKED_CASES
     names = {each.name for each in block.anatomy.weights} | ({block.anatomy.absorbed.name} if block.anatomy.absorbed else set())
     taken = sum(len(flat_storage(parameter_of(block.double.module, name))) for name in names) * torch.float64.itemsize
-    return max(1, min(AT_ONCE, LARGEST_PATCH // max(1, taken)))
+    return max(1, min(CASES_AT_ONCE, LARGEST_PATCHES // max(1, taken)))
 
 
-def measure(block: WatchedBlock, batches: Iterable[Prompts], update: TensorUpdate = formulas.rank_one_update) -> ManyCases:
+def measure_prompts(block: WatchedBlock, batches: Iterable[PromptBatch], update: TensorUpdate = formulas.rank_one_update) -> ManyCases:
     """Measure batch by batch.  update: ΔW (…, m, d) from W, ΔA and a.
 
     Raises RefusedBlock where the block does on these prompts what it did not do when it was watched, or has a memory: the first ones are asked again.
@@ -91,17 +91,17 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
-def _outputs(block: WatchedBlock, batch: Prompts) -> tuple[Tensor, Tensor]:
+def _outputs(block: WatchedBlock, batch: PromptBatch) -> tuple[Tensor, Tensor]:
     """With the context, and without the removed part."""
     cases = _cases(batch)
     return block.double.record(cases).output, block.double.record(cases.without(batch.removed)).output
 
 
-def _cases(batch: Prompts) -> Cases:
+def _cases(batch: PromptBatch) -> Cases:
     return Cases(batch.context, batch.query, torch.arange(batch.context.shape[1] + 1))
 
 
-def _measure(block: WatchedBlock, batch: Prompts, update: TensorUpdate, found: ManyCases) -> None:
+def _measure(block: WatchedBlock, batch: PromptBatch, update: TensorUpdate, found: ManyCases) -> None:
     found.cases += len(batch.query)
     sides = _with_an_update(block, _cases(batch), batch.removed)
     if sides is None:
@@ -114,14 +114,14 @@ def _measure(block: WatchedBlock, batch: Prompts, update: TensorUpdate, found: M
     _, run = way_to_patch(double, anatomy, cases)
     right = patched_with(double, cases.number, changes, absorbed)
     output = run(right, kept)
-    off, allowed = distance(output, left.output), allowance(left, anatomy, right, kept, output, run)
+    off, allowed = relative_distance(output, left.output), allowance(left, anatomy, right, kept, output, run)
     found.unequal += int((~(off <= allowed)).sum())
     found.off, found.worst = _larger(found.off, off), _larger(found.worst, off / allowed)
     left_out = not_mistakes(anatomy, left, bare)
     found.left_out.update(left_out)
     for_a = weight_changes(double, anatomy, left, bare, Mistake.Z_FOR_A, update=update)
     for mistake, wrong in wrong_patches(changes, for_a, absorbed, left_out).items():
-        apart = distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
+        apart = relative_distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
         noticed, tried = found.planted.get(mistake, (0, 0))
         found.planted[mistake] = noticed + int((apart > allowed).sum()), tried + cases.number
 

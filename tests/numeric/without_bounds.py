@@ -30,7 +30,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "how many cases are taken at once, which are kept, and how a file is laid out: a case's radius does not depend on it": (
         *(f"cells.{name}" for name in ("cell", "measurement", "replay", "scenario", "witness")),
         "sides.batch",
-        "user_blocks.own_as_written",
+        "user_blocks.block_as_written",
     ),
 }
 """By the reason."""

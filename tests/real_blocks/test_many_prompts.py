@@ -5,7 +5,7 @@ import torch
 
 from numeric import ContextualBlock
 from numeric.operators.block import WatchedBlock
-from numeric.operators.many_cases import Prompts, measure
+from numeric.operators.many_cases import PromptBatch, measure_prompts
 from numeric.operators.updates import Mistake
 from symbolic import formulas
 from tests.real_blocks import own_words
@@ -34,11 +34,11 @@ def by_hand(real: RealBlock, with_context: Case, without: Case) -> tuple[float, 
 def test_a_layer_is_equal_on_every_prompt_and_a_wrong_update_is_off_by_what_hand_and_loop_give(real: RealBlock) -> None:
     block = WatchedBlock.of(ContextualBlock.of(real.build(), real.call, real.w))
     context, query = drawn(CASES, length=LENGTH)
-    batches = [Prompts(context[rows], query[rows], REMOVED) for rows in (slice(13), slice(13, None))]
-    right = measure(block, batches)
+    batches = [PromptBatch(context[rows], query[rows], REMOVED) for rows in (slice(13), slice(13, None))]
+    right = measure_prompts(block, batches)
     assert (right.cases, right.refused, right.unequal) == (CASES, 0, 0)
     assert all(2 * noticed >= tried == CASES for noticed, tried in right.planted.values())
-    wrong = measure(block, batches, lambda W, delta, a: (1 + SHARE) * formulas.rank_one_update(W, delta, a))
+    wrong = measure_prompts(block, batches, lambda W, delta, a: (1 + SHARE) * formulas.rank_one_update(W, delta, a))
     kept = [token for token in range(LENGTH) if token not in REMOVED]
     positions = torch.arange(LENGTH + 1)
     found = [

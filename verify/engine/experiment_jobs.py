@@ -83,7 +83,8 @@ def _of_a_block_as_written(written: WrittenPlan, seed: int) -> Iterator[Experime
     own = written.own
     yield Experiment("watched", own.name, as_written_rows.watched, (own,), title="the float64 check")
     for variant, scenario in product(written.variants, written.scenarios):
-        yield Experiment("in_double", own.name, as_written_rows.in_double, (own, variant, scenario, written.cases, seed), f"{variant}/{scenario}", f"float64, {variant}, {scenario},")
+        arguments, title = (own, variant, scenario, written.cases, seed), f"float64, {variant}, {scenario},"
+        yield Experiment("in_double", own.name, as_written_rows.scenario_in_double, arguments, f"{variant}/{scenario}", title)
 
 
 def experiments_left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:

@@ -7,21 +7,21 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from numeric.operators.many_cases import Prompts
+from numeric.operators.many_cases import PromptBatch
 from tests.numeric.operators.small_blocks import D, M, Small, attended, gated, last, mlp, rms
 
 LENGTH = 6
 
 
-def prompts(number: int, removed: tuple[int, ...] = (0, 2, 5), *, seed: int = 3, length: int = LENGTH) -> Prompts:
+def prompts(number: int, removed: tuple[int, ...] = (0, 2, 5), *, seed: int = 3, length: int = LENGTH) -> PromptBatch:
     """Normal tokens."""
     drawn = torch.randn((number, length + 1, D), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return Prompts(drawn[:, :-1].clone(), drawn[:, -1].clone(), removed)
+    return PromptBatch(drawn[:, :-1].clone(), drawn[:, -1].clone(), removed)
 
 
-def some(batch: Prompts, *cases: int) -> Prompts:
+def some(batch: PromptBatch, *cases: int) -> PromptBatch:
     """Some of them."""
-    return Prompts(batch.context[list(cases)], batch.query[list(cases)], batch.removed)
+    return PromptBatch(batch.context[list(cases)], batch.query[list(cases)], batch.removed)
 
 
 def _opened(x: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def near_tokens_alone(p: nn.Module, x: Tensor) -> Tensor:
     return s + (gated(p, rms(s)) + F.linear(x[:, -1:, :1].expand(-1, -1, M), p.down))
 
 
-def by_a_loop(module: nn.Module, batch: Prompts, patch: Callable[[nn.Module, Tensor, Tensor], Mapping[str, Tensor]]) -> list[float]:
+def by_a_loop(module: nn.Module, batch: PromptBatch, patch: Callable[[nn.Module, Tensor, Tensor], Mapping[str, Tensor]]) -> list[float]:
     """Each case alone: by how much the module on other parameters differs from the pass with the context, of the largest entry of its output.
 
     patch: from the module, the tokens with the context and those that are left, the parameters that take the others' places.

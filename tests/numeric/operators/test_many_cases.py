@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from numeric.operators import many_cases, refusals
 from numeric.operators.block import WatchedBlock
-from numeric.operators.many_cases import AT_ONCE, ManyCases, Prompts, cases_at_once, measure
+from numeric.operators.many_cases import CASES_AT_ONCE, ManyCases, PromptBatch, cases_at_once, measure_prompts
 from numeric.operators.refusals import RefusedBlock
 from numeric.operators.updates import Mistake, can_divide
 from symbolic import formulas
@@ -47,7 +47,7 @@ def all_equal(block: WatchedBlock, found: ManyCases) -> None:
 def test_a_right_block_is_equal_on_every_prompt(name: str) -> None:
     """In batches of 4, 1 and 3."""
     block = admitted(name)
-    found = measure(block, [prompts(number, seed=seed) for seed, number in enumerate((4, 1, 3))])
+    found = measure_prompts(block, [prompts(number, seed=seed) for seed, number in enumerate((4, 1, 3))])
     assert found.cases == 8
     all_equal(block, found)
 
@@ -57,7 +57,7 @@ def test_a_right_block_is_equal_on_every_prompt(name: str) -> None:
 @pytest.mark.parametrize("removed", [(0, 1, 2, 3, 4, 5), (1,), (0, 2, 5)], ids=["the whole context", "one token", "some tokens"])
 def test_every_small_block_is_equal_on_every_prompt(right: Right, removed: tuple[int, ...]) -> None:
     block = admitted(right.name)
-    found = measure(block, [prompts(number, removed, seed=seed) for seed, number in enumerate((17, 1, 30) if right.at_the_operator else (3, 2, 1))])
+    found = measure_prompts(block, [prompts(number, removed, seed=seed) for seed, number in enumerate((17, 1, 30) if right.at_the_operator else (3, 2, 1))])
     all_equal(block, found)
 
 
@@ -79,7 +79,7 @@ def test_what_it_is_off_by_is_what_a_loop_over_cases_gives() -> None:
     block, batch = admitted("gated"), prompts(5)
     right, wrong = (by_a_loop(block.double.module, batch, _patch(share)) for share in (1.0, 1.01))
     assert max(right) < 2.0**-45
-    found = measure(block, [batch], lambda W, delta, a: 1.01 * formulas.rank_one_update(W, delta, a))
+    found = measure_prompts(block, [batch], lambda W, delta, a: 1.01 * formulas.rank_one_update(W, delta, a))
     assert found.unequal == sum(off > 2.0**-40 for off in wrong) == 5
     assert abs(found.off - max(wrong)) <= 2.0**-40 * max(wrong)
     nothing = by_a_loop(block.double.module, batch, lambda *_: {})
@@ -106,13 +106,13 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_update_is_unequal(name: str) -> None:
     """In each case; of the first case alone it is the right one. The same update in other words is equal."""
-    found = measure(admitted("no stream"), [prompts(6)], WRONG[name])
+    found = measure_prompts(admitted("no stream"), [prompts(6)], WRONG[name])
     assert found.unequal == 6 - (name == "of the first case")
     assert not found.worst <= 1
 
 
 def test_the_update_in_other_words_is_equal() -> None:
-    found = measure(admitted("no stream"), [prompts(6)], lambda W, delta, a: W @ delta @ (a / a.square().sum(-2, keepdim=True)).mT)
+    found = measure_prompts(admitted("no stream"), [prompts(6)], lambda W, delta, a: W @ delta @ (a / a.square().sum(-2, keepdim=True)).mT)
     assert (found.unequal, found.refused) == (0, 0)
 
 
@@ -123,10 +123,10 @@ def test_a_case_whose_absorber_takes_nothing_is_refused_and_no_other(name: str) 
     block, batch = watched(build(), first), prompts(5)
     batch.query[1, 0] = -5.0
     batch.context[3, 4, 2] = torch.nan
-    found, without = measure(block, [batch]), measure(block, [some(batch, 0, 2, 4)])
+    found, without = measure_prompts(block, [batch]), measure_prompts(block, [some(batch, 0, 2, 4)])
     assert (without.cases, without.refused, without.unequal) == (3, 0, 0)
     assert in_numbers(found) == in_numbers(without) | {"cases": 5, "refused": 2}
-    assert (alone := measure(block, [some(batch, 1)])).refused == alone.cases == 1
+    assert (alone := measure_prompts(block, [some(batch, 1)])).refused == alone.cases == 1
     assert not alone.planted
 
 
@@ -141,7 +141,7 @@ def test_a_divisor_is_finite_and_above_what_underflow_takes() -> None:
 def test_a_number_that_is_not_finite_refuses_its_case_alone(value: float) -> None:
     block, batch = admitted("no stream"), prompts(4)
     batch.context[2, 0, 0] = value
-    assert in_numbers(measure(block, [batch])) == in_numbers(measure(block, [some(batch, 0, 1, 3)])) | {"cases": 4, "refused": 1}
+    assert in_numbers(measure_prompts(block, [batch])) == in_numbers(measure_prompts(block, [some(batch, 0, 1, 3)])) | {"cases": 4, "refused": 1}
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-170, 2.0**-490])
@@ -149,18 +149,18 @@ def test_where_w_reads_nothing_without_the_removed_part_there_is_no_update(size:
     """z = A(C∖Y, x) is the query itself where no token is left; ‖a‖² is lost to underflow before a is zero. Slightly above that the case is judged."""
     block, batch = admitted("no stream"), prompts(3, tuple(range(6)))
     batch.query[1] *= size
-    assert in_numbers(measure(block, [batch])) == in_numbers(measure(block, [some(batch, 0, 2)])) | {"cases": 3, "refused": 1}
+    assert in_numbers(measure_prompts(block, [batch])) == in_numbers(measure_prompts(block, [some(batch, 0, 2)])) | {"cases": 3, "refused": 1}
     batch.query[1] = 2.0**-480
-    assert (judged := measure(block, [batch])).refused == judged.unequal == 0
+    assert (judged := measure_prompts(block, [batch])).refused == judged.unequal == 0
 
 
 def test_a_removed_part_that_does_not_matter_is_equal_and_shows_nothing() -> None:
     """Behind a window of three tokens δ is zero, and so is Jᵀδ, which the shares of several operators are divided by."""
     block = case_by_case()
-    found = measure(block, [prompts(2, (0, 1))])
+    found = measure_prompts(block, [prompts(2, (0, 1))])
     assert (found.refused, found.unequal) == (0, 0)
     assert all(noticed == 0 for noticed, _ in found.planted.values())
-    all_equal(block, measure(block, [prompts(2, (4, 5))]))
+    all_equal(block, measure_prompts(block, [prompts(2, (4, 5))]))
 
 
 def _tiny_gate(p: nn.Module, x: Tensor) -> Tensor:
@@ -171,9 +171,9 @@ def _tiny_gate(p: nn.Module, x: Tensor) -> Tensor:
 def test_a_patched_pass_that_is_not_a_number_is_unequal_and_never_refused() -> None:
     """The bias takes δ ⊘ 2⁻¹⁰⁷⁰, which overflows, and no divisor of it is zero."""
     block, batch = watched(Small(_tiny_gate, w=(M, D), b=(M,), out=(D, M), c=(D,))), prompts(3)
-    assert measure(block, [batch]).unequal == 0
+    assert measure_prompts(block, [batch]).unequal == 0
     batch.query[1, 0] = -4.1
-    found = measure(block, [batch])
+    found = measure_prompts(block, [batch])
     assert (found.refused, found.unequal) == (0, 1)
     assert found.worst != found.worst or found.worst == torch.inf
 
@@ -186,9 +186,9 @@ def _clamped(p: nn.Module, x: Tensor) -> Tensor:
 def test_what_a_block_does_on_these_prompts_alone_is_unequal() -> None:
     """The network's value is cut off where δ is large, which the few small cases of the check never show."""
     block, batch = watched(Small(_clamped, w=(M, D), b=(M,), out=(D, M), c=(D,))), prompts(4, tuple(range(6)))
-    assert measure(block, [batch]).unequal == 0
+    assert measure_prompts(block, [batch]).unequal == 0
     batch.context[2], batch.query[2] = 100.0, 1.0
-    assert measure(block, [batch]).unequal == 1
+    assert measure_prompts(block, [batch]).unequal == 1
 
 
 @pytest.mark.parametrize("after", [2, 3, 11])
@@ -200,10 +200,10 @@ def test_a_block_that_counts_is_refused_with_its_words(after: int) -> None:
     with pytest.raises(
         RefusedBlock, match=r"the same contexts give other numbers after 4 cases than at the beginning\. A block that remembers, or counts"
     ) as error:
-        measure(block, [prompts(4)])
+        measure_prompts(block, [prompts(4)])
     assert error.value.kind is refusals.CHANGED_MEANWHILE
     counting.changes_at = 10**9
-    assert measure(block, [prompts(4)]).unequal == 0
+    assert measure_prompts(block, [prompts(4)]).unequal == 0
 
 
 def test_a_memory_that_makes_a_number_of_a_nan_is_seen() -> None:
@@ -214,7 +214,7 @@ def test_a_memory_that_makes_a_number_of_a_nan_is_seen() -> None:
         assert not many_cases._same(one, other)
         assert many_cases._same(one, one.clone())
     batch.context[0] = torch.nan
-    assert measure(block, [batch]).refused == 1
+    assert measure_prompts(block, [batch]).refused == 1
 
 
 class CachedByShape(nn.Module):
@@ -237,9 +237,9 @@ class CachedByShape(nn.Module):
 def test_a_cache_that_begins_late_never_passes() -> None:
     """What it keeps of the unpatched pass is what the patched one gets."""
     block = watched(CachedByShape(), ("inner.weight",))
-    assert measure(block, [prompts(3)]).unequal == 0
+    assert measure_prompts(block, [prompts(3)]).unequal == 0
     block.double.module.begun = True
-    assert measure(block, [prompts(3)]).unequal == 3
+    assert measure_prompts(block, [prompts(3)]).unequal == 3
 
 
 def _branching(p: nn.Module, x: Tensor) -> Tensor:
@@ -253,29 +253,29 @@ def _branching(p: nn.Module, x: Tensor) -> Tensor:
 
 def test_a_branch_that_was_not_taken_before_is_refused_by_its_line() -> None:
     block, batch = watched(Small(_branching, w=(M, D), b=(M,), out=(D, M), c=(D,))), prompts(2)
-    assert measure(block, [batch]).unequal == 0
+    assert measure_prompts(block, [batch]).unequal == 0
     batch.query[1, 0] = 11.0
     with pytest.raises(RefusedBlock, match=r"test_many_cases.py:\d+.*is executed or not, depending on the context") as error:
-        measure(block, [batch])
+        measure_prompts(block, [batch])
     assert error.value.kind is refusals.BRANCH
 
 
 def test_no_batch_is_no_case() -> None:
-    assert in_numbers(measure(admitted("gated"), [])) == in_numbers(ManyCases())
+    assert in_numbers(measure_prompts(admitted("gated"), [])) == in_numbers(ManyCases())
 
 
 def test_how_many_cases_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as their patched parameters have room, one at least; three where patched passes run case by case."""
     block = admitted("gated")
     taken = 3 * M * D * 8
-    for room, number in ((2**28, AT_ONCE), (5 * taken, 5), (5 * taken - 1, 4), (1, 1)):
-        monkeypatch.setattr(many_cases, "LARGEST_PATCH", room)
+    for room, number in ((2**28, CASES_AT_ONCE), (5 * taken, 5), (5 * taken - 1, 4), (1, 1)):
+        monkeypatch.setattr(many_cases, "LARGEST_PATCHES", room)
         assert cases_at_once(block) == number
     assert cases_at_once(case_by_case()) == 3
 
 
 def test_wrong_patches_that_are_none_are_left_out_with_the_reason() -> None:
-    found = measure(admitted("parallel"), [prompts(2)])
+    found = measure_prompts(admitted("parallel"), [prompts(2)])
     assert set(found.left_out) == {Mistake.Z_FOR_A, Mistake.ABSORBER_ALONE}
     assert all("there is no ΔW" in why for why in found.left_out.values())
     assert found.planted == {Mistake.NOTHING: (2, 2), Mistake.WITHOUT_ABSORBER: (2, 2)}
@@ -284,7 +284,7 @@ def test_wrong_patches_that_are_none_are_left_out_with_the_reason() -> None:
 def test_a_patch_that_lacks_its_absorber_is_unequal(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted one: without Δp nothing is equal, and what is left out is then no mistake."""
     monkeypatch.setattr(many_cases, "absorber_changes", lambda *_: {})
-    assert measure(admitted("gated"), [prompts(3)]).unequal == 3
+    assert measure_prompts(admitted("gated"), [prompts(3)]).unequal == 3
 
 
 def test_prompts_keep_their_positions() -> None:
@@ -297,13 +297,13 @@ def test_prompts_keep_their_positions() -> None:
 
     block = watched(Small(lambda p, x: mlp(p, attended(x)), w=(M, D), b=(M,), out=(D, M), c=(D,)), call=call)
     seen.clear()
-    assert measure(block, [replace(prompts(2), removed=(1, 2, 4))]).unequal == 0
+    assert measure_prompts(block, [replace(prompts(2), removed=(1, 2, 4))]).unequal == 0
     assert {tuple(each.tolist()) for each in seen} == {(0, 1, 2, 3, 4, 5, 6), (0, 3, 5, 6)}
 
 
 def test_a_batch_keeps_its_prompts() -> None:
-    batch: Prompts = prompts(3)
+    batch: PromptBatch = prompts(3)
     before = (batch.context.clone(), batch.query.clone())
-    measure(admitted("gated"), [batch])
+    measure_prompts(admitted("gated"), [batch])
     assert torch.equal(batch.context, before[0])
     assert torch.equal(batch.query, before[1])

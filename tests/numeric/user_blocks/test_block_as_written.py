@@ -12,7 +12,7 @@ from numeric.architecture import UnusableBlock
 from numeric.architecture.as_written import BlockAsWritten
 from numeric.sides.variant import OWN
 from numeric.user_blocks import OwnAsWritten, own_as_written
-from numeric.user_blocks.own_as_written import ALL, FORMULA, PART, _batches, measured
+from numeric.user_blocks.block_as_written import ALL, FORMULA, PART, _batches, measure_scenario
 from symbolic import formulas
 from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, admitted, attended, last, mlp
 
@@ -147,7 +147,7 @@ def fails(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
 )
 def test_an_update_that_cannot_be_measured_is_refused_in_one_line(update: Callable[..., object], said: str) -> None:
     with pytest.raises(UnusableBlock) as error:
-        measured(own(update=update), ALL, OWN, 1, seed=0)
+        measure_scenario(own(update=update), ALL, OWN, 1, seed=0)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -164,8 +164,8 @@ def test_an_own_update_is_judged_and_the_formula_beside_it_is_not_touched_by_it(
     """Right, and with ‖z‖² for ‖a‖²."""
     for update, unequal in ((formula, 0), (lambda W, delta, a: (W @ delta) @ a.mT / (a + delta).square().sum(-2, keepdim=True), 8)):
         mine = own(update=update)
-        assert measured(mine, PART, OWN, 8, seed=0).unequal == unequal
-        assert measured(mine, PART, FORMULA, 8, seed=0).unequal == 0
+        assert measure_scenario(mine, PART, OWN, 8, seed=0).unequal == unequal
+        assert measure_scenario(mine, PART, FORMULA, 8, seed=0).unequal == 0
 
 
 def test_an_update_is_called_with_each_first_matrix() -> None:
@@ -176,11 +176,11 @@ def test_an_update_is_called_with_each_first_matrix() -> None:
         shapes.append((tuple(W.shape[-2:]), tuple(delta.shape[-2:]), tuple(a.shape[-2:])))
         return formula(W, delta, a)
 
-    assert measured(OwnAsWritten("mine", block, update=noted), ALL, OWN, 3, seed=0).unequal == 0
+    assert measure_scenario(OwnAsWritten("mine", block, update=noted), ALL, OWN, 3, seed=0).unequal == 0
     assert {*shapes} == {((M, D), (D, 1), (D, 1))}
     gate = block.double.module.get_parameter("gate")
     of_one = OwnAsWritten("mine", block, update=lambda W, delta, a: formula(W, delta, a) * float(torch.equal(W[0], gate)))
-    assert measured(of_one, ALL, OWN, 3, seed=0).unequal == 3
+    assert measure_scenario(of_one, ALL, OWN, 3, seed=0).unequal == 3
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_an_update_is_called_with_each_first_matrix() -> None:
 )
 def test_contexts_that_are_none_are_refused(contexts: Callable[..., object], said: str) -> None:
     with pytest.raises(UnusableBlock) as error:
-        measured(own(contexts=contexts), ALL, FORMULA, 1, seed=0)
+        measure_scenario(own(contexts=contexts), ALL, FORMULA, 1, seed=0)
     assert said in str(error.value)
 
 
@@ -226,9 +226,9 @@ def test_the_prompts_are_those_of_the_seed_the_block_and_the_scenario() -> None:
 def test_every_variant_sees_the_same_prompts() -> None:
     seen: dict[str, list[Tensor]] = {}
     mine = own(update=lambda W, delta, a: seen.setdefault("own", []).append(a.clone()) or formula(W, delta, a))
-    assert measured(mine, PART, OWN, 5, seed=3).worst == measured(own(), PART, FORMULA, 5, seed=3).worst
+    assert measure_scenario(mine, PART, OWN, 5, seed=3).worst == measure_scenario(own(), PART, FORMULA, 5, seed=3).worst
     again = own(update=lambda W, delta, a: seen.setdefault("again", []).append(a.clone()) or formulas.rank_one_update(W, delta, a))
-    measured(again, PART, OWN, 5, seed=3)
+    measure_scenario(again, PART, OWN, 5, seed=3)
     assert all(torch.equal(a, b) for a, b in zip(seen["own"], seen["again"], strict=True))
 
 
