@@ -14,6 +14,7 @@ from reports.record.record_files import record_from
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
+from tests.reports.findings.test_as_written import a_block, a_row
 
 
 def rich() -> RunRecord:
@@ -49,6 +50,8 @@ def rich() -> RunRecord:
         stacks=[stack],
         post_norm=post_norm,
         adversarial=[adversarial],
+        watched=[a_block(unproved=["pre-ln"], casts=["rope.py:40"], notes=["why"])],
+        in_double=[a_row()],
         broken=[broken],
         out_of_time=[broken],
     )

@@ -39,6 +39,6 @@ def described(module: nn.Module, call: BlockCall, first: str | Sequence[str], ab
     names = (first,) if isinstance(first, str) else tuple(first)
     if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
         raise UnusableBlock("first is the name of the parameter that is W, or a list of names that are all different; rows of one are weight[96:192].")
-    if width is not None and (not isinstance(width, int) or width < 1):
+    if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):
         raise UnusableBlock(f"width is {width!r}; it is the number of entries of a token.")
     return BlockAsWritten(module, call, names, absorb, width)

@@ -73,13 +73,13 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
         right = patched_with(block, CHECKED_CASES, update, absorbed)
         outputs = [case_by_case(block, right, kept), run(right, kept)]
         allowed.append(float(allowance(left, anatomy, right, kept, outputs[-1], run).max()))
-        off.append(max(float(distance(each, left.output).max()) for each in outputs))
+        off.append(max(float(relative_distance(each, left.output).max()) for each in outputs))
         if not off[-1] <= allowed[-1]:
             raise RefusedBlock(NOT_EQUAL, anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
         left_out = not_mistakes(anatomy, left, bare)
         for_a = weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A)
         for mistake, changes in wrong_patches(update, for_a, absorbed, left_out).items():
-            found = float(distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output).max())
+            found = float(relative_distance(run(patched_with(block, CHECKED_CASES, *changes), kept), left.output).max())
             if not found > allowed[-1]:
                 raise RefusedBlock(NOT_NOTICED, anatomy.cuts[0].place, patch=mistake.value)
             noticed[mistake] = min(found, noticed.get(mistake, found))
@@ -115,7 +115,7 @@ def wrong_patches(update: Changes, z_for_a: Changes, absorbed: Changes, left_out
     return {mistake: changes for mistake, changes in wrong.items() if mistake not in left_out}
 
 
-def distance(one: Tensor, other: Tensor) -> Tensor:
+def relative_distance(one: Tensor, other: Tensor) -> Tensor:
     """The largest difference of each case, of the largest entry of its output: (cases,)."""
     apart = (one - other).abs().amax(-1)
     return torch.where(apart == 0, 0.0, apart / other.abs().amax(-1))
@@ -153,7 +153,7 @@ def _condition(right: Lifted, kept: Cases, output: Tensor, run: Run) -> Tensor:
         generator = torch.Generator().manual_seed(draw)
         signs = {name: torch.randint(0, 2, x.shape, generator=generator).double() * 2 - 1 for name, x in right.values.items()}
         moved = Lifted({name: x * (1 + NUDGE * signs[name]) for name, x in right.values.items()})
-        most = torch.maximum(most, distance(run(moved, kept), output) / NUDGE)
+        most = torch.maximum(most, relative_distance(run(moved, kept), output) / NUDGE)
     return most
 
 

@@ -11,24 +11,24 @@ from torch import Tensor
 
 from numeric.operators.block import WatchedBlock
 from numeric.operators.cut import read_by_w
-from numeric.operators.double_check import CHECKED_CASES, allowance, distance, not_mistakes, way_to_patch, wrong_patches
+from numeric.operators.double_check import CHECKED_CASES, allowance, not_mistakes, relative_distance, way_to_patch, wrong_patches
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
-from numeric.operators.recording import Cases
+from numeric.operators.recording import Cases, Recording
 from numeric.operators.refusals import CHANGED_MEANWHILE, RefusedBlock
-from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, patched_with, weight_changes
+from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, can_divide, patched_with, weight_changes
 from symbolic import formulas
 
-LARGEST_PATCH = 2**28
+LARGEST_PATCHES = 2**28
 """Bytes that the patched parameters of all cases of a batch may take."""
-AT_ONCE = 32
+CASES_AT_ONCE = 32
 """Cases of a batch at most: every operand of a pass with the context is kept."""
 
 TensorUpdate = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Prompts:
+class PromptBatch:
     """A batch of cases, and which tokens of their contexts are removed."""
 
     context: Tensor
@@ -44,7 +44,8 @@ class ManyCases:
 
     cases: int = 0
     refused: int = 0
-    """Cases without an update: what W reads without the removed part is zero, or what the absorber's part is divided by, or a number is not finite."""
+    """Cases without an update: what a part of the patch is divided by cannot be told from zero (what W reads without the removed part, what the absorber's
+    part is divided by), or a number is not finite."""
     unequal: int = 0
     """Cases in which the patched pass is farther from the pass with the context than is allowed."""
     off: float = 0.0
@@ -68,10 +69,10 @@ def cases_at_once(block: WatchedBlock) -> int:
         return CHECKED_CASES
     names = {each.name for each in block.anatomy.weights} | ({block.anatomy.absorbed.name} if block.anatomy.absorbed else set())
     taken = sum(len(flat_storage(parameter_of(block.double.module, name))) for name in names) * torch.float64.itemsize
-    return max(1, min(AT_ONCE, LARGEST_PATCH // max(1, taken)))
+    return max(1, min(CASES_AT_ONCE, LARGEST_PATCHES // max(1, taken)))
 
 
-def measure(block: WatchedBlock, batches: Iterable[Prompts], update: TensorUpdate = formulas.rank_one_update) -> ManyCases:
+def measure_prompts(block: WatchedBlock, batches: Iterable[PromptBatch], update: TensorUpdate = formulas.rank_one_update) -> ManyCases:
     """Measure batch by batch.  update: ΔW (…, m, d) from W, ΔA and a.
 
     Raises RefusedBlock where the block does on these prompts what it did not do when it was watched, or has a memory: the first ones are asked again.
@@ -80,54 +81,90 @@ def measure(block: WatchedBlock, batches: Iterable[Prompts], update: TensorUpdat
     for batch in batches:
         first = first or (batch, _outputs(block, batch))
         _measure(block, batch, update, found)
-    if first is not None and not all(torch.equal(now.nan_to_num(), then.nan_to_num()) for now, then in zip(_outputs(block, first[0]), first[1], strict=True)):
+    if first is not None and not all(_same(now, then) for now, then in zip(_outputs(block, first[0]), first[1], strict=True)):
         raise RefusedBlock(CHANGED_MEANWHILE, cases=found.cases)
     return found
 
 
-def _outputs(block: WatchedBlock, batch: Prompts) -> tuple[Tensor, Tensor]:
+def _same(one: Tensor, other: Tensor) -> bool:
+    """The same numbers, NaN in the same places."""
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
+
+
+def _outputs(block: WatchedBlock, batch: PromptBatch) -> tuple[Tensor, Tensor]:
     """With the context, and without the removed part."""
     cases = _cases(batch)
     return block.double.record(cases).output, block.double.record(cases.without(batch.removed)).output
 
 
-def _cases(batch: Prompts) -> Cases:
+def _cases(batch: PromptBatch) -> Cases:
     return Cases(batch.context, batch.query, torch.arange(batch.context.shape[1] + 1))
 
 
-def _measure(block: WatchedBlock, batch: Prompts, update: TensorUpdate, found: ManyCases) -> None:
-    cases = _cases(batch)
-    usable = _usable(block, cases, batch.removed)
-    found.cases, found.refused = found.cases + cases.number, found.refused + int((~usable).sum())
-    if not bool(usable.any()):
+def _measure(block: WatchedBlock, batch: PromptBatch, update: TensorUpdate, found: ManyCases) -> None:
+    found.cases += len(batch.query)
+    sides = _with_an_update(block, _cases(batch), batch.removed)
+    if sides is None:
+        found.refused += len(batch.query)
         return
-    cases = Cases(batch.context[usable], batch.query[usable], cases.positions)
-    double, anatomy, kept = block.double, block.anatomy, cases.without(batch.removed)
-    left, bare = double.record(cases), double.record(kept)
+    double, anatomy, left, bare = block.double, block.anatomy, sides.left, sides.bare
+    cases, kept = left.cases, bare.cases
+    found.refused += len(batch.query) - cases.number
     changes, absorbed = weight_changes(double, anatomy, left, bare, update=update), absorber_changes(double, anatomy, left, bare)
     _, run = way_to_patch(double, anatomy, cases)
     right = patched_with(double, cases.number, changes, absorbed)
     output = run(right, kept)
-    off, allowed = distance(output, left.output), allowance(left, anatomy, right, kept, output, run)
+    off, allowed = relative_distance(output, left.output), allowance(left, anatomy, right, kept, output, run)
     found.unequal += int((~(off <= allowed)).sum())
     found.off, found.worst = _larger(found.off, off), _larger(found.worst, off / allowed)
     left_out = not_mistakes(anatomy, left, bare)
     found.left_out.update(left_out)
     for_a = weight_changes(double, anatomy, left, bare, Mistake.Z_FOR_A, update=update)
     for mistake, wrong in wrong_patches(changes, for_a, absorbed, left_out).items():
-        apart = distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
+        apart = relative_distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
         noticed, tried = found.planted.get(mistake, (0, 0))
         found.planted[mistake] = noticed + int((apart > allowed).sum()), tried + cases.number
 
 
-def _usable(block: WatchedBlock, cases: Cases, removed: tuple[int, ...]) -> Tensor:
-    """(cases,) bool: whether there is an update, of numbers that are finite."""
-    anatomy, left, bare = block.anatomy, block.double.record(cases), block.double.record(cases.without(removed))
-    usable = torch.isfinite(left.output).all(-1) & torch.isfinite(bare.output).all(-1) & absorber_divides(anatomy, left)
-    if not anatomy.reads_context:
-        return usable
-    z, a = (read_by_w(each, anatomy.cuts[0], anatomy.layout) for each in (left, bare))
-    return usable & torch.isfinite(z).all(-1) & torch.isfinite(a).all(-1) & (a != 0).any(-1)
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The pass with the context, and the one without its removed part."""
+
+    left: Recording
+    bare: Recording
+
+
+def _recorded(block: WatchedBlock, cases: Cases, removed: tuple[int, ...]) -> _Sides:
+    return _Sides(block.double.record(cases), block.double.record(cases.without(removed)))
+
+
+def _with_an_update(block: WatchedBlock, cases: Cases, removed: tuple[int, ...]) -> _Sides | None:
+    """The cases that have an update, recorded among themselves alone: a NaN of another case would pass into sums over all of them.  None if there are none."""
+    sides = _recorded(block, cases, removed)
+    for has in (_finite, _divisible):
+        usable = has(block, sides)
+        if not bool(usable.any()):
+            return None
+        if not bool(usable.all()):
+            assert cases.context is not None
+            cases = Cases(cases.context[usable], cases.query[usable], cases.positions)
+            sides = _recorded(block, cases, removed)
+    return sides
+
+
+def _finite(block: WatchedBlock, sides: _Sides) -> Tensor:
+    """Whether outputs are finite, and what W reads is: (cases,) bool."""
+    numbers = [sides.left.output, sides.bare.output]
+    if block.anatomy.reads_context:
+        numbers += [read_by_w(each, block.anatomy.cuts[0], block.anatomy.layout) for each in (sides.left, sides.bare)]
+    return torch.stack([torch.isfinite(x).all(-1) for x in numbers]).all(0)
+
+
+def _divisible(block: WatchedBlock, sides: _Sides) -> Tensor:
+    """Whether what the patch is divided by is not zero: (cases,) bool."""
+    anatomy, left, bare = block.anatomy, sides.left, sides.bare
+    absorbs = absorber_divides(block.double, anatomy, left, bare)
+    return absorbs & can_divide(read_by_w(bare, anatomy.cuts[0], anatomy.layout)) if anatomy.reads_context else absorbs
 
 
 def _larger(before: float, now: Tensor) -> float:

@@ -15,7 +15,7 @@ from numeric.architecture.as_written import BlockCall
 from numeric.operators.double_precision import execute_in_double, kept_in_double, tensors_of
 from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
 from numeric.operators.labels import CHOOSING, DATA, Labels, Made
-from numeric.operators.refusals import CALL_FAILS, NO_TENSOR, RefusedBlock
+from numeric.operators.refusals import BRANCH, CALL_FAILS, NO_TENSOR, RefusedBlock
 from numeric.operators.walk import PassEnded, Walk, operators_apart
 
 Read = tuple[CallSite, int]
@@ -113,9 +113,10 @@ class Recording:
         return next((each for each in self.records if each.place == place), None)
 
     def at(self, place: CallSite) -> Record:
-        """The operator of a place, which the pass has."""
+        """The operator of a place.  Raises RefusedBlock if this pass does not have it, though the one in which it was found does."""
         found = self.find(place)
-        assert found is not None, f"the pass has no {place}"
+        if found is None:
+            raise RefusedBlock(BRANCH, place)
         return found
 
     def from_the_end(self, place: CallSite) -> CallSite:

@@ -116,15 +116,9 @@ def missing_from_stream(anatomy: Anatomy, stream: Stream, left: Recording, bare:
 
 def _absorbed(anatomy: Anatomy, absorber: Absorber, absorbed: Provenance, left: Recording, lacking: Tensor) -> Tensor:
     """Δp of a bias or a scale in the operand's shape, of a matrix as (d, m), for each case."""
-    assert anatomy.stream is not None
-    meeting, layout, cases = left.at(anatomy.stream.meeting), anatomy.layout, left.cases.number
-    here = left.at(absorber.place)
     if absorber.kind == "matrix":
-        (factor,) = diagonal(left, meeting.place, Sources(results=(here.place,)), layout) or [torch.ones_like(lacking)]
-        product = absorber.product
-        h = layout.query(product.operand(here.operand(product.rows).value), cases)
-        moved = lacking / (factor * here.step.kwargs.get("alpha", 1))
-        return formulas.output_update(moved[..., None], h[..., None]).mT
+        moved = lacking / (_factor_behind(anatomy, absorber, left) * left.at(absorber.place).step.kwargs.get("alpha", 1))
+        return formulas.output_update(moved[..., None], _hidden(anatomy, absorber, left)[..., None]).mT
     slopes = _slopes(anatomy, absorber, left)
     step = formulas.scale_update(lacking.reshape(slopes.shape), slopes)
     return step if absorbed.slope is None else step / absorbed.slope
@@ -144,34 +138,69 @@ def _slopes(anatomy: Anatomy, absorber: Absorber, left: Recording) -> Tensor:
     return torch.stack([each[0] for each in transposed_derivative(left, meeting.place, targets, Sources(operands=((place, absorber.weight),)))])
 
 
-def absorber_divides(anatomy: Anatomy, left: Recording) -> Tensor:
-    """Whether what Δp of the absorber is divided by is not zero: h of a matrix, each entry of what a scale multiplies.  (cases,) bool.
+def absorber_divides(block: DoubleBlock, anatomy: Anatomy, left: Recording, bare: Recording) -> Tensor:
+    """Whether what Δp of the absorber is divided by can be told from zero: (cases,) bool.
 
-    Of several operators it is not asked: c is a sum of squares of them all.
+    That is ‖h‖² of a matrix and the factor behind it, each entry of what a scale multiplies, c of several operators.
     """
     cases = left.cases.number
-    if anatomy.absorber is None or anatomy.absorber.kind == "several":
+    absorber = anatomy.absorber
+    if absorber is None or anatomy.stream is None:
         return torch.ones(cases, dtype=torch.bool)
-    if anatomy.absorber.kind == "matrix":
-        product = anatomy.absorber.product
-        h = anatomy.layout.query(product.operand(left.at(anatomy.absorber.place).operand(product.rows).value), cases)
-        return (h != 0).any(-1)
-    return (_slopes(anatomy, anatomy.absorber, left) != 0).flatten(1).all(-1)
+    if absorber.kind == "several":
+        lacking = missing_from_stream(anatomy, anatomy.stream, left, bare)
+        return torch.tensor([_shares(block, anatomy, left, lacking, case) is not None for case in range(cases)])
+    if absorber.kind == "matrix":
+        return can_divide(_hidden(anatomy, absorber, left)) & (_factor_behind(anatomy, absorber, left) != 0).all(-1)
+    return (_slopes(anatomy, absorber, left) != 0).flatten(1).all(-1)
+
+
+def can_divide(x: Tensor) -> Tensor:
+    """Whether ‖x‖² is a divisor: finite, and so large that underflow of its summands takes less of it than one roundoff.  x: (cases, n); (cases,) bool.
+
+    Each of the n squares loses at most half of the smallest subnormal number, 2⁻¹⁰⁷⁵, of a sum of at least 2⁻⁹⁷⁰.
+    """
+    limits, size = torch.finfo(x.dtype), x.square().sum(-1)
+    return (size >= limits.tiny / limits.eps) & torch.isfinite(size)
+
+
+def _hidden(anatomy: Anatomy, absorber: Absorber, left: Recording) -> Tensor:
+    """h, which a matrix that absorbs is multiplied by: (cases, m)."""
+    product = absorber.product
+    return anatomy.layout.query(product.operand(left.at(absorber.place).operand(product.rows).value), left.cases.number)
+
+
+def _factor_behind(anatomy: Anatomy, absorber: Absorber, left: Recording) -> Tensor:
+    """By how much S moves with each entry of the matrix's product: (cases, d)."""
+    assert anatomy.stream is not None
+    meeting, here = left.at(anatomy.stream.meeting), left.at(absorber.place)
+    rows = anatomy.layout.query(meeting.results[0], left.cases.number)
+    (factor,) = diagonal(left, meeting.place, Sources(results=(here.place,)), anatomy.layout) or [torch.ones_like(rows)]
+    return factor
 
 
 def _absorbed_by_several(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor) -> Changes:
     """Δp = Jᵀδ/c, of the chosen experts for one, case by case."""
-    assert anatomy.absorber is not None
-    assert anatomy.stream is not None
     changes: Changes = {}
     for case in range(left.cases.number):
-        trace = block.record(left.cases.one(case))
-        meeting = trace.at(anatomy.stream.meeting)
-        names = names_read(trace, anatomy.absorber)
-        parameters = tuple(parameter_of(block.module, name) for name in names)
-        target = anatomy.layout.only_query(lacking[case : case + 1], meeting.results[0])
-        (gradients,) = transposed_derivative(trace, meeting.place, [target], Sources(parameters=parameters))
-        c = squared_factor(gradients, lacking[case])
-        for name, gradient in zip(names, gradients, strict=True):
-            changes.setdefault(name, _unchanged(block, name, left.cases.number))[case] += gradient / c
+        for name, share in (_shares(block, anatomy, left, lacking, case) or {}).items():
+            changes.setdefault(name, _unchanged(block, name, left.cases.number))[case] += share
     return changes
+
+
+def _shares(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tensor, case: int) -> Changes | None:
+    """What each of several parameters takes in one case, nothing of a δ that is zero; None if Jᵀδ is zero and δ is not, so that they cannot take it."""
+    assert anatomy.absorber is not None
+    assert anatomy.stream is not None
+    if not bool(lacking[case].any()):
+        return {}
+    trace = block.record(left.cases.one(case))
+    meeting = trace.at(anatomy.stream.meeting)
+    names = names_read(trace, anatomy.absorber)
+    parameters = tuple(parameter_of(block.module, name) for name in names)
+    target = anatomy.layout.only_query(lacking[case : case + 1], meeting.results[0])
+    (gradients,) = transposed_derivative(trace, meeting.place, [target], Sources(parameters=parameters))
+    if not bool(can_divide(torch.cat([each.flatten() for each in gradients])[None])):
+        return None
+    c = squared_factor(gradients, lacking[case])
+    return {name: gradient / c for name, gradient in zip(names, gradients, strict=True)}

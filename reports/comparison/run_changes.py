@@ -7,7 +7,7 @@ from reports.comparison.baseline import cell_key, origin_of, sweep_key
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
 from reports.comparison.other_weights import same_weights
-from reports.comparison.shown_numbers import on_a_seed, shown_numbers, weights_of
+from reports.comparison.shown_numbers import digest_of_weights, on_a_seed, shown_numbers
 from reports.findings import headline
 from reports.findings.cell_faults import over_its_bound
 from reports.findings.judge import judged
@@ -95,7 +95,7 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
     for name in now.keys() & baseline.figures.keys() - drawn:
         resized = any(number != before.get(amount) for amount, number in baseline.amounts.items() if amount.startswith(f"{name}/"))
         block = name.split("/")[1]
-        other_block = weights_of(now, block) != weights_of(baseline.figures, block)
+        other_block = digest_of_weights(now, block) != digest_of_weights(baseline.figures, block)
         if resized or other_block or (block in here.recipes.keys() | there.recipes.keys() and not same_weights(here, there, block)):
             continue
         was = baseline.figures[name]

@@ -46,7 +46,7 @@ def shown_numbers(record: RunRecord) -> dict[str, dict[str, str]]:
     return {name: digests_of(row, fields) for name, row, fields in _rows(record)}
 
 
-def weights_of(shown: Mapping[str, Mapping[str, str]], block: str) -> str | None:
+def digest_of_weights(shown: Mapping[str, Mapping[str, str]], block: str) -> str | None:
     """The digest of the weights of a block as it is written, of which no recipe is known; None for other blocks."""
     return shown.get(f"as written/{block}", {}).get("weights")
 

@@ -31,7 +31,8 @@ def unchecked(record: RunRecord) -> Iterable[str]:
         yield from _of_watched(row)
     for each in record.experiments.in_double:
         if each.refused:
-            yield f"{counted(each.refused, 'case')} of {each.name} refused in float64: there is no update where what W reads, or the absorber divides by, is 0."
+            why = "there is no update where a number is not finite, or what W reads, or the absorber divides by, cannot be told from 0"
+            yield f"{counted(each.refused, 'case')} of {each.name} refused in float64: {why}."
     for reason in dict.fromkeys(row.reason for row in record.not_measured):
         rows = [row for row in record.not_measured if row.reason == reason]
         what, blocks = (joined([*dict.fromkeys(getattr(row, field) for row in rows)]) for field in ("what", "block"))

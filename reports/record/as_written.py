@@ -41,7 +41,7 @@ class InDoubleRecord(Row):
     scenario: Name
     claim: Name
     cases: Count
-    refused: Count = Field(description="Cases without an update: what W reads, or what the absorber's part is divided by, is zero, or a number is not finite.")
+    refused: Count = Field(description="Cases without an update: what the patch is divided by cannot be told from zero, or a number is not finite.")
     unequal: Count = Field(description="Cases in which the patched pass is farther from the pass with the context than is allowed.")
     off: Magnitude = Field(description="Measured: the largest difference, of the largest entry of a case's output.")
     worst_ratio: Magnitude = Field(description="The largest difference over what is allowed.")

@@ -11,9 +11,9 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
         "user_blocks.admission",
         "user_blocks.user_block",
     ),
-    "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_patching.py``)": (
-        *(f"operators.{name}" for name in ("absorber", "cut", "derivatives", "double_check", "evidence", "executions", "labels", "layout", "memory")),
-        *(f"operators.{name}" for name in ("origins", "patching", "stream", "updates", "walk")),
+    "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_many_cases.py``)": (
+        *(f"operators.{name}" for name in ("absorber", "cut", "derivatives", "double_check", "evidence", "executions", "labels", "layout", "many_cases")),
+        *(f"operators.{name}" for name in ("memory", "origins", "patching", "stream", "updates", "walk")),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),
@@ -30,6 +30,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "how many cases are taken at once, which are kept, and how a file is laid out: a case's radius does not depend on it": (
         *(f"cells.{name}" for name in ("cell", "measurement", "replay", "scenario", "witness")),
         "sides.batch",
+        "user_blocks.block_as_written",
     ),
 }
 """By the reason."""

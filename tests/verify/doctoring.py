@@ -12,6 +12,7 @@ from symbolic.claims import load_claims
 from symbolic.errata import load_errata
 from symbolic.prover import prove
 from tests import experiment_samples
+from tests.reports.findings.test_as_written import a_block, a_row
 from tests.reports.findings.test_stacks import a_norm, a_stack
 from tests.reports.hostile import search
 from tests.verify.calling import Answer, verify
@@ -46,7 +47,8 @@ def real_run(folder: Path) -> Answer:
     answer = verify("stress", *words, "--variant", "formula", "--cases", "1024", "--jobs", "1", "--out", str(folder / "run"))
     claims = {claim.id: claim_rows.claim_record(prove(claim)) for claim in load_claims(PROVED)}
     errata = [row for erratum in load_errata() if (row := claim_rows.erratum_record(erratum, claims, "1.5 times as large")) is not None]
-    experiments = experiment_samples.experiments().model_copy(update={"stacks": [a_stack()], "post_norm": a_norm(), "adversarial": [search()]})
+    parts = {"stacks": [a_stack()], "post_norm": a_norm(), "adversarial": [search()], "watched": [a_block()], "in_double": [a_row(), a_row(scenario="subset")]}
+    experiments = experiment_samples.experiments().model_copy(update=parts)
     record = load_run(folder / "run").model_copy(update={"claims": [*claims.values()], "errata": errata, "experiments": experiments})
     write_run(settled(record), folder / "run")
     return answer

@@ -6,12 +6,15 @@ from typing import Any
 
 from reports.findings import RunStanding
 from reports.record import Experiments, NotMeasured, RunRecord
+from reports.record.as_written import InDoubleRecord, WatchedRecord
 from reports.record.cells import Certified, Counts, NotSwept, Quantiles, Recomputed, Spread
 from reports.record.claims import Kernel
 from reports.record.experiments import Figure3, LayerRecord, ReplayRecord
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
+from tests.reports.findings.test_as_written import DOUBTED, UNDECIDED, a_block, a_row
+from tests.reports.findings.test_as_written import VIOLATED as UNEQUAL_ROWS
 from tests.reports.findings.test_stacks import a_norm, a_stack
 from tests.reports.hostile import SIMPLE, search
 
@@ -27,7 +30,9 @@ def sound() -> RunRecord:
         errata=[samples.erratum()],
         cells=[samples.cell(), samples.cell(format="bf16", numerics="bf16"), samples.cell(scenario="recompute", claim="perturbed-query", recomputed=moved)],
         near_zero=[samples.sweep(), samples.sweep(variant="scaled")],
-        experiments=experiment_samples.experiments().model_copy(update={"adversarial": [search()], "stacks": [a_stack()], "post_norm": a_norm()}),
+        experiments=experiment_samples.experiments().model_copy(
+            update={"adversarial": [search()], "stacks": [a_stack()], "post_norm": a_norm(), "watched": [a_block()], "in_double": [a_row()]}
+        ),
     )
 
 
@@ -65,6 +70,11 @@ def part(name: str, **changes: object) -> Fault:
 def experiments(**changes: Any) -> Fault:
     """Experiments replaced."""
     return lambda record: record.model_copy(update={"experiments": record.experiments.model_copy(update=changes)})
+
+
+def as_written(row: WatchedRecord | InDoubleRecord) -> Fault:
+    """A row in the place of the sound one of its kind, of a block as it is written."""
+    return experiments(**{"watched" if isinstance(row, WatchedRecord) else "in_double": [row]})
 
 
 def checkpoints(**changes: object) -> Fault:
@@ -174,6 +184,11 @@ FAULTS: dict[str, tuple[RunStanding, Fault]] = {
     ),
     "a search whose ratio is not a number": (VIOLATED, experiments(adversarial=[search(ascent=NAN, random=NAN)])),
     "a search that judged nothing": (INCOMPLETE, experiments(adversarial=[search(ascent=None, random=None)])),
+    **{
+        f"a block as it is written: {name}": (standing, as_written(row))
+        for standing, rows in ((VIOLATED, UNEQUAL_ROWS), (DISTRUSTED, DOUBTED), (INCOMPLETE, UNDECIDED))
+        for name, (row, _) in rows.items()
+    },
     "an experiment that broke": (INCOMPLETE, experiments(broken=[BROKEN])),
     "an experiment that ran out of time": (INCOMPLETE, experiments(out_of_time=[BROKEN])),
     "a run that did not finish": (INCOMPLETE, lambda r: r.model_copy(update={"run": samples.run_info(finished=None, exit_status=130)})),

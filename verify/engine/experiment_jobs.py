@@ -84,7 +84,7 @@ def _of_a_block_as_written(written: WrittenPlan, seed: int) -> Iterator[Experime
     yield Experiment("watched", own.name, as_written_rows.watched, (own,), title="the float64 check")
     for variant, scenario in product(written.variants, written.scenarios):
         arguments, title = (own, variant, scenario, written.cases, seed), f"float64, {variant}, {scenario},"
-        yield Experiment("in_double", own.name, as_written_rows.in_double, arguments, f"{variant}/{scenario}", title)
+        yield Experiment("in_double", own.name, as_written_rows.scenario_in_double, arguments, f"{variant}/{scenario}", title)
 
 
 def experiments_left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:

@@ -31,7 +31,7 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
 
     Raises OnlyInDouble if a name was given of something that cannot be done: what is asked for by name is done or refused, never left out.
     """
-    from numeric.user_blocks.own_as_written import AT_MOST, SCENARIOS
+    from numeric.user_blocks.block_as_written import AT_MOST, SCENARIOS
 
     for option, known in (("format", (FORMAT,)), ("variant", own.variants), ("scenario", SCENARIOS)):
         missing = [name for name in asked[option] or () if name not in known]

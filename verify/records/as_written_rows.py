@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from numeric.training import weights_digest
 from numeric.user_blocks import OwnAsWritten
-from numeric.user_blocks.own_as_written import ALL, measured
+from numeric.user_blocks.block_as_written import ALL, measure_scenario
 from reports.record import NotMeasured
 from reports.record.as_written import InDoubleRecord, WatchedRecord
 from symbolic.claims import claim_ids
@@ -41,10 +41,10 @@ def watched(own: OwnAsWritten) -> WatchedRecord:
     )
 
 
-def in_double(own: OwnAsWritten, variant: str, scenario: str, cases: int, seed: int) -> InDoubleRecord:
+def scenario_in_double(own: OwnAsWritten, variant: str, scenario: str, cases: int, seed: int) -> InDoubleRecord:
     """Many prompts of one scenario."""
     began = time.perf_counter()
-    found = measured(own, scenario, variant, cases, seed)
+    found = measure_scenario(own, scenario, variant, cases, seed)
     planted = {mistake.value: counts for mistake, counts in found.planted.items()}
     known = {"block": own.name, "variant": variant, "scenario": scenario, "claim": SCENARIO_CLAIM[scenario == ALL]}
     return row_of(InDoubleRecord, found, **known, worst_ratio=found.worst, planted=planted, seconds=time.perf_counter() - began)

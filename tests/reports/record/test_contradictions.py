@@ -85,7 +85,7 @@ NUMBERS = (*MUTANT, "counterexample")
 FIGURES = ("experiments",)
 IDENTITY = (*FIGURES, "dynamics", 0, "formats", 0, "moved")
 STATIC = (*FIGURES, "static_patch", 0)
-STACK, SEARCH = (*FIGURES, "stacks", 0), (*FIGURES, "adversarial", 0)
+STACK, SEARCH, IN_DOUBLE = (*FIGURES, "stacks", 0), (*FIGURES, "adversarial", 0), (*FIGURES, "in_double", 0)
 SWEEP, LEVEL = ("near_zero", 0), ("near_zero", 0, "levels", 0)
 
 OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
@@ -147,6 +147,11 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "refused, with numbers": ((*STATIC, "points", 0, "refused"), 1, "says otherwise"),
     "more prompts than there are": ((*STACK, "same"), 5, "more prompts or tokens than there are"),
     "post-norm without prompts": ((*FIGURES, "post_norm", "prompts"), 0, "it has no prompts"),
+    "float64 without a case": ((*IN_DOUBLE, "cases"), 0, "of 0 cases it refused 2"),
+    "float64, one unequal inside what is allowed": ((*IN_DOUBLE, "unequal"), 1, "1 cases are unequal, and the largest difference is 0.02"),
+    "float64, all refused, and a difference": ((*IN_DOUBLE, "refused"), 512, "it judged no case, and has a difference"),
+    "float64, noticed more often than tried": ((*IN_DOUBLE, "planted"), {"no patch at all": [9, 8]}, "no patch at all: noticed in 9 of 8"),
+    "float64 of a block that was not watched": ((*IN_DOUBLE, "block"), "other", "it measured other in float64, which it did not watch"),
     "a search of nothing": ((*SEARCH, "evaluations"), 0, "of 0, as many random ones"),
     "outside, and none violated": ((*SEARCH, "random"), 1.5, "and no case is violated"),
     "a simple context beyond all that were tried": ((*SEARCH, "simplest_ratio"), 97.0, "has the ratio 97.0, and all that were tried at most 0.5"),
@@ -185,7 +190,7 @@ SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
 """Changes of several values, and what is said of each."""
 
 TWICE = (("claims",), ("errata",), ("models",), ("cells",), ("near_zero",), ("not_swept",), ("bounds", "refinements"), ("bounds", "assumptions"), MUTANT[:-1])
-TWICE += tuple((*FIGURES, name) for name in ("layers", "dynamics", "static_patch", "stacks", "adversarial"))
+TWICE += tuple((*FIGURES, name) for name in ("layers", "dynamics", "static_patch", "stacks", "adversarial", "watched", "in_double"))
 TWICE += ((*FIGURES, "dynamics", 0, "formats"), ("not_measured",))
 """Lists of rows with names."""
 

@@ -10,7 +10,7 @@ from numeric.architecture import UnusableBlock
 from numeric.architecture.as_written import BlockAsWritten
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.operators.block import WatchedBlock
-from numeric.operators.many_cases import ManyCases, Prompts, TensorUpdate, cases_at_once, measure
+from numeric.operators.many_cases import ManyCases, PromptBatch, TensorUpdate, cases_at_once, measure_prompts
 from numeric.sides import seed_of
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
 from numeric.user_blocks.user_block import DrawContexts, Update, drawn_tokens
@@ -47,7 +47,7 @@ def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContex
     try:
         with contained(), undisturbed():
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
-            measured(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
+            measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
             return own
     except ChangedArithmetic as error:
         raise UnusableBlock(f"after {name} was looked at, {error}.") from error
@@ -63,9 +63,9 @@ def _refuse_weights(module: torch.nn.Module) -> None:
             raise UnusableBlock(f'"{name}" has a NaN or an infinity in it.')
 
 
-def measured(own: OwnAsWritten, scenario: str, variant: str, cases: int, seed: int) -> ManyCases:
+def measure_scenario(own: OwnAsWritten, scenario: str, variant: str, cases: int, seed: int) -> ManyCases:
     """Measure one scenario.  Every variant sees the same prompts.  Raises UnusableBlock where the block, or the user's update, does not go on as it began."""
-    return measure(own.watched, _batches(own, scenario, cases, seed), formulas.rank_one_update if variant == FORMULA else _own_update(own))
+    return measure_prompts(own.watched, _batches(own, scenario, cases, seed), formulas.rank_one_update if variant == FORMULA else _own_update(own))
 
 
 def _own_update(own: OwnAsWritten) -> TensorUpdate:
@@ -82,15 +82,15 @@ def _own_update(own: OwnAsWritten) -> TensorUpdate:
         except Exception as error:
             raise UnusableBlock(f"update(W, delta, a) fails: {error_in_words(error)}. W is (m, d), the others (d, 1), with axes in front.") from error
         wanted = (W @ delta @ a.mT).shape
-        if not isinstance(made, Tensor) or made.shape != wanted:
-            given = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+        if not isinstance(made, Tensor) or made.shape != wanted or not made.is_floating_point():
+            given = type(made).__name__ if not isinstance(made, Tensor) else tuple(made.shape) if made.shape != wanted else made.dtype
             raise UnusableBlock(f"update(W, delta, a) gave {given} over tensors; ΔW is {tuple(wanted)}.")
         return made
 
     return contained_update
 
 
-def _batches(own: OwnAsWritten, scenario: str, cases: int, seed: int) -> Iterator[Prompts]:
+def _batches(own: OwnAsWritten, scenario: str, cases: int, seed: int) -> Iterator[PromptBatch]:
     """Prompts in batches; in a part that is removed every number of tokens, from 1 to all of them, is as likely, and all cases of a batch lack the same."""
     generator = torch.Generator().manual_seed(seed_of(seed, own.name, scenario))
     at_once = cases_at_once(own.watched)
@@ -99,4 +99,4 @@ def _batches(own: OwnAsWritten, scenario: str, cases: int, seed: int) -> Iterato
         tokens = context.shape[1]
         number = tokens if scenario == ALL else int(torch.randint(1, tokens + 1, (), generator=generator))
         removed = torch.randperm(tokens, generator=generator)[:number].sort().values
-        yield Prompts(context, query, tuple(removed.tolist()))
+        yield PromptBatch(context, query, tuple(removed.tolist()))
