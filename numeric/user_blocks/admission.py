@@ -18,6 +18,7 @@ from numeric.machine import BATCH
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.rules import RULES, rule_for
 from numeric.sides.variant import in_place_refused
+from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
@@ -94,9 +95,9 @@ def _refuse_first_layer(block: ContextualBlock) -> None:
 
 
 def _tied_to(block: ContextualBlock, name: str) -> list[str]:
-    """The parameters that share a parameter's memory."""
-    place = block.get_parameter(name).untyped_storage().data_ptr()
-    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and each.untyped_storage().data_ptr() == place]
+    """The parameters that share a place in memory with a parameter."""
+    mine = block.get_parameter(name)
+    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and share_a_place(mine, each)]
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
