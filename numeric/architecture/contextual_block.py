@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from symbolic import formulas
 from symbolic.vocabulary import CallError
 
+AS_WRITTEN = "give the block as it is written, ContextualBlock.of(module, call, first=[…]), which is judged in float64"
+"""The way out where the form of this module does not reach, for the reader of a refusal."""
+
 
 class UnusableBlock(CallError):
     """The module is not a block to which the claims could apply."""

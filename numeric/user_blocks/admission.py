@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
-from numeric.architecture.wiring import INPUT, wiring
+from numeric.architecture.wiring import INPUT, hands_on, leaves, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
-from numeric.rules import RULES, rule_for
+from numeric.rules import rule_for, why_no_rule
 from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
@@ -226,6 +226,8 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
     except UnusableBlock:
         raise
     except Exception as error:
+        for name, module in leaves(block.network):
+            _refuse_without_rule(name, module)  # then that is why
         raise UnusableBlock(f"the network fails on what it is given: {error_in_words(error)}") from error
     for call in calls:
         module = block.network.get_submodule(call.name)
@@ -243,11 +245,14 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
                 f'"{call.name}" does not read the network\'s input but what "{call.reads[0]}" returned, so it is no first dense layer: '
                 "the claim is of the layers that read A(C, x)."
             )
-        if "forward" in vars(module) or (rule_for(module) is None and type(module) is not nn.Linear):
-            known = ", ".join(kind.__name__ for kind in RULES)
-            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear, {known}.')
+        _refuse_without_rule(call.name, module)
     if calls != wiring(block):
         raise UnusableBlock("the network's modules are not called alike for every input: which of them run depends on the numbers.")
+
+
+def _refuse_without_rule(name: str, module: nn.Module) -> None:
+    if "forward" in vars(module) or not (type(module) is nn.Linear or hands_on(module) or rule_for(module)):
+        raise UnusableBlock(why_no_rule(name, module))
 
 
 def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
