@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from numeric.architecture.compiled import as_written, is_scripted, plain_name
 from symbolic import formulas
 from symbolic.vocabulary import CallError
 
@@ -22,6 +23,23 @@ AS_WRITTEN = "give the block as it is written, ContextualBlock.of(module, call, 
 
 class UnusableBlock(CallError):
     """The module is not a block to which the claims could apply."""
+
+
+def _refuse_other_than_linear(network: nn.Module, name: str) -> None:
+    """Raise UnusableBlock unless a name is that of a dense layer of the network."""
+    if is_scripted(as_written(network)):
+        raise UnusableBlock(f"the network is scripted (torch.jit), and its modules cannot be watched: give it as it was before, or {AS_WRITTEN}.")
+    layers = {plain_name(other): as_written(layer) for other, layer in network.named_modules()}
+    if isinstance(layers.get(name), nn.Linear):
+        return
+    dense = ", ".join(f'"{other}"' for other, layer in layers.items() if isinstance(layer, nn.Linear)) or "none"
+    if name not in layers:
+        raise UnusableBlock(f'first_layer "{name}" is no module of the network; its dense layers (nn.Linear) are {dense}.')
+    kind = type(layers[name]).__name__
+    hint = (
+        "write nn.Linear with weight.T" if kind == "Conv1D" else f"name one of its dense layers, {dense}"
+    )  # Conv1D of transformers holds its weight transposed
+    raise UnusableBlock(f'first_layer "{name}" is a {kind} and no nn.Linear of the network: {hint}, or {AS_WRITTEN}.')
 
 
 class ContextualBlock(nn.Module):
@@ -54,23 +72,21 @@ class ContextualBlock(nn.Module):
         self.contextual = contextual
         self.network = network
         self.norm = norm
-        self.first_layers = (first_layer,) if isinstance(first_layer, str) else tuple(first_layer)
+        self.first_layers = tuple(plain_name(name) for name in ((first_layer,) if isinstance(first_layer, str) else first_layer))
         self.input_width = input_width
         self.skip = skip
         self.parallel = parallel
         self.batches: bool | None = None
         """Whether torch.vmap can run the contextual layer; found out when it is first asked to (``passes.py``)."""
-        layers = dict(network.named_modules())
         for name in self.first_layers:
-            if not isinstance(layers.get(name), nn.Linear):
-                raise UnusableBlock(f'"{name}" is no nn.Linear of the network; its modules are {", ".join(n for n in layers if n)}.')
+            _refuse_other_than_linear(network, name)
         if not self.first_layers or len(set(self.first_layers)) < len(self.first_layers):
             raise UnusableBlock("first_layer is a name, or a list of names that are all different.")
 
     @property
     def first_linears(self) -> list[nn.Linear]:
         """The first dense layers, by name in the order they were given."""
-        found = [self.network.get_submodule(name) for name in self.first_layers]
+        found = [as_written(self.network.get_submodule(name)) for name in self.first_layers]
         return [layer for layer in found if isinstance(layer, nn.Linear)]
 
     @property

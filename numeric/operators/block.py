@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from numeric.architecture.compiled import as_written
 from numeric.operators.anatomy import Anatomy, anatomy_of
 from numeric.operators.double_check import DoubleCheck, double_check
 from numeric.operators.double_precision import in_double
 from numeric.operators.recording import BlockCall, DoubleBlock
 from numeric.operators.refusals import CALL_FAILS, UNKNOWN_PARAMETER, RefusedBlock
-from numeric.operators.walk import as_written, switched_off
+from numeric.operators.walk import switched_off
 
 _PART = re.compile(r"(?P<name>[^\[]+)(\[(?P<slices>[-0-9:, ]+)\])?")
 

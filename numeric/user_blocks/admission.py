@@ -6,12 +6,15 @@ receive what the contextual layer returned. A skip that nobody declared, a layer
 twice or a number that is added on the way breaks it.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
+from numeric.architecture.compiled import compiled_parts, is_scripted, written_throughout
+from numeric.architecture.contextual_block import AS_WRITTEN
 from numeric.architecture.wiring import INPUT, hands_on, leaves, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
@@ -19,7 +22,7 @@ from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.rules import rule_for, why_no_rule
 from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.shared_memory import share_a_place
-from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
+from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 
 TRIED = 8
@@ -30,7 +33,7 @@ AGAIN = BATCH // TRIED
 
 
 class _Called(nn.Module):
-    """A contextual layer that is a plain function."""
+    """A contextual layer that is a plain function, or a scripted module."""
 
     def __init__(self, function: Callable[[Tensor | None, Tensor], Tensor]) -> None:
         super().__init__()
@@ -52,18 +55,28 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 
 def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
+    compiled = compiled_parts(block) if isinstance(block, nn.Module) else []
+    block = written_throughout(block) if isinstance(block, nn.Module) else block
     if not isinstance(block, ContextualBlock):
-        raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
+        raise UnusableBlock(_no_block(name, block))
     if not isinstance(block.input_width, int) or block.input_width < 1:
         raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
     _leave_inference_mode(block)
     block = block.eval().requires_grad_(False)
+    for part, module in (("network", block.network), ("norm", block.norm)):
+        scripted = [] if module is None else [f' ("{place}" of it)' if place else "" for place, each in module.named_modules() if is_scripted(each)]
+        if scripted:
+            raise UnusableBlock(
+                f"the {part} is scripted (torch.jit){scripted[0]}, and its modules cannot be watched: give it as it was before, or {AS_WRITTEN}."
+            )
     for part, module in (("block", block), ("norm", block.norm)):
         if module is not None and (module._forward_hooks or module._forward_pre_hooks):
             raise UnusableBlock(f"the {part} has a forward hook, which may change what it computes; remove it.")
-    if not isinstance(block.contextual, nn.Module):
+    if hasattr(block.contextual, "_torchdynamo_orig_callable"):
+        compiled.append("contextual")
+    if not isinstance(block.contextual, nn.Module) or is_scripted(block.contextual):  # a scripted module takes no hooks
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():
         if parameter.is_meta:
@@ -81,7 +94,21 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         if update is not None:
             _refuse_update(block, context, query, update)
         homogeneous = _is_homogeneous(block, query)
-    return OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update)
+    found = OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update, tuple(dict.fromkeys(compiled)))
+    if found.compiled:
+        warnings.warn(CompiledCode(f"{name} runs as it was written: {found.compiled_in_words}."), stacklevel=3)
+    return found
+
+
+def _no_block(name: str, given: object) -> str:
+    """What to say of anything else than a block."""
+    kind = type(given).__name__
+    if isinstance(given, nn.Module):
+        return (
+            f"{name} returned a {kind}, not a numeric.ContextualBlock: give one layer of it and not the whole, ContextualBlock.of(layer, call, first=[…]), or "
+            "its contextual layer and its network, ContextualBlock(contextual, network, first_layer, input_width=…)."
+        )
+    return f"{name} returned a {kind}, not a numeric.ContextualBlock: return ContextualBlock(contextual, network, first_layer, input_width=…)."
 
 
 def _refuse_first_layer(block: ContextualBlock) -> None:
@@ -89,7 +116,7 @@ def _refuse_first_layer(block: ContextualBlock) -> None:
         if not name:
             raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
         if type(first) is not nn.Linear:
-            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
+            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else: write nn.Linear, or {AS_WRITTEN}.')
         for other in _tied_to(block, f"network.{name}.weight"):
             raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
 
