@@ -36,9 +36,8 @@ def _refuse_other_than_linear(network: nn.Module, name: str) -> None:
     if name not in layers:
         raise UnusableBlock(f'first_layer "{name}" is no module of the network; its dense layers (nn.Linear) are {dense}.')
     kind = type(layers[name]).__name__
-    hint = (
-        "write nn.Linear with weight.T" if kind == "Conv1D" else f"name one of its dense layers, {dense}"
-    )  # Conv1D of transformers holds its weight transposed
+    # Conv1D of transformers holds its weight transposed.
+    hint = "write nn.Linear with weight.T" if kind == "Conv1D" else f"name one of its dense layers, {dense}"
     raise UnusableBlock(f'first_layer "{name}" is a {kind} and no nn.Linear of the network: {hint}, or {AS_WRITTEN}.')
 
 

@@ -96,7 +96,7 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         homogeneous = _is_homogeneous(block, query)
     found = OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update, tuple(dict.fromkeys(compiled)))
     if found.compiled:
-        warnings.warn(CompiledCode(f"{name} runs as it was written: {found.compiled_in_words}."), stacklevel=3)
+        warnings.warn(CompiledCode(f"{name}: {found.compiled_in_words}."), stacklevel=3)
     return found
 
 

@@ -79,7 +79,7 @@ class OwnBlock:
     def compiled_in_words(self) -> str:
         """Those parts."""
         names = ", ".join(f'"{name}"' if name else "the whole block" for name in self.compiled)
-        return f"torch.compile makes other kernels of {names}, and of these nothing is measured"
+        return f"of {names} the code as it was written is measured, and not the kernels that torch.compile makes"
 
     @property
     def variants(self) -> tuple[str, ...]:

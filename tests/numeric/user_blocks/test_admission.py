@@ -175,7 +175,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: block(first="1"),
         'first_layer "1" is a ReLU and no nn.Linear of the network: name one of its dense layers, "0", "2"',
     ),
-    "a first layer that is not there": (lambda: block(first="fc1"), 'first_layer "fc1" is no module of the network; its dense layers .nn.Linear. are "0", "2"'),
+    "a first layer that is not there": (lambda: block(first="fc1"), '"fc1" is no module of the network; its dense layers .nn.Linear. are "0", "2"'),
     "a first layer of another class": (lambda: block(net=nn.Sequential(Gated(D, M), nn.ReLU(), nn.Linear(M, D))), '"0" is a Gated'),
     "a weight that is no number": (with_nan, "a NaN or an infinity"),
     "tied weights": (lambda: block(net=tied()), '"network.2.weight" is tied'),

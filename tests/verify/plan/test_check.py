@@ -71,7 +71,7 @@ def test_compiled_code_is_listed_as_not_measured(tmp_path: Path) -> None:
     for name, text, listed in (("plain", "", []), ("compiled", "\n\ndef make_compiled():\n    return torch.compile(make_block())\n", ["compiled code"])):
         (tmp_path / f"{name}.py").write_text(source + text, encoding="utf-8")
         target = f"{tmp_path / name}.py:{'make_compiled' if text else 'make_block'}"
-        with pytest.warns(CompiledCode, match="runs as it was written") if text else nullcontext():
+        with pytest.warns(CompiledCode, match="as it was written is measured") if text else nullcontext():
             plan = make_plan(Request("check", target, device="cpu"))
         (own,) = plan.ready
         assert [row.what for row in planned(plan, {own.block.id: own}, {}, {}).not_measured if "compiled" in row.what] == listed
