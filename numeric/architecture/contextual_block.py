@@ -47,8 +47,11 @@ class ContextualBlock(nn.Module):
     contextual: called with ``(context, query)``, context (batch, n, d_in) or None, query (batch, d_in); returns (batch, d).
     network: maps (batch, d) to (batch, d_out). first_layer: dotted name of its first ``nn.Linear``, or the names of all that read the
     network's input. input_width: d_in. skip: Definition A.1's skip connection, for which d_in = d = d_out. norm: of a Pre-LN block, for
-    which d = d_out; parallel: it normalises the query and not the stream.
+    which d = d_out; parallel: it normalises the query and not the stream. whole: called with ``(context, query)``, returns the whole block's output as
+    its library computes it; where the block is taken in it has to compute the same (``whole_block.py``).
     """
+
+    whole: Callable[[Tensor | None, Tensor], Tensor] | None
 
     def __init__(  # public, and a block's parts are seven: each but the first three by its name
         self,
@@ -60,6 +63,7 @@ class ContextualBlock(nn.Module):
         skip: bool = False,
         norm: nn.Module | None = None,
         parallel: bool = False,
+        whole: Callable[[Tensor | None, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         if skip and norm is not None:
@@ -75,6 +79,7 @@ class ContextualBlock(nn.Module):
         self.input_width = input_width
         self.skip = skip
         self.parallel = parallel
+        object.__setattr__(self, "whole", whole)  # it is no part of the block, whose parameters are those of its parts
         self.batches: bool | None = None
         """Whether torch.vmap can run the contextual layer; found out when it is first asked to (``passes.py``)."""
         for name in self.first_layers:

@@ -24,6 +24,7 @@ from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
+from numeric.user_blocks.whole_block import refuse_another_block
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
@@ -91,6 +92,9 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         _refuse_contextual_layer(block, context, query)
         _refuse_network(block, context, query)
         _refuse_skip(block, context, query)
+        whole, block.whole = block.whole, None
+        if whole is not None:
+            refuse_another_block(block, whole, context, query)
         if update is not None:
             _refuse_update(block, context, query, update)
         homogeneous = _is_homogeneous(block, query)

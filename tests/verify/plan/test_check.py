@@ -65,6 +65,7 @@ def test_a_warning_of_the_suite_is_printed(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "warning: it is trained again.\n"
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # torch itself scripts something when its compiler is loaded
 def test_compiled_code_is_listed_as_not_measured(tmp_path: Path) -> None:
     """And one that is not compiled is not."""
     source = (EXAMPLES / "recurrent_block.py").read_text(encoding="utf-8")
