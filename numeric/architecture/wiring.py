@@ -110,6 +110,8 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
     finally:
         for handle in handles:
             handle.remove()
+    if not isinstance(output, Tensor):
+        raise UnusableBlock(f"the network returned {type(output).__name__}; let it return the tensor of its last module alone, (batch, d_out).")
     for each in made:
         if each.changed:
             what = f'what "{each.by}" of the network returned' if each.by else "what the contextual layer returned"

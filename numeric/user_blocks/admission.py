@@ -24,6 +24,7 @@ from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
+from numeric.user_blocks.usual_mistakes import given_in_words, refuse_decisions, wrong_result
 from numeric.user_blocks.whole_block import refuse_another_block
 
 TRIED = 8
@@ -207,15 +208,14 @@ def _leave_inference_mode(block: nn.Module) -> None:
 
 def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: str) -> tuple[Tensor, Tensor]:
     """What the contextual layer returns, and what the network reads of it.  words: what is asked, for the reader of a refusal."""
-    d = block.first.in_features
     try:
         with contained():
             output = block.contextual(tokens, x)
     except Exception as error:
-        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
-    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}; {given_in_words(tokens, x)}.") from error
+    wrong = wrong_result(output, x, block.first.in_features, any_width=block.norm is not None)
+    if wrong is not None:
+        raise UnusableBlock(f"the contextual layer returned {wrong[0]} on {words}; {wrong[1]}.")
     try:
         with contained():
             return output, block.network_input(output, x)
@@ -253,6 +253,7 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
         raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
     try:
         with contained():
+            refuse_decisions(block.network, given)
             calls = wiring(block, given)
     except UnusableBlock:
         raise
