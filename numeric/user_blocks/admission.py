@@ -24,7 +24,7 @@ from numeric.sides.variant import in_place_refused
 from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
-from numeric.user_blocks.usual_mistakes import given_in_words, refuse_decisions, wrong_result
+from numeric.user_blocks.usual_mistakes import given_in_words, refuse_batch_statistics, refuse_decisions, wrong_result
 from numeric.user_blocks.whole_block import refuse_another_block
 
 TRIED = 8
@@ -85,6 +85,7 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
             raise UnusableBlock("a weight of the block is on the meta device, where it has no value.")
         if not bool(torch.isfinite(parameter).all()):
             raise UnusableBlock("a weight of the block is a NaN or an infinity.")
+    refuse_batch_statistics(block)
     _refuse_first_layer(block)
     model = OwnModel(block, contexts)
     with torch.no_grad():
@@ -220,7 +221,8 @@ def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: s
         with contained():
             return output, block.network_input(output, x)
     except Exception as error:
-        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+        kind = type(block.norm).__name__
+        raise UnusableBlock(f"the norm fails on what the contextual layer returned, {tuple(output.shape)}: {error_in_words(error)} ({kind})") from error
 
 
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:

@@ -51,6 +51,16 @@ def _of_no_tensor(output: object, wanted: str) -> str:
     return f"return the query's vector alone, a tensor {wanted}{example}"
 
 
+def refuse_batch_statistics(block: nn.Module) -> None:
+    """Raise UnusableBlock for a batch normalisation that has no statistics of its own: in eval mode, too, it takes those of the batch."""
+    for name, module in block.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+            raise UnusableBlock(
+                f'"{name}", a {type(module).__name__} without running statistics (track_running_stats=False), takes those of the batch in eval mode too, '
+                "so that one case's result changes with the others: let it track them, or write nn.LayerNorm."
+            )
+
+
 class _NoDecisions(TorchFunctionMode):
     """Refuses a function that hands a number of a tensor to Python."""
 
