@@ -3,8 +3,11 @@
 Layers are drawn, written once in functional calls, and rebuilt rightly and wrongly.
 """
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -161,6 +164,24 @@ def test_it_is_compared_when_a_block_is_taken_in() -> None:
     names = [name for name, _ in made.named_parameters()]
     assert names == ["network.0.weight", "network.0.bias", "network.2.weight", "network.2.bias", "norm.weight", "norm.bias"]
     assert measured("formula", made).verdict is Verdict.HOLDS
+
+
+def documented() -> dict[str, Any]:
+    """What the example of the documentation defines."""
+    text = (Path(__file__).parents[3] / "docs" / "own_blocks.md").read_text(encoding="utf-8")
+    start = text.index("    class Layer(nn.Module):")
+    names: dict[str, Any] = {"torch": torch, "nn": nn, "ContextualBlock": ContextualBlock}
+    exec(textwrap.dedent(text[start : text.index("The contextual layer should be")]), names)
+    return names
+
+
+def test_the_documented_example_is_the_whole_layer() -> None:
+    torch.manual_seed(0)
+    own_block("mine", documented()["make_block"]())
+    wrong = documented()["make_block"]()
+    wrong.network[1] = nn.GELU(approximate="tanh")
+    with pytest.raises(UnusableBlock, match="the block is not the whole one"):
+        own_block("mine", wrong)
 
 
 class Whole(nn.Module):
