@@ -14,8 +14,28 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.as_written import BlockAsWritten, BlockCall, described
+from numeric.architecture.compiled import as_written, is_scripted, plain_name
 from numeric.architecture.unusable import UnusableBlock
 from symbolic import formulas
+
+AS_WRITTEN = "give the block as it is written, ContextualBlock.of(module, call, first=[…]), which is judged in float64"
+"""The way out where the form of this module does not reach, for the reader of a refusal."""
+
+
+def _refuse_other_than_linear(network: nn.Module, name: str) -> None:
+    """Raise UnusableBlock unless a name is that of a dense layer of the network."""
+    if is_scripted(as_written(network)):
+        raise UnusableBlock(f"the network is scripted (torch.jit), and its modules cannot be watched: give it as it was before, or {AS_WRITTEN}.")
+    layers = {plain_name(other): as_written(layer) for other, layer in network.named_modules()}
+    if isinstance(layers.get(name), nn.Linear):
+        return
+    dense = ", ".join(f'"{other}"' for other, layer in layers.items() if isinstance(layer, nn.Linear)) or "none"
+    if name not in layers:
+        raise UnusableBlock(f'first_layer "{name}" is no module of the network; its dense layers (nn.Linear) are {dense}.')
+    kind = type(layers[name]).__name__
+    # Conv1D of transformers holds its weight transposed.
+    hint = "write nn.Linear with weight.T" if kind == "Conv1D" else f"name one of its dense layers, {dense}"
+    raise UnusableBlock(f'first_layer "{name}" is a {kind} and no nn.Linear of the network: {hint}, or {AS_WRITTEN}.')
 
 
 class ContextualBlock(nn.Module):
@@ -24,8 +44,11 @@ class ContextualBlock(nn.Module):
     contextual: called with ``(context, query)``, context (batch, n, d_in) or None, query (batch, d_in); returns (batch, d).
     network: maps (batch, d) to (batch, d_out). first_layer: dotted name of its first ``nn.Linear``, or the names of all that read the
     network's input. input_width: d_in. skip: Definition A.1's skip connection, for which d_in = d = d_out. norm: of a Pre-LN block, for
-    which d = d_out; parallel: it normalises the query and not the stream.
+    which d = d_out; parallel: it normalises the query and not the stream. whole: called with ``(context, query)``, returns the whole block's output as
+    its library computes it; where the block is taken in it has to compute the same (``whole_block.py``).
     """
+
+    whole: Callable[[Tensor | None, Tensor], Tensor] | None
 
     def __init__(  # public, and a block's parts are seven: each but the first three by its name
         self,
@@ -37,6 +60,7 @@ class ContextualBlock(nn.Module):
         skip: bool = False,
         norm: nn.Module | None = None,
         parallel: bool = False,
+        whole: Callable[[Tensor | None, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
         if skip and norm is not None:
@@ -48,16 +72,15 @@ class ContextualBlock(nn.Module):
         self.contextual = contextual
         self.network = network
         self.norm = norm
-        self.first_layers = (first_layer,) if isinstance(first_layer, str) else tuple(first_layer)
+        self.first_layers = tuple(plain_name(name) for name in ((first_layer,) if isinstance(first_layer, str) else first_layer))
         self.input_width = input_width
         self.skip = skip
         self.parallel = parallel
+        object.__setattr__(self, "whole", whole)  # it is no part of the block, whose parameters are those of its parts
         self.batches: bool | None = None
         """Whether torch.vmap can run the contextual layer; found out when it is first asked to (``passes.py``)."""
-        layers = dict(network.named_modules())
         for name in self.first_layers:
-            if not isinstance(layers.get(name), nn.Linear):
-                raise UnusableBlock(f'"{name}" is no nn.Linear of the network; its modules are {", ".join(n for n in layers if n)}.')
+            _refuse_other_than_linear(network, name)
         if not self.first_layers or len(set(self.first_layers)) < len(self.first_layers):
             raise UnusableBlock("first_layer is a name, or a list of names that are all different.")
 
@@ -75,7 +98,7 @@ class ContextualBlock(nn.Module):
     @property
     def first_linears(self) -> list[nn.Linear]:
         """The first dense layers, by name in the order they were given."""
-        found = [self.network.get_submodule(name) for name in self.first_layers]
+        found = [as_written(self.network.get_submodule(name)) for name in self.first_layers]
         return [layer for layer in found if isinstance(layer, nn.Linear)]
 
     @property

@@ -4,6 +4,8 @@ A bound is carried from module to module, so what the modules compute has to be 
 module without children is called once, reads the very tensors that others before it returned or the network was given, and the
 network returns the very tensor that its last one returned. A skip that nobody declared, a module that is used twice or a number
 that is added on the way breaks it.
+
+Modules that hand on what they are given (``hands_on``) compute nothing and are no calls: who reads what one returned reads what it was given.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from numeric.architecture.unusable import UnusableBlock
 
 INPUT = ""
 """The name of what the network is given."""
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+"""They return what they are given, but for training mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,13 @@ def leaves(network: nn.Module) -> list[tuple[str, nn.Module]]:
     return [(name, module) for name, module in network.named_modules() if not list(module.children())]
 
 
+def hands_on(module: nn.Module) -> bool:
+    """Whether a module without children returns what it is given: by its exact type, as a subclass may compute something else."""
+    if "forward" in vars(module):
+        return False
+    return type(module) in (nn.Identity, nn.Sequential) or (type(module) in DROPOUTS and not module.training)
+
+
 def wiring(block: ContextualBlock, given: Tensor | None = None) -> tuple[Call, ...]:
     """The calls of the block's network in their order. Raises UnusableBlock where it cannot be followed.
 
@@ -66,6 +78,7 @@ def wiring(block: ContextualBlock, given: Tensor | None = None) -> tuple[Call, .
 def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
     """given: (batch, d)."""
     calls: list[Call] = []
+    handing_on = {name for name, module in leaves(network) if hands_on(module)}
     given = _counted(given)
     made: list[_Made] = [_Made(given, INPUT)]  # holds the tensors, so that no two of them are one
 
@@ -80,7 +93,11 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
                 "be followed: something stands between them, or one is used twice, or there is a skip connection in the network that was not declared "
                 "(ContextualBlock's skip is Definition A.1's)."
             )
-        calls.append(Call(name, tuple(who for who in reads if who is not None)))
+        readable = tuple(who for who in reads if who is not None)
+        if name in handing_on:
+            name = readable[0]
+        else:
+            calls.append(Call(name, readable))
         output = _counted(output)
         made.append(_Made(output, name))
         return output
@@ -94,18 +111,20 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
     finally:
         for handle in handles:
             handle.remove()
+    if not isinstance(output, Tensor):
+        raise UnusableBlock(f"the network returned {type(output).__name__}; let it return the tensor of its last module alone, (batch, d_out).")
     for each in made:
         if each.changed:
             what = f'what "{each.by}" of the network returned' if each.by else "what the contextual layer returned"
             raise UnusableBlock(f"{what} is changed in place afterwards (inplace=True, or an operator like +=), so that it is not what is read.")
     if not calls:
         raise UnusableBlock("no module of the network was called.")
-    if output is not made[-1].tensor:
+    if calls[-1].name != next((each.by for each in reversed(made) if each.tensor is output), None):
         raise UnusableBlock(
             f'the network does not return what its last module, "{calls[-1].name}", returned: something is added after it, or a skip was not declared.'
         )
     names = [call.name for call in calls]
-    uncalled = [name for name, _ in leaves(network) if name not in names]
+    uncalled = [name for name, _ in leaves(network) if name not in names and name not in handing_on]
     if uncalled or len(set(names)) < len(names):
         raise UnusableBlock(f"the network's modules are not called once each: {', '.join(names)}.")
     return tuple(calls)

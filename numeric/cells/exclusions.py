@@ -7,7 +7,11 @@ from numeric.cells.scenario import Scenario
 from numeric.formats import Mode
 from numeric.sides import Variant
 
-OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}
+OF_ONE_DTYPE = {
+    nn.RNNBase: "recurrent layers take",
+    nn.MultiheadAttention: "MultiheadAttention takes",
+    nn.modules.batchnorm._BatchNorm: "batch normalisation takes, under vmap,",
+}
 """Modules whose kernels refuse weights of another dtype than what they read."""
 
 

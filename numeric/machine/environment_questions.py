@@ -11,6 +11,7 @@ u is the unit roundoff. Every number above is exact in its dtype, and every answ
 """
 
 import ctypes
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -90,7 +91,9 @@ def undisturbed(device: str = "cpu") -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def plain_switches(device: str = "cpu") -> Iterator[None]:
-    """fp32 products in full precision, no autocast, no inference mode, fp32 as the default dtype; the process's own are put back.
+    """fp32 products in full precision, no autocast, no inference mode, fp32 as the default dtype, no compiler; the process's own are put back.
+
+    Compiled code runs as it was written: kernels that a compiler makes are none that the machine was asked about.
 
     Within it a mode of computing switches on what it asks for, and nothing else is on.
     """
@@ -99,6 +102,8 @@ def plain_switches(device: str = "cpu") -> Iterator[None]:
         for kind in dict.fromkeys(("cpu", device)):
             switches.enter_context(torch.autocast(kind, enabled=False))
         switches.enter_context(torch.inference_mode(False))
+        if "torch._dynamo" in sys.modules:  # nothing was compiled before it is there, and to load it takes seconds
+            switches.enter_context(torch.compiler.set_stance("force_eager"))
         torch.set_default_dtype(torch.float32)
         torch.set_float32_matmul_precision("highest")
         try:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from numeric.architecture.as_written import BlockAsWritten
+from numeric.architecture.compiled import as_written
 from numeric.operators.anatomy import Anatomy, anatomy_of
 from numeric.operators.double_check import AT_THE_OPERATOR, DoubleCheck, double_check
 from numeric.operators.double_precision import in_double
 from numeric.operators.needed_claims import needed_claims
 from numeric.operators.recording import DoubleBlock
 from numeric.operators.refusals import CALL_FAILS, UNKNOWN_PARAMETER, RefusedBlock
-from numeric.operators.walk import as_written, switched_off
+from numeric.operators.walk import switched_off
 
 _PART = re.compile(r"(?P<name>[^\[]+)(\[(?P<slices>[-0-9:, ]+)\])?")
 

@@ -132,12 +132,12 @@ def _roundings(trace: Recording, anatomy: Anatomy) -> int:
     at_cut = [record for cut in anatomy.cuts for record, _ in products_of_line(trace, cut)]
     for record in trace.records:
         if not record.view and (any(record is each for each in at_cut) or record.any(Made.NETWORK)):
-            count += _in_series(record.step.operator in MATRIX_PRODUCTS, [each.value for each in record.operands if each.made & DATA], record.results)
+            count += in_series(record.step.operator in MATRIX_PRODUCTS, [each.value for each in record.operands if each.made & DATA], record.results)
     d = int(anatomy.weights[0].entries.shape[1])
     return 2 * count + 3 * d
 
 
-def _in_series(product: bool, operands: list[Tensor], results: list[Tensor]) -> int:
+def in_series(product: bool, operands: list[Tensor], results: list[Tensor]) -> int:
     """Roundings of one operator, one after the other: the length of its sums, and one."""
     if product and operands:
         return max(max(x.shape[-2:]) for x in operands) + 1

@@ -83,13 +83,6 @@ class Walk(TorchDispatchMode):
         return step.operator(*step.args, **step.kwargs)
 
 
-def as_written(module: nn.Module) -> nn.Module:
-    """The module that a compiled one was made of."""
-    while isinstance(original := getattr(module, "_orig_mod", None), nn.Module):
-        module = original
-    return module
-
-
 @contextmanager
 def operators_apart() -> Iterator[None]:
     """Run code operator by operator: without gradients, compiled code as it was written, PyTorch's fused layers taken apart."""

@@ -20,11 +20,6 @@ def _relu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     return finished(value, input_radius(x), x)
 
 
-def _unchanged(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
-    """Hands on what it was given, as dropout does outside of training."""
-    return finished(value, input_radius(x), x)
-
-
 def _gelu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     assert isinstance(module, nn.GELU)
     return gated(GELU if module.approximate == "none" else GELU_TANH, x, value)
@@ -36,8 +31,6 @@ def _silu(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
 
 RULES: dict[type[nn.Module], RoundingRule] = {
     nn.ReLU: _relu,
-    nn.Identity: _unchanged,
-    nn.Dropout: _unchanged,
     nn.GELU: _gelu,
     nn.SiLU: _silu,
     nn.Softmax: softmax_rule,
@@ -50,7 +43,7 @@ RULES: dict[type[nn.Module], RoundingRule] = {
 """By the exact type: a subclass may compute something else."""
 
 
-EXACT = (nn.ReLU, nn.Identity, nn.Dropout, LargestOnly, Product, WeightedSum)
+EXACT = (nn.ReLU, LargestOnly, Product, WeightedSum)
 """Those that need no more of a library than IEEE arithmetic."""
 
 
@@ -60,11 +53,15 @@ def assumes_a_library(network: nn.Module) -> bool:
 
 
 def rule_for(module: nn.Module) -> RoundingRule | None:
-    """The rule of a module, or None: where none is known, and where it works along more than the last axis."""
-    if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) != 1:
-        return None
-    if isinstance(module, nn.Softmax) and module.dim != -1:
-        return None
-    if isinstance(module, nn.Dropout) and module.training:
-        return None
-    return RULES.get(type(module))
+    """The rule of a module, or None: where none is known, and where it works along another axis than that of the entries (``along_the_entries``)."""
+    return RULES.get(type(module)) if along_the_entries(module) else None
+
+
+def along_the_entries(module: nn.Module) -> bool:
+    """Whether a module of a network, which is given (batch, entries), sums over the entries of a case if it sums at all.
+
+    Axis 1 is the last one then, and the one that PyTorch takes for a matrix if none is named.
+    """
+    if isinstance(module, nn.LayerNorm | nn.RMSNorm):
+        return len(module.normalized_shape) == 1
+    return not isinstance(module, nn.Softmax) or module.dim in (-1, 1, None)

@@ -10,7 +10,7 @@ from numeric.architecture.wiring import INPUT
 from numeric.arithmetics import WithRadius, exact
 from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
 from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
-from numeric.rules import RULES, rule_for
+from numeric.rules import rule_for, why_no_rule
 from numeric.sides.passes import Pass, Patch
 from numeric.sides.setting import Setting
 from symbolic import formulas
@@ -52,10 +52,7 @@ def carried_on(
         elif isinstance(module, nn.Linear):
             values[call.name] = dense(setting, call.name, inputs[0], output, patched)
         else:
-            known = ", ".join(kind.__name__ for kind in RULES)
-            raise UnusableBlock(
-                f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear and, along the last axis, {known}.'
-            )
+            raise UnusableBlock(why_no_rule(call.name, module))
     value = _with_the_stream(setting, measured, values, drift) if block.has_stream else values[setting.calls[-1].name]
     radii = torch.cat([values[name].entry_radius for name in block.first_layers], dim=-2)
     first_layer = Site(measured.first(block).double(), radii.squeeze(-1))

@@ -6,6 +6,7 @@ receive what the contextual layer returned. A skip that nobody declared, a layer
 twice or a number that is added on the way breaks it.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -13,14 +14,19 @@ from torch import Tensor, nn
 
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock, output_layers, output_parameters
 from numeric.architecture.as_written import BlockAsWritten
-from numeric.architecture.wiring import INPUT, wiring
+from numeric.architecture.compiled import compiled_parts, is_scripted, written_throughout
+from numeric.architecture.contextual_block import AS_WRITTEN
+from numeric.architecture.wiring import INPUT, hands_on, leaves, wiring
 from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
-from numeric.rules import RULES, rule_for
+from numeric.rules import rule_for, why_no_rule
 from numeric.sides.variant import in_place_refused
-from numeric.user_blocks.user_block import DrawContexts, OwnBlock, OwnModel, Update
+from numeric.user_blocks.shared_memory import share_a_place
+from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
+from numeric.user_blocks.usual_mistakes import given_in_words, refuse_batch_statistics, refuse_decisions, wrong_result
+from numeric.user_blocks.whole_block import refuse_another_block
 
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
@@ -30,7 +36,7 @@ AGAIN = BATCH // TRIED
 
 
 class _Called(nn.Module):
-    """A contextual layer that is a plain function."""
+    """A contextual layer that is a plain function, or a scripted module."""
 
     def __init__(self, function: Callable[[Tensor | None, Tensor], Tensor]) -> None:
         super().__init__()
@@ -54,24 +60,35 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
     if isinstance(block, BlockAsWritten):
         raise UnusableBlock(f"{name} is a block as it is written, which is judged in float64 alone so far, and without a bound: `verify check` does it.")
+    compiled = compiled_parts(block) if isinstance(block, nn.Module) else []
+    block = written_throughout(block) if isinstance(block, nn.Module) else block
     if not isinstance(block, ContextualBlock):
-        raise UnusableBlock(f"{name} returned a {type(block).__name__}, not a numeric.ContextualBlock.")
+        raise UnusableBlock(_no_block(name, block))
     if not isinstance(block.input_width, int) or block.input_width < 1:
         raise UnusableBlock(f"input_width is {block.input_width!r}; it is the number of entries of a token.")
     if type(block).forward is not ContextualBlock.forward or "forward" in vars(block):
         raise UnusableBlock(f"{type(block).__name__} has a forward of its own; give ContextualBlock the contextual layer and the network, and let it run them.")
     _leave_inference_mode(block)
     block = block.eval().requires_grad_(False)
+    for part, module in (("network", block.network), ("norm", block.norm)):
+        scripted = [] if module is None else [f' ("{place}" of it)' if place else "" for place, each in module.named_modules() if is_scripted(each)]
+        if scripted:
+            raise UnusableBlock(
+                f"the {part} is scripted (torch.jit){scripted[0]}, and its modules cannot be watched: give it as it was before, or {AS_WRITTEN}."
+            )
     for part, module in (("block", block), ("norm", block.norm)):
         if module is not None and (module._forward_hooks or module._forward_pre_hooks):
             raise UnusableBlock(f"the {part} has a forward hook, which may change what it computes; remove it.")
-    if not isinstance(block.contextual, nn.Module):
+    if hasattr(block.contextual, "_torchdynamo_orig_callable"):
+        compiled.append("contextual")
+    if not isinstance(block.contextual, nn.Module) or is_scripted(block.contextual):  # a scripted module takes no hooks
         block.contextual = _Called(block.contextual)
     for parameter in block.parameters():
         if parameter.is_meta:
             raise UnusableBlock("a weight of the block is on the meta device, where it has no value.")
         if not bool(torch.isfinite(parameter).all()):
             raise UnusableBlock("a weight of the block is a NaN or an infinity.")
+    refuse_batch_statistics(block)
     _refuse_first_layer(block)
     model = OwnModel(block, contexts)
     with torch.no_grad():
@@ -80,10 +97,27 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         _refuse_contextual_layer(block, context, query)
         _refuse_network(block, context, query)
         _refuse_skip(block, context, query)
+        whole, block.whole = block.whole, None
+        if whole is not None:
+            refuse_another_block(block, whole, context, query)
         if update is not None:
             _refuse_update(block, context, query, update)
         homogeneous = _is_homogeneous(block, query)
-    return OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update)
+    found = OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update, tuple(dict.fromkeys(compiled)))
+    if found.compiled:
+        warnings.warn(CompiledCode(f"{name}: {found.compiled_in_words}."), stacklevel=3)
+    return found
+
+
+def _no_block(name: str, given: object) -> str:
+    """What to say of anything else than a block."""
+    kind = type(given).__name__
+    if isinstance(given, nn.Module):
+        return (
+            f"{name} returned a {kind}, not a numeric.ContextualBlock: give one layer of it and not the whole, ContextualBlock.of(layer, call, first=[…]), or "
+            "its contextual layer and its network, ContextualBlock(contextual, network, first_layer, input_width=…)."
+        )
+    return f"{name} returned a {kind}, not a numeric.ContextualBlock: return ContextualBlock(contextual, network, first_layer, input_width=…)."
 
 
 def _refuse_first_layer(block: ContextualBlock) -> None:
@@ -91,15 +125,15 @@ def _refuse_first_layer(block: ContextualBlock) -> None:
         if not name:
             raise UnusableBlock('the network is its first layer, which has no name then; wrap it in nn.Sequential, and call it "0".')
         if type(first) is not nn.Linear:
-            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else than nn.Linear does.')
+            raise UnusableBlock(f'"{name}" is a {type(first).__name__}, which may compute something else: write nn.Linear, or {AS_WRITTEN}.')
         for other in _tied_to(block, f"network.{name}.weight"):
             raise UnusableBlock(f'"{other}" is tied to the first layer\'s weight: an update of W would change more than the claim says.')
 
 
 def _tied_to(block: ContextualBlock, name: str) -> list[str]:
-    """The parameters that share a parameter's memory."""
-    place = block.get_parameter(name).untyped_storage().data_ptr()
-    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and each.untyped_storage().data_ptr() == place]
+    """The parameters that share a place in memory with a parameter."""
+    mine = block.get_parameter(name)
+    return [other for other, each in block.named_parameters(remove_duplicate=False) if other != name and share_a_place(mine, each)]
 
 
 def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Tensor) -> None:
@@ -178,20 +212,20 @@ def _leave_inference_mode(block: nn.Module) -> None:
 
 def _computed(block: ContextualBlock, tokens: Tensor | None, x: Tensor, words: str) -> tuple[Tensor, Tensor]:
     """What the contextual layer returns, and what the network reads of it.  words: what is asked, for the reader of a refusal."""
-    d = block.first.in_features
     try:
         with contained():
             output = block.contextual(tokens, x)
     except Exception as error:
-        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}") from error
-    if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(x) or (block.norm is None and output.shape[1] != d):
-        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-        raise UnusableBlock(f"the contextual layer returned {shape} on {words}; the first dense layer takes ({len(x)}, {d}).")
+        raise UnusableBlock(f"the contextual layer fails on {words}: {error_in_words(error)}; {given_in_words(tokens, x)}.") from error
+    wrong = wrong_result(output, x, block.first.in_features, any_width=block.norm is not None)
+    if wrong is not None:
+        raise UnusableBlock(f"the contextual layer returned {wrong[0]} on {words}; {wrong[1]}.")
     try:
         with contained():
             return output, block.network_input(output, x)
     except Exception as error:
-        raise UnusableBlock(f"the norm fails on what the contextual layer returned: {error_in_words(error)}") from error
+        kind = type(block.norm).__name__
+        raise UnusableBlock(f"the norm fails on what the contextual layer returned, {tuple(output.shape)}: {error_in_words(error)} ({kind})") from error
 
 
 def _refuse_use_of(parameter: Tensor, words: str, block: ContextualBlock, context: Tensor, query: Tensor) -> None:
@@ -224,10 +258,13 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
         raise UnusableBlock(f"the network is given {tuple(given.shape)}; its first dense layer takes ({len(query)}, {width}).")
     try:
         with contained():
+            refuse_decisions(block.network, given)
             calls = wiring(block, given)
     except UnusableBlock:
         raise
     except Exception as error:
+        for name, module in leaves(block.network):
+            _refuse_without_rule(name, module)  # then that is why
         raise UnusableBlock(f"the network fails on what it is given: {error_in_words(error)}") from error
     for call in calls:
         module = block.network.get_submodule(call.name)
@@ -245,11 +282,14 @@ def _refuse_network(block: ContextualBlock, context: Tensor, query: Tensor) -> N
                 f'"{call.name}" does not read the network\'s input but what "{call.reads[0]}" returned, so it is no first dense layer: '
                 "the claim is of the layers that read A(C, x)."
             )
-        if "forward" in vars(module) or (rule_for(module) is None and type(module) is not nn.Linear):
-            known = ", ".join(kind.__name__ for kind in RULES)
-            raise UnusableBlock(f'no rounding rule for "{type(module).__name__}" ("{call.name}" of the network); there are rules for Linear, {known}.')
+        _refuse_without_rule(call.name, module)
     if calls != wiring(block):
         raise UnusableBlock("the network's modules are not called alike for every input: which of them run depends on the numbers.")
+
+
+def _refuse_without_rule(name: str, module: nn.Module) -> None:
+    if "forward" in vars(module) or not (type(module) is nn.Linear or hands_on(module) or rule_for(module)):
+        raise UnusableBlock(why_no_rule(name, module))
 
 
 def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None:

@@ -64,6 +64,10 @@ def _as_given(x: Tensor, dtype: torch.dtype) -> Tensor:
     return (x.clone() if x.is_inference() else x.detach()).to(dtype)
 
 
+class CompiledCode(UserWarning):
+    """Parts of a block were compiled, and run as they were written."""
+
+
 @dataclass(frozen=True, slots=True)
 class OwnBlock:
     """A user's block, ready to be measured."""
@@ -72,6 +76,14 @@ class OwnBlock:
     model: OwnModel
     update: Update | None = None
     """The user's own ΔW, if there is one."""
+    compiled: tuple[str, ...] = ()
+    """The names of its parts that were compiled and run as they were written, "" for the block."""
+
+    @property
+    def compiled_in_words(self) -> str:
+        """Those parts."""
+        names = ", ".join(f'"{name}"' if name else "the whole block" for name in self.compiled)
+        return f"of {names} the code as it was written is measured, and not the kernels that torch.compile makes"
 
     @property
     def variants(self) -> tuple[str, ...]:

@@ -13,8 +13,10 @@ from numeric.machine import ProbedMode
 from numeric.sides import Variant
 from numeric.sides.variant import OWN
 from numeric.training import BlockNotTrained
+from numeric.user_blocks import OwnBlock
 from reports.record import CellRecord, NotMeasured
 from reports.record.cells import NotSwept
+from reports.text import printable
 from symbolic.vocabulary import CellId, Verdict
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan import Plan
@@ -135,7 +137,10 @@ def _untrained(failure: BlockNotTrained) -> tuple[Verdict, str]:
 
 
 def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:
-    """Scenarios that make no sense on a block or are not usual, and variants that are measured on others."""
+    """Scenarios that make no sense on a block or are not usual, variants that are measured on others, and compiled code, which runs as it was written."""
+    for subject in plan.ready:
+        if isinstance(subject, OwnBlock) and subject.compiled:
+            yield NotMeasured(block=subject.block.id, what="compiled code", reason=printable(subject.compiled_in_words))
     rows = [block.block for block in blocks.values() if not isinstance(block, BlockNotTrained)]
     unusual = [scenario.id for scenario in plan.scenarios if any(_has_unusual(plan, scenario, block) for block in rows)]
     for block in rows:

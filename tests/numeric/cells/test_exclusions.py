@@ -35,15 +35,24 @@ class Attention(nn.Module):
 class Mean(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Linear(WIDTH, WIDTH)
+        self.layer: nn.Module = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         tokens = query.unsqueeze(1)
         return self.layer((tokens if context is None else torch.cat([context, tokens], dim=1)).mean(1))
 
 
+class Normalised(Mean):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.BatchNorm1d(WIDTH))
+
+
 @pytest.mark.parametrize("name", ["fp32", "bf16", "tf32", "bf16-autocast", "bf16-fp32-weights", "fp8-e4m3"])
-@pytest.mark.parametrize(("layer", "said"), [(Recurrent, "recurrent layers take"), (Attention, "MultiheadAttention takes"), (Mean, None)])
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [(Recurrent, "recurrent layers take"), (Attention, "MultiheadAttention takes"), (Normalised, "batch normalisation takes, under vmap,"), (Mean, None)],
+)
 def test_a_layer_of_one_dtype_is_skipped_by_name_where_there_are_two(layer: type[nn.Module], said: str | None, name: str) -> None:
     """In the patched pass such a layer meets weights in fp32 and inputs in bf16, and breaks."""
     (mode,) = modes_named([name])

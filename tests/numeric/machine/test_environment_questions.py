@@ -210,6 +210,20 @@ def test_plain_switches_are_put_back(word: str) -> None:
     assert {switch.name: switch.read() for switch in SWITCHES} == before
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+def test_no_compiler_starts_under_plain_switches() -> None:
+    """And it starts outside of them."""
+
+    def compiler(graph: object, operands: object) -> None:
+        raise AssertionError("a compiler starts")
+
+    compiled, x = torch.compile(lambda x: x + 1, backend=compiler), torch.zeros(2)
+    with plain_switches():
+        assert torch.equal(compiled(x), x + 1)
+    with pytest.raises(Exception, match="a compiler starts"):
+        compiled(x)
+
+
 def test_precision_that_is_set_by_the_newer_names_is_put_back() -> None:
     if not hasattr(torch.backends, "fp32_precision"):
         pytest.skip("this torch knows the older name alone")

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from numeric.operators.executions import Execution
 from numeric.operators.labels import Labels, Made
 from numeric.operators.recording import Cases, DoubleBlock
-from numeric.operators.walk import Walk, as_written, calling_line, opaque, operators_apart
+from numeric.operators.walk import Walk, calling_line, opaque, operators_apart
 
 
 class Listed(Walk):
@@ -91,17 +91,6 @@ def test_what_decides_for_python() -> None:
 def test_what_is_unknown_inside() -> None:
     assert opaque(torch.ops.aten._transformer_encoder_layer_fwd.default)
     assert not opaque(torch.ops.aten.mm.default)
-
-
-def test_the_module_that_a_compiled_one_was_made_of() -> None:
-    class Compiled(nn.Module):
-        def __init__(self, module: nn.Module) -> None:
-            super().__init__()
-            self._orig_mod = module
-
-    layer = nn.Linear(1, 1)
-    assert as_written(Compiled(Compiled(layer))) is layer
-    assert as_written(layer) is layer
 
 
 def labelled(code: object, **shapes: tuple[int, ...]) -> tuple[Tensor, Labels]:

@@ -12,8 +12,9 @@ from torch import nn
 from numeric.architecture import LargestOnly, Product, WeightedSum
 from numeric.formats import format_named
 from numeric.machine import UnsupportedNumerics
-from numeric.rules import RULES, library_probe, probe_elementary, rule_for
+from numeric.rules import library_probe, probe_elementary, rule_for
 from numeric.rules.library_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error
+from numeric.rules.table import RULES
 from tests.numeric.formats.drawn_operands import NAMES
 from tests.numeric.rules.drawn_columns import WIDTH
 
@@ -61,11 +62,10 @@ def test_the_table_has_one_row_for_each_function_device_and_format() -> None:
 
 
 def test_a_module_without_a_rule_has_none() -> None:
-    assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3), nn.Identity()))
+    assert all(rule_for(made) is not None for made in (nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3)))
     assert all(rule_for(made) is not None for made in (Product(), LargestOnly(1), WeightedSum()))
-    assert rule_for(nn.Dropout().eval()) is not None
-    assert rule_for(nn.Dropout()) is None, "in training it is no function"
+    assert rule_for(nn.Softmax(dim=1)) is rule_for(nn.Softmax()) is rule_for(nn.Softmax(dim=-1)), "a network's tensors are (batch, entries)"
     assert rule_for(nn.Tanh()) is None
-    assert rule_for(nn.LayerNorm((3, 4))) is None
-    assert rule_for(nn.Softmax(dim=0)) is None
-    assert len(RULES) == 11
+    assert rule_for(nn.LayerNorm((3, 4))) is rule_for(nn.RMSNorm((3, 4))) is None
+    assert rule_for(nn.Softmax(dim=0)) is rule_for(nn.Softmax(dim=-2)) is rule_for(nn.Softmax(dim=2)) is None
+    assert len(RULES) == 9

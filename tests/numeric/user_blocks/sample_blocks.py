@@ -32,7 +32,7 @@ def network(*front: nn.Module) -> nn.Sequential:
 
 def block(contextual: Callable[..., Tensor] | None = None, net: nn.Module | None = None, first: str | list[str] = "0", **options: object) -> ContextualBlock:
     torch.manual_seed(0)
-    return ContextualBlock(contextual or Average(), net or network(), first, input_width=D, **options)  # type: ignore[arg-type]
+    return ContextualBlock(Average() if contextual is None else contextual, net or network(), first, input_width=D, **options)  # type: ignore[arg-type]
 
 
 class SwiGlu(nn.Module):

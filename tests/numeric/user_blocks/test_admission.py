@@ -171,7 +171,11 @@ def hooked() -> ContextualBlock:
 REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "no block": (lambda: nn.Linear(D, M), "returned a Linear, not a numeric.ContextualBlock"),
     "a forward of its own": (lambda: OwnForward(Average(), network(), "0", input_width=D), "has a forward of its own"),
-    "a first layer that is none": (lambda: block(first="1"), '"1" is no nn.Linear'),
+    "a first layer that is none": (
+        lambda: block(first="1"),
+        'first_layer "1" is a ReLU and no nn.Linear of the network: name one of its dense layers, "0", "2"',
+    ),
+    "a first layer that is not there": (lambda: block(first="fc1"), '"fc1" is no module of the network; its dense layers .nn.Linear. are "0", "2"'),
     "a first layer of another class": (lambda: block(net=nn.Sequential(Gated(D, M), nn.ReLU(), nn.Linear(M, D))), '"0" is a Gated'),
     "a weight that is no number": (with_nan, "a NaN or an infinity"),
     "tied weights": (lambda: block(net=tied()), '"network.2.weight" is tied'),

@@ -1,13 +1,17 @@
 """``verify check``: the documented examples end as they say, and a file that returns nonsense is a wrong call."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from numeric.training.cache import DamagedCache
+from numeric.user_blocks.user_block import CompiledCode
 from tests.verify.calling import ROOT, called, verify
 from verify.__main__ import _print_own_warning
+from verify.engine.planned_cells import planned
+from verify.plan import Request, make_plan
 
 EXAMPLES = ROOT / "docs" / "examples"
 FEW = ("--cases", "128", "--device", "cpu", "--json")
@@ -59,6 +63,19 @@ def test_a_warning_of_the_suite_is_printed(capsys: pytest.CaptureFixture[str]) -
     """The control of the one above."""
     _print_own_warning(DamagedCache("it is trained again."), DamagedCache, "cache.py", 1)
     assert capsys.readouterr().err == "warning: it is trained again.\n"
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")  # torch itself scripts something when its compiler is loaded
+def test_compiled_code_is_listed_as_not_measured(tmp_path: Path) -> None:
+    """And one that is not compiled is not."""
+    source = (EXAMPLES / "recurrent_block.py").read_text(encoding="utf-8")
+    for name, text, listed in (("plain", "", []), ("compiled", "\n\ndef make_compiled():\n    return torch.compile(make_block())\n", ["compiled code"])):
+        (tmp_path / f"{name}.py").write_text(source + text, encoding="utf-8")
+        target = f"{tmp_path / name}.py:{'make_compiled' if text else 'make_block'}"
+        with pytest.warns(CompiledCode, match="as it was written is measured") if text else nullcontext():
+            plan = make_plan(Request("check", target, device="cpu"))
+        (own,) = plan.ready
+        assert [row.what for row in planned(plan, {own.block.id: own}, {}, {}).not_measured if "compiled" in row.what] == listed
 
 
 NONSENSE = {
