@@ -12,7 +12,7 @@ from reports.findings.as_written import equal_cases
 from reports.findings.cell_faults import doubtful
 from reports.findings.judge import RunStanding, judged
 from reports.findings.unchecked import unchecked
-from reports.findings.unresolved import in_short
+from reports.findings.unresolved import unresolved_in_short
 from reports.record import RunRecord
 from reports.text import count, counted, joined
 from symbolic.vocabulary import Verdict
@@ -63,7 +63,7 @@ def headline(record: RunRecord, disagreeing: Sequence[str] = (), *, cases_missin
     if not shown:
         nothing = "Nothing was established" if record.claims or record.cells or record.experiments.in_double else "Nothing was checked"
         return Headline(RunStanding.NOTHING, f"{nothing}.", (), open_points)
-    return Headline(RunStanding.HELD, f"Everything that was checked held: {shown}{in_short(record)}.", (), open_points)
+    return Headline(RunStanding.HELD, f"Everything that was checked held: {shown}{unresolved_in_short(record)}.", (), open_points)
 
 
 def taken_up(record: RunRecord) -> str | None:

@@ -23,7 +23,7 @@ def unresolved(record: RunRecord) -> list[CellRecord]:
     return [row for row in record.cells if row.verdict in UNRESOLVED and row.format not in named and (row.block, row.scenario, row.variant) in held]
 
 
-def in_short(record: RunRecord) -> str:
+def unresolved_in_short(record: RunRecord) -> str:
     """Their number and formats, as an addition to a sentence; empty if there are none."""
     found = unresolved(record)
     formats = joined([*dict.fromkeys(row.format for row in found)])
