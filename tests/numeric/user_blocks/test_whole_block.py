@@ -169,7 +169,7 @@ def test_it_is_compared_when_a_block_is_taken_in() -> None:
 def documented() -> dict[str, Any]:
     """What the example of the documentation defines."""
     text = (Path(__file__).parents[3] / "docs" / "own_blocks.md").read_text(encoding="utf-8")
-    start = text.index("    class Layer(nn.Module):")
+    start = text.index('    class Layer(nn.Module):\n        """A layer as its library wrote it."""')
     names: dict[str, Any] = {"torch": torch, "nn": nn, "ContextualBlock": ContextualBlock}
     exec(textwrap.dedent(text[start : text.index("The contextual layer should be")]), names)
     return names
