@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.contextual_block import AS_WRITTEN, ContextualBlock
 from numeric.architecture.junctions import WeightedSum
 from numeric.architecture.unusable import UnusableBlock
 from numeric.architecture.wiring import Call
@@ -47,7 +47,7 @@ def _output_layers(block: ContextualBlock, calls: tuple[Call, ...]) -> OutputLay
             return OutputLayers(None, matrices, gates)
     raise UnusableBlock(
         f'a block that carries its stream past the network ends in a dense layer, or in a weighted sum of such; "{last.name}" of the network, '
-        f"a {type(module).__name__}, is neither, and nothing takes what the stream lacks."
+        f"a {type(module).__name__}, is neither, and nothing takes what the stream lacks: end it so, or {AS_WRITTEN}."
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture.contextual_block import ContextualBlock
+from numeric.architecture.contextual_block import AS_WRITTEN, ContextualBlock
 from numeric.architecture.unusable import UnusableBlock
 
 INPUT = ""
@@ -91,7 +91,7 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
             raise UnusableBlock(
                 f'"{name}" of the network does not receive {before}, nor what another module returned. Only modules that hand tensors on to each other can '
                 "be followed: something stands between them, or one is used twice, or there is a skip connection in the network that was not declared "
-                "(ContextualBlock's skip is Definition A.1's)."
+                f"(ContextualBlock's skip is Definition A.1's). Write it so, or {AS_WRITTEN}."
             )
         readable = tuple(who for who in reads if who is not None)
         if name in handing_on:
@@ -121,10 +121,11 @@ def _followed(network: nn.Module, given: Tensor) -> tuple[Call, ...]:
         raise UnusableBlock("no module of the network was called.")
     if calls[-1].name != next((each.by for each in reversed(made) if each.tensor is output), None):
         raise UnusableBlock(
-            f'the network does not return what its last module, "{calls[-1].name}", returned: something is added after it, or a skip was not declared.'
+            f'the network does not return what its last module, "{calls[-1].name}", returned: something is added after it, or a skip was not declared; '
+            f"write it so, or {AS_WRITTEN}."
         )
     names = [call.name for call in calls]
     uncalled = [name for name, _ in leaves(network) if name not in names and name not in handing_on]
     if uncalled or len(set(names)) < len(names):
-        raise UnusableBlock(f"the network's modules are not called once each: {', '.join(names)}.")
+        raise UnusableBlock(f"the network's modules are not called once each: {', '.join(names)}. Give each call a module of its own, or {AS_WRITTEN}.")
     return tuple(calls)

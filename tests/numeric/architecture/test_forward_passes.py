@@ -47,7 +47,7 @@ def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[
 
 def test_a_first_layer_that_is_none_is_refused() -> None:
     network = nn.Sequential(nn.ReLU(), nn.Linear(2, 2))
-    with pytest.raises(UnusableBlock, match=r"is no nn\.Linear"):
+    with pytest.raises(UnusableBlock, match=r"and no nn\.Linear"):
         ContextualBlock(lambda context, query: query, network, "0", input_width=2)
 
 

@@ -103,6 +103,7 @@ def test_it_would_start_otherwise() -> None:
         compiled(lambda x: x + 1)(torch.zeros(1))
 
 
+@pytest.mark.soak
 def test_its_numbers_are_those_of_the_code_as_it_was_written() -> None:
     with pytest.warns(CompiledCode, match='mine: of "contextual", "network", "norm" the code as it was written is measured'):
         ours = measured("formula", plain(compiled))
@@ -168,5 +169,5 @@ def test_what_is_scripted_cannot_be_watched(what: str) -> None:
 
 
 def test_in_the_contextual_layer_it_is_only_run() -> None:
-    assert measured("formula", block(Half())).verdict is Verdict.HOLDS
+    own_block("mine", block(Half()))
     assert measured("formula", block(torch.jit.script(Scripted()))).verdict is Verdict.HOLDS

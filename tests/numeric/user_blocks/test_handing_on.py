@@ -13,7 +13,6 @@ from numeric import ContextualBlock, LargestOnly, Product, WeightedSum
 from numeric.architecture import UnusableBlock, output_layers
 from numeric.architecture.wiring import DROPOUTS, wiring
 from numeric.user_blocks import own_block
-from symbolic.vocabulary import Verdict
 from tests.numeric.user_blocks.sample_blocks import D, M, block, measured
 
 KINDS: list[Callable[[], nn.Module]] = [nn.Identity, nn.Sequential, *DROPOUTS]
@@ -94,7 +93,7 @@ def betweens(draw: st.DrawFn) -> Between:
 
 
 @pytest.mark.filterwarnings("ignore:dropout[23]d. Received a 2-D input")
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(between=betweens(), network=st.sampled_from(list(NETWORKS)), form=st.sampled_from(list(FORMS)), bias=st.booleans())
 def test_the_same_modules_are_followed_and_patched(between: Between, network: str, form: str, bias: bool) -> None:
     without, with_them = (made(network, form, each, bias=bias).eval() for each in (nothing, between))
@@ -105,17 +104,14 @@ def test_the_same_modules_are_followed_and_patched(between: Between, network: st
     own_block("mine", with_them)
 
 
+@pytest.mark.soak
 def test_the_same_numbers_are_measured() -> None:
     """Also in front of the sum and behind it, where the experts' matrices take what the stream lacks."""
     ours, theirs = (measured("formula", made("experts", "stream", each, bias=False)) for each in (lambda place: nn.Dropout(0.5), nothing))
     assert ours.counts == theirs.counts
+    assert ours.verdict.value == "HOLDS"
     assert (ours.judged.error == theirs.judged.error).all()
     assert (ours.judged.output_ratio == theirs.judged.output_ratio).all()
-
-
-def test_a_network_that_ends_in_several_holds() -> None:
-    network = nn.Sequential(nn.Linear(D, M), nn.GELU(), nn.Dropout(), nn.Linear(M, D), nn.Identity(), nn.Dropout(0.1))
-    assert measured("formula", block(net=network, norm=nn.LayerNorm(D))).verdict is Verdict.HOLDS
 
 
 class Doubling(nn.Identity):

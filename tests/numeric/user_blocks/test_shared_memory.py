@@ -45,7 +45,7 @@ def views(draw: st.DrawFn, buffer: Tensor) -> Tensor:
     return buffer.as_strided(shape, strides, offset)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_two_views_share_a_place_if_a_byte_is_of_both(data: st.DataObject) -> None:
     buffer = torch.zeros(BUFFER)
@@ -118,6 +118,7 @@ def test_views_that_share_no_place_are_not_tied(form: int, places: Places) -> No
         assert all(torch.equal(ours[name], weight) for name, weight in theirs.items())
 
 
+@pytest.mark.soak
 def test_a_block_of_one_flat_buffer_is_measured() -> None:
     assert measured("formula", laid(block(norm=nn.LayerNorm(D)), one_behind_the_other)).verdict is Verdict.HOLDS
 

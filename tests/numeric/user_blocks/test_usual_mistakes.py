@@ -62,7 +62,10 @@ def test_what_a_contextual_layer_must_not_return(what: str, norm: nn.Module | No
     with pytest.raises(UnusableBlock, match=said) as refused:
         own_block("mine", block(Returning(made), norm=norm))
     assert "\n" not in str(refused.value)
-    own_block("mine", block(Returning(lambda x: x[:, -1]), norm=norm))
+
+
+def test_the_querys_vector_alone_is_right() -> None:
+    own_block("mine", block(Returning(lambda x: x[:, -1]), norm=nn.LayerNorm(D)))
 
 
 def test_tokens_are_vectors() -> None:
@@ -122,6 +125,9 @@ def test_a_network_hands_no_numbers_to_python(what: str) -> None:
     assert name in TO_PYTHON
     with pytest.raises(UnusableBlock, match=rf"turns a tensor into a Python number \({name}, {Path(__file__).name}:\d+\).*ContextualBlock.of"):
         own_block("mine", block(net=Network(beside), first="first"))
+
+
+def test_shapes_and_choices_of_tensors_are_right() -> None:
     own_block("mine", block(net=Network(lambda x: (len(x), x.shape, torch.where(x > 0, x, 0.0))), first="first"))
 
 
