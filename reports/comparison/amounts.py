@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 from reports.record import Experiments, RunRecord
 
+CASES, JUDGED = "/cases", "/judged cases"
+"""How the names of these amounts end: cases, and those that are not refused; which are refused depends on the draw."""
+
 
 def amounts_of(record: RunRecord) -> dict[str, int]:
-    """Prompts, trials and points, by what they are of; nothing that depends on the clock or on the draw."""
+    """Prompts, trials and points, by what they are of; nothing that depends on the clock, and of what depends on the draw only how many cases are judged."""
     return dict(sorted(_amounts(record.experiments)))
 
 
@@ -53,8 +56,8 @@ def _amounts(found: Experiments) -> Iterator[tuple[str, int]]:
     for watched in found.watched:
         yield f"as written/{watched.block}/wrong patches", len(watched.planted)
     for measured in found.in_double:
-        yield f"float64/{measured.name}/cases", measured.cases
-        yield f"float64/{measured.name}/judged cases", measured.judged
+        yield f"float64/{measured.name}{CASES}", measured.cases
+        yield f"float64/{measured.name}{JUDGED}", measured.judged
         yield f"float64/{measured.name}/wrong patches", len(measured.planted)
     for search in found.adversarial:
         yield f"worst context/{search.block}/{search.format}/{search.variant}", 1

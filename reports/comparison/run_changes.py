@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.comparison.amounts import allowed_by, amounts_of
+from reports.comparison.amounts import CASES, JUDGED, allowed_by, amounts_of
 from reports.comparison.baseline import cell_key, origin_of, sweep_key
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
+from reports.comparison.margins import count_limit
 from reports.comparison.other_weights import same_weights
-from reports.comparison.shown_numbers import digest_of_weights, on_a_seed, shown_numbers
+from reports.comparison.shown_numbers import digest_of_weights, on_a_seed, shown_numbers, written_as
 from reports.findings import headline
 from reports.findings.cell_faults import over_its_bound
 from reports.findings.judge import judged
@@ -95,7 +96,11 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
     for name in now.keys() & baseline.figures.keys() - drawn:
         resized = any(number != before.get(amount) for amount, number in baseline.amounts.items() if amount.startswith(f"{name}/"))
         block = name.split("/")[1]
-        other_block = digest_of_weights(now, block) != digest_of_weights(baseline.figures, block)
+        weights, known = (digest_of_weights(shown, block) for shown in (now, baseline.figures))
+        other_block = weights != known
+        if other_block and name == written_as(block):
+            what = "other weights: it is another block, whose numbers are not compared"
+            yield Change(DifferenceKind.CHANGED, "experiment", name, what, known or "", weights or "")
         if resized or other_block or (block in here.recipes.keys() | there.recipes.keys() and not same_weights(here, there, block)):
             continue
         was = baseline.figures[name]
@@ -105,6 +110,13 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
             yield Change(DifferenceKind.REGRESSION, "experiment", name, what, "the same", joined(others))
 
 
+def _fewest_judged(baseline: Baseline, here: Mapping[str, int], name: str) -> int:
+    """How many of the cases another seed's draw leaves to be judged at least, but for the chance that a baseline allows for."""
+    cases, judged_before = name.removesuffix(JUDGED) + CASES, baseline.amounts[name]
+    before, now = max(baseline.amounts.get(cases, 0), judged_before), here[cases]
+    return now - count_limit(before - judged_before, before, now, baseline.chance)
+
+
 def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
     finished = record.run.finished is not None
     here = amounts_of(record)
@@ -112,7 +124,7 @@ def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
         if name not in here:
             gone = DifferenceKind.REGRESSION if finished else DifferenceKind.NOT_RUN
             yield Change(gone, "experiment", name, "missing from the run", count(number), "missing")
-        elif here[name] < number:
+        elif here[name] < (_fewest_judged(baseline, here, name) if name.endswith(JUDGED) and origin_of(record).seed != baseline.origin.seed else number):
             yield Change(DifferenceKind.REGRESSION, "experiment", name, f"{count(here[name])}, {count(number)} before", count(number), count(here[name]))
     now = allowed_by(record)
     for name, limit in baseline.allowed.items():

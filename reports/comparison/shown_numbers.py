@@ -48,7 +48,12 @@ def shown_numbers(record: RunRecord) -> dict[str, dict[str, str]]:
 
 def digest_of_weights(shown: Mapping[str, Mapping[str, str]], block: str) -> str | None:
     """The digest of the weights of a block as it is written, of which no recipe is known; None for other blocks."""
-    return shown.get(f"as written/{block}", {}).get("weights")
+    return shown.get(written_as(block), {}).get("weights")
+
+
+def written_as(block: str) -> str:
+    """The name of what was found in a block as it is written."""
+    return f"as written/{block}"
 
 
 def on_a_seed(record: RunRecord) -> set[str]:
@@ -70,7 +75,7 @@ def _rows(record: RunRecord) -> Iterator[tuple[str, Row, Collection[str]]]:
     rows += [(f"patched stack/{row.block}", row, ()) for row in found.stacks]
     if found.post_norm:
         rows.append((f"post-norm/{found.post_norm.block}", found.post_norm, ()))
-    rows += [(f"as written/{row.block}", row, ()) for row in found.watched]
+    rows += [(written_as(row.block), row, ()) for row in found.watched]
     rows += [(f"float64/{row.name}", row, ()) for row in found.in_double]
     rows += [(f"worst context/{row.block}/{row.format}/{row.variant}", row, ()) for row in found.adversarial]
     for name, row, fields in rows:

@@ -7,6 +7,7 @@ from reports.record.experiments import AdversarialRecord
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
+from tests.reports.findings.test_as_written import a_block, a_row
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'
@@ -17,6 +18,8 @@ CDATA = "]]><testcase name='alert(1)'/><!-- & &amp; %0A::error::"
 EVIL = (SCRIPT, IMAGE, MARKDOWN, CONTROLS, CDATA)
 NAMES = ("claim", "block", "format", "numerics", "variant", "scenario", "reason", "mutant", "device")
 """What a cell says in words."""
+WORDS, LISTS = ("stream", "absorber", "absorbs_as", "way"), ("first", "cuts", "claims", "unproved", "operators", "casts", "notes")
+"""What the row of a block as it is written says in words."""
 
 
 def hostile_record(evil: str) -> RunRecord:
@@ -46,6 +49,8 @@ def hostile_record(evil: str) -> RunRecord:
         experiments=Experiments(
             dynamics=[experiment_samples.dynamics(evil)],
             adversarial=[search(block=evil, **{**SIMPLE, "simplest": evil})],
+            watched=[a_block(block=evil, off=0.5, planted={evil: 0.5}, **dict.fromkeys(WORDS, evil), **{key: [evil] for key in LISTS}, left_out={evil: evil})],
+            in_double=[a_row(block=evil, variant=evil, scenario=evil, claim=evil, planted={evil: (1, 510)}, unequal=3, worst_ratio=1.5)],
             broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )

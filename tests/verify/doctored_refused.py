@@ -67,5 +67,10 @@ REFUSED = frozenset(
         "a stack of fewer tokens",
         "a post-norm without wrong patches",
         "Figure 1 beyond its bound",
+        "float64 of a block that was not watched",
+        "float64 beyond what is allowed, and none unequal",
+        "float64 unequal, and inside what is allowed",
+        "float64 with more refused than there are",
+        "float64 with a wrong patch noticed more often than tried",
     }
 )

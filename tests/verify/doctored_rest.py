@@ -5,6 +5,7 @@ from typing import Any
 
 from reports.record import CellRecord
 from symbolic.vocabulary import Verdict
+from tests.verify.doctored_as_written import AS_WRITTEN, AS_WRITTEN_HARMLESS
 from tests.verify.doctored_cells import AGAIN, BF16, FP32, NEAR, OTHER_THREADS, OTHER_TORCH, fewer, later, more, wider
 from tests.verify.doctoring import ELSEWHERE, Copy, Doctor, both, cell, gone, in_cell, machine, moved, put, row_with, times
 
@@ -315,4 +316,5 @@ HARMLESS: dict[str, Copy] = {
 }
 
 
-DOCTORED: dict[str, Copy] = {**CLAIMS, **EXPERIMENTS, **RUN, **HARMLESS}
+HARMLESS |= AS_WRITTEN_HARMLESS
+DOCTORED: dict[str, Copy] = {**CLAIMS, **EXPERIMENTS, **AS_WRITTEN, **RUN, **HARMLESS}

@@ -33,14 +33,20 @@ def in_numbers(found: ManyCases) -> dict[str, object]:
     return asdict(found) | {"left_out": None}
 
 
-def all_equal(block: WatchedBlock, found: ManyCases) -> None:
-    """Every case is equal, and every wrong patch is noticed, but for a few of ‖z‖² for ‖a‖², which are near to each other behind a norm."""
-    assert found.refused == found.unequal == 0
+def all_equal(block: WatchedBlock, found: ManyCases, refused: int = 0) -> None:
+    """Every case is equal, and every wrong patch is noticed, but for some of ‖z‖² for ‖a‖², which are near to each other behind a norm."""
+    assert (found.refused, found.unequal) == (refused, 0)
     assert 0 < found.worst <= 1
     assert set(found.planted) == set(Mistake) - set(found.left_out)
     assert all(tried == found.judged for _, tried in found.planted.values())
     for mistake, (noticed, tried) in found.planted.items():
-        assert noticed == tried or (mistake is Mistake.Z_FOR_A and 4 * noticed >= 3 * tried and block.anatomy.reads_context)
+        assert noticed == tried or (mistake is Mistake.Z_FOR_A and 2 * noticed >= tried and block.anatomy.reads_context)
+
+
+def dead(block: WatchedBlock, batches: list[PromptBatch]) -> int:
+    """In how many cases the hidden units ReLU(W z) of "a shared expert" are all zero, so that its output matrix takes nothing."""
+    streams = [(x + attended(x))[:, -1] for x in (torch.cat([batch.context, batch.query[:, None]], 1) for batch in batches)]
+    return sum(int((F.linear(rms(s), block.double.module.get_parameter("w")) <= 0).all(-1).sum()) for s in streams)
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -57,8 +63,8 @@ def test_a_right_block_is_equal_on_every_prompt(name: str) -> None:
 @pytest.mark.parametrize("removed", [(0, 1, 2, 3, 4, 5), (1,), (0, 2, 5)], ids=["the whole context", "one token", "some tokens"])
 def test_every_small_block_is_equal_on_every_prompt(right: Right, removed: tuple[int, ...]) -> None:
     block = admitted(right.name)
-    found = measure_prompts(block, [prompts(number, removed, seed=seed) for seed, number in enumerate((17, 1, 30) if right.at_the_operator else (3, 2, 1))])
-    all_equal(block, found)
+    batches = [prompts(number, removed, seed=seed) for seed, number in enumerate((17, 1, 30) if right.at_the_operator else (3, 2, 1))]
+    all_equal(block, measure_prompts(block, batches), dead(block, batches) if right.name == "a shared expert" else 0)
 
 
 def _patch(share: float):
@@ -116,7 +122,7 @@ def test_the_update_in_other_words_is_equal() -> None:
     assert (found.unequal, found.refused) == (0, 0)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.soak) if "several" in name else name for name in CLOSING])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.soak) if "several" in name or "gate" in name else name for name in CLOSING])
 def test_a_case_whose_absorber_takes_nothing_is_refused_and_no_other(name: str) -> None:
     """One such case, and beside it one with a NaN: its neighbours come out as if both were not there, and alone all are refused."""
     build, first = CLOSING[name]

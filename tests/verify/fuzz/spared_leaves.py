@@ -63,7 +63,7 @@ SPARED = (
     Spared(tuple(f"claims.*.counterexample.{part}" for part in _EXAMPLES), (*FEWER_OR_TWICE, *MORE), "a claim that is known to be violated, at other numbers"),
     Spared(("claims.*.counterexample.note", "claims.*.mutants.*.counterexample.note"), WORD, "a remark"),
     Spared(("claims.*.kernel.assumptions", "claims.*.kernel.assumptions.*"), FEWER_OR_TWICE, "a kernel that takes less for granted"),
-    Spared(tuple(f"{rows}.*.seconds" for rows in ("claims", "models", "cells", "experiments.adversarial")), ANY, "a duration"),
+    Spared(tuple(f"{rows}.*.seconds" for rows in ("claims", "models", "cells", "experiments.adversarial", "experiments.in_double")), ANY, "a duration"),
     Spared(tuple(f"errata.*.{name}" for name in ("title", "where", "wording", "correction", "to_measure", "measured")), REWORDED, "a remark"),
     Spared(("models.*.recipe",), WORD, "another block, whose weights have their digest", reported=True),
     Spared(("models.*.cached",), ("the contrary",), "where the weights were read from; they have their digest"),
@@ -76,6 +76,9 @@ SPARED = (
     Spared(("experiments.static_patch.*.fresh_queries", "experiments.static_patch.*.points.*.queries", "experiments.stacks.*.tokens"), MORE, "likewise"),
     Spared(("experiments.dynamics.*.formats.*.refused",), ("one more",), "likewise: of more prompts, as many were judged as before"),
     Spared(("experiments.stacks.*.replays.*.apart",), ("its last twice",), "likewise: of more blocks"),
+    Spared(("experiments.in_double.*.cases",), MORE, "likewise: of more cases, as many were refused"),
+    Spared(("experiments.in_double.*.refused",), ("a tenth", "0"), "likewise: fewer are refused, so that more are judged"),
+    Spared(("experiments.watched.*.weights",), ("another digest",), "another block, of which no recipe is known", reported=True),
     Spared(("experiments.adversarial.*.seed",), MORE, "another search; its numbers are the same"),
     Spared(
         ("experiments.broken", "experiments.out_of_time"), ("its last twice",), "two searches on one block have one name, so it is there twice if both break"

@@ -1,0 +1,63 @@
+"""Doctored copies of a run with a block as it is written: what is worse, what is at odds with itself, and what is only other."""
+
+import math
+
+from tests.reports.findings.test_as_written import NOTHING, REFUSED
+from tests.verify.doctoring import Copy, Doctor, both, gone, put, row_with, times
+
+NAN = math.nan
+ROW: tuple[str | int, ...] = ("experiments", "in_double", 0)
+BLOCK: tuple[str | int, ...] = ("experiments", "watched", 0)
+OTHER_WEIGHTS = put(*BLOCK, "weights", value="e" * 64)
+
+
+def judging(number: int, cases: int = 512) -> Doctor:
+    """Of so many cases so many are judged, and every wrong patch is noticed in them."""
+    return put(*ROW, value=row_with(cases=cases, refused=cases - number, planted=lambda was: {words: [number, number] for words in was}))
+
+
+def row(**changes: object) -> Doctor:
+    return put(*ROW, value=row_with(**changes))
+
+
+AS_WRITTEN: dict[str, Copy] = {
+    "no block as it is written": Copy(1, both(put(*BLOCK[:-1], value=[]), put(*ROW[:-1], value=[])), "missing from the run"),
+    "a scenario in float64 missing": Copy(1, gone(*ROW[:-1], 1), "missing from the run"),
+    "float64 of a block that was not watched": Copy(1, put(*BLOCK[:-1], value=[]), "missing from the run"),
+    "float64 of fewer cases": Copy(1, judging(509, 511), "511, 512 before"),
+    "float64 with three more refused": Copy(1, judging(507), "507, 510 before"),
+    "float64 with a third refused, by another seed": Copy(1, judging(340), "340, 510 before", seed=5),
+    "float64 with all refused": Copy(1, row(**REFUSED), "became not judged"),
+    "float64 with an unequal case": Copy(1, row(unequal=1, worst_ratio=1.5, off=1e-9), "passed became failed"),
+    "float64 with a distance that is not a number": Copy(1, row(unequal=1, off=NAN, worst_ratio=NAN), "passed became failed"),
+    "float64 beyond what is allowed, and none unequal": Copy(1, row(worst_ratio=1.5), "passed became failed"),
+    "float64 unequal, and inside what is allowed": Copy(1, row(unequal=1), "passed became failed"),
+    "float64 with more refused than there are": Copy(1, row(refused=513), "-1, 510 before"),
+    "float64 with a wrong patch noticed more often than tried": Copy(1, put(*ROW, "planted", NOTHING, value=[511, 510]), "other numbers"),
+    "float64 without wrong patches": Copy(1, row(planted={}), "no wrong patch"),
+    "float64 with fewer wrong patches": Copy(1, row(planted={NOTHING: [510, 510]}), "1, 2 before"),
+    "float64 with a wrong patch unnoticed": Copy(1, put(*ROW, "planted", NOTHING, value=[200, 510]), "in less than half of the cases"),
+    "a float64 check that is off": Copy(1, put(*BLOCK, "off", value=1e-6), "passed became failed"),
+    "a float64 check that is not a number": Copy(1, put(*BLOCK, "off", value=NAN), "passed became failed"),
+    "a float64 check without wrong patches": Copy(1, put(*BLOCK, "planted", value={}), "none was planted"),
+    "a float64 check that a wrong patch passes": Copy(1, put(*BLOCK, "planted", NOTHING, value=1e-14), "no wrong patch was noticed"),
+    **{
+        f"other numbers of {path[1]}.{path[-1]}": Copy(1, put(*path, value=change), "other numbers of the same weights", seed=seed)
+        for path, change, seed in (
+            ((*BLOCK, "absorber"), "in.bias", 5),
+            ((*BLOCK, "off"), times(0.9), 5),
+            ((*BLOCK, "allowed"), times(2.0), 5),
+            ((*ROW, "off"), times(0.9), None),
+            ((*ROW, "worst_ratio"), times(0.9), None),
+        )
+    },
+    "a block as it is written with other weights, strictly": Copy(1, OTHER_WEIGHTS, "it is another block", strict=True),
+}
+
+AS_WRITTEN_HARMLESS: dict[str, Copy] = {
+    "float64 with other numbers by another seed": Copy(0, row(off=times(2.0), worst_ratio=times(9.0)), "Nothing differs", seed=5),
+    "float64 with three more refused, by another seed": Copy(0, judging(507), "Nothing differs", seed=5),
+    "float64 of more cases": Copy(0, judging(598, 600), "Nothing differs"),
+    "float64 of another duration": Copy(0, row(seconds=99.0), "Nothing differs"),
+    "a block as it is written with other weights": Copy(0, both(OTHER_WEIGHTS, row(off=1e-15)), "it is another block"),
+}
