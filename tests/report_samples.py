@@ -7,6 +7,8 @@ import numpy as np
 
 from reports.record import CellRecord, ClaimRecord, ModelRecord, NearZeroSweep, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
+from reports.record.cell_contradictions import UNMEASURED
+from reports.record.cell_reason import reason_of
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Spread
 from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from reports.record.environment import Environment, Probe
@@ -109,7 +111,8 @@ def cell(**changes: object) -> CellRecord:
         "cases_digest": DIGEST,
     }
     fields = {**names, **run, **refused, **sizes, **worst, **planted, **others, **changes}
-    return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
+    row = CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
+    return row if "reason" in changes or row.verdict in UNMEASURED else row.model_copy(update={"reason": reason_of(row)})
 
 
 def sweep(**changes: object) -> NearZeroSweep:

@@ -67,7 +67,7 @@ def rich() -> RunRecord:
         errata=[samples.erratum(measured="0.5")],
         models=[samples.model(losses=[(0, 0.5)])],
         cells=[
-            samples.cell(recomputed=recomputed, reason="r", batch=512, unrefined=wide, **witness),
+            samples.cell(recomputed=recomputed, batch=512, unrefined=wide, **witness),
             samples.cell(scenario="near_zero", counts=Counts(holds=30, inconclusive=2)),
         ],
         near_zero=[samples.sweep(levels=samples.sweep().levels[-1:], measured_radius=0.0)],

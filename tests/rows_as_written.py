@@ -8,6 +8,7 @@ import pyarrow as pa
 from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter, keep_only, read_cells
 from reports.record.cell_contradictions import OF_JUDGED, UNMEASURED
+from reports.record.cell_reason import reason_of
 from reports.record.cells import Counts
 from symbolic.vocabulary import CellId, Verdict
 from symbolic.vocabulary.sampling import expected_cases
@@ -32,7 +33,8 @@ def as_written(row: CellRecord, **changes: object) -> CellRecord:
         asked = expected_cases(row.cases, row.batch)
         among = min(asked, counts.judged)
         found["expected"] = row.expected.model_copy(update={"cases": among, "asked": asked, "exceeded": min(row.expected.exceeded, among)})
-    return row.model_copy(update=found)
+    row = row.model_copy(update=found)
+    return row.model_copy(update={"reason": reason_of(row)})
 
 
 def _counts(row: CellRecord) -> Counts:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from reports.findings.cell_faults import DOUBTS, OWN_VARIANT, over_its_bound, side_outside
+from reports.findings.cell_faults import DOUBTS, over_its_bound, side_outside
 from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unnoticed_readings
 from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
 from reports.record import Experiments, RunRecord
 from reports.record.agreement import altered_claims
+from reports.record.cell_reason import OWN_VARIANT
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 

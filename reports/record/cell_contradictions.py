@@ -7,6 +7,7 @@ leaves it alone, since a comparison with NaN says nothing.
 import math
 from collections.abc import Iterator
 
+from reports.record.cell_reason import reason_of
 from reports.record.cells import CellRecord, Spread, witness_name
 from symbolic.vocabulary import Verdict
 from symbolic.vocabulary.sampling import expected_cases
@@ -34,6 +35,8 @@ def cell_contradictions(cell: CellRecord) -> Iterator[str]:
     yield from _references(cell)
     if cell.verdict is not (found := _verdict(cell)):
         yield f"its verdict is {cell.verdict.value}, and its numbers say {found.value}"
+    if cell.reason != (words := reason_of(cell)):
+        yield f"its reason is {cell.reason or 'none'}, and its numbers say {words or 'none'}"
 
 
 def _unmeasured(cell: CellRecord) -> Iterator[str]:

@@ -192,7 +192,7 @@ CELLS: dict[str, Copy] = {
     "another machine: a worst ratio beyond 1": Copy(1, both(ELSEWHERE, in_cell(FP32, worst_ratio=1.01)), "figures tell of a violation", seed=5),
     **{
         f"another {name}, where it has to be the same": Copy(1, machine(**{name: value}), f"another {name}", same_machine=True)
-        for name, value in (("processor", "x"), ("torch", "x"), ("device", "cuda"), ("blas", "x"), ("threads", 3))
+        for name, value in (("processor", "x"), ("torch", "x"), ("device", "cpu (AVX2)"), ("blas", "x"), ("threads", 3))
     },
     "a sweep missing": Copy(1, gone("near_zero", 0), "missing from the run"),
     "no sweep": Copy(1, put("near_zero", value=[]), "missing from the run"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.record import RunRecord, load_run
+from reports.record.cell_reason import reason_of
 from reports.record.record_files import write_run
 from symbolic.claims import load_claims
 from symbolic.errata import load_errata
@@ -70,7 +71,10 @@ def doctored(whole: Data, one: Copy) -> RunRecord:
     one.doctor(data)
     record = RunRecord.model_validate(data)
     # What a run writes has the digests of what it says.
-    record = record.model_copy(update={"claims": [claim.model_copy(update={"digests": claim.stated}) for claim in record.claims]})
+    claims = [claim.model_copy(update={"digests": claim.stated}) for claim in record.claims]
+    said = {row["id"]: row["reason"] for row in whole["cells"]}
+    cells = [row.model_copy(update={"reason": reason_of(row)}) if row.reason == said.get(row.id) else row for row in record.cells]
+    record = record.model_copy(update={"claims": claims, "cells": cells})
     return settled(record) if data["run"]["exit_status"] == before["exit_status"] else record
 
 
