@@ -104,8 +104,17 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
         others={key: status for key, (status, _) in others_of(rows).items()},
         figures=shown_numbers(record),
         amounts=amounts_of(record),
+        not_measured=left_out(record),
         allowed=allowed_by(record),
     )
+
+
+def left_out(record: RunRecord) -> dict[str, dict[str, str]]:
+    """What is not measured, by the block, with the reason."""
+    found: dict[str, dict[str, str]] = {}
+    for row in sorted(record.not_measured, key=lambda row: (row.block, row.what)):
+        found.setdefault(row.block, {})[row.what] = row.reason
+    return found
 
 
 def claim_line(claim: ClaimRecord) -> ClaimLine:

@@ -136,6 +136,7 @@ class Baseline(Row):
         default={}, description="Of each trained block and experiment, digests of what the record shows: the same on the same machine and weights."
     )
     amounts: dict[str, int] = Field(description="How much of each experiment there is: prompts, trials, points.")
+    not_measured: dict[str, dict[str, str]] = Field(default={}, description="What was left out, by the block, with the reason.")
     allowed: dict[str, Real] = Field(description="What a trained block's loss, or a stack's difference, may be at most.")
 
     @property

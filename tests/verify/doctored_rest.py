@@ -216,6 +216,10 @@ RUN: dict[str, Copy] = {
         3, both(*(put(name, value=[]) for name in ("claims", "errata", "models", "cells", "near_zero")), put(*E, value={})), "Nothing was compared"
     ),
     "another answer of the same machine, strictly": Copy(1, put("environment", "probes", 0, "answer", value="?"), "answers", strict=True),
+    "a word less on what is not measured": Copy(1, put("not_measured", value=shorter), "neither measured nor listed"),
+    "no word on what is not measured": Copy(1, put("not_measured", value=[]), "neither measured nor listed", seed=5),
+    "another machine: no word on what is not measured": Copy(1, both(ELSEWHERE, put("not_measured", value=[])), "neither measured nor listed"),
+    "left out for another reason, strictly": Copy(1, put("not_measured", 0, "reason", value="x"), "left out for another reason", strict=True),
     "other weights, strictly": Copy(1, put("models", 0, "recipe", value="other"), "other weights", strict=True),
 }
 
@@ -229,6 +233,12 @@ def other_orders(data: dict[str, Any]) -> None:
 def new_cell(data: dict[str, Any]) -> None:
     row = cell(data, FP32)
     data["cells"].append({**row, "block": "gru", "id": row["id"].replace("attention", "gru"), "witness": None, "witness_digest": None})
+
+
+def new_of_the_block(data: dict[str, Any]) -> None:
+    """A cell of the same block and another scenario."""
+    row = cell(data, FP32)
+    data["cells"].append({**row, "scenario": "subset", "id": row["id"].replace("random", "subset"), "witness": None, "witness_digest": None})
 
 
 HARMLESS: dict[str, Copy] = {
@@ -284,7 +294,10 @@ HARMLESS: dict[str, Copy] = {
     ),
     "a question more": Copy(0, put("environment", "probes", value=lambda rows: [*rows, {"id": "new", "question": "x", "answer": "y"}]), "Nothing differs"),
     "another answer of the same machine": Copy(0, put("environment", "probes", 0, "answer", value="?"), "answers"),
-    "another reason why something is not measured": Copy(0, put("not_measured", value=[{"block": "attention", "what": "x", "reason": "y"}]), "Nothing differs"),
+    "another reason why something is not measured": Copy(0, put("not_measured", 0, "reason", value="x"), "left out for another reason"),
+    "something more that is not measured": Copy(0, put("not_measured", value=lambda rows: [*rows, {**rows[0], "block": "gru"}]), "Nothing differs"),
+    "left out under another name": Copy(0, put("not_measured", 0, "what", value="x"), "rows that are new"),
+    "what was left out is measured": Copy(0, both(new_of_the_block, put("not_measured", value=shorter)), "rows that are new"),
     "other weights": Copy(0, put("models", 0, "recipe", value="other"), "other weights"),
     "two more refused, by another seed": Copy(0, moved(NEAR, 2, "inconclusive", "NormUnderflow"), "Nothing differs", seed=5),
     "five more vacuous, by another seed": Copy(0, moved(BF16, 5, "vacuous"), "Nothing differs", seed=5),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.record import RunRecord, load_run
+from reports.record import NotMeasured, RunRecord, load_run
 from reports.record.cell_reason import reason_of
 from reports.record.record_files import write_run
 from symbolic.claims import load_claims
@@ -48,7 +48,8 @@ def real_run(folder: Path) -> Answer:
     claims = {claim.id: claim_rows.claim_record(prove(claim)) for claim in load_claims(PROVED)}
     errata = [row for erratum in load_errata() if (row := claim_rows.erratum_record(erratum, claims, "1.5 times as large")) is not None]
     experiments = experiment_samples.experiments().model_copy(update={"stacks": [a_stack()], "post_norm": a_norm(), "adversarial": [search()]})
-    record = load_run(folder / "run").model_copy(update={"claims": [*claims.values()], "errata": errata, "experiments": experiments})
+    left_out = [NotMeasured(block=BLOCK, what=what, reason="why") for what in ("scenario subset in bf16", "static patches")]
+    record = load_run(folder / "run").model_copy(update={"not_measured": left_out, "claims": [*claims.values()], "errata": errata, "experiments": experiments})
     write_run(settled(record), folder / "run")
     return answer
 
