@@ -26,8 +26,8 @@ from symbolic.vocabulary import CellId
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
 
-MARGINS = 16
-"""Of a cell at most: two ends of two medians, a worst case, eight counts, and cases refused for up to three reasons."""
+MARGINS = 25
+"""Of a cell at most: two ends of six medians, a worst case, nine counts, and cases refused for up to three reasons."""
 
 OTHERS = ("trained blocks", "experiments")
 """Kinds of ``outcomes`` whose rows have no numbers here."""

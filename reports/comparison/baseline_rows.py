@@ -98,6 +98,16 @@ class CellLine(Row):
     wider: Real | None = Field(default=None, description="How many times as large that is as with all refinements.")
     bound: Real | None = Field(default=None, description="Rigorous: the median of the bounds themselves.")
     bound_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bounds themselves.")
+    error: Real | None = Field(default=None, description="Measured: the median of the errors themselves.")
+    error_order: list[tuple[int, Real]] = Field(default=[], description="The same of the errors themselves.")
+    output_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bound over the update's effect at the block's output.")
+    expected: Real | None = Field(default=None, description="Median of the expected bound over the error, of the cases of which it was asked.")
+    expected_order: list[tuple[int, Real]] = Field(default=[], description="The same of these: places among the cases of which it was asked.")
+    expected_terms: tuple[Real, Real] | None = Field(
+        default=None, description="The expected bound's factor and failure probability, on which no draw has a part."
+    )
+    expected_cases: int = Field(default=0, description="Judged cases of which the expected bound was asked.")
+    exceeded: int = Field(default=0, description="How many of these exceeded it.")
     batch: int | None = Field(default=None, description="Cases that were computed at once.")
     figures: dict[str, str] = Field(default={}, description="Digests of what the record shows of the cell: the same on the same operands.")
     unrefined_counts: tuple[int, int, int] | None = Field(default=None, description="Without refinements: cases judged, that hold, and that notice.")

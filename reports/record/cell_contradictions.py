@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from reports.record.cell_reason import reason_of
-from reports.record.cells import CellRecord, Spread, witness_name
+from reports.record.cells import CellRecord, Expected, Spread, witness_name
 from symbolic.vocabulary import Verdict
 from symbolic.vocabulary.sampling import expected_cases
 
@@ -17,6 +17,9 @@ UNMEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
 
 NAMES = ("id", "claim", "block", "format", "numerics", "variant", "scenario", "device", "cases", "verdict", "reason")
 """What such a cell has all the same."""
+
+MOST_ENTRIES = 64
+"""λ²/2 above this would be of more entries than any layer has: e⁶⁴ of them are 2⁹²."""
 
 OF_JUDGED = ("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution")
 """What is there if and only if a case was judged."""
@@ -76,6 +79,8 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (planned, 0)
     if asked != planned or among < asked - counts.inconclusive or (cell.expected and among == 0):
         yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
+    if cell.expected and not _of_whole_entries(cell.expected):
+        yield f"{cell.expected.factor!r} deviations are exceeded with {cell.expected.failure_probability!r} by no whole number of entries"
     wide = cell.unrefined
     if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
         yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"
@@ -86,6 +91,18 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     if cell.mutant is None or cell.mutant_verdict is not noticed:
         words = f"its planted wrong update was noticed in {cell.mutant_caught} of {counts.holds}"
         yield f"{words}, which is {noticed.value if noticed else 'no verdict'}, and it says {cell.mutant_verdict or 'none'}"
+
+
+def _of_whole_entries(expected: Expected) -> bool:
+    """Whether 2m exp(-λ²/2) is the failure probability for a whole number m of entries, to within the roundings of λ = √(2 log(2m/p)).
+
+    λ is computed by a quotient, a logarithm, a product and a root, so it errs by at most 2⁻⁵⁰ of itself, and exp(λ²/2) by λ² times as much.
+    """
+    exponent = expected.factor**2 / 2
+    if not 0 < expected.failure_probability <= 1 or not exponent < MOST_ENTRIES:
+        return False
+    entries = expected.failure_probability / 2 * math.exp(exponent)
+    return round(entries) >= 1 and abs(entries - round(entries)) <= entries * (2 * exponent + 4) * 2.0**-50
 
 
 def _sizes(cell: CellRecord) -> Iterator[str]:

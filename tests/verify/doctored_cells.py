@@ -9,6 +9,8 @@ NAN = math.nan
 FP32, BF16, NEAR, AGAIN = "fp32 random", "bf16 random", "fp32 near_zero", "bf16 recompute"
 OTHER_TORCH, OTHER_THREADS = machine(torch="2.9.0"), machine(threads=7)
 FORMATS = ("fp32", "bf16")
+DEVIATIONS = math.sqrt(2 * math.log(2**20))
+"""Of four times as many entries as the block has."""
 
 
 def at_all_levels(**changes: object) -> Doctor:
@@ -148,6 +150,21 @@ CELLS: dict[str, Copy] = {
             (AGAIN, "recomputed", {"moved": row_with(max=times(2.0))}),
         )
     },
+    **{
+        f"{words}, by another seed": Copy(1, in_cell(place, **changes), said, seed=5)
+        for words, place, changes, said in (
+            ("a median error of 0", BF16, {"error": row_with(median=0.0)}, "less is measured"),
+            ("a median error a quarter larger", FP32, {"error": row_with(median=times(1.25))}, "errors have grown"),
+            ("a bound at the output a quarter larger", FP32, {"output_resolution": times(1.25)}, "at the block's output, median"),
+            ("a bound at the output a fifth smaller", FP32, {"output_resolution": times(0.8)}, "at the block's output, median"),
+            ("an expected bound twice as large", FP32, {"expected": row_with(tightness_median=times(2.0))}, "expected bound ÷ error, median"),
+            ("100 errors beyond the expected", FP32, {"expected": row_with(exceeded=100)}, "exceeds what was expected"),
+            ("more deviations expected", FP32, {"expected": row_with(factor=DEVIATIONS)}, "another expected bound, whatever the draw"),
+            ("another failure probability", FP32, {"expected": row_with(failure_probability=2.0**-9)}, "another expected bound, whatever the draw"),
+        )
+    },
+    "another machine: more deviations expected": Copy(1, both(ELSEWHERE, in_cell(FP32, expected=row_with(factor=DEVIATIONS))), "whatever the draw", seed=5),
+    "another machine: 100 errors beyond the expected": Copy(1, both(ELSEWHERE, in_cell(FP32, expected=row_with(exceeded=100))), "what was expected", seed=5),
     "another worst ratio on the same operands": Copy(1, in_cell(FP32, worst_ratio=times(1.01)), "other numbers on the same operands: worst_ratio"),
     **{
         f"computed {batch} at once": Copy(1, in_cell(FP32, batch=batch, resolution=times(factor)), f"computed {batch} at once, 512 in the baseline", seed=seed)

@@ -1,5 +1,6 @@
 """From what was trained and measured to rows of the record."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,11 @@ def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict
 def cases_table(measurement: Measurement) -> CaseColumns:
     """The rows of a cell for ``cases.parquet``."""
     j = measurement.judged
-    return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+    return CaseColumns(
+        **{each.name: getattr(j, each.name) for each in fields(CaseColumns) if each.name not in ("verdict", "reason")},
+        verdict=list(j.verdict),
+        reason=list(j.reason),
+    )
 
 
 def sweep_record(subject: Subject, variant: str, probed: ProbedMode, sweep: Sweep) -> NearZeroSweep:

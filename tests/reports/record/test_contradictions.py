@@ -87,7 +87,7 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
 PROVED = {"text": "a", "latex": "a"}
 LEVEL_ROW = {"error": 0.5, "error_median": 0.5, "bound": 1.0, "refused": 0.0, "cases": 4}
 EXPECTED = ("cells", 0, "expected")
-EXPECTATION = {"factor": 5.0, "failure_probability": 2.0**-10, "tightness_median": 4.0}
+EXPECTATION = {"factor": samples.FACTOR, "failure_probability": 2.0**-10, "tightness_median": 4.0}
 CLAIM, FALSE, MUTANT = ("claims", 1), ("claims", 0), ("claims", 0, "mutants", 0)
 NUMBERS = (*MUTANT, "counterexample")
 FIGURES = ("experiments",)
@@ -117,6 +117,10 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "expected of fewer cases": (EXPECTED, {**EXPECTATION, "asked": 127, "cases": 127, "exceeded": 0}, "expected.cases is 127 of 127 asked"),
     "expected of more cases": (EXPECTED, {**EXPECTATION, "asked": 129, "cases": 129, "exceeded": 0}, "expected.cases is 129 of 129 asked"),
     "expected of more than there are": ((*EXPECTED, "asked"), 4097, "expected.asked is 4097 of 4096"),
+    "deviations of no layer": ((*EXPECTED, "factor"), 5.0, "by no whole number of entries"),
+    "deviations of a half layer": ((*EXPECTED, "failure_probability"), 2.0**-18 / 3, "by no whole number of entries"),
+    "exceeded never": ((*EXPECTED, "failure_probability"), 0.0, "by no whole number of entries"),
+    "infinite deviations": ((*EXPECTED, "factor"), "Infinity", "by no whole number of entries"),
     "not expected at all": (EXPECTED, None, "expected.cases is 0 of 128 asked, and 0 were refused"),
     "a vacuous claim": ((*CLAIM, "verdict"), "VACUOUS", "which is none of a claim's"),
     "violated by nothing": ((*FALSE, "counterexample"), None, "its verdict is VIOLATED, without a counterexample"),
