@@ -131,7 +131,7 @@ def sweep(**changes: object) -> NearZeroSweep:
         rest = {"error_median": 0.1, "bound": INFINITY, "refused": 1.0} if fails else {"error_median": 6e-8, "bound": 4e-6, "refused": 0.0}
         levels.append(NearZeroLevel(norm=norm, error=error, cases=256, **rest))
     levels.append(NearZeroLevel(norm=0.0, error=INFINITY, error_median=INFINITY, bound=INFINITY, refused=1.0, cases=256))
-    names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows"}
+    names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows", "timid_by": 4.0}
     return NearZeroSweep(**{**names, "predicted_radius": predicted, "measured_radius": measured, "levels": levels, **changes})
 
 

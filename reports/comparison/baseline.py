@@ -158,6 +158,7 @@ def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:
         status=status,
         measured=sweep.measured_radius,
         predicted=sweep.predicted_radius,
+        timid_by=sweep.timid_by,
         figures=digests_of(sweep, ("levels", "predicted_by")),
         cases=min((level.cases for level in sweep.levels), default=0),
         nearest=min(norms, default=float("inf")),

@@ -124,6 +124,7 @@ class SweepLine(Row):
     status: Status
     measured: Real
     predicted: Real
+    timid_by: Real | None = Field(default=None, description="Powers of two by which the predicted radius may lie above the measured one.")
     figures: dict[str, str] = Field(default={}, description="Digests, as in a cell's line.")
     cases: int = Field(description="At each distance.")
     nearest: Real = Field(description="The smallest distance that is not 0.")

@@ -179,6 +179,10 @@ class NearZeroSweep(Row):
         description="Measured: the largest power of two at and below which a case errs by over a tenth of ‖WΔA‖ or is not finite."
     )
     predicted_by: Name = Field(description="Which range limit sets the predicted radius.")
+    timid_by: Magnitude = Field(
+        description="Powers of two by which the predicted radius may lie above the measured one, from the width and the format; infinite where the "
+        "limit is of a tiny W, which may lose all at any distance."
+    )
     levels: list[NearZeroLevel]
 
 

@@ -50,9 +50,15 @@ def refused_inside(number: int) -> Doctor:
 
 
 def later(sweep: dict) -> dict:
-    """A sweep whose radius is the next distance nearer to zero."""
-    nearer = max(level["norm"] for level in sweep["levels"] if level["norm"] < sweep["measured_radius"])
-    return {**sweep, "measured_radius": nearer}
+    """A sweep whose radius is half as large, at a distance more."""
+    rows, nearer = sweep["levels"], sweep["measured_radius"] / 2
+    at = next(place for place, level in enumerate(rows) if level["norm"] == sweep["measured_radius"])
+    return {**sweep, "measured_radius": nearer, "levels": [*rows[: at + 1], {**rows[at], "norm": nearer}, *rows[at + 1 :]]}
+
+
+def foretold(factor: float) -> Doctor:
+    """Every sweep's prediction multiplied."""
+    return lambda data: [sweep.update(predicted_radius=sweep["predicted_radius"] * factor) for sweep in data["near_zero"]]
 
 
 def coarse(sweep: dict) -> dict:
@@ -220,6 +226,13 @@ CELLS: dict[str, Copy] = {
     "a sweep that fails too early": Copy(1, put("near_zero", 0, "measured_radius", value=2.0**-20), "fails earlier", seed=5),
     "another radius on the same operands": Copy(1, put("near_zero", 0, value=later), "another radius"),
     "another predicted radius on the same operands": Copy(1, put("near_zero", 0, "predicted_radius", value=times(2.0)), "another radius"),
+    "a predicted radius 2³⁰ times as large, by another seed": Copy(
+        1, put("near_zero", 0, "predicted_radius", value=times(2.0**30)), "further from zero than range limits can be mistaken", seed=5
+    ),
+    "every predicted radius 2³⁰ times as large, by another seed": Copy(1, foretold(2.0**30), "further from zero than range limits can be mistaken", seed=5),
+    "a predicted radius a 2³⁰-th, by another seed": Copy(1, foretold(2.0**-30), "fails earlier", seed=5),
+    "another machine: a predicted radius 2³⁰ times as large": Copy(1, both(ELSEWHERE, foretold(2.0**30)), "range limits can be mistaken", seed=5),
+    "predictions that may be mistaken by more": Copy(1, both(foretold(2.0**30), put("near_zero", 0, "timid_by", value=60.0)), "may be mistaken by 60", seed=5),
     "fewer cases at a distance": Copy(1, at_all_levels(cases=16), "16 cases at a distance", seed=5),
     "other errors at a distance on the same operands": Copy(
         1, put("near_zero", 0, "levels", 0, value=row_with(error_median=times(0.5))), "other numbers on the same operands: levels"

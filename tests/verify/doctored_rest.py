@@ -306,6 +306,7 @@ HARMLESS: dict[str, Copy] = {
     "a few moves unnoticed, by another seed": Copy(0, in_cell(AGAIN, recomputed=row_with(noticed=lambda n: n - 9)), "Nothing differs", seed=5),
     "medians a hundredth off, by another seed": Copy(0, in_cell(FP32, tightness=times(0.99), resolution=times(1.01)), "Nothing differs", seed=5),
     "a worst ratio a tenth larger, by another seed": Copy(0, in_cell(FP32, worst_ratio=times(1.1)), "Nothing differs", seed=5),
+    "a predicted radius twice as large, by another seed": Copy(0, put("near_zero", 0, "predicted_radius", value=times(2.0)), "Nothing differs", seed=5),
     "a sweep that fails later, by another seed": Copy(0, put("near_zero", 0, value=later), "Nothing differs", seed=5),
     "half the cases": Copy(0, lambda data: fewer(data, 512), "fewer show less", seed=5),
     "twice the cases": Copy(0, lambda data: more(data, 2048, unnoticed=0), "another number of cases", seed=5),
