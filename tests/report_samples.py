@@ -168,7 +168,7 @@ def empty_record(**changes: object) -> RunRecord:
 def full_record(cases: int = 4096) -> RunRecord:
     """A run of 32 cells: two blocks, four formats, two scenarios, two variants; near zero, a third of the cases is refused."""
     cells, sweeps = [], []
-    limits = {"fp64": (-536.0, -1022.0), "fp32": (-72.0, -126.0), "bf16": (-64.0, -122.0), "fp16": (-10.0, -14.5)}
+    limits = {"fp64": (-536.0, -1022.0), "fp32": (-72.0, -126.0), "bf16": (-64.0, -122.0), "fp16": (-10.0, -14.0)}
     for block in ("attention", "attention-skip"):
         for name, roundoff in FORMATS.items():
             for variant in ("formula", "scaled"):

@@ -26,8 +26,8 @@ from symbolic.vocabulary import CellId
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
 
-MARGINS = 25
-"""Of a cell at most: two ends of six medians, a worst case, nine counts, and cases refused for up to three reasons."""
+MARGINS = 27
+"""Of a cell at most: two ends of seven medians, a worst case, nine counts, and cases refused for up to three reasons."""
 
 OTHERS = ("trained blocks", "experiments")
 """Kinds of ``outcomes`` whose rows have no numbers here."""
@@ -153,7 +153,8 @@ def erratum_line(erratum: ErratumRecord) -> ErratumLine:
 
 def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:
     """A sweep's line."""
-    norms = sorted(level.norm for level in sweep.levels if level.norm > 0)
+    distances = [level.norm for level in sweep.levels]
+    norms = sorted(norm for norm in distances if norm > 0)
     return SweepLine(
         status=status,
         measured=sweep.measured_radius,
@@ -161,7 +162,7 @@ def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:
         timid_by=sweep.timid_by,
         figures=digests_of(sweep, ("levels", "predicted_by")),
         cases=min((level.cases for level in sweep.levels), default=0),
-        nearest=min(norms, default=float("inf")),
+        nearest=min(distances, default=float("inf")),
         apart=max((further / nearer for nearer, further in pairwise(norms)), default=float("inf")),
     )
 

@@ -127,7 +127,7 @@ class SweepLine(Row):
     timid_by: Real | None = Field(default=None, description="Powers of two by which the predicted radius may lie above the measured one.")
     figures: dict[str, str] = Field(default={}, description="Digests, as in a cell's line.")
     cases: int = Field(description="At each distance.")
-    nearest: Real = Field(description="The smallest distance that is not 0.")
+    nearest: Real = Field(description="The smallest distance.")
     apart: Real = Field(description="The largest quotient of two neighbouring distances.")
 
 

@@ -131,10 +131,13 @@ def _medians(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
     likely, judged = cell.expected, (line.judged, cell.counts.judged)
     asked = (line.expected_cases, 0 if likely is None else likely.cases)
     at_output, of_likely = cell.output_resolution, None if likely is None else likely.tightness_median
+    wide = cell.unrefined
+    first, batch = (None, 0) if wide is None else (wide.refined, wide.cases)
     lost, grown = "the bound has lost a term", "the bound has grown"
     sides = (
         ("bound ÷ error", line.tightness_order, line.tightness, of_error, judged, f"errors have grown, or {lost}", grown),
         ("bound ÷ effect", line.resolution_order, line.resolution, cell.resolution, judged, lost, grown),
+        ("bound ÷ effect of the first batch", line.resolution_order, line.resolution, first, (line.judged, batch), lost, grown),
         ("bound", line.bound_order, line.bound, of_bound, judged, lost, grown),
         ("error", line.error_order, line.error, itself, judged, "less is measured", "errors have grown"),
         ("bound ÷ effect at the block's output", line.output_order, line.output_resolution, at_output, judged, lost, grown),

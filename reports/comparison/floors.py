@@ -6,7 +6,7 @@ product and its sum. So a bound there is at most ROUNDED_AGAIN times the bound w
 
     resolution   bound ÷ effect has no error in it: at most ROUNDED_AGAIN w times what another seed would show
     tightness    bound ÷ error likewise, from above; the errors of another order are other ones, so nothing is said from below
-    unrefined    the bound without refinements is the same on both machines but for that factor: at least a ROUNDED_AGAIN-th
+    unrefined    the bound without refinements is the same on both machines but for that factor: at least a ROUNDED_AGAIN-th, at most ROUNDED_AGAIN times
     judged       range limits are the format's: what lies a factor of 4 inside all of them is refused nowhere, so no more are refused than do not lie there
     expected     of the cases no more exceed their expected bound than its model's failure probability lets, by chance
     noticed      without refinements, of the batch, where the bound is the same: no smaller share of the cases holds, or notices a wrong update
@@ -46,6 +46,9 @@ def without_refinements(line: CellLine, cell: CellRecord, chance: float) -> Iter
     if now.resolution < (least := line.unrefined / ROUNDED_AGAIN * low):
         was, has = real(line.unrefined), real(now.resolution)
         yield f"bound ÷ effect without refinements, median {has}, was {was}; on any machine at least {real(least)}: the bound has lost a term", was, has
+    if not now.resolution <= (most := line.unrefined * high * ROUNDED_AGAIN):
+        was, has = real(line.unrefined), real(now.resolution)
+        yield f"bound ÷ effect without refinements, median {has}, was {was}; on any machine at most {real(most)}: the bound has grown", was, has
     if not now.resolution <= line.unrefined * high:
         return  # a machine that rounds again
     cases, holds, noticed = line.unrefined_counts

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from reports.record.cell_reason import reason_of
-from reports.record.cells import CellRecord, Expected, Spread, witness_name
+from reports.record.cells import CellRecord, Counts, Expected, Recomputed, Spread, witness_name
 from symbolic.vocabulary import Verdict
 from symbolic.vocabulary.sampling import expected_cases
 
@@ -84,6 +84,8 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     wide = cell.unrefined
     if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
         yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"
+    if wide and cell.cases <= cell.batch and wide.refined != cell.resolution and not math.isnan(wide.refined):
+        yield f"its only batch has a bound over effect of {wide.refined!r}, and the cell of {cell.resolution!r}"
     inside = cell.well_inside
     if inside is None or not inside.refused <= counts.inconclusive or not 0 <= inside.cases - inside.refused <= judged:
         yield "its cases well inside the range are missing, or more than it has"
@@ -111,8 +113,8 @@ def _sizes(cell: CellRecord) -> Iterator[str]:
         spread: Spread | None = getattr(cell, name)
         if spread and spread.max < spread.median:
             yield f"{name}.max is below {name}.median"
-    if cell.recomputed and cell.recomputed.moved.max < cell.recomputed.moved.median:
-        yield "recomputed.moved.max is below its median"
+    if cell.recomputed:
+        yield from _moves(cell.recomputed, cell.counts)
     if cell.tightness and (cell.tightness.p10 > cell.tightness.median or cell.tightness.median > cell.tightness.p90):
         yield "its quantiles of bound over error are not in their order"
     worst, error, bound = cell.worst_ratio, cell.error, cell.bound
@@ -127,6 +129,19 @@ def _sizes(cell: CellRecord) -> Iterator[str]:
     # The case of the largest error has a bound of at most the largest one. A division that rounds down is one number below ours.
     if worst < math.nextafter(_over(error.max, bound.max), 0):
         yield f"its worst error over bound is {worst!r}, and its largest error over its largest bound is {_over(error.max, bound.max)!r}"
+
+
+def _moves(found: Recomputed, counts: Counts) -> Iterator[str]:
+    """A vector that came out the same moves nothing, so no case notices it; a violated one may."""
+    largest, middle = found.moved.max, found.moved.median
+    if largest < middle:
+        yield "recomputed.moved.max is below its median"
+    if found.noticed > found.cases + counts.violated:
+        yield f"{found.noticed} cases noticed what moved in {found.cases}"
+    if (largest > 0) is not (found.cases > 0) and not math.isnan(largest):
+        yield f"{found.cases} vectors came out different, and the largest move is {largest!r}"
+    elif (middle > 0 and 2 * found.cases < counts.judged) or (middle == 0 and 2 * found.cases >= counts.judged + 2):
+        yield f"{found.cases} of {counts.judged} vectors came out different, and the median move is {middle!r}"
 
 
 def _over(error: float, bound: float) -> float:

@@ -201,6 +201,10 @@ def _sweep(sweep: NearZeroSweep) -> Iterator[str]:
         yield "its distances are none, or do not fall"
     if not math.isnan(sweep.measured_radius) and sweep.measured_radius not in norms:
         yield f"its measured radius {sweep.measured_radius!r} is no distance at which it was measured"
+    if any(radius > 0 and math.frexp(radius)[0] != 0.5 for radius in (*norms, sweep.predicted_radius)):  # of infinity frexp says infinity
+        yield "a distance or its predicted radius is no power of two"
+    if len({level.cases for level in sweep.levels}) > 1:
+        yield "its distances have more cases and fewer"
     for level in sweep.levels:
         if level.cases == 0:
             yield "a distance has no cases"

@@ -15,7 +15,7 @@ from tests.rich_record import refusal, written
 
 NONE = {"holds": 0, "violated": 0, "vacuous": 0, "inconclusive": 0}
 VIOLATED, HELD = "VIOLATED", "HOLDS"
-LARGER = {"max": 1.0, "median": 0.5}
+LARGER, FEW = {"max": 1.0, "median": 0.5}, {"max": 1.0, "median": 0.0}
 
 CELL: dict[str, tuple[dict[str, Any], str]] = {
     "skipped, with figures": ({"verdict": "SKIPPED", "batch": None}, "its verdict is SKIPPED, and it has error"),
@@ -73,10 +73,18 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
     "violated without a case": ({"verdict": VIOLATED}, "its verdict is VIOLATED, and its numbers say HOLDS"),
     "inconclusive with cases": ({"verdict": "INCONCLUSIVE"}, "its verdict is INCONCLUSIVE, and its numbers say HOLDS"),
     "too wide, and it holds": ({"resolution": 1.0}, "its verdict is HOLDS, and its numbers say VACUOUS"),
-    "no move noticed, and it holds": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 0}}, "its verdict is HOLDS, and its numbers say VACUOUS"),
+    "no move noticed, and it holds": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 0}}, "its verdict is HOLDS, and its numbers say VACUOUS"),
     "more moved than judged": ({"recomputed": {"cases": 4097, "moved": LARGER, "noticed": 1}}, "recomputed.cases is 4097 of 4096"),
-    "more noticed than judged": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 4097}}, "recomputed.noticed is 4097 of 4096"),
+    "more noticed than judged": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 4097}}, "recomputed.noticed is 4097 of 4096"),
     "a largest move below the median": ({"recomputed": {"cases": 4, "moved": {"max": 0.0, "median": 1.0}, "noticed": 1}}, "recomputed.moved.max"),
+    "noticed where nothing moved": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 5}}, "5 cases noticed what moved in 4"),
+    "nothing moved, and by how much": ({"recomputed": {"cases": 0, "moved": FEW, "noticed": 0}}, "and the largest move is 1.0"),
+    "most moved, and by nothing": ({"recomputed": {"cases": 4000, "moved": FEW, "noticed": 1}}, "and the median move is 0.0"),
+    "few moved, and most by something": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 1}}, "and the median move is 0.5"),
+    "another bound of its only batch": (
+        {"batch": 4096, "unrefined": {"cases": 5, "holds": 3, "noticed": 3, "resolution": 0.5, "refined": 0.25}},
+        "its only batch has a bound over effect of 0.25",
+    ),
     "one violated, and it holds": (
         {"counts": {**NONE, "holds": 4095, "violated": 1}, "mutant_caught": 4095},
         "its verdict is HOLDS, and its numbers say VIOLATED",
@@ -141,6 +149,7 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "a block of nothing": (("models", 0, "parameters"), 0, "it has no parameters"),
     "a step after the last": (("models", 0, "losses"), [[1001, 0.5]], "beyond its 1001"),
     "steps in disorder": (("models", 0, "losses"), [[2, 0.5], [1, 0.5]], "not in their order"),
+    "a radius predicted between two powers": ((*SWEEP, "predicted_radius"), 0.75, "is no power of two"),
     "no distances": ((*SWEEP, "levels"), [], "its distances are none"),
     "a radius between distances": ((*SWEEP, "measured_radius"), 0.3, "no distance at which it was measured"),
     "a distance without cases": ((*LEVEL, "cases"), 0, "a distance has no cases"),
@@ -191,6 +200,11 @@ SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
         "are those of no false variant of the claim theorem-2.2",
     ),
     "every cell of another device": ({("cells", 0, "device"): "cuda", ("cells", 1, "device"): "cuda"}, "was measured on cuda, and the run on cpu"),
+    "a distance between two powers": ({(*LEVEL, "norm"): 0.75, (*SWEEP, "measured_radius"): 0.75}, "is no power of two"),
+    "a distance with more cases": (
+        {(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 1.0}, {**LEVEL_ROW, "norm": 0.0, "cases": 5}]},
+        "its distances have more cases and fewer",
+    ),
     "distances that rise": ({(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 0.0}, {**LEVEL_ROW, "norm": 1.0}]}, "do not fall"),
     "replays in disorder": ({(*STACK, "replays"): [{"kept": 1, "apart": [], "planted": {}}, {"kept": 0, "apart": [], "planted": {}}]}, "not in their order"),
 }
