@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from reports.record import CellRecord, RunRecord
 from reports.record.cases_table import CaseColumns, CasesWriter
-from reports.record.cells import Counts, Quantiles, Spread
+from reports.record.cells import Counts, Expected, Quantiles, Spread
 from reports.record.record_files import write_run
 from symbolic.vocabulary import Verdict
+from symbolic.vocabulary.sampling import EXPECTED_EVERY, EXPECTED_OF
 from tests import report_samples as samples
 
 SIZE = 1024
+BATCH = 512
+"""Computed at once, as ``report_samples`` has it."""
 CELLS = (("fp32", "random"), ("fp32", "near_zero"), ("bf16", "random"))
 
 
@@ -31,10 +34,12 @@ def drawn(seed: int, name: str, scenario: str, *, errors: float = 1.0, bounds: f
         norm_a=np.ones(size),
         error=error,
         bound=bound,
-        expected=bound / 4,
+        expected=np.where(np.arange(size) % (EXPECTED_EVERY * BATCH) < EXPECTED_OF, bound / 2, np.nan),
         ratio=error / bound,
         output_ratio=np.full(size, np.nan),
         resolution=bound,
+        expected_ratio=2 * error / bound,
+        output_resolution=bound,
         verdict=np.where(gone, "INCONCLUSIVE", np.where(error > bound, "VIOLATED", "HOLDS")).tolist(),
         reason=np.where(gone, "NormUnderflow", "").tolist(),
     )
@@ -53,7 +58,19 @@ def cell_of(cases: CaseColumns, name: str, scenario: str, **changes: object) -> 
     def quantile(share: float) -> float:
         return float(tightness[int((len(tightness) - 1) * share)])
 
+    among = judged & ~np.isnan(cases.expected)
+    over = np.sort(cases.expected[among] / cases.error[among])
+    expected = {
+        "tightness_median": float(over[(len(over) - 1) // 2]),
+        "exceeded": int((cases.expected_ratio[among] > 1).sum()),
+        "cases": len(over),
+        "asked": int((~np.isnan(cases.expected)).sum()),
+    }
     sizes = {"error": spread(cases.error), "bound": spread(cases.bound), "resolution": float(np.median(cases.resolution[judged]))}
+    others = {
+        "output_resolution": float(np.median(cases.output_resolution[judged])),
+        "expected": Expected(factor=samples.FACTOR, failure_probability=2.0**-10, **expected),
+    }
     ratios = {"tightness": Quantiles(p10=quantile(0.1), median=quantile(0.5), p90=quantile(0.9)), "worst_ratio": float(cases.ratio[judged].max())}
     counted = {
         "cases": len(verdict),
@@ -61,7 +78,7 @@ def cell_of(cases: CaseColumns, name: str, scenario: str, **changes: object) -> 
         "counts": Counts(holds=int(judged.sum()) - violated, violated=violated, inconclusive=int((~judged).sum())),
         "reasons": {"NormUnderflow": int((~judged).sum())} if not judged.all() else {},
     }
-    return samples.cell(**{"format": name, "numerics": name, "scenario": scenario, **sizes, **ratios, **counted, **changes})
+    return samples.cell(**{"format": name, "numerics": name, "scenario": scenario, **sizes, **ratios, **others, **counted, **changes})
 
 
 def run_of(seed: int, folder: Path, *, cells: Mapping[tuple[str, str], Mapping[str, float]] | None = None, size: int = SIZE, **changes: object) -> RunRecord:

@@ -1,19 +1,23 @@
 """Records written by hand, for the tests of what is told: small, and every number in them chosen here."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from reports.record import CellRecord, ClaimRecord, ModelRecord, NearZeroSweep, RunRecord
-from reports.record.cases_table import CaseColumns, CasesWriter
+from reports.record.cases_table import CaseColumns, CasesWriter, read_cells
+from reports.record.cell_contradictions import UNMEASURED
+from reports.record.cell_reason import reason_of
 from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Spread
 from reports.record.claims import Counterexample, ErratumRecord, Formula, MutantRecord, Step
 from reports.record.environment import Environment, Probe
 from reports.record.record_files import write_run
 from reports.record.run_record import RunInfo
 from symbolic.vocabulary import CellId, Verdict
-from symbolic.vocabulary.sampling import expected_cases
+from symbolic.vocabulary.sampling import EXPECTED_EVERY, EXPECTED_OF, expected_cases
+from tests.rows_as_written import summed_up
 
 INFINITY, NAN = float("inf"), float("nan")
 
@@ -22,6 +26,9 @@ DIGEST = "0123456789abcdef" * 4
 
 FORMATS = {"fp64": -53, "fp32": -24, "bf16": -8, "fp16": -11}
 """Formats and the exponent of their unit roundoff."""
+
+FACTOR = math.sqrt(2 * math.log(2**18))
+"""Standard deviations that one of 128 entries exceeds with a probability of 2⁻¹⁰ at most: 2·128·exp(-λ²/2) = 2⁻¹⁰."""
 
 A_IS_NOT_ZERO = Formula(text="a ≠ 0", latex=r"a \neq 0")
 UPDATE = Formula(
@@ -104,12 +111,13 @@ def cell(**changes: object) -> CellRecord:
     asked = expected_cases(counts.judged + counts.inconclusive, 512)
     among = min(asked, counts.judged)
     others = {
-        "expected": Expected(factor=5.0, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, among), cases=among, asked=asked),
+        "expected": Expected(factor=FACTOR, failure_probability=2.0**-10, tightness_median=4.0, exceeded=min(3, among), cases=among, asked=asked),
         "certified": Certified(cases=min(16, counts.judged), by_formula=4, seconded=4, left=largest / 200, right=largest / 100, inside=True),
         "cases_digest": DIGEST,
     }
     fields = {**names, **run, **refused, **sizes, **worst, **planted, **others, **changes}
-    return CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
+    row = CellRecord(**{"id": str(CellId(*(str(fields[part]) for part in CellId.__slots__))), **fields})
+    return row if "reason" in changes or row.verdict in UNMEASURED else row.model_copy(update={"reason": reason_of(row)})
 
 
 def sweep(**changes: object) -> NearZeroSweep:
@@ -123,7 +131,7 @@ def sweep(**changes: object) -> NearZeroSweep:
         rest = {"error_median": 0.1, "bound": INFINITY, "refused": 1.0} if fails else {"error_median": 6e-8, "bound": 4e-6, "refused": 0.0}
         levels.append(NearZeroLevel(norm=norm, error=error, cases=256, **rest))
     levels.append(NearZeroLevel(norm=0.0, error=INFINITY, error_median=INFINITY, bound=INFINITY, refused=1.0, cases=256))
-    names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows"}
+    names = {"block": "attention", "format": "fp32", "numerics": "fp32", "variant": "formula", "predicted_by": "‖a‖² underflows", "timid_by": 4.0}
     return NearZeroSweep(**{**names, "predicted_radius": predicted, "measured_radius": measured, "levels": levels, **changes})
 
 
@@ -160,7 +168,7 @@ def empty_record(**changes: object) -> RunRecord:
 def full_record(cases: int = 4096) -> RunRecord:
     """A run of 32 cells: two blocks, four formats, two scenarios, two variants; near zero, a third of the cases is refused."""
     cells, sweeps = [], []
-    limits = {"fp64": (-536.0, -1022.0), "fp32": (-72.0, -126.0), "bf16": (-64.0, -122.0), "fp16": (-10.0, -14.5)}
+    limits = {"fp64": (-536.0, -1022.0), "fp32": (-72.0, -126.0), "bf16": (-64.0, -122.0), "fp16": (-10.0, -14.0)}
     for block in ("attention", "attention-skip"):
         for name, roundoff in FORMATS.items():
             for variant in ("formula", "scaled"):
@@ -193,6 +201,7 @@ def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None
     bound = 2.0 ** (exponent + 4 + generator.normal(0, 1.5, size))
     error = bound * 2.0 ** (-5 + generator.normal(0, 1, size))
     error = np.minimum(error, 0.95 * bound)
+    expected = np.where(np.arange(size) % (EXPECTED_EVERY * (row.batch or 512)) < EXPECTED_OF, bound / 4, NAN)
     ratio = error / bound
     violated = slice(0, counts.violated)
     error[violated], ratio[violated] = 3 * bound[violated], 3.0
@@ -204,10 +213,12 @@ def cases_of(row: CellRecord, *, seed: int = 0, unit_roundoff: int | None = None
         norm_a=2.0 ** generator.normal(0, 2, size),
         error=error,
         bound=bound,
-        expected=bound / 4,
+        expected=expected,
         ratio=ratio,
         output_ratio=np.full(size, NAN),
         resolution=bound / 2,
+        expected_ratio=4 * error / bound,
+        output_resolution=bound / 2,
         verdict=verdict,
         reason=[""] * counts.violated + (reasons + [""] * counts.inconclusive)[: counts.inconclusive] + [""] * (counts.vacuous + counts.holds),
     )
@@ -219,5 +230,8 @@ def write_folder(run: RunRecord, folder: Path, *, with_cases: Sequence[CellRecor
     with CasesWriter(folder) as writer:
         written = {row.id: writer.append(row.id, cases_of(row, seed=index)) for index, row in enumerate(run.cells if with_cases is None else with_cases)}
     cells = [row.model_copy(update={"cases_digest": written[row.id]}) if row.id in written and row.cases_digest else row for row in run.cells]
+    if with_cases is None:
+        tables = dict(read_cells(folder))
+        cells = [summed_up(row, tables[row.id]) if row.id in tables and row.cases_digest else row for row in cells]
     write_run(run.model_copy(update={"cells": cells}), folder)
     return folder

@@ -55,7 +55,7 @@ def rich() -> RunRecord:
         broken=[broken],
         out_of_time=[broken],
     )
-    recomputed = Recomputed(cases=4, moved=Spread(max=1.0, median=0.5), noticed=4)
+    recomputed = Recomputed(cases=4096, moved=Spread(max=1.0, median=0.5), noticed=4096)
     wide = Unrefined(cases=512, holds=500, noticed=499, resolution=1e-4, refined=2e-5)
     witness = {"witness": "witnesses/theorem-2.2_attention_fp32_formula_random.safetensors", "witness_digest": samples.DIGEST}
     mutant = samples.mutant(remark=samples.UPDATE)
@@ -71,7 +71,7 @@ def rich() -> RunRecord:
         errata=[samples.erratum(measured="0.5")],
         models=[samples.model(losses=[(0, 0.5)])],
         cells=[
-            samples.cell(recomputed=recomputed, reason="r", batch=512, unrefined=wide, **witness),
+            samples.cell(recomputed=recomputed, batch=512, unrefined=wide, **witness),
             samples.cell(scenario="near_zero", counts=Counts(holds=30, inconclusive=2)),
         ],
         near_zero=[samples.sweep(levels=samples.sweep().levels[-1:], measured_radius=0.0)],

@@ -35,7 +35,7 @@ from numeric.scenarios.near_zero import at_norm
 from numeric.sides import Batch, Variant, in_format
 from numeric.sides.batch import batch_that_fits
 from numeric.sides.passes import attend
-from numeric.sides.range_limits import range_losses, share_that_fails
+from numeric.sides.range_limits import AT_ANY_DISTANCE, NUMERATOR, range_losses, share_that_fails
 from symbolic import formulas
 
 SWEPT = 256
@@ -73,6 +73,8 @@ class Sweep:
     predicted_radius: float
     predicted_by: str
     """The range limit that sets the predicted radius."""
+    timid_by: float
+    """Powers of two by which the prediction may lie above what is measured (``timid_by``)."""
 
 
 class Attended:
@@ -141,7 +143,20 @@ def _swept(attended: Attended, variant: Variant) -> Sweep:
             held = middle
     radius = math.nan if failed is None else 2.0**failed
     predicted, limit = predicted_radius(attended, variant)
-    return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit)
+    timid = timid_by(attended.block.first_weight.shape[1], limit, variant, attended.probed)
+    return Sweep(tuple(levels[e] for e in sorted(levels, reverse=True)), radius, predicted, limit, timid)
+
+
+def timid_by(width: int, limit: str, variant: Variant, probed: ProbedMode) -> float:
+    """By how many powers of two a prediction may lie above what is measured, as the head of this file has it.  width: d; limit: what sets the radius.
+
+    Infinite where the limit is one of a tiny W: of it no more is known than that all may be lost.
+    """
+    if limit in AT_ANY_DISTANCE or (variant.id == "scaled" and limit == NUMERATOR):
+        return math.inf
+    flushing = probed.update.flushing or probed.layer.flushing
+    lost = max(probed.update.storage.significand_bits, probed.layer.storage.significand_bits) if flushing else 0
+    return 0.5 * math.log2(2 * width) + 1 + lost
 
 
 def lowest_exponent(probed: ProbedMode) -> int:

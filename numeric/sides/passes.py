@@ -171,35 +171,50 @@ class _Handed(nn.Module):
 
 @contextmanager
 def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None) -> Iterator[Tensor | None]:
-    """Nothing if vmap can run the contextual layer; else what the layer computes for the whole batch, handed on to each case while this lasts.
+    """Nothing if vmap runs the contextual layer case by case; else what the layer computes for the whole batch, handed on to each case while this lasts.
 
-    PyTorch's recurrent layers are kernels for which vmap has no rule.  carried: what the layer computed, if that is known. Yields (cases, d) or None.
+    PyTorch's recurrent layers are kernels for which vmap has no rule. A layer that returns one vector whatever the query is run once, and so would be all
+    that is behind it and not patched itself: on one row, for which a library may choose another kernel than for the rows of all cases.
+    carried: what the layer computed, if that is known. Yields (cases, d) or None.
     """
-    if block.batches is None:
-        block.batches = _has_batching_rules(block, kept, query)
-    if block.batches and carried is None:
+    given = kept is not None
+    if given not in block.batches:
+        block.batches[given] = _case_by_case(block, kept, query)
+    if block.batches[given] and carried is None:
         yield None
         return
     layer, block.contextual = block.contextual, _Handed()
     try:
-        yield layer(kept, query) if carried is None else carried
+        computed = layer(kept, query) if carried is None else carried
+        yield computed.contiguous() if 0 in computed.stride() else computed  # one vector, expanded: each case has its own row
     finally:
         block.contextual = layer
 
 
-def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
+def _case_by_case(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
+    """Whether vmap has a rule for each operation of the contextual layer, and its output is of one case."""
+
     def one(context: Tensor | None, x: Tensor) -> Tensor:
         output = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
         assert isinstance(output, Tensor)
         return output
 
+    def asked(out_dims: int | None) -> None:
+        vmap(one, in_dims=(None if kept is None else 0, 0), out_dims=out_dims)(None if kept is None else kept[:2], query[:2])
+
     try:
-        vmap(one, in_dims=(None if kept is None else 0, 0))(None if kept is None else kept[:2], query[:2])
+        asked(0)
     except RuntimeError as error:
         if "Batching rule not implemented" not in str(error):
             raise
         return False
-    return True
+    try:
+        asked(None)  # which vmap refuses of what differs from case to case
+    except ValueError as error:
+        if "out_dim" not in str(error):
+            raise
+        return True
+    return False
 
 
 def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:

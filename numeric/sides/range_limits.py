@@ -32,6 +32,20 @@ from numeric.machine import ErrorModel, ProbedMode
 from numeric.machine.kernels import INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT
 from numeric.sides.variant import Variant
 
+NUMERATOR = "(WΔA)aᵀ underflows"
+"""What underflows there is met on the way to zero by the formula; scaled, it is met at any distance, or at none."""
+
+AT_ANY_DISTANCE = frozenset(
+    {
+        "WΔA is not finite",
+        "an entry of WΔA is rounded to a subnormal operand",
+        "an entry of WΔA overflows as an operand",
+        "ΔW underflows",
+        "products with ΔW are flushed",
+    }
+)
+"""Limits that are met from above, or at every distance: those of a tiny W. How much they take is known from above alone."""
+
 FAILS = 0.1
 """The share of ‖WΔA‖ by which a case must err to count as failed; it defines the radius, and judges nothing."""
 
@@ -105,13 +119,13 @@ def range_losses(v: Tensor, e: Tensor, rho: Tensor, variant: Variant, probed: Pr
         losses["(WΔA)aᵀ overflows"] = _all_where(peak * top * rho > storage.largest)
         share = lost_in_the_norm(e, rho, update)
         losses["‖a‖² underflows"] = torch.where(share < 1, share / (1.0 - share), math.inf)
-        losses["(WΔA)aᵀ underflows"] = lost(_over(entry, rho, effect) / 2)
+        losses[NUMERATOR] = lost(_over(entry, rho, effect) / 2)
     else:
         error = _over(entry, effect) / 2 * top
         inexact = e.abs() < top.unsqueeze(-1)  # where c_j is 1 nothing is lost, nor where ‖c‖² is
         of_product = torch.where(inexact, torch.minimum(error.unsqueeze(-1), e.abs()) * e.abs(), 0.0).sum(-1) / squares
         of_quotient = torch.where((inexact & (e != 0)).any(-1), lost(error), 0.0)
-        losses["(WΔA)aᵀ underflows"] = of_product + of_quotient
+        losses[NUMERATOR] = of_product + of_quotient
     return losses
 
 

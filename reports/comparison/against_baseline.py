@@ -5,27 +5,24 @@ On another machine, or with another torch, kernels add in another order: what no
 was another, verdicts and worst ratios alone. Times are never compared.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from reports.comparison.baseline import by_name, cell_key, origin_of, others_of, same_schema, sweep_key, sweep_line, sweep_statuses
+from reports.comparison.baseline import by_name, cell_key, origin_of, others_of, same_schema, sweep_key, sweep_statuses
 from reports.comparison.baseline_rows import Baseline, CellLine, ClaimLine, ErratumLine, SweepLine
 from reports.comparison.cell_changes import Basis, cell_changes
 from reports.comparison.changes import KNOWN_FAILURES, Change, Comparison, DifferenceKind, gravity, verdict_change
 from reports.comparison.claim_changes import claim_changes, erratum_changes
 from reports.comparison.other_weights import other_suite, other_weights, same_weights
 from reports.comparison.run_changes import run_changes
+from reports.comparison.sweep_changes import sweep_changes
 from reports.findings import Status, outcomes
 from reports.record import CellRecord, ClaimRecord, NearZeroSweep, RunRecord
 from reports.record.claims import ErratumRecord
-from reports.text import count, counted, joined, real
+from reports.text import counted, joined
 
 FAILING_WORDS = (*(each.value for each in KNOWN_FAILURES), "not shown")
 """What a row that no baseline knows may not be."""
-
-A_LEVEL = 2.0
-"""From one distance to the next: a radius is known to a power of two. Range limits say where a case may fail, so chance lets it fail later, and not earlier."""
 
 
 def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str] = (), *, lost: Sequence[str] = (), same_machine: bool = False) -> Comparison:
@@ -56,7 +53,7 @@ def differences(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
 
     def of_sweep(key: str, line: SweepLine, sweep: NearZeroSweep) -> Iterator[Change]:
         yield from verdict_change("sweep", key, line.status, *statuses[key])
-        yield from _sweep(key, line, sweep, paired=paired(sweep.block))
+        yield from sweep_changes(key, line, sweep, paired=paired(sweep.block), alike=alike and here.recipes.get(sweep.block) == there.recipes.get(sweep.block))
 
     sides = (
         ("claim", baseline.claims, {claim.id: claim for claim in record.claims}, claim_changes, _verdict_of),
@@ -107,35 +104,6 @@ def _matched(
     for key in both:
         changes += judge(key, before[key], after[key])
     return changes, len(both)
-
-
-def _sweep(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bool) -> Iterator[Change]:
-    was, now = (f"{real(measured)}, {real(predicted)} predicted" for measured, predicted in ((line.measured, line.predicted), _radii(sweep)))
-    if math.isnan(sweep.measured_radius) and not math.isnan(line.measured):
-        yield Change(DifferenceKind.CHANGED, "sweep", key, f"nothing failed any more, so there is no radius; it was {was}", was, now)
-    elif paired and (line.measured, line.predicted) != _radii(sweep) and was != now:
-        yield Change(DifferenceKind.REGRESSION, "sweep", key, f"another radius on the same operands: {now}, was {was}", was, now)
-    elif _in_time(line.measured, line.predicted) and not _in_time(*_radii(sweep)):
-        yield Change(DifferenceKind.REGRESSION, "sweep", key, f"it fails earlier than range limits allow: {now}, was {was}", was, now)
-    found = sweep_line(sweep, line.status)
-    others = [name for name in found.figures if found.figures[name] != line.figures.get(name, found.figures[name])] if paired else []
-    if others:
-        yield Change(DifferenceKind.REGRESSION, "sweep", key, f"other numbers on the same operands: {joined(others)}", "the same", joined(others))
-    if found.cases < line.cases:
-        was, now = count(line.cases), count(found.cases)
-        yield Change(DifferenceKind.REGRESSION, "sweep", key, f"{counted(found.cases, 'case')} at a distance, {was} before: fewer show less", was, now)
-    for what, had, has in (("its nearest distance from a = 0", line.nearest, found.nearest), ("the largest quotient of distances", line.apart, found.apart)):
-        if has > had:
-            yield Change(DifferenceKind.REGRESSION, "sweep", key, f"{what} is {real(has)}, was {real(had)}", real(had), real(has))
-
-
-def _radii(sweep: NearZeroSweep) -> tuple[float, float]:
-    return sweep.measured_radius, sweep.predicted_radius
-
-
-def _in_time(measured: float, predicted: float) -> bool:
-    """Whether nothing failed earlier than it was foretold; a sweep in which nothing failed has a NaN for a radius."""
-    return math.isnan(measured) or measured <= A_LEVEL * predicted
 
 
 def _other(key: str, before: Status, found: tuple[Status, str]) -> Iterator[Change]:

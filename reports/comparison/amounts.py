@@ -61,3 +61,6 @@ def _amounts(found: Experiments) -> Iterator[tuple[str, int]]:
         yield f"float64/{measured.name}/wrong patches", len(measured.planted)
     for search in found.adversarial:
         yield f"worst context/{search.block}/{search.format}/{search.variant}", 1
+        yield f"worst context/{search.block}/{search.format}/{search.variant}/contexts", search.evaluations
+        stages = sum(ratio is not None for ratio in (search.random, search.ascent, search.evolution))
+        yield f"worst context/{search.block}/{search.format}/{search.variant}/stages", stages

@@ -26,8 +26,8 @@ from symbolic.vocabulary import CellId
 CHANCE = 2.0**-16
 """That one of all margins of a baseline is passed by a run of the same code with another seed. Each margin gets its share of it."""
 
-MARGINS = 16
-"""Of a cell at most: two ends of two medians, a worst case, eight counts, and cases refused for up to three reasons."""
+MARGINS = 27
+"""Of a cell at most: two ends of seven medians, a worst case, nine counts, and cases refused for up to three reasons."""
 
 OTHERS = ("trained blocks", "experiments")
 """Kinds of ``outcomes`` whose rows have no numbers here."""
@@ -104,8 +104,17 @@ def baseline_of(record: RunRecord, folder: Path | None, *, reason: str = "", bef
         others={key: status for key, (status, _) in others_of(rows).items()},
         figures=shown_numbers(record),
         amounts=amounts_of(record),
+        not_measured=left_out(record),
         allowed=allowed_by(record),
     )
+
+
+def left_out(record: RunRecord) -> dict[str, dict[str, str]]:
+    """What is not measured, by the block, with the reason."""
+    found: dict[str, dict[str, str]] = {}
+    for row in sorted(record.not_measured, key=lambda row: (row.block, row.what)):
+        found.setdefault(row.block, {})[row.what] = row.reason
+    return found
 
 
 def claim_line(claim: ClaimRecord) -> ClaimLine:
@@ -144,14 +153,16 @@ def erratum_line(erratum: ErratumRecord) -> ErratumLine:
 
 def sweep_line(sweep: NearZeroSweep, status: Status) -> SweepLine:
     """A sweep's line."""
-    norms = sorted(level.norm for level in sweep.levels if level.norm > 0)
+    distances = [level.norm for level in sweep.levels]
+    norms = sorted(norm for norm in distances if norm > 0)
     return SweepLine(
         status=status,
         measured=sweep.measured_radius,
         predicted=sweep.predicted_radius,
+        timid_by=sweep.timid_by,
         figures=digests_of(sweep, ("levels", "predicted_by")),
         cases=min((level.cases for level in sweep.levels), default=0),
-        nearest=min(norms, default=float("inf")),
+        nearest=min(distances, default=float("inf")),
         apart=max((further / nearer for nearer, further in pairwise(norms)), default=float("inf")),
     )
 

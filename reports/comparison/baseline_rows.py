@@ -98,6 +98,16 @@ class CellLine(Row):
     wider: Real | None = Field(default=None, description="How many times as large that is as with all refinements.")
     bound: Real | None = Field(default=None, description="Rigorous: the median of the bounds themselves.")
     bound_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bounds themselves.")
+    error: Real | None = Field(default=None, description="Measured: the median of the errors themselves.")
+    error_order: list[tuple[int, Real]] = Field(default=[], description="The same of the errors themselves.")
+    output_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bound over the update's effect at the block's output.")
+    expected: Real | None = Field(default=None, description="Median of the expected bound over the error, of the cases of which it was asked.")
+    expected_order: list[tuple[int, Real]] = Field(default=[], description="The same of these: places among the cases of which it was asked.")
+    expected_terms: tuple[Real, Real] | None = Field(
+        default=None, description="The expected bound's factor and failure probability, on which no draw has a part."
+    )
+    expected_cases: int = Field(default=0, description="Judged cases of which the expected bound was asked.")
+    exceeded: int = Field(default=0, description="How many of these exceeded it.")
     batch: int | None = Field(default=None, description="Cases that were computed at once.")
     figures: dict[str, str] = Field(default={}, description="Digests of what the record shows of the cell: the same on the same operands.")
     unrefined_counts: tuple[int, int, int] | None = Field(default=None, description="Without refinements: cases judged, that hold, and that notice.")
@@ -114,9 +124,10 @@ class SweepLine(Row):
     status: Status
     measured: Real
     predicted: Real
+    timid_by: Real | None = Field(default=None, description="Powers of two by which the predicted radius may lie above the measured one.")
     figures: dict[str, str] = Field(default={}, description="Digests, as in a cell's line.")
     cases: int = Field(description="At each distance.")
-    nearest: Real = Field(description="The smallest distance that is not 0.")
+    nearest: Real = Field(description="The smallest distance.")
     apart: Real = Field(description="The largest quotient of two neighbouring distances.")
 
 
@@ -136,6 +147,7 @@ class Baseline(Row):
         default={}, description="Of each trained block and experiment, digests of what the record shows: the same on the same machine and weights."
     )
     amounts: dict[str, int] = Field(description="How much of each experiment there is: prompts, trials, points.")
+    not_measured: dict[str, dict[str, str]] = Field(default={}, description="What was left out, by the block, with the reason.")
     allowed: dict[str, Real] = Field(description="What a trained block's loss, or a stack's difference, may be at most.")
 
     @property

@@ -1,9 +1,11 @@
 """What a cell shows otherwise than a baseline's line of it.
 
-    missing      a number, the witness, cases compared with balls, the planted wrong update; draws that were independent and are no more
+    missing      a number, the witness, cases compared with balls, the planted wrong update; draws that were independent and are no more; or what no
+                 draw and no machine changes is another: the expected bound's factor and failure probability
     worst        error ÷ bound larger than another seed would show (``margins.worst_limit``)
-    medians      bound ÷ error, bound ÷ effect, or the bound, outside what another seed would show, on either side (``margins.order_interval``)
-    counts       more cases refused, vacuous or unnoticed than another seed would have (``margins.count_limit``)
+    medians      bound ÷ error, bound ÷ effect (at the output, too), the expected bound ÷ error, the bound, or the error, outside what another seed would
+                 show, on either side (``margins.order_interval``)
+    counts       more cases refused, vacuous, unnoticed or beyond the expected bound than another seed would have (``margins.count_limit``)
     same         on the same operands (one seed, one machine, the same weights) another bound, count or other number; there nothing is left to chance
     batch        another number of cases computed at once, for which kernels may add in another order: then as on another machine
 
@@ -97,6 +99,9 @@ def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
         yield from ((f"no {FIGURES[name]} any more", "there", "missing") for name in now.absent if name not in line.absent)
     if line.mutant is not None and now.mutant != line.mutant:
         yield f"another wrong update was planted: {now.mutant or 'none'}, was {line.mutant}", line.mutant, now.mutant or "none"
+    if line.expected_terms is not None and now.expected_terms is not None and any(map(_changed, line.expected_terms, now.expected_terms)):
+        was, has = (f"{real(factor)} deviations, exceeded by {real(share)} of the cases" for factor, share in (line.expected_terms, now.expected_terms))
+        yield f"another expected bound, whatever the draw: {has}, was {was}", was, has
     if line.independent and not now.independent:
         yield "its cases are said to have draws in common, which disarms the margins", "independent", "in common"
 
@@ -120,18 +125,28 @@ def _certified(line: CellLine, now: CellLine) -> Iterator[Worse]:
 
 
 def _medians(line: CellLine, cell: CellRecord, basis: Basis) -> Iterator[Worse]:
-    """bound ÷ error, bound ÷ effect, and the bound; of cases with draws in common there are none."""
+    """bound ÷ error, bound ÷ effect, and what they are made of; of cases with draws in common there are none."""
     of_error = None if cell.tightness is None else cell.tightness.median
-    of_bound = None if cell.bound is None else cell.bound.median
+    of_bound, itself = (None if spread is None else spread.median for spread in (cell.bound, cell.error))
+    likely, judged = cell.expected, (line.judged, cell.counts.judged)
+    asked = (line.expected_cases, 0 if likely is None else likely.cases)
+    at_output, of_likely = cell.output_resolution, None if likely is None else likely.tightness_median
+    wide = cell.unrefined
+    first, batch = (None, 0) if wide is None else (wide.refined, wide.cases)
+    lost, grown = "the bound has lost a term", "the bound has grown"
     sides = (
-        ("bound ÷ error", line.tightness_order, line.tightness, of_error, "errors have grown, or the bound has lost a term", "the bound has grown"),
-        ("bound ÷ effect", line.resolution_order, line.resolution, cell.resolution, "the bound has lost a term", "the bound has grown"),
-        ("bound", line.bound_order, line.bound, of_bound, "the bound has lost a term", "the bound has grown"),
+        ("bound ÷ error", line.tightness_order, line.tightness, of_error, judged, f"errors have grown, or {lost}", grown),
+        ("bound ÷ effect", line.resolution_order, line.resolution, cell.resolution, judged, lost, grown),
+        ("bound ÷ effect of the first batch", line.resolution_order, line.resolution, first, (line.judged, batch), lost, grown),
+        ("bound", line.bound_order, line.bound, of_bound, judged, lost, grown),
+        ("error", line.error_order, line.error, itself, judged, "less is measured", "errors have grown"),
+        ("bound ÷ effect at the block's output", line.output_order, line.output_resolution, at_output, judged, lost, grown),
+        ("expected bound ÷ error", line.expected_order, line.expected, of_likely, asked, f"errors have grown, or {lost}", grown),
     )
-    for what, order, before, middle, below, above in sides:
+    for what, order, before, middle, sizes, below, above in sides:
         if not order or middle is None:
             continue
-        low, high = order_interval(order, line.judged, cell.counts.judged, basis.chance)
+        low, high = order_interval(order, *sizes, basis.chance)
         if not low <= middle <= high:
             side = f"smaller: {below}" if middle < low else f"larger: {above}"
             limits = f"another seed stays within {real(low)} to {real(high)}"
@@ -152,6 +167,8 @@ def _tallies(line: CellLine, now: CellLine) -> Iterator[Tally]:
     yield Tally("whose bound shows nothing", (line.vacuous, now.vacuous), judged)
     yield Tally("that hold with a wrong update unnoticed", (line.holds - line.noticed, now.holds - now.noticed), holds)
     yield Tally("untested at the block's output", (line.blind, now.blind), holds)
+    if line.expected_terms is not None:
+        yield Tally("whose error exceeds what was expected", (line.exceeded, now.exceeded), (line.expected_cases, now.expected_cases))
     if "well_inside" not in (*line.absent, *now.absent):
         yield Tally("not well inside the range limits", (line.cases - line.inside, now.cases - now.inside), cases)
     if "recomputed" not in (*line.absent, *now.absent):

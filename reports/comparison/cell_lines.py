@@ -35,6 +35,9 @@ FIGURES = {
 """Fields of a cell that may be absent, and what they are in words."""
 
 
+COLUMNS = ("error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "expected")
+"""Of the cases, from which margins are taken."""
+
 DIGESTED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons", "context_effect")
 """Fields of a cell that are numbers, and so the same on the same operands."""
 
@@ -49,7 +52,7 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
     worst = None if cell.worst_ratio is None else short(cell.worst_ratio)
     if worst is not None and worst > 1 and "worst_limit" in margins:
         margins = {**margins, "worst_limit": math.inf, "tail": None}  # how far a known failure strays says nothing of how far another seed would
-    again, inside, sample, wide = cell.recomputed, cell.well_inside, cell.certified, cell.unrefined
+    again, inside, sample, wide, likely = cell.recomputed, cell.well_inside, cell.certified, cell.unrefined, cell.expected
     return CellLine(
         verdict=cell.verdict,
         numerics=cell.numerics,
@@ -73,6 +76,11 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
         worst=worst,
         tightness=None if cell.tightness is None else short(cell.tightness.median),
         bound=None if cell.bound is None else short(cell.bound.median),
+        error=None if cell.error is None else short(cell.error.median),
+        expected=None if likely is None else short(likely.tightness_median),
+        expected_terms=None if likely is None else (likely.factor, likely.failure_probability),
+        expected_cases=0 if likely is None else likely.cases,
+        exceeded=0 if likely is None else likely.exceeded,
         batch=cell.batch,
         figures=digests_of(cell, DIGESTED),
         output_resolution=cell.output_resolution,
@@ -95,7 +103,7 @@ def widening(cell: CellRecord) -> float | None:
 def margins_of(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, Any]]]:
     """By the cell's id, what another seed may show.  Raises DamagedRun if the cases cannot be read."""
     rows = {cell.id: cell for cell in record.cells if cell.counts.judged}
-    for cell, table in read_cells(folder, ["error", "bound", "ratio", "output_ratio", "resolution", "reason"]):
+    for cell, table in read_cells(folder, [*COLUMNS, "reason"]):
         if cell in rows and not rows[cell].independent:
             yield cell, {"worst_limit": max(1.0, rows[cell].worst_ratio or 0.0)}
         elif cell in rows and (judged := _judged(table)).any():
@@ -108,16 +116,19 @@ def _judged(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def _margins(table: pa.Table, judged: NDArray[np.bool_], chance: float) -> dict[str, Any]:
-    error, bound, ratio, output, resolution = (table[name].to_numpy()[judged] for name in ("error", "bound", "ratio", "output_ratio", "resolution"))
+    error, bound, ratio, output, resolution, at_output, expected = (table[name].to_numpy()[judged] for name in COLUMNS)
+    among = ~np.isnan(expected)
     worst = np.fmax(ratio, output)
     found: dict[str, Any] = {"worst_limit": math.inf}
     if np.isfinite(worst).all():
         found["worst_limit"] = outwards(worst_limit(worst, len(worst), chance), up=True)
         found["tail"] = tail_of(worst)
-    for name, values in (("tightness_order", _tightness(bound, error)), ("resolution_order", resolution), ("bound_order", bound)):
-        if not np.isnan(values).any():
+    samples = {"tightness": _tightness(bound, error), "resolution": resolution, "bound": bound, "error": error, "output": at_output}
+    samples["expected"] = _tightness(expected[among], error[among])
+    for name, values in samples.items():
+        if len(values) and not np.isnan(values).any():
             kept = order_kept(values, chance)
-            found[name] = [(place, outwards(value, up=2 * place > len(values))) for place, value in kept]
+            found[f"{name}_order"] = [(place, outwards(value, up=2 * place > len(values))) for place, value in kept]
     return found
 
 

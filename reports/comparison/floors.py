@@ -6,8 +6,9 @@ product and its sum. So a bound there is at most ROUNDED_AGAIN times the bound w
 
     resolution   bound ÷ effect has no error in it: at most ROUNDED_AGAIN w times what another seed would show
     tightness    bound ÷ error likewise, from above; the errors of another order are other ones, so nothing is said from below
-    unrefined    the bound without refinements is the same on both machines but for that factor: at least a ROUNDED_AGAIN-th
+    unrefined    the bound without refinements is the same on both machines but for that factor: at least a ROUNDED_AGAIN-th, at most ROUNDED_AGAIN times
     judged       range limits are the format's: what lies a factor of 4 inside all of them is refused nowhere, so no more are refused than do not lie there
+    expected     of the cases no more exceed their expected bound than its model's failure probability lets, by chance
     noticed      without refinements, of the batch, where the bound is the same: no smaller share of the cases holds, or notices a wrong update
 
 Only where products are summed in the same format on both; the verdict, and what is left to no machine's choice, is compared in any case.
@@ -17,7 +18,7 @@ import math
 from collections.abc import Iterator
 
 from reports.comparison.baseline_rows import CellLine
-from reports.comparison.margins import count_limit, order_interval
+from reports.comparison.margins import binomial_limit, count_limit, order_interval
 from reports.record import CellRecord
 from reports.text import count, counted, real
 
@@ -28,6 +29,7 @@ ROUNDED_AGAIN = 2.0
 def floors(line: CellLine, cell: CellRecord, chance: float) -> Iterator[tuple[str, str, str]]:
     """What is below them, in words; what was; what is."""
     yield from _judged(line, cell, chance)
+    yield from _as_expected(line, cell, chance)
     if cell.numerics != line.numerics:
         return
     if line.wider is not None:
@@ -44,6 +46,9 @@ def without_refinements(line: CellLine, cell: CellRecord, chance: float) -> Iter
     if now.resolution < (least := line.unrefined / ROUNDED_AGAIN * low):
         was, has = real(line.unrefined), real(now.resolution)
         yield f"bound ÷ effect without refinements, median {has}, was {was}; on any machine at least {real(least)}: the bound has lost a term", was, has
+    if not now.resolution <= (most := line.unrefined * high * ROUNDED_AGAIN):
+        was, has = real(line.unrefined), real(now.resolution)
+        yield f"bound ÷ effect without refinements, median {has}, was {was}; on any machine at most {real(most)}: the bound has grown", was, has
     if not now.resolution <= line.unrefined * high:
         return  # a machine that rounds again
     cases, holds, noticed = line.unrefined_counts
@@ -65,6 +70,17 @@ def _judged(line: CellLine, cell: CellRecord, chance: float) -> Iterator[tuple[s
     refused = cell.counts.inconclusive
     if refused > limit:
         yield f"{counted(refused, 'case')} refused, {count(line.refused)} before; on any machine at most {count(limit)}", count(line.refused), count(refused)
+
+
+def _as_expected(line: CellLine, cell: CellRecord, chance: float) -> Iterator[tuple[str, str, str]]:
+    """How many cases exceed their expected bound: by its own model no more than its failure probability allows, on any machine."""
+    if cell.expected is None or line.expected_terms is None:
+        return
+    share = line.expected_terms[1]
+    limit = binomial_limit(cell.expected.cases, share, chance)
+    if line.exceeded <= binomial_limit(line.expected_cases, share, chance) and cell.expected.exceeded > limit:
+        was, has = count(line.exceeded), count(cell.expected.exceeded)
+        yield f"{counted(cell.expected.exceeded, 'case')} whose error exceeds what was expected, {was} before; on any machine at most {count(limit)}", was, has
 
 
 def _bounds(line: CellLine, cell: CellRecord, chance: float, factor: float) -> Iterator[tuple[str, str, str]]:

@@ -14,6 +14,8 @@ more spread than a binomial one (Hoeffding, "On the distribution of the number o
 
 **How many.** Of r cases in n that were refused, k fresh ones have x with the probability of x marked ones among k of n + k, r + x marked (hypergeometric).
 
+**How many, by a model.** Where each of n cases is marked with probability p at most, x of them are with the binomial probability (the expected bound's).
+
 **Largest.** No order statistic bounds the largest of a fresh sample. Its margin is *probabilistic*: errors that are sums of many independent
 roundings are sub-Gaussian (``docs/decisions/0009``), so the largest square of error over bound among many entries has an exponential
 tail. Beyond a threshold u that k of n squares exceed, by β̂ on average, a fresh square exceeds u + t with probability
@@ -22,6 +24,7 @@ an estimate is accounted for. A true bound caps it at 1.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -81,11 +84,23 @@ def _places(n: int, fresh: int, chance: float, upper: int | None = None) -> tupl
 
 @lru_cache
 def count_limit(marked: int, size: int, fresh: int, chance: float) -> int:
-    """The most of a fresh sample that may be marked, where ``marked`` of ``size`` were: more are seen with at most that chance."""
-    found = marked * fresh // max(size, 1)
-    while found < fresh and _at_least(found + 1, marked, size, fresh) > chance:
-        found += 1
-    return found
+    """The most of a fresh sample that may be marked, where ``marked`` of ``size`` were: more are seen with at most that chance.
+
+    One more among the fresh ones is always less likely, so the first that is too unlikely is found by halving.
+    """
+    share = marked * fresh // max(size, 1)
+    return share + bisect_left(range(share, fresh), True, key=lambda found: _at_least(found + 1, marked, size, fresh) <= chance)
+
+
+@lru_cache
+def binomial_limit(size: int, share: float, chance: float) -> int:
+    """The most of ``size`` cases that may be marked, where each is with at most that probability: more are seen with at most that chance."""
+    if not 0 < share < 1:
+        return size if share >= 1 else 0
+    marked = np.arange(size + 1)
+    log = _log_choose(np.full_like(marked, size), marked) + marked * math.log(share) + (size - marked) * math.log1p(-share)
+    beyond = np.cumsum(np.exp(log)[::-1])[::-1]  # P(x or more), added up from its small terms
+    return next((int(x) - 1 for x in marked[1:] if beyond[x] <= chance), size)
 
 
 def worst_limit(ratios: Sequence[float] | NDArray[np.float64], fresh: int, chance: float) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.comparison.amounts import CASES, JUDGED, allowed_by, amounts_of
-from reports.comparison.baseline import cell_key, origin_of, sweep_key
+from reports.comparison.baseline import by_name, cell_key, left_out, origin_of, sweep_key
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
 from reports.comparison.margins import count_limit
@@ -22,6 +22,7 @@ def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
     yield from _against_itself(baseline, record, disagreeing)
     yield from _foundations(baseline, record)
     yield from _amounts(baseline, record)
+    yield from _left_out(baseline, record)
     if alike:
         yield from _numbers(baseline, record)
 
@@ -115,6 +116,29 @@ def _fewest_judged(baseline: Baseline, here: Mapping[str, int], name: str) -> in
     cases, judged_before = name.removesuffix(JUDGED) + CASES, baseline.amounts[name]
     before, now = max(baseline.amounts.get(cases, 0), judged_before), here[cases]
     return now - count_limit(before - judged_before, before, now, baseline.chance)
+
+
+def _left_out(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+    """What the baseline lists as not measured is so here, or is measured: else nobody would know that it is not.
+
+    What a profile leaves out bears the names of its formats. So where the block has rows that the baseline does not know, a name that is gone is only other.
+    """
+    now, before = left_out(record), baseline.not_measured
+    gone = DifferenceKind.REGRESSION if record.run.finished is not None else DifferenceKind.NOT_RUN
+    measured = {cell.block for key, cell in by_name(record).items() if key not in baseline.cells}
+    measured |= {sweep.block for sweep in record.near_zero if sweep_key(sweep) not in baseline.sweeps}
+    measured |= {name.split("/")[1] for name in amounts_of(record) if name not in baseline.amounts}
+    for block, rows in before.items():
+        here = now.get(block, {})
+        for what, reason in rows.items():
+            name = f"{block}: {what}"
+            if what in here and here[what] != reason:
+                yield Change(DifferenceKind.CHANGED, "other", name, f"left out for another reason: {here[what]}, was {reason}", reason, here[what])
+            elif what not in here and (block in measured or here.keys() - rows.keys()):
+                said = "not left out by that name any more; the block has rows that are new"
+                yield Change(DifferenceKind.CHANGED, "other", name, said, "left out", "not listed")
+            elif what not in here:
+                yield Change(gone, "other", name, f"neither measured nor listed as not measured; it was left out: {reason}", "left out", "not listed")
 
 
 def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:

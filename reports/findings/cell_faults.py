@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 from reports.findings.numbers_in import has_nan
 from reports.record import CellRecord
+from reports.record.cell_reason import OWN_VARIANT
 from symbolic.vocabulary import Verdict
 
 NOT_MEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
-
-OWN_VARIANT = "own"
-"""The variant that is a user's own update, which may be wrong as the paper's may not; only the file that it came from can run its witness."""
 
 
 def over_its_bound(cell: CellRecord) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from reports.findings.as_written import undecided_in_double, unequal_blocks, unnoticed_in_double
-from reports.findings.cell_faults import DOUBTS, OWN_VARIANT, over_its_bound, side_outside
+from reports.findings.cell_faults import DOUBTS, over_its_bound, side_outside
 from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unnoticed_readings
 from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
@@ -11,6 +11,7 @@ from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_swee
 from reports.findings.unresolved import unresolved
 from reports.record import Experiments, RunRecord
 from reports.record.agreement import altered_claims
+from reports.record.cell_reason import OWN_VARIANT
 from reports.text import count, counted, joined, ratio
 from symbolic.vocabulary import Verdict
 

@@ -8,9 +8,10 @@ from itertools import chain
 from itertools import count as counting
 from typing import TypeVar
 
-from reports.findings.cell_faults import OWN_VARIANT, noticed_nothing, over_its_bound, warnings
+from reports.findings.cell_faults import noticed_nothing, over_its_bound, warnings
 from reports.findings.judge import RunStanding
 from reports.record import CellRecord, RunRecord
+from reports.record.cell_reason import OWN_VARIANT
 from reports.text import count, counted, ratio, real, words
 from reports.text.numbers import share
 from symbolic.vocabulary import Verdict

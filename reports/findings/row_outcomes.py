@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reports.findings.cell_faults import OWN_VARIANT, over_its_bound
+from reports.findings.cell_faults import over_its_bound
 from reports.findings.dynamics import dynamics_not_shown
 from reports.findings.faults import NOT_RUN
 from reports.findings.judge import RunStanding, judged
 from reports.findings.run_standing import headline
 from reports.record import CellRecord, ClaimRecord, Experiments, NearZeroSweep, RunRecord
+from reports.record.cell_reason import OWN_VARIANT
 from reports.record.claims import ErratumRecord
 from reports.text import joined, ratio
 from symbolic.vocabulary import Verdict

@@ -1,15 +1,13 @@
-"""Whether what stands beside a record is what the record says: the cases by their digests and their counts, the witnesses by their digests."""
+"""Whether what stands beside a record is what the record says: the cases by their digests and by all figures, the witnesses by their digests."""
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
-from reports.record.cases_table import cases_digest, coded, read_cells
+from reports.record.cases_table import cases_digest, read_cells
 from reports.record.cells import CellRecord
 from reports.record.record_files import CASES_FILE, content_digest
+from reports.record.recount import other_figures
 from reports.record.run_record import RunRecord
 
 
@@ -19,13 +17,15 @@ def disagreeing_cells(record: RunRecord, folder: Path) -> list[str]:
     A record may travel without its cases, and without its witnesses: a folder that holds none of them is no disagreement. While a run is not
     finished, cases of a cell may be there before its row.
     """
-    digests, counts = dict[str, str](), dict[str, Counter[str]]()
+    rows = {cell.id: cell for cell in record.cells}
+    digests, others_of = dict[str, str](), dict[str, list[str]]()
     for cell, table in read_cells(folder):
-        digests[cell], counts[cell] = cases_digest(table), _tallied(table)
+        digests[cell], others_of[cell] = cases_digest(table), other_figures(rows[cell], table) if cell in rows else []
     others = [
         cell.id
         for cell in record.cells
-        if (digests and (digests.get(cell.id) != cell.cases_digest or counts.get(cell.id, Counter()) != _counted(cell))) or _other_witness(cell, folder)
+        if (digests and (digests.get(cell.id) != cell.cases_digest or others_of.get(cell.id) or (cell.cases and cell.id not in digests)))
+        or _other_witness(cell, folder)
     ]
     strangers = digests.keys() - {cell.id for cell in record.cells} if record.run.finished is not None else set()
     return others + sorted(strangers)
@@ -52,12 +52,6 @@ def _other_witness(cell: CellRecord, folder: Path) -> bool:
     """Whether the file that the cell names is there, and holds something else."""
     path = None if cell.witness is None else folder / cell.witness
     return path is not None and path.is_file() and content_digest(path.read_bytes()) != cell.witness_digest
-
-
-def _tallied(table: pa.Table) -> Counter[str]:
-    codes, words = coded(table, "verdict")
-    numbers = np.bincount(codes, minlength=len(words))
-    return Counter({word: int(number) for word, number in zip(words, numbers, strict=True) if number})
 
 
 def _counted(cell: CellRecord) -> Counter[str]:

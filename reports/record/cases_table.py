@@ -38,12 +38,14 @@ SCHEMA = pa.schema(
         pa.field("ratio", pa.float64(), nullable=False, metadata={"what": "Largest error/bound there, entry by entry; over 1 is a violation."}),
         pa.field("output_ratio", pa.float64(), nullable=False, metadata={"what": "The same at the block's output; NaN where it was not compared."}),
         pa.field("resolution", pa.float64(), nullable=False, metadata={"what": "Rigorous: bound over the size of the update's effect."}),
+        pa.field("expected_ratio", pa.float64(), nullable=False, metadata={"what": "Largest error/expected there, entry by entry; NaN where not asked."}),
+        pa.field("output_resolution", pa.float64(), nullable=False, metadata={"what": "As resolution, at the block's output; NaN where not compared."}),
         pa.field("verdict", _WORD, nullable=False),
         pa.field("reason", _WORD, nullable=False, metadata={"what": "Why the case was refused; empty if it was not."}),
     ]
 )
 
-_REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
+_REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution", "expected_ratio", "output_resolution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class CaseColumns:
     ratio: NDArray[np.float64]
     output_ratio: NDArray[np.float64]
     resolution: NDArray[np.float64]
+    expected_ratio: NDArray[np.float64]
+    output_resolution: NDArray[np.float64]
     verdict: Sequence[str]
     """A word of ``symbolic.vocabulary.verdict`` for each case."""
     reason: Sequence[str]

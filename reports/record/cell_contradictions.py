@@ -7,7 +7,8 @@ leaves it alone, since a comparison with NaN says nothing.
 import math
 from collections.abc import Iterator
 
-from reports.record.cells import CellRecord, Spread, witness_name
+from reports.record.cell_reason import reason_of
+from reports.record.cells import CellRecord, Counts, Expected, Recomputed, Spread, witness_name
 from symbolic.vocabulary import Verdict
 from symbolic.vocabulary.sampling import expected_cases
 
@@ -16,6 +17,9 @@ UNMEASURED = (Verdict.SKIPPED, Verdict.ERROR, Verdict.TIMEOUT)
 
 NAMES = ("id", "claim", "block", "format", "numerics", "variant", "scenario", "device", "cases", "verdict", "reason")
 """What such a cell has all the same."""
+
+MOST_ENTRIES = 64
+"""λ²/2 above this would be of more entries than any layer has: e⁶⁴ of them are 2⁹²."""
 
 OF_JUDGED = ("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution", "context_effect")
 """What is there if and only if a case was judged."""
@@ -34,6 +38,8 @@ def cell_contradictions(cell: CellRecord) -> Iterator[str]:
     yield from _references(cell)
     if cell.verdict is not (found := _verdict(cell)):
         yield f"its verdict is {cell.verdict.value}, and its numbers say {found.value}"
+    if cell.reason != (words := reason_of(cell)):
+        yield f"its reason is {cell.reason or 'none'}, and its numbers say {words or 'none'}"
 
 
 def _unmeasured(cell: CellRecord) -> Iterator[str]:
@@ -73,9 +79,13 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (planned, 0)
     if asked != planned or among < asked - counts.inconclusive or (cell.expected and among == 0):
         yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
+    if cell.expected and not _of_whole_entries(cell.expected):
+        yield f"{cell.expected.factor!r} deviations are exceeded with {cell.expected.failure_probability!r} by no whole number of entries"
     wide = cell.unrefined
     if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
         yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"
+    if wide and cell.cases <= cell.batch and wide.refined != cell.resolution and not math.isnan(wide.refined):
+        yield f"its only batch has a bound over effect of {wide.refined!r}, and the cell of {cell.resolution!r}"
     inside = cell.well_inside
     if inside is None or not inside.refused <= counts.inconclusive or not 0 <= inside.cases - inside.refused <= judged:
         yield "its cases well inside the range are missing, or more than it has"
@@ -85,14 +95,26 @@ def _counts(cell: CellRecord) -> Iterator[str]:
         yield f"{words}, which is {noticed.value if noticed else 'no verdict'}, and it says {cell.mutant_verdict or 'none'}"
 
 
+def _of_whole_entries(expected: Expected) -> bool:
+    """Whether 2m exp(-λ²/2) is the failure probability for a whole number m of entries, to within the roundings of λ = √(2 log(2m/p)).
+
+    λ is computed by a quotient, a logarithm, a product and a root, so it errs by at most 2⁻⁵⁰ of itself, and exp(λ²/2) by λ² times as much.
+    """
+    exponent = expected.factor**2 / 2
+    if not 0 < expected.failure_probability <= 1 or not exponent < MOST_ENTRIES:
+        return False
+    entries = expected.failure_probability / 2 * math.exp(exponent)
+    return round(entries) >= 1 and abs(entries - round(entries)) <= entries * (2 * exponent + 4) * 2.0**-50
+
+
 def _sizes(cell: CellRecord) -> Iterator[str]:
     """How large beside what."""
     for name in ("error", "bound"):
         spread: Spread | None = getattr(cell, name)
         if spread and spread.max < spread.median:
             yield f"{name}.max is below {name}.median"
-    if cell.recomputed and cell.recomputed.moved.max < cell.recomputed.moved.median:
-        yield "recomputed.moved.max is below its median"
+    if cell.recomputed:
+        yield from _moves(cell.recomputed, cell.counts)
     if cell.tightness and (cell.tightness.p10 > cell.tightness.median or cell.tightness.median > cell.tightness.p90):
         yield "its quantiles of bound over error are not in their order"
     worst, error, bound = cell.worst_ratio, cell.error, cell.bound
@@ -107,6 +129,19 @@ def _sizes(cell: CellRecord) -> Iterator[str]:
     # The case of the largest error has a bound of at most the largest one. A division that rounds down is one number below ours.
     if worst < math.nextafter(_over(error.max, bound.max), 0):
         yield f"its worst error over bound is {worst!r}, and its largest error over its largest bound is {_over(error.max, bound.max)!r}"
+
+
+def _moves(found: Recomputed, counts: Counts) -> Iterator[str]:
+    """A vector that came out the same moves nothing, so no case notices it; a violated one may."""
+    largest, middle = found.moved.max, found.moved.median
+    if largest < middle:
+        yield "recomputed.moved.max is below its median"
+    if found.noticed > found.cases + counts.violated:
+        yield f"{found.noticed} cases noticed what moved in {found.cases}"
+    if (largest > 0) is not (found.cases > 0) and not math.isnan(largest):
+        yield f"{found.cases} vectors came out different, and the largest move is {largest!r}"
+    elif (middle > 0 and 2 * found.cases < counts.judged) or (middle == 0 and 2 * found.cases >= counts.judged + 2):
+        yield f"{found.cases} of {counts.judged} vectors came out different, and the median move is {middle!r}"
 
 
 def _over(error: float, bound: float) -> float:

@@ -11,6 +11,10 @@ WITNESSES_FOLDER = "witnesses"
 """In a run's folder."""
 
 
+NOT_ASKED = "not asked"
+"""The device of a cell that was not measured, where the machine was not asked how it computes."""
+
+
 def witness_name(cell: str) -> str:
     """Where a cell's witness is in the run's folder.  cell: its id."""
     return f"{WITNESSES_FOLDER}/{cell.replace('/', '_')}.safetensors"
@@ -102,7 +106,7 @@ class CellRecord(Row):
     numerics: Name
     variant: Name
     scenario: Name
-    device: Name
+    device: Name = Field(description="cpu or cuda, as the run's environment; of a cell that was not measured it may be 'not asked'.")
     cases: Count
     batch: Count | None = Field(default=None, description="Cases that were computed at once, on which the kernels that a library chooses may depend.")
     verdict: Verdict
@@ -178,6 +182,10 @@ class NearZeroSweep(Row):
         description="Measured: the largest power of two at and below which a case errs by over a tenth of ‖WΔA‖ or is not finite."
     )
     predicted_by: Name = Field(description="Which range limit sets the predicted radius.")
+    timid_by: Magnitude = Field(
+        description="Powers of two by which the predicted radius may lie above the measured one, from the width and the format; infinite where the "
+        "limit is of a tiny W, which may lose all at any distance."
+    )
     levels: list[NearZeroLevel]
 
 

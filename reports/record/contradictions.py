@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reports.record.cell_contradictions import UNMEASURED, cell_contradictions
-from reports.record.cells import CellRecord, NearZeroSweep
+from reports.record.cells import NOT_ASKED, CellRecord, NearZeroSweep
 from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiment_contradictions import experiment_contradictions, rising
 from reports.record.row import moment
@@ -96,11 +96,12 @@ def _twice(record: RunRecord) -> Iterator[str]:
 
 
 def _two_ways(record: RunRecord) -> Iterator[str]:
-    """One run is made on one device, and computes with a format in one way; the machine may not have been asked about cells that were not measured."""
+    """One run is made on one device, its environment's, and computes with a format in one way; of cells that were not measured nothing may be known."""
     measured = [cell for cell in record.cells if cell.verdict not in UNMEASURED]
-    devices = sorted({cell.device for cell in measured})
-    if len(devices) > 1:
-        yield f"its cells were measured on {devices[0]} and on {devices[1]}"
+    here = record.environment.kind
+    for cell in record.cells:
+        if cell.device not in ((here,) if cell.verdict not in UNMEASURED else (here, NOT_ASKED)):
+            yield f"the cell {cell.id} was measured on {cell.device}, and the run on {record.environment.device}"
     ways: dict[str, str] = {}
     rows: list[CellRecord | NearZeroSweep] = [*measured, *record.near_zero]
     for row in rows:
@@ -212,6 +213,10 @@ def _sweep(sweep: NearZeroSweep) -> Iterator[str]:
         yield "its distances are none, or do not fall"
     if not math.isnan(sweep.measured_radius) and sweep.measured_radius not in norms:
         yield f"its measured radius {sweep.measured_radius!r} is no distance at which it was measured"
+    if any(radius > 0 and math.frexp(radius)[0] != 0.5 for radius in (*norms, sweep.predicted_radius)):  # of infinity frexp says infinity
+        yield "a distance or its predicted radius is no power of two"
+    if len({level.cases for level in sweep.levels}) > 1:
+        yield "its distances have more cases and fewer"
     for level in sweep.levels:
         if level.cases == 0:
             yield "a distance has no cases"

@@ -35,9 +35,14 @@ class Environment(Row):
     platform: Name
     processor: Name
     torch: Name
-    device: Name
+    device: Name = Field(description="The processor as torch names it, such as 'cpu (AVX512)', or the GPU's name.")
     blas: Name
     threads: Count
     commit: Name
     versions: dict[Name, Name]
     probes: list[Probe]
+
+    @property
+    def kind(self) -> str:
+        """What its cells say that they were computed on: ``cpu`` or ``cuda``."""
+        return "cpu" if self.device.split(" ")[0] == "cpu" else "cuda"

@@ -8,6 +8,7 @@ from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
 from tests.reports.findings.test_as_written import a_block, a_row
+from tests.rows_as_written import as_written
 
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(1)>'
@@ -16,7 +17,7 @@ CONTROLS = "bell\x07 null\x00 escape\x1b[31m end\x85 separator\u2028 turned\u202
 CDATA = "]]><testcase name='alert(1)'/><!-- & &amp; %0A::error::"
 
 EVIL = (SCRIPT, IMAGE, MARKDOWN, CONTROLS, CDATA)
-NAMES = ("claim", "block", "format", "numerics", "variant", "scenario", "reason", "mutant", "device")
+NAMES = ("claim", "block", "format", "numerics", "variant", "scenario", "mutant")
 """What a cell says in words."""
 WORDS, LISTS = ("stream", "absorber", "absorbs_as", "way"), ("first", "cuts", "claims", "unproved", "operators", "casts", "notes")
 """What the row of a block as it is written says in words."""
@@ -40,8 +41,9 @@ def hostile_record(evil: str) -> RunRecord:
         errata=[samples.erratum(title=evil, where=evil, wording=evil, correction=evil, proved=False, claim=f"{evil} corrected")],
         models=[samples.model(block=evil, recipe=evil, validation_loss=9.0)],
         cells=[
-            samples.cell(**named, **violated, witness=witness, reasons={evil: 3}),
-            samples.cell(block=evil, scenario="vacuous", device=evil, verdict=Verdict.VACUOUS, reason=evil, counts=Counts(vacuous=4096)),
+            samples.cell(**named, **violated, device="cuda", witness=witness, reasons={evil: 3}),
+            samples.cell(block=evil, scenario="vacuous", device="cuda", verdict=Verdict.VACUOUS, counts=Counts(vacuous=4096)),
+            as_written(samples.cell(block=evil, scenario="broke", device="cuda", reason=evil), verdict=Verdict.ERROR),
         ],
         near_zero=[samples.sweep(block=evil, format=evil, variant=evil, predicted_by=evil, numerics=evil)],
         not_swept=[NotSwept(block=evil, format=evil, variant="broke", reason=evil)],

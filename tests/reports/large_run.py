@@ -58,7 +58,7 @@ def write_large_run(run: RunRecord, folder: Path) -> Path:
 
 def _columns(row: samples.CellRecord) -> dict[str, pa.Array]:
     cases = samples.cases_of(row, unit_roundoff=FORMATS[row.format])
-    reals = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution")
+    reals = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resolution", "expected_ratio", "output_resolution")
     return {
         "case": pa.array(np.arange(len(cases), dtype=np.int32)),
         **{name: pa.array(getattr(cases, name)) for name in reals},

@@ -9,6 +9,8 @@ NAN = math.nan
 FP32, BF16, NEAR, AGAIN = "fp32 random", "bf16 random", "fp32 near_zero", "bf16 recompute"
 OTHER_TORCH, OTHER_THREADS = machine(torch="2.9.0"), machine(threads=7)
 FORMATS = ("fp32", "bf16")
+DEVIATIONS = math.sqrt(2 * math.log(2**20))
+"""Of four times as many entries as the block has."""
 
 
 def at_all_levels(**changes: object) -> Doctor:
@@ -48,9 +50,15 @@ def refused_inside(number: int) -> Doctor:
 
 
 def later(sweep: dict) -> dict:
-    """A sweep whose radius is the next distance nearer to zero."""
-    nearer = max(level["norm"] for level in sweep["levels"] if level["norm"] < sweep["measured_radius"])
-    return {**sweep, "measured_radius": nearer}
+    """A sweep whose radius is half as large, at a distance more."""
+    rows, nearer = sweep["levels"], sweep["measured_radius"] / 2
+    at = next(place for place, level in enumerate(rows) if level["norm"] == sweep["measured_radius"])
+    return {**sweep, "measured_radius": nearer, "levels": [*rows[: at + 1], {**rows[at], "norm": nearer}, *rows[at + 1 :]]}
+
+
+def foretold(factor: float) -> Doctor:
+    """Every sweep's prediction multiplied."""
+    return lambda data: [sweep.update(predicted_radius=sweep["predicted_radius"] * factor) for sweep in data["near_zero"]]
 
 
 def coarse(sweep: dict) -> dict:
@@ -148,6 +156,21 @@ CELLS: dict[str, Copy] = {
             (AGAIN, "recomputed", {"moved": row_with(max=times(2.0))}),
         )
     },
+    **{
+        f"{words}, by another seed": Copy(1, in_cell(place, **changes), said, seed=5)
+        for words, place, changes, said in (
+            ("a median error of 0", BF16, {"error": row_with(median=0.0)}, "less is measured"),
+            ("a median error a quarter larger", FP32, {"error": row_with(median=times(1.25))}, "errors have grown"),
+            ("a bound at the output a quarter larger", FP32, {"output_resolution": times(1.25)}, "at the block's output, median"),
+            ("a bound at the output a fifth smaller", FP32, {"output_resolution": times(0.8)}, "at the block's output, median"),
+            ("an expected bound twice as large", FP32, {"expected": row_with(tightness_median=times(2.0))}, "expected bound ÷ error, median"),
+            ("100 errors beyond the expected", FP32, {"expected": row_with(exceeded=100)}, "exceeds what was expected"),
+            ("more deviations expected", FP32, {"expected": row_with(factor=DEVIATIONS)}, "another expected bound, whatever the draw"),
+            ("another failure probability", FP32, {"expected": row_with(failure_probability=2.0**-9)}, "another expected bound, whatever the draw"),
+        )
+    },
+    "another machine: more deviations expected": Copy(1, both(ELSEWHERE, in_cell(FP32, expected=row_with(factor=DEVIATIONS))), "whatever the draw", seed=5),
+    "another machine: 100 errors beyond the expected": Copy(1, both(ELSEWHERE, in_cell(FP32, expected=row_with(exceeded=100))), "what was expected", seed=5),
     "another worst ratio on the same operands": Copy(1, in_cell(FP32, worst_ratio=times(1.01)), "other numbers on the same operands: worst_ratio"),
     **{
         f"computed {batch} at once": Copy(1, in_cell(FP32, batch=batch, resolution=times(factor)), f"computed {batch} at once, 512 in the baseline", seed=seed)
@@ -192,7 +215,7 @@ CELLS: dict[str, Copy] = {
     "another machine: a worst ratio beyond 1": Copy(1, both(ELSEWHERE, in_cell(FP32, worst_ratio=1.01)), "figures tell of a violation", seed=5),
     **{
         f"another {name}, where it has to be the same": Copy(1, machine(**{name: value}), f"another {name}", same_machine=True)
-        for name, value in (("processor", "x"), ("torch", "x"), ("device", "cuda"), ("blas", "x"), ("threads", 3))
+        for name, value in (("processor", "x"), ("torch", "x"), ("device", "cpu (AVX2)"), ("blas", "x"), ("threads", 3))
     },
     "a sweep missing": Copy(1, gone("near_zero", 0), "missing from the run"),
     "no sweep": Copy(1, put("near_zero", value=[]), "missing from the run"),
@@ -203,6 +226,13 @@ CELLS: dict[str, Copy] = {
     "a sweep that fails too early": Copy(1, put("near_zero", 0, "measured_radius", value=2.0**-20), "fails earlier", seed=5),
     "another radius on the same operands": Copy(1, put("near_zero", 0, value=later), "another radius"),
     "another predicted radius on the same operands": Copy(1, put("near_zero", 0, "predicted_radius", value=times(2.0)), "another radius"),
+    "a predicted radius 2³⁰ times as large, by another seed": Copy(
+        1, put("near_zero", 0, "predicted_radius", value=times(2.0**30)), "further from zero than range limits can be mistaken", seed=5
+    ),
+    "every predicted radius 2³⁰ times as large, by another seed": Copy(1, foretold(2.0**30), "further from zero than range limits can be mistaken", seed=5),
+    "a predicted radius a 2³⁰-th, by another seed": Copy(1, foretold(2.0**-30), "fails earlier", seed=5),
+    "another machine: a predicted radius 2³⁰ times as large": Copy(1, both(ELSEWHERE, foretold(2.0**30)), "range limits can be mistaken", seed=5),
+    "predictions that may be mistaken by more": Copy(1, both(foretold(2.0**30), put("near_zero", 0, "timid_by", value=60.0)), "may be mistaken by 60", seed=5),
     "fewer cases at a distance": Copy(1, at_all_levels(cases=16), "16 cases at a distance", seed=5),
     "other errors at a distance on the same operands": Copy(
         1, put("near_zero", 0, "levels", 0, value=row_with(error_median=times(0.5))), "other numbers on the same operands: levels"

@@ -217,6 +217,10 @@ RUN: dict[str, Copy] = {
         3, both(*(put(name, value=[]) for name in ("claims", "errata", "models", "cells", "near_zero")), put(*E, value={})), "Nothing was compared"
     ),
     "another answer of the same machine, strictly": Copy(1, put("environment", "probes", 0, "answer", value="?"), "answers", strict=True),
+    "a word less on what is not measured": Copy(1, put("not_measured", value=shorter), "neither measured nor listed"),
+    "no word on what is not measured": Copy(1, put("not_measured", value=[]), "neither measured nor listed", seed=5),
+    "another machine: no word on what is not measured": Copy(1, both(ELSEWHERE, put("not_measured", value=[])), "neither measured nor listed"),
+    "left out for another reason, strictly": Copy(1, put("not_measured", 0, "reason", value="x"), "left out for another reason", strict=True),
     "other weights, strictly": Copy(1, put("models", 0, "recipe", value="other"), "other weights", strict=True),
 }
 
@@ -230,6 +234,12 @@ def other_orders(data: dict[str, Any]) -> None:
 def new_cell(data: dict[str, Any]) -> None:
     row = cell(data, FP32)
     data["cells"].append({**row, "block": "gru", "id": row["id"].replace("attention", "gru"), "witness": None, "witness_digest": None})
+
+
+def new_of_the_block(data: dict[str, Any]) -> None:
+    """A cell of the same block and another scenario."""
+    row = cell(data, FP32)
+    data["cells"].append({**row, "scenario": "subset", "id": row["id"].replace("random", "subset"), "witness": None, "witness_digest": None})
 
 
 HARMLESS: dict[str, Copy] = {
@@ -250,7 +260,8 @@ HARMLESS: dict[str, Copy] = {
     "sweeps in another order": Copy(0, put("near_zero", value=lambda rows: rows[::-1]), "Nothing differs"),
     "more cases compared with balls": Copy(0, in_cell(FP32, certified=row_with(cases=64)), "Nothing differs"),
     "smaller certified errors": Copy(0, in_cell(FP32, certified=row_with(left=0.0, right=0.0)), "Nothing differs", seed=5),
-    "another expected bound": Copy(0, in_cell(FP32, expected=row_with(tightness_median=9.0, exceeded=1)), "Nothing differs", seed=5),
+    "an expected bound a tenth larger": Copy(0, in_cell(FP32, expected=row_with(tightness_median=times(1.1), exceeded=1)), "Nothing differs", seed=5),
+    "a bound at the output a hundredth larger": Copy(0, in_cell(FP32, output_resolution=times(1.01)), "Nothing differs", seed=5),
     "a largest bound of another seed": Copy(0, in_cell(FP32, bound=row_with(max=times(1.5))), "Nothing differs", seed=5),
     "numbers changed in the last bits": Copy(
         0, both(in_cell(FP32, error=times(1 + 2.0**-50)), experiment("figure_1", "checkpoints", 0, "planted", value=times(1 + 2.0**-50))), "Nothing differs"
@@ -285,7 +296,10 @@ HARMLESS: dict[str, Copy] = {
     ),
     "a question more": Copy(0, put("environment", "probes", value=lambda rows: [*rows, {"id": "new", "question": "x", "answer": "y"}]), "Nothing differs"),
     "another answer of the same machine": Copy(0, put("environment", "probes", 0, "answer", value="?"), "answers"),
-    "another reason why something is not measured": Copy(0, put("not_measured", value=[{"block": "attention", "what": "x", "reason": "y"}]), "Nothing differs"),
+    "another reason why something is not measured": Copy(0, put("not_measured", 0, "reason", value="x"), "left out for another reason"),
+    "something more that is not measured": Copy(0, put("not_measured", value=lambda rows: [*rows, {**rows[0], "block": "gru"}]), "Nothing differs"),
+    "left out under another name": Copy(0, put("not_measured", 0, "what", value="x"), "rows that are new"),
+    "what was left out is measured": Copy(0, both(new_of_the_block, put("not_measured", value=shorter)), "rows that are new"),
     "other weights": Copy(0, put("models", 0, "recipe", value="other"), "other weights"),
     "two more refused, by another seed": Copy(0, moved(NEAR, 2, "inconclusive", "NormUnderflow"), "Nothing differs", seed=5),
     "five more vacuous, by another seed": Copy(0, moved(BF16, 5, "vacuous"), "Nothing differs", seed=5),
@@ -293,6 +307,7 @@ HARMLESS: dict[str, Copy] = {
     "a few moves unnoticed, by another seed": Copy(0, in_cell(AGAIN, recomputed=row_with(noticed=lambda n: n - 9)), "Nothing differs", seed=5),
     "medians a hundredth off, by another seed": Copy(0, in_cell(FP32, tightness=times(0.99), resolution=times(1.01)), "Nothing differs", seed=5),
     "a worst ratio a tenth larger, by another seed": Copy(0, in_cell(FP32, worst_ratio=times(1.1)), "Nothing differs", seed=5),
+    "a predicted radius twice as large, by another seed": Copy(0, put("near_zero", 0, "predicted_radius", value=times(2.0)), "Nothing differs", seed=5),
     "a sweep that fails later, by another seed": Copy(0, put("near_zero", 0, value=later), "Nothing differs", seed=5),
     "half the cases": Copy(0, lambda data: fewer(data, 512), "fewer show less", seed=5),
     "twice the cases": Copy(0, lambda data: more(data, 2048, unnoticed=0), "another number of cases", seed=5),

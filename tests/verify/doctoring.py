@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.record import RunRecord, load_run
+from reports.record import NotMeasured, RunRecord, load_run
+from reports.record.cell_reason import reason_of
 from reports.record.record_files import write_run
 from symbolic.claims import load_claims
 from symbolic.errata import load_errata
@@ -49,7 +50,8 @@ def real_run(folder: Path) -> Answer:
     errata = [row for erratum in load_errata() if (row := claim_rows.erratum_record(erratum, claims, "1.5 times as large")) is not None]
     parts = {"stacks": [a_stack()], "post_norm": a_norm(), "adversarial": [search()], "watched": [a_block()], "in_double": [a_row(), a_row(scenario="subset")]}
     experiments = experiment_samples.experiments().model_copy(update=parts)
-    record = load_run(folder / "run").model_copy(update={"claims": [*claims.values()], "errata": errata, "experiments": experiments})
+    left_out = [NotMeasured(block=BLOCK, what=what, reason="why") for what in ("scenario subset in bf16", "static patches")]
+    record = load_run(folder / "run").model_copy(update={"not_measured": left_out, "claims": [*claims.values()], "errata": errata, "experiments": experiments})
     write_run(settled(record), folder / "run")
     return answer
 
@@ -72,7 +74,10 @@ def doctored(whole: Data, one: Copy) -> RunRecord:
     one.doctor(data)
     record = RunRecord.model_validate(data)
     # What a run writes has the digests of what it says.
-    record = record.model_copy(update={"claims": [claim.model_copy(update={"digests": claim.stated}) for claim in record.claims]})
+    claims = [claim.model_copy(update={"digests": claim.stated}) for claim in record.claims]
+    said = {row["id"]: row["reason"] for row in whole["cells"]}
+    cells = [row.model_copy(update={"reason": reason_of(row)}) if row.reason == said.get(row.id) else row for row in record.cells]
+    record = record.model_copy(update={"claims": claims, "cells": cells})
     return settled(record) if data["run"]["exit_status"] == before["exit_status"] else record
 
 

@@ -37,7 +37,6 @@ HARMLESS_GONE = {
     "cells/*/reason": TOLD_NOWHERE_ELSE,
     "near_zero/*/levels/*": "how finely a radius is searched for depends on the draw; the ends and the widest gap do not",
     "bounds/assumptions/*": "bounds that take less for granted show more",
-    "not_measured/*": "what is measured all the same is new",
     "experiments/layers/*/vanishes_at": SHOWN,
     "experiments/static_patch/*/points/*/own": SHOWN,
     "experiments/static_patch/*/points/*/fresh": SHOWN,

@@ -1,5 +1,6 @@
 """From what was trained and measured to rows of the record."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from numeric.formats import Mode
 from numeric.machine import ProbedMode
 from numeric.sides import Judged
 from numeric.sides.certificate import Agreement, Certificate
-from numeric.sides.variant import OWN
 from numeric.training import TrainedBlock, weights_digest
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
-from reports.record.cells import Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
+from reports.record.cell_reason import reason_of
+from reports.record.cells import NOT_ASKED, Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
 from symbolic.vocabulary import CellId, Verdict
 from verify.records.row_of import row_of
 
@@ -40,7 +41,7 @@ def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
     """A measured cell."""
     judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
-    return row_of(
+    row: CellRecord = row_of(
         CellRecord,
         cell.id,
         id=str(cell.id),
@@ -49,7 +50,6 @@ def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
         cases=len(judged.verdict),
         batch=cell.probed.batch,
         verdict=measurement.verdict,
-        reason=_reason(measurement, reasons, own=cell.variant.id == OWN),
         counts=Counts(**{name: counts[name.upper()] for name in Counts.model_fields}),
         reasons=reasons,
         mutant=cell.wrong_update,
@@ -62,6 +62,7 @@ def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
         seconds=measurement.seconds,
         **(_of_judged_cases(cell, measurement) if mask.any() else {}),
     )
+    return row.model_copy(update={"reason": reason_of(row)})
 
 
 def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
@@ -130,14 +131,18 @@ def _unrefined(found: WithoutRefinements | None) -> Unrefined | None:
 
 def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict: Verdict, reason: str) -> CellRecord:
     """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
-    device = "not asked" if probed is None else probed.device
+    device = NOT_ASKED if probed is None else probed.device
     return row_of(CellRecord, cell, id=str(cell), format=mode.id, device=device, cases=0, verdict=verdict, reason=reason)
 
 
 def cases_table(measurement: Measurement) -> CaseColumns:
     """The rows of a cell for ``cases.parquet``."""
     j = measurement.judged
-    return CaseColumns(j.norm_a, j.error, j.bound, j.expected, j.ratio, j.output_ratio, j.resolution, list(j.verdict), list(j.reason))
+    return CaseColumns(
+        **{each.name: getattr(j, each.name) for each in fields(CaseColumns) if each.name not in ("verdict", "reason")},
+        verdict=list(j.verdict),
+        reason=list(j.reason),
+    )
 
 
 def sweep_record(subject: Subject, variant: str, probed: ProbedMode, sweep: Sweep) -> NearZeroSweep:
@@ -157,23 +162,3 @@ def _quantiles(bound: NDArray[np.float64], error: NDArray[np.float64]) -> Quanti
     # The "lower" quantile is one of the values; interpolating between infinities would make a NaN.
     low, middle, high = np.quantile(tightness, [0.1, 0.5, 0.9], method="lower")
     return Quantiles(p10=float(low), median=float(middle), p90=float(high))
-
-
-def _reason(measurement: Measurement, reasons: dict[str, int], *, own: bool) -> str | None:
-    """In words, why the verdict is not HOLDS or what was refused.  own: whether the update is the user's."""
-    total, parts = len(measurement.judged.verdict), []
-    counts = measurement.counts
-    if counts[Verdict.VIOLATED]:
-        parts.append(f"{counts[Verdict.VIOLATED]} of {total} cases lie outside the bound")
-    if measurement.contradicted:
-        fault = ", and the fault is the update's: it computes another matrix than ΔW" if own else ""
-        parts.append(f"a side lies outside its own radius, by the ball reference{fault}")
-    if measurement.wrong_verdict is Verdict.HOLDS:
-        parts.append(f"the planted wrong update was noticed in only {measurement.wrong_caught} of {counts[Verdict.HOLDS]} holding cases")
-    if measurement.recomputed and measurement.moves_noticed == 0:
-        parts.append("no case would have noticed that what the recomputed A(C∖Y,x) moves was left out")
-    if counts[Verdict.VACUOUS]:
-        parts.append(f"{counts[Verdict.VACUOUS]} of {total} cases could not have seen a wrong update")
-    if reasons:
-        parts.append("refused: " + ", ".join(f"{count} {name}" for name, count in reasons.items()))
-    return "; ".join(parts) or None

@@ -107,6 +107,7 @@ def asked(layer: Layer, variant: Variant) -> Distance:
     if layer.probed.update.flushing or layer.probed.layer.flushing:
         timid += max(p, layer.probed.layer.storage.significand_bits)
     unknown = found.predicted_by in AT_ANY_DISTANCE or (variant == SCALED and found.predicted_by == "(WΔA)aᵀ underflows")
+    assert found.timid_by == (math.inf if unknown else timid), "what the record says of it"
     return Distance(exponent(found.predicted_radius) - exponent(found.measured_radius), math.inf if unknown else timid, found)
 
 

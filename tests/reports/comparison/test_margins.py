@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.comparison.margins import count_limit, median_interval, median_place, worst_limit
+from reports.comparison.margins import binomial_limit, count_limit, median_interval, median_place, worst_limit
 
 
 def orders(n: int, fresh: int) -> list[tuple[int, ...]]:
@@ -82,3 +82,35 @@ def test_the_largest_of_another_seed_stays_within_its_limit() -> None:
     passed = (samples.max(1)[None, :] > limits[:, None])[others].mean()
     assert 0 < passed <= 1 / 10
     assert (samples.max(1)[None, :] > samples.max(1)[:, None])[others].mean() > 0.4, "without a margin every other seed is beyond it"
+
+
+@given(st.integers(1, 40), st.sampled_from([2.0**-10, 0.25, 0.5, 0.9]), st.sampled_from([2.0**-4, 2.0**-12]))
+def test_so_many_are_marked_by_a_model(size: int, share: float, chance: float) -> None:
+    """By the binomial distribution in whole numbers."""
+    p = Fraction(share)
+
+    def beyond(x: int) -> Fraction:
+        return sum((math.comb(size, i) * p**i * (1 - p) ** (size - i) for i in range(x + 1, size + 1)), Fraction())
+
+    limit = binomial_limit(size, share, chance)
+    assert float(beyond(limit)) <= chance * (1 + 2.0**-30)
+    assert limit == 0 or float(beyond(limit - 1)) > chance * (1 - 2.0**-30)
+
+
+def test_a_model_that_marks_none_or_all_has_no_limit_between() -> None:
+    assert (binomial_limit(9, 0.0, 0.5), binomial_limit(9, 1.0, 0.5)) == (0, 9)
+
+
+@given(st.integers(0, 30), st.integers(1, 30), st.integers(1, 40), st.sampled_from([0.31, 0.0131, 1.3e-6]))
+def test_a_limit_is_the_first_that_is_too_unlikely(marked: int, size: int, fresh: int, chance: float) -> None:
+    """Walked up to one by one."""
+    marked = min(marked, size)
+
+    def more(x: int) -> Fraction:
+        total = marked + x
+        return Fraction(sum(math.comb(fresh, i) * math.comb(size, total - i) for i in range(x, min(fresh, total) + 1)), math.comb(size + fresh, total))
+
+    found = marked * fresh // size
+    while found < fresh and float(more(found + 1)) > chance:
+        found += 1
+    assert count_limit(marked, size, fresh, chance) == found

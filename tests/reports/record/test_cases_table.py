@@ -18,7 +18,7 @@ REALS = ("norm_a", "error", "bound", "expected", "ratio", "output_ratio", "resol
 
 
 def odd_cases(words: str = "HOLDS") -> CaseColumns:
-    return CaseColumns(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
+    return CaseColumns(ODD, ODD[::-1].copy(), ODD, ODD[::-1].copy(), ODD, ODD, ODD, ODD[::-1].copy(), ODD, [words] * len(ODD), ["", "a ≠ 0"] * (len(ODD) // 2))
 
 
 def write(folder: Path, *cells: str, words: str = "HOLDS") -> None:

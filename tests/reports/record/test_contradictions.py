@@ -15,7 +15,7 @@ from tests.rich_record import refusal, written
 
 NONE = {"holds": 0, "violated": 0, "vacuous": 0, "inconclusive": 0}
 VIOLATED, HELD = "VIOLATED", "HOLDS"
-LARGER = {"max": 1.0, "median": 0.5}
+LARGER, FEW = {"max": 1.0, "median": 0.5}, {"max": 1.0, "median": 0.0}
 
 CELL: dict[str, tuple[dict[str, Any], str]] = {
     "skipped, with figures": ({"verdict": "SKIPPED", "batch": None}, "its verdict is SKIPPED, and it has error"),
@@ -37,6 +37,15 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
     "more refused inside than inside": ({"well_inside": {"cases": 0, "refused": 1}}, "well inside the range"),
     "noticed in half, and not": ({"mutant_verdict": HELD}, "its planted wrong update was noticed in 4096 of 4096"),
     "noticed in none, and noticed": ({"mutant_caught": 0}, "its planted wrong update was noticed in 0 of 4096"),
+    "a reason that its numbers do not give": ({"reason": "all is well"}, "its reason is all is well, and its numbers say none"),
+    "another reason than its numbers give": (
+        {"counts": {**NONE, "holds": 4095, "vacuous": 1}, "mutant_caught": 4095, "reason": "2 of 4096 cases could not have seen a wrong update"},
+        "its numbers say 1 of 4096 cases could not have seen a wrong update",
+    ),
+    "no reason, and its numbers give one": (
+        {"counts": {**NONE, "holds": 4095, "vacuous": 1}, "mutant_caught": 4095},
+        "its reason is none, and its numbers say 1 of 4096",
+    ),
     "nothing planted": ({"mutant": None}, "its planted wrong update"),
     "a worst error below the median": ({"error": {"max": 1e-8, "median": 1e-7}}, "error.max is below error.median"),
     "a worst bound below the median": ({"bound": {"max": 1e-8, "median": 1e-7}}, "bound.max is below bound.median"),
@@ -65,10 +74,18 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
     "violated without a case": ({"verdict": VIOLATED}, "its verdict is VIOLATED, and its numbers say HOLDS"),
     "inconclusive with cases": ({"verdict": "INCONCLUSIVE"}, "its verdict is INCONCLUSIVE, and its numbers say HOLDS"),
     "too wide, and it holds": ({"resolution": 1.0}, "its verdict is HOLDS, and its numbers say VACUOUS"),
-    "no move noticed, and it holds": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 0}}, "its verdict is HOLDS, and its numbers say VACUOUS"),
+    "no move noticed, and it holds": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 0}}, "its verdict is HOLDS, and its numbers say VACUOUS"),
     "more moved than judged": ({"recomputed": {"cases": 4097, "moved": LARGER, "noticed": 1}}, "recomputed.cases is 4097 of 4096"),
-    "more noticed than judged": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 4097}}, "recomputed.noticed is 4097 of 4096"),
+    "more noticed than judged": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 4097}}, "recomputed.noticed is 4097 of 4096"),
     "a largest move below the median": ({"recomputed": {"cases": 4, "moved": {"max": 0.0, "median": 1.0}, "noticed": 1}}, "recomputed.moved.max"),
+    "noticed where nothing moved": ({"recomputed": {"cases": 4, "moved": FEW, "noticed": 5}}, "5 cases noticed what moved in 4"),
+    "nothing moved, and by how much": ({"recomputed": {"cases": 0, "moved": FEW, "noticed": 0}}, "and the largest move is 1.0"),
+    "most moved, and by nothing": ({"recomputed": {"cases": 4000, "moved": FEW, "noticed": 1}}, "and the median move is 0.0"),
+    "few moved, and most by something": ({"recomputed": {"cases": 4, "moved": LARGER, "noticed": 1}}, "and the median move is 0.5"),
+    "another bound of its only batch": (
+        {"batch": 4096, "unrefined": {"cases": 5, "holds": 3, "noticed": 3, "resolution": 0.5, "refined": 0.25}},
+        "its only batch has a bound over effect of 0.25",
+    ),
     "one violated, and it holds": (
         {"counts": {**NONE, "holds": 4095, "violated": 1}, "mutant_caught": 4095},
         "its verdict is HOLDS, and its numbers say VIOLATED",
@@ -79,7 +96,7 @@ CELL: dict[str, tuple[dict[str, Any], str]] = {
 PROVED = {"text": "a", "latex": "a"}
 LEVEL_ROW = {"error": 0.5, "error_median": 0.5, "bound": 1.0, "refused": 0.0, "cases": 4}
 EXPECTED = ("cells", 0, "expected")
-EXPECTATION = {"factor": 5.0, "failure_probability": 2.0**-10, "tightness_median": 4.0}
+EXPECTATION = {"factor": samples.FACTOR, "failure_probability": 2.0**-10, "tightness_median": 4.0}
 CLAIM, FALSE, MUTANT = ("claims", 1), ("claims", 0), ("claims", 0, "mutants", 0)
 NUMBERS = (*MUTANT, "counterexample")
 FIGURES = ("experiments",)
@@ -95,7 +112,9 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "not finished, and held": (("run", "finished"), None, "it has exit status 0, and is not finished"),
     "of no version": (("environment", "versions"), {"numpy": "2.4.6"}, "the version of icl-verify is missing"),
     "bounds that rest on nothing": (("bounds", "assumptions"), [], "they take nothing for granted"),
-    "two devices": (("cells", 0, "device"), "cuda", "its cells were measured on cpu and on cuda"),
+    "a cell of another device": (("cells", 0, "device"), "cuda", "was measured on cuda, and the run on cpu"),
+    "a run of another device": (("environment", "device"), "NVIDIA H200", "was measured on cpu, and the run on NVIDIA H200"),
+    "measured, and not asked": (("cells", 0, "device"), "not asked", "was measured on not asked, and the run on cpu"),
     "a format computed in two ways": ((*SWEEP, "numerics"), "tf32", "the format fp32 is computed as fp32 and as tf32"),
     "proved, and in words alone": ((*CLAIM, "remark"), None, "its statement is in words"),
     "refuted by no numbers": ((*NUMBERS, "values"), {}, "its counterexample has no numbers"),
@@ -107,6 +126,10 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "expected of fewer cases": (EXPECTED, {**EXPECTATION, "asked": 127, "cases": 127, "exceeded": 0}, "expected.cases is 127 of 127 asked"),
     "expected of more cases": (EXPECTED, {**EXPECTATION, "asked": 129, "cases": 129, "exceeded": 0}, "expected.cases is 129 of 129 asked"),
     "expected of more than there are": ((*EXPECTED, "asked"), 4097, "expected.asked is 4097 of 4096"),
+    "deviations of no layer": ((*EXPECTED, "factor"), 5.0, "by no whole number of entries"),
+    "deviations of a half layer": ((*EXPECTED, "failure_probability"), 2.0**-18 / 3, "by no whole number of entries"),
+    "exceeded never": ((*EXPECTED, "failure_probability"), 0.0, "by no whole number of entries"),
+    "infinite deviations": ((*EXPECTED, "factor"), "Infinity", "by no whole number of entries"),
     "not expected at all": (EXPECTED, None, "expected.cases is 0 of 128 asked, and 0 were refused"),
     "a vacuous claim": ((*CLAIM, "verdict"), "VACUOUS", "which is none of a claim's"),
     "violated by nothing": ((*FALSE, "counterexample"), None, "its verdict is VIOLATED, without a counterexample"),
@@ -127,6 +150,7 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "a block of nothing": (("models", 0, "parameters"), 0, "it has no parameters"),
     "a step after the last": (("models", 0, "losses"), [[1001, 0.5]], "beyond its 1001"),
     "steps in disorder": (("models", 0, "losses"), [[2, 0.5], [1, 0.5]], "not in their order"),
+    "a radius predicted between two powers": ((*SWEEP, "predicted_radius"), 0.75, "is no power of two"),
     "no distances": ((*SWEEP, "levels"), [], "its distances are none"),
     "a radius between distances": ((*SWEEP, "measured_radius"), 0.3, "no distance at which it was measured"),
     "a distance without cases": ((*LEVEL, "cases"), 0, "a distance has no cases"),
@@ -183,6 +207,12 @@ SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
     "an erratum of no false variant": (
         {("errata", 0, "claim"): "theorem-2.2", ("errata", 0, "corrected"): UPDATE},
         "are those of no false variant of the claim theorem-2.2",
+    ),
+    "every cell of another device": ({("cells", 0, "device"): "cuda", ("cells", 1, "device"): "cuda"}, "was measured on cuda, and the run on cpu"),
+    "a distance between two powers": ({(*LEVEL, "norm"): 0.75, (*SWEEP, "measured_radius"): 0.75}, "is no power of two"),
+    "a distance with more cases": (
+        {(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 1.0}, {**LEVEL_ROW, "norm": 0.0, "cases": 5}]},
+        "its distances have more cases and fewer",
     ),
     "distances that rise": ({(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 0.0}, {**LEVEL_ROW, "norm": 1.0}]}, "do not fall"),
     "replays in disorder": ({(*STACK, "replays"): [{"kept": 1, "apart": [], "planted": {}}, {"kept": 0, "apart": [], "planted": {}}]}, "not in their order"),

@@ -67,13 +67,13 @@ SPARED = (
     Spared(tuple(f"errata.*.{name}" for name in ("title", "where", "wording", "correction", "to_measure", "measured")), REWORDED, "a remark"),
     Spared(("models.*.recipe",), WORD, "another block, whose weights have their digest", reported=True),
     Spared(("models.*.cached",), ("the contrary",), "where the weights were read from; they have their digest"),
-    Spared(("cells.*.reason",), REWORDED, "in words what the counts say"),
     Spared(("cells.*.certified.cases",), MORE, "more cases were compared, whose errors are others"),
-    Spared(("not_measured", "not_measured.*"), FEWER_OR_TWICE, "the cells that there are, are compared; why others are not there is a remark"),
-    Spared(("not_measured.*.block", "not_measured.*.what", "not_measured.*.reason"), WORD, "likewise"),
+    Spared(("not_measured.*.what",), WORD, "left out under another name, as with other formats", reported=True),
+    Spared(("not_measured.*.reason",), WORD, "left out for another reason", reported=True),
     Spared(tuple(f"experiments.{name}.prompts" for name in ("figure_1", "dynamics.*.formats.*", "post_norm")), MORE, "more of it, whose numbers are others"),
     Spared(tuple(f"experiments.{name}.trials" for name in ("layers.*", "figure_3", "static_patch.*")), MORE, "likewise"),
     Spared(("experiments.static_patch.*.fresh_queries", "experiments.static_patch.*.points.*.queries", "experiments.stacks.*.tokens"), MORE, "likewise"),
+    Spared(("experiments.adversarial.*.evaluations",), MORE, "likewise"),
     Spared(("experiments.dynamics.*.formats.*.refused",), ("one more",), "likewise: of more prompts, as many were judged as before"),
     Spared(("experiments.stacks.*.replays.*.apart",), ("its last twice",), "likewise: of more blocks"),
     Spared(("experiments.in_double.*.cases",), MORE, "likewise: of more cases, as many were refused"),
@@ -86,6 +86,35 @@ SPARED = (
     Spared(("experiments.broken.*.reason", "experiments.out_of_time.*.reason"), WORD, "why it broke, in words"),
 )
 """Each with its reason."""
+
+LESS, FURTHER = ("0", "a tenth"), ("ten times", "infinite")
+SEARCH = "experiments.adversarial.*"
+
+BY_ANOTHER_DRAW = (
+    Spared(
+        ("cells.*.certified.left", "cells.*.certified.right"),
+        (*LESS, "ten times"),
+        "the largest certified error of another sample; above every bound it is a contradiction",
+    ),
+    Spared(("cells.*.recomputed.moved.max", "cells.*.recomputed.moved.median"), ("a tenth", *FURTHER), "how far other vectors move; who notices it is counted"),
+    Spared(("cells.*.unrefined.cases", "cells.*.unrefined.noticed", "cells.*.well_inside.cases"), ("one more",), "better, by chance"),
+    Spared(
+        ("near_zero.*.levels", "near_zero.*.levels.*"),
+        ("its last twice", "removed"),
+        "an interval that another draw halves otherwise; the ends and the widest gap are compared",
+    ),
+    Spared(
+        tuple(f"near_zero.*.levels.*.{name}" for name in ("bound", "error", "error_median")),
+        ("ten times", *LESS),
+        "256 cases of another draw at one distance, of which no case is kept; the largest error is held to its bound, and cells near zero to margins",
+    ),
+    Spared(("near_zero.*.levels.*.refused",), ("negated",), "minus zero"),
+    Spared(("near_zero.*.predicted_by",), WORD, "another draw may meet another limit first"),
+    Spared(tuple(f"{SEARCH}.{name}" for name in ("random", "ascent", "evolution", "simplest_ratio")), LESS, "what another draw leads a search to"),
+    Spared((f"{SEARCH}.simplest",), WORD, "what another draw leads a search to"),
+    Spared((f"{SEARCH}.simplified",), ("a tenth", *MORE), "how long another context takes to be made readable"),
+)
+"""What passes besides where the run has another seed than the baseline, so that its operands are others."""
 
 ABSENT = {
     "not_swept.*": "a sweep that did not run ends every gate with 3, whatever its row says",

@@ -1,4 +1,4 @@
-"""Every leaf of a record changed to each value that is worse, impossible, or other, and the copy held to the baseline of the original.
+"""Every leaf of a record changed to each value that is worse, impossible, or other, and the copy held to the baseline of the original, or of another seed.
 
 The leaves are those of the schema, so that a field which is added later, and which no gate looks at, fails here. Each copy ends with 1 (worse) or 2 (no run can
 write it), or ``spared_leaves`` says why not. The control is the original, which ends with 0.
@@ -6,10 +6,11 @@ write it), or ``spared_leaves`` says why not. The control is the original, which
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -18,15 +19,15 @@ from reports.comparison.baseline import baseline_of
 from reports.comparison.baseline_rows import Baseline
 from reports.record import DamagedRun, RunRecord
 from reports.record.agreement import disagreeing_cells, lost_files
-from reports.record.cells import Counts
+from reports.record.cells import Counts, Recomputed, Spread, Unrefined
 from reports.record.environment import Probe
 from reports.record.record_files import content_digest, record_from, write_run, write_witness
-from tests import experiment_samples
+from tests import experiment_samples, gate_samples
 from tests import report_samples as samples
 from tests.rich_record import rich
 from tests.verify.doctoring import Data, settled
 from tests.verify.fuzz.leaves import Place, Schema, changed, changes_of
-from tests.verify.fuzz.spared_leaves import ABSENT, ANY, SPARED
+from tests.verify.fuzz.spared_leaves import ABSENT, ANY, BY_ANOTHER_DRAW, SPARED
 from verify.exit_status import gate_status
 
 SCHEMA = Schema()
@@ -69,6 +70,26 @@ def known() -> RunRecord:
 
 
 RUNS = {"sound": sound, "known": known}
+OTHER_SEED = "another seed"
+KINDS = (*RUNS, OTHER_SEED)
+BEFORE, AFTER = 7, 8
+"""Seeds of the baseline and of the run that is changed, where the operands are others."""
+
+
+def drawn_run(seed: int, folder: Path) -> RunRecord:
+    """The sound run with cells that are made of cases, drawn from a seed."""
+    whole = sound()
+    parts = ("claims", "errata", "models", "near_zero", "not_swept", "not_measured", "bounds", "environment", "experiments")
+    record = gate_samples.run_of(seed, folder, **{name: getattr(whole, name) for name in parts})
+    first, *others = record.cells
+    refined = float(np.median(gate_samples.drawn(seed, *gate_samples.CELLS[0]).resolution[: gate_samples.BATCH]))
+    beside = {
+        "recomputed": Recomputed(cases=first.cases, moved=Spread(max=1.0, median=0.5), noticed=first.cases),
+        "unrefined": Unrefined(cases=512, holds=512, noticed=510, resolution=4 * refined, refined=refined),
+    }
+    record = settled(record.model_copy(update={"cells": [first.model_copy(update=beside), *others]}))
+    write_run(record, folder)
+    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +100,15 @@ class Kept:
     record: RunRecord
     data: Data
     baseline: Baseline
+    by_cases: bool = False
+    """Whether the cases beside the record are those that its cells sum up, so that a change of a cell is held to them."""
 
     def status(self, data: Data, path: Place, *, strict: bool = False) -> int:
         """What the gate exits with for a copy.  path: what was changed, so that it is not brought in line with the rest."""
         try:
             text = _in_line(data, path)
             record = record_from(text, Path("run.json"))
-            files = path[-1] in BY_FILES
+            files = path[-1] in BY_FILES or (self.by_cases and path[0] == "cells")
             beside = (disagreeing_cells(record, self.folder), [*lost_files(record, self.folder)]) if files else ([], [])
             return gate_status(differences(self.baseline, record, beside[0], lost=beside[1]), strict=strict)
         except (DamagedRun, ValidationError):
@@ -105,15 +128,27 @@ def _in_line(data: Data, path: Place) -> str:
     return json.dumps(data)
 
 
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=KINDS)
 def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kept:
     folder = tmp_path_factory.mktemp(request.param)
     return _kept(request.param, folder)
 
 
 def _kept(name: str, folder: Path) -> Kept:
+    if name == OTHER_SEED:
+        before = drawn_run(BEFORE, folder / "before")
+        baseline = baseline_of(before, folder / "before")
+        drawn_run(AFTER, folder / "after")
+        record = _with_witnesses(_read(folder / "after"), folder / "after")
+        return Kept(folder / "after", record, json.loads(record.model_dump_json()), baseline, by_cases=True)
     samples.write_folder(RUNS[name](), folder)
-    record = _read(folder)
+    record = _with_witnesses(_read(folder), folder)
+    # These cases were drawn apart from the rows, so they have no margins to give.
+    return Kept(folder, record, json.loads(record.model_dump_json()), baseline_of(record, None))
+
+
+def _with_witnesses(record: RunRecord, folder: Path) -> RunRecord:
+    """The record, written, with the witnesses that it names."""
     cells = []
     for cell in record.cells:
         if cell.witness is not None:
@@ -122,18 +157,23 @@ def _kept(name: str, folder: Path) -> Kept:
         cells.append(cell)
     record = record.model_copy(update={"cells": cells})
     write_run(record, folder)
-    return Kept(
-        folder, record, json.loads(record.model_dump_json()), baseline_of(record, None)
-    )  # these cases were drawn apart from the rows, so they have no margins to give
+    return record
 
 
 def _read(folder: Path) -> RunRecord:
     return record_from((folder / "run.json").read_text(encoding="utf-8"), folder / "run.json")
 
 
-def spared(pattern: str, change: str, *, reported: bool) -> list[int]:
-    """Places of the entries that say so."""
-    return [at for at, one in enumerate(SPARED) if pattern in one.patterns and (one.changes == ANY or change in one.changes) and one.reported is reported]
+ENTRIES = (*SPARED, *BY_ANOTHER_DRAW)
+
+
+def spared(pattern: str, change: str, *, reported: bool, drawn: bool) -> list[int]:
+    """Places of the entries that say so.  drawn: whether the operands are others than the baseline's."""
+    return [
+        at
+        for at, one in enumerate(ENTRIES if drawn else SPARED)
+        if pattern in one.patterns and (one.changes == ANY or change in one.changes) and one.reported is reported
+    ]
 
 
 def tried(kept: Kept, one_in: int, begin: str = "") -> tuple[int, set[int], list[str]]:
@@ -156,7 +196,7 @@ def tried(kept: Kept, one_in: int, begin: str = "") -> tuple[int, set[int], list
                 if (status := kept.status(data, path)) in (1, 2):
                     continue
                 reported = kept.status(data, path, strict=True) == 1
-                entries = spared(pattern, change, reported=reported)
+                entries = spared(pattern, change, reported=reported, drawn=kept.by_cases)
                 needed |= {*entries}
                 if not entries or status != 0:
                     passed.append(f"{pattern}, {change}: {status}{', reported' if reported else ''}")
@@ -191,16 +231,27 @@ def test_some_changes_of_all_leaves_are_refused_or_worse(kept: Kept) -> None:
 def test_every_change_of_every_leaf_is_refused_or_worse(tmp_path: Path) -> None:
     needed = set[int]()
     total = 0
-    for name in RUNS:
+    for name in KINDS:
         number, entries, passed = tried(_kept(name, tmp_path / name), 1)
         assert passed == []
         needed |= entries
         total += number
-    assert total > 4000
-    assert [SPARED[at].patterns for at in range(len(SPARED)) if at not in needed] == [], "entries that are not needed"
+    assert total > 8000
+    assert [ENTRIES[at].patterns for at in range(len(ENTRIES)) if at not in needed] == [], "entries that are not needed"
 
 
 def test_a_gate_that_looks_away_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The planted negative: without its digests of numbers, the gate lets changes pass that nothing spares."""
     monkeypatch.setattr("reports.comparison.cell_changes._same_numbers", lambda line, now: iter(()))
     assert tried(_kept("sound", tmp_path), 1, "cells.*.error")[2]
+
+
+def test_a_gate_that_compares_nothing_of_another_draw_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The planted negatives of the runs with another seed: without the cases beside the record, and without margins of medians."""
+    kept = _kept(OTHER_SEED, tmp_path)
+    assert tried(kept, 1, "cells.*.tightness")[2] == []
+    alone = replace(kept, by_cases=False)
+    assert any(passed.startswith("cells.*.tightness.p90") for passed in tried(alone, 1, "cells.*.tightness")[2])
+    assert tried(alone, 1, "cells.*.error")[2] == []
+    monkeypatch.setattr("reports.comparison.cell_changes._medians", lambda line, cell, basis: iter(()))
+    assert tried(alone, 1, "cells.*.error")[2]

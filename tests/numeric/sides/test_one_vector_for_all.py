@@ -1,0 +1,63 @@
+"""A contextual layer that returns one vector whatever the query is, without a context: the patched pass still computes a row for each case.
+
+Under vmap such a vector belongs to no case, so a first layer with a factored patch would be computed once, on one row, by another kernel than the rows of
+all cases; what its patch is added to would be other numbers than the rule's.
+"""
+
+import pytest
+import torch
+from torch import Tensor
+
+from numeric import ContextualBlock
+from numeric.architecture import asked_shapes
+from numeric.cells import variant_of
+from numeric.formats import modes_named
+from numeric.machine import probe
+from numeric.sides.passes import patched_forward
+from numeric.sides.patches import Patch
+from numeric.user_blocks import own_block
+from symbolic.vocabulary import Verdict
+from tests.numeric.measuring import measured
+from tests.numeric.user_blocks.sample_blocks import Average, D, M, block
+
+
+class OneForAll(Average):
+    """Without a context one vector for all queries; with one, the mean of its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.empty = torch.nn.Parameter(torch.linspace(1, 2, D))
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return self.empty.expand(len(query), -1) if context is None else super().forward(context, query)
+
+
+def measure(made: ContextualBlock, variant: str, name: str):
+    subject, (mode,) = own_block("mine", made), modes_named([name])
+    return measured(subject, probe(mode, **asked_shapes([subject.model.block])), variant_of(subject, variant), cases=64)
+
+
+@pytest.mark.parametrize("variant", ["formula", "factored"])
+def test_it_is_measured_like_any_other(variant: str) -> None:
+    found = measure(block(OneForAll()), variant, "bf16")
+    assert found.verdict is Verdict.HOLDS
+    assert found.counts == {"HOLDS": 64}
+
+
+def test_a_row_that_belongs_to_no_case_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted negative: taken for a layer that runs case by case, its cell ends in an error."""
+    monkeypatch.setattr("numeric.sides.passes._case_by_case", lambda *operands: True)
+    with pytest.raises(AssertionError, match="adds its patch in another way"):
+        measure(block(OneForAll()), "factored", "bf16")
+
+
+def test_what_is_found_out_is_of_the_call() -> None:
+    """With a context the layer runs case by case, and without one it does not."""
+    made, queries = block(OneForAll()), torch.randn(4, D)
+    (mode,) = modes_named(["fp64"])
+    machine = probe(mode, **asked_shapes([made.double()]))
+    for context in (torch.randn(4, 3, D), None):
+        kept = None if context is None else context.double()
+        found = patched_forward(made, kept, queries.double(), Patch(), machine)
+        assert found.layers["0"].shape == (4, M)
+    assert made.batches == {True: True, False: False}
