@@ -1,7 +1,8 @@
 """What the machine's kernels do, by call: asked the first time that a call is met, and known from then on.
 
 A model belongs to one call: kernel, dtypes, shapes, strides, alignment, batch and number of threads. A bound asks for the model of the operands
-that it was handed. Orders of summation are kept between runs (``kept_orders.py``), but as guesses: every process confirms one before it uses it.
+that it was handed. Orders of summation are kept between runs (``kept_orders.py``), but as guesses: every process asks for the tree and confirms it before it
+uses one.
 """
 
 from collections.abc import Iterable
