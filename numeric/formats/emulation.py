@@ -92,7 +92,7 @@ class BlockwiseSums(TorchFunctionMode):
         return total
 
 
-FEW, MANY = 2**11, 2**17
+FEW_RESULTS, MANY_RESULTS = 2**11, 2**17
 """As many blocks are summed side by side as make so many numbers, or four that make no more than so many: fewer operations, whose results stay in the
 processor's cache. Under vmap the results of one case are seen, and there may be hundreds."""
 
@@ -103,7 +103,7 @@ def _product_of_halves(left: Tensor, right: Tensor, block: int) -> Tensor:
         return _product_of_halves(left.unsqueeze(0), right, block).squeeze(0)
     k, cases = left.shape[-1], max(prod(left.shape[:-2]), prod(right.shape[:-2]))
     results = max(1, cases * left.shape[-2] * right.shape[-1])
-    blocks, total = max(1, min(max(4, FEW // results), MANY // results)), None
+    blocks, total = max(1, min(max(4, FEW_RESULTS // results), MANY_RESULTS // results)), None
     starts = [*range(0, k - k % block, blocks * block), *([k - k % block] if k % block else [])]  # what is no whole block stands alone
     for start, end in pairwise([*starts, k]):
         sums = _one_after_the_other(left[..., start:end], right[..., start:end, :], min(block, end - start)).half()

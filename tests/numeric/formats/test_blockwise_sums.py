@@ -51,8 +51,8 @@ def every_way(W: Tensor, x: Tensor) -> list[Tensor]:
 @pytest.mark.parametrize("limits", [(2**11, 2**17), (1, 1), (2**20, 2**20)], ids=["as it is", "one block at a time", "all at once"])
 @pytest.mark.parametrize("k", SIZES)
 def test_each_product_has_the_bits_of_single_numbers(k: int, limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emulation, "FEW", limits[0])
-    monkeypatch.setattr(emulation, "MANY", limits[1])
+    monkeypatch.setattr(emulation, "FEW_RESULTS", limits[0])
+    monkeypatch.setattr(emulation, "MANY_RESULTS", limits[1])
     W, x, b = drawn(k)
     expected = torch.tensor([[number_by_number(row, column, BLOCK) for row in W] for column in x], dtype=torch.float64)
     for results in every_way(W, x):

@@ -180,6 +180,29 @@ def test_a_kept_order_of_another_tree_is_not_believed(cache: Path, monkeypatch: 
     assert {key: kept(cache)[key] for key in with_bias} == with_bias
 
 
+@pytest.mark.parametrize("name", ["bf16", "fp32"])
+def test_the_order_of_another_call_is_a_guess_and_no_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three terms in one order at a batch of 512, and in another at 3; where a call adds as the last one did, it costs a product less to see that."""
+    runs = [0]
+
+    def order(X: Tensor, y: Tensor) -> Sequence[int]:
+        runs[0] += 1
+        return (1, 0, 2) if len(y) == 3 else (2, 1, 0)
+
+    def found(batch: int) -> list[int]:
+        dtype = torch_dtype(format_named(name))
+        return leaves(order_at(n, torch.zeros((batch, 8, 3), dtype=dtype), torch.zeros((batch, 3, 1), dtype=dtype)))
+
+    n = planted(in_order(order), name, monkeypatch, shape=(8, 3))
+    counts = []
+    for batch, others in ((3, ([0, 1, 2], [1, 0, 2])), (512, ([2, 1, 0], [1, 2, 0])), (511, ([2, 1, 0], [1, 2, 0]))):
+        before = runs[0]
+        assert found(batch) in others
+        counts.append(runs[0] - before)
+    assert counts[1] == 0
+    assert counts[2] < counts[0]
+
+
 def test_a_kept_order_saves_the_asking(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     runs = [0]
 
