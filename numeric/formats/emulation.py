@@ -5,6 +5,8 @@ computes the product from rounded operands, or block by block. Everything else i
 """
 
 from collections.abc import Callable
+from itertools import pairwise
+from math import prod
 from typing import Any
 
 import torch
@@ -73,35 +75,53 @@ class BlockwiseSums(TorchFunctionMode):
             return self._linear(*args, **kwargs)
         if name in PRODUCTS and name != "scaled_dot_product_attention" and args[0].dim() > 1:
             left, right = args
-            return self._sum(left.shape[-1], lambda part: self._block(func, left[..., part], right[..., part, :]))
+            return self._product(func, left, right)
         return func(*args, **kwargs)
 
     def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        total = self._sum(x.shape[-1], lambda part: self._block(lambda x, w: F.linear(x, w.mT), x[..., part], weight[..., part].mT))
+        total = self._product(lambda x, w: F.linear(x, w.mT), x, weight.mT)
         return total if bias is None else total + bias
 
-    @staticmethod
-    def _block(product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> Tensor:
-        return _one_after_the_other(left, right) if left.dtype == torch.float16 else product(left, right)
-
-    def _sum(self, k: int, product: Callable[[slice], Tensor]) -> Tensor:
-        total = product(slice(0, self.block))
-        for start in range(self.block, k, self.block):
-            total = total + product(slice(start, start + self.block))
+    def _product(self, product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> Tensor:
+        if left.dtype == torch.float16:
+            return _product_of_halves(left, right, self.block)
+        total = product(left[..., : self.block], right[..., : self.block, :])
+        for start in range(self.block, left.shape[-1], self.block):
+            part = slice(start, start + self.block)
+            total = total + product(left[..., part], right[..., part, :])
         return total
 
 
-def _one_after_the_other(left: Tensor, right: Tensor) -> Tensor:
-    """left @ right of fp16, summed in fp32.  left: (..., n, k), or (k,); right: (..., k, m)."""
+FEW_RESULTS, MANY_RESULTS = 2**11, 2**17
+"""As many blocks are summed side by side as make so many numbers, or four that make no more than so many: fewer operations, whose results stay in the
+processor's cache. Under vmap the results of one case are seen, and there may be hundreds."""
+
+
+def _product_of_halves(left: Tensor, right: Tensor, block: int) -> Tensor:
+    """left @ right of fp16, each block summed in fp32.  left: (..., n, k), or (k,); right: (..., k, m)."""
     if left.dim() == 1:
-        return _one_after_the_other(left.unsqueeze(0), right).squeeze(0)
-    left, right = left.float(), right.float()
-    if left.dim() == 2:
-        left = left.mT.contiguous().mT  # so that a column lies together; of a batch of matrices the copy would take longer than it saves
-    total = left[..., :1] * right[..., :1, :]
-    for term in range(1, left.shape[-1]):
-        total += left[..., term : term + 1] * right[..., term : term + 1, :]
-    return total.half()
+        return _product_of_halves(left.unsqueeze(0), right, block).squeeze(0)
+    k, cases = left.shape[-1], max(prod(left.shape[:-2]), prod(right.shape[:-2]))
+    results = max(1, cases * left.shape[-2] * right.shape[-1])
+    blocks, total = max(1, min(max(4, FEW_RESULTS // results), MANY_RESULTS // results)), None
+    starts = [*range(0, k - k % block, blocks * block), *([k - k % block] if k % block else [])]  # what is no whole block stands alone
+    for start, end in pairwise([*starts, k]):
+        sums = _one_after_the_other(left[..., start:end], right[..., start:end, :], min(block, end - start)).half()
+        for place in range(sums.shape[-3]):
+            total = sums[..., place, :, :] if total is None else total + sums[..., place, :, :]
+    assert total is not None
+    return total
+
+
+def _one_after_the_other(left: Tensor, right: Tensor, block: int) -> Tensor:
+    """The sum of each block in fp32.  left: (..., n, blocks * block); right: (..., blocks * block, m). Returns (..., blocks, n, m)."""
+    # The first axis is the term's place in its block, so that what is multiplied and added at once lies together.
+    lefts = left.unflatten(-1, (-1, block)).movedim(-1, 0).mT.float().contiguous().unsqueeze(-1)
+    rights = right.unflatten(-2, (-1, block)).movedim(-2, 0).float().contiguous().unsqueeze(-2)
+    total = lefts[0] * rights[0]
+    for term in range(1, block):
+        total += lefts[term] * rights[term]
+    return total
 
 
 class WideWeights(TorchFunctionMode):

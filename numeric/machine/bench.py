@@ -57,8 +57,9 @@ class Bench:
 
     @property
     def by_row(self) -> int:
-        """How many rows of the matrix can differ."""
-        return self.rows if self.call.matrix.free[-2] else 1
+        """How many rows can differ, in the matrix and in the bias."""
+        bias = self.call.bias
+        return self.rows if self.call.matrix.free[-2] and (bias is None or bias.free[-1]) else 1
 
     @property
     def asks_by_row(self) -> bool:
@@ -69,6 +70,10 @@ class Bench:
     def no_bias(self) -> Tensor | None:
         """A bias that adds nothing: zeros, or none where the kernel takes none."""
         return torch.zeros(self.rows, dtype=torch.float64) if self.kernel.bias else None
+
+    def offset(self, bias_values: Tensor, *, bias: bool) -> Tensor | None:
+        """The bias that the kernel is given: these values, zeros where it is not one of the terms, none where the kernel takes none.  bias_values: (p,)."""
+        return bias_values if bias and self.kernel.bias else self.no_bias
 
     def run(self, X: Tensor, y: Tensor, bias: Tensor | None = None) -> Tensor:
         """The kernel's results.

@@ -1,7 +1,7 @@
 """Orders of summation that an earlier run revealed, kept in the machine's cache as guesses.
 
-To reveal an order takes many products, to confirm one takes few. What is kept here is never believed: a bound uses an order only after this
-process has seen the kernel add in it. The file's name has a digest of the library, its settings and the processor, so that another machine
+To reveal an order takes some products a level of its tree, to see that a guess is right takes one. What is kept here is never believed: a bound uses an order
+only after this process has seen the kernel add in it. The file's name has a digest of the library, its settings and the processor, so that another machine
 begins anew.
 """
 

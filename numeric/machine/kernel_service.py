@@ -1,7 +1,8 @@
 """What the machine's kernels do, by call: asked the first time that a call is met, and known from then on.
 
 A model belongs to one call: kernel, dtypes, shapes, strides, alignment, batch and number of threads. A bound asks for the model of the operands
-that it was handed. Orders of summation are kept between runs (``kept_orders.py``), but as guesses: every process confirms one before it uses it.
+that it was handed. Orders of summation are kept between runs (``kept_orders.py``), and what one call showed is tried on the next, but as guesses: every
+call is asked for the tree, and it is confirmed, before it is used.
 """
 
 from collections.abc import Iterable
@@ -116,13 +117,20 @@ class KernelService:
         asked, bias = operands or self.storage, bench.kernel.bias
         apart = bias and questions.rounds_before_bias(bench, self.opmath)
         summed = bias and not apart
-        order = revealed(bench, bias=summed, operands=None if whole else operands, guess=self.kept.guess(self.label, call))
+        order = revealed(bench, bias=summed, operands=None if whole else operands, guess=self._guess(call, call.columns + summed))
         self.kept.keep(self.label, call, order)
         accumulation, truncates = self.opmath, False
-        if order is None or order.stored_strands or call.columns < FEW:
+        if order is not None and order.stored_strands and call.columns >= FEW:
+            accumulation = self.storage  # strands are added in it, and rounded to nearest, as was seen bit for bit
+        elif order is None or call.columns < FEW:
             accumulation = self._format_of(questions.accumulator_bits(bench, asked, self.opmath.significand_bits))
             truncates = questions.truncates(bench, asked, accumulation)
         return KernelFacts(accumulation, truncates, products.flush(accumulation), whole, apart, order)
+
+    def _guess(self, call: KernelCall, leaves: int) -> Order | None:
+        """What an earlier run found of the call, or else the last order of as many leaves that was found of another: kernels of one library are often alike."""
+        found = (facts.order for facts in reversed(self.facts.values()))
+        return self.kept.guess(self.label, call) or next((order for order in found if order is not None and order.leaves == leaves), None)
 
     def _asked_of_outer(self, call: KernelCall) -> KernelFacts:
         if not call.askable:

@@ -242,15 +242,21 @@ def elementwise_flushes(storage: Format, device: str, running: Context = nullcon
 
 
 def rounds_before_bias(bench: Bench, opmath: Format) -> bool:
-    """Whether a dense layer stores Wx before it adds the bias: then 1 + u and u give 1, and together 1 + 2u."""
+    """Whether a dense layer stores Wx before it adds the bias: then 1 + u and u give 1, and together 1 + 2u.
+
+    One product alone is s + u, where s = 1 + 2^-h + 2^(h-p), h half of the p bits, is a number of the storage whose last bit is 0.
+    """
     k, storage = bench.columns, bench.results
-    if k < 2 or opmath == storage:
+    if opmath == storage:
         return False  # γ_{k+1} covers a sum of k+1 terms in any order
-    u = storage.unit_roundoff
-    row = torch.zeros(k, dtype=torch.float64)
-    row[0], row[1] = 1.0, u
-    results = bench.run(row.expand(bench.rows, -1), torch.ones((1, k), dtype=torch.float64), torch.full((bench.rows,), u, dtype=torch.float64))
-    return bool((results != 1.0 + 2 * u).any())
+    u, half = storage.unit_roundoff, storage.significand_bits // 2
+    row, column = torch.zeros(k, dtype=torch.float64), torch.ones((1, k), dtype=torch.float64)
+    if k == 1:
+        row[0], column[0, 0] = 1.0 + 2.0**-half, 1.0 + 2.0 ** (half - storage.significand_bits)
+    else:
+        row[0], row[1] = 1.0, u
+    results = bench.run(row.expand(bench.rows, -1), column, torch.full((bench.rows,), u, dtype=torch.float64))
+    return bool((results != float(row @ column[0]) + u).any())
 
 
 def same_alone(bench: Bench) -> bool:

@@ -3,12 +3,14 @@
 The tree is *revealed* as FPRev does it (Xie et al., "FPRev: revealing the order of floating-point summation", 2025): with
 M at leaf i, -M at leaf j, M large enough to absorb all else, and 1 at every other leaf, what survives are the leaves
 outside the smallest subtree that holds both, so l_ij = n - result is the size of that subtree, and the l_ij determine the
-tree. Each row of the matrix, or each case, is asked about a pair of its own, so a few products of full size suffice. What is
-revealed, or was kept from an earlier run, is a guess.
+tree. Each row of the matrix, or each case, is asked about a pair of its own, so a few products of full size suffice.
 
-The guess is then *confirmed*: on operands whose exact sum is 0 and whose products are exact, so that the result is nothing but rounding
-errors, every output of the kernel must be bit for bit what the tree gives, in every row and case. A confirmed order also shows that partial sums are
-rounded to nearest in the accumulator that stood beside it. A kernel that is not confirmed has no known order, and the bound for any order is used.
+A *guess*, as an earlier run kept it, is not revealed again, but has to show one l_ij for each of its nodes, with i below its one child and j below its
+other. No other binary tree has all of these. *Proof*, by induction from the leaves up: let the sets A and B of leaves below the children be those of two
+nodes of the kernel's tree. Its node at which i ∈ A and j ∈ B meet lies above both, so it has all of A ∪ B below it, and no more, for it has l_ij = |A| + |B|.
+
+Either is then *confirmed* bit for bit (``confirmed_order.py``): that tells how strands are stored, and that partial sums are rounded to nearest in the
+accumulator that stood beside it. A kernel that is not confirmed has no known order, and the bound for any order is used.
 """
 
 from collections import defaultdict
@@ -16,25 +18,16 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from numeric.formats import Format, torch_dtype
 from numeric.machine.bench import Bench
-from numeric.machine.summation_tree import ADD, PUSH, Order, Tree, order_of, sum_in_order, with_single_strands
+from numeric.machine.confirmed_order import confirmed
+from numeric.machine.summation_tree import ADD, PUSH, Order, Tree, order_of, with_single_strands
 
 DEPTH = 48
 """How deep strands may be nested in strands: no library's are, and a kernel that looks so is not asked further."""
-
-PATTERNS = 64
-"""How many vectors a row is confirmed with, at least; where there are more terms than this, each of which rounds, ``FEWER``."""
-
-FEWER = 4
-
-ROWS, AT_ONCE = 8, 4
-"""How many rows an order is confirmed on, and how many of them in one run, where rows can differ: in every run other terms cancel."""
 
 
 def revealed(bench: Bench, *, bias: bool, operands: Format | None = None, guess: Order | None = None) -> Order | None:
@@ -44,10 +37,11 @@ def revealed(bench: Bench, *, bias: bool, operands: Format | None = None, guess:
     operands: the format to which operands are rounded first. One that does not reach far enough for M cannot be asked with the rounding
     switched on; the same kernel is asked without, and its tree confirmed with. guess: an order to be tried first.
     """
-    if guess is not None and guess.leaves == bench.columns + bias and confirmed(bench, guess, bias=bias, operands=operands):
-        return replace(guess, fused=_fuses(bench, guess, operands))
     short = operands is not None and operands.max_exponent < bench.results.max_exponent
-    tree = _reveal(replace(bench, running=nullcontext) if short else bench, bias=bias)
+    far = replace(bench, running=nullcontext) if short else bench
+    if guess is not None and _has_nodes(far, guess, bias=bias) and confirmed(bench, guess, bias=bias, operands=operands):
+        return replace(guess, fused=_fuses(bench, guess, operands))
+    tree = _reveal(far, bias=bias)
     if tree is None:
         return None
     found = order_of(tree)
@@ -55,6 +49,14 @@ def revealed(bench: Bench, *, bias: bool, operands: Format | None = None, guess:
         if confirmed(bench, order, bias=bias, operands=operands):
             return replace(order, fused=_fuses(bench, order, operands))
     return None
+
+
+def _has_nodes(bench: Bench, order: Order, *, bias: bool) -> bool:
+    """Whether the kernel adds as many leaves, and has for each of the order's nodes one of the same size, at which the same two leaves meet."""
+    if order.leaves != bench.columns + bias:
+        return False
+    sizes = order.meetings
+    return not sizes or _subtree_sizes(bench, list(sizes), bias=bias) == sizes
 
 
 def _reveal(bench: Bench, *, bias: bool) -> Tree | None:
@@ -133,69 +135,11 @@ def _surviving(bench: Bench, asked: Sequence[tuple[tuple[int, int], int]], *, bi
     products, offsets = terms[:, :k], terms[:, k]
     if bench.asks_by_row:
         some = torch.arange(p) % len(asked)  # rows that are left over ask again
-        results = bench.run(products[some], torch.ones((1, k), dtype=torch.float64), _offset(bench, offsets[some], bias=bias))[0, : len(asked)]
+        results = bench.run(products[some], torch.ones((1, k), dtype=torch.float64), bench.offset(offsets[some], bias=bias))[0, : len(asked)]
     else:
         X = torch.ones((1, k), dtype=torch.float64).expand(p, -1)
-        results = bench.run(X, products, _offset(bench, offsets[:1].expand(p), bias=bias))[: len(asked), 0]
+        results = bench.run(X, products, bench.offset(offsets[:1].expand(p), bias=bias))[: len(asked), 0]
     return results / unit
-
-
-def _offset(bench: Bench, offset: Tensor, *, bias: bool) -> Tensor | None:
-    """The bias that a kernel is given: none where it takes none, zeros where it is not one of the terms."""
-    return offset if bias and bench.kernel.bias else bench.no_bias
-
-
-def confirmed(bench: Bench, order: Order, *, bias: bool, operands: Format | None = None) -> bool:
-    """Whether every output is bit for bit what the tree gives, on sums that are nothing but rounding errors, and in one row of four on any sums.
-
-    The first show what is lost in an accumulator that is wider than the result. If two strands are stored that cancel each other, both are rounded
-    alike, and the sum is 0 as if neither were: that, the others show. The matrix has few different rows, so that few sums, one for each of them and each
-    vector, have to be added up here.
-    """
-    generator, rows = torch.Generator().manual_seed(bench.columns * 1009 + bench.rows), min(AT_ONCE, bench.by_row)
-    places = [torch.arange(start, start + rows) for start in range(0, ROWS - rows + 1, rows)]
-    return all(_confirmed_on(some % AT_ONCE == AT_ONCE - 1, bench, order, operands, generator, bias=bias) for some in places)
-
-
-def _confirmed_on(any_sum: Tensor, bench: Bench, order: Order, operands: Format | None, generator: torch.Generator, *, bias: bool) -> bool:
-    """any_sum: (rows,) bool, those whose terms need not cancel."""
-    rows, k, storage, dtype = len(any_sum), bench.columns, bench.results, torch_dtype(bench.results)
-    accumulator, wide = (np.float64, torch.float64) if storage.significand_bits > 24 else (np.float32, torch.float32)
-    bits = min((operands or storage).significand_bits, (53 if wide == torch.float64 else 24) // 2)
-    spread = (-6, 8) if bits < 8 else (-4, 4)  # what few bits do not fill, exponents must
-
-    def short(*shape: int) -> Tensor:
-        """Numbers of few bits, so that products are exact, and of many sizes, so that sums are not."""
-        significand = torch.randint(2 ** (bits - 1), 2**bits, shape, generator=generator).double() * 2.0 ** (1 - bits)
-        sign = 1.0 - 2.0 * torch.randint(0, 2, shape, generator=generator)
-        return significand * sign * torch.exp2(torch.randint(*spread, shape, generator=generator).double())
-
-    x, others, y = short(rows, k), short(rows, k), short(max(bench.by_case, PATTERNS if k <= PATTERNS else FEWER), k)
-    shuffled = torch.randperm(k, generator=generator)
-    pairs = k // 2
-    left, right = shuffled[:pairs], shuffled[pairs : 2 * pairs]
-    x[:, right], y[:, right] = x[:, left], -y[:, left]
-    x[:, shuffled[2 * pairs :]] = 0.0
-    offset = torch.zeros(1, dtype=torch.float64)
-    if bias and k > 2:  # the bias is cancelled by a product of its own
-        offset = short(1)
-        x[:, left[0]], y[:, left[0]] = offset[0], -1.0
-        x[:, right[0]], y[:, right[0]] = 0.0, 0.0
-    x[any_sum] = others[any_sum]
-    products = (x.mT.unsqueeze(1) * y.mT.unsqueeze(-1)).numpy().astype(accumulator)  # (k, vectors, rows)
-    terms = [*products, np.broadcast_to(offset.numpy().astype(accumulator), products.shape[1:])]
-
-    def stored(sums: NDArray[np.floating]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(sums)).to(dtype)
-
-    def merge(strand: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
-        return np.asarray((stored(strand) + stored(other)).to(wide).numpy()) if order.stored_strands else strand + other
-
-    total = stored(sum_in_order(order, terms, merge)).double()
-    given = _offset(bench, offset.expand(bench.rows), bias=bias)
-    of_row = torch.arange(bench.rows) % rows
-    parts = bench.runs(x[of_row], y, given)
-    return all(bool((results == expected[:, None, of_row]).all()) for (_, results), expected in zip(parts, total.split(bench.by_case), strict=True))
 
 
 def _fuses(bench: Bench, order: Order, operands: Format | None) -> bool:

@@ -42,6 +42,22 @@ class Order:
         return sum(op == PUSH for op, _ in self.program)
 
     @property
+    def meetings(self) -> dict[tuple[int, int], int]:
+        """For each node two leaves, one below either child, and how many leaves are below it."""
+        found: dict[tuple[int, int], int] = {}
+        stack: list[tuple[int, int]] = []
+        """A leaf of each sum that is begun, and how many it has."""
+        for op, leaf in self.program:
+            if op == PUSH:
+                stack.append((leaf, 1))
+            else:
+                other, more = stack.pop() if op == MERGE else (leaf, 1)
+                one, size = stack.pop()
+                found[one, other] = size + more
+                stack.append((one, size + more))
+        return found
+
+    @property
     def words(self) -> str:
         """E.g. "one after the other"; for the report."""
         shape = "one after the other" if self.strands == 1 else f"in {self.strands} strands"

@@ -24,7 +24,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it asks the machine; its tests are kernels that compute otherwise in one way, which it has to find (``machine/planted_kernels.py``)": (
         *(f"machine.{name}" for name in ("bench", "device", "environment_questions", "kept_orders", "kernel_service", "kernels", "operands")),
-        *(f"machine.{name}" for name in ("questions", "summation_order", "summation_tree")),
+        *(f"machine.{name}" for name in ("confirmed_order", "questions", "summation_order", "summation_tree")),
         "rules.library_probe",
     ),
     "how many cases are taken at once, which are kept, and how a file is laid out: a case's radius does not depend on it": (

@@ -13,8 +13,8 @@ from numeric.formats.mode import BLOCK
 from numeric.machine import ProbedMode, UnsupportedNumerics, probe, questions
 from numeric.machine import kernels as kernel_table
 from numeric.machine.bench import usual_bench, usual_call
+from numeric.machine.confirmed_order import confirmed
 from numeric.machine.kernels import DENSE, OUTER_PRODUCT, PRODUCT, SHARED_PRODUCT, kernels
-from numeric.machine.summation_order import confirmed
 from numeric.machine.summation_tree import order_of
 from tests.numeric.formats.drawn_operands import NATIVE
 
@@ -143,8 +143,9 @@ def test_shortened_operands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         asked("fp32")
 
 
+@pytest.mark.parametrize("columns", [1, 5])
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
-def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     real = torch.nn.functional.linear
 
     def apart(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
@@ -156,11 +157,11 @@ def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, monkeypatch:
         return (product if b is None else product + b.double()).to(x.dtype)
 
     monkeypatch.setattr(kernel_table.F, "linear", apart)
-    numerics = asked(name).layer
+    numerics = probe(modes_named([name])[0], shapes=((8, columns),), batch=8).layer
     assert numerics.rounds_before_bias
     assert numerics.patched_rounds_before_bias
     monkeypatch.setattr(kernel_table.F, "linear", once)
-    numerics = asked(name).layer
+    numerics = probe(modes_named([name])[0], shapes=((8, columns),), batch=8).layer
     assert not numerics.rounds_before_bias
     assert not numerics.patched_rounds_before_bias
 

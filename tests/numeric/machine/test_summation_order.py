@@ -17,8 +17,9 @@ from numeric.arithmetics.envelope import Envelope
 from numeric.arithmetics.partial_sums import Form, Terms, partial_sums
 from numeric.formats import format_named, torch_dtype
 from numeric.machine.bench import Bench, usual_bench
+from numeric.machine.confirmed_order import confirmed
 from numeric.machine.kernels import ProductKernel
-from numeric.machine.summation_order import confirmed, revealed
+from numeric.machine.summation_order import revealed
 from numeric.machine.summation_tree import ADD, MERGE, PUSH, Order, order_of
 
 K = 11

@@ -1,0 +1,68 @@
+"""A product of fp16 in blocks is the same bits as number by number, however many blocks are summed side by side."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.nn import functional as F
+
+from numeric.formats import emulation
+from numeric.formats.emulation import BlockwiseSums
+
+BLOCK = 8
+SIZES = [1, 7, BLOCK, BLOCK + 1, 3 * BLOCK, 5 * BLOCK + 3, 80 * BLOCK + 1]
+
+
+def number_by_number(row: Tensor, column: Tensor, block: int) -> float:
+    """One result: each block's products, exact in fp32, one after the other in fp32; the blocks' sums in fp16. By numpy's own rounding of single numbers."""
+    total = None
+    products = [np.float32(x) * np.float32(y) for x, y in zip(row.numpy(), column.numpy(), strict=True)]
+    for start in range(0, len(products), block):
+        held = products[start]
+        for product in products[start + 1 : start + block]:
+            held = np.float32(held + product)
+        total = np.float16(held) if total is None else np.float16(total + np.float16(held))
+    assert total is not None
+    return float(total)
+
+
+def drawn(k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights (3, k), columns (2, k) and a bias (3,)."""
+    generator = torch.Generator().manual_seed(k)
+    W, x, b = (torch.randn(shape, generator=generator).half() for shape in ((3, k), (2, k), (3,)))
+    return W, x, b
+
+
+def every_way(W: Tensor, x: Tensor) -> list[Tensor]:
+    """The products of both columns with W, as (2, 3)."""
+    with BlockwiseSums(BLOCK):
+        return [
+            W.expand(2, -1, -1).bmm(x.unsqueeze(-1)).squeeze(-1),
+            (W @ x.mT).mT,
+            F.linear(x, W),
+            vmap(lambda row: F.linear(row.unsqueeze(0), W).squeeze(0))(x),
+            vmap(lambda row: F.linear(row, W))(x),
+            vmap(lambda weight, row: F.linear(row.unsqueeze(0), weight).squeeze(0))(W.expand(2, -1, -1), x),
+            torch.cat([W[i : i + 1] @ x.mT for i in range(3)]).mT,
+        ]
+
+
+@pytest.mark.parametrize("limits", [(2**11, 2**17), (1, 1), (2**20, 2**20)], ids=["as it is", "one block at a time", "all at once"])
+@pytest.mark.parametrize("k", SIZES)
+def test_each_product_has_the_bits_of_single_numbers(k: int, limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulation, "FEW_RESULTS", limits[0])
+    monkeypatch.setattr(emulation, "MANY_RESULTS", limits[1])
+    W, x, b = drawn(k)
+    expected = torch.tensor([[number_by_number(row, column, BLOCK) for row in W] for column in x], dtype=torch.float64)
+    for results in every_way(W, x):
+        assert torch.equal(results.double(), expected)
+    with BlockwiseSums(BLOCK):
+        assert torch.equal(F.linear(x, W, b), expected.half() + b)
+
+
+def test_another_block_gives_other_bits() -> None:
+    """The planted negative: what the test above compares is not the same for any order."""
+    W, x, _ = drawn(SIZES[-1])
+    expected = torch.tensor([[number_by_number(row, column, BLOCK + 1) for row in W] for column in x], dtype=torch.float64)
+    assert not any(torch.equal(results.double(), expected) for results in every_way(W, x))
