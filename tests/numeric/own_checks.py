@@ -105,7 +105,8 @@ EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitiviti
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
 EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
-EXPLAINED += [EXPERIMENTS + "weight_paths", ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
+EXPLAINED += [EXPERIMENTS + name for name in ("exact_least_squares", "least_squares", "weight_paths")]
+EXPLAINED += [ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]
