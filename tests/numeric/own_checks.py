@@ -80,6 +80,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     SIDES + "expected_difference": found_in("sides.test_expected_difference"),
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
+    SIDES + "patches": found_in("sides.test_patches_by_hand"),
+    SIDES + "wrong_update": found_in("sides.test_patches_by_hand"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
     EXPERIMENTS + "near_zero_sweep": lambda: [
         *found_in("experiments.test_near_zero_by_hand", "experiments.test_near_zero_parts")(),
