@@ -12,10 +12,14 @@ import copy
 
 ARITHMETICS, EXPERIMENTS, RULES, SIDES = (f"numeric.{wing}." for wing in ("arithmetics", "experiments", "rules", "sides"))
 TURNED_TOO = {ARITHMETICS + name for name in ("hazard", "matrix_products", "partial_sums", "uniform_errors", "growth", "entry_roundings", "largest_entry")}
-TURNED_TOO |= {ARITHMETICS + name for name in ("intervals", "envelope")} | {"numeric.machine.error_model"}
-TURNED_TOO |= {RULES + name for name in ("reference", "enclosures", "library_errors", "junctions")}
-TURNED_TOO |= {SIDES + name for name in ("judging", "one_side", "patches", "wrong_update")}
-TURNED_TOO |= {EXPERIMENTS + name for name in ("least_squares", "post_norm", "first_layer")}
+TURNED_TOO |= {ARITHMETICS + name for name in ("intervals", "envelope", "roundoff", "balls", "sensitivities", "value_and_radius", "value_and_variance")} | {
+    "numeric.machine.error_model"
+}
+TURNED_TOO |= {RULES + name for name in ("activations", "reference", "enclosures", "library_errors", "junctions", "normalisation")}
+TURNED_TOO |= {SIDES + name for name in ("certificate", "judging", "one_side", "patches", "wrong_update")}
+TURNED_TOO |= {
+    EXPERIMENTS + name for name in ("least_squares", "exact_least_squares", "post_norm", "first_layer", "weight_paths", "patched_stack", "implicit_dynamics")
+}
 """The modules of which these are tried, too."""
 
 NEGATED = {ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}

@@ -35,6 +35,7 @@ def an_order_is_of_use_where_it_may_be_used(desk: Desk) -> Iterator[bool]:
     """1 - 1 + 0: partial sums say less than the sum of absolutes; not of a matrix without a short form, nor where sums are cut off."""
     entries, order = (1.0, -1.0, 0.0), chain(3)
     yield radius(desk, order, *entries) < radius(desk, None, *entries) / 2
+    yield radius(desk, order, *entries) < radius(desk, chain(3, fused=False), *entries)  # which rounds each product
     yield radius(desk, order, *entries, matrix=True) < radius(desk, None, *entries, matrix=True) / 2
     yield radius(desk, order, *entries, matrix=True, bare=True) == radius(desk, None, *entries, matrix=True, bare=True)
     cut = desk.having(truncates=True)
@@ -76,6 +77,20 @@ def a_bias_is_an_operand_or_it_is_not(desk: Desk) -> Iterator[bool]:
         at = desk.having(operands=operands, bias_is_an_operand=bias_is_an_operand)
         found = at.layer([1.0], [0.0], odd, odd, apart=True)
         yield bool((found.entry_radius > TF32.unit_roundoff / 2).all()) is charged
+
+
+def a_kernel_that_flushes_has_room_for_the_sum_with_its_bias(desk: Desk) -> Iterator[bool]:
+    """Of 2k + 1 smallest normal numbers that are charged for k products, k are lost at most: three more for the sum with the bias are not needed."""
+    normal, u, k = desk.row.smallest_normal, desk.u, 4
+    at = (desk.wide if desk.short else desk).having(flushing=frozenset({"asked"}))
+    # Three products just below λ are flushed, if the accumulator begins there; one of 3λ/2 is not. With -λ it is λ/2, which is flushed as well.
+    below = 1 - u if at.numerics.accumulation.smallest_normal == normal else 0.0
+    W, x = [below, below, below, 1.5], [normal] * k
+    lost = (3 * Fraction(below) + Fraction(1, 2)) * Fraction(normal)
+    X, y = at.column(*W).mT, at.column(*x)
+    products = at.rules.product_radius(X, y, at.held(1.5 * normal), KernelCall.of("asked", X.value, y.value))
+    yield lost <= Fraction(products.item())
+    yield at.inside(at.layer(W, x, -normal, 0.0, apart=True), lost)
 
 
 def a_matrix_without_a_form_is_rounded_entry_by_entry(desk: Desk) -> Iterator[bool]:
