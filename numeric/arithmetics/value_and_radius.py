@@ -290,7 +290,8 @@ def product_radius(X: WithRadius, y: WithRadius, value: Tensor, call: KernelCall
     else:
         rounding = gamma(terms - exact_products, u) * absolute
     # Of what underflow loses: second order, and no operands here need it. Of what could overflow: 1 + γ/2 would do, for just below Ω a rounding adds u/2.
-    growth = grown(terms, order, n) * (1.0 + n.storage.unit_roundoff)
+    # Storing the sum needs no factor: what it moves it by is ω(ẑ), and a sum below Ω is rounded to at most Ω.
+    growth = grown(terms, order, n)
     lost = terms * n.accumulation.half_subnormal * growth
     if n.accumulation != n.storage:
         rounding = outward(rounding + rounding_error(value, n, once=True), 2)

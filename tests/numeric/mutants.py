@@ -9,6 +9,7 @@ Mutants are read off the source, so a term that is written tomorrow has its muta
     max           min                and back; ``torch.hypot(a, b)`` becomes a, or b
     a < b         a > b              a condition turned about; ``a & b`` becomes a, or b; ``a |= b`` is dropped
     f             f/2                what a function of errors in ``HALVED`` returns
+    if t          if not t           and the like (``turned.py``), in modules that are named there
 
 A mutant is put into force by giving the module's own functions other code, so that whoever has imported one computes with the change.
 """
@@ -24,6 +25,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
+
+from tests.numeric.turned import TURNED_TOO, shown, turned
 
 LEFT_AS_IT_IS = {"outward", "up", "down", "lowered", "clamp_min", "clamp_max", "clamp", "abs", "amax", "amin", "nan_to_num", "_float_above", "upper"}
 """Calls of which the operand is left as it is, where it is of the same shape."""
@@ -107,7 +110,7 @@ def changes(node: ast.AST) -> list[ast.AST]:
         made = [node.body, node.orelse]
     elif isinstance(node, ast.Call):
         made = list(_of_calls(node))
-    return made
+    return [*made, *turned(node)]
 
 
 def _is_type(node: ast.expr) -> bool:
@@ -190,7 +193,8 @@ class _Walk(ast.NodeVisitor):
         if (constant or (function and any(isinstance(parent, ast.FunctionDef) for parent in self.parents))) and not (
             (isinstance(node, ast.Constant) and _is_place(node, self.parents)) or self._annotates(node)
         ):
-            for variant, after in enumerate(changes(node)):
+            made = changes(node)
+            for variant, after in enumerate(made if self.module in TURNED_TOO else made[: len(made) - len(turned(node))]):
                 steps = self._counts_steps(node) or (isinstance(node, ast.Call) and _name(node.func) in WIDENED and after in (node.args[:1]))
                 self.found.append(Mutant(self.module, function, _text(node), _text(after), 0, number, variant, steps))
         self.parents.append(node)
@@ -203,7 +207,7 @@ class _Walk(ast.NodeVisitor):
 
 
 def _text(node: ast.AST) -> str:
-    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(node))) if not isinstance(node, ast.Pass) else "nothing"
+    return ast.unparse(ast.fix_missing_locations(copy.deepcopy(shown(node)))) if not isinstance(node, ast.Pass) else "nothing"
 
 
 class _Put(ast.NodeTransformer):

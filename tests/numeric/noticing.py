@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, settings
 from torch import Tensor
 
 from tests.numeric.mutants import Mutant, functions, in_force
@@ -62,9 +63,28 @@ def _expanded(test: Callable[..., object]) -> Iterator[Check]:
     given = {name for axis in axes for row in axis[:1] for name in row}
     if not hasattr(test, "hypothesis") and set(inspect.signature(test).parameters) - given:
         return  # it asks for a fixture
+    run = _drawn_alike(test) if hasattr(test, "hypothesis") else test
     for chosen in itertools.product(*axes):
         arguments = {name: value for row in chosen for name, value in row.items()}
-        yield lambda arguments=arguments: test(**arguments)  # type: ignore[misc]
+        yield lambda arguments=arguments: run(**arguments)  # type: ignore[misc]
+
+
+def _drawn_alike(test: Any) -> Callable[..., object]:
+    """A test of Hypothesis that draws the same examples whenever it is run here, and looks for no smaller one when it fails.
+
+    What a mutant returns is compared with what the module itself returns, so both have to be given the same operands.
+    """
+    before = test._hypothesis_internal_use_settings  # read by name here, so that a version without it fails before any mutant is in force
+    alike = settings(before, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
+
+    def run(**arguments: object) -> object:
+        test._hypothesis_internal_use_settings = alike
+        try:
+            return test(**arguments)
+        finally:
+            test._hypothesis_internal_use_settings = before
+
+    return run
 
 
 @contextmanager

@@ -44,7 +44,7 @@ OF_RATIONALS = (
 CHECKS: dict[str, Callable[[], list[Check]]] = {
     ARITHMETICS + "roundoff": lambda: [*found_in("arithmetics.test_roundoff")(), *trials()],
     ARITHMETICS + "hazard": lambda: [*found_in("arithmetics.test_hazards")(), *trials()],
-    ARITHMETICS + "value_and_radius": lambda: [*found_in("arithmetics.test_rules_at_the_edges")(), *trials()],
+    ARITHMETICS + "value_and_radius": lambda: [*found_in("arithmetics.test_rules_at_the_edges", "arithmetics.test_rules_and_their_switches")(), *trials()],
     ARITHMETICS + "matrix_products": found_in("arithmetics.test_matrix_products"),
     ARITHMETICS + "partial_sums": found_in("arithmetics.test_partial_sums"),
     ARITHMETICS + "envelope": lambda: [
@@ -80,6 +80,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     SIDES + "expected_difference": found_in("sides.test_expected_difference"),
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
+    SIDES + "patches": found_in("sides.test_patches_by_hand"),
+    SIDES + "wrong_update": found_in("sides.test_patches_by_hand"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
     EXPERIMENTS + "near_zero_sweep": lambda: [
         *found_in("experiments.test_near_zero_by_hand", "experiments.test_near_zero_parts")(),
@@ -103,9 +105,13 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
 EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
-EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [
+    SIDES + name
+    for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "patches", "range_limits", "wrong_update")
+]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
-EXPLAINED += [EXPERIMENTS + "weight_paths", ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
+EXPLAINED += [EXPERIMENTS + name for name in ("exact_least_squares", "least_squares", "weight_paths")]
+EXPLAINED += [ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 
 QUICK = [ARITHMETICS + "matrix_products", RULES + "activations", SIDES + "judging"]

@@ -10,13 +10,16 @@ import pkgutil
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
+from types import ModuleType
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import numeric
 from numeric.experiments import one_update_many_queries
 from tests.numeric.mutants import Mutant, in_force, mutants
-from tests.numeric.noticing import Check, Outcome, outcome, results
+from tests.numeric.noticing import Check, Outcome, checks_of, outcome, results
 from tests.numeric.own_checks import ARITHMETICS, CHECKS, EXPERIMENTS, EXPLAINED, MACHINE, QUICK, RULES, SIDES
 from tests.numeric.spared import SPARED, Spared, reason
 from tests.numeric.without_bounds import WITHOUT_BOUNDS
@@ -72,6 +75,32 @@ def test_a_module_without_tests_notices_nothing() -> None:
     """The planted one: with no check at all every mutant goes unnoticed, and none is smaller, for nothing is compared."""
     some = mutants("numeric.arithmetics.matrix_products")[:8]
     assert {outcome(mutant, [], []) for mutant in some} == {Outcome.SAME}
+
+
+def test_a_check_draws_the_same_examples_and_looks_for_no_smaller_ones() -> None:
+    """So that what a mutant returns can be compared with what the module returns; Hypothesis's own way of running the same test is the planted one."""
+    drawn: list[list[int]] = []
+
+    @settings(database=None)
+    @given(st.lists(st.integers(), min_size=2))
+    def fails_late(numbers: list[int]) -> None:
+        drawn.append(numbers)
+        assert max(numbers) < 1000
+
+    module = ModuleType("drawn")
+    fails_late.__module__, module.test_fails_late = "drawn", fails_late  # type: ignore[attr-defined]
+    (check,) = checks_of(module)
+    runs = []
+    for run in (check, check, fails_late):
+        drawn.clear()
+        with pytest.raises(AssertionError):
+            run()
+        runs.append(list(drawn))
+    first, second, shrunk = runs
+    assert first == second
+    failing = [{tuple(numbers) for numbers in run if max(numbers) >= 1000} for run in (first, shrunk)]
+    assert len(failing[0]) == 1 < len(failing[1])
+    assert max(shrunk[-1]) == 1000
 
 
 def test_what_is_changed_is_a_number_or_a_term_and_no_type() -> None:

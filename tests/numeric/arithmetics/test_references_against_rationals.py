@@ -105,11 +105,33 @@ def test_an_old_library_is_refused(found: str) -> None:
             check_reference()
 
 
+class Agreeable:
+    """A ball that overlaps with all, and is right about everything else."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x if isinstance(x, arb) else arb(x)
+
+    def overlaps(self, other: "Agreeable") -> bool:
+        return True
+
+
+def _agreeable(name: str) -> Any:
+    def answer(self: Agreeable, *others: Any) -> Any:
+        found = getattr(self.x, name)(*(other.x if isinstance(other, Agreeable) else other for other in others))
+        return Agreeable(found) if isinstance(found, arb) else found
+
+    return answer
+
+
+for _name in ("__neg__", "__abs__", "__mul__", "__truediv__", "__eq__", "__lt__", "__le__"):
+    setattr(Agreeable, _name, _agreeable(_name))
+
 LIES: dict[str, tuple[Any, str, Any]] = {
     "shifted": (balls, "arb", lambda x: arb(x) + 1),
     "all too wide": (balls, "arb", lambda x: arb(x, 1)),
     "a tenth too wide": (balls, "arb", lambda x: arb(x, 0.1)),
     "without its sign": (balls, "arb", lambda x: arb(abs(x))),
+    "balls that overlap with all": (balls, "arb", lambda x: Agreeable(x) if isinstance(x, int) else arb(x)),
     "of matrices": (balls, "ball", lambda rows: Ball(arb_mat([[arb(x) * 2 for x in row] for row in rows]))),
     "intervals that overlap with all": (intervals, "overlaps", lambda found, ball: True),
     "intervals that overlap with none": (intervals, "overlaps", lambda found, ball: False),

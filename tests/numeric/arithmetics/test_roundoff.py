@@ -106,6 +106,8 @@ def test_a_sum_that_is_exact_has_no_error() -> None:
         assert error(sign * 3.0, -sign * 1.25) == 0.0
         assert error(sign * 3.0, sign * 1.0) >= u * 4
         assert error(sign * 4.0, -sign * (1.0 + 2 * u)) >= u * 2
+    same, one = (torch.tensor([[[v]]], dtype=torch.float32) for v in (1.5, -1.0))
+    assert sum_error(same, one, same + one, model(FP32, without=(Refinement.EXACT_DIFFERENCES,))).item() > 0, "it is a refinement"
     narrow, wide = (torch.tensor([[[1.5]]], dtype=kind) for kind in (torch.float32, torch.float64))
     assert sum_error(narrow, wide, wide, n).item() > 0, "of two formats nothing is known"
 

@@ -127,6 +127,12 @@ def what_stays_below_the_end_is_not_refused(desk: Desk) -> Iterator[bool]:
     for apart in (False, True):
         yield desk.inside(fresh.layer([1.0], [large], large / 2, 1.5 * large, apart=apart), Fraction(large) * Fraction(3, 2))
     yield not bool(fresh.found.overflow.any())
+    if desk.short:  # a wide sum of Ω less half of a unit of the last place, which is stored as Ω less a unit
+        unit, largest = 2.0 ** (desk.row.max_exponent - desk.row.significand_bits + 1), desk.row.largest
+        wide = desk.wide
+        yield wide.inside(wide.layer([1.0, 1.0], [largest - unit, unit / 2], None, largest - unit), Fraction(largest) - Fraction(unit) / 2)
+        yield not bool(wide.found.overflow.any())
+        yield wide.foretold(wide.layer([1.0, 1.0], [largest, unit / 2], None, torch.inf))
     if desk.row == FP32:  # by no more than what the operands may grow by: twice v, and v of the bias
         short, bias = desk.having(operands=TF32, bias_is_an_operand=True), large * (1 - 4 * TF32.unit_roundoff)
         yield desk.inside(short.layer([1.0], [large], bias, large + bias, apart=True), Fraction(large) + Fraction(bias))

@@ -45,6 +45,9 @@ def maps(seed: int) -> dict[str, LinearMap]:
         "shared": LinearMap(shared=((scale, SHARED),)),
         "outer": LinearMap(outers=outers[:1]),
         "outers": LinearMap(outers=outers),
+        "identity and shared": LinearMap(identity, ((scale, SHARED),)),
+        "identity and outer": LinearMap(identity, outers=outers[:1]),
+        "identity and outers": LinearMap(identity, outers=outers),
         "shared and outers": LinearMap(shared=((scale, SHARED),), outers=outers),
         "all": LinearMap(identity, ((scale, SHARED),), outers),
     }
@@ -203,6 +206,12 @@ def test_a_shared_matrix_follows_a_number_alone() -> None:
         assert near(found[case], [by * v for v in times(rows, column(x, case))], size(rows, column(x, case)))
     with pytest.raises(NotImplementedError, match="no short form"):
         made["shared"].after(made["shared"])
+    with pytest.raises(NotImplementedError, match="no short form"):
+        made["outer"].after(made["shared"])
+
+
+def test_a_map_of_nothing_deviates_by_nothing() -> None:
+    assert LinearMap().deviation(numbers(8, CASES, N, 1).abs()).flatten().tolist() == [0.0]
 
 
 def test_sources_are_added_before_they_are_squared() -> None:

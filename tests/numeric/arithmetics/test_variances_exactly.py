@@ -13,7 +13,9 @@ import torch
 from numeric.arithmetics.largest_entry import largest_entry
 from numeric.arithmetics.sensitivities import deviation
 from numeric.arithmetics.value_and_variance import Given, cast_up, dense_layer, exactly, in_arithmetic, stored
+from numeric.arithmetics.value_and_variance import column as made_column
 from numeric.formats import format_named, round_to, torch_dtype
+from numeric.machine import FP64
 from numeric.machine.kernels import DENSE, INNER_PRODUCT, OUTER_PRODUCT, SHARED_PRODUCT, KernelAt
 from tests.numeric.arithmetics.variance_model import (
     BF16,
@@ -22,6 +24,7 @@ from tests.numeric.arithmetics.variance_model import (
     MODELS,
     TF32,
     THIRD,
+    Bench,
     P,
     Q,
     agrees,
@@ -67,6 +70,40 @@ def test_quotients_of_columns(name: str, tiny: bool) -> None:
     quotient = held(found.held)
     came_out(found, [a / by for a in held(x.held)], at.n)
     agrees(found, [v / by**2 + (z / by) ** 2 * vs + rounding(z, at.n) + underflow(at.n) for v, z in zip(vx, quotient, strict=True)])
+
+
+@pytest.mark.parametrize("kind", ["column", "matrix"])
+def test_a_quotient_by_what_it_was_multiplied_with(kind: str) -> None:
+    """(y s)/s, and ((y s)aᵀ)/s applied to a column: whatever s errs by is gone again; the planted one divides by a number that errs for itself."""
+    at = Bench(FP64, False, Given())
+    y, a, t = (exactly(x, at.n, at.given) for x in (at.numbers(1, 1, P, 1), at.numbers(2, 1, Q, 1), at.numbers(3, 1, Q, 1)))
+
+    def deviates(sigma: float, *, apart: bool = False) -> float:
+        two, own = torch.full((1, 1, 1), 2.0, dtype=torch.float64), torch.full((1, 1, 1), sigma, dtype=torch.float64)
+        s, other = (made_column(two, at.n, at.given, (), own) for _ in range(2))
+        times_s, by = y @ s, other if apart else s
+        if kind == "column":
+            return float(deviation((times_s / by).terms).max())
+        matrix = (times_s @ a.mT) / by
+        value = y.held @ (a.held.mT @ t.held)
+        return float(deviation(dense_layer(matrix, None, t, value, DENSE, apart=False).terms).max())
+
+    alone = deviates(0.0)
+    assert abs(deviates(2.0**-10) - alone) <= alone * 2.0**-9
+    assert deviates(2.0**-10, apart=True) > 2.0**-12
+
+
+def test_products_of_long_weights_are_rounded_before_strands_are_summed() -> None:
+    """Of weights in storage they are exact in the wider format; of weights that are longer each product is one rounding more."""
+    deviations = []
+    for matrices in (None, FP32):
+        at = Bench(replace(MODELS["strands"], matrices=matrices), False, Given())
+        W, y = (exactly(x, at.n, at.given) for x in (at.numbers(4, P, Q), at.numbers(2, 1, Q, 1)))
+        deviations.append(deviation(dense_layer(W, None, y, W.held @ y.held, DENSE, apart=False).terms))
+    squares = [(Fraction(w) * Fraction(t)) ** 2 for w, t in zip(W.held[0].double().tolist(), y.held.double().flatten().tolist(), strict=True)]
+    more = sum(squares, Fraction(0)) * Fraction(FP32.unit_roundoff) ** 2 * THIRD
+    before, after = (held(x)[0] ** 2 for x in deviations)
+    assert abs(after - before - more) <= CLOSE * before
 
 
 @scales

@@ -129,6 +129,25 @@ def test_the_distance_is_that_of_two_numbers() -> None:
     assert Fraction(up) > Fraction(2, 3) > Fraction(math.nextafter(up, 0)), "rounded upwards"
 
 
+@pytest.mark.parametrize("ridge", [Fraction(0), Fraction(1, 4)])
+def test_the_distance_in_a_diagonal_system_by_loops(ridge: Fraction) -> None:
+    """A = diag(1, 2, 4): the patch has entries v a/(a² + λ), and X leaves (x a - v)a + λx of v a; the planted one is a share of A alone."""
+    a, V, X = [1, 2, 4], [[3, -5, 7], [11, 1, -2]], [[1.0, -2.0, 1.0], [5.0, 0.5, -0.25]]
+    wanted = [[v * s / (s * s + ridge) for v, s in zip(row, a, strict=True)] for row in V]
+    left = [[(Fraction(x) * s - v) * s + ridge * Fraction(x) for x, v, s in zip(*rows, a, strict=True)] for rows in zip(X, V, strict=True)]
+    apart = [[Fraction(x) - w for x, w in zip(*rows, strict=True)] for rows in zip(X, wanted, strict=True)]
+
+    def largest(rows: list[list[Fraction]]) -> Fraction:
+        return max(abs(x) for row in rows for x in row)
+
+    right = largest([[Fraction(v * s) for v, s in zip(row, a, strict=True)] for row in V])
+    A = rational([[Fraction(s if i == j else 0) for j in range(3)] for i, s in enumerate(a)])
+    found = distance(rational(X), A, rational([[Fraction(v) for v in row] for row in V]), rational([[ridge]])[0, 0])
+    for share, exactly in ((found.patch, largest(apart) / largest(wanted)), (found.normal, largest(left) / right)):
+        assert Fraction(share) >= exactly > Fraction(math.nextafter(share, 0))
+    assert Fraction(found.normal) < largest(left) / max(a)
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from numeric.arithmetics import hazards
+from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.envelope import Envelope
 from numeric.experiments import weight_paths
 from numeric.experiments.first_layer import FirstLayer
@@ -167,6 +167,40 @@ def test_steps_made_one_by_one_stray_by_no_less(of: tuple[str, int]) -> None:
     assert flags.underflow.nonzero().flatten().tolist() == [TOKENS + 1] + [TOKENS + k for k in range(2, TOKENS) if bool(flags.underflow[TOKENS + k])]
     first, second = apart.strayed_by_step[0], together.strayed_by_step[0]
     assert bool(((first - second).abs() <= second * 2.0**-40).all())
+
+
+@pytest.mark.parametrize("otherwise", [False, True])
+def test_a_path_has_the_radius_of_the_steps_that_were_made(otherwise: bool) -> None:
+    """All at once they stray by 1/8, one by one by 3: the first is theirs only where all at once come to the same."""
+    flags, vectors = hazards(PROMPTS * TOKENS), (torch.zeros((PROMPTS, TOKENS, D, 1), dtype=torch.float64),)
+
+    def step(_: object, W: Tensor | WithRadius, x: object) -> Tensor | WithRadius:
+        if isinstance(W, Tensor):
+            return W + 1.0
+        at_once = len(W.value) == PROMPTS * TOKENS
+        value = W.value + (2.0 if at_once and otherwise else 1.0)
+        return exact(value, FP64, W.hazards, radius=torch.full_like(value, 0.125 if at_once else 3.0))
+
+    path = weight_paths._path(torch.zeros(M, D, dtype=torch.float64), torch.zeros(M, D, dtype=torch.float64), step, vectors, FP64, flags)
+    assert path.weights[:, :, 0, 0].tolist() == [[float(k) for k in range(TOKENS + 1)]] * PROMPTS
+    assert bool(((path.strayed_by_step - (3.0 if otherwise else 0.125)).abs() < 2.0**-40).all())
+
+
+def test_each_factor_has_the_radius_of_its_own_token() -> None:
+    """Factors 1 with radii rₖ: Σ_{k≤i} λₖ(1 + rₖ₊₁)⋯(1 + rᵢ) in rationals; radii in any other order give another number."""
+    case, own, r = small(SMALL[0]), strayed(PROMPTS, TOKENS, M, D), [Fraction(1, 2 ** (k + 1)) for k in range(TOKENS)]
+    one = torch.eye(D, dtype=torch.float64).expand(PROMPTS, TOKENS, D, D)
+    radii = torch.tensor([float(t) for t in r], dtype=torch.float64).reshape(1, TOKENS, 1, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight_paths, "_factors", lambda *_: (one, one * radii))
+        found = propagated(own, case.outputs, AT, case.found)
+    for prompt in range(PROMPTS):
+        for place, i in enumerate(AT):
+            total, product = zero(M, D), Fraction(1)
+            for k in range(i, 0, -1):
+                total = plus(total, rational(own[prompt, k - 1]), product)
+                product *= 1 + r[k - 1]
+            assert covers(found[prompt, place], total)
 
 
 @pytest.mark.parametrize("of", SMALL)

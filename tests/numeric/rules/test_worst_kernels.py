@@ -77,7 +77,7 @@ def displaced(name: str) -> list[Trial]:
     trials = []
     for n in (ONE, FINE):
         trial, k = Trial(n), Kernel(n)
-        for share, s, end in itertools.product((2.0**-20, 0.25, 1.0, 2.5), SIGNS, SIGNS):
+        for share, s, end in itertools.product((2.0**-20, 0.25, 1.0, 2.5, 4.0, 16.0), SIGNS, SIGNS):
             for x in [*POINTS, -math.sqrt(2.0), math.sqrt(2.0), -0.75, 2.4, -1.27]:
                 trial.add([x], [kernel(k, x, s)], [truth(arb(x) + end * share)], [share])
         trials.append(trial)

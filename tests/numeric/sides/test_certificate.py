@@ -9,6 +9,7 @@ from flint import arb, ctx
 
 from numeric.arithmetics import ball, balls, intervals
 from numeric.sides import Variant, variants_named
+from numeric.sides import certificate as certificate_of
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify
 from numeric.sides.variant import VARIANTS
 from symbolic import formulas
@@ -127,9 +128,10 @@ def test_many_cases_at_once_have_the_exact_errors(seed: int) -> None:
         assert worst <= Fraction(certified) <= worst * (1 + Fraction(1, 2**50))
     # The planted negatives: one radius of one entry of one case is short, on either side; or what was moved is left out.
     for side, errors in (("left_radius", left), ("right_radius", right)):
-        radii = {"left_radius": above(left, more), "right_radius": above(right, more)}
-        radii[side][-1][0] = float(errors[-1][0] * less)
-        assert not agreed(W, b, **sides, **radii).inside
+        for case in (0, -1):
+            radii = {"left_radius": above(left, more), "right_radius": above(right, more)}
+            radii[side][case][0] = float(errors[case][0] * less)
+            assert not agreed(W, b, **sides, **radii).inside
     still = {**sides, "moved": [[0.0] * M for _ in sides["z"]]}
     assert not agreed(W, b, **still, left_radius=above(left, more), right_radius=above(right, more)).inside
 
@@ -169,3 +171,13 @@ def test_mpmath_is_asked_about_both_sides(side: str, monkeypatch: pytest.MonkeyP
     found = certificate(W, b, z, a, VARIANTS[0], left, left, [1.0] * M, [1.0] * M)
     assert found.inside
     assert not found.seconded
+
+
+def test_a_second_opinion_is_of_both_sides() -> None:
+    """The planted one: a ball that lies elsewhere, on either side alone."""
+    W, b, z, a = operands(3)
+    layer = ExactLayer(ball(W), ball([[x] for x in b]))
+    with ctx.workprec(balls.BITS):
+        exact = arb(exact_left(W, b, z)[0].numerator) / exact_left(W, b, z)[0].denominator
+        for sides, same in (((exact, exact), True), ((exact + 1, exact), False), ((exact, exact + 1), False)):
+            assert certificate_of._seconded(layer, Operands(z, a, a), VARIANTS[0], 0, sides) is same

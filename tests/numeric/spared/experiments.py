@@ -1,6 +1,6 @@
 """The mutants of ``numeric/experiments`` that no test notices, and why none can, or need."""
 
-from tests.numeric.spared.row import SAME_RULE, Spared
+from tests.numeric.spared.row import SAME_RULE, SIZE, Spared
 
 EXPERIMENTS = "numeric.experiments."
 
@@ -22,6 +22,15 @@ SPARED: tuple[Spared, ...] = (
     Spared(EXPERIMENTS + "patched_stack", r"^constant: 1e-12 → ", ALIKE, matched=2),
     Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: 4 → (2|8) #2$", ROWS, matched=2),
     Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: (128 → 256|16 → (8|32) #2|32 → (16 #2|64 #3)|96 → (48|192))$", HOW_MANY, matched=7),
+    Spared(EXPERIMENTS + "exact_least_squares", r"^distance: patch - right → right - ", SIZE, matched=1),
+    Spared(EXPERIMENTS + "patched_stack", r"^relative_difference: stream - goal → goal - ", SIZE, matched=1),
+    Spared(
+        EXPERIMENTS + "implicit_dynamics",
+        r"^dynamics_of: .* → (goal - layer|backwards\S* - W_B|W_S - W_B|first - W_S|desc.* - moved)",
+        SIZE,
+        matched=7,
+    ),
+    Spared(EXPERIMENTS + "implicit_dynamics", r"^(_entries|_identity): (weights|compared)\S* - \S+ → \S+ - ", SIZE, matched=2),
     Spared(EXPERIMENTS + "post_norm", r"^_prepared: 8 → ", SEED, matched=2),
     Spared(EXPERIMENTS + "first_layer", r"^FirstLayer\.of: W if shared else matrices → matrices$", SAME_RULE, matched=1),
 )

@@ -8,6 +8,7 @@ from tests.numeric.mutants import Mutant
 STEPS = "float64's own rounding: each count is taken three times, two would do, and what is left out in one place others make up for (``envelope.py``)"
 ONE_SIDE = "float64's own: the other bound of the same function, or a relative 2^-50 more or less, is far within the steps of ``outward`` about it"
 SECOND_ORDER = "second order: what the proof adds for the errors of errors; in the formats here it is less than what the terms of first order have to spare"
+SIZE = "of a difference only the size is used, or its square"
 SAME_RULE = "the same result in other words: the other branch gives it, too, or float64 comes to it by itself (a division by zero, an infinity)"
 
 

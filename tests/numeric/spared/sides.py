@@ -1,6 +1,6 @@
 """The mutants of ``numeric/sides`` that no test notices, and why none can, or need."""
 
-from tests.numeric.spared.row import SAME_RULE, Spared
+from tests.numeric.spared.row import SAME_RULE, SIZE, Spared
 
 SIDES = "numeric.sides."
 
@@ -18,6 +18,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(SIDES + "judging", r"^_compare: (\(?difference|torch\.where\(moved == 0|bound \* \(1|1 \+ 4|4 \* ROUNDOFF|4 → )", SPARE_UNIT, matched=19),
     Spared(SIDES + "judging", r"^judge: (torch\.where\(\(?(output_)?(effect|change) > 0|\(effect > 0\))|^_norm: 1\.0 → ", SAME_RULE, matched=10),
     Spared(SIDES + "certificate", r"max\(_share|max\(shares\)|^_share: ", ANY_PLACE, matched=13),
+    Spared(SIDES + "certificate", r"^(agreement: y - x → x - y$|certify: arb\(x\) - (y|move - y) → y - )", SIZE, matched=3),
     Spared(SIDES + "certificate", r"e\.upper\(\) → e$", SAME_RULE, matched=2),
     Spared(
         SIDES + "range_limits",
