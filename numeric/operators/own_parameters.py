@@ -7,12 +7,12 @@
 Whatever reads no such parameter is executed as it is, on the whole batch: the same call as in a pass without a patch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._ops import OpOverload
 
 from numeric.operators.cut import MatrixProduct
@@ -21,6 +21,9 @@ from numeric.operators.labels import MATRIX_PRODUCTS, POINTWISE
 from numeric.operators.layout import Layout
 from numeric.operators.memory import StorageSet
 from numeric.operators.walk import PassEnded, Walk
+
+A_ROW_A_CASE = Layout(cases_first=True, token=-1)
+"""Operands of one token a case."""
 
 ONE_TOKEN = {True: ATEN.baddbmm.default, False: ATEN.bmm.default}
 """A product with a matrix for each case, by whether something is added to it."""
@@ -226,6 +229,13 @@ class WithOwnParameters(Walk):
                 own = next((mine[index][:, None] for index, leaf in places.items() if leaf is given and index in mine), given)
                 rows = self.run(Execution(step.place, operator, (rows, own), {}))
         return self.layout.back(rows, x.shape), mean, deviation
+
+
+def own_rows(module: nn.Module, parameters: Mapping[str, Tensor], data: Iterable[Tensor | None]) -> WithOwnParameters:
+    """A pass in which each case has one row, and parameters of its own.  parameters: (cases, *shape), by name; data: what the pass is given."""
+    given = [x for x in data if x is not None]
+    named = dict(module.named_parameters(remove_duplicate=False))
+    return WithOwnParameters((Own(named[name], values) for name, values in parameters.items()), A_ROW_A_CASE, len(given[0]), given)
 
 
 def _entry_by_entry(step: Execution) -> bool:

@@ -18,17 +18,13 @@ from numeric.architecture import ContextualBlock, UnusableBlock
 from numeric.architecture.wiring import INPUT, leaves
 from numeric.formats import Mode, round_to, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operators.layout import Layout
-from numeric.operators.own_parameters import NoBatchedForm, Own, WithOwnParameters
+from numeric.operators.own_parameters import NoBatchedForm, own_rows
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]
 """What stands for a first layer's output, from its input and its output."""
 
 Numbers = TypeVar("Numbers")
-
-A_ROW_A_CASE = Layout(cases_first=True, token=-1)
-"""How the network's operands are numbered."""
 
 CARRIED = "the contextual layer"
 """The name of its output among what is heard; no module has it."""
@@ -131,9 +127,7 @@ def patched_forward(
     carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
     """
 
-    parameters = dict(block.named_parameters(remove_duplicate=False))
-    own = [Own(parameters[name], values) for name, values in patch.parameters.items()]
-    walk = WithOwnParameters(own, A_ROW_A_CASE, len(query), (kept, query, carried))
+    walk = own_rows(block, patch.parameters, (query, kept, carried))
     adapters = {name: partial(_adapted, factors) for name, factors in patch.factors.items()}
     # What the network is given is data, even if the contextual layer made it outside of torch.
     given = block.network.register_forward_pre_hook(lambda _, inputs: walk.data.add(inputs))
