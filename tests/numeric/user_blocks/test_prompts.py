@@ -113,7 +113,7 @@ def test_a_combination_that_makes_no_sense_is_skipped_with_the_reason() -> None:
 
     torch.manual_seed(0)
     made = ContextualBlock(Recurrent(), nn.Sequential(nn.Linear(WIDTH, 8), nn.ReLU(), nn.Linear(8, 2)), "0", input_width=WIDTH)
-    measured, skipped = transfers(made, *prompts(2), formats=["fp64", "bf16-autocast"])
+    measured, skipped = transfers(made, *prompts(2), formats=["fp64", "bf16-fp32-weights"])
     assert (measured.verdict, skipped.verdict) == (Verdict.HOLDS, Verdict.SKIPPED)
     assert "one dtype" in skipped.reason
     assert skipped.counts == {}
