@@ -170,7 +170,7 @@ class Once(Apart):
 def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str) -> None:
     """With one weight or bias for all cases, and with a case's own."""
     for machine, found in ((Apart, True), (Once, False)):
-        with machine():  # type: ignore[no-untyped-call]  # torch does not annotate it
+        with machine():
             numerics = asked(name).layer
         assert numerics.rounds_before_bias is found
         assert numerics.patched_rounds_before_bias is found

@@ -120,7 +120,7 @@ def test_a_combination_that_makes_no_sense_is_skipped_with_the_reason() -> None:
 
 
 def test_the_users_block_settings_and_warnings_are_left_as_they_are() -> None:
-    """With a layer of whose slowness under vmap torch warns, while every warning is an error."""
+    """With a layer of PyTorch's own, while every warning is an error."""
 
     class Attention(nn.Module):
         def __init__(self) -> None:
