@@ -77,8 +77,6 @@ class ContextualBlock(nn.Module):
         self.skip = skip
         self.parallel = parallel
         object.__setattr__(self, "whole", whole)  # it is no part of the block, whose parameters are those of its parts
-        self.batches: dict[bool, bool] = {}
-        """Whether torch.vmap runs the contextual layer case by case, by whether it is given a context; found out when it is first asked (``passes.py``)."""
         for name in self.first_layers:
             _refuse_other_than_linear(network, name)
         if not self.first_layers or len(set(self.first_layers)) < len(self.first_layers):

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import ContextualBlock
 from numeric.blocks.stack import Below, CausalBlock, stacked
+from numeric.operators.own_parameters import own_rows
 from numeric.training import TrainedBlock
 from symbolic import formulas
 
@@ -96,7 +95,7 @@ def replays(trained: TrainedBlock) -> tuple[Replay, ...]:
     """Without any context, and with half of it."""
     blocks, context, query = _prepared(trained)
     half = context[:, : context.shape[1] // 2]
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused ones
+    with torch.no_grad():
         whole = _streams(blocks, context)
         goal = _run(blocks, whole, query)
         return tuple(_replay(blocks, whole, kept, query, goal) for kept in (None, half))
@@ -128,7 +127,7 @@ def generations(trained: TrainedBlock) -> Generation:
     generator = trained.generator(7)
     words, logits = torch.randn((2, VOCABULARY, query.shape[-1]), generator=generator, dtype=query.dtype)
     noise = -torch.empty((GENERATED, len(query), VOCABULARY), dtype=query.dtype).exponential_(generator=generator).log()
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+    with torch.no_grad():
         prompt = _streams(blocks, context)
         with_prompt, chosen = _generated(query, (words, logits, noise), prompt, lambda whole, _, s: _run(blocks, whole, s))
         streams, again = _generated(query, (words, logits, noise), prompt, lambda whole, rest, s: _replayed(blocks, whole, rest, s, patch))
@@ -207,12 +206,8 @@ def _replayed(
 def run_patched(block: ContextualBlock, tokens: Tensor | None, s: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """The block's own forward pass, with its own parameters for each prompt."""
 
-    def one(own: dict[str, Tensor], context: Tensor | None, x: Tensor) -> Tensor:
-        output = functional_call(block, own, (None if context is None else context.unsqueeze(0), x.unsqueeze(0)))
-        assert isinstance(output, Tensor)
-        return output[0]
-
-    outputs = vmap(one, in_dims=(0, None if tokens is None else 0, 0))(parameters, tokens, s)
+    with own_rows(block, parameters, (s, tokens)):
+        outputs = block(tokens, s)
     assert isinstance(outputs, Tensor)
     return outputs
 

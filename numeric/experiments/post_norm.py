@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import ContextualBlock
 from numeric.experiments.patched_stack import PROMPTS, patched_first_weight, relative_difference, run_patched
@@ -38,7 +37,7 @@ class PostNorm:
 def post_norm(trained: TrainedBlock) -> PostNorm:
     """Patch ΔW and Δm.  trained: a Pre-LN block whose network is dense, GELU, dense."""
     block, context, query = _prepared(trained)
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+    with torch.no_grad():
         v, rest = block.contextual(context, query), block.contextual(None, query)
         goal, normalised = block(context, query), _normalised(block, v)
         delta = formulas.context_vector(v, rest)

@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from numeric.formats.emulation import BlockwiseSums, CastOperands, RoundedOperands, WideWeights
+from numeric.formats.emulation import BlockwiseSums, RoundedOperands, wide_weights
 from numeric.formats.format import Format, UnknownFormat, format_named
 from symbolic.vocabulary import chosen
 
@@ -52,7 +52,6 @@ def _everywhere(context: Context, device: str) -> Context:
 
 
 _NOTHING = partial(_everywhere, nullcontext)
-_CAST = partial(_everywhere, partial(CastOperands, torch.bfloat16))
 
 
 def _tf32(device: str) -> Context:
@@ -87,8 +86,6 @@ class Mode:
     """What A(C,x) is rounded to when it is stored, where that is no format of torch's own."""
     while_running: Callable[[str], Context] = _NOTHING
     """What is switched on while a layer of the block runs, on a device."""
-    while_patched: Callable[[str], Context] | None = None
-    """What is switched on while the patched pass runs, if it is something else."""
     update_runs_so_too: bool = True
     """Whether the same is switched on while the update is computed."""
     runs_on: tuple[str, ...] = ("cpu", "cuda")
@@ -105,10 +102,6 @@ class Mode:
     def uniform(self) -> bool:
         """Whether the update and the layers are computed in one arithmetic."""
         return self.update == self.activations == self.weights and self.update_runs_so_too
-
-    def patched_context(self, device: str) -> Context:
-        """What is switched on while the patched pass runs."""
-        return (self.while_patched or self.while_running)(device)
 
     def update_context(self, device: str) -> Context:
         """What is switched on while the update is computed."""
@@ -146,9 +139,8 @@ MODES = (
         operands=BF16,
         bias_is_an_operand=True,
         while_running=_autocast,
-        while_patched=_CAST,
     ),
-    _fp32_weights("bf16-fp32-weights", "fp32 weights, bfloat16 activations", while_running=partial(_everywhere, WideWeights), emulated_on=("cpu", "cuda")),
+    _fp32_weights("bf16-fp32-weights", "fp32 weights, bfloat16 activations", while_running=partial(_everywhere, wide_weights), emulated_on=("cpu", "cuda")),
     _fp8("fp8-e4m3"),
     _fp8("fp8-e5m2"),
 )

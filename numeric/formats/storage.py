@@ -1,7 +1,5 @@
 """How a format's numbers lie in torch's tensors, and rounding to a format that has no tensors of its own."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -24,7 +22,7 @@ def round_to(x: Tensor, target: Format) -> Tensor:
     shift = 24 - target.significand_bits
     if shift <= 0:
         return x
-    nearest = _Shortened.apply(wide, shift)  # type: ignore[no-untyped-call]
+    nearest = _shortened(wide, shift)
     assert isinstance(nearest, Tensor)
     if target.min_exponent > -126:
         # Below the smallest normal number the spacing is constant: adding and subtracting a power of two rounds there.
@@ -39,29 +37,15 @@ def round_to(x: Tensor, target: Format) -> Tensor:
     return torch.where(torch.isfinite(wide), nearest, wide).to(x.dtype)
 
 
-class _Shortened(torch.autograd.Function):
-    """A float32 number to nearest with fewer bits in its significand, ties to even: on the integer that its bits are.
-
-    It is a function of autograd for its rule under vmap: older versions of torch have none for ``view(dtype)``.
-    """
-
-    @staticmethod
-    def forward(wide: Tensor, shift: int) -> Tensor:
-        bits = wide.view(torch.int32)
-        rounded = bits >> shift  # and in place from here on: of large operands, memory is what takes the time
-        rounded &= 1
-        rounded += (1 << (shift - 1)) - 1
-        rounded += bits
-        rounded &= -(1 << shift)
-        return rounded.view(torch.float32)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
-        ctx.mark_non_differentiable(output)
-
-    @staticmethod
-    def vmap(info: object, in_dims: tuple[int | None, None], wide: Tensor, shift: int) -> tuple[Any, int | None]:
-        return _Shortened.apply(wide, shift), in_dims[0]  # type: ignore[no-untyped-call]
+def _shortened(wide: Tensor, shift: int) -> Tensor:
+    """A float32 number to nearest with fewer bits in its significand, ties to even: on the integer that its bits are."""
+    bits = wide.view(torch.int32)
+    rounded = bits >> shift  # and in place from here on: of large operands, memory is what takes the time
+    rounded &= 1
+    rounded += (1 << (shift - 1)) - 1
+    rounded += bits
+    rounded &= -(1 << shift)
+    return rounded.view(torch.float32)
 
 
 def in_storage(value: Tensor, target: Format) -> Tensor:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from numeric.formats import Format, format_named
 from numeric.machine.kernel_service import KernelService
-from numeric.machine.kernels import ALL_KERNELS, BARE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
+from numeric.machine.kernels import ALL_KERNELS, BARE, PATCHED_BIAS, PATCHED_WEIGHT, KernelAt
 from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
 from numeric.machine.summation_tree import Order
@@ -27,8 +27,8 @@ LIBRARY = "An elementary function of the library errs by no more units in the la
 """The same of a run that met a block with elementary functions."""
 
 
-PATCHED = frozenset({PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, BARE[PATCHED_WEIGHT], BARE[PATCHED_PASS]})
-"""The kernels of the patched pass."""
+PATCHED = frozenset({PATCHED_WEIGHT, PATCHED_BIAS, BARE[PATCHED_WEIGHT]})
+"""The kernels of patched layers."""
 
 
 class Met(NamedTuple):

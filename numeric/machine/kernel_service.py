@@ -69,8 +69,8 @@ class KernelService:
     opmath: Format
     operands: Format | None
     """The format to which a product first rounds its operands."""
-    contexts: tuple[Context, Context]
-    """What is switched on while a layer runs as it is, and while anything else does."""
+    running: Context
+    """What is switched on while they run."""
     device: str
     facts: dict[KernelCall, KernelFacts] = field(default_factory=dict)
     """By call, all that were met."""
@@ -99,7 +99,7 @@ class KernelService:
     def bench(self, call: KernelCall) -> Bench:
         """The call, ready to be asked."""
         kernel = kernel_table.kernels()[call.kernel]
-        return Bench(kernel, call, self.storage, self.device, self.contexts[not kernel.layer or kernel.patched])
+        return Bench(kernel, call, self.storage, self.device, self.running)
 
     def _asked(self, call: KernelCall) -> KernelFacts:
         if call.kernel == OUTER_PRODUCT:
@@ -135,9 +135,9 @@ class KernelService:
     def _asked_of_outer(self, call: KernelCall) -> KernelFacts:
         if not call.askable:
             return KernelFacts(self.storage)
-        running, asked = self.contexts[1], self.operands or self.storage
-        flushes = questions.outer_flushes(call, self.storage, asked, running, self.device)
-        whole = self.operands is not None and questions.outer_takes_whole(call, self.storage, self.operands, running, self.device)
+        asked = self.operands or self.storage
+        flushes = questions.outer_flushes(call, self.storage, asked, self.running, self.device)
+        whole = self.operands is not None and questions.outer_takes_whole(call, self.storage, self.operands, self.running, self.device)
         return KernelFacts(self.opmath, flushes=flushes, whole=whole)
 
     def _format_of(self, bits: int) -> Format:

@@ -7,15 +7,15 @@ matrix and which bias are one for all cases and which are a case's own decides w
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch.func import vmap
 from torch.nn import functional as F
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
-DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS = "dense layer", "dense layer, own weight", "dense layer, own bias", "dense layer, patched pass"
-BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
+DENSE, PATCHED_WEIGHT, PATCHED_BIAS = "dense layer", "dense layer, own weight", "dense layer, own bias"
+BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT)}
 """The same of layers without a bias, for which a library may run another kernel."""
-ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, PATCHED_PASS, *BARE.values()})
+ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, *BARE.values()})
 
 BATCH = 512
 """Cases that a measurement hands to a kernel at once, unless it is told otherwise or they would not fit."""
@@ -44,7 +44,7 @@ class ProductKernel:
     bias: bool = False
     """Whether it adds a bias."""
     patched: bool = False
-    """Whether it runs in the patched pass."""
+    """Whether it is a patched layer's."""
     own_matrix: bool = False
     """Whether each case has a matrix of its own; otherwise it uses X[0]."""
     own_bias: bool = False
@@ -56,17 +56,15 @@ def _dense(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
 
 
 def _own_weight(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
-    own = 0 if b is not None and b.dim() == 2 else None
-    return vmap(lambda W, x, c: F.linear(x.unsqueeze(0), W, c).squeeze(0), in_dims=(0, 0, own))(X, y.squeeze(-1), b).unsqueeze(-1)
+    rows = y.squeeze(-1).unsqueeze(1)
+    if b is None:
+        return torch.bmm(rows, X.mT).squeeze(1).unsqueeze(-1)
+    return torch.baddbmm(b.unsqueeze(1) if b.dim() == 2 else b, rows, X.mT).squeeze(1).unsqueeze(-1)
 
 
 def _own_bias(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
     assert b is not None
-    return vmap(lambda x, c: F.linear(x.unsqueeze(0), X[0], c).squeeze(0))(y.squeeze(-1), b.expand(len(y), -1)).unsqueeze(-1)
-
-
-def _patched_pass(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
-    return vmap(lambda x: F.linear(x.unsqueeze(0), X[0], b).squeeze(0))(y.squeeze(-1)).unsqueeze(-1)
+    return torch.addmm(b.expand(len(y), -1), y.squeeze(-1), X[0].mT).unsqueeze(-1)
 
 
 def kernels() -> dict[str, ProductKernel]:
@@ -79,10 +77,8 @@ def kernels() -> dict[str, ProductKernel]:
         ProductKernel(DENSE, _dense, layer=True, bias=True),
         ProductKernel(PATCHED_WEIGHT, _own_weight, layer=True, bias=True, patched=True, own_matrix=True),
         ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True, own_bias=True),
-        ProductKernel(PATCHED_PASS, _patched_pass, layer=True, bias=True, patched=True),
         ProductKernel(BARE[DENSE], _dense, layer=True),
         ProductKernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
-        ProductKernel(BARE[PATCHED_PASS], _patched_pass, layer=True, patched=True),
     )
     return {row.name: row for row in rows}
 

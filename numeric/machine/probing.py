@@ -18,7 +18,7 @@ from numeric.machine import questions
 from numeric.machine.bench import usual_call
 from numeric.machine.error_model import FP64, ErrorModel, opmath_of
 from numeric.machine.kernel_service import KernelFacts, KernelService, UnsupportedNumerics
-from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, KernelAt
+from numeric.machine.kernels import BARE, BATCH, DENSE, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT, KernelAt
 from numeric.machine.operands import KernelCall
 from numeric.machine.refinements import REFINEMENTS, Refinement
 
@@ -90,7 +90,7 @@ def probe(  # the shapes are ``asked_shapes``, each under its name
         )
     known = kernel_table.kernels()
     others = [shape for shape in shapes if shape not in first] or shapes
-    used_at = {DENSE: shapes, PATCHED_WEIGHT: first, BARE[DENSE]: bare, BARE[PATCHED_PASS]: bare}
+    used_at = {DENSE: shapes, PATCHED_WEIGHT: first, BARE[DENSE]: bare}
     used_at[BARE[PATCHED_WEIGHT]] = tuple(shape for shape in bare if shape in first)
 
     def calls(names: Iterable[str], matrix: Format, vector: Format) -> list[KernelCall]:
@@ -99,21 +99,21 @@ def probe(  # the shapes are ``asked_shapes``, each under its name
 
     of_update = calls((name for name, row in known.items() if not row.layer), mode.update, mode.update)
     of_layers = calls((name for name, row in known.items() if row.layer), mode.weights, mode.activations)
-    own, layer, patched = mode.update_context(device), mode.while_running(device), mode.patched_context(device)
+    own, layer = mode.update_context(device), mode.while_running(device)
     label = "" if mode.id == mode.activations.name else mode.id
     if mode.uniform:
-        model, answers = _model(mode, label, _service(label, mode.update, mode.operands, (layer, patched), device), of_update + of_layers)
+        model, answers = _model(mode, label, _service(label, mode.update, mode.operands, layer, device), of_update + of_layers)
         return ProbedMode(mode, model, model, tuple(answers), batch)
     if mode.operands is not None:  # a factored patch is applied by products under the same context
         of_layers += calls((INNER_PRODUCT, OUTER_PRODUCT), mode.update, mode.update)
     of_its_own = f"{mode.id}: update"
-    update, some = _model(mode, of_its_own, _service(of_its_own, mode.update, None, (own, own), device), of_update)
-    layers, more = _model(mode, label, _service(label, mode.activations, mode.operands, (layer, patched), device), of_layers)
+    update, some = _model(mode, of_its_own, _service(of_its_own, mode.update, None, own, device), of_update)
+    layers, more = _model(mode, label, _service(label, mode.activations, mode.operands, layer, device), of_layers)
     return ProbedMode(mode, update, layers, (*some, *more), batch)
 
 
-def _service(label: str, storage: Format, operands: Format | None, contexts: tuple[Context, Context], device: str) -> KernelService:
-    return KernelService(label or storage.name, storage, opmath_of(storage), operands, contexts, device)
+def _service(label: str, storage: Format, operands: Format | None, running: Context, device: str) -> KernelService:
+    return KernelService(label or storage.name, storage, opmath_of(storage), operands, running, device)
 
 
 def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[KernelCall]) -> tuple[ErrorModel, list[Answer]]:
@@ -127,7 +127,7 @@ def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[Kerne
         min((row.accumulation for row in sums.values()), key=lambda row: row.significand_bits),
         service.opmath,
         frozenset(call.kernel for call, row in facts.items() if row.flushes),
-        questions.elementwise_flushes(service.storage, service.device, service.contexts[1]),
+        questions.elementwise_flushes(service.storage, service.device, service.running),
         any(row.apart for call, row in sums.items() if call.kernel not in patched),
         any(row.apart for call, row in sums.items() if call.kernel in patched),
         service.device,
@@ -137,7 +137,7 @@ def _model(mode: Mode, label: str, service: KernelService, calls: Sequence[Kerne
         bias_is_an_operand=mode.bias_is_an_operand,
         matrices=mode.weights if any(call.matrix.dtype != service.storage.dtype for call in sums) else None,
         orders={_at(call): row.order for call, row in sums.items() if row.order is not None},
-        running=service.contexts[1],
+        running=service.running,
         label=label,
         service=service,
     )

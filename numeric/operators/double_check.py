@@ -17,7 +17,8 @@ from torch import Tensor
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import products_of_line, read_by_w
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
-from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
+from numeric.operators.own_parameters import NoBatchedForm
+from numeric.operators.patching import at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
 from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, SINGULAR, RefusedBlock
 from numeric.operators.updates import Changes, Lifted, Mistake, absorber_changes, as_they_are, patched_with, weight_changes

@@ -57,6 +57,10 @@ class Execution:
         yield from zip(schema, self.args, strict=False)
         yield from ((each, self.kwargs[each.name]) for each in schema if each.name in self.kwargs)
 
+    def result(self) -> Any:
+        """What the operator gives, executed as it is."""
+        return self.operator(*self.args, **self.kwargs)
+
     @property
     def numbers(self) -> list[Any]:
         """The Python numbers that the operator computes with: scalars, and not sizes or indices."""

@@ -18,6 +18,8 @@ class Layout:
         """(cases, tokens, features), of (…, features)."""
         flat = x.reshape(-1, x.shape[-1])
         assert len(flat) % cases == 0
+        if len(flat) == cases:
+            return flat.unsqueeze(1)
         return flat.view(cases, -1, x.shape[-1]) if self.cases_first else flat.view(-1, cases, x.shape[-1]).transpose(0, 1)
 
     def query(self, x: Tensor, cases: int) -> Tensor:

@@ -1,8 +1,7 @@
 """The walk over what a module executes: every ATen operator, once, with the line of the code that called it.
 
-A module is a way to write operators down; what the machine executes are operators, and a TorchDispatchMode sees all of them, on real tensors,
-in any module, function or hook. Each operator is executed exactly once. Under ``inference_mode`` composite operators (``linear``, ``matmul``)
-arrive whole, and are taken apart as they are outside of it.
+What the machine executes are operators, and a mode (``formats/operator_mode.py``) sees all of them, on real tensors, in any module, function or hook.
+Each operator is executed exactly once.
 
 Not seen: a number or an array that has left torch (``.item()``, numpy). Seen as one operator: fused fast paths, which are switched off, and
 operators whose inside is not ATen (``opaque``).
@@ -11,18 +10,21 @@ operators whose inside is not ATen (``opaque``).
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from numeric.formats import emulation, operator_mode
+from numeric.formats.operator_mode import OperatorMode
 from numeric.operators.executions import CallSite, Execution
 
 _TORCH, _HERE = os.path.dirname(torch.__file__) + os.sep, os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OURS = tuple(str(module.__file__) for module in (operator_mode, emulation))
+"""Files of the wing below that stand between a module and what is executed."""
 
 OPAQUE = frozenset(
     {
@@ -48,7 +50,7 @@ def calling_line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((_TORCH, _HERE, "<")):
+        if not name.startswith((_TORCH, _HERE, *_OURS, "<")):
             return f"{os.path.basename(name)}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return "?"
@@ -58,29 +60,23 @@ class PassEnded(Exception):
     """A walk ends a pass, for a reason of its own."""
 
 
-class Walk(TorchDispatchMode):
+class Walk(OperatorMode):
     """Executes every operator once, after numbering it by its place."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.met: Counter[tuple[str, str]] = Counter()
 
-    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        """Called by torch for each operator."""
-        kwargs = kwargs or {}
-        if torch.is_inference_mode_enabled() and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
-            with self:
-                result = func.decompose(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
-        where = str(func), calling_line()
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The results of one operator, which is numbered by its place first."""
+        where = str(operator), calling_line()
         place = CallSite(*where, self.met[where])
         self.met[where] += 1
-        return self.execute(Execution(place, func, tuple(args), kwargs))
+        return self.execute(Execution(place, operator, args, kwargs))
 
     def execute(self, step: Execution) -> Any:
         """Execute one operator; a walk that does more says here what."""
-        return step.operator(*step.args, **step.kwargs)
+        return step.result()
 
 
 @contextmanager

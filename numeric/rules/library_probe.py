@@ -3,8 +3,8 @@
 Every function is evaluated on operands drawn over the format's whole range and on crafted ones (subnormal numbers, neighbours of powers of
 two and of the places where e^x leaves the range, numbers near Ω): in one long tensor, and again in rows about as wide as registers, in every layout
 (``layouts.py``), since vector code, scalar code and the ends of rows may each have a function of their own. The results are compared with balls; what exceeds
-the table (``library_errors.py``) is refused. Activations are run as the modules that a block holds, at its widths, in every layout, as they are and under
-``vmap`` as in a patched pass, and each result has to lie within the radius of its rule.
+the table (``library_errors.py``) is refused. Activations are run as the modules that a block holds, at its widths, in every layout, and each result has to
+lie within the radius of its rule.
 
 What a probe has seen it has seen on its operands; that the library errs no more elsewhere stays an assumption.
 """
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import torch
 from flint import arb, ctx
 from torch import Tensor, nn
-from torch.func import vmap
 
 from numeric.arithmetics import exact, hazards
 from numeric.arithmetics.balls import BITS
@@ -236,7 +235,7 @@ def _ask_module(module: nn.Module, width: int, storage: Format, device: str, see
 
 
 def _passes(module: nn.Module, x: Tensor, device: str) -> Iterator[tuple[str, slice, Tensor, Tensor]]:
-    """What a module makes of columns, all and one of them, in every layout that holds their numbers, as it is and as in a patched pass.  x: (columns, width).
+    """What a module makes of columns, all and one of them, in every layout that holds their numbers.  x: (columns, width).
 
     Yields the layout in words, which columns, the operands, the results.
     """
@@ -246,4 +245,3 @@ def _passes(module: nn.Module, x: Tensor, device: str) -> Iterator[tuple[str, sl
                 if 0 in operands.stride():
                     continue
                 yield layout, columns, operands, module(operands)
-                yield f"{layout}, under vmap", columns, operands, vmap(lambda column: module(column.unsqueeze(0)).squeeze(0))(operands)

@@ -10,6 +10,7 @@ zero with the query, which is scaled down in steps, while the tokens and with th
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numeric.architecture import Block, ContextualBlock
 from numeric.cells import Scenario, Subject, drawn
@@ -39,7 +40,8 @@ def _draw(subject: Subject, storage: Format, cases: int, generator: torch.Genera
 def _attend(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Tensor:
     assert cases.kept is not None
     served = zip(cases.kept.split(SERVED), cases.query.split(SERVED), strict=True)
-    return torch.cat([attend(block, kept, query, probed) for kept, query in served])
+    with sdpa_kernel(SDPBackend.MATH):  # the patched pass takes a fused one, where torch has it
+        return torch.cat([attend(block, kept, query, probed) for kept, query in served])
 
 
 def _refuses(block: Block, mode: Mode) -> str | None:

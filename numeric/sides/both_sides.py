@@ -29,7 +29,7 @@ from numeric.sides.expected_difference import expected_difference
 from numeric.sides.one_side import MeasuredSide, Site, carried_on, dense
 from numeric.sides.output_patch import output_patch
 from numeric.sides.passes import Pass, Patch, forward, patched_forward
-from numeric.sides.patches import first_layer_patch, no_patch, numbers, patch_of_tensors
+from numeric.sides.patches import first_layer_patch, numbers, patch_of_tensors
 from numeric.sides.range_limits import well_inside
 from numeric.sides.setting import Setting
 from numeric.sides.variant import OWN, Variant, variants_named
@@ -116,7 +116,7 @@ def measure_sides(  # what is measured, and how much of it
     """Measure and bound one batch.  block and cases: already in the mode's formats; attend: how the update's â is computed, if otherwise.
 
     known: the same batch, measured in the same mode. By the same variant under other refinements: what was measured and expected then is taken, and
-    bounded anew. By another variant: what the variant has no part in is taken, the pass with the context and, if it ran by the same kernels, that without.
+    bounded anew. By another variant: what the variant has no part in is taken, the passes with the context and without Y, unpatched.
     expects: of how many cases the expected difference is computed, the first ones; of all, if not given.
     """
     flags, update, before = hazards(len(cases.query), probed.device), probed.update, None if known is None else known.passes
@@ -127,8 +127,7 @@ def measure_sides(  # what is measured, and how much of it
         return exact(x.unsqueeze(-1), probed.layer, flags, radius=None if radius is None else radius.unsqueeze(-1))
 
     left = forward(block, cases.context, cases.query, probed) if before is None else before.left
-    by_same_kernels = before is not None and before.variant.factored == variant.factored
-    unpatched = before.unpatched if before is not None and by_same_kernels else _patched_pass(setting, no_patch(setting))
+    unpatched = _patched_pass(setting, Patch()) if before is None else before.unpatched
     # What the update is made of, â and what a block with a norm carries past its network without Y; else that is â.
     reference = unpatched.attended
     if attend is not None:
@@ -196,7 +195,7 @@ def computed_again(block: ContextualBlock, cases: Batch, variant: Variant, probe
     """ẑ, â and the first dense layer's output on ẑ, by the passes that ``measure_sides`` takes them from: the same bits, unless the block has a memory."""
     left = forward(block, cases.context, cases.query, probed)
     setting = _setting(block, cases, variant, probed)
-    a = _patched_pass(setting, no_patch(setting)).attended if attend is None else attend(block, cases, probed)
+    a = _patched_pass(setting, Patch()).attended if attend is None else attend(block, cases, probed)
     return left.attended, a, left.first(block).double()
 
 

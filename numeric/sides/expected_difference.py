@@ -11,7 +11,7 @@ from numeric.arithmetics.sensitivities import SourceTerm, deviation, gathered
 from numeric.arithmetics.uniform_errors import deviations_allowed
 from numeric.arithmetics.value_and_variance import Given, WithVariance, cast_up, dense_layer, exactly, in_arithmetic, stored
 from numeric.machine import ProbedMode
-from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.machine.kernels import BARE, DENSE, PATCHED_WEIGHT, kernels
 from numeric.sides.passes import Pass
 from numeric.sides.setting import Setting
 from symbolic import formulas
@@ -62,8 +62,8 @@ def _with_factors(W: WithVariance, b: WithVariance | None, v: WithVariance, a: W
     """The first dense layer with a factored patch."""
     n = probed.layer
     added = formulas.factored_update(*(in_arithmetic(each, probed.adapter) for each in (v, a, cast_up(x, probed.update))))
-    kernel = BARE[PATCHED_PASS] if b is None else PATCHED_PASS
+    kernel = BARE[DENSE] if b is None else DENSE
     with torch.no_grad(), n.running():
         plain = kernels()[kernel].run(W.held.unsqueeze(0), x.held, None if b is None else b.held.squeeze(-1))
-    value = dense_layer(W, b, x, plain, kernel, apart=n.patched_rounds_before_bias)
+    value = dense_layer(W, b, x, plain, kernel, apart=n.rounds_before_bias)
     return stored(cast_up(value, probed.update) + added, n.storage, n)

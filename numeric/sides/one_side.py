@@ -9,7 +9,7 @@ from numeric.architecture import UnusableBlock
 from numeric.architecture.wiring import INPUT
 from numeric.arithmetics import WithRadius, exact
 from numeric.arithmetics.value_and_radius import cast_up, dense_layer, in_arithmetic, stored
-from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT, kernels
+from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_WEIGHT, kernels
 from numeric.rules import rule_for, why_no_rule
 from numeric.sides.passes import Pass, Patch
 from numeric.sides.setting import Setting
@@ -82,7 +82,7 @@ def dense(setting: Setting, name: str, x: WithRadius, output: Tensor, patched: P
     own_weight, own_bias = (parameters.get(f"network.{name}.{kind}") for kind in ("weight", "bias"))
     W = exact(module.weight.detach(), n, x.hazards) if own_weight is None else own_weight
     b = own_bias if own_bias is not None else None if module.bias is None else exact(module.bias.detach().unsqueeze(-1), n, x.hazards)
-    kernel = PATCHED_WEIGHT if own_weight is not None else PATCHED_BIAS if own_bias is not None else DENSE if patched is None else PATCHED_PASS
+    kernel = PATCHED_WEIGHT if own_weight is not None else PATCHED_BIAS if own_bias is not None else DENSE
     if b is None:
         kernel = BARE[kernel]
     if name not in factors:

@@ -1,8 +1,8 @@
 """The measured sides: the module's own forward passes, read by hooks.
 
-The left side is the block with its context. The right side is the same module, without the removed part of the context,
-with another first weight (and what else a claim has changed) put in its place by ``torch.func.functional_call``, one patch a case under
-``vmap``. Nothing of the block is written a second time.
+The left side is the block with its context. The right side is the same module on the whole batch, without the removed part of the context; where an
+operator reads the first weight (or what else a claim has changed), it is given one for each case (``operators/own_parameters.py``). Nothing of the block is
+written a second time, and what is not patched runs by the same kernels in both.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,13 +13,12 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from numeric.architecture import ContextualBlock
+from numeric.architecture import ContextualBlock, UnusableBlock
 from numeric.architecture.wiring import INPUT, leaves
 from numeric.formats import Mode, round_to, torch_dtype
 from numeric.machine import ProbedMode
+from numeric.operators.own_parameters import NoBatchedForm, own_rows
 from symbolic import formulas
 
 Adapter = Callable[[Tensor, Tensor], Tensor]
@@ -103,19 +102,6 @@ def _storing(block: ContextualBlock, mode: Mode) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _each_a_row(block: ContextualBlock) -> Iterator[None]:
-    """Under vmap a case's input of a dense layer is one row, with the stride that torch gives a row which it has just made of a vector.
-
-    A library may choose its kernel by the stride of an axis with one entry, and that of a slice is another; no rule would know it.
-    """
-    with ExitStack() as hooks:
-        for _, module in leaves(block.network):
-            if isinstance(module, nn.Linear):
-                hooks.enter_context(module.register_forward_pre_hook(lambda _, inputs: (inputs[0].squeeze(0).unsqueeze(0),)))
-        yield
-
-
 def attend(block: ContextualBlock, context: Tensor | None, query: Tensor, probed: ProbedMode) -> Tensor:
     """A(context, query) alone, of a block without a norm.  context: (cases, n, d_in) or None; query: (cases, d_in). Returns (cases, d)."""
     assert block.norm is None
@@ -141,85 +127,44 @@ def patched_forward(
     carried: (cases, d), what another patched pass found A(C∖Y,x) to be; the contextual layer is not run again then.
     """
 
-    def one(
-        parameters: dict[str, Tensor], context: Tensor | None, x: Tensor, factors: dict[str, tuple[Tensor, Tensor]], known: Tensor | None
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        if known is not None:
-            assert isinstance(block.contextual, _Handed)
-            block.contextual.output = known.unsqueeze(0)
-        with _listening(block, {name: partial(_adapted, some) for name, some in factors.items()}) as heard, _each_a_row(block):
-            context = None if context is None else context.unsqueeze(0)
-            output = functional_call(block, parameters, (context, x.unsqueeze(0)))
-        return {name: value.squeeze(0) for name, value in heard.items()}, output.squeeze(0)
-
-    # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
-    # find the same A(C∖Y,x), this one with and without the patch, use it.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
-        dims = (0 if patch.parameters else None, None if kept is None else 0, 0, 0 if patch.factors else None, None if handed is None else 0)
-        heard, output = vmap(one, in_dims=dims)(patch.parameters, kept, query, patch.factors, handed)
-    return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
+    walk = own_rows(block, patch.parameters, (query, kept, carried))
+    adapters = {name: partial(_adapted, factors) for name, factors in patch.factors.items()}
+    # What the network is given is data, even if the contextual layer made it outside of torch.
+    given = block.network.register_forward_pre_hook(lambda _, inputs: walk.data.add(inputs))
+    with given, _storing(block, probed.mode), _handing_on(block, carried), _listening(block, adapters) as heard, torch.no_grad(), probed.layer.running(), walk:
+        try:
+            output = block(kept, query)
+        except NoBatchedForm as error:
+            raise UnusableBlock(f"{error}; a patched layer is to be read by a matrix product.") from error
+    return Pass(heard.pop(INPUT), heard.pop(CARRIED), dict(heard), output)
 
 
 class _Handed(nn.Module):
     """Stands for a contextual layer that has run already, and hands on what it computed."""
 
-    output: Tensor
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
 
     def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
         return self.output
 
 
 @contextmanager
-def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None) -> Iterator[Tensor | None]:
-    """Nothing if vmap runs the contextual layer case by case; else what the layer computes for the whole batch, handed on to each case while this lasts.
-
-    PyTorch's recurrent layers are kernels for which vmap has no rule. A layer that returns one vector whatever the query is run once, and so would be all
-    that is behind it and not patched itself: on one row, for which a library may choose another kernel than for the rows of all cases.
-    carried: what the layer computed, if that is known. Yields (cases, d) or None.
-    """
-    given = kept is not None
-    if given not in block.batches:
-        block.batches[given] = _case_by_case(block, kept, query)
-    if block.batches[given] and carried is None:
-        yield None
+def _handing_on(block: ContextualBlock, carried: Tensor | None) -> Iterator[None]:
+    """While this lasts the contextual layer is not run, if what it computes is known.  carried: (cases, d) or None."""
+    if carried is None:
+        yield
         return
-    layer, block.contextual = block.contextual, _Handed()
+    layer, block.contextual = block.contextual, _Handed(carried)
     try:
-        computed = layer(kept, query) if carried is None else carried
-        yield computed.contiguous() if 0 in computed.stride() else computed  # one vector, expanded: each case has its own row
+        yield
     finally:
         block.contextual = layer
 
 
-def _case_by_case(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
-    """Whether vmap has a rule for each operation of the contextual layer, and its output is of one case."""
-
-    def one(context: Tensor | None, x: Tensor) -> Tensor:
-        output = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
-        assert isinstance(output, Tensor)
-        return output
-
-    def asked(out_dims: int | None) -> None:
-        vmap(one, in_dims=(None if kept is None else 0, 0), out_dims=out_dims)(None if kept is None else kept[:2], query[:2])
-
-    try:
-        asked(0)
-    except RuntimeError as error:
-        if "Batching rule not implemented" not in str(error):
-            raise
-        return False
-    try:
-        asked(None)  # which vmap refuses of what differs from case to case
-    except ValueError as error:
-        if "out_dim" not in str(error):
-            raise
-        return True
-    return False
-
-
 def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:
-    """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (1, d); output: (1, m)."""
+    """A first layer's output with a low-rank patch added to it, in the arithmetic of the patch.  inputs: (cases, d); output: (cases, m)."""
     v, a = factors
-    # A column as the rule has it, strides and all: a library may choose its kernel by the stride of an axis with one entry.
-    added = formulas.factored_update(v, a, inputs.to(v.dtype).squeeze(0).unsqueeze(-1))
-    return (output.to(v.dtype).mT + added).mT.to(output.dtype)
+    added = formulas.factored_update(v, a, inputs.to(v.dtype).unsqueeze(-1))
+    return (output.to(v.dtype).unsqueeze(-1) + added).squeeze(-1).to(output.dtype)

@@ -1,9 +1,8 @@
-"""What the patched pass puts into the block: the update, or the parameters as they are."""
+"""What the patched pass puts into the block: the update."""
 
 import torch
 from torch import Tensor
 
-from numeric.architecture import output_parameters
 from numeric.arithmetics import WithRadius, exact
 from numeric.arithmetics.value_and_radius import in_arithmetic, stored
 from numeric.formats import in_storage
@@ -33,14 +32,6 @@ def first_layer_patch(setting: Setting, delta: WithRadius, a: WithRadius) -> Pat
             weight = formulas.patched_weight(W, setting.variant.update(W, delta, a))
             patch.parameters[f"network.{name}.weight"] = stored(weight, probed.mode.weights, probed.layer)
     return patch
-
-
-def no_patch(setting: Setting) -> Patch[Tensor]:
-    """What the patched pass replaces, as it is, so that the same kernels run."""
-    parameters = output_parameters(setting.block, setting.outputs)
-    if not (setting.variant.factored or setting.block.parallel):
-        parameters |= {f"network.{name}.weight": layer.weight.detach() for name, layer in setting.first_layers}
-    return Patch({name: x.expand(len(setting.cases.query), *x.shape) for name, x in parameters.items()})
 
 
 def patch_of_tensors(setting: Setting, right: Patch[Tensor], delta: Tensor, a: Tensor) -> Patch[Tensor]:

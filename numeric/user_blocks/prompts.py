@@ -5,7 +5,6 @@ others. A prompt that is refused, or whose bound could not have noticed a wrong 
 """
 
 import copy
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -162,13 +161,12 @@ def _as_batch(context: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _as_a_run_computes() -> Iterator[None]:
-    """On one thread, as the machine is asked, with torch's plain switches, and without torch's remark that vmap is slow on some layer; all is put back."""
+    """On one thread, as the machine is asked, with torch's plain switches; all is put back."""
     before = torch.get_num_threads()
     check_reference()
     use_one_thread()
     try:
-        with warnings.catch_warnings(), plain_switches(DEVICE):
-            warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        with plain_switches(DEVICE):
             yield
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""The measured sides are the module's own: hooks read what it computed, and a patch under vmap is a patch case by case."""
+"""The measured sides are the module's own: hooks read what it computed, and a patch of the whole batch is a patch case by case."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def test_the_hooks_read_the_modules_own_pass(name: str, block_id: str, blocks: d
 
 
 @pytest.mark.parametrize("block_id", ["attention", "attention-skip"])
-def test_a_patch_under_vmap_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
+def test_a_patch_of_the_whole_batch_is_a_patch_case_by_case(block_id: str, blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
     block, cases = drawn(blocks[block_id], machine["fp64"], CASES, 3)
     noise = torch.randn((CASES, *block.first.weight.shape), generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     patch = {"network.0.weight": block.first.weight + noise}

@@ -16,7 +16,7 @@ from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_a
 from numeric.arithmetics.value_and_variance import Given, exactly
 from numeric.formats import format_named
 from numeric.machine import BATCH, ErrorModel, ProbedMode, Refinement
-from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_PASS, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
+from numeric.machine.kernels import DENSE, INNER_PRODUCT, PATCHED_WEIGHT, SHARED_PRODUCT, KernelAt
 from numeric.machine.summation_tree import order_of
 from numeric.scenarios import scenarios_named
 from numeric.sides import Variant, block_in_format, in_format, measure_sides
@@ -156,7 +156,7 @@ class Draw:
         """The standard deviation of left - right in each entry, by the arithmetic."""
         product, layer = (order_of(tree) for tree in (((0, 1), 2), (((0, 1), 2), 3)))
         orders = {KernelAt(name, rows, D): product for name, rows in ((SHARED_PRODUCT, M), (INNER_PRODUCT, 1))}
-        orders |= {KernelAt(name, M, D): layer for name in (DENSE, PATCHED_WEIGHT, PATCHED_PASS)}
+        orders |= {KernelAt(name, M, D): layer for name in (DENSE, PATCHED_WEIGHT)}
         row = format_named("fp32")
         # Errors as large as u|z| and every one of them drawn, as the simulation has them.
         plain = frozenset(Refinement) - {Refinement.FIRST_PLACE, Refinement.EXACT_DIFFERENCES}
@@ -167,7 +167,7 @@ class Draw:
         left = value_and_variance.dense_layer(W, b, z, self.W @ self.z + self.b, apart=False)
         output = self.W @ self.a + self.b
         if variant.factored:
-            right = value_and_variance.dense_layer(W, b, a, output, PATCHED_PASS, apart=False) + formulas.factored_update(W @ delta, a, a)
+            right = value_and_variance.dense_layer(W, b, a, output, DENSE, apart=False) + formulas.factored_update(W @ delta, a, a)
         else:
             patched = formulas.patched_weight(W, variant.update(W, delta, a))
             right = value_and_variance.dense_layer(patched, b, a, output, PATCHED_WEIGHT, apart=False)

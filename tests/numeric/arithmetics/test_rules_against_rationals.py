@@ -20,7 +20,7 @@ from numeric.arithmetics import Hazards, WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import dense_layer
 from numeric.formats import Format, format_named, modes_named, torch_dtype
 from numeric.machine import ErrorModel, probe
-from numeric.machine.kernels import PATCHED_WEIGHT
+from numeric.machine.kernels import PATCHED_WEIGHT, kernels
 from tests.numeric.formats.drawn_operands import NAMES, draw
 from tests.numeric.measuring import with_bias_apart
 
@@ -143,8 +143,8 @@ class Rule:
 def dense(W: WithRadius, b: WithRadius, v: WithRadius, a: WithRadius, x: WithRadius) -> WithRadius:
     """fl((W + U)x + b) with U = v aᵀ inexact, by torch's own dense layer."""
     weight = W + v @ a.mT
-    value = torch.vmap(lambda w, y: torch.nn.functional.linear(y.unsqueeze(0), w, b.value[:, 0]).squeeze(0))(weight.value, x.value.squeeze(-1))
-    return dense_layer(weight, b, x, value.unsqueeze(-1), PATCHED_WEIGHT)
+    value = kernels()[PATCHED_WEIGHT].run(weight.value, x.value, b.value[:, 0])
+    return dense_layer(weight, b, x, value, PATCHED_WEIGHT)
 
 
 def patched(W: list[list[Fraction]], b: list[Fraction], v: list[Fraction], a: list[Fraction], x: list[Fraction]) -> list[list[Fraction]]:

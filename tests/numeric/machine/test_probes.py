@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
 from numeric.formats import Format, format_named, modes_named, torch_dtype
-from numeric.formats.emulation import BlockwiseSums
+from numeric.formats.emulation import PRODUCTS, BlockwiseSums
 from numeric.formats.mode import BLOCK
+from numeric.formats.operator_mode import OperatorMode
 from numeric.machine import ProbedMode, UnsupportedNumerics, probe, questions
 from numeric.machine import kernels as kernel_table
 from numeric.machine.bench import usual_bench, usual_call
@@ -143,27 +146,35 @@ def test_shortened_operands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         asked("fp32")
 
 
+class Apart(OperatorMode):
+    """What is added to a product is added to what was stored of it."""
+
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return args[0] + self.product(*args[1:]) if PRODUCTS.get(operator) == 1 else operator(*args, **kwargs)
+
+    @staticmethod
+    def product(left: Tensor, right: Tensor) -> Tensor:
+        return left @ right
+
+
+class Once(Apart):
+    """It is rounded once, with what is added to it."""
+
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if PRODUCTS.get(operator) != 1:
+            return operator(*args, **kwargs)
+        return (args[0].double() + self.product(*(x.double() for x in args[1:]))).to(args[1].dtype)
+
+
 @pytest.mark.parametrize("columns", [1, 5])
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
-def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = torch.nn.functional.linear
-
-    def apart(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
-        product = real(x, W)
-        return product if b is None else product + b
-
-    def once(x: Tensor, W: Tensor, b: Tensor | None = None) -> Tensor:
-        product = x.double() @ W.double().mT
-        return (product if b is None else product + b.double()).to(x.dtype)
-
-    monkeypatch.setattr(kernel_table.F, "linear", apart)
-    numerics = probe(modes_named([name])[0], shapes=((8, columns),), batch=8).layer
-    assert numerics.rounds_before_bias
-    assert numerics.patched_rounds_before_bias
-    monkeypatch.setattr(kernel_table.F, "linear", once)
-    numerics = probe(modes_named([name])[0], shapes=((8, columns),), batch=8).layer
-    assert not numerics.rounds_before_bias
-    assert not numerics.patched_rounds_before_bias
+def test_a_layer_that_stores_wx_before_the_bias_is_found(name: str, columns: int) -> None:
+    """With one weight or bias for all cases, and with a case's own."""
+    for machine, found in ((Apart, True), (Once, False)):
+        with machine():
+            numerics = probe(modes_named([name])[0], shapes=((8, columns),), batch=8).layer
+        assert numerics.rounds_before_bias is found
+        assert numerics.patched_rounds_before_bias is found
 
 
 @pytest.mark.gpu

@@ -1,12 +1,12 @@
 """A GPU that rounds the operands of some products to tf32 and takes those of others as they are, as NVIDIA's Hopper does, emulated."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 
 from numeric.architecture import asked_shapes
 from numeric.formats import format_named, mode
@@ -24,13 +24,15 @@ WHOLE = {PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, PATCHED_WEIGHT}
 """What an H100 and an H200 took whole, with torch 2.11."""
 
 
+OF_LAYERS = (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
+"""Products of rows with one matrix for all cases."""
+
+
 class Hopper(RoundedOperands):
     """Only a dense layer whose weight is one for all cases rounds its operands."""
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if getattr(func, "__name__", "") != "linear" or torch._C._functorch.is_batchedtensor(args[1]):
-            return func(*args, **(kwargs or {}))
-        return super().__torch_function__(func, types, args, kwargs)
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return super().computed(operator, args, kwargs) if operator in OF_LAYERS else operator(*args, **kwargs)
 
 
 class Cut(RoundedOperands):
@@ -82,9 +84,9 @@ class OneSided(RoundedOperands):
 
     side = 0
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        rounds = getattr(func, "__name__", "") in PRODUCTS
-        return func(*(self._rounded(x) if rounds and place == self.side else x for place, x in enumerate(args)), **(kwargs or {}))
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        rounds = PRODUCTS[operator] + self.side if operator in PRODUCTS else None
+        return operator(*(self._rounded(x) if place == rounds else x for place, x in enumerate(args)), **kwargs)
 
 
 class OtherSided(OneSided):
@@ -98,10 +100,10 @@ class OuterToo(Hopper):
 
     side = 0
 
-    def __torch_function__(self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if getattr(func, "__name__", "") in ("matmul", "__matmul__") and args[0].shape[-1] == 1:
-            return func(*(self._rounded(x) if place == self.side else x for place, x in enumerate(args)), **(kwargs or {}))
-        return super().__torch_function__(func, types, args, kwargs)
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if operator in PRODUCTS and args[PRODUCTS[operator]].shape[-1] == 1:
+            return operator(*(self._rounded(x) if place == self.side else x for place, x in enumerate(args)), **kwargs)
+        return super().computed(operator, args, kwargs)
 
 
 class OuterTooOtherSide(OuterToo):

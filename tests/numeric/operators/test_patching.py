@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from numeric.operators import double_check as checked
 from numeric.operators import refusals
-from numeric.operators.patching import NoBatchedForm, at_the_operator, case_by_case
+from numeric.operators.own_parameters import NoBatchedForm
+from numeric.operators.patching import at_the_operator, case_by_case
 from numeric.operators.recording import Cases
 from numeric.operators.refusals import RefusedBlock
 from numeric.operators.updates import Changes, Lifted, as_they_are

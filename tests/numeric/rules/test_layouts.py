@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.func import vmap
 
 from numeric.formats import format_named, torch_dtype
 from numeric.machine import UnsupportedNumerics
@@ -74,16 +73,6 @@ def test_a_function_that_errs_more_in_short_rows_is_refused(monkeypatch: pytest.
         probe_elementary(format_named("fp32"), widths=())
 
 
-def test_a_module_that_errs_more_in_a_patched_pass_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forward(module: nn.Module, x: Tensor) -> Tensor:
-        right = nn.functional.silu(x)
-        return right * (1.0 + 2.0**-21) if torch._C._functorch.is_batchedtensor(x) else right
-
-    monkeypatch.setattr(nn.SiLU, "forward", forward)
-    with pytest.raises(UnsupportedNumerics, match=f"that lie {PLAIN}, under vmap"):
-        probe_elementary(format_named("fp32"), widths=(WIDTH,))
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (6, 9)])
 def test_the_layouts_are_what_they_are_called(shape: tuple[int, int]) -> None:
     values = torch.arange(shape[0] * shape[1], dtype=torch.float32).reshape(shape)
@@ -108,8 +97,6 @@ class Drawn:
     threads: int
     copies: int
     """How often the batch is there."""
-    patched: bool
-    """Whether each row is a case of its own, under vmap."""
 
     def lay(self, values: Tensor) -> Tensor:
         """(rows, width) numbers, so many copies of them, laid out so."""
@@ -124,15 +111,13 @@ class Drawn:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            return vmap(lambda row: module(row.unsqueeze(0)).squeeze(0))(operands) if self.patched else module(operands)
+            return module(operands)
         finally:
             torch.set_num_threads(before)
 
 
 gaps = st.integers(0, 3)
-drawn_layouts = st.builds(
-    Drawn, st.booleans(), st.tuples(gaps, gaps), st.integers(0, 7), st.sampled_from([1, 2]), st.sampled_from([1, 1, COPIES]), st.booleans()
-)
+drawn_layouts = st.builds(Drawn, st.booleans(), st.tuples(gaps, gaps), st.integers(0, 7), st.sampled_from([1, 2]), st.sampled_from([1, 1, COPIES]))
 
 
 @carefully(56)
@@ -167,7 +152,7 @@ def test_flushing_is_covered_however_operands_lie(rule: str) -> None:
 @pytest.mark.parametrize("rule", ["gelu-tanh", "silu"])
 def test_a_module_that_errs_more_where_entries_lie_apart_leaves_its_rule(rule: str) -> None:
     """The planted one, of which the comparison above would have to tell."""
-    layout = Drawn(by_column=False, gaps=(1, 0), first=0, threads=1, copies=1, patched=False)
+    layout = Drawn(by_column=False, gaps=(1, 0), first=0, threads=1, copies=1)
     drawn = batch(rule, format_named("fp32"), 0, spread="none")
     operands = layout.lay(drawn.value.squeeze(-1))
     value = _rough(operands, module_named(rule, format_named("fp32"), 0)(operands))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from numeric import ContextualBlock
 from numeric.formats import modes_named
 from numeric.machine import ErrorModel, ProbedMode
-from numeric.machine.kernels import BARE, DENSE, PATCHED_PASS, PATCHED_WEIGHT
+from numeric.machine.kernels import BARE, DENSE, PATCHED_WEIGHT
 from numeric.sides import Variant, expected_difference, variants_named
 from numeric.sides.passes import Pass
 from numeric.sides.setting import Setting
@@ -143,7 +143,7 @@ def test_entries_are_absorbed_with_either_sign() -> None:
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("variant", [FORMULA, FACTORED], ids=lambda row: row.id)
 def test_each_side_is_of_its_own_kernel(variant: Variant, bias: bool) -> None:
-    """The layer's own, and that of the patched pass, each for layers with a bias or without."""
+    """The layer's own, and that of one with a weight of its own for each case; with a factored patch the layer's own twice. With a bias or without."""
     real, asked = expected_difference.dense_layer, []
 
     def note(weight: object, b: object, x: object, value: Tensor, kernel: str, *, apart: bool) -> object:
@@ -154,8 +154,8 @@ def test_each_side_is_of_its_own_kernel(variant: Variant, bias: bool) -> None:
     case = Case(n, "as it was", bias=bias, variant=variant)
     with patch.object(expected_difference, "dense_layer", note):
         case.found()
-    names = [DENSE, PATCHED_PASS if variant is FACTORED else PATCHED_WEIGHT]
-    assert asked == [(name if bias else BARE[name], bias, apart) for name, apart in zip(names, (False, True), strict=True)]
+    names = [DENSE, DENSE if variant is FACTORED else PATCHED_WEIGHT]
+    assert asked == [(name if bias else BARE[name], bias, name is PATCHED_WEIGHT) for name in names]
 
 
 @pytest.mark.parametrize("size", [math.inf, -math.inf, math.nan])

@@ -12,7 +12,7 @@ from numeric.architecture import output_layers
 from numeric.architecture.wiring import INPUT, wiring
 from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.blocks.experts import EXPERTS, Experts
-from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_PASS, PATCHED_WEIGHT
+from numeric.machine.kernels import BARE, DENSE, PATCHED_BIAS, PATCHED_WEIGHT
 from numeric.sides import one_side
 from numeric.sides.output_patch import output_patch, wrong_output_patch
 from tests.numeric.sides.test_both_sides_exactly import Handing, found, machine, measured, setting
@@ -119,11 +119,11 @@ def test_without_an_activation_nothing_is_planted(network: tuple[nn.Linear, ...]
 @pytest.mark.parametrize(
     ("kind", "variant", "kernels"),
     [
-        ("plain", "formula", [DENSE, DENSE, PATCHED_WEIGHT, PATCHED_PASS]),
-        ("plain", "factored", [DENSE, DENSE, PATCHED_PASS, PATCHED_PASS]),
+        ("plain", "formula", [DENSE, DENSE, PATCHED_WEIGHT, DENSE]),
+        ("plain", "factored", [DENSE, DENSE, DENSE, DENSE]),
         ("skip", "formula", [DENSE, DENSE, PATCHED_WEIGHT, PATCHED_BIAS]),
         ("stream without a last bias", "formula", [DENSE, BARE[DENSE], PATCHED_WEIGHT, BARE[PATCHED_WEIGHT]]),
-        ("parallel", "formula", [BARE[DENSE], BARE[DENSE], BARE[PATCHED_PASS], BARE[PATCHED_WEIGHT]]),
+        ("parallel", "formula", [BARE[DENSE], BARE[DENSE], BARE[DENSE], BARE[PATCHED_WEIGHT]]),
     ],
 )
 def test_a_layer_is_bounded_as_the_kernel_that_ran(kind: str, variant: str, kernels: list[str]) -> None:

@@ -113,14 +113,14 @@ def test_a_combination_that_makes_no_sense_is_skipped_with_the_reason() -> None:
 
     torch.manual_seed(0)
     made = ContextualBlock(Recurrent(), nn.Sequential(nn.Linear(WIDTH, 8), nn.ReLU(), nn.Linear(8, 2)), "0", input_width=WIDTH)
-    measured, skipped = transfers(made, *prompts(2), formats=["fp64", "bf16-autocast"])
+    measured, skipped = transfers(made, *prompts(2), formats=["fp64", "bf16-fp32-weights"])
     assert (measured.verdict, skipped.verdict) == (Verdict.HOLDS, Verdict.SKIPPED)
     assert "one dtype" in skipped.reason
     assert skipped.counts == {}
 
 
 def test_the_users_block_settings_and_warnings_are_left_as_they_are() -> None:
-    """With a layer of whose slowness under vmap torch warns, while every warning is an error."""
+    """With a layer of PyTorch's own, while every warning is an error."""
 
     class Attention(nn.Module):
         def __init__(self) -> None:

@@ -51,9 +51,9 @@ def test_a_search_goes_on_where_the_last_one_ended(cache: Path, capsys: pytest.C
 
 
 def test_what_cannot_be_searched_is_no_success(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert search(["gru"], ["bf16-autocast"]) == INCOMPLETE
+    assert search(["gru"], ["bf16-fp32-weights"]) == INCOMPLETE
     answer = capsys.readouterr()
-    assert "not searched: gru in bf16-autocast: PyTorch's recurrent layers take weights and inputs of one dtype" in answer.err
+    assert "not searched: gru in bf16-fp32-weights: PyTorch's recurrent layers take weights and inputs of one dtype" in answer.err
     assert json.loads(answer.out)["searches"] == []
 
 
