@@ -10,7 +10,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
         "architecture.wiring",
         *(f"user_blocks.{name}" for name in ("admission", "shared_memory", "user_block", "usual_mistakes")),
     ),
-    "it admits a rebuilt block if it computes what the whole one does; what the check allows is held to planted mistakes (``user_blocks/test_whole_block.py``)": (
+    "it admits a rebuilt block if it is the whole one; what it allows is held to planted mistakes (``user_blocks/test_whole_block.py``)": (
         "user_blocks.whole_block",
     ),
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_patching.py``)": (
