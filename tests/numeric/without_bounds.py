@@ -8,8 +8,10 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it admits a block or refuses it by what its modules do, and bounds nothing": (
         "architecture.wiring",
-        "user_blocks.admission",
-        "user_blocks.user_block",
+        *(f"user_blocks.{name}" for name in ("admission", "shared_memory", "user_block", "usual_mistakes")),
+    ),
+    "it admits a rebuilt block if it is the whole one; what it allows is held to planted mistakes (``user_blocks/test_whole_block.py``)": (
+        "user_blocks.whole_block",
     ),
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_many_cases.py``)": (
         *(f"operators.{name}" for name in ("absorber", "cut", "derivatives", "double_check", "evidence", "executions", "labels", "layout", "many_cases")),
