@@ -17,7 +17,7 @@ from numeric.machine.environment_questions import undisturbed
 from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides, seed_of
 from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
-from symbolic.vocabulary import Verdict
+from symbolic.vocabulary import Verdict, with_its_name
 from symbolic.vocabulary.sampling import expects
 
 UNREFINED_IN = "random"
@@ -170,7 +170,7 @@ def measure_variants(
                 except Exception as error:
                     if raises:
                         raise
-                    each.broken = BrokenCell(f"{type(error).__name__}: {error}", traceback.format_exc())
+                    each.broken = BrokenCell(with_its_name(error), traceback.format_exc())
             ask()
             if progress:
                 progress(min(found[0].done, cell.cases))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from numeric.operators.executions import Execution, as_in, flat_storage, storage_key
 from numeric.operators.refusals import NO_COPY, RefusedBlock
+from symbolic.vocabulary import with_its_name
 
 SHORTER = frozenset({torch.float32, torch.bfloat16, torch.float16})
 
@@ -58,7 +59,7 @@ def in_double(module: nn.Module) -> nn.Module:
     try:
         made = copy.deepcopy(module)
     except Exception as error:
-        raise RefusedBlock(NO_COPY, error=f"{type(error).__name__}: {error}") from error
+        raise RefusedBlock(NO_COPY, error=with_its_name(error)) from error
     flats: dict[tuple[int, torch.dtype], Tensor] = {}
     again: dict[int, Tensor] = {}
     for (_, _, original), (owner, name, x) in zip(list(_owners(module)), list(_owners(made)), strict=True):

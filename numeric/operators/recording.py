@@ -17,6 +17,7 @@ from numeric.operators.executions import CallSite, Execution, flat_storage, stor
 from numeric.operators.labels import CHOOSING, DATA, Labels, Made
 from numeric.operators.refusals import BRANCH, CALL_FAILS, NO_TENSOR, RefusedBlock
 from numeric.operators.walk import PassEnded, Walk, operators_apart
+from symbolic.vocabulary import with_its_name
 
 Read = tuple[CallSite, int]
 """An operand: an operator's place, and the index among its leaves."""
@@ -208,7 +209,7 @@ class DoubleBlock:
         except Exception as error:
             context = "no context" if cases.context is None else f"a context of shape {tuple(cases.context.shape)}"
             when = f"with {context} and a query of shape {tuple(cases.query.shape)}"
-            raise RefusedBlock(CALL_FAILS, when=when, error=f"{type(error).__name__}: {' '.join(str(error).split())}", width=width) from error
+            raise RefusedBlock(CALL_FAILS, when=when, error=" ".join(with_its_name(error).split()), width=width) from error
         if not isinstance(output, Tensor) or not output.is_floating_point() or output.dim() != 2 or len(output) != cases.number:
             given = f"{output.dtype} of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
             raise RefusedBlock(NO_TENSOR, given=given)

@@ -7,6 +7,8 @@ checked and an exit status of the user's choosing. A KeyboardInterrupt stays wha
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from symbolic.vocabulary import CallError
+
 
 class LeftUserCode(Exception):
     """What left the user's code is no ``Exception``."""
@@ -31,6 +33,8 @@ def error_in_words(error: BaseException) -> str:
 def _words(error: BaseException) -> str:
     try:
         message = " ".join(str(error).split())
+        if isinstance(error, CallError):
+            return message  # which begins with its name
     except Exception as failed:  # a message is user code too
         message = f"(its message cannot be read: {type(failed).__name__})"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__

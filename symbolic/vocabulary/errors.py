@@ -24,6 +24,11 @@ class CallError(Exception):
         return f"{type(self).__name__}: {super().__str__()}"
 
 
+def with_its_name(error: BaseException) -> str:
+    """What an error says, after the name of its class; of a CallError, which says its own, not twice."""
+    return str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
+
+
 class UnknownClaim(CallError):
     """No claim has this id."""
 

@@ -19,7 +19,7 @@ from numeric.sides import Variant, variants_named
 from numeric.training import BlockNotTrained, TrainedBlock, trained
 from reports.record.experiments import AdversarialRecord
 from reports.terminal import searches
-from symbolic.vocabulary import CallError
+from symbolic.vocabulary import CallError, with_its_name
 from verify.commands.output import Terminal, print_json
 from verify.exit_status import FAILED, HELD, INCOMPLETE
 from verify.progress import OnStep, progress_bars
@@ -73,7 +73,7 @@ def search_contexts(blocks: Sequence[str] | None, formats: Sequence[str] | None,
                 if why is None:
                     rows.append(_searched(subject, mode, variant, options, folder, step))
             except (BlockNotTrained, UnsupportedNumerics) as error:
-                why = f"{type(error).__name__}: {error}"
+                why = with_its_name(error)
             if why is not None:
                 refused.append(f"{block.id} in {mode.id}: {why}")
     if as_json:

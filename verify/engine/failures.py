@@ -9,7 +9,7 @@ from typing import Literal
 from numeric.cells.measurement import BrokenCell
 from reports.record import write_whole
 from reports.record.record_files import UnwritableFile
-from symbolic.vocabulary import Verdict
+from symbolic.vocabulary import Verdict, with_its_name
 from verify.engine.processes import OutOfTime, WorkerDied
 from verify.run_folder.run_folder import NO_ROOM
 
@@ -32,8 +32,7 @@ def failure_of(error: Exception | BrokenCell, name: str, folder: Path) -> Failur
     """The failure of the part of that name. What is known of one that broke is kept in the run's folder ``crashes/``."""
     if isinstance(error, OutOfTime):
         return Failure(Verdict.TIMEOUT, str(error))
-    broken = error if isinstance(error, BrokenCell) else None
-    message = _as_text((broken.message if broken else f"{type(error).__name__}: {error}").split("\n")[0].rstrip("."))
+    message = _as_text((error.message if isinstance(error, BrokenCell) else with_its_name(error)).split("\n")[0].rstrip("."))
     if isinstance(error, WorkerDied):
         log = _write_crash(f"{error}\nIts stderr, from the end:\n\n{error.last_lines or '(it wrote nothing)'}", name, folder)
         return Failure(Verdict.ERROR, f"{message}; its log is {log}")

@@ -17,7 +17,7 @@ from numeric.user_blocks import OwnBlock
 from reports.record import CellRecord, NotMeasured
 from reports.record.cells import NotSwept
 from reports.text import printable
-from symbolic.vocabulary import CellId, Verdict
+from symbolic.vocabulary import CellId, Verdict, with_its_name
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan import Plan
 from verify.records import cell_rows
@@ -133,7 +133,7 @@ def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ER
 
 def _untrained(failure: BlockNotTrained) -> tuple[Verdict, str]:
     """Why there is no trained block."""
-    return (Verdict.TIMEOUT, str(failure)) if isinstance(failure, NoTimeToTrain) else (Verdict.ERROR, f"{type(failure).__name__}: {failure}")
+    return (Verdict.TIMEOUT, str(failure)) if isinstance(failure, NoTimeToTrain) else (Verdict.ERROR, with_its_name(failure))
 
 
 def _left_out(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained]) -> Iterator[NotMeasured]:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from numeric.architecture import Recipe
+from numeric.architecture import Recipe, UnusableBlock
 from numeric.experiments.implicit_dynamics import Dynamics, IdentityPoint, MeasuredIdentity
 from numeric.experiments.one_update_many_queries import StaticPatch, TrialSummary
+from numeric.user_blocks import error_in_words
 from reports.record import Experiments, NotMeasured
+from symbolic.vocabulary import with_its_name
 from verify.engine import failures
 from verify.engine.experiment_jobs import Experiment, with_outcome
 from verify.engine.failures import failure_of
@@ -100,3 +102,11 @@ def test_their_data_are_a_row_for_each_point(row: Any, tmp_path: Path) -> None:
     last = {"block": "gru", "format": "fp32", "identity": "telescoped", "tokens": "50", "error": "32.0", "bound": "40.0", "effect": "48.0"}
     assert rows[-1] == last
     assert [each.name for each in (tmp_path / "figures").iterdir()] == ["dynamics.csv"]
+
+
+def test_a_wrong_call_says_its_name_once(tmp_path: Path) -> None:
+    """Its own text begins with the name; other errors get theirs beside it."""
+    wrong = UnusableBlock("update(W, delta, a) changes its operands in place")
+    assert failure_of(wrong, "a", tmp_path).reason.startswith("UnusableBlock: update(W, ")
+    assert [with_its_name(wrong), with_its_name(ValueError("no"))] == ["UnusableBlock: update(W, delta, a) changes its operands in place", "ValueError: no"]
+    assert error_in_words(wrong) == with_its_name(wrong)
