@@ -70,6 +70,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm"))(),
     ],
     RULES + "library_errors": found_in("rules.test_library_errors"),
+    RULES + "layouts": found_in("rules.test_layouts", only=("test_a_layout_has",)),
+    RULES + "table": found_in("rules.test_table"),
     RULES + "junctions": found_in("rules.test_worst_junctions"),
     SIDES + "judging": found_in("sides.test_margins", "sides.test_verdicts"),
     SIDES + "certificate": found_in("sides.test_certificate", "sides.test_certified_moves"),
@@ -80,6 +82,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     SIDES + "expected_difference": found_in("sides.test_expected_difference"),
     SIDES + "one_side": found_in("sides.test_output_patch", "sides.test_both_sides_exactly"),
+    SIDES + "variant": found_in("sides.test_variants"),
     SIDES + "patches": found_in("sides.test_patches_by_hand"),
     SIDES + "wrong_update": found_in("sides.test_patches_by_hand"),
     SIDES + "output_patch": found_in("sides.test_output_patch"),
@@ -104,11 +107,9 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
 
 EXPLAINED = [ARITHMETICS + name for name in ("roundoff", "hazard", "growth", "matrix_products", "partial_sums", "envelope", "value_and_radius")]
 EXPLAINED += [ARITHMETICS + name for name in ("value_and_variance", "sensitivities", "uniform_errors", "entry_roundings", "balls", "intervals")]
-EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "library_errors")]
-EXPLAINED += [
-    SIDES + name
-    for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "patches", "range_limits", "wrong_update")
-]
+EXPLAINED += [RULES + name for name in ("activations", "enclosures", "normalisation", "junctions", "layouts", "library_errors", "table")]
+EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "judging", "certificate", "one_side", "output_patch", "range_limits")]
+EXPLAINED += [SIDES + name for name in ("patches", "variant", "wrong_update")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
 EXPLAINED += [EXPERIMENTS + name for name in ("exact_least_squares", "least_squares", "weight_paths")]
 EXPLAINED += [ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]

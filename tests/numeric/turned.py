@@ -15,8 +15,8 @@ TURNED_TOO = {ARITHMETICS + name for name in ("hazard", "matrix_products", "part
 TURNED_TOO |= {ARITHMETICS + name for name in ("intervals", "envelope", "roundoff", "balls", "sensitivities", "value_and_radius", "value_and_variance")} | {
     "numeric.machine.error_model"
 }
-TURNED_TOO |= {RULES + name for name in ("activations", "reference", "enclosures", "library_errors", "junctions", "normalisation")}
-TURNED_TOO |= {SIDES + name for name in ("certificate", "judging", "one_side", "patches", "wrong_update")}
+TURNED_TOO |= {RULES + name for name in ("activations", "reference", "enclosures", "library_errors", "junctions", "layouts", "normalisation", "table")}
+TURNED_TOO |= {SIDES + name for name in ("certificate", "judging", "one_side", "patches", "variant", "wrong_update")}
 TURNED_TOO |= {
     EXPERIMENTS + name for name in ("least_squares", "exact_least_squares", "post_norm", "first_layer", "weight_paths", "patched_stack", "implicit_dynamics")
 }

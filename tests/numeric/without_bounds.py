@@ -1,21 +1,25 @@
-"""Modules of ``numeric`` in whose expressions numbers stand and of which no mutant is tried: no radius is made there, by reason."""
+"""Modules of ``numeric`` that have mutants of which none is tried: no radius is made there, by reason."""
 
 WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "what is measured is made here: a block is trained or refused, and a claim holds for any weights": (
-        *(f"architecture.{name}" for name in ("layers", "recipe")),
+        *(f"architecture.{name}" for name in ("block", "contextual_block", "form", "junctions", "layers", "recipe", "shapes")),
         *(f"blocks.{name}" for name in ("attention", "experts", "griffin", "linear_attention", "parallel", "pre_ln", "recurrent", "stack", "state_space")),
-        *(f"training.{name}" for name in ("cache", "task", "train")),
+        *(f"training.{name}" for name in ("cache", "task", "train", "trained_block")),
     ),
+    "it runs the block, and what it hears is compared with rationals by whoever bounds it (``sides/test_both_sides_exactly.py``)": ("sides.passes",),
     "it admits a block or refuses it by what its modules do, and bounds nothing": (
         "architecture.wiring",
-        *(f"user_blocks.{name}" for name in ("admission", "shared_memory", "user_block", "usual_mistakes")),
+        *(f"user_blocks.{name}" for name in ("admission", "block_as_written", "prompts", "shared_memory", "user_block", "user_code", "usual_mistakes")),
+        "architecture.as_written",
+        "architecture.compiled",
     ),
     "it admits a rebuilt block if it is the whole one; what it allows is held to planted mistakes (``user_blocks/test_whole_block.py``)": (
         "user_blocks.whole_block",
     ),
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_many_cases.py``)": (
-        *(f"operators.{name}" for name in ("absorber", "cut", "derivatives", "double_check", "evidence", "executions", "labels", "layout", "many_cases")),
-        *(f"operators.{name}" for name in ("memory", "origins", "patching", "stream", "updates", "walk")),
+        *(f"operators.{name}" for name in ("absorber", "anatomy", "block", "cut", "derivatives", "double_check", "double_precision", "evidence")),
+        *(f"operators.{name}" for name in ("executions", "hidden_ways", "labels", "layout", "many_cases", "memory", "needed_claims", "origins", "patching")),
+        *(f"operators.{name}" for name in ("recording", "refusals", "stream", "updates", "walk", "weights")),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),
@@ -26,9 +30,10 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it asks the machine; its tests are kernels that compute otherwise in one way, which it has to find (``machine/planted_kernels.py``)": (
         *(f"machine.{name}" for name in ("bench", "device", "environment_questions", "kept_orders", "kernel_service", "kernels", "operands")),
-        *(f"machine.{name}" for name in ("confirmed_order", "questions", "summation_order", "summation_tree")),
+        *(f"machine.{name}" for name in ("confirmed_order", "probing", "questions", "summation_order", "summation_tree")),
         "rules.library_probe",
     ),
+    "which cells there are, and what they are called": ("cells.exclusions", "cells.subject"),
     "how many cases are taken at once, which are kept, and how a file is laid out: a case's radius does not depend on it": (
         *(f"cells.{name}" for name in ("cell", "measurement", "replay", "scenario", "witness")),
         "sides.batch",

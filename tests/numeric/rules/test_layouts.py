@@ -14,7 +14,7 @@ from numeric.formats import format_named, torch_dtype
 from numeric.machine import UnsupportedNumerics
 from numeric.machine.environment_questions import SHARE
 from numeric.machine.error_model import opmath_of
-from numeric.machine.operands import Operand
+from numeric.machine.operands import CACHE_LINE, Operand
 from numeric.rules import layouts, library_probe, probe_elementary
 from numeric.rules.layouts import LAYOUTS, PLAIN, in_every_layout
 from tests.numeric.arithmetics.rule_trials import nearest
@@ -218,3 +218,16 @@ def test_a_product_that_flushes_where_numbers_lie_apart_is_noticed() -> None:
     product = x * y
     flushed = product if y.is_contiguous() else torch.where(product.abs() < torch.finfo(torch.float32).tiny, 0.0, product)
     assert list(misrounded(flushed, exact, "fp32")) == [(0.0, 2.0**-128)] * 12
+
+
+@pytest.mark.parametrize("name", ["fp64", "fp32", "bf16"])
+@pytest.mark.parametrize("words", LAYOUTS)
+def test_a_layout_has_the_strides_and_the_place_that_it_says(words: str, name: str) -> None:
+    """Its numbers are the rows, but where one stands for others; its first entry lies as many entries, and not bytes, behind a cache line."""
+    rows, width = 3, 5
+    values = torch.arange(1.0, rows * width + 1).reshape(rows, width).to(torch_dtype(format_named(name)))
+    strides, first = LAYOUTS[words](rows, width)
+    found = layouts.laid_out(values, LAYOUTS[words], "cpu")
+    assert found.stride() == strides
+    assert found.data_ptr() % CACHE_LINE == first * values.element_size()
+    assert torch.equal(found, values[:1].expand(rows, width) if strides[0] == 0 else values[:, :1].expand(rows, width) if strides[1] == 0 else values)
