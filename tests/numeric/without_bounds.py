@@ -13,7 +13,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_patching.py``)": (
         *(f"operators.{name}" for name in ("absorber", "cut", "derivatives", "double_check", "evidence", "executions", "labels", "layout", "memory")),
-        *(f"operators.{name}" for name in ("origins", "patching", "stream", "updates", "walk")),
+        *(f"operators.{name}" for name in ("origins", "own_parameters", "stream", "updates", "walk")),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),
