@@ -119,4 +119,8 @@ NOT_EQUAL = Refusal(
     "W may be read by a way that was not seen: a copy, a cache.",
 )
 SINGULAR = Refusal("reads zeros without the context, whichever part of it remains", "No update exists where what W reads is zero: name another W.")
+NOTHING_ABSORBED = Refusal(
+    "reads {absorber}, which takes nothing in some case of each of {draws} draws: what its change is divided by is zero",
+    "Name another absorber in absorb, one that is not behind a gate that closes, or in front of which some unit is alive.",
+)
 NOT_NOTICED = Refusal("in float64 {patch} gives the same output as the context", "Nothing could be noticed here: give a context that matters.")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from numeric.operators import refusals
+from numeric.operators import double_check, refusals
 from numeric.operators.refusals import Refusal, RefusedBlock
 from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, attended, mlp, rms, watched
 
@@ -61,6 +62,29 @@ def test_rows_of_w_may_be_named_where_the_others_stay_as_they_are() -> None:
         watched(Small(_plain, **NETWORK), ["w[:3]"])
     assert error.value.kind in (refusals.NO_SUM, refusals.NOT_ONE_SUM, refusals.NOT_EQUAL)
     watched(Small(_plain, **NETWORK), ["w[:3]", "w[3:]"])
+
+
+def _half_dead(p: nn.Module, x: Tensor) -> Tensor:
+    s = x + attended(x)
+    return s + F.linear(F.relu(F.linear(rms(s), p.w)), p.out)
+
+
+def test_a_block_whose_units_are_dead_on_some_prompts_is_admitted_whatever_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two units are both dead in a quarter of the cases: with one draw alone of the small cases, half of such blocks would be refused."""
+    found = []
+    for most in (double_check.MOST_DRAWS, 1):
+        monkeypatch.setattr(double_check, "MOST_DRAWS", most)
+        for seed in range(4):
+            module = Small(_half_dead, w=(2, D), out=(D, 2))
+            for parameter in module.parameters():
+                parameter.data.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)))
+            try:
+                block = watched(module)
+            except RefusedBlock as error:
+                found.append((most, error.kind, "reads out, which takes nothing in some case of each of 1 draws" in str(error)))
+            else:
+                assert block.check.off <= block.check.allowed
+    assert {*found} == {(1, refusals.NOTHING_ABSORBED, True)}
 
 
 def test_every_kind_of_refusal_is_met_by_a_test() -> None:
