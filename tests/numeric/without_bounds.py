@@ -9,7 +9,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "it runs the block, and what it hears is compared with rationals by whoever bounds it (``sides/test_both_sides_exactly.py``)": ("sides.passes",),
     "it admits a block or refuses it by what its modules do, and bounds nothing": (
         "architecture.wiring",
-        *(f"user_blocks.{name}" for name in ("admission", "block_as_written", "prompts", "shared_memory", "user_block", "user_code", "usual_mistakes")),
+        *(f"user_blocks.{name}" for name in ("admission", "prompts", "shared_memory", "user_block", "user_code", "usual_mistakes")),
         "architecture.as_written",
         "architecture.compiled",
     ),

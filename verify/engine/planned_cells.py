@@ -26,7 +26,7 @@ NEAR_ZERO = "near_zero"
 """The scenario that brings the sweeps with it."""
 
 USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
-NOT_ASKED = "the run's time was over before the machine was asked how it computes"
+NO_TIME_TO_ASK = "the run's time was over before the machine was asked how it computes"
 OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
 
 
@@ -128,7 +128,7 @@ def measured_together(cells: Mapping[int, PlannedCell]) -> list[list[int]]:
 
 def _unasked(mode: Mode, refused: Mapping[str, str]) -> tuple[Literal[Verdict.ERROR, Verdict.TIMEOUT], str]:
     """Why there is nothing known of how the machine computes in a mode."""
-    return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NOT_ASKED)
+    return (Verdict.ERROR, refused[mode.id]) if mode.id in refused else (Verdict.TIMEOUT, NO_TIME_TO_ASK)
 
 
 def _untrained(failure: BlockNotTrained) -> tuple[Verdict, str]:
