@@ -64,7 +64,7 @@ def _of_judged(table: pa.Table, judged: NDArray[np.bool_], holds: NDArray[np.boo
     return found
 
 
-def _quotients(above: Column, below: Numbers) -> Numbers:
+def _quotients(above: Column, below: Column) -> Column:
     """Infinite where nothing is below, or what is no number."""
     return np.where(below > 0, above / below, np.inf)
 

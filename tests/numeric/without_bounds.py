@@ -12,6 +12,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
         *(f"user_blocks.{name}" for name in ("admission", "prompts", "shared_memory", "user_block", "user_code", "usual_mistakes")),
         "architecture.as_written",
         "architecture.compiled",
+        "rules.no_rule",
     ),
     "it admits a rebuilt block if it is the whole one; what it allows is held to planted mistakes (``user_blocks/test_whole_block.py``)": (
         "user_blocks.whole_block",
