@@ -19,7 +19,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_many_cases.py``)": (
         *(f"operators.{name}" for name in ("absorber", "anatomy", "block", "cut", "derivatives", "double_check", "double_precision", "evidence")),
-        *(f"operators.{name}" for name in ("executions", "hidden_ways", "labels", "layout", "many_cases", "memory", "needed_claims", "origins", "patching")),
+        *(f"operators.{name}" for name in ("executions", "hidden_ways", "labels", "layout", "many_cases", "memory", "needed_claims", "origins")),
         *(f"operators.{name}" for name in ("own_parameters", "recording", "refusals", "stream", "updates", "walk", "weights")),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
