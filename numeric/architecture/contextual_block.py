@@ -55,8 +55,8 @@ class ContextualBlock(nn.Module):
         self.input_width = input_width
         self.skip = skip
         self.parallel = parallel
-        self.batches: dict[bool, bool] = {}
-        """Whether torch.vmap runs the contextual layer case by case, by whether it is given a context; found out when it is first asked (``passes.py``)."""
+        self.batches: bool | None = None
+        """Whether torch.vmap can run the contextual layer; found out when it is first asked to (``passes.py``)."""
         layers = dict(network.named_modules())
         for name in self.first_layers:
             if not isinstance(layers.get(name), nn.Linear):

@@ -134,7 +134,7 @@ def _block(witness: Witness) -> ContextualBlock:
     block = ContextualBlock(
         _Recorded(W.shape[1], witness.facts.inputs), network, [str(place) for place in range(len(network.rows))], input_width=3 * W.shape[1]
     )
-    block.batches = {True: False, False: False}  # it is asked for the whole batch, and hands out each case's vector from that
+    block.batches = False  # it is asked for the whole batch, and hands out each case's vector from that
     parts = zip(block.first_linears, W.split(network.rows), b.split(network.rows), witness.facts.layers, strict=True)
     for layer, rows, offsets, facts in parts:
         layer.weight = nn.Parameter(operand_of(rows, tuple(rows.shape), facts["weight"]).laid_out(rows, "cpu"), requires_grad=False)

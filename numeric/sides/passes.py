@@ -154,7 +154,9 @@ def patched_forward(
 
     # vmap has rules for the plain attention kernel only; the fused ones would run case by case. Both passes that must
     # find the same A(C∖Y,x), this one with and without the patch, use it.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), _batchable(block, kept, query, carried) as handed:
+    of_each_case = all(f"network.{name}.weight" in patch.parameters for name in block.first_layers)
+    batchable = _batchable(block, kept, query, carried, weights_of_each_case=of_each_case)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _storing(block, probed.mode), probed.layer.running(), batchable as handed:
         dims = (0 if patch.parameters else None, None if kept is None else 0, 0, 0 if patch.factors else None, None if handed is None else 0)
         heard, output = vmap(one, in_dims=dims)(patch.parameters, kept, query, patch.factors, handed)
     return Pass(heard.pop(INPUT), heard.pop(CARRIED), heard, output)
@@ -170,17 +172,17 @@ class _Handed(nn.Module):
 
 
 @contextmanager
-def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None) -> Iterator[Tensor | None]:
+def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carried: Tensor | None, *, weights_of_each_case: bool) -> Iterator[Tensor | None]:
     """Nothing if vmap runs the contextual layer case by case; else what the layer computes for the whole batch, handed on to each case while this lasts.
 
     PyTorch's recurrent layers are kernels for which vmap has no rule. A layer that returns one vector whatever the query is run once, and so would be all
     that is behind it and not patched itself: on one row, for which a library may choose another kernel than for the rows of all cases.
-    carried: what the layer computed, if that is known. Yields (cases, d) or None.
+    carried: what the layer computed, if that is known; weights_of_each_case: whether each case has its own weights of every first layer, which runs case by
+    case then. Yields (cases, d) or None.
     """
-    given = kept is not None
-    if given not in block.batches:
-        block.batches[given] = _case_by_case(block, kept, query)
-    if block.batches[given] and carried is None:
+    if block.batches is None:
+        block.batches = _has_batching_rules(block, kept, query)
+    if block.batches and carried is None and (weights_of_each_case or kept is not None or _differs_from_case_to_case(block, query)):
         yield None
         return
     layer, block.contextual = block.contextual, _Handed()
@@ -191,30 +193,36 @@ def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carri
         block.contextual = layer
 
 
-def _case_by_case(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
-    """Whether vmap has a rule for each operation of the contextual layer, and its output is of one case."""
+def _has_batching_rules(block: ContextualBlock, kept: Tensor | None, query: Tensor) -> bool:
+    try:
+        _few_cases(block, kept, query, 0)
+    except RuntimeError as error:
+        if "Batching rule not implemented" not in str(error):
+            raise
+        return False
+    return True
+
+
+def _differs_from_case_to_case(block: ContextualBlock, query: Tensor) -> bool:
+    """Whether A(∅, x) depends on x at all: vmap refuses to return what does as one vector for all."""
+    try:
+        _few_cases(block, None, query, None)
+    except ValueError as error:
+        if "out_dim" not in str(error):
+            raise
+        return True
+    return False
+
+
+def _few_cases(block: ContextualBlock, kept: Tensor | None, query: Tensor, out_dims: int | None) -> None:
+    """Run the contextual layer under vmap."""
 
     def one(context: Tensor | None, x: Tensor) -> Tensor:
         output = block.contextual(None if context is None else context.unsqueeze(0), x.unsqueeze(0))
         assert isinstance(output, Tensor)
         return output
 
-    def asked(out_dims: int | None) -> None:
-        vmap(one, in_dims=(None if kept is None else 0, 0), out_dims=out_dims)(None if kept is None else kept[:2], query[:2])
-
-    try:
-        asked(0)
-    except RuntimeError as error:
-        if "Batching rule not implemented" not in str(error):
-            raise
-        return False
-    try:
-        asked(None)  # which vmap refuses of what differs from case to case
-    except ValueError as error:
-        if "out_dim" not in str(error):
-            raise
-        return True
-    return False
+    vmap(one, in_dims=(None if kept is None else 0, 0), out_dims=out_dims)(None if kept is None else kept[:2], query[:2])
 
 
 def _adapted(factors: tuple[Tensor, Tensor], inputs: Tensor, output: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ FIGURES = {
 """Fields of a cell that may be absent, and what they are in words."""
 
 
-COLUMNS = ("error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "expected")
+MARGIN_COLUMNS = ("error", "bound", "ratio", "output_ratio", "resolution", "output_resolution", "expected")
 """Of the cases, from which margins are taken."""
 
 DIGESTED = ("error", "bound", "tightness", "expected", "worst_ratio", "worst_site", "certified", "recomputed", "unrefined", "reasons")
@@ -102,7 +102,7 @@ def widening(cell: CellRecord) -> float | None:
 def margins_of(record: RunRecord, folder: Path, chance: float) -> Iterator[tuple[str, dict[str, Any]]]:
     """By the cell's id, what another seed may show.  Raises DamagedRun if the cases cannot be read."""
     rows = {cell.id: cell for cell in record.cells if cell.counts.judged}
-    for cell, table in read_cells(folder, [*COLUMNS, "reason"]):
+    for cell, table in read_cells(folder, [*MARGIN_COLUMNS, "reason"]):
         if cell in rows and not rows[cell].independent:
             yield cell, {"worst_limit": max(1.0, rows[cell].worst_ratio or 0.0)}
         elif cell in rows and (judged := _judged(table)).any():
@@ -115,7 +115,7 @@ def _judged(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def _margins(table: pa.Table, judged: NDArray[np.bool_], chance: float) -> dict[str, Any]:
-    error, bound, ratio, output, resolution, at_output, expected = (table[name].to_numpy()[judged] for name in COLUMNS)
+    error, bound, ratio, output, resolution, at_output, expected = (table[name].to_numpy()[judged] for name in MARGIN_COLUMNS)
     among = ~np.isnan(expected)
     worst = np.fmax(ratio, output)
     found: dict[str, Any] = {"worst_limit": math.inf}

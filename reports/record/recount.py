@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.record.cases_table import coded
 from reports.record.cells import CellRecord
 
-Numbers = NDArray[np.float64]
+Column = NDArray[np.float64]
 
 
 def recounted(table: pa.Table) -> dict[str, Any]:
@@ -38,7 +38,7 @@ _COUNTED = ("holds", "violated", "vacuous", "inconclusive")
 
 
 def _of_judged(table: pa.Table, judged: NDArray[np.bool_], holds: NDArray[np.bool_]) -> dict[str, Any]:
-    def column(name: str) -> Numbers:
+    def column(name: str) -> Column:
         return np.asarray(table[name].to_numpy())
 
     error, bound, output = (column(name)[judged] for name in ("error", "bound", "output_resolution"))
@@ -64,12 +64,12 @@ def _of_judged(table: pa.Table, judged: NDArray[np.bool_], holds: NDArray[np.boo
     return found
 
 
-def _quotients(above: Numbers, below: Numbers) -> Numbers:
+def _quotients(above: Column, below: Column) -> Column:
     """Infinite where nothing is below, or what is no number."""
     return np.where(below > 0, above / below, np.inf)
 
 
-def _quantile(ascending: Numbers, tenths: int) -> float:
+def _quantile(ascending: Column, tenths: int) -> float:
     """One of the values: so many tenths of the way from the first to the last, rounded down, in whole numbers."""
     return float(ascending[(len(ascending) - 1) * tenths // 10])
 
