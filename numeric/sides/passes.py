@@ -188,7 +188,7 @@ def _batchable(block: ContextualBlock, kept: Tensor | None, query: Tensor, carri
     layer, block.contextual = block.contextual, _Handed()
     try:
         computed = layer(kept, query) if carried is None else carried
-        yield computed.contiguous() if 0 in computed.stride() else computed  # one vector, expanded: each case has its own row
+        yield computed.contiguous() if block.batches and carried is None else computed  # one vector, expanded: each case has its own row
     finally:
         block.contextual = layer
 
