@@ -11,7 +11,7 @@ WITNESSES_FOLDER = "witnesses"
 """In a run's folder."""
 
 
-NOT_ASKED = "not asked"
+DEVICE_NOT_ASKED = "not asked"
 """The device of a cell that was not measured, where the machine was not asked how it computes."""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reports.record.cell_contradictions import UNMEASURED, cell_contradictions
-from reports.record.cells import NOT_ASKED, CellRecord, NearZeroSweep
+from reports.record.cells import DEVICE_NOT_ASKED, CellRecord, NearZeroSweep
 from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiment_contradictions import experiment_contradictions, rising
 from reports.record.row import moment
@@ -100,7 +100,7 @@ def _two_ways(record: RunRecord) -> Iterator[str]:
     measured = [cell for cell in record.cells if cell.verdict not in UNMEASURED]
     here = record.environment.kind
     for cell in record.cells:
-        if cell.device not in ((here,) if cell.verdict not in UNMEASURED else (here, NOT_ASKED)):
+        if cell.device not in ((here,) if cell.verdict not in UNMEASURED else (here, DEVICE_NOT_ASKED)):
             yield f"the cell {cell.id} was measured on {cell.device}, and the run on {record.environment.device}"
     ways: dict[str, str] = {}
     rows: list[CellRecord | NearZeroSweep] = [*measured, *record.near_zero]

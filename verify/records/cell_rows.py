@@ -18,7 +18,7 @@ from numeric.training import TrainedBlock, weights_digest
 from reports.record import CellRecord, ModelRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
 from reports.record.cell_reason import reason_of
-from reports.record.cells import NOT_ASKED, Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
+from reports.record.cells import DEVICE_NOT_ASKED, Certified, Counts, Expected, NearZeroLevel, Quantiles, Ranged, Recomputed, Spread, Unrefined
 from symbolic.vocabulary import CellId, Verdict
 from verify.records.row_of import row_of
 
@@ -131,7 +131,7 @@ def _unrefined(found: WithoutRefinements | None) -> Unrefined | None:
 
 def unmeasured_cell(cell: CellId, mode: Mode, probed: ProbedMode | None, verdict: Verdict, reason: str) -> CellRecord:
     """A cell of which nothing is known, and why.  probed: None if the machine was not asked."""
-    device = NOT_ASKED if probed is None else probed.device
+    device = DEVICE_NOT_ASKED if probed is None else probed.device
     return row_of(CellRecord, cell, id=str(cell), format=mode.id, device=device, cases=0, verdict=verdict, reason=reason)
 
 

@@ -13,12 +13,10 @@ from numeric.architecture import asked_shapes
 from numeric.cells import variant_of
 from numeric.formats import modes_named
 from numeric.machine import probe
-from numeric.sides.passes import patched_forward
-from numeric.sides.patches import Patch
 from numeric.user_blocks import own_block
 from symbolic.vocabulary import Verdict
 from tests.numeric.measuring import measured
-from tests.numeric.user_blocks.sample_blocks import Average, D, M, block
+from tests.numeric.user_blocks.sample_blocks import Average, D, block
 
 
 class OneForAll(Average):
@@ -46,18 +44,6 @@ def test_it_is_measured_like_any_other(variant: str) -> None:
 
 def test_a_row_that_belongs_to_no_case_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted negative: taken for a layer that runs case by case, its cell ends in an error."""
-    monkeypatch.setattr("numeric.sides.passes._case_by_case", lambda *operands: True)
+    monkeypatch.setattr("numeric.sides.passes._differs_from_case_to_case", lambda *operands: True)
     with pytest.raises(AssertionError, match="adds its patch in another way"):
         measure(block(OneForAll()), "factored", "bf16")
-
-
-def test_what_is_found_out_is_of_the_call() -> None:
-    """With a context the layer runs case by case, and without one it does not."""
-    made, queries = block(OneForAll()), torch.randn(4, D)
-    (mode,) = modes_named(["fp64"])
-    machine = probe(mode, **asked_shapes([made.double()]))
-    for context in (torch.randn(4, 3, D), None):
-        kept = None if context is None else context.double()
-        found = patched_forward(made, kept, queries.double(), Patch(), machine)
-        assert found.layers["0"].shape == (4, M)
-    assert made.batches == {True: True, False: False}
