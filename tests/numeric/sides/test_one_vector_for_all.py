@@ -1,7 +1,6 @@
 """A contextual layer that returns one vector whatever the query is, without a context: the patched pass still computes a row for each case.
 
-Under vmap such a vector belongs to no case, so a first layer with a factored patch would be computed once, on one row, by another kernel than the rows of
-all cases; what its patch is added to would be other numbers than the rule's.
+Its rows are one place in memory (stride 0), so without a context the first layer reads what is laid out otherwise than with one.
 """
 
 import pytest
