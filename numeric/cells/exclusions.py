@@ -7,11 +7,7 @@ from numeric.cells.scenario import Scenario
 from numeric.formats import Mode
 from numeric.sides import Variant
 
-OF_ONE_DTYPE = {
-    nn.RNNBase: "recurrent layers take",
-    nn.MultiheadAttention: "MultiheadAttention takes",
-    nn.modules.batchnorm._BatchNorm: "batch normalisation takes, under vmap,",
-}
+OF_ONE_DTYPE = {nn.RNNBase: "recurrent layers take", nn.MultiheadAttention: "MultiheadAttention takes"}
 """Modules whose kernels refuse weights of another dtype than what they read."""
 
 

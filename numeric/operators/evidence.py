@@ -11,8 +11,8 @@ from torch import Tensor
 
 from numeric.operators.executions import CallSite, storage_key
 from numeric.operators.labels import Made
-from numeric.operators.recording import Cases, DoubleBlock, Read, Recording
-from numeric.operators.refusals import BRANCH, HAS_MEMORY, NO_CONTEXT, NOT_REPEATABLE, RefusedBlock
+from numeric.operators.recording import Cases, DoubleBlock, Read, Record, Recording
+from numeric.operators.refusals import BRANCH, HAS_MEMORY, NO_CONTEXT, NO_QUERY, NOT_REPEATABLE, RefusedBlock
 
 FEW_CASES, FEW_TOKENS = 3, 4
 MOVE = 1e-6
@@ -84,6 +84,8 @@ def compared_passes(block: DoubleBlock, width: int) -> Evidence:
         )
         if torch.equal(base.output, found.exchanged.output):
             raise RefusedBlock(NO_CONTEXT)
+        if torch.equal(base.output, block.replay(Cases(cases.context, _drawn(width, seed + TRIES).query, cases.positions))):
+            raise RefusedBlock(NO_QUERY)
         if base.places == found.moved.places == found.one_moved.places:
             return found
     raise RefusedBlock(BRANCH, parting(base, found.moved))
@@ -99,7 +101,13 @@ def parting(one: Recording, other: Recording) -> CallSite:
 
 
 def _repeatable(one: Recording, other: Recording) -> None:
-    """Raise RefusedBlock unless both passes give the same bits; what differs and does not reach the output (a count of passes) is no matter."""
+    """Raise RefusedBlock unless both passes give the same bits; what differs and does not reach the output (a count of passes) is no matter.
+
+    What draws at random is refused by itself: a dropout of so few entries that none was dropped in these passes gives the same bits.
+    """
+    for record in one.records:
+        if _draws(record):
+            raise RefusedBlock(NOT_REPEATABLE, record.place, [x for _, x in record.step.tensors])
     if one.places == other.places and torch.equal(one.output, other.output):
         return
     made: dict[int, CallSite] = {}
@@ -117,6 +125,23 @@ def _repeatable(one: Recording, other: Recording) -> None:
             if not mine.view:
                 made[storage_key(x)] = mine.place
     raise RefusedBlock(HAS_MEMORY, parting(one, other) if one.places != other.places else None)
+
+
+PROBABILITIES = ("p", "dropout_p")
+"""How arguments of ATen's operators that draw are named, where 0 or 1 leaves nothing to chance."""
+
+
+def _draws(record: Record) -> bool:
+    """Whether an operator draws from torch's own generator, and something is left to chance; attention without dropout, and dropout of nothing, do not."""
+    step = record.step
+    if torch.Tag.nondeterministic_seeded not in step.operator.tags or step.kwargs.get("generator") is not None:
+        return False
+    known = {
+        each.name: step.args[place] if place < len(step.args) else step.kwargs.get(each.name, each.default_value)
+        for place, each in enumerate(step.operator._schema.arguments)
+    }
+    certain = [known[name] in (0, 1) for name in PROBABILITIES if name in known]
+    return known.get("train") is not False and not (certain and all(certain))
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

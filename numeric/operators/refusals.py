@@ -70,6 +70,11 @@ NO_CONTEXT = Refusal(
     "Pass context to the module; without an effect of the context there is nothing to move into the weights.",
     of_operator=False,
 )
+NO_QUERY = Refusal(
+    "the query does not reach the output beside a context",
+    "Return the output of the query, which stands behind its context: that of the last token.",
+    of_operator=False,
+)
 NO_CUT = Refusal(
     "no matrix product reads {names} and the input, with a result that reaches the output", "Name in first the parameters that read z.", of_operator=False
 )

@@ -8,7 +8,7 @@ from reports.findings.dynamics import strayed_dynamics, undecided_dynamics, unno
 from reports.findings.shown_figures import doubtful_figures, doubtful_losses
 from reports.findings.stacks import strayed_stacks, unnoticed_patches
 from reports.findings.sweeps import doubtful_sweeps, silent_sweeps, strayed_sweeps
-from reports.findings.unresolved import unresolved
+from reports.findings.unresolved import missed_formats, unresolved
 from reports.record import Experiments, RunRecord
 from reports.record.agreement import altered_claims
 from reports.record.cell_reason import OWN_VARIANT
@@ -126,6 +126,9 @@ def undecided(record: RunRecord) -> Iterable[str]:
     yield from undecided_dynamics(record.experiments)
     yield from unjudged_searches(record.experiments)
     yield from undecided_in_double(record.experiments)
+    missed = missed_formats(record)
+    if missed and record.cells:
+        yield f"nothing was measured in {joined(missed)}, asked for by name"
 
 
 def unjudged_searches(experiments: Experiments) -> Iterable[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from reports.findings.cell_faults import doubtful
 from reports.record import CellRecord, RunRecord
+from reports.record.cell_reason import OWN_VARIANT
 from reports.text import counted, joined, real
 from symbolic.vocabulary import Verdict
 
@@ -19,8 +20,19 @@ def unresolved(record: RunRecord) -> list[CellRecord]:
     named = record.run.named_formats
     if named is None:
         return []
-    held = {(row.block, row.scenario, row.variant) for row in record.cells if row.verdict is Verdict.HOLDS and not doubtful(row)}
-    return [row for row in record.cells if row.verdict in UNRESOLVED and row.format not in named and (row.block, row.scenario, row.variant) in held]
+    holding = [row for row in record.cells if row.verdict is Verdict.HOLDS and not doubtful(row)]
+    held = {(row.block, row.scenario, row.variant) for row in holding}
+    found = [row for row in record.cells if row.verdict in UNRESOLVED and row.format not in named and (row.block, row.scenario, row.variant) in held]
+    # A user's own update may be what a format cannot resolve: it is the block only where the suite's own cannot be told there either.
+    of_suite = {(row.block, row.scenario, row.format) for row in found if row.variant != OWN_VARIANT}
+    resolved = {(row.block, row.scenario, row.format) for row in holding if row.variant != OWN_VARIANT}
+    return [row for row in found if row.variant != OWN_VARIANT or (row.block, row.scenario, row.format) in of_suite - resolved]
+
+
+def missed_formats(record: RunRecord) -> list[str]:
+    """Formats that were asked for by name, and in which no cell holds, nor is any told of otherwise: a format that was skipped is none that held."""
+    told = {row.format for row in record.cells if row.verdict is not Verdict.SKIPPED}
+    return [name for name in record.run.named_formats or () if name not in told]
 
 
 def unresolved_in_short(record: RunRecord) -> str:
@@ -35,13 +47,10 @@ def how_far(record: RunRecord) -> Iterable[str]:
     found = unresolved(record)
     for format, scenario in dict.fromkeys((row.format, row.scenario) for row in found):
         rows = [row for row in found if (row.format, row.scenario) == (format, scenario)]
-        holding = [row.format for row in record.cells if row.verdict is Verdict.HOLDS and row.scenario == scenario and row.block == rows[0].block]
-        better = joined([*dict.fromkeys(holding)])
-        yield f"{format} does not resolve this block in {scenario}, and was not asked for by name: {_distance(rows)}. {better} {_does(holding)}."
-
-
-def _does(holding: Sequence[str]) -> str:
-    return "does" if len(set(holding)) == 1 else "do"
+        variants = [*dict.fromkeys(row.variant for row in rows)]
+        holding = {row.format for row in record.cells if row.verdict is Verdict.HOLDS and (row.block, row.scenario) == (rows[0].block, scenario)} - {format}
+        where = f"{scenario} ({joined(variants)})"
+        yield f"{format} does not resolve this block in {where}, and was not asked for by name: {_distance(rows)}. Held in: {joined(sorted(holding))}."
 
 
 def _distance(rows: Sequence[CellRecord]) -> str:

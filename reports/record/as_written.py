@@ -5,7 +5,7 @@ All of it is measured. What is allowed between two passes, n u κ, is an estimat
 
 from pydantic import Field
 
-from reports.record.row import Count, Digest, Magnitude, Name, Row
+from reports.record.row import Count, Digest, Finite, Magnitude, Name, Row
 from symbolic.vocabulary import Verdict
 
 
@@ -46,7 +46,7 @@ class InDoubleRecord(Row):
     off: Magnitude = Field(description="Measured: the largest difference, of the largest entry of a case's output.")
     worst_ratio: Magnitude = Field(description="The largest difference over what is allowed.")
     planted: dict[Name, tuple[Count, Count]] = Field(description="By wrong patch: in how many cases it was noticed, and of how many.")
-    seconds: Magnitude
+    seconds: Finite
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.page import write_report
+from reports.record import NotMeasured
 from reports.record.cells import Counts
 from tests import report_samples as samples
 from tests.browsing import Visit, chromium
@@ -55,7 +56,8 @@ def test_a_long_name_without_a_space_does_not_widen_the_page(visit, tmp_path):
         run=samples.run_info(command=long, id=long),
         environment=samples.environment(platform=long, versions={"icl-verify": "1", long: "1"}),
         claims=[samples.claim(id=long, title=long)],
-        cells=[samples.cell(block=long, format=long, variant=long, mutant=long, reason=long)],
+        cells=[samples.cell(block=long, format=long, variant=long, mutant=long)],
+        not_measured=[NotMeasured(block=long, what=long, reason=long)],
         near_zero=[samples.sweep(block=long, predicted_by=long)],
         models=[samples.model(block=long)],
     )

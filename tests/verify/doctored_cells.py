@@ -270,3 +270,5 @@ def resized(data: dict, cases: int, unnoticed: int) -> None:
     row["expected"] |= {"asked": asked, "cases": min(asked, judged)}
     row["well_inside"]["cases"] = judged
     row["unrefined"] |= {name: min(row["unrefined"][name], judged) for name in ("cases", "holds", "noticed")}
+    if cases <= row["batch"]:
+        row["unrefined"]["refined"] = row["resolution"]  # its only batch is the whole cell

@@ -24,8 +24,26 @@ def _case_by_case(p: nn.Module, x: Tensor) -> Tensor:
 
 
 def _zero_without_three_tokens(p: nn.Module, x: Tensor) -> Tensor:
-    """W reads the sum of all tokens but the last two."""
-    return mlp(p, x[:, :-2].sum(1))[:, None]
+    """W reads the sum of all tokens but the last two, times the query."""
+    return mlp(p, x[:, :-2].sum(1) * x[:, -1])[:, None]
+
+
+def _context_alone(p: nn.Module, x: Tensor) -> Tensor:
+    """What is returned as the query's output is made of the tokens in front of it."""
+    return mlp(p, x[:, :-1].sum(1) if x.shape[1] > 1 else x[:, -1])[:, None]
+
+
+def _drops_hardly_anything(p: nn.Module, x: Tensor) -> Tensor:
+    """With so small a probability that nothing was dropped in the passes that are compared."""
+    return _plain(p, F.dropout(x, 1e-9, training=True))
+
+
+def _drops_nothing(p: nn.Module, x: Tensor) -> Tensor:
+    return _plain(p, F.dropout(x, 0.0, training=True))
+
+
+def test_dropout_of_nothing_is_no_chance() -> None:
+    watched(Small(_drops_nothing, **NETWORK))
 
 
 class Locked(Small):
@@ -44,9 +62,11 @@ class Locked(Small):
         (lambda: Small(_plain, **NETWORK), ["w[:, :2]"], refusals.PART_OF_A_ROW, "only parts of some rows are W"),
         (lambda: Small(_case_by_case, **NETWORK), ["w"], refusals.CASES_UNKNOWN, "cannot be told apart by case"),
         (lambda: Small(_zero_without_three_tokens, **NETWORK), ["w"], refusals.SINGULAR, "reads zeros without the context"),
+        (lambda: Small(_context_alone, **NETWORK), ["w"], refusals.NO_QUERY, "the query does not reach the output beside a context"),
+        (lambda: Small(_drops_hardly_anything, **NETWORK), ["w"], refusals.NOT_REPEATABLE, "aten.bernoulli_.float"),
         (Locked, ["w"], refusals.NO_COPY, "cannot be copied to float64: TypeError"),
     ],
-    ids=["not read", "one not read", "part of a row", "cases apart", "zeros", "no copy"],
+    ids=["not read", "one not read", "part of a row", "cases apart", "zeros", "context alone", "rare dropout", "no copy"],
 )
 def test_what_cannot_be_is_refused_in_one_line(build: Callable[[], nn.Module], first: Sequence[str], kind: Refusal, said: str) -> None:
     with pytest.raises(RefusedBlock) as error:

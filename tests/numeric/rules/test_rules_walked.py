@@ -68,7 +68,7 @@ SPARED = (
     Spared("dense_layer.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.unit_roundoff#1", ("fp32",), IDLE, SECOND_ORDER),
     Spared("product_radius.magnitude#4", ("fp32",), IDLE, COARSE_OPERANDS),
-    Spared("product_radius.unit_roundoff#2 _sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
+    Spared("_sum_error_in_order.gamma#1", EVERY, IDLE, SECOND_ORDER),
     Spared("_sum_error_in_order.gamma#2", SHORT, IDLE, SECOND_ORDER),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", SHORT, REMOVED, TWICE),
     Spared("rounding_error.unit_roundoff#2 entrywise_rounding.unit_roundoff#2 elementwise_roundoff.unit_roundoff#2", LONG, UNREACHED, OPMATH),

@@ -27,7 +27,7 @@ def radii(module: nn.Module, value: Tensor) -> list[float]:
     return [float(x) for x in rule(module, column(), value).entry_radius.flatten()]
 
 
-@pytest.mark.parametrize("module", [nn.ReLU(), nn.Identity(), nn.Dropout().eval()], ids=lambda module: type(module).__name__)
+@pytest.mark.parametrize("module", [nn.ReLU()], ids=lambda module: type(module).__name__)
 def test_what_rounds_nothing_keeps_the_radius(module: nn.Module) -> None:
     """3 ± 1/2 stays so, and nothing less would do; what float64 adds is a few of its roundings."""
     value = module(column().value)
@@ -47,9 +47,9 @@ def test_each_gate_has_its_own_rule() -> None:
     assert len({tuple(each) for each in found}) == 3
 
 
-WITH = [nn.ReLU(), nn.Identity(), nn.Dropout().eval(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.LayerNorm(3), nn.RMSNorm(3)]
+WITH = [nn.ReLU(), nn.GELU(), nn.SiLU(), nn.Softmax(dim=-1), nn.Softmax(dim=1), nn.LayerNorm(3), nn.RMSNorm(3)]
 WITH += [Product(), LargestOnly(1), WeightedSum()]
-WITHOUT = [nn.Tanh(), nn.Dropout(), nn.Softmax(dim=0), nn.Softmax(dim=1), nn.LayerNorm((2, 3)), nn.RMSNorm((2, 3)), nn.Linear(2, 2)]
+WITHOUT = [nn.Tanh(), nn.Dropout(), nn.Softmax(dim=0), nn.LayerNorm((2, 3)), nn.RMSNorm((2, 3)), nn.Linear(2, 2)]
 
 
 def test_which_modules_have_a_rule() -> None:
@@ -60,7 +60,7 @@ def test_which_modules_have_a_rule() -> None:
 def test_which_modules_rest_on_a_library() -> None:
     """By themselves and in a network; of a module without a rule nothing is asked."""
     rests = [module for module in WITH if assumes_a_library(module)]
-    assert [type(module) for module in rests] == [nn.GELU, nn.SiLU, nn.Softmax, nn.LayerNorm, nn.RMSNorm]
+    assert [type(module) for module in rests] == [nn.GELU, nn.SiLU, nn.Softmax, nn.Softmax, nn.LayerNorm, nn.RMSNorm]
     assert not any(assumes_a_library(module) for module in (nn.Tanh(), nn.Linear(2, 2)))
     assert assumes_a_library(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.SiLU()))
     assert not assumes_a_library(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))

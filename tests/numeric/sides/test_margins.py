@@ -34,7 +34,7 @@ def sides(left: Tensor, right: Tensor, radii: tuple[Tensor, Tensor], moved: Tens
         return MeasuredSide(Site(value, radius), Site(at_output, wide))
 
     return Sides(
-        others.get("z") if others.get("z") is not None else torch.ones(cases, 3, dtype=torch.float64),  # type: ignore[arg-type]
+        others.get("z") if others.get("z") is not None else torch.ones_like(others["a"] if others.get("a") is not None else torch.ones(cases, 3).double()),  # type: ignore[arg-type]
         others.get("a") if others.get("a") is not None else torch.ones(cases, 3, dtype=torch.float64),  # type: ignore[arg-type]
         torch.ones(cases, 3, dtype=torch.float64),
         moved,

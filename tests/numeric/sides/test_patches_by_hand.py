@@ -16,7 +16,7 @@ from numeric.formats import modes_named, torch_dtype
 from numeric.machine import FP64, ProbedMode
 from numeric.sides import Batch, block_in_format, both_sides
 from numeric.sides.passes import Patch
-from numeric.sides.patches import first_layer_patch, no_patch, numbers, patch_of_tensors
+from numeric.sides.patches import first_layer_patch, numbers, patch_of_tensors
 from numeric.sides.setting import Setting
 from numeric.sides.variant import VARIANTS, Variant, variants_named
 from numeric.sides.wrong_update import wrong_parallel_patch, wrong_patch
@@ -123,21 +123,6 @@ def test_the_first_layer_takes_the_update(kind: str, name: str) -> None:
                 assert value != [[nearest(t, probed.mode.weights) for t in row] for row in other]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_without_a_patch_the_same_parameters_are_put_in_as_they_are(kind: str) -> None:
-    """Those that the patched pass replaces, and no others: a first weight where an update is formed, and what takes δ where there is a stream."""
-    for variant in VARIANTS:
-        setting = desk(kind, "bf16", variant)
-        found = no_patch(setting)
-        first = kind != "parallel" and not variant.factored
-        takes = [OUTPUT[kind]] if setting.block.has_stream else []
-        assert sorted(found.parameters) == sorted([*takes, *(["network.0.weight"] if first else [])])
-        assert not found.factors
-        for name, x in found.parameters.items():
-            assert torch.equal(x, torch.stack([setting.block.get_parameter(name)] * 2))
-        assert setting.block.has_stream is (kind not in ("plain",))
-
-
 @pytest.mark.parametrize("name", ["fp64", "bf16", "fp8-e4m3"])
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda row: row.id)
 def test_of_tensors_the_update_is_made_of_numbers_alone(variant: Variant, name: str) -> None:
@@ -182,7 +167,6 @@ def test_each_of_two_first_layers_takes_its_own() -> None:
     factors = patch_of_tensors(replace(setting, variant=FACTORED), Patch(), delta, a).factors
     assert list(factors) == ["up", "gate"]
     assert all(torch.equal(v, layer.weight @ delta) for (v, _), layer in zip(factors.values(), (network.up, network.gate), strict=True))
-    assert list(no_patch(setting).parameters) == ["network.up.weight", "network.gate.weight"]
 
 
 def test_the_wrong_update_of_a_parallel_block_is_of_p_beside_what_else_is_patched() -> None:

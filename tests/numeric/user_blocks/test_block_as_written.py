@@ -69,7 +69,7 @@ def broken(p: nn.Module, x: Tensor) -> Tensor:
 
 
 def changes_threads(p: nn.Module, x: Tensor) -> Tensor:
-    torch.set_num_threads(torch.get_num_threads() % 2 + 1)
+    torch.set_num_threads(7)
     return plain(p, x)
 
 

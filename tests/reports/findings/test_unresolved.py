@@ -38,8 +38,8 @@ def test_a_format_that_nobody_asked_for_may_be_too_short(cell: CellRecord) -> No
     assert headline(record).standing is RunStanding.HELD
     assert headline(record).sentence == "Everything that was checked held: 4,096 cases inside their bounds; 1 cell in bf16 could not resolve this block."
     (line,) = how_far(record)
-    assert line.startswith("bf16 does not resolve this block in random, and was not asked for by name: ")
-    assert line.endswith(" fp32 does.")
+    assert line.startswith("bf16 does not resolve this block in random (formula), and was not asked for by name: ")
+    assert line.endswith(" Held in: fp32.")
     assert line in headline(record).unchecked
 
 
@@ -56,6 +56,10 @@ OTHERWISE = {
     "nothing holds in the scenario": checked(samples.cell(), blunt(scenario="subset", claim="theorem-2.2")),
     "nothing holds in the variant": checked(samples.cell(), blunt(variant="scaled")),
     "nothing holds for the block": checked(samples.cell(), blunt(block="another")),
+    "an own update, where the suite's holds in the same format": checked(
+        samples.cell(variant="own"), blunt(variant="own"), samples.cell(format="bf16", numerics="bf16")
+    ),
+    "an own update alone": checked(samples.cell(variant="own"), blunt(variant="own")),
     "nothing holds at all": checked(blunt(), blunt(format="fp32", numerics="fp32")),
 }
 
@@ -66,6 +70,22 @@ def test_otherwise_what_tells_nothing_leaves_the_check_without_an_answer(name: s
     assert unresolved(record) == []
     assert any("vacuous" in line for line in judged(record).undecided)
     assert headline(record).standing in (RunStanding.INCOMPLETE, RunStanding.NOTHING)
+
+
+def test_an_own_update_is_unresolved_where_the_suites_is_too() -> None:
+    record = checked(samples.cell(), samples.cell(variant="own"), blunt(variant="own"), blunt())
+    assert {row.variant for row in unresolved(record)} == {"own", "formula"}
+    assert headline(record).standing is RunStanding.HELD
+
+
+def test_a_format_that_is_asked_for_by_name_and_skipped_is_no_success() -> None:
+    names = {"claim": "corollary-2.3.1", "block": "attention", "format": "fp8", "numerics": "fp8", "variant": "formula", "scenario": "random"}
+    skipped = CellRecord(id="corollary-2.3.1/attention/fp8/formula/random", device="cpu", cases=0, verdict=Verdict.SKIPPED, reason="why", **names)
+    asked = checked(samples.cell(), skipped, named=["fp32", "fp8"])
+    assert [*judged(asked).undecided] == ["nothing was measured in fp8, asked for by name"]
+    assert headline(asked).standing is RunStanding.INCOMPLETE
+    assert headline(checked(samples.cell(), skipped, named=["fp32"])).standing is RunStanding.HELD
+    assert headline(checked(samples.cell(), skipped)).standing is RunStanding.HELD
 
 
 def test_a_cell_that_holds_and_cannot_be_trusted_holds_for_no_other() -> None:

@@ -97,6 +97,7 @@ BY_ANOTHER_DRAW = (
         "the largest certified error of another sample; above every bound it is a contradiction",
     ),
     Spared(("cells.*.recomputed.moved.max", "cells.*.recomputed.moved.median"), ("a tenth", *FURTHER), "how far other vectors move; who notices it is counted"),
+    Spared(("cells.*.context_effect",), ("a tenth", *LESS, "ten times"), "what the context of another draw does, in words alone"),
     Spared(("cells.*.unrefined.cases", "cells.*.unrefined.noticed", "cells.*.well_inside.cases"), ("one more",), "better, by chance"),
     Spared(
         ("near_zero.*.levels", "near_zero.*.levels.*"),
