@@ -1,0 +1,82 @@
+"""Why nothing may be said of an entry: one bit each, carried from operator to operator beside the radius.
+
+What ``arithmetics/hazard.py`` keeps for each case is kept here for each entry: whole layers hold many tokens, and only the query's entries are judged.
+"""
+
+from collections.abc import Sequence
+from enum import IntFlag
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics import Hazards, hazards
+
+
+class Doubt(IntFlag):
+    """What could have gone wrong on the way to an entry.  The names are those of ``Hazards``."""
+
+    OVERFLOW = 1
+    UNDERFLOW = 2
+    NOT_FINITE = 4
+    UNDECIDED = 8
+    HIDDEN = 16
+    UNFORESEEN = 32
+
+
+FORETOLD = Doubt.OVERFLOW | Doubt.UNDERFLOW | Doubt.UNDECIDED | Doubt.HIDDEN
+"""Of which a result that is not finite may come."""
+
+
+def marked(where: Tensor, doubt: Doubt) -> Tensor | None:
+    """A doubt at some entries; None if at none.  where: bool."""
+    return where.to(torch.uint8) * int(doubt) if bool(where.any()) else None
+
+
+def joined(doubts: Sequence[Tensor | None], shape: torch.Size) -> Tensor | None:
+    """The union, entry by entry, of what broadcasts to a shape; None where there is no doubt at all."""
+    made: Tensor | None = None
+    for each in doubts:
+        if each is not None:
+            each = each.expand(shape)
+            made = each if made is None else made | each
+    return made
+
+
+def over(doubts: Tensor | None, dims: Sequence[int], *, keepdim: bool) -> Tensor | None:
+    """The union along some axes."""
+    if doubts is None or not dims:
+        return doubts
+    bits = [((doubts & int(doubt)) != 0).any(tuple(dims), keepdim=keepdim).to(torch.uint8) * int(doubt) for doubt in Doubt]
+    made = bits[0]
+    for each in bits[1:]:
+        made = made | each
+    return made
+
+
+def of_hazards(found: Hazards) -> Tensor | None:
+    """What was found of some rows: (rows,) uint8."""
+    pairs = {
+        Doubt.OVERFLOW: found.overflow,
+        Doubt.UNDERFLOW: found.underflow,
+        Doubt.NOT_FINITE: found.not_finite,
+        Doubt.UNDECIDED: found.undecided,
+        Doubt.HIDDEN: found.hidden,
+        Doubt.UNFORESEEN: found.unforeseen,
+    }
+    return joined([marked(where, doubt) for doubt, where in pairs.items()], found.overflow.shape)
+
+
+def as_hazards(doubts: Tensor | None, rows: int, device: torch.device | str) -> Hazards:
+    """The same, back.  doubts: (rows,) or None."""
+    found = hazards(rows, device)
+    if doubts is not None:
+        for doubt, where in (
+            (Doubt.OVERFLOW, found.overflow),
+            (Doubt.UNDERFLOW, found.underflow),
+            (Doubt.NOT_FINITE, found.not_finite),
+            (Doubt.UNDECIDED, found.undecided),
+            (Doubt.HIDDEN, found.hidden),
+            (Doubt.UNFORESEEN, found.unforeseen),
+        ):
+            where |= (doubts & int(doubt)) != 0
+    return found

@@ -1,0 +1,28 @@
+"""How the machine computes with tensors of each dtype, while a mode is on: the mode's own arithmetic for its storage format, plain ones beside it."""
+
+from functools import cache
+
+import torch
+
+from numeric.formats import modes_named
+from numeric.machine import ErrorModel, ProbedMode, probe
+from numeric.operator_rules.call import Models, format_of
+
+SMALL = ((2, 3),)
+"""A shape to ask a plain mode about: calls are asked about where they are met."""
+
+
+def models_of(probed: ProbedMode) -> Models:
+    """The models of a mode: a norm or a router that is cast up computes in plain fp32."""
+
+    def of(dtype: torch.dtype) -> ErrorModel:
+        layer = probed.layer
+        return layer if format_of(dtype) == layer.storage else _plain(format_of(dtype).name, probed.device)
+
+    return of
+
+
+@cache
+def _plain(name: str, device: str) -> ErrorModel:
+    (mode,) = modes_named([name])
+    return probe(mode, shapes=SMALL, device=device).layer

@@ -1,0 +1,109 @@
+"""The walk that bounds what runs: each operator is executed once, in its own format, and its row says how far each entry may be from the exact one.
+
+What is known of a tensor stands beside its storage (``operators/memory.py``). The walk starts at the tensors that it is told of; an operator that reads
+none of them, nor anything made of them, computes what is exact on both sides and has no row.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics import WithRadius
+from numeric.operator_rules.call import Bounded, Call, Models, NoRule
+from numeric.operator_rules.table import row_of
+from numeric.operators.executions import Execution, storage_key, tensors_in
+from numeric.operators.memory import Memory, ReadAsAnotherType
+from numeric.operators.walk import Walk
+
+
+class Knowledge:
+    """What is known of the tensors of a pass."""
+
+    def __init__(self) -> None:
+        self._radii = Memory(torch.float64)
+        self._doubts = Memory(torch.uint8)
+        self._matrices: dict[int, tuple[Tensor, WithRadius]] = {}
+
+    def holds(self, x: Tensor) -> bool:
+        """Whether something is known of the tensor's storage."""
+        return self._radii.knows(x) or storage_key(x) in self._matrices
+
+    def of(self, x: Tensor) -> Bounded | WithRadius | None:
+        """What is known of a tensor; None if it is exact.  Raises NoRule."""
+        if (matrix := self._matrices.get(storage_key(x))) is not None:
+            return _as_it_lies(x, *matrix)
+        if not self._radii.knows(x):
+            return None
+        try:
+            return Bounded(self._radii.of(x), self._doubts.of(x) if self._doubts.knows(x) else None)
+        except ReadAsAnotherType as error:
+            raise NoRule(str(error)) from error
+
+    def put(self, x: Tensor, known: Bounded) -> None:
+        """Write what is known of a tensor."""
+        self._radii.put(x, known.radius.expand(x.shape))
+        if known.doubts is not None:
+            self._doubts.put(x, known.doubts.expand(x.shape))
+        elif self._doubts.knows(x):
+            self._doubts.put(x, 0)
+
+    def put_matrix(self, x: Tensor, known: WithRadius) -> None:
+        """Keep a matrix a case with its radius in factors, which products alone read.  x: (cases, p, q), held as long as this is."""
+        self._matrices[storage_key(x)] = x, known
+
+
+def _as_it_lies(x: Tensor, whole: Tensor, known: WithRadius) -> WithRadius:
+    lies = (x.shape, x.stride(), x.storage_offset())
+    if lies == (whole.shape, whole.stride(), whole.storage_offset()):
+        return known
+    if lies == (whole.mT.shape, whole.mT.stride(), whole.storage_offset()):
+        return known.mT
+    raise NoRule("a part of a matrix a case")
+
+
+class BoundedWalk(Walk):
+    """Bounds every operator that reads something that is known."""
+
+    def __init__(self, models: Models, knowledge: Knowledge, run: Callable[[Execution], Any] = Execution.result) -> None:
+        super().__init__()
+        self.models = models
+        self.knowledge = knowledge
+        self.run = run
+
+    def execute(self, step: Execution) -> Any:
+        """Execute an operator and apply its row.  Raises NoRule."""
+        if not any(self.knowledge.holds(x) for _, x in step.tensors):
+            return self.run(step)
+        before = self._kept(step)
+        result = self.run(step)
+        results = tensors_in(result)
+        if step.is_view(results):
+            return result
+        targets = [*results, *(x for x in step.written if not any(x is each for each in results))]
+        given = {each.name: value for each, value in before.arguments()}
+        for each in step.operator._schema.arguments:
+            if each.name not in given and each.has_default_value():
+                given[each.name] = each.default_value
+        call = Call(step, given, targets, self.knowledge.of, self.models)
+        try:
+            found = row_of(step.operator)(call)
+        except NoRule as error:
+            raise NoRule(f"{error} (line {step.place.line})") from error
+        for target, known in zip(targets, found, strict=True):
+            self.knowledge.put(target, known)
+        return result
+
+    def _kept(self, step: Execution) -> Execution:
+        """The step with copies of what it is about to overwrite."""
+        copies: dict[int, Tensor] = {}
+        written = {storage_key(x) for x in step.written}
+        for index, x in step.tensors:
+            if storage_key(x) in written and not step.overwrites_only(x):
+                copies[index] = x.clone()
+                if self.knowledge.holds(x):
+                    known = self.knowledge.of(x)
+                    assert isinstance(known, Bounded)
+                    self.knowledge.put(copies[index], Bounded(known.radius.clone(), None if known.doubts is None else known.doubts.clone()))
+        return step.replaced(copies)
