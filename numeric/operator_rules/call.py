@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.arithmetics import outward
+from numeric.arithmetics import WithRadius, outward
 from numeric.arithmetics.roundoff import rounding_error
 from numeric.formats import Format, format_named
 from numeric.machine import ErrorModel
-from numeric.operator_rules.doubts import FORETOLD, Doubt, joined, marked
+from numeric.operator_rules.doubts import FORETOLD, Doubt, joined, marked, of_hazards
 from numeric.operators.executions import Execution
 
 Models = Callable[[torch.dtype], ErrorModel]
@@ -64,8 +64,8 @@ class Call:
     given: Mapping[str, object]
     """Every argument by its name in the schema, defaults too; tensors as they were before."""
     results: Sequence[Tensor]
-    known: Callable[[Tensor], Bounded | None]
-    """What is known of an operand, None if it is exact.  By the identity of the tensor in ``given``."""
+    known: Callable[[Tensor], Bounded | WithRadius | None]
+    """What is known of an operand, or of a view of it; None if it is exact."""
     models: Models
 
     @property
@@ -98,12 +98,16 @@ class Call:
     def radius(self, x: Tensor) -> Tensor:
         """What is inherited by an operand: float64, of its shape."""
         known = self.known(x)
-        zero = torch.zeros((), dtype=torch.float64, device=x.device)
-        return (zero if known is None else known.radius).expand(x.shape)
+        if isinstance(known, WithRadius):
+            return known.entry_radius.expand(x.shape)
+        return (torch.zeros((), dtype=torch.float64, device=x.device) if known is None else known.radius).expand(x.shape)
 
     def doubts(self, x: Tensor) -> Tensor | None:
         """Of an operand, of its shape; None for none."""
         known = self.known(x)
+        if isinstance(known, WithRadius):
+            found = of_hazards(known.hazards)
+            return None if found is None else found.reshape(-1, 1, 1).expand(x.shape)
         return None if known is None or known.doubts is None else known.doubts.expand(x.shape)
 
     def entries(self, name: str) -> Entries:

@@ -138,7 +138,7 @@ SCALED = 7
 def _scaled(  # the parts of β c + α X y
     X: WithRadius, y: WithRadius, c: WithRadius | None, value: Tensor, asked: KernelCall, alpha: float, beta: float
 ) -> Tensor:
-    """|fl(β c + α X̂ŷ) - (β c + α X y)| in any order: Higham, Lemma 3.1 and Lemma 3.3, each term with k roundings in the accumulator and ``SCALED`` to storage."""
+    """|fl(β c + α X̂ŷ) - (β c + α X y)| in any order: Higham, Lemmas 3.1 and 3.3, each term with k roundings in the accumulator and ``SCALED`` to storage."""
     n, k = y.numerics.met(asked).numerics, X.value.shape[-1]
     if n.operands is not None:
         raise NoRule("a scaled product of operands that are rounded first")

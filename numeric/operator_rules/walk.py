@@ -5,6 +5,7 @@ none of them, nor anything made of them, computes what is exact on both sides an
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -64,20 +65,27 @@ def _as_it_lies(x: Tensor, whole: Tensor, known: WithRadius) -> WithRadius:
 
 
 class BoundedWalk(Walk):
-    """Bounds every operator that reads something that is known."""
+    """Bounds every operator that reads something that is known.
 
-    def __init__(self, models: Models, knowledge: Knowledge, run: Callable[[Execution], Any] = Execution.result) -> None:
+    running: what is switched on while an operator of the block runs, and off while its row does: radii are computed by a float64 that keeps subnormal numbers.
+    """
+
+    def __init__(self, models: Models, knowledge: Knowledge, running: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         super().__init__()
         self.models = models
         self.knowledge = knowledge
-        self.run = run
+        self.running = running
+
+    def _run(self, step: Execution) -> Any:
+        with self.running():
+            return step.result()
 
     def execute(self, step: Execution) -> Any:
         """Execute an operator and apply its row.  Raises NoRule."""
         if not any(self.knowledge.holds(x) for _, x in step.tensors):
-            return self.run(step)
+            return self._run(step)
         before = self._kept(step)
-        result = self.run(step)
+        result = self._run(step)
         results = tensors_in(result)
         if step.is_view(results):
             return result

@@ -58,7 +58,7 @@ def compare(  # an operator, its operands, and how far they are off
     for x in tensors_in([*args, *kwargs.values()]):
         exact[id(x)] = balls(x) if x.is_floating_point() else x.numpy()
     given = [_exact(each, exact) for each in args], {name: _exact(each, exact) for name, each in kwargs.items()}
-    with torch.no_grad(), probed.mode.while_running(probed.device)(), BoundedWalk(models_of(probed), knowledge):
+    with torch.no_grad(), BoundedWalk(models_of(probed), knowledge, probed.mode.while_running(probed.device)):
         results = tensors_in(operator(*args, **kwargs))
     before, ctx.prec = ctx.prec, BITS
     try:
