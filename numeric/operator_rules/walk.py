@@ -75,6 +75,11 @@ class BoundedWalk(Walk):
         self.models = models
         self.knowledge = knowledge
         self.running = running
+        self._beginning: Execution | None = None
+
+    def begins(self, step: Execution) -> None:
+        """The operator of that place is bounded, though all that it reads is exact: it is the first one."""
+        self._beginning = step
 
     def _run(self, step: Execution) -> Any:
         with self.running():
@@ -82,8 +87,10 @@ class BoundedWalk(Walk):
 
     def execute(self, step: Execution) -> Any:
         """Execute an operator and apply its row.  Raises NoRule."""
-        if not any(self.knowledge.holds(x) for _, x in step.tensors):
+        begins = self._beginning is not None and step.place == self._beginning.place
+        if not begins and not any(self.knowledge.holds(x) for _, x in step.tensors):
             return self._run(step)
+        self._beginning = None
         before = self._kept(step)
         result = self._run(step)
         results = tensors_in(result)

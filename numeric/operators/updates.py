@@ -204,3 +204,14 @@ def _shares(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tens
         return None
     c = squared_factor(gradients, lacking[case])
     return {name: gradient / c for name, gradient in zip(names, gradients, strict=True)}
+
+
+def entering_factors(block: DoubleBlock, anatomy: Anatomy, left: Recording) -> list[Tensor]:
+    """By what the stream's summands, and what absorbs δ, are multiplied before they meet, each (cases, d); of a matrix its ``alpha``, too."""
+    if anatomy.stream is None or anatomy.absorber is None:
+        return []
+    found = factors(left, anatomy.stream, anatomy.layout)
+    if anatomy.absorber.kind == "matrix":
+        alpha = float(left.at(anatomy.absorber.place).step.kwargs.get("alpha", 1))
+        return [*found, _factor_behind(anatomy, anatomy.absorber, left) * alpha]
+    return [*found, _slopes(anatomy, anatomy.absorber, left)]

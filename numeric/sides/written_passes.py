@@ -1,0 +1,175 @@
+"""Passes of a block as it is written, in a format, bounded operator by operator; and what was read at the places that its anatomy names.
+
+Exact are the numbers that the cut reads, what meets the network from beside it, and every parameter that is not patched: a claim holds for any of them. From
+the cut on each operator has its row (``operator_rules``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from numeric.architecture.as_written import BlockCall
+from numeric.arithmetics import WithRadius
+from numeric.machine import ProbedMode
+from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
+from numeric.operator_rules.models import models_of
+from numeric.operators.anatomy import Anatomy
+from numeric.operators.double_precision import parameter_of
+from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
+from numeric.operators.labels import MATRIX_PRODUCTS
+from numeric.operators.own_parameters import Own, WithOwnParameters
+from numeric.operators.recording import Cases
+from numeric.operators.walk import operators_apart
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A tensor as it was at a place, with what was known of it: (cases, features), the query's rows."""
+
+    value: Tensor
+    radius: Tensor
+    """float64; zero where it is exact."""
+    doubts: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """An operator at a line that is watched."""
+
+    operator: str
+    reads: frozenset[int]
+    """The storages that it read."""
+    operands: dict[int, tuple[Tensor, Bounded | WithRadius | None]]
+    result: tuple[Tensor, Bounded | WithRadius | None]
+
+
+@dataclass(slots=True)
+class FormatPass:
+    """A pass, with what was noted on its way."""
+
+    cases: int
+    output: Noted
+    steps: dict[str, list[_Step]] = field(repr=False)
+    anatomy: Anatomy = field(repr=False)
+    weights: tuple[int, ...] = ()
+    """The storage of each cut's parameter."""
+
+    def operand(self, place: CallSite, index: int) -> Noted:
+        """What an operator read for the query.  place: counted from the end of the pass."""
+        same = [step for step in self.steps[place.line] if step.operator == place.operator]
+        return self._query(*same[place.count].operands[index])
+
+    def at_cut(self, number: int) -> tuple[Noted, Noted]:
+        """What the cut of that number read and returned for the query."""
+        cut, weight = self.anatomy.cuts[number], self.weights[number]
+        step = [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
+        left = next(left for operator, left in MATRIX_PRODUCTS.items() if str(operator) == step.operator)
+        rows = 2 * left + 1 - (left if cut.product.weight_left else left + 1)
+        value, known = step.operands[rows]
+        returned, bound = step.result
+        if not cut.product.weight_left:
+            return self._query(value, known), self._query(returned, bound)
+        return self._query(value.mT, _turned(known)), self._query(returned.mT, _turned(bound))
+
+    def _query(self, value: Tensor, known: Bounded | WithRadius | None) -> Noted:
+        return noted(value, known, self.anatomy, self.cases)
+
+
+def _turned(known: Bounded | WithRadius | None) -> Bounded | WithRadius | None:
+    if isinstance(known, Bounded):
+        return Bounded(known.radius.mT, None if known.doubts is None else known.doubts.mT)
+    return known
+
+
+def noted(value: Tensor, known: Bounded | WithRadius | None, anatomy: Anatomy, cases: int) -> Noted:
+    """The query's rows of a tensor (…, features)."""
+    assert not isinstance(known, WithRadius), "a matrix is no row"
+    radius = torch.zeros(value.shape, dtype=torch.float64) if known is None else known.radius.expand(value.shape)
+    doubts = None if known is None or known.doubts is None else anatomy.layout.query(known.doubts.expand(value.shape), cases)
+    return Noted(anatomy.layout.query(value, cases), anatomy.layout.query(radius, cases), doubts)
+
+
+class _Bounding(WithOwnParameters):
+    """A pass with parameters of its own for each case, whose operators are bounded from the cut on."""
+
+    def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases) -> None:
+        knowledge = Knowledge()
+        self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device))
+        super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
+        self.knowledge = knowledge
+        self.block = block
+        self.weights = frozenset(block.weights)
+        self.lines = block.watched_lines
+        self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
+
+    def execute(self, step: Execution) -> Any:
+        if step.place.line not in self.lines:
+            return super().execute(step)
+        reads = frozenset(storage_key(x) for _, x in step.tensors)
+        operands = {index: (x.clone(), self._of(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
+        at_cut = bool(reads & self.weights) and step.operator in MATRIX_PRODUCTS
+        if at_cut:
+            self.bounded.begins(step)
+        result = super().execute(step)
+        results = tensors_in(result)
+        if results and not step.is_view(results):
+            self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
+        return result
+
+    def _of(self, x: Tensor) -> Bounded | WithRadius | None:
+        known = self.knowledge.of(x) if self.knowledge.holds(x) else None
+        if isinstance(known, Bounded):
+            return Bounded(known.radius.clone(), None if known.doubts is None else known.doubts.clone())
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class BlockInFormat:
+    """A watched block whose numbers are of a mode's format."""
+
+    module: nn.Module
+    call: BlockCall
+    anatomy: Anatomy
+    probed: ProbedMode
+
+    @property
+    def weights(self) -> tuple[int, ...]:
+        """The storage of each cut's parameter."""
+        return tuple(storage_key(parameter_of(self.module, cut.names[0])) for cut in self.anatomy.cuts)
+
+    def matrix(self, number: int) -> Tensor:
+        """What the cut of that number multiplies by: (d, m)."""
+        name = self.anatomy.cuts[number].names[0]
+        entries = next(each.entries for each in self.anatomy.weights if each.name == name)
+        return flat_storage(parameter_of(self.module, name))[entries[0]]
+
+    @property
+    def watched_lines(self) -> frozenset[str]:
+        """The lines at which something is noted."""
+        anatomy = self.anatomy
+        places = [cut.place for cut in anatomy.cuts]
+        if anatomy.stream is not None:
+            places += [place for place, _ in anatomy.stream.summands]
+        if anatomy.absorber is not None:
+            places.append(anatomy.absorber.place)
+        return frozenset(place.line for place in places)
+
+    def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = ()) -> FormatPass:
+        """One pass.  own: the parameters that each case has for itself; known: what is known of their values. Raises NoRule, NoBatchedForm."""
+        walk = _Bounding(self, own, cases)
+        for x, what in known:
+            if isinstance(what, WithRadius):
+                walk.knowledge.put_matrix(x, what)
+            else:
+                walk.knowledge.put(x, what)
+        with operators_apart(), walk:
+            output = self.call(self.module, cases.context, cases.query, cases.positions)
+        if not walk.knowledge.holds(output):
+            raise NoRule("the output is made without the operators that read W")
+        bound = walk.knowledge.of(output)
+        assert isinstance(bound, Bounded)
+        made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if bound.doubts is None else bound.doubts.expand(output.shape).clone())
+        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights)

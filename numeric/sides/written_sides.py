@@ -1,0 +1,217 @@
+"""Both sides of a claim for a block as it is written: the module's own passes in a format, bounded operator by operator.
+
+What is exact is what the block without its network computed: ẑ and â, which W reads with and without the removed part of the context, and the stream that
+meets the network. With them both sides equal one real vector, at the first dense layer and at the output, as in ``both_sides.py``; the absorber takes
+δ, made of the two streams (claims ``pre-ln``, ``bias-free-output``, ``parallel``), and what it is made of has a radius where it stands behind the cut.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics import WithRadius, exact, hazards
+from numeric.arithmetics.value_and_radius import cast_up, stored
+from numeric.formats import in_storage, torch_dtype
+from numeric.machine import ProbedMode
+from numeric.operator_rules import Bounded, NoRule
+from numeric.operator_rules.doubts import as_hazards, joined, over
+from numeric.operators.block import WatchedBlock
+from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
+from numeric.operators.double_precision import converted, parameter_of
+from numeric.operators.executions import as_in, flat_storage
+from numeric.operators.own_parameters import Own
+from numeric.operators.recording import Cases
+from numeric.operators.updates import entering_factors
+from numeric.sides.both_sides import Sides
+from numeric.sides.one_side import MeasuredSide, Site
+from numeric.sides.variant import Variant
+from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
+from symbolic import formulas
+
+Update = Callable[[Any, Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCases:
+    """A batch of cases in a format, and which tokens of their contexts are removed."""
+
+    context: Tensor
+    """(cases, n, d)."""
+    query: Tensor
+    """(cases, d)."""
+    removed: tuple[int, ...]
+
+    @property
+    def whole(self) -> Cases:
+        """With the context."""
+        return Cases(self.context, self.query, torch.arange(self.context.shape[1] + 1))
+
+
+@dataclass(slots=True)
+class _Patch:
+    """Parameters with values of each case, and what is known of them."""
+
+    own: list[Own] = field(default_factory=list)
+    known: list[tuple[Tensor, Bounded | WithRadius]] = field(default_factory=list)
+
+    def put(self, parameter: Tensor, value: Tensor, known: Bounded | WithRadius) -> None:
+        """value: (cases, *shape of the parameter)."""
+        self.own.append(Own(parameter, value))
+        self.known.append((value, known))
+
+
+def block_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
+    """The block with its numbers in a mode's format.  Raises NoRule for what has no bound yet."""
+    if not probed.mode.uniform:
+        raise NoRule(f"blocks as they are written in {probed.mode.id}")
+    _refuse_what_has_no_bound(watched)
+    module = converted(watched.described.module, torch_dtype(probed.mode.weights))
+    return BlockInFormat(module, watched.described.call, watched.anatomy, probed)
+
+
+def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
+    anatomy = watched.anatomy
+    if not watched.runs_at_once:
+        raise NoRule(f"patched passes that run {watched.check.way}")
+    if anatomy.absorber is not None and anatomy.absorber.kind not in ("bias", "matrix"):
+        raise NoRule(f"{anatomy.absorber.name}, which takes what the stream lacks as a {anatomy.absorber.kind},")
+    for each in anatomy.weights:
+        if _turned(parameter_of(watched.double.module, each.name), each.entries) is None:
+            raise NoRule(f"{each.name}, of which W is a part,")
+    if anatomy.absorbed is not None:
+        whole = as_in(torch.arange(len(flat_storage(parameter := parameter_of(watched.double.module, anatomy.absorbed.name)))), parameter)
+        if anatomy.absorbed.entries.numel() != whole.numel() or anatomy.absorbed.slope is not None:
+            raise NoRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
+    if not all(bool((factor == 1).all()) for factor in entering_factors(watched.double, anatomy, watched.double.record(_small(watched)))):
+        raise NoRule("a stream, or what takes what it lacks, that is multiplied before they meet")
+
+
+def _small(watched: WatchedBlock) -> Cases:
+    drawn = torch.randn((CHECKED_CASES, CHECKED_TOKENS + 1, watched.width), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return Cases(drawn[:, :-1].clone(), drawn[:, -1].clone(), torch.arange(CHECKED_TOKENS + 1))
+
+
+def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
+    """Whether the matrix (d, m) that an operator reads is the parameter's transpose; None if it is not the whole parameter.  entries: (groups, d, m)."""
+    numbers = as_in(torch.arange(len(flat_storage(parameter))), parameter)
+    if len(entries) != 1 or numbers.dim() != 2:
+        return None
+    if torch.equal(entries[0], numbers.mT):
+        return True
+    return False if torch.equal(entries[0], numbers) else None
+
+
+def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant) -> Sides:
+    """Measure and bound one batch.  cases: in the mode's format. Raises NoRule."""
+    probed, anatomy, whole = block.probed, block.anatomy, cases.whole
+    n, update = probed.layer, probed.update
+    flags = hazards(len(cases.query), probed.device)
+    left, bare = block.run(whole), block.run(whole.without(cases.removed))
+    z, a = (each.at_cut(0)[0].value for each in (left, bare))
+
+    def column(x: Noted | Tensor, *, cast: bool = True) -> WithRadius:
+        value, radius = (x, None) if isinstance(x, Tensor) else (x.value, x.radius)
+        made = exact(value.unsqueeze(-1), n, flags, radius=None if radius is None else radius.unsqueeze(-1))
+        return cast_up(made, update) if cast else made
+
+    delta = formulas.context_vector(column(z), column(a))
+    right_patch, wrong_patch = _Patch(), _Patch()
+    if anatomy.reads_context:
+        _patch_weights(block, right_patch, variant.update, delta, column(a))
+        _patch_weights(block, wrong_patch, variant.update, delta, column(z))
+    lacking = _lacking(block, left, bare, column)
+    if lacking is not None:
+        for patch in (right_patch, wrong_patch) if anatomy.reads_context else (right_patch,):
+            _patch_absorber(block, patch, lacking, left, column)
+    right, wrong = (block.run(whole.without(cases.removed), each.own, each.known) for each in (right_patch, wrong_patch))
+    first, right_first, wrong_first = ([each.at_cut(number)[1] for number in range(len(anatomy.cuts))] for each in (left, right, wrong))
+    sides = {"left": _side(first, left.output), "right": _side(right_first, right.output)}
+    doubts = joined([over(each.doubts, (-1,), keepdim=False) for each in (*first, *right_first, left.output, right.output)], torch.Size((len(cases.query),)))
+    found = as_hazards(doubts, len(cases.query), probed.device)
+    for name in ("overflow", "underflow", "not_finite", "undecided", "hidden", "unforeseen"):
+        getattr(found, name).logical_or_(getattr(flags, name))
+    radii = sides["right"]
+    return Sides(
+        z=z,
+        a=a,
+        again=right.at_cut(0)[0].value,
+        moved=torch.zeros_like(sides["left"].first_layer.value),
+        left=sides["left"],
+        right=radii,
+        wrong=MeasuredSide(
+            Site(torch.cat([each.value for each in wrong_first], -1).double(), radii.first_layer.radius), Site(wrong.output.value.double(), radii.output.radius)
+        ),
+        effect=_effect(block, z, a),
+        output_change=torch.nan_to_num((left.output.value.double() - bare.output.value.double()).abs(), nan=0.0),
+        output_effect=None if lacking is None else lacking.value.squeeze(-1).double().abs(),
+        expected=torch.full_like(sides["left"].first_layer.value, torch.nan),
+        well_inside=torch.zeros(len(cases.query), dtype=torch.bool),
+        hazards=found,
+        at_output=not anatomy.reads_context,
+    )
+
+
+def _side(first: list[Noted], output: Noted) -> MeasuredSide:
+    together = Site(torch.cat([each.value for each in first], -1).double(), torch.cat([each.radius for each in first], -1))
+    return MeasuredSide(together, Site(output.value.double(), output.radius))
+
+
+def _effect(block: BlockInFormat, z: Tensor, a: Tensor) -> Tensor:
+    """|WΔA| of the cuts, one after the other: (cases, m) float64."""
+    delta = z.double() - a.double()
+    return torch.cat([(delta @ block.matrix(number).double()).abs() for number in range(len(block.anatomy.cuts))], -1)
+
+
+def _patch_weights(block: BlockInFormat, patch: _Patch, update: Update, delta: WithRadius, a: WithRadius) -> None:
+    """ΔW of every matrix that is W; values are what the update gives over tensors, which is what is deployed."""
+    probed = block.probed
+    for each in block.anatomy.weights:
+        parameter = parameter_of(block.module, each.name).detach()
+        turned = _turned(parameter, each.entries)
+        W = parameter if turned else parameter.mT
+        known = formulas.patched_weight(exact(W, probed.update, delta.hazards), update(exact(W, probed.update, delta.hazards), delta, a))
+        known = stored(known, probed.mode.weights, probed.layer)
+        with probed.update.running():
+            value = in_storage(formulas.patched_weight(W, update(W, delta.value, a.value)), probed.mode.weights)
+        value = value.expand(len(a.value), *W.shape)
+        if not turned:
+            value, known = value.mT.contiguous(), known.mT
+        patch.put(parameter, value, WithRadius(value, known.radius, known.magnitude, known.numerics, known.hazards, known.form))
+
+
+Column = Callable[..., WithRadius]
+
+
+def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: Column) -> WithRadius | None:
+    """δ, the sum of what the summands of the stream lack: (cases, d, 1)."""
+    if block.anatomy.stream is None:
+        return None
+    total: WithRadius | None = None
+    for place, index in block.anatomy.stream.summands:
+        lacks = formulas.context_vector(*(column(each.operand(place, index).value) for each in (left, bare)))
+        total = lacks if total is None else total + lacks
+    return total
+
+
+def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, left: FormatPass, column: Column) -> None:
+    probed, absorber = block.probed, block.anatomy.absorber
+    assert absorber is not None
+    parameter = parameter_of(block.module, absorber.name).detach()
+    if absorber.kind == "bias":
+        p = exact(parameter.reshape(-1, 1), probed.update, lacking.hazards)
+        made = stored(formulas.bias_update(p, lacking), probed.mode.update, probed.layer)
+        value = made.value.squeeze(-1).reshape(-1, *parameter.shape)
+        patch.put(parameter, value, Bounded(made.entry_radius.squeeze(-1).reshape(-1, *parameter.shape)))
+        return
+    h = column(left.operand(absorber.place, absorber.product.rows))
+    assert block.anatomy.absorbed is not None
+    turned = _turned(parameter, block.anatomy.absorbed.entries.unsqueeze(0))
+    P = exact(parameter if turned else parameter.mT, probed.update, lacking.hazards)
+    made = stored(formulas.patched_weight(P, formulas.output_update(lacking, h)), probed.mode.weights, probed.layer)
+    value = made.value
+    if not turned:
+        value, made = value.mT.contiguous(), made.mT
+    patch.put(parameter, value, WithRadius(value, made.radius, made.magnitude, made.numerics, made.hazards, made.form))
