@@ -5,7 +5,7 @@ the cut on each operator has its row (``operator_rules``).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,6 +23,9 @@ from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.own_parameters import Own, WithOwnParameters
 from numeric.operators.recording import Cases
 from numeric.operators.walk import operators_apart
+
+ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
+"""Matrix products that add something, their first operand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ class FormatPass:
 
     def at_cut(self, number: int) -> tuple[Noted, Noted]:
         """What the cut of that number read and returned for the query."""
-        cut, weight = self.anatomy.cuts[number], self.weights[number]
-        step = [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
+        cut, step = self.anatomy.cuts[number], self._at_cut(number)
         left = next(left for operator, left in MATRIX_PRODUCTS.items() if str(operator) == step.operator)
         rows = 2 * left + 1 - (left if cut.product.weight_left else left + 1)
         value, known = step.operands[rows]
@@ -73,6 +75,15 @@ class FormatPass:
         if not cut.product.weight_left:
             return self._query(value, known), self._query(returned, bound)
         return self._query(value.mT, _turned(known)), self._query(returned.mT, _turned(bound))
+
+    def added_at_cut(self, number: int) -> Tensor | None:
+        """What the cut of that number adds to its product, one for all cases: (m,); None if nothing."""
+        step = self._at_cut(number)
+        return step.operands[0][0] if step.operator in ADDING else None
+
+    def _at_cut(self, number: int) -> _Step:
+        cut, weight = self.anatomy.cuts[number], self.weights[number]
+        return [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
 
     def _query(self, value: Tensor, known: Bounded | WithRadius | None) -> Noted:
         return noted(value, known, self.anatomy, self.cases)
@@ -135,10 +146,19 @@ class BlockInFormat:
     anatomy: Anatomy
     probed: ProbedMode
 
+    def under(self, probed: ProbedMode) -> "BlockInFormat":
+        """The same block, its mode under other refinements."""
+        return replace(self, probed=probed)
+
     @property
     def weights(self) -> tuple[int, ...]:
         """The storage of each cut's parameter."""
         return tuple(storage_key(parameter_of(self.module, cut.names[0])) for cut in self.anatomy.cuts)
+
+    @property
+    def first_weight(self) -> Tensor:
+        """W of all cuts, one above the other: (m, d)."""
+        return torch.cat([self.matrix(number).mT for number in range(len(self.anatomy.cuts))])
 
     def matrix(self, number: int) -> Tensor:
         """What the cut of that number multiplies by: (d, m)."""

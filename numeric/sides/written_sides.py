@@ -33,6 +33,9 @@ from symbolic import formulas
 
 Update = Callable[[Any, Any, Any], Any]
 
+ASKED_SHAPES = ((2, 3),)
+"""At which a mode is asked about before a run; the calls of a block as it is written are asked about where they are met."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenCases:
@@ -63,7 +66,7 @@ class _Patch:
         self.known.append((value, known))
 
 
-def block_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
+def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
     """The block with its numbers in a mode's format.  Raises NoRule for what has no bound yet."""
     if not probed.mode.uniform:
         raise NoRule(f"blocks as they are written in {probed.mode.id}")
@@ -152,6 +155,23 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
         hazards=found,
         at_output=not anatomy.reads_context,
     )
+
+
+def written_again(block: BlockInFormat, cases: WrittenCases) -> tuple[Tensor, Tensor, Tensor]:
+    """ẑ, â and the first dense layer's output on ẑ once more: the same bits, unless the block has a memory."""
+    left, bare = block.run(cases.whole), block.run(cases.whole.without(cases.removed))
+    first = torch.cat([left.at_cut(number)[1].value for number in range(len(block.anatomy.cuts))], -1)
+    return left.at_cut(0)[0].value, bare.at_cut(0)[0].value, first.double()
+
+
+def first_bias(block: BlockInFormat, cases: WrittenCases) -> Tensor:
+    """b of all cuts, one after the other, as a pass reads it; zeros where there is none: (m,)."""
+    made = block.run(cases.whole)
+    found = []
+    for number in range(len(block.anatomy.cuts)):
+        added, m = made.added_at_cut(number), block.matrix(number).shape[-1]
+        found.append(torch.zeros(m, dtype=cases.query.dtype) if added is None else added.reshape(-1).expand(m))
+    return torch.cat(found)
 
 
 def _side(first: list[Noted], output: Noted) -> MeasuredSide:

@@ -1,18 +1,23 @@
 """A user's block as it is written: taken in when it has been watched, then measured in float64 on many prompts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from numeric.architecture import UnusableBlock
+from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock
 from numeric.architecture.as_written import BlockAsWritten
+from numeric.formats import modes_named
+from numeric.machine import probe
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
+from numeric.operator_rules import NoRule
 from numeric.operators.block import WatchedBlock
 from numeric.operators.many_cases import ManyCases, PromptBatch, TensorUpdate, cases_at_once, measure_prompts
+from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
+from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
 from numeric.user_blocks.user_block import DrawContexts, Update, drawn_tokens
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 from symbolic import formulas
@@ -35,10 +40,26 @@ class OwnAsWritten:
     update: Update | None = None
     """The user's own ΔW, if there is one."""
 
+    no_rule: str = ""
+    """Why there is no bound of it in any format; empty if there is."""
+
     @property
     def variants(self) -> tuple[str, ...]:
         """The updates that are measured on it: its own first."""
         return (*((OWN,) if self.update else ()), FORMULA)
+
+    @property
+    def block(self) -> Block:
+        """Its row among the blocks."""
+        return Block(self.name, "a user's block, as it is written", _not_built, Recipe())
+
+    def prompts(self, scenario: str, cases: int, generator: torch.Generator) -> PromptBatch:
+        """Cases in float64; in a part that is removed every number of tokens, from 1 to all of them, is as likely, and all cases of a batch lack the same."""
+        context, query = drawn_tokens(self.contexts, cases, generator, self.watched.width, torch.float64)
+        tokens = context.shape[1]
+        number = tokens if scenario == ALL else int(torch.randint(1, tokens + 1, (), generator=generator))
+        removed = torch.randperm(tokens, generator=generator)[:number].sort().values
+        return PromptBatch(context, query, tuple(removed.tolist()))
 
 
 def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnAsWritten:
@@ -48,11 +69,27 @@ def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContex
         with contained(), undisturbed():
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
-            return own
+            return replace(own, no_rule=_why_no_bound(own))
     except ChangedArithmetic as error:
         raise UnusableBlock(f"after {name} was looked at, {error}.") from error
     except LeftUserCode as error:
         raise UnusableBlock(f"the code of {name} ends while the block is looked at: {error}.") from error
+
+
+def _not_built(_: Recipe) -> ContextualBlock:
+    raise UnusableBlock("a block as it is written is built by its user.")
+
+
+def _why_no_bound(own: OwnAsWritten) -> str:
+    """What has no rule in this block, as a bounded pass of two cases finds out; empty if nothing."""
+    (mode,) = modes_named(["fp64"])
+    drawn = own.prompts(PART, 2, torch.Generator().manual_seed(0))
+    try:
+        block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
+        measure_written_sides(block, WrittenCases(drawn.context, drawn.query, drawn.removed), VARIANTS[0])
+    except (NoRule, NoBatchedForm) as error:
+        return str(error)
+    return ""
 
 
 def _refuse_weights(module: torch.nn.Module) -> None:
@@ -91,12 +128,7 @@ def _own_update(own: OwnAsWritten) -> TensorUpdate:
 
 
 def _batches(own: OwnAsWritten, scenario: str, cases: int, seed: int) -> Iterator[PromptBatch]:
-    """Prompts in batches; in a part that is removed every number of tokens, from 1 to all of them, is as likely, and all cases of a batch lack the same."""
     generator = torch.Generator().manual_seed(seed_of(seed, own.name, scenario))
     at_once = cases_at_once(own.watched)
     for start in range(0, cases, at_once):
-        context, query = drawn_tokens(own.contexts, min(at_once, cases - start), generator, own.watched.width, torch.float64)
-        tokens = context.shape[1]
-        number = tokens if scenario == ALL else int(torch.randint(1, tokens + 1, (), generator=generator))
-        removed = torch.randperm(tokens, generator=generator)[:number].sort().values
-        yield PromptBatch(context, query, tuple(removed.tolist()))
+        yield own.prompts(scenario, min(at_once, cases - start), generator)

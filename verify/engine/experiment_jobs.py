@@ -89,7 +89,7 @@ def _of_a_block_as_written(written: WrittenPlan, seed: int) -> Iterator[Experime
 
 def experiments_left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
     """What of the experiments is not made of a block, and why."""
-    if plan.as_written is not None:
+    if plan.as_written is not None and plan.as_written.own.no_rule:
         yield as_written_rows.without_bounds(plan.as_written.own, [mode.id for mode in plan.modes])
     for name, block in trained.items() if plan.experiments else ():
         if isinstance(block, TrainedBlock) and block.model.block.parallel:

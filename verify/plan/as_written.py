@@ -1,4 +1,4 @@
-"""What is measured of a user's block as it is written: in float64 alone, until there are rules for its operators."""
+"""What is measured of a user's block as it is written: in float64, and in every plain format where its operators have rules."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,8 +7,6 @@ from symbolic.vocabulary import CallError
 
 if TYPE_CHECKING:
     from numeric.user_blocks import OwnAsWritten
-
-FORMAT = "fp64"
 
 
 class OnlyInDouble(CallError):
@@ -26,6 +24,13 @@ class WrittenPlan:
     """In each of them."""
 
 
+def bounded_formats() -> tuple[str, ...]:
+    """The formats in which a block as it is written is bounded."""
+    from numeric.formats import MODES
+
+    return tuple(mode.id for mode in MODES if mode.uniform)
+
+
 def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int) -> WrittenPlan:
     """The plan of a request.  asked: its names by option, None where none was given; cases: asked for; usual: of the profile.
 
@@ -33,12 +38,12 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
     """
     from numeric.user_blocks.block_as_written import AT_MOST, SCENARIOS
 
-    for option, known in (("format", (FORMAT,)), ("variant", own.variants), ("scenario", SCENARIOS)):
+    formats = ("fp64",) if own.no_rule else bounded_formats()
+    why = f", and without a bound: no rule for {own.no_rule}" if own.no_rule else ""
+    for option, known in (("format", formats), ("variant", own.variants), ("scenario", SCENARIOS)):
         missing = [name for name in asked[option] or () if name not in known]
         if missing:
             there = ", ".join(known)
-            raise OnlyInDouble(
-                f"{own.name} is a block as it is written, which is judged in float64 and without a bound so far: no --{option} {missing[0]}; there is {there}."
-            )
+            raise OnlyInDouble(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
     return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found)

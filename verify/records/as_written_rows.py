@@ -52,6 +52,5 @@ def scenario_in_double(own: OwnAsWritten, variant: str, scenario: str, cases: in
 
 def without_bounds(own: OwnAsWritten, formats: Sequence[str]) -> NotMeasured:
     """Why there is no cell of it in any format."""
-    behind = own.watched.anatomy.behind
-    reason = f"no rule for {', '.join(behind)}: operators have no rounding rules yet, so a block as it is written is judged in float64, by measurement"
+    reason = f"no rule for {own.no_rule}: it is judged in float64, by measurement"
     return NotMeasured(block=own.name, what=f"bounds in {', '.join(formats)}", reason=reason)
