@@ -1,0 +1,142 @@
+"""Both sides of a block as it is written lie within their radii of one vector, which its own module computes in float64 from the same z and the same stream."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from numeric import ContextualBlock
+from numeric.formats import modes_named, torch_dtype
+from numeric.machine import probe
+from numeric.operator_rules import NoRule
+from numeric.operators.block import WatchedBlock
+from numeric.operators.double_precision import converted
+from numeric.operators.layout import Layout
+from numeric.operators.recording import Cases, DoubleBlock
+from numeric.sides import Sides, judge, variants_named
+from numeric.sides.written_passes import BlockInFormat
+from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
+from tests.real_blocks.cases import ROUNDINGS
+from tests.real_blocks.corpus import ALL
+from tests.real_blocks.own_words import BLOCKS as OWN_WORDS
+from tests.real_blocks.real_block import RealBlock
+
+CASES, TOKENS = 8, 5
+NOT_YET = {
+    "Gemma 2": "as a scale",
+    "Gemma 3": "as a scale",
+    "OLMo 2": "as a scale",
+    "x, sandwich norms, ALiBi, squared ReLU": "as a scale",
+    "x, norms last, scaled residual": "multiplied",
+    "x, macaron, LayerScale, QK-norm": "multiplied",
+    "ViT, LayerScale, QK-norm": "multiplied",
+    "PaLM, fused": "of which W is a part",
+    **dict.fromkeys(("Mixtral", "Qwen3-MoE", "Qwen2-MoE", "GPT-OSS", "Mixtral, experts at once", "GPT-OSS, experts at once"), "case by case"),
+}
+"""Blocks of the corpus without a bound, and a word of what they are told."""
+FORMATS = ("fp32", "bf16", "fp16")
+FORMULA = variants_named(["formula"])[0]
+
+
+def watched(real: RealBlock) -> WatchedBlock:
+    return WatchedBlock.of(ContextualBlock.of(real.build(), real.call, real.w))
+
+
+def in_format(block: WatchedBlock, name: str) -> BlockInFormat:
+    (mode,) = modes_named([name])
+    return written_in_format(block, probe(mode, shapes=ASKED_SHAPES))
+
+
+def some_cases(block: WatchedBlock, name: str, removed: tuple[int, ...]) -> WrittenCases:
+    (mode,) = modes_named([name])
+    x = torch.randn((CASES, TOKENS + 1, block.width), generator=torch.Generator().manual_seed(11)).to(torch_dtype(mode.activations))
+    return WrittenCases(x[:, :-1].clone(), x[:, -1].clone(), removed)
+
+
+def exchanged(layout: Layout, whole: Tensor, query: Tensor) -> Tensor:
+    rows = layout.rows(whole, len(query)).clone()
+    rows[:, layout.token if rows.shape[1] > 1 else 0] = query.double()
+    return layout.back(rows, whole.shape)
+
+
+def exact_output(block: BlockInFormat, cases: WrittenCases) -> Tensor:
+    """What the same module computes in float64 of what the format's pass read at the cut, and of the stream that it carried."""
+    left, anatomy = block.run(cases.whole), block.anatomy
+    double = DoubleBlock(converted(block.module, torch.float64), block.call, {})
+    whole = Cases(cases.context.double(), cases.query.double(), cases.whole.positions)
+    trace, replaced = double.record(whole), {}
+    for number, cut in enumerate(anatomy.cuts):
+        record = trace.at(cut.place)
+        operand = cut.product.operand(record.operand(cut.product.rows).value)
+        put = exchanged(anatomy.layout, operand, left.at_cut(number)[0].value)
+        replaced[record.place, cut.product.rows] = put.mT if cut.product.weight_left else put
+    for place, index in () if anatomy.stream is None else anatomy.stream.summands:
+        record = trace.at(place)
+        replaced[record.place, index] = exchanged(anatomy.layout, record.operand(index).value, left.operand(place, index).value)
+    return double.replay(whole, replaced)
+
+
+def first_layer_exactly(block: BlockInFormat, cases: WrittenCases, sides: Sides) -> Tensor:
+    left = block.run(cases.whole)
+    made = []
+    for number in range(len(block.anatomy.cuts)):
+        added = left.added_at_cut(number)
+        made.append(sides.z.double() @ block.matrix(number).double() + (0.0 if added is None else added.double()))
+    return torch.cat(made, -1)
+
+
+def outside(sides: Sides, exact_first: Tensor, exact_out: Tensor) -> list[str]:
+    """Which side is farther from the exact one than its radius, and than float64 can tell."""
+    found = []
+    for side in ("left", "right"):
+        measured = getattr(sides, side)
+        for name, site, exact in (("first layer", measured.first_layer, exact_first), ("output", measured.output, exact_out)):
+            doubt = ROUNDINGS * torch.finfo(torch.float64).eps / 2 * exact.abs().amax()
+            if not bool(((site.value - exact).abs() <= site.radius + doubt).all()):
+                found.append(f"{side}, {name}")
+    return found
+
+
+def check(real: RealBlock, name: str, removed: tuple[int, ...]) -> Sides:
+    block = watched(real)
+    held, cases = in_format(block, name), some_cases(block, name, removed)
+    sides = measure_written_sides(held, cases, FORMULA)
+    first, output = first_layer_exactly(held, cases, sides), exact_output(held, cases)
+    assert outside(sides, first, output) == []
+    assert torch.equal(sides.again, sides.a)
+    shrunk = [replace(side, first_layer=replace(side.first_layer, radius=side.first_layer.radius * 0), output=replace(side.output, radius=side.output.radius * 0))
+              for side in (sides.left, sides.right)]  # fmt: skip
+    assert len(outside(replace(sides, left=shrunk[0], right=shrunk[1]), first, output)) >= 2, "radii of zero would do"
+    return sides
+
+
+def noticed(sides: Sides) -> int:
+    return int(judge(sides).wrong_noticed.sum())
+
+
+@pytest.mark.parametrize("real", [each for each in OWN_WORDS if each.name not in NOT_YET], ids=str)
+def test_both_sides_lie_within_their_radii_of_what_float64_finds(real: RealBlock) -> None:
+    sides = check(real, "fp32", tuple(range(TOKENS)))
+    judged = judge(sides)
+    assert set(judged.verdict) == {"HOLDS"}
+    assert judged.wrong_noticed.all()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("real", [each for each in ALL if each.name not in NOT_YET], ids=str)
+def test_the_whole_corpus_lies_within_its_radii(real: RealBlock, name: str) -> None:
+    for removed in (tuple(range(TOKENS)), (0, 3)):
+        sides = check(real, name, removed)
+        judged = judge(sides)
+        assert not (judged.verdict == "VIOLATED").any()
+        if name == "fp32":
+            assert set(judged.verdict) == {"HOLDS"}
+            assert judged.wrong_noticed.all()
+
+
+@pytest.mark.parametrize("real", [each for each in OWN_WORDS if each.name in NOT_YET], ids=str)
+def test_what_has_no_bound_says_so(real: RealBlock) -> None:
+    with pytest.raises(NoRule, match=NOT_YET[real.name]):
+        in_format(watched(real), "fp32")
