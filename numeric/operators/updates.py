@@ -206,12 +206,12 @@ def _shares(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tens
     return {name: gradient / c for name, gradient in zip(names, gradients, strict=True)}
 
 
-def entering_factors(block: DoubleBlock, anatomy: Anatomy, left: Recording) -> list[Tensor]:
+def entering_factors(anatomy: Anatomy, left: Recording) -> list[Tensor]:
     """By what the stream's summands, and what absorbs δ, are multiplied before they meet, each (cases, d); of a matrix its ``alpha``, too."""
     if anatomy.stream is None or anatomy.absorber is None:
         return []
-    found = factors(left, anatomy.stream, anatomy.layout)
-    if anatomy.absorber.kind == "matrix":
-        alpha = float(left.at(anatomy.absorber.place).step.kwargs.get("alpha", 1))
-        return [*found, _factor_behind(anatomy, anatomy.absorber, left) * alpha]
-    return [*found, _slopes(anatomy, anatomy.absorber, left)]
+    found, absorber = factors(left, anatomy.stream, anatomy.layout), anatomy.absorber
+    if absorber.kind == "bias":
+        return [*found, _slopes(anatomy, absorber, left)]
+    alpha = float(left.at(absorber.place).step.kwargs.get("alpha", 1)) if absorber.kind == "matrix" else 1.0
+    return [*found, _factor_behind(anatomy, absorber, left) * alpha]

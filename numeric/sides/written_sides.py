@@ -16,8 +16,9 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, NoRule
-from numeric.operator_rules.doubts import as_hazards, joined, over
+from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
+from numeric.operator_rules.doubts import as_hazards, joined, of_hazards, over
+from numeric.operator_rules.models import models_of
 from numeric.operators.block import WatchedBlock
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted, parameter_of
@@ -79,16 +80,17 @@ def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
     anatomy = watched.anatomy
     if not watched.runs_at_once:
         raise NoRule(f"patched passes that run {watched.check.way}")
-    if anatomy.absorber is not None and anatomy.absorber.kind not in ("bias", "matrix"):
-        raise NoRule(f"{anatomy.absorber.name}, which takes what the stream lacks as a {anatomy.absorber.kind},")
+    if anatomy.absorber is not None and anatomy.absorber.kind == "several":
+        raise NoRule(f"{anatomy.absorber.name}, which takes what the stream lacks by several operators,")
     for each in anatomy.weights:
         if _turned(parameter_of(watched.double.module, each.name), each.entries) is None:
             raise NoRule(f"{each.name}, of which W is a part,")
     if anatomy.absorbed is not None:
         whole = as_in(torch.arange(len(flat_storage(parameter := parameter_of(watched.double.module, anatomy.absorbed.name)))), parameter)
-        if anatomy.absorbed.entries.numel() != whole.numel() or anatomy.absorbed.slope is not None:
+        slope = anatomy.absorbed.slope
+        if anatomy.absorbed.entries.numel() != whole.numel() or not (slope is None or bool((slope == 1).all())):
             raise NoRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
-    if not all(bool((factor == 1).all()) for factor in entering_factors(watched.double, anatomy, watched.double.record(_small(watched)))):
+    if not all(bool((factor == 1).all()) for factor in entering_factors(anatomy, watched.double.record(_small(watched)))):
         raise NoRule("a stream, or what takes what it lacks, that is multiplied before they meet")
 
 
@@ -226,6 +228,10 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
         value = made.value.squeeze(-1).reshape(-1, *parameter.shape)
         patch.put(parameter, value, Bounded(made.entry_radius.squeeze(-1).reshape(-1, *parameter.shape)))
         return
+    if absorber.kind == "scale":
+        assert absorber.operand is not None
+        patch.put(parameter, *_moved_scale(block, parameter, lacking, left.operand(absorber.place, absorber.operand)))
+        return
     h = column(left.operand(absorber.place, absorber.product.rows))
     assert block.anatomy.absorbed is not None
     turned = _turned(parameter, block.anatomy.absorbed.entries.unsqueeze(0))
@@ -235,3 +241,17 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
     if not turned:
         value, made = value.mT.contiguous(), made.mT
     patch.put(parameter, value, WithRadius(value, made.radius, made.magnitude, made.numerics, made.hazards, made.form))
+
+
+def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: Noted) -> tuple[Tensor, Bounded]:
+    """m + δ ⊘ h of each case, by the rows of the operators that compute it: (cases, *shape of m)."""
+    knowledge, shape = Knowledge(), (-1, *scale.shape)
+    hazards = of_hazards(lacking.hazards)
+    delta, normalised = lacking.value.squeeze(-1).clone(), h.value.to(lacking.value.dtype)
+    knowledge.put(delta, Bounded(lacking.entry_radius.squeeze(-1), None if hazards is None else hazards.reshape(-1, 1)))
+    knowledge.put(normalised, Bounded(h.radius, h.doubts))
+    with torch.no_grad(), BoundedWalk(models_of(block.probed), knowledge, block.probed.update.running):
+        value = formulas.patched_weight(scale.reshape(1, -1), formulas.scale_update(delta, normalised))
+    known = knowledge.of(value)
+    assert isinstance(known, Bounded)
+    return value.reshape(shape), known
