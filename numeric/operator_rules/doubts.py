@@ -55,28 +55,23 @@ def over(doubts: Tensor | None, dims: Sequence[int], *, keepdim: bool) -> Tensor
 
 def of_hazards(found: Hazards) -> Tensor | None:
     """What was found of some rows: (rows,) uint8."""
-    pairs = {
-        Doubt.OVERFLOW: found.overflow,
-        Doubt.UNDERFLOW: found.underflow,
-        Doubt.NOT_FINITE: found.not_finite,
-        Doubt.UNDECIDED: found.undecided,
-        Doubt.HIDDEN: found.hidden,
-        Doubt.UNFORESEEN: found.unforeseen,
-    }
-    return joined([marked(where, doubt) for doubt, where in pairs.items()], found.overflow.shape)
+    return joined([marked(getattr(found, name), doubt) for name, doubt in _NAMES.items()], found.overflow.shape)
 
 
 def as_hazards(doubts: Tensor | None, rows: int, device: torch.device | str) -> Hazards:
     """The same, back.  doubts: (rows,) or None."""
     found = hazards(rows, device)
     if doubts is not None:
-        for doubt, where in (
-            (Doubt.OVERFLOW, found.overflow),
-            (Doubt.UNDERFLOW, found.underflow),
-            (Doubt.NOT_FINITE, found.not_finite),
-            (Doubt.UNDECIDED, found.undecided),
-            (Doubt.HIDDEN, found.hidden),
-            (Doubt.UNFORESEEN, found.unforeseen),
-        ):
-            where |= (doubts & int(doubt)) != 0
+        for name, doubt in _NAMES.items():
+            getattr(found, name).logical_or_((doubts & int(doubt)) != 0)
     return found
+
+
+def join(into: Hazards, found: Hazards) -> None:
+    """What was found of the same rows elsewhere is found of these, too."""
+    for name in _NAMES if found is not into else ():
+        getattr(into, name).logical_or_(getattr(found, name))
+
+
+_NAMES = {doubt.name.lower(): doubt for doubt in Doubt if doubt.name}
+"""The fields of ``Hazards``, and the doubt that each is."""

@@ -13,14 +13,14 @@ underflow and overflow.
 import torch
 from torch import Tensor
 
-from numeric.arithmetics import Hazards, WithRadius, exact, foretell_overflow, outward
+from numeric.arithmetics import WithRadius, exact, foretell_overflow, outward
 from numeric.arithmetics.roundoff import gamma, subnormal_part
 from numeric.arithmetics.value_and_radius import dense_layer, from_module, product_radius
 from numeric.machine.kernels import BARE, DENSE, MATRIX_LEFT, ONE_COLUMN, PATCHED_BIAS, PATCHED_WEIGHT, PRODUCT, SEVERAL_COLUMNS
 from numeric.machine.operands import KernelCall
 from numeric.operator_rules.call import Bounded, Call, NoRule
 from numeric.operator_rules.columns import bounded
-from numeric.operator_rules.doubts import as_hazards, joined, over
+from numeric.operator_rules.doubts import as_hazards, join, joined, over
 
 SUMMED = (DENSE, PATCHED_BIAS, PATCHED_WEIGHT)
 """Kernels of which it is asked how they add a summand."""
@@ -120,15 +120,9 @@ def _doubts(call: Call, rows: Tensor, matrix: Tensor, bias: Tensor | None) -> Te
 def _matrix(call: Call, matrix: Tensor, y: WithRadius) -> WithRadius:
     known = call.known(matrix)
     if isinstance(known, WithRadius):
-        _join(y.hazards, known.hazards)
+        join(y.hazards, known.hazards)
         return WithRadius(known.value, known.radius, known.magnitude, y.numerics, y.hazards, known.form)
     return exact(matrix, y.numerics, y.hazards, radius=None if known is None else known.radius.expand(matrix.shape).contiguous())
-
-
-def _join(into: Hazards, found: Hazards) -> None:
-    if found is not into:
-        for name in ("overflow", "underflow", "not_finite", "undecided", "hidden", "unforeseen"):
-            getattr(into, name).logical_or_(getattr(found, name))
 
 
 SCALED = 7

@@ -14,7 +14,7 @@ from torch import Tensor
 from numeric.arithmetics import WithRadius
 from numeric.operator_rules.call import Bounded, Call, Models, NoRule
 from numeric.operator_rules.table import row_of
-from numeric.operators.executions import Execution, storage_key, tensors_in
+from numeric.operators.executions import CallSite, Execution, storage_key, tensors_in
 from numeric.operators.memory import Memory, ReadAsAnotherType
 from numeric.operators.walk import Walk
 
@@ -25,10 +25,13 @@ class Knowledge:
     def __init__(self) -> None:
         self._radii = Memory(torch.float64)
         self._doubts = Memory(torch.uint8)
+        self._some = Memory(torch.bool)
         self._matrices: dict[int, tuple[Tensor, WithRadius]] = {}
 
     def holds(self, x: Tensor) -> bool:
-        """Whether something is known of the tensor's storage."""
+        """Whether something is known of the tensor: of its storage or, where a part of that is exact, of its entries."""
+        if self._some.knows(x):
+            return bool(self._some.of(x).any())
         return self._radii.knows(x) or storage_key(x) in self._matrices
 
     def of(self, x: Tensor) -> Bounded | WithRadius | None:
@@ -49,6 +52,13 @@ class Knowledge:
             self._doubts.put(x, known.doubts.expand(x.shape))
         elif self._doubts.knows(x):
             self._doubts.put(x, 0)
+
+    def put_some(self, x: Tensor, known: Bounded, some: Tensor) -> None:
+        """Write what is known of some entries, and that the others are exact, which nobody made of the tensors that the walk began with.  some: bool."""
+        some = some.expand(x.shape)
+        doubts = None if known.doubts is None else torch.where(some, known.doubts, 0)
+        self.put(x, Bounded(torch.where(some, known.radius, 0.0), doubts))
+        self._some.put(x, some)
 
     def put_matrix(self, x: Tensor, known: WithRadius) -> None:
         """Keep a matrix a case with its radius in factors, which products alone read.  x: (cases, p, q), held as long as this is."""
@@ -75,11 +85,11 @@ class BoundedWalk(Walk):
         self.models = models
         self.knowledge = knowledge
         self.running = running
-        self._beginning: Execution | None = None
+        self._beginning: tuple[CallSite, Tensor | None] | None = None
 
-    def begins(self, step: Execution) -> None:
-        """The operator of that place is bounded, though all that it reads is exact: it is the first one."""
-        self._beginning = step
+    def begins(self, step: Execution, some: Tensor | None = None) -> None:
+        """The operator of that place is bounded, though all that it reads is exact: the first one.  some: which entries of its result are the network's."""
+        self._beginning = step.place, some
 
     def _run(self, step: Execution) -> Any:
         with self.running():
@@ -87,7 +97,7 @@ class BoundedWalk(Walk):
 
     def execute(self, step: Execution) -> Any:
         """Execute an operator and apply its row.  Raises NoRule."""
-        begins = self._beginning is not None and step.place == self._beginning.place
+        begins, some = self._beginning is not None and self._beginning[0] == step.place, self._beginning and self._beginning[1]
         if not begins and not any(self.knowledge.holds(x) for _, x in step.tensors):
             return self._run(step)
         self._beginning = None
@@ -107,7 +117,10 @@ class BoundedWalk(Walk):
         except NoRule as error:
             raise NoRule(f"{error} (line {step.place.line})") from error
         for target, known in zip(targets, found, strict=True):
-            self.knowledge.put(target, known)
+            if some is None:
+                self.knowledge.put(target, known)
+            else:
+                self.knowledge.put_some(target, known, some)
         return result
 
     def _kept(self, step: Execution) -> Execution:

@@ -11,14 +11,15 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from numeric.operators.absorber import Absorber, names_read, squared_factor
+from numeric.operators.absorber import SCALES, Absorber, names_read, squared_factor
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import read_by_w
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
+from numeric.operators.labels import DATA, Made
 from numeric.operators.origins import Provenance
-from numeric.operators.recording import DoubleBlock, Recording
+from numeric.operators.recording import DoubleBlock, Read, Recording
 from numeric.operators.refusals import BRANCH, RefusedBlock
 from numeric.operators.stream import Stream, diagonal, factors
 from symbolic import formulas
@@ -206,12 +207,27 @@ def _shares(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tens
     return {name: gradient / c for name, gradient in zip(names, gradients, strict=True)}
 
 
-def entering_factors(anatomy: Anatomy, left: Recording) -> list[Tensor]:
-    """By what the stream's summands, and what absorbs δ, are multiplied before they meet, each (cases, d); of a matrix its ``alpha``, too."""
+def entering_factors(anatomy: Anatomy, left: Recording) -> tuple[list[Tensor], Tensor | None]:
+    """By what the stream's summands are multiplied before they meet the network, each (cases, d); and by what that which absorbs δ is. Of a scale without h."""
     if anatomy.stream is None or anatomy.absorber is None:
-        return []
-    found, absorber = factors(left, anatomy.stream, anatomy.layout), anatomy.absorber
+        return [], None
+    absorber = anatomy.absorber
     if absorber.kind == "bias":
-        return [*found, _slopes(anatomy, absorber, left)]
-    alpha = float(left.at(absorber.place).step.kwargs.get("alpha", 1)) if absorber.kind == "matrix" else 1.0
-    return [*found, _factor_behind(anatomy, absorber, left) * alpha]
+        behind = _slopes(anatomy, absorber, left)
+    else:
+        behind = _factor_behind(anatomy, absorber, left) * (float(left.at(absorber.place).step.kwargs.get("alpha", 1)) if absorber.kind == "matrix" else 1.0)
+    return factors(left, anatomy.stream, anatomy.layout), behind
+
+
+def factor_read(anatomy: Anatomy, left: Recording, factor: Tensor) -> Read | None:
+    """The one operator behind the absorber that multiplies by this factor, a parameter's entries as they are; None if there is none.  factor: (cases, d)."""
+    assert anatomy.absorber is not None
+    assert anatomy.stream is not None
+    places = left.places
+    between = left.records[places.index(left.at(anatomy.absorber.place).place) : places.index(left.at(anatomy.stream.meeting).place)]
+    for record in between:
+        for operand in record.operands if record.step.operator in SCALES and record.any(Made.NETWORK) else ():
+            x = operand.value
+            if not operand.made & DATA and x.numel() == factor.shape[-1] == x.shape[-1] and torch.equal(x.reshape(-1).expand(factor.shape), factor):
+                return left.from_the_end(record.place), operand.index
+    return None

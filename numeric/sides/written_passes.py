@@ -21,7 +21,7 @@ from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
 from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.own_parameters import Own, WithOwnParameters
-from numeric.operators.recording import Cases
+from numeric.operators.recording import Cases, Read
 from numeric.operators.walk import operators_apart
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
@@ -36,6 +36,10 @@ class Noted:
     radius: Tensor
     """float64; zero where it is exact."""
     doubts: Tensor | None
+
+    def columns(self, some: Tensor) -> "Noted":
+        """Some of its features.  some: (features,) bool."""
+        return Noted(self.value[:, some], self.radius[:, some], None if self.doubts is None else self.doubts[:, some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,10 @@ class FormatPass:
         same = [step for step in self.steps[place.line] if step.operator == place.operator]
         return self._query(*same[place.count].operands[index])
 
+    def whole_operand(self, place: CallSite, index: int) -> Tensor:
+        """What an operator read, all of it."""
+        return [step for step in self.steps[place.line] if step.operator == place.operator][place.count].operands[index][0]
+
     def at_cut(self, number: int) -> tuple[Noted, Noted]:
         """What the cut of that number read and returned for the query."""
         cut, step = self.anatomy.cuts[number], self._at_cut(number)
@@ -72,9 +80,9 @@ class FormatPass:
         rows = 2 * left + 1 - (left if cut.product.weight_left else left + 1)
         value, known = step.operands[rows]
         returned, bound = step.result
-        if not cut.product.weight_left:
-            return self._query(value, known), self._query(returned, bound)
-        return self._query(value.mT, _turned(known)), self._query(returned.mT, _turned(bound))
+        if cut.product.weight_left:
+            value, known, returned, bound = value.mT, _turned(known), returned.mT, _turned(bound)
+        return self._query(value, known), self._query(returned, bound).columns(cut.columns)
 
     def added_at_cut(self, number: int) -> Tensor | None:
         """What the cut of that number adds to its product, one for all cases: (m,); None if nothing."""
@@ -121,9 +129,8 @@ class _Bounding(WithOwnParameters):
             return super().execute(step)
         reads = frozenset(storage_key(x) for _, x in step.tensors)
         operands = {index: (x.clone(), self._of(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
-        at_cut = bool(reads & self.weights) and step.operator in MATRIX_PRODUCTS
-        if at_cut:
-            self.bounded.begins(step)
+        if reads & self.weights and step.operator in MATRIX_PRODUCTS:
+            self.bounded.begins(step, self.block.some_columns(reads))
         result = super().execute(step)
         results = tensors_in(result)
         if results and not step.is_view(results):
@@ -145,6 +152,8 @@ class BlockInFormat:
     call: BlockCall
     anatomy: Anatomy
     probed: ProbedMode
+    factor: Read | None = None
+    """Where what absorbs δ is multiplied by a parameter before it meets the stream."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
         """The same block, its mode under other refinements."""
@@ -166,6 +175,13 @@ class BlockInFormat:
         entries = next(each.entries for each in self.anatomy.weights if each.name == name)
         return flat_storage(parameter_of(self.module, name))[entries[0]]
 
+    def some_columns(self, reads: frozenset[int]) -> Tensor | None:
+        """Which columns of what a cut returns are the network's, (m,) or (m, 1) bool; None for all.  reads: the storages that it read."""
+        cut = next(cut for cut, weight in zip(self.anatomy.cuts, self.weights, strict=True) if weight in reads)
+        if bool(cut.columns.all()):
+            return None
+        return cut.columns.unsqueeze(-1) if cut.product.weight_left else cut.columns
+
     @property
     def watched_lines(self) -> frozenset[str]:
         """The lines at which something is noted."""
@@ -175,6 +191,8 @@ class BlockInFormat:
             places += [place for place, _ in anatomy.stream.summands]
         if anatomy.absorber is not None:
             places.append(anatomy.absorber.place)
+        if self.factor is not None:
+            places.append(self.factor[0])
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = ()) -> FormatPass:

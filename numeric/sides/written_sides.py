@@ -17,15 +17,15 @@ from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
-from numeric.operator_rules.doubts import as_hazards, joined, of_hazards, over
+from numeric.operator_rules.doubts import as_hazards, join, joined, of_hazards, over
 from numeric.operator_rules.models import models_of
 from numeric.operators.block import WatchedBlock
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted, parameter_of
 from numeric.operators.executions import as_in, flat_storage
 from numeric.operators.own_parameters import Own
-from numeric.operators.recording import Cases
-from numeric.operators.updates import entering_factors
+from numeric.operators.recording import Cases, Read
+from numeric.operators.updates import entering_factors, factor_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
@@ -73,7 +73,7 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
         raise NoRule(f"blocks as they are written in {probed.mode.id}")
     _refuse_what_has_no_bound(watched)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed)
+    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factor(watched))
 
 
 def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
@@ -82,7 +82,7 @@ def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
         raise NoRule(f"patched passes that run {watched.check.way}")
     if anatomy.absorber is not None and anatomy.absorber.kind == "several":
         raise NoRule(f"{anatomy.absorber.name}, which takes what the stream lacks by several operators,")
-    for each in anatomy.weights:
+    for each in anatomy.weights if anatomy.reads_context else ():
         if _turned(parameter_of(watched.double.module, each.name), each.entries) is None:
             raise NoRule(f"{each.name}, of which W is a part,")
     if anatomy.absorbed is not None:
@@ -90,8 +90,20 @@ def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
         slope = anatomy.absorbed.slope
         if anatomy.absorbed.entries.numel() != whole.numel() or not (slope is None or bool((slope == 1).all())):
             raise NoRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
-    if not all(bool((factor == 1).all()) for factor in entering_factors(anatomy, watched.double.record(_small(watched)))):
-        raise NoRule("a stream, or what takes what it lacks, that is multiplied before they meet")
+
+
+def _factor(watched: WatchedBlock) -> Read | None:
+    """Where what absorbs δ is multiplied before it meets the stream; None if it is not.  Raises NoRule."""
+    trace = watched.double.record(_small(watched))
+    of_stream, behind = entering_factors(watched.anatomy, trace)
+    if not all(bool((factor == 1).all()) for factor in of_stream):
+        raise NoRule("a stream that is multiplied before it meets the network")
+    if behind is None or bool((behind == 1).all()):
+        return None
+    found = factor_read(watched.anatomy, trace, behind)
+    if found is None:
+        raise NoRule("what takes what the stream lacks, which is multiplied by more than one parameter before they meet")
+    return found
 
 
 def _small(watched: WatchedBlock) -> Cases:
@@ -136,8 +148,7 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
     sides = {"left": _side(first, left.output), "right": _side(right_first, right.output)}
     doubts = joined([over(each.doubts, (-1,), keepdim=False) for each in (*first, *right_first, left.output, right.output)], torch.Size((len(cases.query),)))
     found = as_hazards(doubts, len(cases.query), probed.device)
-    for name in ("overflow", "underflow", "not_finite", "undecided", "hidden", "unforeseen"):
-        getattr(found, name).logical_or_(getattr(flags, name))
+    join(found, flags)
     radii = sides["right"]
     return Sides(
         z=z,
@@ -221,6 +232,8 @@ def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: C
 def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, left: FormatPass, column: Column) -> None:
     probed, absorber = block.probed, block.anatomy.absorber
     assert absorber is not None
+    if block.factor is not None:
+        lacking = _quotient(block, lacking, left.whole_operand(*block.factor).reshape(-1))
     parameter = parameter_of(block.module, absorber.name).detach()
     if absorber.kind == "bias":
         p = exact(parameter.reshape(-1, 1), probed.update, lacking.hazards)
@@ -244,14 +257,37 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
 
 
 def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: Noted) -> tuple[Tensor, Bounded]:
-    """m + δ ⊘ h of each case, by the rows of the operators that compute it: (cases, *shape of m)."""
-    knowledge, shape = Knowledge(), (-1, *scale.shape)
-    hazards = of_hazards(lacking.hazards)
-    delta, normalised = lacking.value.squeeze(-1).clone(), h.value.to(lacking.value.dtype)
-    knowledge.put(delta, Bounded(lacking.entry_radius.squeeze(-1), None if hazards is None else hazards.reshape(-1, 1)))
-    knowledge.put(normalised, Bounded(h.radius, h.doubts))
+    """m + δ ⊘ h of each case: (cases, *shape of m)."""
+
+    def moved(delta: Tensor, normalised: Tensor) -> Tensor:
+        return formulas.patched_weight(scale.reshape(1, -1), formulas.scale_update(delta, normalised))
+
+    value, known = _by_rows(block, moved, (lacking.value.squeeze(-1), _known(lacking)), (h.value, Bounded(h.radius, h.doubts)))
+    return value.reshape(-1, *scale.shape), Bounded(known.radius.reshape(-1, *scale.shape), known.doubts)
+
+
+def _quotient(block: BlockInFormat, lacking: WithRadius, factor: Tensor) -> WithRadius:
+    """δ ⊘ f, f exact.  factor: (d,). Returns (cases, d, 1)."""
+    value, known = _by_rows(block, formulas.scale_update, (lacking.value.squeeze(-1), _known(lacking)), (factor, Bounded(torch.zeros((), dtype=torch.float64))))
+    found = as_hazards(over(known.doubts, (-1,), keepdim=False), len(value), value.device)
+    join(lacking.hazards, found)
+    return exact(value.unsqueeze(-1), lacking.numerics, lacking.hazards, radius=known.radius.unsqueeze(-1).contiguous())
+
+
+def _known(x: WithRadius) -> Bounded:
+    """What is known of a column, as of (cases, d)."""
+    doubts = of_hazards(x.hazards)
+    return Bounded(x.entry_radius.squeeze(-1), None if doubts is None else doubts.reshape(-1, 1))
+
+
+def _by_rows(block: BlockInFormat, formula: Callable[[Tensor, Tensor], Tensor], *operands: tuple[Tensor, Bounded]) -> tuple[Tensor, Bounded]:
+    """A formula that works entry by entry, over tensors in the update's format, by the rows of the operators that compute it."""
+    knowledge, tensors = Knowledge(), []
+    for x, known in operands:
+        tensors.append(x.to(torch_dtype(block.probed.update.storage), copy=True))
+        knowledge.put(tensors[-1], known)
     with torch.no_grad(), BoundedWalk(models_of(block.probed), knowledge, block.probed.update.running):
-        value = formulas.patched_weight(scale.reshape(1, -1), formulas.scale_update(delta, normalised))
-    known = knowledge.of(value)
-    assert isinstance(known, Bounded)
-    return value.reshape(shape), known
+        value = formula(*tensors)
+    found = knowledge.of(value)
+    assert isinstance(found, Bounded)
+    return value, found
