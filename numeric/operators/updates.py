@@ -7,6 +7,7 @@ The formulas are those that are proved.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import prod
 
 import torch
 from torch import Tensor
@@ -219,15 +220,23 @@ def entering_factors(anatomy: Anatomy, left: Recording) -> tuple[list[Tensor], T
     return factors(left, anatomy.stream, anatomy.layout), behind
 
 
-def factor_read(anatomy: Anatomy, left: Recording, factor: Tensor) -> Read | None:
-    """The one operator behind the absorber that multiplies by this factor, a parameter's entries as they are; None if there is none.  factor: (cases, d)."""
+def factors_read(anatomy: Anatomy, left: Recording, factor: Tensor) -> list[Read | float] | None:
+    """The numbers, and the reads of parameters' entries, by which what absorbs δ is multiplied one after the other; None if that is not all of it.
+
+    factor: (cases, d), all of it.
+    """
     assert anatomy.absorber is not None
     assert anatomy.stream is not None
-    places = left.places
-    between = left.records[places.index(left.at(anatomy.absorber.place).place) : places.index(left.at(anatomy.stream.meeting).place)]
-    for record in between:
-        for operand in record.operands if record.step.operator in SCALES and record.any(Made.NETWORK) else ():
+    places, found, made = left.places, list[Read | float](), torch.ones_like(factor)
+    between = left.records[places.index(left.at(anatomy.absorber.place).place) + 1 : places.index(left.at(anatomy.stream.meeting).place)]
+    for record in reversed(between):
+        if record.step.operator not in SCALES or not record.any(Made.NETWORK):
+            continue
+        found += [float(number) for number in record.step.numbers]
+        made = made * prod(record.step.numbers)
+        for operand in record.operands:
             x = operand.value
-            if not operand.made & DATA and x.numel() == factor.shape[-1] == x.shape[-1] and torch.equal(x.reshape(-1).expand(factor.shape), factor):
-                return left.from_the_end(record.place), operand.index
-    return None
+            if not operand.made & DATA and x.numel() == factor.shape[-1] == x.shape[-1]:
+                found.append((left.from_the_end(record.place), operand.index))
+                made = made * x.reshape(-1)
+    return found if torch.equal(made, factor) else None

@@ -152,8 +152,8 @@ class BlockInFormat:
     call: BlockCall
     anatomy: Anatomy
     probed: ProbedMode
-    factor: Read | None = None
-    """Where what absorbs δ is multiplied by a parameter before it meets the stream."""
+    factors: tuple[Read | float, ...] = ()
+    """By which what absorbs δ is multiplied before it meets the stream: numbers, and where parameters are read."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
         """The same block, its mode under other refinements."""
@@ -191,8 +191,7 @@ class BlockInFormat:
             places += [place for place, _ in anatomy.stream.summands]
         if anatomy.absorber is not None:
             places.append(anatomy.absorber.place)
-        if self.factor is not None:
-            places.append(self.factor[0])
+        places += [factor[0] for factor in self.factors if not isinstance(factor, float)]
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = ()) -> FormatPass:

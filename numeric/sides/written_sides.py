@@ -25,7 +25,7 @@ from numeric.operators.double_precision import converted, parameter_of
 from numeric.operators.executions import as_in, flat_storage
 from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Read
-from numeric.operators.updates import entering_factors, factor_read
+from numeric.operators.updates import entering_factors, factors_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
@@ -73,7 +73,7 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
         raise NoRule(f"blocks as they are written in {probed.mode.id}")
     _refuse_what_has_no_bound(watched)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factor(watched))
+    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched))
 
 
 def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
@@ -92,18 +92,18 @@ def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
             raise NoRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
 
 
-def _factor(watched: WatchedBlock) -> Read | None:
-    """Where what absorbs δ is multiplied before it meets the stream; None if it is not.  Raises NoRule."""
+def _factors(watched: WatchedBlock) -> tuple[Read | float, ...]:
+    """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoRule."""
     trace = watched.double.record(_small(watched))
     of_stream, behind = entering_factors(watched.anatomy, trace)
     if not all(bool((factor == 1).all()) for factor in of_stream):
         raise NoRule("a stream that is multiplied before it meets the network")
     if behind is None or bool((behind == 1).all()):
-        return None
-    found = factor_read(watched.anatomy, trace, behind)
+        return ()
+    found = factors_read(watched.anatomy, trace, behind)
     if found is None:
-        raise NoRule("what takes what the stream lacks, which is multiplied by more than one parameter before they meet")
-    return found
+        raise NoRule("what takes what the stream lacks, which is multiplied by more than numbers and parameters before they meet")
+    return tuple(found)
 
 
 def _small(watched: WatchedBlock) -> Cases:
@@ -232,8 +232,8 @@ def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: C
 def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, left: FormatPass, column: Column) -> None:
     probed, absorber = block.probed, block.anatomy.absorber
     assert absorber is not None
-    if block.factor is not None:
-        lacking = _quotient(block, lacking, left.whole_operand(*block.factor).reshape(-1))
+    for factor in block.factors:
+        lacking = _quotient(block, lacking, factor if isinstance(factor, float) else left.whole_operand(*factor).reshape(-1))
     parameter = parameter_of(block.module, absorber.name).detach()
     if absorber.kind == "bias":
         p = exact(parameter.reshape(-1, 1), probed.update, lacking.hazards)
@@ -266,11 +266,10 @@ def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: No
     return value.reshape(-1, *scale.shape), Bounded(known.radius.reshape(-1, *scale.shape), known.doubts)
 
 
-def _quotient(block: BlockInFormat, lacking: WithRadius, factor: Tensor) -> WithRadius:
-    """δ ⊘ f, f exact.  factor: (d,). Returns (cases, d, 1)."""
-    value, known = _by_rows(block, formulas.scale_update, (lacking.value.squeeze(-1), _known(lacking)), (factor, Bounded(torch.zeros((), dtype=torch.float64))))
-    found = as_hazards(over(known.doubts, (-1,), keepdim=False), len(value), value.device)
-    join(lacking.hazards, found)
+def _quotient(block: BlockInFormat, lacking: WithRadius, factor: Tensor | float) -> WithRadius:
+    """δ ⊘ f, f exact.  factor: (d,), or a number. Returns (cases, d, 1)."""
+    value, known = _by_rows(block, lambda delta: formulas.scale_update(delta, factor), (lacking.value.squeeze(-1), _known(lacking)))
+    join(lacking.hazards, as_hazards(over(known.doubts, (-1,), keepdim=False), len(value), value.device))
     return exact(value.unsqueeze(-1), lacking.numerics, lacking.hazards, radius=known.radius.unsqueeze(-1).contiguous())
 
 
@@ -280,7 +279,7 @@ def _known(x: WithRadius) -> Bounded:
     return Bounded(x.entry_radius.squeeze(-1), None if doubts is None else doubts.reshape(-1, 1))
 
 
-def _by_rows(block: BlockInFormat, formula: Callable[[Tensor, Tensor], Tensor], *operands: tuple[Tensor, Bounded]) -> tuple[Tensor, Bounded]:
+def _by_rows(block: BlockInFormat, formula: Callable[..., Tensor], *operands: tuple[Tensor, Bounded]) -> tuple[Tensor, Bounded]:
     """A formula that works entry by entry, over tensors in the update's format, by the rows of the operators that compute it."""
     knowledge, tensors = Knowledge(), []
     for x, known in operands:
