@@ -49,7 +49,7 @@ def measured(cell: AnyCell, cases: Cases, probed: ProbedMode, *, known: Sides | 
     """Both sides of a batch.  probed: the cell's mode, or the same under other refinements; known, expects: as ``measure_sides``."""
     if isinstance(cell, WrittenCell):
         assert isinstance(cases, WrittenCases)
-        return measure_written_sides(cell.block.under(probed), cases, cell.variant)
+        return measure_written_sides(cell.block.under(probed), cases, cell.variant, expects=len(cases.query) if expects is None else expects)
     assert isinstance(cases, Batch)
     return measure_sides(cell.block, cases, cell.variant, probed, cell.scenario.attend, known=known, expects=expects)
 

@@ -86,8 +86,11 @@ class FormatPass:
 
     def added_at_cut(self, number: int) -> Tensor | None:
         """What the cut of that number adds to its product, one for all cases: (m,); None if nothing."""
-        step = self._at_cut(number)
-        return step.operands[0][0] if step.operator in ADDING else None
+        step, cut = self._at_cut(number), self.anatomy.cuts[number]
+        if step.operator not in ADDING:
+            return None
+        added = step.operands[0][0]
+        return added[cut.columns] if added.numel() == len(cut.columns) else added
 
     def _at_cut(self, number: int) -> _Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]

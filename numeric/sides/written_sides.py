@@ -27,6 +27,7 @@ from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Read
 from numeric.operators.updates import entering_factors, factors_read
 from numeric.sides.both_sides import Sides
+from numeric.sides.expected_difference import FirstLayer, ReadVectors, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
 from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
@@ -121,8 +122,8 @@ def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
     return False if torch.equal(entries[0], numbers) else None
 
 
-def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant) -> Sides:
-    """Measure and bound one batch.  cases: in the mode's format. Raises NoRule."""
+def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant, *, expects: int = 0) -> Sides:
+    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoRule."""
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
@@ -163,11 +164,27 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
         effect=_effect(block, z, a),
         output_change=torch.nan_to_num((left.output.value.double() - bare.output.value.double()).abs(), nan=0.0),
         output_effect=None if lacking is None else lacking.value.squeeze(-1).double().abs(),
-        expected=torch.full_like(sides["left"].first_layer.value, torch.nan),
+        expected=_expected(block, variant, (left, right), a, expects),
         well_inside=torch.zeros(len(cases.query), dtype=torch.bool),
         hazards=found,
         at_output=not anatomy.reads_context,
     )
+
+
+def _expected(block: BlockInFormat, variant: Variant, passes: tuple[FormatPass, FormatPass], a: Tensor, asked: int) -> Tensor:
+    """The expected difference of the first cases at the first dense layer, NaN of the others: (cases, m) float64."""
+    left, right = passes
+    layers = []
+    for number in range(len(block.anatomy.cuts)):
+        made = [each.at_cut(number)[1].value for each in passes]
+        added = left.added_at_cut(number)
+        m = made[0].shape[-1]
+        layers.append(FirstLayer(block.matrix(number).mT, None if added is None else added.reshape(-1).expand(m), *(x[:asked] for x in made)))
+    expected = torch.full((left.cases, sum(len(layer.weight) for layer in layers)), torch.nan, dtype=torch.float64)
+    if asked:
+        read = ReadVectors(*(x[:asked] for x in (left.at_cut(0)[0].value, a, right.at_cut(0)[0].value)))
+        expected[:asked] = expected_of(layers, read, variant, block.probed)
+    return expected
 
 
 def written_again(block: BlockInFormat, cases: WrittenCases) -> tuple[Tensor, Tensor, Tensor]:

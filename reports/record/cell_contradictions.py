@@ -75,12 +75,12 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     if not cell.batch:
         yield "no case was computed at once"
         return
-    planned = 0 if cell.as_written else expected_cases(cell.cases, cell.batch)
+    planned = expected_cases(cell.cases, cell.batch)
     asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (planned, 0)
     if asked != planned or among < asked - counts.inconclusive or (cell.expected and among == 0):
         yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
-    if cell.as_written and (cell.expected or cell.witness):
-        yield "it is of a block as it is written, and has an expected bound or a witness"
+    if cell.as_written and cell.witness:
+        yield "it is of a block as it is written, and has a witness"
     if cell.expected and not _of_whole_entries(cell.expected):
         yield f"{cell.expected.factor!r} deviations are exceeded with {cell.expected.failure_probability!r} by no whole number of entries"
     wide = cell.unrefined

@@ -147,7 +147,7 @@ class CellRecord(Row):
     )
     as_written: bool = Field(
         default=False,
-        description="Whether the block is a user's as it is written, bounded operator by operator: so far without an expected bound and without a witness.",
+        description="Whether the block is a user's as it is written, bounded operator by operator: so far without a witness.",
     )
     seconds: Finite = 0.0
     cases_digest: Digest | None = Field(default=None, description="Of the cell's rows in cases.parquet, every bit of them; null if nothing was measured.")
