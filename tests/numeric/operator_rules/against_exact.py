@@ -69,10 +69,10 @@ def compare(  # an operator, its operands, and how far they are off
     tally.samples += 1
     for value, right in zip(results, expected, strict=True):
         if right is not None and value.is_floating_point():
-            _judge(f"{operator} {probed.mode.id} seed {seed}", value, np.asarray(right, dtype=object), knowledge, tally)
+            judge_entries(f"{operator} {probed.mode.id} seed {seed}", value, np.asarray(right, dtype=object), knowledge, tally)
 
 
-def _judge(what: str, value: Tensor, right: np.ndarray, knowledge: Knowledge, tally: Tally) -> None:
+def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: Knowledge, tally: Tally) -> None:
     known = knowledge.of(value)
     assert isinstance(known, Bounded), f"{what}: nothing is known of the result"
     radii = known.radius.expand(value.shape).flatten().tolist()
