@@ -129,12 +129,15 @@ class Call:
             exact = torch.tensor(float(x), dtype=torch.float64, device=self.result.device)
             value = exact.to(self.result.dtype).double()
             between = (exact.to(getattr(torch, n.opmath.dtype)).double() - value).abs()
-            radius, doubts = outward(torch.maximum((value - exact).abs(), between), 1), None
+            apart = torch.maximum((value - exact).abs(), between)
+            radius, doubts = torch.where(apart > 0, outward(apart, 1), apart), None
         else:
             raise self.refuse(f"with {x} as an operand")
         if n.elementwise_flushes:
-            size = value.abs()
-            radius = outward(radius + torch.where(size < n.storage.smallest_normal, size, torch.zeros_like(size)), 1)
+            size, normal = value.abs(), n.storage.smallest_normal
+            if isinstance(x, Tensor) and x.dtype.is_floating_point:
+                normal = max(normal, format_of(x.dtype).smallest_normal)
+            radius = torch.where((size < normal) & (size > 0), outward(radius + size, 1), radius)
         return Entries(value, radius, doubts)
 
     def exactly(self, radius: Tensor, *doubts: Tensor | None, at: int = 0) -> Bounded:

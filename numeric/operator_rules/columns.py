@@ -5,21 +5,29 @@ from collections.abc import Callable
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius, exact
-from numeric.machine import ErrorModel
 from numeric.operator_rules.call import Bounded, Call
 from numeric.operator_rules.doubts import as_hazards, of_hazards, over
 
-ColumnRule = Callable[[WithRadius, Tensor], WithRadius]
-"""From a column and what was computed of it, (rows, p, 1), to the result with its radius."""
+Arrangement = Callable[[Tensor], Tensor]
+"""From a tensor to (rows, p)."""
 
 
-def column(call: Call, x: Tensor, numerics: ErrorModel | None = None) -> WithRadius:
-    """An operand (rows, p) as a column a row."""
-    doubts = over(call.doubts(x), (-1,), keepdim=False)
-    hazards = as_hazards(doubts, len(x), x.device)
-    known = call.known(x)
-    radius = None if known is None else call.radius(x).contiguous().unsqueeze(-1)
-    return exact(x.unsqueeze(-1), numerics or call.model, hazards, radius=radius)
+def entry_by_entry(x: Tensor) -> Tensor:
+    """Each entry as a row of its own."""
+    return x.reshape(-1, 1)
+
+
+def along(dim: int) -> Arrangement:
+    """The entries along an axis as a row."""
+    return lambda x: x.reshape(1, 1) if x.dim() == 0 else x.movedim(dim, -1).reshape(-1, x.shape[dim])
+
+
+def column(call: Call, x: Tensor, arranged: Arrangement) -> WithRadius:
+    """An operand as columns."""
+    doubts, known, rows = call.doubts(x), call.known(x), arranged(x)
+    hazards = as_hazards(None if doubts is None else over(arranged(doubts), (-1,), keepdim=False), len(rows), x.device)
+    radius = None if known is None else arranged(call.radius(x)).contiguous().unsqueeze(-1)
+    return exact(rows.contiguous().unsqueeze(-1), call.model, hazards, radius=radius)
 
 
 def bounded(made: WithRadius, shape: tuple[int, ...]) -> Bounded:
@@ -28,3 +36,12 @@ def bounded(made: WithRadius, shape: tuple[int, ...]) -> Bounded:
     doubts = of_hazards(made.hazards)
     radius = made.entry_radius.expand(rows, *made.value.shape[-2:]).reshape(shape)
     return Bounded(radius, None if doubts is None else doubts.reshape(rows, 1).expand(rows, made.value.shape[-2]).reshape(shape))
+
+
+def bounded_along(dim: int, made: WithRadius, shape: tuple[int, ...]) -> Bounded:
+    """The same of columns that lie along an axis."""
+    if not shape:
+        return bounded(made, shape)
+    moved = [size for axis, size in enumerate(shape) if axis != dim % len(shape)]
+    found = bounded(made, (*moved, shape[dim]))
+    return Bounded(found.radius.movedim(-1, dim), None if found.doubts is None else found.doubts.movedim(-1, dim))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch._ops import OpOverload
 
-from numeric.operator_rules import arithmetic, products
+from numeric.operator_rules import arithmetic, bends, functions, gates, log_sums, norms, piecewise, powers, products
 from numeric.operator_rules.call import Bounded, Call, NoRule
 
 Row = Callable[[Call], list[Bounded]]
@@ -20,6 +20,33 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode"), arithmetic.quotient),
     "reciprocal.default": arithmetic.reciprocal,
     "neg.default": arithmetic.negation,
+    **{f"{each.name}.default": functions.elementary(each) for each in functions.FUNCTIONS},
+    "silu.default": gates.silu_row,
+    "gelu.default": gates.gelu_row,
+    "mish.default": gates.mish_row,
+    "softplus.default": bends.softplus,
+    "log_sigmoid_forward.default": bends.log_sigmoid,
+    "elu.default": bends.exponential_unit,
+    "celu.default": bends.continuous_unit,
+    "relu.default": piecewise.relu,
+    "leaky_relu.default": piecewise.leaky_relu,
+    "threshold.default": piecewise.threshold,
+    "hardswish.default": piecewise.hardswish,
+    "hardsigmoid.default": piecewise.hardsigmoid,
+    "abs.default": piecewise.absolute_value,
+    **dict.fromkeys((f"{name}.{of}" for name in ("clamp", "clamp_min", "clamp_max") for of in ("default", "Tensor")), piecewise.clamp),
+    "hardtanh.default": piecewise.clamp,
+    **dict.fromkeys(("maximum.default", "fmax.default"), piecewise.maximum),
+    **dict.fromkeys(("minimum.default", "fmin.default"), piecewise.minimum),
+    **dict.fromkeys(("pow.Tensor_Scalar", "pow.Scalar", "pow.Tensor_Tensor", "pow.Tensor"), powers.power),  # the last as pow_.Tensor
+    "_softmax.default": norms.softmax_row,
+    "_log_softmax.default": log_sums.log_softmax,
+    "logsumexp.default": log_sums.log_sum_exp,
+    "native_layer_norm.default": norms.layer_normalisation,
+    "_fused_rms_norm.default": norms.root_mean_square,
+    "native_group_norm.default": norms.group_normalisation,
+    **dict.fromkeys(("native_batch_norm.default", "_native_batch_norm_legit.default"), norms.batch_normalisation),
+    "_native_batch_norm_legit_no_training.default": norms.batch_normalisation,
 }
 """By the overload's name without ``aten.``; an in-place form, ``add_.Tensor``, has the row of the form that it writes back."""
 

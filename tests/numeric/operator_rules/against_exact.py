@@ -35,6 +35,8 @@ class Tally:
     """Entries of which the row says that nothing is known, and why."""
     infinite: int = 0
     """Entries with an infinite radius and no doubt."""
+    needless: list[str] = field(default_factory=list)
+    """Entries with a doubt, of which the exact result is a number that the format holds, and so is what came out."""
     worst: float = 0.0
     """The largest error over its radius."""
     outside: list[str] = field(default_factory=list)
@@ -78,10 +80,14 @@ def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: Knowle
     radii = known.radius.expand(value.shape).flatten().tolist()
     doubts = [0] * len(radii) if known.doubts is None else known.doubts.expand(value.shape).flatten().tolist()
     assert right.shape == tuple(value.shape), f"{what}: the reference has shape {right.shape}, the operator {tuple(value.shape)}"
+    assert not any(radius != radius for radius in radii), f"{what}: a radius is NaN"
     tally.entries += len(radii)
+    largest = torch.finfo(value.dtype).max / 2
     for number, exact, radius, doubt in zip(value.double().flatten().tolist(), right.flatten(), radii, doubts, strict=True):
         if doubt:
             tally.doubtful += 1
+            if abs(number) < largest and abs(exact) < largest:
+                tally.needless.append(f"{what}: {number}, exactly {exact}, doubt {doubt}")
         elif radius == float("inf"):
             tally.infinite += 1
         else:

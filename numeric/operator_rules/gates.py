@@ -1,0 +1,66 @@
+"""The rows of x·G(x): SiLU, GELU in both forms and Mish, by the rule of ``rules/activations.py``.
+
+Mish has G(x) = tanh(ln(1 + e^x)) = u/(u + 2), u = e^x(2 + e^x), computed as it is written. With w = e^x and s = ln(1 + w)
+G' = sech²(s) σ(x) ≤ min(1, w, 4e^-2x),
+so G' ≤ min(1, 4e^-n) where n ≤ |x|, and
+
+    Δ = min(w, 1)·ε/(1 - ε) + 2v k_ln s(1 + ε) + kη,   ε = 2v k_exp        the error of s: d ln(1 + w) ≤ min(w, 1)·d ln w
+    E = min(1, 4e^(-2(s - Δ)))·Δ + 2v k_tanh min(1, G + Δ) + kη                           mean value theorem, sech² ≤ min(1, 4e^-2s)
+
+Used: s ≤ min(w, max(x, 0) + e^-|x|), s ≥ max(x, 0). Where e^x passes Ω the gate is 1, whether the power overflows or saturates.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from numeric.arithmetics import outward
+from numeric.machine import ErrorModel
+from numeric.operator_rules.call import Bounded, Call
+from numeric.operator_rules.columns import bounded, column, entry_by_entry
+from numeric.operator_rules.functions import flushed
+from numeric.rules import elementary_error, exp_above
+from numeric.rules.activations import GELU, GELU_TANH, SILU, Gate, gated
+
+MISH_LIPSCHITZ = 1.0885
+"""Above sup |(x tanh(ln(1 + e^x)))'| = 1.08849...; certified in the tests."""
+_FAR = 64.0
+"""From where on 1 - G is less than a rounding of float64: u/(u + 2) stands for 1 there."""
+
+
+def _mish_above(x: Tensor) -> Tensor:
+    power = exp_above(x.clamp_max(_FAR))
+    u = outward(power * outward(2.0 + power, 1), 1)
+    return torch.where(x > _FAR, 1.0, outward(u / (u + 2.0), 2).clamp_max(1.0))
+
+
+def _mish_slope(near: Tensor, far: Tensor) -> Tensor:
+    return outward(4.0 * exp_above(-near), 1).clamp_max(1.0)
+
+
+def _mish_error(x: Tensor, n: ErrorModel) -> Tensor:
+    v, name = n.opmath.unit_roundoff, n.storage.name
+    k_exp, k_log, k_tanh = (elementary_error(function, n.device, name).ulps for function in ("exp", "log1p", "tanh"))
+    unit = n.opmath.smallest_subnormal + flushed(n)
+    power, epsilon = exp_above(x), 2.0 * v * k_exp
+    s = torch.minimum(power, outward(x.clamp_min(0.0) + exp_above(-x.abs()), 1))
+    error = outward(power.clamp_max(1.0) * (epsilon / (1.0 - epsilon)) + 2.0 * v * k_log * s * (1.0 + epsilon) + (k_exp + k_log) * unit * 2.0, 8)
+    falling = (4.0 * exp_above(2.0 * (error - x.clamp_min(0.0)))).clamp_max(1.0)
+    return outward(outward(falling, 1) * error + 2.0 * v * k_tanh * outward(_mish_above(x) + error, 1).clamp_max(1.0) + k_tanh * unit, 5)
+
+
+MISH = Gate("tanh", False, _mish_above, _mish_slope, MISH_LIPSCHITZ, _mish_error)
+
+
+def _row(chosen: Callable[[Call], Gate]) -> Callable[[Call], list[Bounded]]:
+    def row(call: Call) -> list[Bounded]:
+        x = column(call, call.tensor("self"), entry_by_entry)
+        return [bounded(gated(chosen(call), x, call.result.reshape(-1, 1, 1)), call.result.shape)]
+
+    return row
+
+
+silu_row = _row(lambda call: SILU)
+mish_row = _row(lambda call: MISH)
+gelu_row = _row(lambda call: GELU if call.given["approximate"] == "none" else GELU_TANH)
