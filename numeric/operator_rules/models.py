@@ -1,5 +1,6 @@
 """How the machine computes with tensors of each dtype, while a mode is on: the mode's own arithmetic for its storage format, plain ones beside it."""
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -17,7 +18,10 @@ def models_of(probed: ProbedMode) -> Models:
 
     def of(dtype: torch.dtype) -> ErrorModel:
         layer = probed.layer
-        return layer if format_of(dtype) == layer.storage else _plain(format_of(dtype).name, probed.device)
+        if format_of(dtype) == layer.storage:
+            return layer
+        plain = _plain(format_of(dtype).name, probed.device)
+        return replace(plain, elementwise_flushes=True) if layer.elementwise_flushes else plain
 
     return of
 

@@ -6,6 +6,7 @@ from torch._ops import OpOverload
 
 from numeric.operator_rules import arithmetic, products
 from numeric.operator_rules.call import Bounded, Call, NoRule
+from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 
 Row = Callable[[Call], list[Bounded]]
 """What is known of each tensor that an operator returns, or overwrites."""
@@ -20,6 +21,9 @@ ROWS: dict[str, Row] = {
     **dict.fromkeys(("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode"), arithmetic.quotient),
     "reciprocal.default": arithmetic.reciprocal,
     "neg.default": arithmetic.negation,
+    **OF_SUMS,
+    **OF_CHOICES,
+    **OF_MOVES,
 }
 """By the overload's name without ``aten.``; an in-place form, ``add_.Tensor``, has the row of the form that it writes back."""
 

@@ -35,9 +35,13 @@ class Tally:
     """Entries of which the row says that nothing is known, and why."""
     infinite: int = 0
     """Entries with an infinite radius and no doubt."""
+    reasons: int = 0
+    """The doubts that were met, ``Doubt``."""
     worst: float = 0.0
     """The largest error over its radius."""
     outside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Samples for which there is no rule, in the words of the refusal."""
 
 
 def compare(  # an operator, its operands, and how far they are off
@@ -56,7 +60,9 @@ def compare(  # an operator, its operands, and how far they are off
         return _as_balls(x, radius, share)
 
     for x in tensors_in([*args, *kwargs.values()]):
-        exact[id(x)] = balls(x) if x.is_floating_point() else x.numpy()
+        exact[id(x)] = balls(x) if x.is_floating_point() else x.numpy().copy()
+        if not x.is_floating_point():
+            knowledge.put(x, Bounded(torch.zeros((), dtype=torch.float64)))
     given = [_exact(each, exact) for each in args], {name: _exact(each, exact) for name, each in kwargs.items()}
     with torch.no_grad(), BoundedWalk(models_of(probed), knowledge, probed.mode.while_running(probed.device)):
         results = tensors_in(operator(*args, **kwargs))
@@ -68,7 +74,7 @@ def compare(  # an operator, its operands, and how far they are off
     expected = expected if isinstance(expected, tuple | list) else (expected,)
     tally.samples += 1
     for value, right in zip(results, expected, strict=True):
-        if right is not None and value.is_floating_point():
+        if right is not None:
             _judge(f"{operator} {probed.mode.id} seed {seed}", value, np.asarray(right, dtype=object), knowledge, tally)
 
 
@@ -77,11 +83,21 @@ def _judge(what: str, value: Tensor, right: np.ndarray, knowledge: Knowledge, ta
     assert isinstance(known, Bounded), f"{what}: nothing is known of the result"
     radii = known.radius.expand(value.shape).flatten().tolist()
     doubts = [0] * len(radii) if known.doubts is None else known.doubts.expand(value.shape).flatten().tolist()
-    assert right.shape == tuple(value.shape), f"{what}: the reference has shape {right.shape}, the operator {tuple(value.shape)}"
     tally.entries += len(radii)
-    for number, exact, radius, doubt in zip(value.double().flatten().tolist(), right.flatten(), radii, doubts, strict=True):
+    if right.shape != tuple(value.shape):  # a shape that values decide is in doubt with every entry
+        assert radii, f"{what}: nothing came out"
+        assert all(doubts), f"{what}: the reference has shape {right.shape}, the operator {tuple(value.shape)}"
+        tally.doubtful, tally.reasons = tally.doubtful + len(radii), tally.reasons | doubts[0]
+        return
+    numbers = (value.double() if value.is_floating_point() else value).flatten().tolist()
+    for number, exact, radius, doubt in zip(numbers, right.flatten(), radii, doubts, strict=True):
+        assert radius >= 0.0, f"{what}: a radius of {radius}"
         if doubt:
             tally.doubtful += 1
+            tally.reasons |= doubt
+        elif not isinstance(number, float) or not np.isfinite(number):
+            if not _is(number, exact):
+                tally.outside.append(f"{what}: {number} is not {exact}")
         elif radius == float("inf"):
             tally.infinite += 1
         else:
@@ -90,6 +106,15 @@ def _judge(what: str, value: Tensor, right: np.ndarray, knowledge: Knowledge, ta
                 tally.outside.append(f"{what}: {number} is {apart} from {exact}, radius {radius}")
             elif radius > 0:
                 tally.worst = max(tally.worst, float(apart.mid() / arb(radius)))
+
+
+def _is(number: float, exact: Any) -> bool:
+    """Whether a whole number, a truth value, or an infinity, is what it should be; of an index, one that is right."""
+    if isinstance(exact, frozenset):
+        return number in exact
+    if number != number:
+        return isinstance(exact, arb) and exact.is_nan()
+    return bool(arb(exact) == arb(number)) if isinstance(exact, arb) or isinstance(number, float) else bool(exact == number)
 
 
 def _as_balls(x: Tensor, radius: Tensor, share: Tensor) -> np.ndarray:
