@@ -41,7 +41,7 @@ def index_put(call: Call) -> list[Bounded]:
     return [_accumulated(call, "values", lambda base, each: torch.ops.aten.index_put(base, indices, each, True))]
 
 
-def put(call: Call) -> list[Bounded]:
+def put_flat(call: Call) -> list[Bounded]:
     """put, the same on the flat tensor."""
     if not call.given.get("accumulate"):
         return replaced(call)

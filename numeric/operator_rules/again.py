@@ -10,7 +10,6 @@ from torch import Tensor
 
 from numeric.operator_rules.call import Call, Entries
 from numeric.operator_rules.doubts import Doubt
-from numeric.operators.executions import tensors_in
 
 
 def placed(call: Call, x: object, dtype: torch.dtype) -> Entries:
@@ -25,7 +24,8 @@ def placed(call: Call, x: object, dtype: torch.dtype) -> Entries:
 
 def once_more(call: Call, changed: Mapping[str, object]) -> list[Tensor]:
     """The results of the operator with other operands; those that it overwrites are written, so they have to be new ones."""
-    return tensors_in(call.step.operator(**{**call.given, **changed}))
+    found = call.step.operator(**{**call.given, **changed})
+    return [found] if isinstance(found, Tensor) else list(found)
 
 
 def each_of(value: object, made: Callable[[object], Tensor | None]) -> object:

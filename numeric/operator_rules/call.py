@@ -199,3 +199,7 @@ def format_of(dtype: torch.dtype) -> Format:
     if dtype not in names:
         raise NoRule(f"{dtype} has no error model")
     return format_named(names[dtype])
+
+
+OperatorRow = Callable[[Call], list[Bounded]]
+"""What is known of each tensor that an operator returns, or overwrites."""

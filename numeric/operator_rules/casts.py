@@ -15,7 +15,7 @@ from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import rounding_error
 from numeric.operator_rules.call import Bounded, Call, came_out
 from numeric.operator_rules.doubts import Doubt, joined, marked
-from numeric.rules.enclosures import down, up
+from numeric.rules import down, up
 
 
 def converted(call: Call) -> list[Bounded]:

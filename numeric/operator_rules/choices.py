@@ -15,7 +15,7 @@ from torch import Tensor
 
 from numeric.operator_rules.call import Bounded, Call, Entries, came_out
 from numeric.operator_rules.doubts import Doubt, joined, marked, over
-from numeric.rules.enclosures import down, up
+from numeric.rules import down, up
 
 
 def largest(call: Call) -> list[Bounded]:

@@ -16,7 +16,7 @@ from numeric.operator_rules.again import placed
 from numeric.operator_rules.call import Bounded, Call, Entries
 from numeric.operator_rules.doubts import Doubt, joined, marked, over
 from numeric.operator_rules.moves import decides_the_shape
-from numeric.rules.enclosures import down, up
+from numeric.rules import down, up
 
 
 def _truth(call: Call, undecided: Tensor | None, *doubts: Tensor | None) -> Bounded:
@@ -113,7 +113,7 @@ def is_a_number(call: Call) -> list[Bounded]:
     return [_truth(call, call.doubts(call.tensor("self")))]
 
 
-def chosen(call: Call) -> list[Bounded]:
+def chosen_by_condition(call: Call) -> list[Bounded]:
     """where."""
     return [_one_of(call, call.tensor("condition"), call.given["self"], call.given["other"])]
 

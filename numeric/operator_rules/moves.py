@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from numeric.operator_rules.again import choice_of, moved_doubts, moved_radii, once_more, placed
-from numeric.operator_rules.call import Bounded, Call, Entries
+from numeric.operator_rules.call import Bounded, Call, Entries, OperatorRow
 from numeric.operator_rules.doubts import Doubt, joined, marked
 
-Row = Callable[[Call], list[Bounded]]
 
-
-def moves(*names: str) -> Row:
+def moves(*names: str) -> OperatorRow:
     """The row of an operator that moves the entries of these operands: cat, flip, repeat, constant_pad_nd, slice_scatter, ..."""
 
     def row(call: Call) -> list[Bounded]:
@@ -69,7 +67,7 @@ def lain_out(call: Call) -> list[Bounded]:
     return [Bounded(radius.as_strided(*lies), None if doubts is None else doubts.contiguous().as_strided(*lies))]  # type: ignore[arg-type]
 
 
-def gathered(call: Call) -> list[Bounded]:
+def read_at_index(call: Call) -> list[Bounded]:
     """gather and take: the result has the shape of the index."""
     (found,) = moved(call, ("self",))
     return [_with(found, call.doubts(call.tensor("index")), call)]
@@ -92,7 +90,7 @@ def embedded(call: Call) -> list[Bounded]:
     return [_with(found, None if places is None else places.unsqueeze(-1), call)]
 
 
-def indexed(call: Call) -> list[Bounded]:
+def read_by_indices(call: Call) -> list[Bounded]:
     """index: an index for each of some axes, broadcast together; a mask counts for its axes, and decides the shape."""
     (found,) = moved(call, ("self",))
     indices = call.given["indices"]
@@ -124,7 +122,7 @@ def _with(found: Bounded, places: Tensor | None, call: Call) -> Bounded:
     return Bounded(found.radius, joined([found.doubts, choice_of(places)], call.result.shape))
 
 
-def put(call: Call, values: str | None, *, twice: Callable[[Call], Tensor] | None) -> list[Bounded]:
+def _put(call: Call, values: str | None, *, twice: Callable[[Call], Tensor] | None) -> list[Bounded]:
     """Entries that are replaced: scatter, index_put, index_copy, index_fill, ... .
 
     twice: counts how often each entry is written; of one that is written more than once nobody knows by which. An index in doubt leaves all in doubt.
@@ -146,27 +144,27 @@ def indices_in_doubt(call: Call) -> list[Tensor | None]:
 
 def scattered(call: Call) -> list[Bounded]:
     """scatter of a tensor."""
-    return put(call, "src", twice=lambda call: counts(call).scatter_add(int(call.number("dim")), call.tensor("index"), _ones(call.tensor("index"))))
+    return _put(call, "src", twice=lambda call: counts(call).scatter_add(int(call.number("dim")), call.tensor("index"), _ones(call.tensor("index"))))
 
 
 def scattered_number(call: Call) -> list[Bounded]:
     """scatter of a number, and index_fill: whoever writes last, it is the same."""
-    return put(call, "value", twice=None)
+    return _put(call, "value", twice=None)
 
 
 def index_copied(call: Call) -> list[Bounded]:
     """index_copy."""
-    return put(call, "source", twice=lambda call: counts(call).index_add(int(call.number("dim")), call.tensor("index"), _ones(call.tensor("source"))))
+    return _put(call, "source", twice=lambda call: counts(call).index_add(int(call.number("dim")), call.tensor("index"), _ones(call.tensor("source"))))
 
 
 def index_replaced(call: Call) -> list[Bounded]:
     """index_put without accumulation."""
-    return put(call, "values", twice=lambda call: torch.ops.aten.index_put(counts(call), call.given["indices"], torch.ones((), dtype=torch.float64), True))
+    return _put(call, "values", twice=lambda call: torch.ops.aten.index_put(counts(call), call.given["indices"], torch.ones((), dtype=torch.float64), True))
 
 
 def replaced(call: Call) -> list[Bounded]:
     """put without accumulation."""
-    return put(call, "source", twice=lambda call: counts(call).put(call.tensor("index"), _ones(call.tensor("source")), accumulate=True))
+    return _put(call, "source", twice=lambda call: counts(call).put(call.tensor("index"), _ones(call.tensor("source")), accumulate=True))
 
 
 def counts(call: Call) -> Tensor:

@@ -1,13 +1,9 @@
 """The part of the table for sums, choices and moves."""
 
-from collections.abc import Callable
-
 from numeric.operator_rules import accumulations, casts, choices, comparisons, mixtures, moves, sums
-from numeric.operator_rules.call import Bounded, Call
+from numeric.operator_rules.call import OperatorRow
 
-Row = Callable[[Call], list[Bounded]]
-
-OF_SUMS: dict[str, Row] = {
+OF_SUMS: dict[str, OperatorRow] = {
     **dict.fromkeys(("sum.default", "sum.dim_IntList"), sums.total),
     **dict.fromkeys(("mean.default", "mean.dim"), sums.mean),
     "cumsum.default": sums.running_total,
@@ -15,14 +11,14 @@ OF_SUMS: dict[str, Row] = {
     "index_add.default": accumulations.index_added,
     "scatter_add.default": accumulations.scatter_added,
     **dict.fromkeys(("index_put.default", "_unsafe_index_put.default", "_index_put_impl.default"), accumulations.index_put),
-    "put.default": accumulations.put,
+    "put.default": accumulations.put_flat,
     "addcmul.default": mixtures.added_product,
     "addcdiv.default": mixtures.added_quotient,
     **dict.fromkeys(("lerp.Scalar", "lerp.Tensor"), mixtures.between),
 }
 """What adds."""
 
-OF_CHOICES: dict[str, Row] = {
+OF_CHOICES: dict[str, OperatorRow] = {
     **dict.fromkeys(("amax.default", "max.default"), choices.largest),
     **dict.fromkeys(("amin.default", "min.default"), choices.smallest),
     "aminmax.default": choices.both_extremes,
@@ -41,7 +37,7 @@ OF_CHOICES: dict[str, Row] = {
     **dict.fromkeys((f"any.{form}" for form in ("default", "dim", "dims")), comparisons.any_of),
     **dict.fromkeys((f"all.{form}" for form in ("default", "dim", "dims")), comparisons.all_of),
     **dict.fromkeys((f"{name}.default" for name in ("isnan", "isinf", "isposinf", "isneginf")), comparisons.is_a_number),
-    "where.self": comparisons.chosen,
+    "where.self": comparisons.chosen_by_condition,
     **dict.fromkeys(("masked_fill.Scalar", "masked_fill.Tensor"), comparisons.masked),
     "nonzero.default": comparisons.nonzero,
     "masked_select.default": moves.masked_selected,
@@ -56,7 +52,7 @@ _COPIES = (
 _EMPTY = ("zeros_like", "ones_like", "empty_like", "new_zeros", "new_ones", "new_empty", "new_empty_strided")
 _OTHER_COPIES = ("transpose_copy.int", "select_copy.int", "slice_copy.Tensor", "squeeze_copy.dim", "squeeze_copy.dims", "split_copy.Tensor", "unbind_copy.int")
 
-OF_MOVES: dict[str, Row] = {
+OF_MOVES: dict[str, OperatorRow] = {
     **dict.fromkeys((f"{name}.default" for name in _SAME), moves.copied),
     **dict.fromkeys((f"{name}.default" for name in _COPIES), moves.moves("self")),
     **dict.fromkeys(_OTHER_COPIES, moves.moves("self")),
@@ -65,10 +61,10 @@ OF_MOVES: dict[str, Row] = {
     **dict.fromkeys(("cat.default", "stack.default", "block_diag.default"), moves.moves("tensors")),
     **dict.fromkeys(("slice_scatter.default", "select_scatter.default", "diagonal_scatter.default"), moves.moves("self", "src")),
     "masked_scatter.default": moves.moves("self", "source"),
-    **dict.fromkeys(("gather.default", "take.default"), moves.gathered),
+    **dict.fromkeys(("gather.default", "take.default"), moves.read_at_index),
     "index_select.default": moves.selected,
     "embedding.default": moves.embedded,
-    **dict.fromkeys(("index.Tensor", "_unsafe_index.Tensor"), moves.indexed),
+    **dict.fromkeys(("index.Tensor", "_unsafe_index.Tensor"), moves.read_by_indices),
     "scatter.src": moves.scattered,
     **dict.fromkeys(("scatter.value", "index_fill.int_Scalar", "index_fill.int_Tensor"), moves.scattered_number),
     "index_copy.default": moves.index_copied,

@@ -1,7 +1,8 @@
 """The rounding rule of each module of a network, and how far the library's functions err."""
 
+from numeric.rules.enclosures import down, up
 from numeric.rules.library_probe import probe_elementary
 from numeric.rules.no_rule import why_no_rule
 from numeric.rules.table import assumes_a_library, rule_for
 
-__all__ = ["assumes_a_library", "probe_elementary", "rule_for", "why_no_rule"]
+__all__ = ["assumes_a_library", "down", "probe_elementary", "rule_for", "up", "why_no_rule"]
