@@ -14,7 +14,15 @@ from numeric.operator_rules.doubts import Doubt, joined, marked
 
 def addition(call: Call) -> list[Bounded]:
     """add and sub: x ± αy."""
+    if not call.result.is_floating_point():
+        return [_whole(call)]
     return [_sum(call, call.entries("self"), call.entries("other"))]
+
+
+def _whole(call: Call) -> Bounded:
+    """Of whole numbers and truth values: exact, if they are."""
+    operands = [x for x in (call.given["self"], call.given["other"]) if isinstance(x, torch.Tensor)]
+    return call.exactly(torch.zeros(call.result.shape, dtype=torch.float64, device=call.result.device), *(call.doubts(x) for x in operands))
 
 
 def reversed_subtraction(call: Call) -> list[Bounded]:
@@ -34,6 +42,8 @@ def _sum(call: Call, x: Entries, y: Entries) -> Bounded:
 
 def product(call: Call) -> list[Bounded]:
     """mul."""
+    if not call.result.is_floating_point():
+        return [_whole(call)]
     x, y = call.entries("self"), call.entries("other")
     propagated = outward(x.size * y.radius + x.radius * outward(y.size + y.radius, 1), 3)
     return [call.rounded(propagated, outward(x.size * y.size, 1), x, y)]

@@ -114,37 +114,47 @@ class Call:
         """An operand of arithmetic entry by entry: a tensor or a Python number."""
         return self.entries_of(self.given[name])
 
-    def entries_of(self, x: object) -> Entries:
-        """The same of any tensor or number.
+    def entries_of(self, x: object, dtype: torch.dtype | None = None) -> Entries:
+        """The same of any tensor or number.  dtype: in which they are computed with, the result's if it is not given.
 
-        A number, or a tensor of a wider format, is rounded to the result's format or to the one in which it is computed; both are inside the radius. Where
+        A number, or a tensor of a wider format, is rounded to that format or to the one in which it is computed; both are inside the radius. Where
         the arithmetic flushes, an entry that would be read as zero is, too.
         """
-        n = self.model
+        dtype = dtype or self.result.dtype
+        n, flushed = self.models(dtype), self.flushed_below(dtype)
         if isinstance(x, Tensor):
             value, radius, doubts = x.double(), self.radius(x), self.doubts(x)
-            if x.dtype.is_floating_point and format_of(x.dtype).significand_bits > n.storage.significand_bits:
-                radius = outward(radius + value.abs() * n.storage.unit_roundoff + n.storage.half_subnormal, 3)
+            lost = value.abs() * n.elementwise_roundoff
+            flushed = max(flushed, self.flushed_below(x.dtype))
+            if not x.is_floating_point():
+                radius = outward(radius + torch.where(value.abs() > 2.0**n.storage.significand_bits, lost, 0.0), 3)
+            elif not _holds(n.storage, format_of(x.dtype)):
+                radius = outward(radius + lost + n.storage.half_subnormal + n.opmath.half_subnormal, 4)
         elif isinstance(x, bool | int | float):
             exact = torch.tensor(float(x), dtype=torch.float64, device=self.result.device)
-            value = exact.to(self.result.dtype).double()
+            value = exact.to(dtype).double()
             between = (exact.to(getattr(torch, n.opmath.dtype)).double() - value).abs()
             apart = torch.maximum((value - exact).abs(), between)
-            radius, doubts = torch.where(apart > 0, outward(apart, 1), apart), None
+            radius, doubts = torch.where(torch.isfinite(exact) & (apart > 0), outward(apart, 1), 0.0), None
         else:
             raise self.refuse(f"with {x} as an operand")
-        if n.elementwise_flushes:
-            size, normal = value.abs(), n.storage.smallest_normal
-            if isinstance(x, Tensor) and x.dtype.is_floating_point:
-                normal = max(normal, format_of(x.dtype).smallest_normal)
-            radius = torch.where((size < normal) & (size > 0), outward(radius + size, 1), radius)
+        if flushed:
+            size = value.abs()
+            radius = torch.where((size < flushed) & (size > 0), outward(radius + size, 1), radius)
         return Entries(value, radius, doubts)
+
+    def flushed_below(self, dtype: torch.dtype) -> float:
+        """The number below which an entry of a dtype may be taken for zero: 0 where none is."""
+        if not dtype.is_floating_point:
+            return 0.0
+        n = self.models(dtype)
+        return n.storage.smallest_normal if n.elementwise_flushes else 0.0
 
     def exactly(self, radius: Tensor, *doubts: Tensor | None, at: int = 0) -> Bounded:
         """A result of which nothing is lost to rounding."""
         result = self.results[at]
         found = joined(doubts, result.shape)
-        return Bounded(radius, found if not result.is_floating_point() else _came_out(result, found))
+        return Bounded(radius, found if not result.is_floating_point() else came_out(result, found))
 
     def rounded(self, propagated: Tensor, largest: Tensor, *operands: Entries | Tensor | None, products: bool = True) -> Bounded:
         """A result that the machine rounded once.
@@ -158,12 +168,17 @@ class Call:
             lost = lost + n.elementwise_underflow
         elif n.elementwise_flushes:
             lost = lost + n.storage.smallest_normal
-        foretold = marked(~(largest.expand(value.shape) < n.storage.largest), Doubt.OVERFLOW)
-        doubts = joined([foretold, *(each.doubts if isinstance(each, Entries) else each for each in operands)], value.shape)
-        return Bounded(outward(propagated + lost, 3).expand(value.shape), _came_out(value, doubts))
+        return self.within(outward(propagated + lost, 3), ~(largest < n.storage.largest), *operands)
+
+    def within(self, radius: Tensor, passes: Tensor, *operands: Entries | Tensor | None) -> Bounded:
+        """A result whose radius is known.  passes: bool, where what was rounded could be beyond the largest number; operands: whose doubts it has."""
+        shape = self.result.shape
+        foretold = marked(passes.expand(shape), Doubt.OVERFLOW)
+        doubts = joined([foretold, *(each.doubts if isinstance(each, Entries) else each for each in operands)], shape)
+        return Bounded(radius.expand(shape), came_out(self.result, doubts))
 
 
-def _came_out(value: Tensor, doubts: Tensor | None) -> Tensor | None:
+def came_out(value: Tensor, doubts: Tensor | None) -> Tensor | None:
     """Mark what came out infinite or NaN: unforeseen where nothing had foretold it."""
     lost = ~torch.isfinite(value)
     if not bool(lost.any()):
@@ -172,9 +187,19 @@ def _came_out(value: Tensor, doubts: Tensor | None) -> Tensor | None:
     return joined([doubts, marked(lost, Doubt.NOT_FINITE), marked(lost & ~foreseen, Doubt.UNFORESEEN)], value.shape)
 
 
+def _holds(wide: Format, narrow: Format) -> bool:
+    """Whether every number of a format is one of another."""
+    fits = wide.significand_bits >= narrow.significand_bits and wide.largest >= narrow.largest
+    return fits and wide.smallest_subnormal <= narrow.smallest_subnormal
+
+
 def format_of(dtype: torch.dtype) -> Format:
     """The format whose numbers a tensor of a dtype holds.  Raises NoRule."""
     names = {torch.float64: "fp64", torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
     if dtype not in names:
         raise NoRule(f"{dtype} has no error model")
     return format_named(names[dtype])
+
+
+OperatorRow = Callable[[Call], list[Bounded]]
+"""What is known of each tensor that an operator returns, or overwrites."""

@@ -1,16 +1,12 @@
 """The table: one row for each overload of ATen's operators, from what it read to what is known of what it returned."""
 
-from collections.abc import Callable
-
 from torch._ops import OpOverload
 
 from numeric.operator_rules import arithmetic, bends, functions, gates, log_sums, norms, piecewise, powers, products
-from numeric.operator_rules.call import Bounded, Call, NoRule
+from numeric.operator_rules.call import NoRule, OperatorRow
+from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 
-Row = Callable[[Call], list[Bounded]]
-"""What is known of each tensor that an operator returns, or overwrites."""
-
-ROWS: dict[str, Row] = {
+ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("mm.default", "addmm.default"), products.matrix_product),
     **dict.fromkeys(("bmm.default", "baddbmm.default"), products.batched_product),
     **dict.fromkeys(("mv.default", "addmv.default", "dot.default"), products.matrix_vector),
@@ -47,11 +43,14 @@ ROWS: dict[str, Row] = {
     "native_group_norm.default": norms.group_normalisation,
     **dict.fromkeys(("native_batch_norm.default", "_native_batch_norm_legit.default"), norms.batch_normalisation),
     "_native_batch_norm_legit_no_training.default": norms.batch_normalisation,
+    **OF_SUMS,
+    **OF_CHOICES,
+    **OF_MOVES,
 }
 """By the overload's name without ``aten.``; an in-place form, ``add_.Tensor``, has the row of the form that it writes back."""
 
 
-def row_of(operator: OpOverload) -> Row:
+def row_of(operator: OpOverload) -> OperatorRow:
     """The row of an overload.  Raises NoRule."""
     name, overload = operator._schema.name.removeprefix("aten::"), operator._overloadname
     plain = name.removesuffix("_") if operator._schema.is_mutable else name

@@ -37,9 +37,13 @@ class Tally:
     """Entries with an infinite radius and no doubt."""
     needless: list[str] = field(default_factory=list)
     """Entries with a doubt, of which the exact result is a number that the format holds, and so is what came out."""
+    reasons: int = 0
+    """The doubts that were met, ``Doubt``."""
     worst: float = 0.0
     """The largest error over its radius."""
     outside: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """Samples for which there is no rule, in the words of the refusal."""
 
 
 def compare(  # an operator, its operands, and how far they are off
@@ -58,7 +62,9 @@ def compare(  # an operator, its operands, and how far they are off
         return _as_balls(x, radius, share)
 
     for x in tensors_in([*args, *kwargs.values()]):
-        exact[id(x)] = balls(x) if x.is_floating_point() else x.numpy()
+        exact[id(x)] = balls(x) if x.is_floating_point() else x.numpy().copy()
+        if not x.is_floating_point():
+            knowledge.put(x, Bounded(torch.zeros((), dtype=torch.float64)))
     given = [_exact(each, exact) for each in args], {name: _exact(each, exact) for name, each in kwargs.items()}
     with torch.no_grad(), BoundedWalk(models_of(probed), knowledge, probed.mode.while_running(probed.device)):
         results = tensors_in(operator(*args, **kwargs))
@@ -70,7 +76,7 @@ def compare(  # an operator, its operands, and how far they are off
     expected = expected if isinstance(expected, tuple | list) else (expected,)
     tally.samples += 1
     for value, right in zip(results, expected, strict=True):
-        if right is not None and value.is_floating_point():
+        if right is not None:
             judge_entries(f"{operator} {probed.mode.id} seed {seed}", value, np.asarray(right, dtype=object), knowledge, tally)
 
 
@@ -79,15 +85,24 @@ def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: Knowle
     assert isinstance(known, Bounded), f"{what}: nothing is known of the result"
     radii = known.radius.expand(value.shape).flatten().tolist()
     doubts = [0] * len(radii) if known.doubts is None else known.doubts.expand(value.shape).flatten().tolist()
-    assert right.shape == tuple(value.shape), f"{what}: the reference has shape {right.shape}, the operator {tuple(value.shape)}"
-    assert not any(radius != radius for radius in radii), f"{what}: a radius is NaN"
     tally.entries += len(radii)
-    largest = torch.finfo(value.dtype).max / 2
-    for number, exact, radius, doubt in zip(value.double().flatten().tolist(), right.flatten(), radii, doubts, strict=True):
+    if right.shape != tuple(value.shape):  # a shape that values decide is in doubt with every entry
+        assert radii, f"{what}: nothing came out"
+        assert all(doubts), f"{what}: the reference has shape {right.shape}, the operator {tuple(value.shape)}"
+        tally.doubtful, tally.reasons = tally.doubtful + len(radii), tally.reasons | doubts[0]
+        return
+    numbers = (value.double() if value.is_floating_point() else value).flatten().tolist()
+    largest = torch.finfo(value.dtype).max / 2 if value.is_floating_point() else 0.0
+    for number, exact, radius, doubt in zip(numbers, right.flatten(), radii, doubts, strict=True):
+        assert radius >= 0.0, f"{what}: a radius of {radius}"
         if doubt:
             tally.doubtful += 1
+            tally.reasons |= doubt
             if abs(number) < largest and abs(exact) < largest:
                 tally.needless.append(f"{what}: {number}, exactly {exact}, doubt {doubt}")
+        elif not isinstance(number, float) or not np.isfinite(number):
+            if not _is(number, exact):
+                tally.outside.append(f"{what}: {number} is not {exact}")
         elif radius == float("inf"):
             tally.infinite += 1
         else:
@@ -96,6 +111,15 @@ def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: Knowle
                 tally.outside.append(f"{what}: {number} is {apart} from {exact}, radius {radius}")
             elif radius > 0:
                 tally.worst = max(tally.worst, float(apart.mid() / arb(radius)))
+
+
+def _is(number: float, exact: Any) -> bool:
+    """Whether a whole number, a truth value, or an infinity, is what it should be; of an index, one that is right."""
+    if isinstance(exact, frozenset):
+        return number in exact
+    if number != number:
+        return isinstance(exact, arb) and exact.is_nan()
+    return bool(arb(exact) == arb(number)) if isinstance(exact, arb) or isinstance(number, float) else bool(exact == number)
 
 
 def _as_balls(x: Tensor, radius: Tensor, share: Tensor) -> np.ndarray:
