@@ -7,7 +7,7 @@
 Whatever reads no such parameter is executed as it is, on the whole batch: the same call as in a pass without a patch.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,9 +133,13 @@ class WithOwnParameters(Walk):
             together = made[0]
         else:
             made = [tensors_in(self.run(step.replaced({index: x[case] for index, x in mine.items()}))) for case in range(self.cases)]
-            together = [torch.stack(each) for each in zip(*made, strict=True)]
+            together = [self.stacked(each) for each in zip(*made, strict=True)]
         for result, values in zip(results, together, strict=True):
             self.own.setdefault(storage_key(result), []).append(Own(result, values))
+
+    def stacked(self, made: Sequence[Tensor]) -> Tensor:
+        """What was made for each case, as one tensor."""
+        return torch.stack(list(made))
 
     def _with_own(self, step: Execution, mine: dict[int, Tensor], data: list[int]) -> Any:
         if step.operator in MATRIX_PRODUCTS:
@@ -146,10 +150,17 @@ class WithOwnParameters(Walk):
             return self._layer_norm(step, mine)
         raise NoBatchedForm(step)
 
+    def laid_out(self, x: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+        """A tensor whose entries stand in another order, or in a copy; a walk that knows something of each entry takes that along."""
+        return move(x)
+
     def _rows(self, step: Execution, x: Tensor) -> Tensor:
         if x.dim() < 2 or x.numel() // x.shape[-1] % self.cases:
             raise NoBatchedForm(step)
-        return self.layout.rows(x, self.cases)
+        return self.laid_out(x, lambda each: self.layout.rows(each, self.cases))
+
+    def _back(self, rows: Tensor, shape: torch.Size) -> Tensor:
+        return self.laid_out(rows, lambda each: self.layout.back(each, shape))
 
     def _product(self, step: Execution, mine: dict[int, Tensor], data: list[int]) -> Tensor:
         """(cases, rows, d) times (cases, d, m)."""
@@ -175,13 +186,13 @@ class WithOwnParameters(Walk):
             added = (bias,)
         scaled = {name: value for name, value in step.kwargs.items() if name in ("alpha", "beta")}
         made = self.run(Execution(step.place, ONE_TOKEN[bool(left)], (*added, *factors), scaled))
-        return product.result(self.layout.back(made, x.shape))
+        return product.result(self._back(made, x.shape))
 
     def _own_bias(self, step: Execution, bias: Tensor, shape: torch.Size) -> Any:
         """A product with one matrix for all cases: each row is given its case's bias.  bias: (cases, m); shape: of what the matrix multiplies."""
         if bias.dim() != 2 or bias.shape[-1] != step.leaves[2].shape[-1]:
             raise NoBatchedForm(step)
-        rows = self.layout.back(bias[:, None].expand(-1, shape.numel() // shape[-1] // self.cases, -1), shape)
+        rows = self._back(bias[:, None].expand(-1, shape.numel() // shape[-1] // self.cases, -1), shape)
         return self.run(step.replaced({0: rows}))
 
     def _weight(self, step: Execution, product: MatrixProduct, x: Tensor, own: Tensor | None) -> Tensor:
@@ -207,16 +218,19 @@ class WithOwnParameters(Walk):
             x = leaves[index]
             if x.numel() not in (1, shape[-1]) or (x.numel() > 1 and x.shape[-1] != shape[-1]):
                 raise NoBatchedForm(step)
-            changes[index] = own.reshape(self.cases, 1, -1)
+            changes[index] = self.laid_out(own, lambda each: each.reshape(self.cases, 1, -1))
         if any(x.numel() > 1 and x.dim() > 1 for index, x in step.tensors if index not in changes):
             raise NoBatchedForm(step)
         if not step.written:
-            return self.layout.back(self.run(step.replaced(changes)), shape)
+            return self._back(self.run(step.replaced(changes)), shape)
         (target,) = step.written
         copied = next(index for index, x in step.tensors if x is target)
-        changes[copied] = changes[copied].clone()
-        target.copy_(self.layout.back(self.run(step.replaced(changes)), shape))
-        return target
+        changes[copied] = self.laid_out(changes[copied], torch.clone)
+        return self.overwritten(target, self._back(self.run(step.replaced(changes)), shape))
+
+    def overwritten(self, target: Tensor, values: Tensor) -> Tensor:
+        """A tensor that an operator works on in place, with its new entries."""
+        return target.copy_(values)
 
     def _layer_norm(self, step: Execution, mine: dict[int, Tensor]) -> Any:
         """The normalised value, then each case's scale and bias."""
@@ -228,7 +242,7 @@ class WithOwnParameters(Walk):
             if given is not None:
                 own = next((mine[index][:, None] for index, leaf in places.items() if leaf is given and index in mine), given)
                 rows = self.run(Execution(step.place, operator, (rows, own), {}))
-        return self.layout.back(rows, x.shape), mean, deviation
+        return self._back(rows, x.shape), mean, deviation
 
 
 def own_rows(module: nn.Module, parameters: Mapping[str, Tensor], data: Iterable[Tensor | None]) -> WithOwnParameters:

@@ -4,7 +4,7 @@ Exact are the numbers that the cut reads, what meets the network from beside it,
 the cut on each operator has its row (``operator_rules``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -128,6 +128,18 @@ class _Bounding(WithOwnParameters):
         self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
 
     def execute(self, step: Execution) -> Any:
+        """Execute, and note what is read and returned at the lines that are watched.  Raises NoRule where what is known of the operands gets lost."""
+        network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
+        result = self._noted(step)
+        if (
+            network
+            and not step.is_view(tensors_in(result))
+            and any(x.is_floating_point() and not self.knowledge.holds(x) and storage_key(x) not in self.own for x in tensors_in(result))
+        ):
+            raise NoRule(f"what is known of the operands of {step.place} gets lost")
+        return result
+
+    def _noted(self, step: Execution) -> Any:
         if step.place.line not in self.lines:
             return super().execute(step)
         reads = frozenset(storage_key(x) for _, x in step.tensors)
@@ -139,6 +151,37 @@ class _Bounding(WithOwnParameters):
         if results and not step.is_view(results):
             self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
         return result
+
+    def laid_out(self, x: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+        """What is known of each entry goes along."""
+        moved = move(x)
+        if self.knowledge.holds(x) and storage_key(moved) != storage_key(x):
+            self._take_along(moved, self.knowledge.of(x), move)
+        return moved
+
+    def overwritten(self, target: Tensor, values: Tensor) -> Tensor:
+        """What is known of each entry goes along."""
+        target.copy_(values)
+        self._take_along(target, self.knowledge.of(values), lambda each: each)
+        return target
+
+    def stacked(self, made: Sequence[Tensor]) -> Tensor:
+        """What is known of each entry goes along."""
+        together, found = torch.stack(list(made)), [self.knowledge.of(each) for each in made]
+        if any(isinstance(known, WithRadius) for known in found):
+            raise NoRule("matrices of cases that are stacked")
+        plain = [known if isinstance(known, Bounded) else Bounded(torch.zeros((), dtype=torch.float64)) for known in found]
+        radii = torch.stack([known.radius.expand(x.shape) for x, known in zip(made, plain, strict=True)])
+        none = torch.zeros((), dtype=torch.uint8)
+        doubts = torch.stack([(none if known.doubts is None else known.doubts).expand(x.shape) for x, known in zip(made, plain, strict=True)])
+        self.knowledge.put(together, Bounded(radii, doubts))
+        return together
+
+    def _take_along(self, x: Tensor, known: Bounded | WithRadius | None, move: Callable[[Tensor], Tensor]) -> None:
+        if isinstance(known, WithRadius):
+            raise NoRule("a matrix of each case that is copied")
+        if known is not None:
+            self.knowledge.put(x, Bounded(move(known.radius), None if known.doubts is None else move(known.doubts)))
 
     def _of(self, x: Tensor) -> Bounded | WithRadius | None:
         known = self.knowledge.of(x) if self.knowledge.holds(x) else None
