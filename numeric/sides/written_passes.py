@@ -4,7 +4,7 @@ Exact are the numbers that the cut reads, what meets the network from beside it,
 the cut on each operator has its row (``operator_rules``).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from numeric.architecture.as_written import BlockCall
-from numeric.arithmetics import WithRadius
+from numeric.arithmetics import WithRadius, outward
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
 from numeric.operator_rules.models import models_of
@@ -63,6 +63,31 @@ class FormatPass:
     anatomy: Anatomy = field(repr=False)
     weights: tuple[int, ...] = ()
     """The storage of each cut's parameter."""
+    joining: dict[Read, tuple[Tensor, CallSite]] = field(default_factory=dict, repr=False)
+    """What joins the network from beside it, by its place from the end: the operand as it was, and its place from the beginning."""
+
+    def joined(self, read: Read) -> Tensor:
+        """What joins the network there.  Raises NoRule if this pass has nothing there."""
+        if read not in self.joining:
+            raise NoRule(f"what joins the network at {read[0]} in some passes alone,")
+        return self.joining[read][0]
+
+    def moved_from(self, reference: Callable[[Read], Tensor]) -> dict[Read, Bounded]:
+        """By how much what joins the network differs from what it is in another pass, by its place from the beginning, where it does at all.
+
+        Where the other pass has more tokens the query's rows are compared: no other token's row reaches the output behind the cut.
+        """
+        found: dict[Read, Bounded] = {}
+        for read, (x, place) in self.joining.items():
+            there, query = reference(read), self.anatomy.layout.query
+            whole = x.shape == there.shape
+            ours, theirs = (x, there) if whole else (query(each, self.cases) for each in (x, there))
+            if ours.shape != theirs.shape:
+                raise NoRule(f"what joins the network at {place}, and has another shape in another pass,")
+            if not torch.equal(torch.nan_to_num(ours), torch.nan_to_num(theirs)):
+                apart = outward((ours.double() - theirs.double()).abs(), 2)
+                found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
+        return found
 
     def operand(self, place: CallSite, index: int) -> Noted:
         """What an operator read for the query.  place: counted from the end of the pass."""
@@ -92,6 +117,11 @@ class FormatPass:
         added = step.operands[0][0]
         return added[cut.columns] if added.numel() == len(cut.columns) else added
 
+    @property
+    def adds_at_cut(self) -> tuple[bool, ...]:
+        """Whether each cut adds something to its product."""
+        return tuple(self._at_cut(number).operator in ADDING for number in range(len(self.anatomy.cuts)))
+
     def _at_cut(self, number: int) -> _Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]
         return [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
@@ -117,7 +147,7 @@ def noted(value: Tensor, known: Bounded | WithRadius | None, anatomy: Anatomy, c
 class _Bounding(WithOwnParameters):
     """A pass with parameters of its own for each case, whose operators are bounded from the cut on."""
 
-    def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases) -> None:
+    def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
         knowledge = Knowledge()
         self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device))
         super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
@@ -126,10 +156,18 @@ class _Bounding(WithOwnParameters):
         self.weights = frozenset(block.weights)
         self.lines = block.watched_lines
         self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
+        self.moved = moved
+        self.joining: list[tuple[CallSite, int, Tensor]] = []
 
     def execute(self, step: Execution) -> Any:
         """Execute, and note what is read and returned at the lines that are watched.  Raises NoRule where what is known of the operands gets lost."""
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
+        if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
+            for index, x in step.tensors:
+                if x in self.data and x.is_floating_point() and not self.knowledge.holds(x):
+                    self.joining.append((step.place, index, x.clone()))
+                    if (step.place, index) in self.moved:
+                        self.knowledge.put(x, self.moved[step.place, index])
         result = self._noted(step)
         if (
             network
@@ -190,6 +228,10 @@ class _Bounding(WithOwnParameters):
         return known
 
 
+Moved = Mapping[Read, Bounded]
+"""How far some operands are from what they should be."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlockInFormat:
     """A watched block whose numbers are of a mode's format."""
@@ -240,9 +282,13 @@ class BlockInFormat:
         places += [factor[0] for factor in self.factors if not isinstance(factor, float)]
         return frozenset(place.line for place in places)
 
-    def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = ()) -> FormatPass:
-        """One pass.  own: the parameters that each case has for itself; known: what is known of their values. Raises NoRule, NoBatchedForm."""
-        walk = _Bounding(self, own, cases)
+    def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = (), moved: Moved | None = None) -> FormatPass:
+        """One pass.  Raises NoRule, NoBatchedForm.
+
+        own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
+        is from what both sides are made of.
+        """
+        walk = _Bounding(self, own, cases, moved or {})
         for x, what in known:
             if isinstance(what, WithRadius):
                 walk.knowledge.put_matrix(x, what)
@@ -255,4 +301,7 @@ class BlockInFormat:
         bound = walk.knowledge.of(output)
         assert isinstance(bound, Bounded)
         made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if bound.doubts is None else bound.doubts.expand(output.shape).clone())
-        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights)
+        joining: dict[Read, tuple[Tensor, CallSite]] = {}
+        for place, index, x in walk.joining:
+            joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
+        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights, joining)

@@ -115,7 +115,7 @@ def _small(watched: WatchedBlock) -> Cases:
 def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
     """Whether the matrix (d, m) that an operator reads is the parameter's transpose; None if it is not the whole parameter.  entries: (groups, d, m)."""
     numbers = as_in(torch.arange(len(flat_storage(parameter))), parameter)
-    if len(entries) != 1 or numbers.dim() != 2:
+    if numbers.dim() != 2 or not torch.equal(entries, entries[:1].expand_as(entries)):
         return None
     if torch.equal(entries[0], numbers.mT):
         return True
@@ -145,6 +145,12 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
         for patch in (right_patch, wrong_patch) if anatomy.reads_context else (right_patch,):
             _patch_absorber(block, patch, lacking, left, column)
     right, wrong = (block.run(whole.without(cases.removed), each.own, each.known) for each in (right_patch, wrong_patch))
+    stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
+    if moved := right.moved_from(lambda read: (bare if read in stream else left).joined(read)):
+        # What the query alone makes may be computed by another kernel where other tokens stand beside it; and a patched pass may find its stream otherwise.
+        right = block.run(whole.without(cases.removed), right_patch.own, right_patch.known, moved)
+    if left.adds_at_cut != right.adds_at_cut:
+        raise NoRule("a bias that is added with W's product in one pass, and by itself in the other,")
     first, right_first, wrong_first = ([each.at_cut(number)[1] for number in range(len(anatomy.cuts))] for each in (left, right, wrong))
     sides = {"left": _side(first, left.output), "right": _side(right_first, right.output)}
     doubts = joined([over(each.doubts, (-1,), keepdim=False) for each in (*first, *right_first, left.output, right.output)], torch.Size((len(cases.query),)))

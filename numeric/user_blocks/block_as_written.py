@@ -83,10 +83,11 @@ def _not_built(_: Recipe) -> ContextualBlock:
 def _why_no_bound(own: OwnAsWritten) -> str:
     """What has no rule in this block, as a bounded pass of two cases finds out; empty if nothing."""
     (mode,) = modes_named(["fp64"])
-    drawn = own.prompts(PART, 2, torch.Generator().manual_seed(0))
     try:
         block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
-        measure_written_sides(block, WrittenCases(drawn.context, drawn.query, drawn.removed), VARIANTS[0])
+        for scenario in SCENARIOS:
+            drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
+            measure_written_sides(block, WrittenCases(drawn.context, drawn.query, drawn.removed), VARIANTS[0])
     except (NoRule, NoBatchedForm) as error:
         return str(error)
     return ""

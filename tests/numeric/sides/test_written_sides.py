@@ -65,9 +65,8 @@ def exact_output(block: BlockInFormat, cases: WrittenCases) -> Tensor:
         operand = cut.product.operand(record.operand(cut.product.rows).value)
         put = exchanged(anatomy.layout, operand, left.at_cut(number)[0].value)
         replaced[record.place, cut.product.rows] = put.mT if cut.product.weight_left else put
-    for place, index in () if anatomy.stream is None else anatomy.stream.summands:
-        record = trace.at(place)
-        replaced[record.place, index] = exchanged(anatomy.layout, record.operand(index).value, left.operand(place, index).value)
+    for place, index in left.joining:
+        replaced[trace.at(place).place, index] = left.joined((place, index)).double()
     return double.replay(whole, replaced)
 
 
@@ -81,13 +80,13 @@ def first_layer_exactly(block: BlockInFormat, cases: WrittenCases, sides: Sides)
 
 
 def outside(sides: Sides, exact_first: Tensor, exact_out: Tensor) -> list[str]:
-    """Which side is farther from the exact one than its radius, and than float64 can tell."""
-    found = []
+    """Which side of a judged case is farther from the exact one than its radius, and than float64 can tell."""
+    found, judged = [], torch.from_numpy(judge(sides).reason == "")
     for side in ("left", "right"):
         measured = getattr(sides, side)
         for name, site, exact in (("first layer", measured.first_layer, exact_first), ("output", measured.output, exact_out)):
             doubt = ROUNDINGS * torch.finfo(torch.float64).eps / 2 * exact.abs().amax()
-            if not bool(((site.value - exact).abs() <= site.radius + doubt).all()):
+            if not bool(((site.value - exact).abs() <= site.radius + doubt)[judged].all()):
                 found.append(f"{side}, {name}")
     return found
 
