@@ -39,7 +39,7 @@ class ThreeWays(BoundedWalk):
         self.references = references
         self.exact: dict[int, np.ndarray] = {}
         self.alive: list[Tensor] = []
-        self.met: set[str] = set()
+        self.overloads: set[str] = set()
 
     def given(self, x: Tensor) -> None:
         """A tensor that the program is given, exactly."""
@@ -78,7 +78,7 @@ class ThreeWays(BoundedWalk):
         results = tensors_in(result)
         if step.is_view(results):
             return result
-        self.met.add(plain)
+        self.overloads.add(plain)
         with working():
             made = self.references[plain](*arguments[0], **arguments[1])
         made = list(made) if isinstance(made, tuple | list) else [made]
@@ -112,4 +112,4 @@ def run_three_ways(  # a program, what it is given, and where the outcome is cou
         result = program(x)
     walk.judge(what, result, tally)
     assert math.isfinite(tally.worst)
-    return walk.met
+    return walk.overloads
