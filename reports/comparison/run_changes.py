@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reports.comparison.amounts import CASES, JUDGED, allowed_by, amounts_of
+from reports.comparison.amounts import allowed_by, amounts_of, parts_by_draw
 from reports.comparison.baseline import by_name, cell_key, left_out, origin_of, sweep_key
 from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
@@ -21,7 +21,7 @@ def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
     """All of it.  disagreeing: as for ``headline``; alike: whether the machine is the same, and the record's schema."""
     yield from _against_itself(baseline, record, disagreeing)
     yield from _foundations(baseline, record)
-    yield from _amounts(baseline, record)
+    yield from _amounts(baseline, record, alike=alike)
     yield from _left_out(baseline, record)
     if alike:
         yield from _numbers(baseline, record)
@@ -93,9 +93,9 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
     Where there is more of an experiment, or less, which is told as that, its numbers are others.
     """
     here, there, now, before = origin_of(record), baseline.origin, shown_numbers(record), amounts_of(record)
-    drawn = on_a_seed(record) if here.seed != there.seed else set()
+    drawn, parts = on_a_seed(record) if here.seed != there.seed else set(), parts_by_draw(record)
     for name in now.keys() & baseline.figures.keys() - drawn:
-        resized = any(number != before.get(amount) for amount, number in baseline.amounts.items() if amount.startswith(f"{name}/"))
+        resized = any(number != before.get(amount) for amount, number in baseline.amounts.items() if amount.startswith(f"{name}/") and amount not in parts)
         block = name.split("/")[1]
         weights, known = (digest_of_weights(shown, block) for shown in (now, baseline.figures))
         other_block = weights != known
@@ -111,11 +111,11 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
             yield Change(DifferenceKind.REGRESSION, "experiment", name, what, "the same", joined(others))
 
 
-def _fewest_judged(baseline: Baseline, here: Mapping[str, int], name: str) -> int:
-    """How many of the cases another seed's draw leaves to be judged at least, but for the chance that a baseline allows for."""
-    cases, judged_before = name.removesuffix(JUDGED) + CASES, baseline.amounts[name]
-    before, now = max(baseline.amounts.get(cases, 0), judged_before), here[cases]
-    return now - count_limit(before - judged_before, before, now, baseline.chance)
+def _fewest(baseline: Baseline, here: Mapping[str, int], name: str, whole: str) -> int:
+    """How many of the whole another seed's draw leaves of a part at least, but for the chance that a baseline allows for: cases judged, or noticed."""
+    part = baseline.amounts[name]
+    before, now = max(baseline.amounts.get(whole, 0), part), here[whole]
+    return now - count_limit(before - part, before, now, baseline.chance)
 
 
 def _left_out(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
@@ -141,17 +141,22 @@ def _left_out(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
                 yield Change(gone, "other", name, f"neither measured nor listed as not measured; it was left out: {reason}", "left out", "not listed")
 
 
-def _amounts(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+def _amounts(baseline: Baseline, record: RunRecord, *, alike: bool) -> Iterator[Change]:
+    """How much there is. Of what the draw decides another seed, or a machine that rounds otherwise, has as much but for chance, and other weights anything."""
     finished = record.run.finished is not None
-    here = amounts_of(record)
+    here, parts, now = amounts_of(record), parts_by_draw(record), shown_numbers(record)
+    drawn = not alike or origin_of(record).seed != baseline.origin.seed
     for name, number in baseline.amounts.items():
+        whole = parts.get(name) if drawn else None
+        if name in parts and len({digest_of_weights(shown, name.split("/")[1]) for shown in (now, baseline.figures)}) > 1:
+            continue
         if name not in here:
             gone = DifferenceKind.REGRESSION if finished else DifferenceKind.NOT_RUN
             yield Change(gone, "experiment", name, "missing from the run", count(number), "missing")
-        elif here[name] < (_fewest_judged(baseline, here, name) if name.endswith(JUDGED) and origin_of(record).seed != baseline.origin.seed else number):
+        elif here[name] < (number if whole is None else _fewest(baseline, here, name, whole)):
             yield Change(DifferenceKind.REGRESSION, "experiment", name, f"{count(here[name])}, {count(number)} before", count(number), count(here[name]))
-    now = allowed_by(record)
+    allowed = allowed_by(record)
     for name, limit in baseline.allowed.items():
-        if name in now and not now[name] <= limit:
-            what = f"more is allowed: {real(now[name])}, was {real(limit)}"
-            yield Change(DifferenceKind.REGRESSION, "experiment", name, what, real(limit), real(now[name]))
+        if name in allowed and not allowed[name] <= limit:
+            what = f"more is allowed: {real(allowed[name])}, was {real(limit)}"
+            yield Change(DifferenceKind.REGRESSION, "experiment", name, what, real(limit), real(allowed[name]))

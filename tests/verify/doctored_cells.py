@@ -176,6 +176,8 @@ CELLS: dict[str, Copy] = {
         f"computed {batch} at once": Copy(1, in_cell(FP32, batch=batch, resolution=times(factor)), f"computed {batch} at once, 512 in the baseline", seed=seed)
         for batch, factor, seed in ((256, 1.0, None), (256, 0.8, 5), (1, 1.0, 5))
     },
+    "an infinite effect of the context": Copy(1, in_cell(FP32, context_effect=math.inf), "what the context does is", seed=5),
+    "another machine: an effect of the context that is no number": Copy(1, both(ELSEWHERE, in_cell(BF16, context_effect=NAN)), "what the context does", seed=5),
     "nothing noticed without refinements": Copy(1, in_cell(FP32, unrefined=row_with(noticed=0)), "unnoticed without refinements", seed=5),
     "one less noticed without refinements on the same operands": Copy(
         1, in_cell(FP32, unrefined=row_with(noticed=lambda n: n - 1)), "other numbers on the same operands: unrefined"
