@@ -177,9 +177,14 @@ def test_a_block_that_was_not_watched_is_a_contradiction_unless_the_run_says_why
 
 
 def test_what_its_judgement_leaves_open_is_said() -> None:
-    row = a_block(unproved=["post-ln"], casts=["rope.py:40", "norm.py:9"], notes=["mine.py:7 decides by a value of the input, before the cut"])
+    row = a_block(
+        claims=["pre-ln", "post-ln"],
+        unproved=["post-ln"],
+        casts=["rope.py:40", "norm.py:9"],
+        notes=["mine.py:7 decides by a value of the input, before the cut"],
+    )
     text = " ".join(unchecked(of(row, a_row())))
-    assert f"What {OWN} needs beside the scenario's claim, post-ln, is not proved yet" in text
+    assert f"{OWN} needs the claims pre-ln and post-ln beside the scenario's; not proved yet, and so measured alone: post-ln." in text
     assert f"{OWN} casts to shorter formats, at rope.py:40 and norm.py:9; in float64 these casts are left out" in text
     assert f"{OWN}: mine.py:7 decides by a value of the input" in text
     assert f"2 cases of {OWN}/formula/random refused in float64" in text
