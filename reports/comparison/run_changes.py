@@ -8,7 +8,7 @@ from reports.comparison.baseline_rows import Baseline
 from reports.comparison.changes import Change, DifferenceKind
 from reports.comparison.margins import count_limit
 from reports.comparison.other_weights import same_weights
-from reports.comparison.shown_numbers import digest_of_weights, on_a_seed, shown_numbers, written_as
+from reports.comparison.shown_numbers import ON_ANY_MACHINE, digest_of_weights, on_a_seed, shown_numbers, written_as
 from reports.findings import headline
 from reports.findings.cell_faults import over_its_bound
 from reports.findings.judge import judged
@@ -23,8 +23,7 @@ def run_changes(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str
     yield from _foundations(baseline, record)
     yield from _amounts(baseline, record, alike=alike)
     yield from _left_out(baseline, record)
-    if alike:
-        yield from _numbers(baseline, record)
+    yield from _numbers(baseline, record, alike=alike)
 
 
 def _against_itself(baseline: Baseline, record: RunRecord, disagreeing: Sequence[str]) -> Iterator[Change]:
@@ -71,15 +70,19 @@ def _foundations(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
     for words in there.assumptions if finished else ():
         if words not in here.assumptions:
             yield Change(DifferenceKind.BETTER, "run", run, f"the bounds no longer take for granted: {words}", words, "missing")
-    yield from _probes(there.probes, here.probes, record, alike=here.machine == there.machine and here.recipes.keys() == there.recipes.keys())
+    yield from _probes(there.probes, here.probes, record, alike=here.machine == there.machine and here.recipes.keys() >= there.recipes.keys())
     for block, recipe in there.recipes.items():
         if here.recipes.get(block, recipe) != recipe:
             yield Change(DifferenceKind.CHANGED, "other", f"trained blocks/{block}", "other weights: its recipe is another", recipe, here.recipes[block])
 
 
 def _probes(before: Mapping[str, str], after: Mapping[str, str], record: RunRecord, *, alike: bool) -> Iterator[Change]:
-    """alike: whether the same machine was asked about the same blocks, so that it has to be asked the same, and to answer so."""
+    """alike: whether the same machine was asked about the same blocks, or more, so that it has to be asked the same, and to answer so."""
     formats = {cell.format for cell in record.cells}
+    asked, were = ({name.split("/")[0] for name in names} for names in (after, before))
+    if not alike and record.run.finished is not None:
+        for name in sorted((formats & were) - asked):
+            yield Change(DifferenceKind.REGRESSION, "run", record.run.id, f"the machine was not asked anything of {name}", "asked", "missing")
     for name in before if alike and record.run.finished is not None else ():
         if name not in after and name.split("/")[0] in formats:
             yield Change(DifferenceKind.REGRESSION, "run", record.run.id, f"the machine was not asked {name}", "asked", "missing")
@@ -87,10 +90,11 @@ def _probes(before: Mapping[str, str], after: Mapping[str, str], record: RunReco
             yield Change(DifferenceKind.CHANGED, "run", record.run.id, f"the same machine answers {name} otherwise", before[name], after[name])
 
 
-def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
+def _numbers(baseline: Baseline, record: RunRecord, *, alike: bool) -> Iterator[Change]:
     """Blocks and experiments with other numbers, where nothing that they depend on is another: neither the weights nor, for a search, the seed.
 
-    Where there is more of an experiment, or less, which is told as that, its numbers are others.
+    Where there is more of an experiment, or less, which is told as that, its numbers are others. On another machine what follows from a block alone is
+    compared.
     """
     here, there, now, before = origin_of(record), baseline.origin, shown_numbers(record), amounts_of(record)
     drawn, parts = on_a_seed(record) if here.seed != there.seed else set(), parts_by_draw(record)
@@ -102,10 +106,13 @@ def _numbers(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
         if other_block and name == written_as(block):
             what = "other weights: it is another block, whose numbers are not compared"
             yield Change(DifferenceKind.CHANGED, "experiment", name, what, known or "", weights or "")
-        if resized or other_block or (block in here.recipes.keys() | there.recipes.keys() and not same_weights(here, there, block)):
+        trained = block in here.recipes.keys() | there.recipes.keys()
+        same = same_weights(here, there, block) if alike else here.recipes.get(block) == there.recipes.get(block)
+        if resized or other_block or (trained and not same):
             continue
         was = baseline.figures[name]
-        others = sorted(field for field in now[name].keys() | was.keys() if now[name].get(field) != was.get(field))
+        compared = now[name].keys() | was.keys() if alike else ON_ANY_MACHINE.get(name.split("/")[0], ())
+        others = sorted(field for field in compared if now[name].get(field) != was.get(field))
         if others:
             what = f"other numbers of the same weights: {joined(others)}"
             yield Change(DifferenceKind.REGRESSION, "experiment", name, what, "the same", joined(others))
@@ -142,12 +149,16 @@ def _left_out(baseline: Baseline, record: RunRecord) -> Iterator[Change]:
 
 
 def _amounts(baseline: Baseline, record: RunRecord, *, alike: bool) -> Iterator[Change]:
-    """How much there is. Of what the draw decides another seed, or a machine that rounds otherwise, has as much but for chance, and other weights anything."""
+    """How much there is. Of what the draw decides another seed, another number of cases, or a machine that rounds otherwise has as much but for chance.
+
+    Other weights may have anything of it.
+    """
     finished = record.run.finished is not None
     here, parts, now = amounts_of(record), parts_by_draw(record), shown_numbers(record)
     drawn = not alike or origin_of(record).seed != baseline.origin.seed
     for name, number in baseline.amounts.items():
-        whole = parts.get(name) if drawn else None
+        whole = parts.get(name)
+        whole = whole if drawn or (whole is not None and here.get(whole) != baseline.amounts.get(whole)) else None
         if name in parts and len({digest_of_weights(shown, name.split("/")[1]) for shown in (now, baseline.figures)}) > 1:
             continue
         if name not in here:

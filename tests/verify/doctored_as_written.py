@@ -41,6 +41,17 @@ AS_WRITTEN: dict[str, Copy] = {
     "a stream that nothing takes what is lacking of": Copy(1, put(*BLOCK, value=row_with(absorber=None)), "other numbers of the same weights", seed=5),
     "a claim that is not proved, and not needed": Copy(1, put(*BLOCK, value=row_with(unproved=["x"])), "other numbers of the same weights", seed=5),
     "a claim that is proved, and called not": Copy(1, put(*BLOCK, value=row_with(unproved=["pre-ln"])), "other numbers of the same weights", seed=5),
+    **{
+        f"another machine: {words}": Copy(1, both(ELSEWHERE, put(*BLOCK, value=row_with(**changes))), "other numbers of the same weights")
+        for words, changes in (
+            ("a block that needs no claim", {"claims": []}),
+            ("a block without a stream", {"stream": None, "absorber": None, "absorbs_as": None}),
+            ("another parameter that takes what is lacking", {"absorber": "in.bias"}),
+            ("another W", {"first": ["v"]}),
+            ("a block of another width", {"width": 5}),
+            ("a claim that is not proved any more", {"unproved": ["pre-ln"]}),
+        )
+    },
     "float64 with all refused": Copy(1, row(**REFUSED), "became not judged"),
     "float64 with an unequal case": Copy(1, row(unequal=1, worst_ratio=1.5, off=1e-9), "passed became failed"),
     "float64 with a distance that is not a number": Copy(1, row(unequal=1, off=NAN, worst_ratio=NAN), "passed became failed"),
@@ -78,6 +89,11 @@ AS_WRITTEN_HARMLESS: dict[str, Copy] = {
     "float64 with three more refused, by another seed": Copy(0, judging(507), "Nothing differs", seed=5),
     "float64 of more cases": Copy(0, judging(598, 600), "Nothing differs"),
     "float64 of another duration": Copy(0, row(seconds=99.0), "Nothing differs"),
+    "a block as it is written, by other versions of its libraries": Copy(
+        0,
+        both(ELSEWHERE, put(*BLOCK, value=row_with(cuts=["aten.addmm.default at mine.py:8"], operators=["aten.addmm.default"], off=times(2.0)))),
+        "from elsewhere",
+    ),
     "a block as it is written with other weights": Copy(0, both(OTHER_WEIGHTS, row(off=1e-15)), "it is another block"),
     "a block as it is written with other weights, and fewer noticed": Copy(
         0, both(OTHER_WEIGHTS, put(*ROW, "planted", NOTHING, value=[340, 510])), "it is another block"

@@ -88,7 +88,7 @@ SPARED = (
 )
 """Each with its reason."""
 
-LESS, FURTHER = ("0", "a tenth"), ("ten times", "infinite")
+LESS, FURTHER = ("0", "a tenth"), ("ten times", "infinite", "1")
 SEARCH = "experiments.adversarial.*"
 
 BY_ANOTHER_DRAW = (
@@ -98,10 +98,10 @@ BY_ANOTHER_DRAW = (
         "the largest certified error of another sample; above every bound it is a contradiction",
     ),
     Spared(("cells.*.recomputed.moved.max", "cells.*.recomputed.moved.median"), ("a tenth", *FURTHER), "how far other vectors move; who notices it is counted"),
-    Spared(("cells.*.context_effect",), ("a tenth", *LESS, "ten times"), "what the context of another draw does, in words alone"),
+    Spared(("cells.*.context_effect",), ("a tenth", "ten times", "1"), "how much the context of another draw does, in words alone"),
     Spared(
         ("experiments.in_double.*.off", "experiments.in_double.*.worst_ratio"),
-        (*LESS, "ten times"),
+        (*LESS, "ten times", "1"),
         "the largest of other cases, which no order statistic bounds; every case is held to what roundings explain, whatever the draw",
     ),
     Spared(("experiments.in_double.*.planted.*.0",), ("one more",), "better, by chance"),
@@ -113,12 +113,16 @@ BY_ANOTHER_DRAW = (
     ),
     Spared(
         tuple(f"near_zero.*.levels.*.{name}" for name in ("bound", "error", "error_median")),
-        ("ten times", *LESS),
+        ("ten times", "1", *LESS),
         "256 cases of another draw at one distance, of which no case is kept; the largest error is held to its bound, and cells near zero to margins",
     ),
     Spared(("near_zero.*.levels.*.refused",), ("negated",), "minus zero"),
     Spared(("near_zero.*.predicted_by",), WORD, "another draw may meet another limit first"),
-    Spared(tuple(f"{SEARCH}.{name}" for name in ("random", "ascent", "evolution", "simplest_ratio")), LESS, "what another draw leads a search to"),
+    Spared(
+        tuple(f"{SEARCH}.{name}" for name in ("random", "ascent", "evolution", "simplest_ratio", "simplified_worst")),
+        (*LESS, "1"),
+        "what another draw leads a search to",
+    ),
     Spared((f"{SEARCH}.simplest",), WORD, "what another draw leads a search to"),
     Spared((f"{SEARCH}.simplified",), ("a tenth", *MORE), "how long another context takes to be made readable"),
 )
