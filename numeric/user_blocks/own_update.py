@@ -22,6 +22,7 @@ from numeric.arithmetics import Ball, ball
 from numeric.arithmetics.largest_entry import largest_entry
 from numeric.formats import MODES, torch_dtype
 from numeric.sides.variant import in_place_refused
+from numeric.user_blocks.update_size import WithinReason
 from numeric.user_blocks.user_block import Update
 from numeric.user_blocks.user_code import contained, error_in_words
 
@@ -196,7 +197,9 @@ def _refuse_operations(update: Update, shape: tuple[int, int]) -> None:
 def _refuse_over_tensors(update: Update, W: Tensor, delta: Tensor, a: Tensor) -> None:
     """W: (m, d); delta, a: (cases, d, 1), of one dtype."""
     name, wanted = f"tensors of {str(W.dtype).removeprefix('torch.')}", (len(a), *W.shape)
-    result = _run(in_place_refused(update), name, W, delta, a)
+    with WithinReason(W, delta) as reason:
+        result = _run(in_place_refused(update), name, W, delta, a)
+    reason.ask()
     if not isinstance(result, Tensor) or result.shape != wanted or not result.is_floating_point():
         given = type(result).__name__ if not isinstance(result, Tensor) else tuple(result.shape) if result.shape != wanted else result.dtype
         raise UnusableBlock(f"update(W, delta, a) gave {given} over {name}; ΔW is {wanted} for {len(a)} cases.")
