@@ -21,6 +21,7 @@ from reports.figures.data_tables import paper_tables, static_points, training_lo
 from reports.figures.drawable import drawable
 from reports.figures.error_and_bound import VIOLATIONS_DRAWN, panels
 from reports.findings import GLYPHS, headline, taken_up
+from reports.findings.as_written import noticed_in_double, written_blocks
 from reports.findings.cell_faults import notices_wrong_update
 from reports.findings.grid import STANDING_GLYPHS, gravest, grid, unique
 from reports.findings.overview import WORST_CELLS, checked, omissions
@@ -75,6 +76,8 @@ def render(record: RunRecord, folder: Path | None = None, *, since_baseline: Mar
         "totals": totals,
         "inside": cases_inside(record),
         "wrong_updates_noticed": sum(map(notices_wrong_update, record.cells)),
+        "patches_noticed": noticed_in_double(record.experiments),
+        "written": written_blocks(record.experiments),
         "headline": verdict,
         "checked": checked(record),
         "left_out": omissions(record),

@@ -158,7 +158,8 @@ def _checks(record: RunRecord) -> str:
         words = sum(claim.lines_in_words for claim in record.claims)
         parts += [f"{counted(words, 'line')} of proof {IN_WORDS}"] if words else []
     if record.cells:
-        parts.append(f"{count(sum(map(notices_wrong_update, record.cells)))} of {counted(totals.wrong_updates, 'planted wrong update')} noticed")
+        noticed = f"{count(sum(map(notices_wrong_update, record.cells)))} of {counted(totals.wrong_updates, 'planted wrong update')} noticed"
+        parts.append(f"{noticed} (one a cell, in at least half of its cases)")
         parts.append(f"worst error ÷ bound {ratio(totals.worst_ratio)}")
     return ", ".join(parts)
 

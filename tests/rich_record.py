@@ -51,7 +51,7 @@ def rich() -> RunRecord:
         post_norm=post_norm,
         adversarial=[adversarial],
         watched=[a_block(unproved=["pre-ln"], casts=["rope.py:40"], notes=["why"])],
-        in_double=[a_row()],
+        in_double=[a_row(), a_row(scenario="subset")],
         broken=[broken],
         out_of_time=[broken],
     )

@@ -5,7 +5,8 @@ command is therefore two processes. One is called, runs none of the user's code,
 theirs, before it ends: that report is the command's status, and the exit code of the other process is never looked at, but to say how it ended without one.
 
 The answer goes to stdout from where it is made. What the other process writes to stderr is passed on with its control characters shown. An interrupt of
-either is the other's. When the process that was called is gone, so is the other.
+either is the other's. When the process that was called is gone, so is the other. When the result is there, or an interrupt, and the other process does not end
+for a thread or an atexit hook of the user's, it is ended.
 """
 
 import codecs
@@ -29,6 +30,12 @@ from verify.progress import OnStep, progress_bars
 from verify.streams import passed_on, say
 
 ENDS_IT = (signal.SIGINT, signal.SIGTERM)
+
+AFTER_A_RESULT = 5.0
+"""Seconds that the process has to end in after its report: what still runs there is the user's code, and no part of the result."""
+
+AFTER_AN_INTERRUPT = 30.0
+"""Seconds that it has to end in after an interrupt, in which a run is left in order, if it does not report before."""
 
 A_PIPE = 2**16
 """Bytes that a pipe holds at most, on Linux and macOS."""
@@ -119,6 +126,7 @@ class _Other:
         self._unread = b""
         self._status: int | None = None
         self._interrupted = False
+        self._ended_after: float | None = None
         self._step: OnStep | None = None
         self._bars = ExitStack()
 
@@ -126,6 +134,19 @@ class _Other:
         """Hand an interrupt on."""
         self._interrupted = True
         self._process.send_signal(signal.SIGTERM)
+        self._end_after(AFTER_AN_INTERRUPT)
+
+    def _end_after(self, seconds: float) -> None:
+        """End the process if it is there still after so many seconds."""
+
+        def end() -> None:
+            if self._process.poll() is None:
+                self._ended_after = seconds
+                self._process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
 
     def status(self) -> int:
         """Wait until the process ends, passing on what it writes. Others may hold its streams for longer: they are not waited for."""
@@ -143,8 +164,12 @@ class _Other:
                         selector.unregister(descriptor)
             waiting.join()
         self._write(self._decode(b"", True))
+        if self._ended_after is not None:
+            say(f"your code still ran {self._ended_after:g} s after the {'interrupt' if self._status is None else 'result'}, and was ended")
         if self._status is not None:
             return self._status
+        if self._interrupted and self._ended_after is not None:
+            return INTERRUPTED
         say(f"the process in which your code runs {ended_how(self._process.returncode)} before there was a result: nothing was decided")
         return INTERRUPTED if self._interrupted else INCOMPLETE
 
@@ -180,6 +205,7 @@ class _Other:
         match kind, words:
             case "status", (int(status),) if status in TABLE:
                 self._status = status
+                self._end_after(AFTER_A_RESULT)
             case "step", (str(label), int(done), int(total)):
                 self._step = self._step or self._bars.enter_context(progress_bars())
                 self._step(label, done, total)

@@ -45,7 +45,8 @@ class Ball:
         return Ball(self.matrix - _lifted(other).matrix)
 
     def __truediv__(self, other: "Ball | float") -> "Ball":
-        return Ball(self.matrix / _lifted(other).matrix[0, 0])
+        ((divisor,),) = _lifted(other).matrix.tolist()  # 1x1, or a ValueError
+        return Ball(self.matrix / divisor)
 
     def entries(self) -> list[arb]:
         """All entries, row by row."""

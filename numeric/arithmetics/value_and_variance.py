@@ -103,7 +103,7 @@ class WithVariance:
             terms = tuple(replace(term, follows=term.follows.divided(by)) for term in self.terms)
             sensitive = tuple(SourceTerm(term.source, outer_map(value.double(), term.follows.divided(-by))) for term in other.terms)
             fresh = torch.hypot(UNIFORM * rounding_error(value, n), torch.full_like(by, _lost(n)))
-            return column(value, n, self.given, (*terms, *sensitive), fresh)
+            return replace(column(value, n, self.given, (*terms, *sensitive), fresh), turned=self.turned)
         near = self.near.divided(by)
         assert not near.shared
         first, second = halves(by)
@@ -178,6 +178,7 @@ class WithVariance:
         n = self.numerics
         assert self.known is None
         assert other.known is None
+        assert self.turned == other.turned, "nothing is broadcast"
         lost = 3 * n.storage.smallest_normal if n.elementwise_flushes else 0.0
         plus_or_minus = torch.full((1, 1, 1), sign, dtype=torch.float64, device=_device(self))
         theirs = tuple(replace(term, follows=term.follows.scaled(plus_or_minus)) for term in other.terms)
@@ -185,7 +186,7 @@ class WithVariance:
             with n.running():
                 value = self.held + other.held if sign > 0 else self.held - other.held
             fresh = torch.hypot(UNIFORM * sum_error(self.held, other.held, value, n), torch.full_like(plus_or_minus, lost))
-            return column(value, n, self.given, (*self.terms, *theirs), fresh)
+            return replace(column(value, n, self.given, (*self.terms, *theirs), fresh), turned=self.turned)
         near = self.near.plus(other.near.scaled(plus_or_minus))
         own = Roundings(((UNIFORM * n.elementwise_roundoff, near),), torch.full_like(plus_or_minus, lost), absorbing(near, n.storage))
         return WithVariance(None, near, (*self.terms, *theirs), self.roundings.plus(other.roundings).plus(own), n, self.given)

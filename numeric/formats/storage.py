@@ -20,10 +20,9 @@ def round_to(x: Tensor, target: Format) -> Tensor:
     """
     wide = x.float()
     shift = 24 - target.significand_bits
-    if shift <= 0:
+    if shift <= 0 or not x.numel():
         return x
     nearest = _shortened(wide, shift)
-    assert isinstance(nearest, Tensor)
     if target.min_exponent > -126:
         # Below the smallest normal number the spacing is constant: adding and subtracting a power of two rounds there.
         anchor, size = target.smallest_subnormal * 2.0**23, wide.abs()
@@ -31,6 +30,10 @@ def round_to(x: Tensor, target: Format) -> Tensor:
         size += anchor
         size -= anchor
         nearest = torch.where(subnormal, torch.copysign(size, wide), nearest)
+    # To nearest nothing passes a number of the format, so within ±Ω all is done; a NaN makes both ends NaN. One look at all is cheaper than one at each.
+    lowest, highest = torch.aminmax(wide)
+    if -target.largest <= lowest.item() and highest.item() <= target.largest:
+        return nearest.to(x.dtype)
     if target.max_exponent < 127:
         beyond = torch.where(wide < 0, -torch.inf, torch.inf) if not target.reserved else torch.nan
         nearest = torch.where(nearest.abs() > target.largest, beyond, nearest)

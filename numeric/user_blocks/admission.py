@@ -17,11 +17,10 @@ from numeric.architecture.as_written import BlockAsWritten
 from numeric.architecture.compiled import compiled_parts, is_scripted, written_throughout
 from numeric.architecture.contextual_block import AS_WRITTEN
 from numeric.architecture.wiring import INPUT, hands_on, leaves, wiring
-from numeric.arithmetics import Ball, ball
 from numeric.machine import BATCH
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.rules import rule_for, why_no_rule
-from numeric.sides.variant import in_place_refused
+from numeric.user_blocks.own_update import refuse_update
 from numeric.user_blocks.shared_memory import share_a_place
 from numeric.user_blocks.user_block import CompiledCode, DrawContexts, OwnBlock, OwnModel, Update
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
@@ -101,7 +100,7 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         if whole is not None:
             refuse_another_block(block, whole, context, query)
         if update is not None:
-            _refuse_update(block, context, query, update)
+            refuse_update(block, context, query, update)
         homogeneous = _is_homogeneous(block, query)
     found = OwnBlock(Block(name, "a user's own block", lambda _: block, Recipe(), homogeneous=homogeneous), model, update, tuple(dict.fromkeys(compiled)))
     if found.compiled:
@@ -306,26 +305,6 @@ def _refuse_skip(block: ContextualBlock, context: Tensor, query: Tensor) -> None
         if _tied_to(block, name):
             raise UnusableBlock(f'"{name}", which takes what the stream lacks, is tied to another weight: its update would change more than the claim says.')
         _refuse_use_of(block.get_parameter(name), f'"{name}"', block, context, query)
-
-
-def _refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:
-    """Over tensors and over balls, the plainest and the strictest of the arithmetics that it has to run in."""
-    z, a = (block.read(tokens, query).double().unsqueeze(-1) for tokens in (context, None))
-    W = block.first_weight.double()
-    over_balls = [ball(x.tolist()) for x in (W, (z - a)[0], a[0])]
-    for words, operands in (("tensors", (W, z - a, a)), ("balls", over_balls)):
-        try:
-            with contained():
-                result = in_place_refused(update)(*operands)
-        except UnusableBlock:
-            raise
-        except Exception as error:
-            raise UnusableBlock(
-                f"update(W, delta, a) does not run over {words}, with nothing but @, +, -, / and .mT: {error_in_words(error)}. W is (m, d), the others (d, 1)."
-            ) from error
-        shape = tuple(result.shape[-2:]) if isinstance(result, Tensor) else (result.matrix.nrows(), result.matrix.ncols()) if isinstance(result, Ball) else None
-        if shape != tuple(W.shape):
-            raise UnusableBlock(f"update(W, delta, a) gave {shape or type(result).__name__} over {words}; ΔW is {tuple(W.shape)}.")
 
 
 def _is_homogeneous(block: ContextualBlock, query: Tensor) -> bool:

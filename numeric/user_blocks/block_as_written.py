@@ -18,6 +18,7 @@ from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
+from numeric.user_blocks.update_size import WithinReason
 from numeric.user_blocks.user_block import DrawContexts, Update, drawn_tokens
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
 from symbolic import formulas
@@ -113,8 +114,9 @@ def _own_update(own: OwnAsWritten) -> TensorUpdate:
     def contained_update(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
         """Of shape (…, m, d), as many as there are of ΔA.  Raises UnusableBlock."""
         try:
-            with contained():
+            with contained(), WithinReason(W, delta) as reason:
                 made = update(W, delta, a)
+            reason.ask()
         except UnusableBlock:
             raise
         except Exception as error:

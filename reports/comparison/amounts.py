@@ -3,14 +3,27 @@
 from collections.abc import Iterator
 
 from reports.record import Experiments, RunRecord
-
-CASES, JUDGED = "/cases", "/judged cases"
-"""How the names of these amounts end: cases, and those that are not refused; which are refused depends on the draw."""
+from reports.record.as_written import InDoubleRecord
 
 
 def amounts_of(record: RunRecord) -> dict[str, int]:
     """Prompts, trials and points, by what they are of; nothing that depends on the clock, and of what depends on the draw only how many cases are judged."""
     return dict(sorted(_amounts(record.experiments)))
+
+
+def parts_by_draw(record: RunRecord) -> dict[str, str]:
+    """Amounts that the draw decides, each with the amount that it is a part of: cases that are not refused, and those that notice a wrong patch."""
+    return {part: whole for row in record.experiments.in_double for part, _, whole in _parts(row)}
+
+
+def _parts(row: InDoubleRecord) -> Iterator[tuple[str, int, str]]:
+    """Where each case was drawn by itself: else another seed's share is not that of as many draws, and verdicts alone are compared."""
+    name = f"float64/{row.name}"
+    if row.independent:
+        yield f"{name}/judged cases", row.judged, f"{name}/cases"
+        for words, (noticed, tried) in row.planted.items():
+            yield f"{name}/tried: {words}", tried, f"{name}/cases"
+            yield f"{name}/noticed: {words}", noticed, f"{name}/tried: {words}"
 
 
 def allowed_by(record: RunRecord) -> dict[str, float]:
@@ -56,8 +69,8 @@ def _amounts(found: Experiments) -> Iterator[tuple[str, int]]:
     for watched in found.watched:
         yield f"as written/{watched.block}/wrong patches", len(watched.planted)
     for measured in found.in_double:
-        yield f"float64/{measured.name}{CASES}", measured.cases
-        yield f"float64/{measured.name}{JUDGED}", measured.judged
+        yield f"float64/{measured.name}/cases", measured.cases
+        yield from ((part, number) for part, number, _ in _parts(measured))
         yield f"float64/{measured.name}/wrong patches", len(measured.planted)
     for search in found.adversarial:
         yield f"worst context/{search.block}/{search.format}/{search.variant}", 1

@@ -100,6 +100,7 @@ class CellLine(Row):
     bound_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bounds themselves.")
     error: Real | None = Field(default=None, description="Measured: the median of the errors themselves.")
     error_order: list[tuple[int, Real]] = Field(default=[], description="The same of the errors themselves.")
+    effect: Real | None = Field(default=None, description="Measured: the median of what the context does to the network's input.")
     output_order: list[tuple[int, Real]] = Field(default=[], description="The same of the bound over the update's effect at the block's output.")
     expected: Real | None = Field(default=None, description="Median of the expected bound over the error, of the cases of which it was asked.")
     expected_order: list[tuple[int, Real]] = Field(default=[], description="The same of these: places among the cases of which it was asked.")

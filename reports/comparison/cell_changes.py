@@ -1,7 +1,7 @@
 """What a cell shows otherwise than a baseline's line of it.
 
     missing      a number, the witness, cases compared with balls, the planted wrong update; draws that were independent and are no more; or what no
-                 draw and no machine changes is another: the expected bound's factor and failure probability
+                 draw and no machine changes is another: the expected bound's factor and failure probability, and that the context does something
     worst        error ÷ bound larger than another seed would show (``margins.worst_limit``)
     medians      bound ÷ error, bound ÷ effect (at the output, too), the expected bound ÷ error, the bound, or the error, outside what another seed would
                  show, on either side (``margins.order_interval``)
@@ -71,6 +71,8 @@ def cell_changes(key: str, line: CellLine, cell: CellRecord, basis: Basis) -> It
         what = f"computed {count(now.batch or 0)} at once, {count(line.batch)} in the baseline: it is another measurement, which needs a baseline of its own"
         yield Change(DifferenceKind.REGRESSION, "cell", key, what, count(line.batch), count(now.batch or 0))
         basis = replace(basis, alike=False, paired=False, same_order=False)
+    if now.independent and not line.independent:
+        yield Change(DifferenceKind.CHANGED, "cell", key, "its cases are said to be drawn each by itself, which they were not", "in common", "independent")
     alike, paired = basis.alike, basis.paired and line.cases == now.cases
     found = [*_missing(line, now), *_worst(line, cell, basis)]
     if line.judged and not now.judged:
@@ -102,6 +104,8 @@ def _missing(line: CellLine, now: CellLine) -> Iterator[Worse]:
     if line.expected_terms is not None and now.expected_terms is not None and any(map(_changed, line.expected_terms, now.expected_terms)):
         was, has = (f"{real(factor)} deviations, exceeded by {real(share)} of the cases" for factor, share in (line.expected_terms, now.expected_terms))
         yield f"another expected bound, whatever the draw: {has}, was {was}", was, has
+    if line.effect is not None and now.effect is not None and 0 < line.effect < math.inf and not 0 < now.effect < math.inf:
+        yield f"what the context does is {real(now.effect)} of A(C∖Y,x) in the median, was {real(line.effect)}", real(line.effect), real(now.effect)
     if line.independent and not now.independent:
         yield "its cases are said to have draws in common, which disarms the margins", "independent", "in common"
 

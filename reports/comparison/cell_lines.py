@@ -77,6 +77,7 @@ def line_of(cell: CellRecord, margins: Mapping[str, Any]) -> CellLine:
         tightness=None if cell.tightness is None else short(cell.tightness.median),
         bound=None if cell.bound is None else short(cell.bound.median),
         error=None if cell.error is None else short(cell.error.median),
+        effect=cell.context_effect,
         expected=None if likely is None else short(likely.tightness_median),
         expected_terms=None if likely is None else (likely.factor, likely.failure_probability),
         expected_cases=0 if likely is None else likely.cases,

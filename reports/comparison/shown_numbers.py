@@ -30,6 +30,13 @@ OF_A_BLOCK = ("parameters", "steps", "validation_loss", "zero_loss", "losses")
 """What is measured of a trained block, or follows from its recipe; the weights have their own digest."""
 
 
+ON_ANY_MACHINE = {
+    "trained blocks": ("parameters", "steps"),
+    "as written": ("parameters", "width", "first", "absorber", "absorbs_as", "claims", "unproved"),
+}
+"""Fields that follow from a recipe or a block alone, by how the names of their rows begin. Where W is read depends on the versions of libraries, too."""
+
+
 def digest(value: object) -> str:
     """Of numbers, words, and lists and tables of them.  value: as JSON has it."""
     return hashlib.sha256(json.dumps(_rounded(value), ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]

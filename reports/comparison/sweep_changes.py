@@ -2,7 +2,7 @@
 
 radii       on the same operands the same. With other ones, the measured radius is a power of two above the predicted one at most (range limits say where a
             case may fail), and the predicted one so many above the measured one as the sweep itself allows (``timid_by``): both, where it was so before
-allowance   the same on the same machine, whatever the draw
+allowance   the same on the same machine, whatever the draw; on any, without limit only where it was so of the same range limit
 amounts     as many cases at a distance, as near to a = 0, in steps as small
 figures     on the same operands the same
 """
@@ -33,12 +33,7 @@ def sweep_changes(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bo
     elif not _timid(line) and _timid(found):
         what = f"it is predicted to fail further from zero than range limits can be mistaken: {now}, was {was}"
         yield Change(DifferenceKind.REGRESSION, "sweep", key, what, was, now)
-    if alike and line.timid_by is not None and sweep.timid_by != line.timid_by:
-        # Another draw may meet another limit, of which more may be known, or less.
-        same = found.figures["predicted_by"] == line.figures.get("predicted_by")
-        standing = DifferenceKind.REGRESSION if same or math.isinf(sweep.timid_by) is math.isinf(line.timid_by) else DifferenceKind.CHANGED
-        what = f"its prediction may be mistaken by {real(sweep.timid_by)} powers of two, was {real(line.timid_by)}"
-        yield Change(standing, "sweep", key, what, real(line.timid_by), real(sweep.timid_by))
+    yield from _allowance(key, line, found, alike=alike)
     others = [name for name in found.figures if found.figures[name] != line.figures.get(name, found.figures[name])] if paired else []
     if others:
         yield Change(DifferenceKind.REGRESSION, "sweep", key, f"other numbers on the same operands: {joined(others)}", "the same", joined(others))
@@ -48,6 +43,17 @@ def sweep_changes(key: str, line: SweepLine, sweep: NearZeroSweep, *, paired: bo
     for what, had, has in (("its nearest distance from a = 0", line.nearest, found.nearest), ("the largest quotient of distances", line.apart, found.apart)):
         if has > had:
             yield Change(DifferenceKind.REGRESSION, "sweep", key, f"{what} is {real(has)}, was {real(had)}", real(had), real(has))
+
+
+def _allowance(key: str, line: SweepLine, found: SweepLine, *, alike: bool) -> Iterator[Change]:
+    """Another draw may meet another limit, of which more may be known, or less; of the same limit no machine knows nothing where another knows something."""
+    was, now = line.timid_by, found.timid_by
+    if was is None or now is None or was == now:
+        return
+    same, without_limit = found.figures["predicted_by"] == line.figures.get("predicted_by"), math.isinf(now) is not math.isinf(was)
+    if alike or (same and without_limit):
+        standing = DifferenceKind.REGRESSION if same or not without_limit else DifferenceKind.CHANGED
+        yield Change(standing, "sweep", key, f"its prediction may be mistaken by {real(now)} powers of two, was {real(was)}", real(was), real(now))
 
 
 def _radii(sweep: NearZeroSweep) -> tuple[float, float]:

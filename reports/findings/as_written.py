@@ -1,8 +1,10 @@
 """What blocks as they are written gave in float64, in words: unequal, or a wrong patch that let itself be taken for the right one."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from reports.record import Experiments
+from reports.record.as_written import InDoubleRecord, WatchedRecord
 from reports.text import count, counted, joined, real
 from symbolic.vocabulary import Verdict
 
@@ -42,3 +44,47 @@ def undecided_in_double(experiments: Experiments) -> Iterable[str]:
 def equal_cases(experiments: Experiments) -> int:
     """Cases in which the patched pass is the pass with the context, in rows that hold as a whole."""
     return sum(row.judged for row in experiments.in_double if row.verdict is Verdict.HOLDS)
+
+
+def noticed_in_double(experiments: Experiments) -> tuple[int, int]:
+    """In how many cases wrong patches were noticed, and in how many they were tried: each patch of each case counts."""
+    counts = [each for row in experiments.in_double for each in row.planted.values()]
+    return sum(noticed for noticed, _ in counts), sum(tried for _, tried in counts)
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPatch:
+    """How one wrong patch of a block fared."""
+
+    words: str
+    small: float | None
+    """By how much it differs on the few small cases; None where it was not planted in them."""
+    noticed: tuple[tuple[int, int] | None, ...]
+    """For each row of the block, in how many cases it was noticed, and of how many; None where it was not planted."""
+    left_out: str
+    """Why it is no wrong patch of the block; empty if it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBlock:
+    """All that a record has of a block as it is written."""
+
+    name: str
+    watched: WatchedRecord | None
+    """None where a run was cut off before it was written down."""
+    rows: tuple[InDoubleRecord, ...]
+    patches: tuple[WrongPatch, ...]
+
+
+def written_blocks(experiments: Experiments) -> list[WrittenBlock]:
+    """Each with its rows, in the order of the record."""
+    watched = {row.block: row for row in experiments.watched}
+    names = dict.fromkeys([*watched, *(row.block for row in experiments.in_double)])
+    return [_written(name, watched.get(name), [row for row in experiments.in_double if row.block == name]) for name in names]
+
+
+def _written(name: str, watched: WatchedRecord | None, rows: list[InDoubleRecord]) -> WrittenBlock:
+    small, left_out = (watched.planted, watched.left_out) if watched else ({}, {})
+    words = dict.fromkeys([*small, *(each for row in rows for each in row.planted), *left_out])
+    patches = [WrongPatch(each, small.get(each), tuple(row.planted.get(each) for row in rows), left_out.get(each, "")) for each in words]
+    return WrittenBlock(name, watched, tuple(rows), tuple(patches))

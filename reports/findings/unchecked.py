@@ -67,7 +67,8 @@ def unchecked(record: RunRecord) -> Iterable[str]:
     patchy = [cell for cell in record.cells if cell.mutant_verdict is Verdict.VIOLATED and cell.mutant_caught < cell.counts.holds]
     if patchy:
         unnoticed, held = sum(cell.counts.holds - cell.mutant_caught for cell in patchy), sum(cell.counts.holds for cell in patchy)
-        yield f"In {counted(len(patchy), 'cell')} the planted wrong update went unnoticed in {count(unnoticed)} of {counted(held, 'case')} that hold."
+        did = "cell noticed its planted wrong update" if len(patchy) == 1 else "cells noticed their planted wrong updates"
+        yield f"{count(len(patchy))} {did} in most cases that hold, and not in {count(unnoticed)} of {count(held)}."
     blind = [cell for cell in record.cells if cell.verdict is Verdict.HOLDS and cell.output_blind]
     if blind:
         unseen, held = sum(cell.output_blind for cell in blind), sum(cell.counts.holds for cell in blind)
@@ -82,7 +83,8 @@ def unchecked(record: RunRecord) -> Iterable[str]:
 def _of_watched(row: WatchedRecord) -> Iterable[str]:
     """What the judgement of a block as it is written leaves open."""
     if row.unproved:
-        yield f"What {row.block} needs beside the scenario's claim, {joined(row.unproved)}, is not proved yet; there it is measured alone."
+        claims = "claim" if len(row.claims) == 1 else "claims"
+        yield f"{row.block} needs the {claims} {joined(row.claims)} beside the scenario's; not proved yet, and so measured alone: {joined(row.unproved)}."
     if row.casts:
         where = joined(row.casts)
         yield f"{row.block} casts to shorter formats, at {where}; in float64 these casts are left out, so what they do to it was not seen."

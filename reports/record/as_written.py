@@ -8,6 +8,12 @@ from pydantic import Field
 from reports.record.row import Count, Digest, Finite, Magnitude, Name, Row
 from symbolic.vocabulary import Verdict
 
+WHOLE = "random"
+"""The scenario that removes the whole context; every case of it is drawn by itself. In the other one the cases of a batch lack the same tokens."""
+
+SCENARIO_CLAIM = {WHOLE: "corollary-2.3.1", "subset": "theorem-2.2"}
+"""Of each scenario: of the whole context, and of a part of it."""
+
 
 class WatchedRecord(Row):
     """What was found in a block by watching it, operator by operator."""
@@ -57,6 +63,11 @@ class InDoubleRecord(Row):
     def judged(self) -> int:
         """Cases in which there was something to compare."""
         return self.cases - self.refused
+
+    @property
+    def independent(self) -> bool:
+        """Whether each case was drawn by itself, so that another seed has as many of a kind but for chance."""
+        return self.scenario == WHOLE
 
     @property
     def unnoticed(self) -> list[str]:

@@ -15,7 +15,7 @@ from reports.record.cell_contradictions import UNMEASURED, cell_contradictions
 from reports.record.cells import DEVICE_NOT_ASKED, CellRecord, NearZeroSweep
 from reports.record.claims import ClaimRecord, Counterexample, ErratumRecord, MutantRecord
 from reports.record.experiment_contradictions import experiment_contradictions, rising
-from reports.record.row import moment
+from reports.record.row import NotMeasured, moment
 from reports.record.run_record import ModelRecord, RunInfo, RunRecord
 from symbolic.vocabulary import Verdict
 
@@ -54,6 +54,10 @@ def contradictions(record: RunRecord) -> Iterator[str]:
     for sweep in record.near_zero:
         yield from (f"sweep {sweep.block}/{sweep.numerics}/{sweep.variant}: {words}" for words in _sweep(sweep))
     yield from experiment_contradictions(record.experiments)
+    yield from _as_written(record)
+    for row in record.not_measured:
+        if measured := next(_measured_all_the_same(row, record), None):
+            yield f"{row.what} of {row.block} is listed as not measured, and {measured} was"
 
 
 def _run(run: RunInfo) -> Iterator[str]:
@@ -107,6 +111,36 @@ def _two_ways(record: RunRecord) -> Iterator[str]:
     for row in rows:
         if (way := ways.setdefault(row.format, row.numerics)) != row.numerics:
             yield f"the format {row.format} is computed as {way} and as {row.numerics}"
+
+
+def _as_written(record: RunRecord) -> Iterator[str]:
+    """A block is watched before it is measured; in a run that was cut off, the row of that may be missing, and another says where it broke."""
+    found = record.experiments
+    lost = {row.block for row in (*found.broken, *found.out_of_time)} if record.run.finished is not None else {row.block for row in found.in_double}
+    if missing := sorted({row.block for row in found.in_double} - {row.block for row in found.watched} - lost):
+        yield f"it measured {', '.join(missing)} in float64, which it did not watch"
+    there = {claim.id for claim in record.claims}
+    for block in found.watched:
+        if proved := [name for name in block.unproved if name in there]:
+            yield f"as written {block.block}: it calls {proved[0]} a claim that is not proved yet, and the claim was put to the prover"
+
+
+SWEEPS_IN = "sweeps towards a = 0 in "
+"""How what is left out of sweeps is called, before the format."""
+
+
+def _measured_all_the_same(row: NotMeasured, record: RunRecord) -> Iterator[str]:
+    """Cells and sweeps that are what the row says is left out: a scenario, in all formats or in those that it names, a variant, or sweeps in a format."""
+    kind, _, name = row.what.partition(" ")
+    scenario, _, formats = name.partition(" in ")
+    for cell in record.cells:
+        if cell.block == row.block and cell.verdict not in UNMEASURED:
+            in_it = kind == "scenario" and cell.scenario == scenario and (not formats or cell.format in formats.split(", "))
+            if in_it or (kind == "variant" and cell.variant == name):
+                yield cell.id
+    for sweep in record.near_zero:
+        if sweep.block == row.block and row.what == SWEEPS_IN + sweep.format:
+            yield f"the sweep {sweep.block}/{sweep.numerics}/{sweep.variant}"
 
 
 def _claim(claim: ClaimRecord) -> Iterator[str]:

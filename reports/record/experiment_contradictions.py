@@ -1,9 +1,12 @@
 """What no run can write into the rows of experiments (``reports.record.contradictions``)."""
 
+import math
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from reports.record.as_written import InDoubleRecord
+from reports.record.as_written import SCENARIO_CLAIM, InDoubleRecord, WatchedRecord
 from reports.record.experiments import (
     AdversarialRecord,
     DynamicsRecord,
@@ -18,6 +21,9 @@ from reports.record.experiments import (
 
 AVERAGED = 1 + 2.0**-50
 """What the roundings of a quotient and a product may add to a median's error over a median's bound, which is at most the largest error over bound."""
+
+UNIT_ROUNDOFF = 2.0**-53
+"""Of float64. What is allowed of a case is at least that: n u κ with one rounding or more, and a condition number of at least 1."""
 
 
 def rising(numbers: Sequence[int]) -> bool:
@@ -45,8 +51,12 @@ def experiment_contradictions(found: Experiments) -> Iterator[str]:
         yield from (f"search {search.block}/{search.format}/{search.variant}: {words}" for words in _search(search))
     for row in found.in_double:
         yield from (f"float64 {row.name}: {words}" for words in _in_double(row))
-    if missing := sorted({row.block for row in found.in_double} - {row.block for row in found.watched}):
-        yield f"it measured {', '.join(missing)} in float64, which it did not watch"
+    for block in found.watched:
+        yield from (f"as written {block.block}: {words}" for words in _watched(block))
+        known = block.planted.keys() | block.left_out.keys()
+        for row in found.in_double:
+            if row.block == block.block and (strange := sorted(row.planted.keys() - known)):
+                yield f"float64 {row.name}: the block was watched without the wrong patch {strange[0]}"
     names: dict[str, Sequence[object]] = {
         "layers": [row.block for row in found.layers],
         "dynamics": [row.block for row in found.dynamics],
@@ -150,3 +160,31 @@ def _in_double(row: InDoubleRecord) -> Iterator[str]:
     for words, (noticed, tried) in row.planted.items():
         if noticed > tried or tried > row.judged:
             yield f"{words}: noticed in {noticed} of {tried}, of {row.judged} judged cases"
+    if row.planted and row.judged and max(tried for _, tried in row.planted.values()) < row.judged:
+        yield f"no wrong patch was tried in all of its {row.judged} judged cases, and no patch at all is one of any block"
+    if row.claim != SCENARIO_CLAIM.get(row.scenario):
+        yield f"it is of the claim {row.claim}, and the scenario {row.scenario} of {SCENARIO_CLAIM.get(row.scenario, 'none')}"
+    if _at_odds(row.off, row.worst_ratio):
+        yield f"its largest difference is {row.off!r} of the output, and {row.worst_ratio!r} of what is allowed"
+
+
+def _at_odds(off: float, ratio: float) -> bool:
+    """Whether no allowances make that of the largest difference: a ratio is a difference over what is allowed, which is UNIT_ROUNDOFF at least.
+
+    A NaN makes a NaN, and an infinite difference an infinite ratio, or a NaN. A ratio that overflowed is of a difference so much larger than it shows.
+    """
+    if not math.isfinite(off):
+        return not math.isnan(ratio) and (math.isnan(off) or math.isfinite(ratio))
+    return off < min(ratio, sys.float_info.max) * UNIT_ROUNDOFF
+
+
+def _watched(row: WatchedRecord) -> Iterator[str]:
+    if not (row.first and row.cuts and row.parameters and row.width):
+        yield "it has no W, nothing that reads it, no parameters or no width"
+    if len({row.stream is None, row.absorber is None, row.absorbs_as is None}) > 1:
+        yield f"it has the stream {row.stream}, of which {row.absorber} takes what is lacking, as {row.absorbs_as}: all of them, or none"
+    if strange := [name for name in row.unproved if name not in row.claims]:
+        yield f"it needs no claim {strange[0]}, which it calls not proved"
+    for name in ("cuts", "claims", "unproved", "operators", "casts"):
+        if twice := [each for each, times in Counter(getattr(row, name)).items() if times > 1]:
+            yield f"{name}: {twice[0]} is there twice"

@@ -125,7 +125,7 @@ def test_conditions_are_turned_about_where_that_is_said() -> None:
     assert "exact_patch: ridge == 0 and d > K → d > K" in words
     assert "distance: patch - right → right - patch" in words
     assert "_sum_error_in_order: n.matrices is None → n.matrices is not None" in words
-    assert not any(" → not " in str(mutant) for mutant in mutants(SIDES + "both_sides"))
+    assert not any(" → not " in str(mutant) for mutant in mutants(EXPERIMENTS + "paper_figures"))
 
 
 def test_every_row_of_the_list_has_a_module_and_a_reason() -> None:

@@ -17,6 +17,8 @@ TURNED_TOO |= {ARITHMETICS + name for name in ("intervals", "envelope", "roundof
 }
 TURNED_TOO |= {RULES + name for name in ("activations", "reference", "enclosures", "library_errors", "junctions", "layouts", "normalisation", "table")}
 TURNED_TOO |= {SIDES + name for name in ("certificate", "judging", "one_side", "patches", "variant", "wrong_update")}
+TURNED_TOO |= {SIDES + name for name in ("both_sides", "expected_difference", "output_patch", "range_limits")}
+TURNED_TOO |= {EXPERIMENTS + name for name in ("near_zero_sweep", "one_update_many_queries")}
 TURNED_TOO |= {
     EXPERIMENTS + name for name in ("least_squares", "exact_least_squares", "post_norm", "first_layer", "weight_paths", "patched_stack", "implicit_dynamics")
 }

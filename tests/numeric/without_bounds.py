@@ -9,7 +9,10 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "it runs the block, and what it hears is compared with rationals by whoever bounds it (``sides/test_both_sides_exactly.py``)": ("sides.passes",),
     "it admits a block or refuses it by what its modules do, and bounds nothing": (
         "architecture.wiring",
-        *(f"user_blocks.{name}" for name in ("admission", "prompts", "shared_memory", "user_block", "user_code", "usual_mistakes")),
+        *(
+            f"user_blocks.{name}"
+            for name in ("admission", "own_update", "prompts", "shared_memory", "update_size", "user_block", "user_code", "usual_mistakes")
+        ),
         "architecture.as_written",
         "architecture.compiled",
         "rules.no_rule",
@@ -27,7 +30,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
         *(f"search.{name}" for name in ("readable_context", "search_file", "surrogate", "worst_context")),
     ),
     "the formats themselves: every number of the small ones, and both ends of the others, are compared with their definition (``formats/``)": (
-        *(f"formats.{name}" for name in ("emulation", "format", "mode", "storage")),
+        *(f"formats.{name}" for name in ("emulation", "format", "mode", "operator_mode", "storage")),
     ),
     "it asks the machine; its tests are kernels that compute otherwise in one way, which it has to find (``machine/planted_kernels.py``)": (
         *(f"machine.{name}" for name in ("bench", "device", "environment_questions", "kept_orders", "kernel_service", "kernels", "operands")),

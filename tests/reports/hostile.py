@@ -31,6 +31,7 @@ def hostile_record(evil: str) -> RunRecord:
     violated = {"verdict": Verdict.VIOLATED, "worst_ratio": 3.0, "cases": 9, "counts": counts, "witness_digest": samples.DIGEST}
     named = dict.fromkeys(NAMES, evil)
     witness = witness_name(samples.cell(**named).id)
+    lists = {key: [evil] for key in LISTS} | {"claims": [evil, f"{evil} open"], "unproved": [f"{evil} open"]}
     return samples.record(
         run=samples.run_info(command=evil, id=evil, profile=evil, exit_status=1),
         environment=samples.environment(processor=evil, versions={"icl-verify": evil, evil: evil}, torch=evil, commit=evil, device=evil),
@@ -51,8 +52,8 @@ def hostile_record(evil: str) -> RunRecord:
         experiments=Experiments(
             dynamics=[experiment_samples.dynamics(evil)],
             adversarial=[search(block=evil, **{**SIMPLE, "simplest": evil})],
-            watched=[a_block(block=evil, off=0.5, planted={evil: 0.5}, **dict.fromkeys(WORDS, evil), **{key: [evil] for key in LISTS}, left_out={evil: evil})],
-            in_double=[a_row(block=evil, variant=evil, scenario=evil, claim=evil, planted={evil: (1, 510)}, unequal=3, worst_ratio=1.5)],
+            watched=[a_block(block=evil, off=0.5, planted={evil: 0.5}, left_out={evil: evil}, **dict.fromkeys(WORDS, evil), **lists)],
+            in_double=[a_row(block=evil, variant=evil, planted={evil: (1, 510)}, unequal=3, worst_ratio=1.5)],
             broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )

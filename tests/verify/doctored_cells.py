@@ -176,6 +176,9 @@ CELLS: dict[str, Copy] = {
         f"computed {batch} at once": Copy(1, in_cell(FP32, batch=batch, resolution=times(factor)), f"computed {batch} at once, 512 in the baseline", seed=seed)
         for batch, factor, seed in ((256, 1.0, None), (256, 0.8, 5), (1, 1.0, 5))
     },
+    "no effect of the context": Copy(1, in_cell(FP32, context_effect=0.0), "what the context does is 0", seed=5),
+    "an infinite effect of the context": Copy(1, in_cell(FP32, context_effect=math.inf), "what the context does is", seed=5),
+    "another machine: an effect of the context that is no number": Copy(1, both(ELSEWHERE, in_cell(BF16, context_effect=NAN)), "what the context does", seed=5),
     "nothing noticed without refinements": Copy(1, in_cell(FP32, unrefined=row_with(noticed=0)), "unnoticed without refinements", seed=5),
     "one less noticed without refinements on the same operands": Copy(
         1, in_cell(FP32, unrefined=row_with(noticed=lambda n: n - 1)), "other numbers on the same operands: unrefined"
@@ -232,6 +235,9 @@ CELLS: dict[str, Copy] = {
     "every predicted radius 2³⁰ times as large, by another seed": Copy(1, foretold(2.0**30), "further from zero than range limits can be mistaken", seed=5),
     "a predicted radius a 2³⁰-th, by another seed": Copy(1, foretold(2.0**-30), "fails earlier", seed=5),
     "another machine: a predicted radius 2³⁰ times as large": Copy(1, both(ELSEWHERE, foretold(2.0**30)), "range limits can be mistaken", seed=5),
+    "another machine: predictions without a limit to their mistake": Copy(
+        1, both(ELSEWHERE, foretold(2.0**30), put("near_zero", 0, "timid_by", value=math.inf)), "may be mistaken by ∞"
+    ),
     "predictions that may be mistaken by more": Copy(1, both(foretold(2.0**30), put("near_zero", 0, "timid_by", value=60.0)), "may be mistaken by 60", seed=5),
     "fewer cases at a distance": Copy(1, at_all_levels(cases=16), "16 cases at a distance", seed=5),
     "other errors at a distance on the same operands": Copy(

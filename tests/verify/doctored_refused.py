@@ -72,5 +72,16 @@ REFUSED = frozenset(
         "float64 unequal, and inside what is allowed",
         "float64 with more refused than there are",
         "float64 with a wrong patch noticed more often than tried",
+        "float64 with every wrong patch tried in a third",
+        "float64 of another claim",
+        "a float64 check without wrong patches",
+        "float64 with a wrong patch of another name",
+        "float64 with an infinite difference inside what is allowed",
+        "float64 with no difference beside its share of what is allowed",
+        "a block that nothing patches",
+        "a stream that nothing takes what is lacking of",
+        "a claim that is not proved, and not needed",
+        "a claim that is proved, and called not",
+        "another machine: a claim that is not proved any more",
     }
 )

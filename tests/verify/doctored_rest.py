@@ -183,6 +183,9 @@ EXPERIMENTS: dict[str, Copy] = {
             (("adversarial", 0, "ascent"), None),
         )
     },
+    "another machine: a block of other parameters by the same recipe": Copy(
+        1, both(ELSEWHERE, put("models", 0, "parameters", value=lambda n: n + 1)), "other numbers of the same weights: parameters"
+    ),
     "another loss of the same weights": Copy(1, put("models", 0, "validation_loss", value=times(0.9)), "other numbers of the same weights", seed=5),
     "an experiment that broke": Copy(
         1, experiment("broken", value=[{"block": "attention", "what": "stack", "reason": "why"}]), "not in the baseline, and broke"
@@ -210,6 +213,10 @@ RUN: dict[str, Copy] = {
     "an assumption more": Copy(1, put("bounds", "assumptions", value=lambda was: [*was, "No product overflows."]), "take for granted"),
     "an assumption reworded": Copy(1, put("bounds", "assumptions", 0, value="All is well."), "take for granted"),
     "a question that was not asked": Copy(1, gone("environment", "probes", 0), "was not asked"),
+    "another machine: no question at all": Copy(1, both(ELSEWHERE, put("environment", "probes", value=[])), "was not asked anything of bf16"),
+    "a question that was not asked, and a block more": Copy(
+        1, both(gone("environment", "probes", 0), lambda data: data["models"].append({**data["models"][0], "block": "gru"})), "was not asked"
+    ),
     "no question at all": Copy(1, put("environment", "probes", value=[]), "was not asked"),
     "not finished": Copy(3, put("run", value=row_with(finished=None, exit_status=130)), "not finished"),
     "not finished, and a cell missing": Copy(3, both(put("run", value=row_with(finished=None, exit_status=130)), gone("cells", 0)), "not finished"),

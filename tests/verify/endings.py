@@ -32,6 +32,8 @@ def main(socket: int, token: str) -> None:
         "wait": _wait,
         "wait for ever": _wait_for_ever,
         "steps": lambda: _step(reporter),
+        "leave a thread": lambda: threading.Thread(target=_wait_for_ever).start(),
+        "heed no interrupt": _heed_no_interrupt,
     }
     for word in sys.argv[1:]:
         if word.isdecimal():
@@ -48,6 +50,11 @@ def _exit_in_a_thread() -> None:
 def _wait_for_ever() -> None:
     print("waiting", file=sys.stderr, flush=True)
     time.sleep(60)
+
+
+def _heed_no_interrupt() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _wait_for_ever()
 
 
 def _wait() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.calling import ROOT, Answer, environment, planted
+from tests.verify.calling import ROOT, Answer, environment, plant, planted
 from tests.verify.endings import MAIN
 from verify.exit_status import FAILED, HELD, INCOMPLETE, INTERRUPTED, WRONG_CALL
 
@@ -98,6 +98,41 @@ def test_an_interrupt_that_the_code_does_not_survive_is_an_interrupt() -> None:
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == INTERRUPTED
+
+
+def hurried(folder: Path) -> Path:
+    """The code, which ends a process soon."""
+    code = planted(folder, "verify/apart.py", "AFTER_A_RESULT = 5.0", "AFTER_A_RESULT = 0.3")
+    plant(code, "verify/apart.py", "AFTER_AN_INTERRUPT = 30.0", "AFTER_AN_INTERRUPT = 0.3")
+    return code
+
+
+@pytest.mark.parametrize("status", [HELD, INTERRUPTED])
+def test_a_thread_that_never_ends_does_not_keep_the_command(status: int, tmp_path: Path) -> None:
+    """It sleeps for longer than this test waits; the result is the one that was reported, after an interrupt too."""
+    answer = ended("leave a thread", str(status), code=hurried(tmp_path))
+    assert answer == Answer(status, "", "waiting\nyour code still ran 0.3 s after the result, and was ended\n")
+
+
+def test_code_that_heeds_no_interrupt_is_ended(tmp_path: Path) -> None:
+    process = begun("heed no interrupt", code=hurried(tmp_path))
+    assert process.stderr is not None
+    assert process.stderr.readline() == "waiting\n"
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (INTERRUPTED, "your code still ran 0.3 s after the interrupt, and was ended\n")
+
+
+@pytest.mark.soak
+def test_without_that_it_would_keep_the_command() -> None:
+    """The planted negative: five seconds are not over."""
+    process = begun("leave a thread", "0")
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
 
 
 def test_the_other_process_ends_with_the_one_that_was_called() -> None:

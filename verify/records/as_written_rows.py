@@ -5,14 +5,11 @@ from collections.abc import Sequence
 
 from numeric.training import weights_digest
 from numeric.user_blocks import OwnAsWritten
-from numeric.user_blocks.block_as_written import ALL, measure_scenario
+from numeric.user_blocks.block_as_written import measure_scenario
 from reports.record import NotMeasured
-from reports.record.as_written import InDoubleRecord, WatchedRecord
+from reports.record.as_written import SCENARIO_CLAIM, InDoubleRecord, WatchedRecord
 from symbolic.claims import claim_ids
 from verify.records.row_of import row_of
-
-SCENARIO_CLAIM = {True: "corollary-2.3.1", False: "theorem-2.2"}
-"""Of the whole context, and of a part of it."""
 
 
 def watched(own: OwnAsWritten) -> WatchedRecord:
@@ -46,7 +43,7 @@ def scenario_in_double(own: OwnAsWritten, variant: str, scenario: str, cases: in
     began = time.perf_counter()
     found = measure_scenario(own, scenario, variant, cases, seed)
     planted = {mistake.value: counts for mistake, counts in found.planted.items()}
-    known = {"block": own.name, "variant": variant, "scenario": scenario, "claim": SCENARIO_CLAIM[scenario == ALL]}
+    known = {"block": own.name, "variant": variant, "scenario": scenario, "claim": SCENARIO_CLAIM[scenario]}
     return row_of(InDoubleRecord, found, **known, worst_ratio=found.worst, planted=planted, seconds=time.perf_counter() - began)
 
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from numeric import ContextualBlock
 from numeric.experiments import near_zero_sweep
-from numeric.experiments.near_zero_sweep import SETTLED, SWEPT, Attended, level_at, lowest_exponent, predicted_radius, sweep
+from numeric.experiments.near_zero_sweep import SETTLED, SWEPT, Attended, level_at, lowest_exponent, predicted_radius, sweep, timid_by
+from numeric.formats import format_named
 from numeric.sides import Variant, block_in_format, variants_named
-from numeric.sides.range_limits import range_losses, share_that_fails
+from numeric.sides.range_limits import AT_ANY_DISTANCE, NUMERATOR, range_losses, share_that_fails
 from symbolic import formulas
 from tests.numeric.experiments.test_near_zero_predictions import Layer, drawn, machine
 from tests.numeric.rules.drawn_columns import carefully
@@ -152,3 +153,21 @@ def test_what_nothing_foretold_is_not_refused() -> None:
     layer: Layer = drawn("fp32", 3, (M, D), "dense", 0)
     level = level_at(layer, Variant("faulty", "", faulty), 0)
     assert (level.refused, level.error, level.fails) == (0.0, INF, True)
+
+
+def flushing(update: set[str], layer: set[str]) -> SimpleNamespace:
+    """An update in fp16 and a layer in fp32, by the kernels that flush in each."""
+    return SimpleNamespace(
+        update=SimpleNamespace(storage=format_named("fp16"), flushing=update), layer=SimpleNamespace(storage=format_named("fp32"), flushing=layer)
+    )
+
+
+def test_how_timid_a_prediction_may_be() -> None:
+    """½ log₂ 2d + 1 powers of two, for d = 8 three; as many more as the wider format has digits where something flushes; anything, of some limits."""
+    plain, by = flushing(set(), set()), "‖a‖² underflows"
+    for variant in (FORMULA, SCALED):
+        assert timid_by(8, by, variant, plain) == 3.0  # type: ignore[arg-type]
+        assert all(timid_by(8, limit, variant, plain) == INF for limit in AT_ANY_DISTANCE)  # type: ignore[arg-type]
+    assert (timid_by(8, NUMERATOR, FORMULA, plain), timid_by(8, NUMERATOR, SCALED, plain)) == (3.0, INF)  # type: ignore[arg-type]
+    for probed in (flushing({"outer product"}, set()), flushing(set(), {"dense layer"})):
+        assert timid_by(8, by, FORMULA, probed) == 27.0  # type: ignore[arg-type]

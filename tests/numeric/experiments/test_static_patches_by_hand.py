@@ -1,5 +1,6 @@
 """One update for many queries, part by part, by plain loops on untrained weights: what is drawn, how a ridge is chosen, and how errors are summed up."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -143,3 +144,22 @@ def test_errors_by_hand() -> None:
     told = subject._errors(found, torch.tensor([[[2.0], [0.0]]]), slice(2))
     assert math.isclose(told.item(), math.sqrt(4.25), rel_tol=2.0**-20), "in fp32"
     assert subject._errors(found, torch.tensor([[[2.0], [0.0]]]), slice(1, 2)).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", ["attention", "attention-skip"])
+def test_the_loss_of_a_patched_block_by_hand(name: str) -> None:
+    """W + ΔW in its place; and with a skip the mean of what the stream lacks in the last bias, without one nothing."""
+    found, K = drawn(name), 3
+    update = torch.randn((CONTEXTS, *found.block.first_weight.shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    predictions = []
+    with torch.no_grad():
+        for trial in range(CONTEXTS):
+            block = copy.deepcopy(found.block)
+            first, *_, last = (module for module in block.network.modules() if isinstance(module, torch.nn.Linear))
+            first.weight += update[trial]
+            if name == "attention-skip":
+                last.bias += sum(found.z[trial, k] - found.a[trial, k] for k in range(K)) / K
+            predictions.append(torch.stack([block(None, query[None])[0, -1] for query in found.query[trial, FRESH]]))
+        told = subject._patched_loss(found, update, K)
+    off = torch.stack(predictions) - found.answer[:, FRESH]
+    agree(told, [math.fsum(float(x) ** 2 for x in row) / len(row) / 2 for row in off])

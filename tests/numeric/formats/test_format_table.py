@@ -1,5 +1,7 @@
 """Each row against torch's own constants, and against facts written by hand; rounding to a format against torch's casts."""
 
+import math
+import struct
 from fractions import Fraction
 
 import pytest
@@ -53,6 +55,37 @@ def test_tf32_keeps_eleven_bits_and_rounds_to_the_nearest(x: float) -> None:
         step = Fraction(2) ** (max(row.min_exponent, _exponent(x)) - row.significand_bits + 1)
         assert found % step == 0
         assert abs(found - Fraction(x)) <= step / 2
+
+
+def plainly_rounded(x: float, row: Format) -> float:
+    """A number to nearest, ties to even, over the rationals."""
+    if not math.isfinite(x):
+        return x
+    step = Fraction(2) ** (max(row.min_exponent, math.frexp(x)[1] - 1) - row.significand_bits + 1)
+    found = round(Fraction(x) / step) * step  # Python's round takes the even one of two
+    if abs(found) > Fraction(row.largest):
+        return math.nan if row.reserved else math.copysign(math.inf, x)
+    return math.copysign(float(found), x)
+
+
+ENDS = [row.largest * factor for row in FORMATS[2:] for factor in (1.0, -1.0, 1.0 + 2.0**-12, 1.0 - 2.0**-13) if row.largest * abs(factor) < 3.4e38]
+ANY_FLOAT32 = st.integers(0, 2**32 - 1).map(lambda bits: struct.unpack("f", struct.pack("I", bits))[0])
+
+
+@pytest.mark.parametrize("row", FORMATS[2:], ids=lambda row: row.name)
+@settings(max_examples=60, deadline=None)
+@given(st.lists(ANY_FLOAT32 | st.floats(-500.0, 500.0, width=32) | st.sampled_from([*ENDS, math.inf, -math.inf, math.nan, -0.0]), min_size=1, max_size=6))
+def test_rounding_beside_any_other_numbers_is_what_the_rationals_say(row: Format, numbers: list[float]) -> None:
+    """Bit for bit, signs of zero and all; numbers within the range alone, and with one that is past it, an infinity or a NaN."""
+    x = torch.tensor(numbers, dtype=torch.float32)
+    found, wanted = round_to(x, row), torch.tensor([plainly_rounded(each, row) for each in x.tolist()], dtype=torch.float32)
+    same = found.view(torch.int32) == wanted.view(torch.int32)
+    assert bool((same | (found.isnan() & wanted.isnan())).all()), (numbers, found, wanted)
+    assert torch.equal(found.view(torch.int32)[x.isnan()], x.view(torch.int32)[x.isnan()]), "a NaN keeps its bits"
+
+
+def test_nothing_is_rounded_to_nothing() -> None:
+    assert round_to(torch.empty(0, 3), format_named("tf32")).shape == (0, 3)
 
 
 def _exponent(x: float) -> int:

@@ -162,6 +162,16 @@ def test_an_update_of_ones_own_is_what_it_returns_for_tensors() -> None:
     assert not torch.equal(sides.right.first_layer.value, found("plain", "fp64", "none")[0].right.first_layer.value)
 
 
+def test_an_update_of_ones_own_has_no_part_in_a_parallel_block() -> None:
+    """Its first layer reads no context, and takes nothing; of a plain block the same update is all that there is."""
+    wrong = Variant(OWN, "", lambda W, delta, a: FORMULA.update(W, delta, a) * 0.0 if isinstance(a, Tensor) else FORMULA.update(W, delta, a))
+    for kind in ("parallel", "plain"):
+        block, probed = setting(kind, "fp64")
+        right, cases = found(kind, "fp64", "none")
+        one, other = (sides.right.output.value.nan_to_num() for sides in (measure_sides(block, cases, wrong, probed), right))
+        assert torch.equal(one, other) is (kind == "parallel")
+
+
 def test_a_given_a_is_computed_again() -> None:
     block, probed = setting("plain", "bf16")
     _, cases = found("plain", "bf16", "none")

@@ -109,7 +109,22 @@ def test_the_planted_one_is_made_of_what_came_into_the_activation(behind: int) -
         assert any(abs(p - q) > Fraction(1, 2**10) for row, _, other in rows for p, q in zip(row, other, strict=True))
 
 
-@pytest.mark.parametrize("network", [(linear(WIDTH, HIDDEN), linear(HIDDEN, WIDTH)), (linear(WIDTH, HIDDEN), linear(HIDDEN, 2), linear(2, WIDTH))], ids=len)
+def unit() -> nn.Linear:
+    """Which returns the very input."""
+    layer = linear(WIDTH, WIDTH)
+    layer.weight.copy_(torch.eye(WIDTH))
+    return layer
+
+
+WITHOUT_ACTIVATION = {
+    "two layers": (linear(WIDTH, HIDDEN), linear(HIDDEN, WIDTH)),
+    "three layers": (linear(WIDTH, HIDDEN), linear(HIDDEN, 2), linear(2, WIDTH)),
+    "of one width": (linear(WIDTH, WIDTH), linear(WIDTH, WIDTH)),
+    "the input itself": (unit(), linear(WIDTH, WIDTH)),
+}
+
+
+@pytest.mark.parametrize("network", WITHOUT_ACTIVATION.values(), ids=WITHOUT_ACTIVATION)
 def test_without_an_activation_nothing_is_planted(network: tuple[nn.Linear, ...]) -> None:
     """What the last matrix reads comes of the input, or of a vector of another width."""
     W, wrong, _, _ = made_wrong(nn.Sequential(*network))

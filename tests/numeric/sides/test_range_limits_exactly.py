@@ -35,14 +35,16 @@ class Kind:
     elementwise: bool = False
     strands: bool = False
     """Whether each product of an inner product is stored before it is added."""
+    in_order: bool = False
+    """Whether the order of an inner product is known."""
 
     @cache  # noqa: B019 - a handful of them
     def probed(self, d: int) -> ProbedMode:
         storage, weights = format_named(self.storage), format_named(self.weights or self.storage)
         operands = format_named(self.operands) if self.operands else None
         model = ErrorModel(storage, format_named(self.accumulation), _opmath(storage), self.flushing, self.elementwise, False, False, "cpu", operands=operands)
-        if self.strands:
-            model = replace(model, orders={KernelAt(INNER_PRODUCT, 1, d): replace(_strands(d), stored_strands=True)})
+        if self.strands or self.in_order:
+            model = replace(model, orders={KernelAt(INNER_PRODUCT, 1, d): replace(_strands(d), stored_strands=self.strands)})
         held = format_named(self.held) if self.held else None
         return ProbedMode(Mode("made", "", storage, weights, storage, operands, inputs=held), model, replace(model, flushing=self.of_layer), ())
 
@@ -59,6 +61,7 @@ KINDS = {
     "fp16": Kind("fp16", "fp32"),
     "fp32": Kind("fp32", "fp32"),
     "bf16, strands": Kind("bf16", "fp32", strands=True),
+    "bf16, in order": Kind("bf16", "fp32", in_order=True),
     "fp32, flushing": Kind("fp32", "fp32", flushing=ALL_KERNELS, of_layer=ALL_KERNELS, elementwise=True),
     "fp16, products flush": Kind("fp16", "fp32", flushing=frozenset({INNER_PRODUCT})),
     "fp16, another kernel flushes": Kind("fp16", "fp32", flushing=frozenset({DENSE})),

@@ -23,6 +23,8 @@ SPARED: tuple[Spared, ...] = (
     Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: 4 → (2|8) #2$", ROWS, matched=2),
     Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: (128 → 256|16 → (8|32) #2|32 → (16 #2|64 #3)|96 → (48|192))$", HOW_MANY, matched=7),
     Spared(EXPERIMENTS + "exact_least_squares", r"^distance: patch - right → right - ", SIZE, matched=1),
+    Spared(EXPERIMENTS + "one_update_many_queries", r"^(_errors: .* → wanted - |_loss: predicted - answer → answer - )", SIZE, matched=2),
+    Spared(EXPERIMENTS + "near_zero_sweep", r"^level_at: product.* - (computed|target) → (computed|target) - ", SIZE, matched=2),
     Spared(EXPERIMENTS + "patched_stack", r"^relative_difference: stream - goal → goal - ", SIZE, matched=1),
     Spared(
         EXPERIMENTS + "implicit_dynamics",

@@ -28,7 +28,10 @@ SPARED: tuple[Spared, ...] = (
     ),
     Spared(SIDES + "range_limits", r"^range_losses: max\(update.* → storage\.smallest_normal$", LATER, matched=1),
     Spared(
-        SIDES + "range_limits", r"^_over: torch\.where\(size > 0.* → share / size$|^lost_in_the_norm: e\.abs\(\) → e$|strands → order", SAME_RULE, matched=3
+        SIDES + "range_limits",
+        r"^_over: torch\.where\(size > 0.* → share / size$|^lost_in_the_norm: e\.abs\(\) → e$|one \* order\.strands → order",
+        SAME_RULE,
+        matched=3,
     ),
     Spared(SIDES + "both_sides", r"^_moved: torch\.isfinite\(moved\.value\) & .* → ~", SAME_RULE, matched=1),
     Spared(SIDES + "output_patch", r"^output_patch: 1\.0 → (0\.5|2\.0)$", ANY_NUMBER, matched=2),
@@ -41,10 +44,20 @@ SPARED: tuple[Spared, ...] = (
     Spared(SIDES + "both_sides", r"^measure_sides: None if known is None else known\.passes → None$", MEASURED_AGAIN, matched=1),
     Spared(
         SIDES + "both_sides",
-        r"^measure_sides: (forward|before\.unp|attend|_patched_pass|_expected)\S* .* → (forward|_patched|attend|_exp)",
+        r"^measure_sides: (forward|before\.unp|attend|_patched_pass|_expected)\S* .* if .* → (forward|_patched|attend|_exp)",
         MEASURED_AGAIN,
         matched=5,
     ),
     Spared(SIDES + "both_sides", r"^measure_sides: (before|known\.expected) if .* → None$", MEASURED_AGAIN, matched=2),
+    Spared(
+        SIDES + "both_sides",
+        r"^measure_sides: (passes is None and variant.* → (variant|passes is None and \()|known is not None → known is None$)",
+        MEASURED_AGAIN,
+        matched=3,
+    ),
+    Spared(SIDES + "both_sides", r"^measure_sides: known is not None and passes is not None → passes", SAME_RULE, matched=1),
+    Spared(SIDES + "both_sides", r"^measure_sides: (right\.carried|left\.carried|z\.value|left\.output)\S* - \S+ → (stream|a\.|unpatched)", SIZE, matched=4),
+    Spared(SIDES + "range_limits", r"^range_losses: rounded - v → v - rounded$", SIZE, matched=1),
+    Spared(SIDES + "expected_difference", r"^_at: -theirs\.known → theirs\.known$", SIZE, matched=1),
     Spared(SIDES + "both_sides", r"^measure_sides: (flags\.unforeseen|torch\.isfinite\(reference\).* → ~)", BY_A_FIXTURE, matched=2),
 )

@@ -255,9 +255,9 @@ def _breaks(cases: int, generator: torch.Generator) -> Tensor:
 @pytest.mark.parametrize(
     ("update", "said"),
     [
-        (lambda W, delta, a: torch.linalg.solve(W, delta), "does not run over tensors"),
-        (lambda W, delta, a: (W @ delta) @ a.mT / a.square().sum(), "does not run over balls"),
-        (lambda W, delta, a: W @ delta, r"gave \(6, 1\) over tensors; ΔW is \(6, 4\)"),
+        (lambda W, delta, a: torch.linalg.solve(W, delta), "does not run over .*linalg_solve"),
+        (lambda W, delta, a: (W @ delta) @ a.mT / a.square().sum(), "does not run over .* no attribute 'square'"),
+        (lambda W, delta, a: W @ delta, r"gave \(6, 1\); ΔW is \(6, 4\)"),
     ],
 )
 def test_an_update_that_cannot_be_bounded_is_refused(update: Callable[..., object], said: str) -> None:

@@ -65,7 +65,7 @@ def test_a_block_whose_code_ends_the_program_is_refused(words: str) -> None:
         own_block("mine", block(Leaving(leave)))
     with pytest.raises(UnusableBlock, match=rf"make_contexts\(8, generator\) fails: {words}"):
         own_block("mine", block(), contexts=lambda cases, generator: leave())
-    with pytest.raises(UnusableBlock, match=f"does not run over tensors.*{words}"):
+    with pytest.raises(UnusableBlock, match=f"does not run over operands.*{words}"):
         own_block("mine", block(), update=lambda W, delta, a: leave())
 
 

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.comparison import differences
 from reports.comparison.baseline import CHANCE, MARGINS, baseline_of
 from reports.comparison.baseline_rows import CellLine
 from reports.comparison.cell_lines import DIGITS, outwards
+from reports.comparison.changes import DifferenceKind
 from reports.comparison.margins import median_interval, order_interval
 from reports.record.cases_table import CasesWriter
 from tests import gate_samples as drawn
@@ -82,3 +84,15 @@ def test_a_margin_is_rounded_away_from_what_was_seen(x: float, up: bool) -> None
     assert found >= x if up else found <= x
     assert math.isclose(found, x, rel_tol=2 * 10.0 ** (1 - DIGITS))
     assert float(f"{found:.{DIGITS - 1}e}") == found
+
+
+def test_cases_that_are_said_to_be_drawn_by_themselves_and_were_not_are_told(tmp_path: Path) -> None:
+    """Either way the margins are of other draws; the contrary, which disarms them, is a regression."""
+    record = drawn.run_of(7, tmp_path)
+    together = record.model_copy(update={"cells": [cell.model_copy(update={"independent": False}) for cell in record.cells]})
+    assert not differences(baseline_of(record, tmp_path), record).differences
+    found = differences(baseline_of(together, tmp_path), record).differences
+    assert {change.standing for change in found} == {DifferenceKind.CHANGED}
+    assert len(found) == len(record.cells)
+    assert all("drawn each by itself" in change.what for change in found)
+    assert DifferenceKind.REGRESSION in {change.standing for change in differences(baseline_of(record, tmp_path), together).differences}

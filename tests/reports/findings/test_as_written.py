@@ -1,12 +1,14 @@
 """Blocks as they are written: what is unequal is a violation, wrong patches that pass are a doubt, what has no update is undecided."""
 
+import math
+
 import pytest
 
 from reports.findings.as_written import equal_cases, undecided_in_double, unequal_blocks, unnoticed_in_double
 from reports.findings.faults import doubts, undecided, violations
 from reports.findings.overview import checked
 from reports.findings.unchecked import unchecked
-from reports.record import Experiments
+from reports.record import Experiments, NotMeasured
 from reports.record.as_written import InDoubleRecord, WatchedRecord
 from reports.record.contradictions import contradictions
 from reports.record.experiment_contradictions import experiment_contradictions
@@ -38,8 +40,11 @@ def a_block(**changes: object) -> WatchedRecord:
 
 
 def a_row(**changes: object) -> InDoubleRecord:
-    known = {"block": OWN, "variant": "formula", "scenario": "random", "claim": "corollary-2.3.1", "cases": 512, "refused": 2, "unequal": 0}
-    return InDoubleRecord(**{**known, "off": 4e-16, "worst_ratio": 0.02, "planted": {NOTHING: (510, 510), ALONE: (500, 510)}, "seconds": 1.5, **changes})
+    known = {"block": OWN, "variant": "formula", "scenario": "random", "cases": 512, "refused": 2, "unequal": 0}
+    claim = "theorem-2.2" if changes.get("scenario") == "subset" else "corollary-2.3.1"
+    return InDoubleRecord(
+        **{**known, "claim": claim, "off": 4e-16, "worst_ratio": 0.02, "planted": {NOTHING: (510, 510), ALONE: (500, 510)}, "seconds": 1.5, **changes}
+    )
 
 
 def of(*rows: WatchedRecord | InDoubleRecord):
@@ -131,7 +136,9 @@ IMPOSSIBLE = {
     "a wrong patch tried more often than cases are judged": ([a_row(planted={NOTHING: (9, 511)})], "noticed in 9 of 511, of 510 judged"),
     "a row twice": ([a_row(), a_row()], "in_double"),
     "a block twice": ([a_block(), a_row()], "watched"),
-    "a block that was not watched": ([a_row(block="other")], "it measured other in float64, which it did not watch"),
+    "another claim than the scenario's": ([a_row(claim="theorem-2.2")], "it is of the claim theorem-2.2"),
+    "a ratio that no allowance makes": ([a_row(off=1.0, worst_ratio=math.inf, unequal=1)], "its largest difference is 1.0 of the output"),
+    "an infinite difference and a ratio": ([a_row(off=math.inf, worst_ratio=9.0, unequal=1)], "its largest difference is inf of the output"),
 }
 
 
@@ -144,14 +151,40 @@ def test_what_does_not_add_up_is_a_contradiction(name: str) -> None:
 
 def test_what_adds_up_is_none() -> None:
     """The right twins, with a number at each limit."""
-    for row in (a_row(**UNEQUAL), a_row(**{**UNEQUAL, "unequal": 510}), a_row(unequal=1, worst_ratio=samples.NAN), a_row(worst_ratio=1.0), a_row(**REFUSED)):
-        assert not [*experiment_contradictions(of(a_block(), row).experiments)]
+    for changes in (UNEQUAL, {**UNEQUAL, "unequal": 510}, {"unequal": 1, "worst_ratio": samples.NAN}, {"worst_ratio": 1.0}, REFUSED, *EXTREME):
+        assert not [*experiment_contradictions(of(a_block(), a_row(**changes)).experiments)]
+    assert not [*experiment_contradictions(of(a_block(stream=None, absorber=None, absorbs_as=None), a_row()).experiments)]
+
+
+EXTREME = (
+    {"unequal": 1, "off": samples.NAN, "worst_ratio": samples.NAN},
+    {"unequal": 1, "off": math.inf, "worst_ratio": math.inf},
+    {"unequal": 1, "off": math.inf, "worst_ratio": samples.NAN},
+    {"unequal": 1, "off": 1e300, "worst_ratio": math.inf},  # a quotient that overflowed
+    {"off": 2.0**-53, "worst_ratio": 1.0},  # one rounding, condition number 1
+    {"off": 0.0, "worst_ratio": 0.0},
+)
+
+
+def test_a_block_that_was_not_watched_is_a_contradiction_unless_the_run_says_why() -> None:
+    found = Experiments(in_double=[a_row()])
+    late = NotMeasured(block=OWN, what="the float64 check", reason="out of time")
+    words = "it measured mine.py:make_block in float64, which it did not watch"
+    assert words in [*contradictions(samples.empty_record(experiments=found))]
+    assert words not in [*contradictions(samples.empty_record(experiments=found.model_copy(update={"out_of_time": [late]})))]
+    cut_off = samples.run_info(finished=None, exit_status=130)
+    assert words not in [*contradictions(samples.empty_record(run=cut_off, experiments=found))]
 
 
 def test_what_its_judgement_leaves_open_is_said() -> None:
-    row = a_block(unproved=["post-ln"], casts=["rope.py:40", "norm.py:9"], notes=["mine.py:7 decides by a value of the input, before the cut"])
+    row = a_block(
+        claims=["pre-ln", "post-ln"],
+        unproved=["post-ln"],
+        casts=["rope.py:40", "norm.py:9"],
+        notes=["mine.py:7 decides by a value of the input, before the cut"],
+    )
     text = " ".join(unchecked(of(row, a_row())))
-    assert f"What {OWN} needs beside the scenario's claim, post-ln, is not proved yet" in text
+    assert f"{OWN} needs the claims pre-ln and post-ln beside the scenario's; not proved yet, and so measured alone: post-ln." in text
     assert f"{OWN} casts to shorter formats, at rope.py:40 and norm.py:9; in float64 these casts are left out" in text
     assert f"{OWN}: mine.py:7 decides by a value of the input" in text
     assert f"2 cases of {OWN}/formula/random refused in float64" in text

@@ -103,6 +103,7 @@ FIGURES = ("experiments",)
 IDENTITY = (*FIGURES, "dynamics", 0, "formats", 0, "moved")
 STATIC = (*FIGURES, "static_patch", 0)
 STACK, SEARCH, IN_DOUBLE = (*FIGURES, "stacks", 0), (*FIGURES, "adversarial", 0), (*FIGURES, "in_double", 0)
+WATCHED, LEFT_OUT = (*FIGURES, "watched", 0), ("not_measured", 0)
 SWEEP, LEVEL = ("near_zero", 0), ("near_zero", 0, "levels", 0)
 
 OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
@@ -176,6 +177,35 @@ OTHERS: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "float64, all refused, and a difference": ((*IN_DOUBLE, "refused"), 512, "it judged no case, and has a difference"),
     "float64, noticed more often than tried": ((*IN_DOUBLE, "planted"), {"no patch at all": [9, 8]}, "no patch at all: noticed in 9 of 8"),
     "float64 of a block that was not watched": ((*IN_DOUBLE, "block"), "other", "it measured other in float64, which it did not watch"),
+    "float64 of another claim": ((*IN_DOUBLE, "claim"), "theorem-2.2", "it is of the claim theorem-2.2, and the scenario random of corollary-2.3.1"),
+    "float64 of no scenario": ((*IN_DOUBLE, "scenario"), "long", "it is of the claim corollary-2.3.1, and the scenario long of none"),
+    "float64, an infinite difference inside what is allowed": ((*IN_DOUBLE, "off"), "Infinity", "its largest difference is inf of the output, and 0.02"),
+    "float64, a difference that is not a number": ((*IN_DOUBLE, "off"), "NaN", "its largest difference is nan of the output, and 0.02"),
+    "float64, no difference, and a share of what is allowed": ((*IN_DOUBLE, "off"), 0.0, "its largest difference is 0.0 of the output, and 0.02"),
+    "float64, less than any allowance makes of it": ((*IN_DOUBLE, "off"), 2e-18, "its largest difference is 2e-18 of the output, and 0.02"),
+    "float64, no wrong patch tried in all cases": ((*IN_DOUBLE, "planted"), {"no patch at all": [500, 500]}, "tried in all of its 510 judged cases"),
+    "float64, a wrong patch that is none of the block": (
+        (*IN_DOUBLE, "planted"),
+        {"no patch at all": [510, 510], "x": [510, 510]},
+        "the block was watched without the wrong patch x",
+    ),
+    "watched, and without W": ((*WATCHED, "first"), [], "it has no W"),
+    "watched, and nothing reads W": ((*WATCHED, "cuts"), [], "it has no W"),
+    "watched, of no width": ((*WATCHED, "width"), 0, "it has no W"),
+    "watched, without parameters": ((*WATCHED, "parameters"), 0, "it has no W"),
+    "a stream of which nothing takes what is lacking": ((*WATCHED, "absorber"), None, "of which None takes what is lacking, as bias"),
+    "what is lacking taken as nothing": ((*WATCHED, "absorbs_as"), None, "of which out.bias takes what is lacking, as None"),
+    "what is lacking of no stream": ((*WATCHED, "stream"), None, "it has the stream None, of which out.bias"),
+    "not proved, and not needed": ((*WATCHED, "unproved"), ["x"], "it needs no claim x, which it calls not proved"),
+    "an operator twice": ((*WATCHED, "operators"), ["aten.mm.default"] * 2, "operators: aten.mm.default is there twice"),
+    "a scenario left out, and measured": (LEFT_OUT, {"block": "attention", "what": "scenario random", "reason": "r"}, "fp32/formula/random was"),
+    "a scenario left out in some formats, and measured": (
+        LEFT_OUT,
+        {"block": "attention", "what": "scenario random in bf16, fp32", "reason": "r"},
+        "scenario random in bf16, fp32 of attention is listed as not measured, and ",
+    ),
+    "a variant left out, and measured": (LEFT_OUT, {"block": "attention", "what": "variant formula", "reason": "r"}, "/formula/"),
+    "sweeps left out, and made": (LEFT_OUT, {"block": "attention", "what": "sweeps towards a = 0 in fp32", "reason": "r"}, "and the sweep attention/fp32/"),
     "a search of nothing": ((*SEARCH, "evaluations"), 0, "of 0, as many random ones"),
     "outside, and none violated": ((*SEARCH, "random"), 1.5, "and no case is violated"),
     "a simple context beyond all that were tried": ((*SEARCH, "simplest_ratio"), 97.0, "has the ratio 97.0, and all that were tried at most 0.5"),
@@ -209,6 +239,7 @@ SEVERAL: dict[str, tuple[dict[tuple[str | int, ...], Any], str]] = {
         "are those of no false variant of the claim theorem-2.2",
     ),
     "every cell of another device": ({("cells", 0, "device"): "cuda", ("cells", 1, "device"): "cuda"}, "was measured on cuda, and the run on cpu"),
+    "not proved, and put to the prover": ({(*WATCHED, name): ["chained"] for name in ("claims", "unproved")}, "and the claim was put to the prover"),
     "a distance between two powers": ({(*LEVEL, "norm"): 0.75, (*SWEEP, "measured_radius"): 0.75}, "is no power of two"),
     "a distance with more cases": (
         {(*SWEEP, "levels"): [{**LEVEL_ROW, "norm": 1.0}, {**LEVEL_ROW, "norm": 0.0, "cases": 5}]},

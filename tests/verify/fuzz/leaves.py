@@ -93,7 +93,7 @@ def changes_of(was: Any) -> Iterator[Change]:
 
 def _of_a_number(was: float) -> Iterator[Change]:
     yield from (("ten times", was * 10), ("a tenth", was / 10), ("negated", -was), ("0", 0.0))
-    yield from (("NaN", "NaN"), ("infinite", "Infinity"), ("null", None))
+    yield from (("1", 1.0), ("NaN", "NaN"), ("infinite", "Infinity"), ("null", None))
 
 
 def _of_a_word(was: str) -> Iterator[Change]:
