@@ -139,7 +139,7 @@ def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, Prob
         if machine is None:
             result.settled[place] = cell_rows.unmeasured_cell(cell, mode, None, *_unasked(mode, refused))
         else:
-            result.cells[place] = PlannedCell(own, machine, cell, written.cases)
+            result.cells[place] = PlannedCell(own, machine, cell, written.bounded_cases)
 
 
 def measured_together(cells: Mapping[int, PlannedCell]) -> list[list[int]]:

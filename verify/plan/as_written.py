@@ -21,7 +21,9 @@ class WrittenPlan:
     variants: tuple[str, ...]
     scenarios: tuple[str, ...]
     cases: int
-    """In each of them."""
+    """In each of them, in float64."""
+    bounded_cases: int
+    """In each cell."""
 
 
 def bounded_formats() -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
 
     Raises OnlyInDouble if a name was given of something that cannot be done: what is asked for by name is done or refused, never left out.
     """
-    from numeric.user_blocks.block_as_written import AT_MOST, SCENARIOS
+    from numeric.user_blocks.block_as_written import AT_MOST, BOUNDED_AT_MOST, SCENARIOS
 
     formats = ("fp64",) if own.no_rule else bounded_formats()
     why = f", and without a bound: no rule for {own.no_rule}" if own.no_rule else ""
@@ -46,4 +48,5 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
             there = ", ".join(known)
             raise OnlyInDouble(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
-    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found)
+    bounded = min(usual, BOUNDED_AT_MOST) if cases is None else cases
+    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, bounded)

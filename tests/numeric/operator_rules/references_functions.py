@@ -121,7 +121,7 @@ def normalised(x: Array, eps: float, *, centred: bool) -> tuple[Array, Array, Ar
     made, means, roots = np.empty(x.shape, dtype=object), np.empty(len(x), dtype=object), np.empty(len(x), dtype=object)
     for place, row in enumerate(x):
         mean = sum(row, arb(0)) / len(row) if centred else arb(0)
-        root = 1 / (sum(((t - mean) ** 2 for t in row), arb(0)) / len(row) + arb(eps)).sqrt()
+        root = 1 / (sum(((t - mean) * (t - mean) for t in row), arb(0)) / len(row) + arb(eps)).sqrt()
         made[place], means[place], roots[place] = [(t - mean) * root for t in row], mean, root
     return made, means, roots
 
