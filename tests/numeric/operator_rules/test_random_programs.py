@@ -39,9 +39,8 @@ def test_a_few_random_modules_lie_within_their_radii(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_thousand_random_modules_lie_within_their_radii(name: str) -> None:
     tally, met = run(ALL, name)
-    print(
-        f"{name}: {tally.samples} modules, {tally.entries} entries, {tally.doubtful} in doubt, {tally.infinite} without a bound, worst {tally.worst:.3g}, {len(met)} overloads"
-    )
+    counts = f"{tally.entries} entries, {tally.doubtful} in doubt, {tally.infinite} without a bound, worst {tally.worst:.3g}"
+    print(f"{name}: {tally.samples} modules, {len(met)} overloads, {counts}")
     assert tally.outside == []
     assert tally.samples == len(ALL)
 
