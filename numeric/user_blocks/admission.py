@@ -59,7 +59,10 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
     if isinstance(block, BlockAsWritten):
-        raise UnusableBlock(f"{name} is a block as it is written, which is judged in float64 alone so far, and without a bound: `verify check` does it.")
+        raise UnusableBlock(
+            f"{name} is a block as it is written, which has no bound yet: context_transfer takes rebuilt blocks alone, ContextualBlock(contextual, network, …);"
+            " `verify check` judges this one in float64."
+        )
     compiled = compiled_parts(block) if isinstance(block, nn.Module) else []
     block = written_throughout(block) if isinstance(block, nn.Module) else block
     if not isinstance(block, ContextualBlock):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import ContextualBlock
+from numeric.architecture import ContextualBlock, UnusableBlock
 from numeric.machine import BATCH
 from numeric.user_blocks import ProbeCache, transfers
 from numeric.user_blocks import prompts as own_prompts
@@ -158,3 +158,12 @@ def test_the_users_block_settings_and_warnings_are_left_as_they_are() -> None:
 def test_prompts_of_another_form_are_refused(context: Tensor, query: Tensor) -> None:
     with pytest.raises(UnusablePrompts, match="give"):
         transfers(block(), context, query, formats=["fp32"])
+
+
+def test_a_block_as_it_is_written_has_no_bound_and_is_refused_in_one_line() -> None:
+    """Rebuilt, the same is measured."""
+    written = ContextualBlock.of(block(), lambda module, context, query, positions: module(context, query), "network.0.weight")
+    with pytest.raises(UnusableBlock, match=r"context_transfer takes rebuilt blocks alone.*`verify check` judges this one in float64") as error:
+        transfers(written, *prompts(1), formats=["fp32"])
+    assert "\n" not in str(error.value)
+    assert transfers(block(), *prompts(1), formats=["fp32"])[0].verdict is Verdict.HOLDS
