@@ -10,7 +10,7 @@ patch are moved by a relative 2⁻³⁰, each entry in its own direction. It is 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.own_parameters import NoBatchedForm
 from numeric.operators.patching import at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
-from numeric.operators.refusals import NOT_EQUAL, NOT_NOTICED, NOTHING_ABSORBED, SINGULAR, UNAFFECTED, Refusal, RefusedBlock
+from numeric.operators.refusals import LENGTH, MIXES_CASES, NOT_EQUAL, NOT_NOTICED, NOTHING_ABSORBED, SINGULAR, UNAFFECTED, Refusal, RefusedBlock
 from numeric.operators.updates import (
     Changes,
     Lifted,
@@ -101,7 +101,7 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
         allowed.append(float(allowance(left, anatomy, right, kept, outputs[-1], run).max()))
         off.append(max(float(relative_distance(each, left.output).max()) for each in outputs))
         if not off[-1] <= allowed[-1]:
-            raise RefusedBlock(NOT_EQUAL, anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
+            raise RefusedBlock(_why_unequal(block, anatomy, left, allowed[-1]), anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
         left_out = not_mistakes(anatomy, left, bare)
         for_a = weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A)
         for mistake, changes in wrong_patches(update, for_a, absorbed, left_out).items():
@@ -118,6 +118,19 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
 def _in_words(nothing: Mapping[str, Refusal]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Without which tokens no update exists, and without which nothing changes."""
     return tuple(words for words, kind in nothing.items() if kind is SINGULAR), tuple(words for words, kind in nothing.items() if kind is UNAFFECTED)
+
+
+def _why_unequal(block: DoubleBlock, anatomy: Anatomy, left: Recording, allowed: float) -> Refusal:
+    """MIXES_CASES if a case alone has another output than among others; LENGTH if the patch is right behind other contexts of the same length; NOT_EQUAL."""
+    cases = left.cases
+    alone = torch.cat([block.replay(cases.one(case)) for case in range(cases.number)])
+    if not bool((relative_distance(alone, left.output) <= allowed).all()):
+        return MIXES_CASES
+    assert cases.context is not None
+    other = replace(cases, context=torch.randn(cases.context.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    bare = block.record(other)
+    patch = patched_with(block, cases.number, weight_changes(block, anatomy, left, bare), absorber_changes(block, anatomy, left, bare))
+    return LENGTH if bool((relative_distance(case_by_case(block, patch, other), left.output) <= allowed).all()) else NOT_EQUAL
 
 
 def small_cases(block: DoubleBlock, anatomy: Anatomy, width: int, removed: Sequence[int]) -> tuple[Recording, Recording] | Refusal:

@@ -138,6 +138,11 @@ NOT_EQUAL = Refusal(
     "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed",
     "W may be read by a way that was not seen: a copy, a cache.",
 )
+LENGTH = Refusal(
+    "in float64 the patched pass is equal behind another context of the same length, and off by {off:.1e} of the output behind a shorter one",
+    "The number of tokens reaches the network (an index, a range, a loop): keep it in front of W, or make it of positions.",
+    of_operator=False,
+)
 SINGULAR = Refusal(
     "reads zeros with the context or without it, whichever part of it remains, in each of {of} small cases",
     "No update exists where what W reads is zero: name another W.",

@@ -55,7 +55,7 @@ def stream_of(evidence: Evidence, cuts: list[Cut], layout: Layout) -> Stream | N
         for operand in record.operands:
             if not operand.made & Made.NETWORK and _joins(evidence, record, operand, layout):
                 if operand.index not in SUMMANDS.get(record.step.operator, ()):
-                    raise RefusedBlock(NO_SUM, record.place, [each.value for each in record.operands], hint=read_beside(evidence.base))
+                    raise RefusedBlock(NO_SUM, record.place, [each.value for each in record.operands], hint=_by_out(record) or read_beside(evidence.base))
                 _one_token(evidence, record, operand, layout)
                 summands.append((record.place, operand.index))
     if not summands:
@@ -84,6 +84,8 @@ def _joins(evidence: Evidence, record: Record, operand: OperandRead, layout: Lay
     if not operand.value.is_floating_point() and operand.made & Made.CONTEXT:
         raise RefusedBlock(DISCRETE, record.place, [operand.value], hint=read_beside(evidence.base))
     different = [*_theirs(evidence, record, operand), *_awake(evidence, record, operand, layout)]
+    if different and operand.index not in SUMMANDS.get(step.operator, ()):
+        different += _enlarged(evidence, operand, different, layout)
     if not any(evidence.matters({(record.place, operand.index): theirs}) for theirs in different):
         return False
     if not operand.made & BEFORE:
@@ -91,8 +93,26 @@ def _joins(evidence: Evidence, record: Record, operand: OperandRead, layout: Lay
     return True
 
 
+def _by_out(record: Record) -> str:
+    return " (it is written with out=, which is not followed)" if record.step.operator._overloadname == "out" else ""
+
+
+ENLARGED = 2.0**10
+"""By which what is not summed is enlarged: a bound that the network keeps in these cases (a minimum, a clamp) is not kept then."""
+
+
+def _enlarged(evidence: Evidence, operand: OperandRead, different: list[Tensor], layout: Layout) -> list[Tensor]:
+    """The same operand with what the context moves in the query's row enlarged, of either sign."""
+    x, cases = operand.value, evidence.base.cases.number
+    if x.dim() < 2 or x.numel() // x.shape[-1] % cases or all(torch.equal(layout.query(each, cases), layout.query(x, cases)) for each in different):
+        return []
+    mine = layout.only_query(torch.ones_like(layout.query(x, cases)), x) != 0
+    moved = mine & torch.stack([each != x for each in different]).any(0)
+    return [torch.where(moved, size * x, x) for size in (ENLARGED, -ENLARGED)]
+
+
 def _awake(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> Iterator[Tensor]:
-    """The same operand as it is in other cases, if the query's row may be made of the context and is the same in these: a gate may be closed in all of them."""
+    """The operand moved as the context moves it in other cases, if it may be made of the context and does not move in these, behind a gate that is closed."""
     x, cases = operand.value, evidence.base.cases.number
     if not operand.made & Made.CONTEXT or x.dim() < 2 or x.numel() // x.shape[-1] % cases:
         return
@@ -103,10 +123,9 @@ def _awake(evidence: Evidence, record: Record, operand: OperandRead, layout: Lay
     found = [each.operand(operand.index) for each in (other.find(place) for other in evidence.many()) if each is not None]
     if len(found) == 2 and not any(each.made & Made.NETWORK for each in found):
         one, other = (layout.query(each.value, len(evidence.many()[0].output)) for each in found)
-        moved = other[(one != other).any(-1)]
-        if len(moved):
-            others = layout.only_query(torch.ones_like(row), x) == 0
-            yield torch.where(others, x, layout.only_query(moved[torch.arange(cases) % len(moved)], x))
+        moves = (other - one)[(one != other).any(-1)]
+        if len(moves):
+            yield x + layout.only_query(moves[torch.arange(cases) % len(moves)], x)
 
 
 def _one_token(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> None:
