@@ -21,7 +21,7 @@ from torch import Tensor
 from numeric.operators.cut import Cut, MatrixProduct
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.evidence import Evidence, nudged
+from numeric.operators.evidence import Evidence, chooses, nudged
 from numeric.operators.executions import ATEN, CallSite
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout
@@ -64,7 +64,8 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
     candidates = [each for each in _candidates(trace, cuts, stream.meeting) if given in (None, each.name)]
     candidates.sort(key=lambda each: each.kind != "bias")  # the last first, which the sort keeps
     for candidate in candidates:
-        found = None if candidate.by_rows else diagonal(trace, stream.meeting, Sources(results=(candidate.place,)), layout)
+        alone = not candidate.by_rows and not _one_of_experts(evidence, candidate)
+        found = diagonal(trace, stream.meeting, Sources(results=(candidate.place,)), layout) if alone else None
         if found is not None and bool((found[0] != 0).all()):
             if elsewhere := _read_elsewhere(evidence, candidate):
                 refused.append(f"{candidate.name}, which would, is also read by {elsewhere}")
@@ -76,6 +77,11 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
     refused += [f"{given} was given"] if given else []
     tried = f" ({'; '.join(dict.fromkeys(refused))})" if refused else ""
     raise RefusedBlock(NO_ABSORBER, stream.meeting, [each.value for each in trace.at(stream.meeting).operands], tried=tried)
+
+
+def _one_of_experts(evidence: Evidence, candidate: Absorber) -> bool:
+    """Whether the network chooses, and chooses this parameter's neighbours in other cases: the few cases may all have chosen the same expert."""
+    return bool(chooses(evidence.base)) and len(names_read(evidence.many()[0], candidate)) > 1
 
 
 def _candidates(trace: Recording, cuts: list[Cut], meeting: CallSite) -> Iterator[Absorber]:

@@ -5,20 +5,23 @@ Found by watching the block, in float64 on a few small cases; nothing is known o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from numeric.operators.absorber import Absorber, absorber_of
-from numeric.operators.cut import Cut, MatrixProduct, products_of_line, reads_context, whole_cut
-from numeric.operators.evidence import chooses, compared_passes
+from numeric.operators.cut import Cut, MatrixProduct, products_of_line, reads_context, some_row_moves, what_w_reads_moves, whole_cut
+from numeric.operators.evidence import Evidence, awake_passes, chooses, compared_passes
 from numeric.operators.executions import CallSite
 from numeric.operators.hidden_ways import no_hidden_way
 from numeric.operators.labels import Made
 from numeric.operators.layout import Layout
 from numeric.operators.origins import Provenance, origin
+from numeric.operators.overlaps import refuse_overlaps
+from numeric.operators.positions import positions_note
 from numeric.operators.recording import DoubleBlock, Recording
-from numeric.operators.refusals import NO_ABSORBER, RefusedBlock
+from numeric.operators.refusals import NO_ABSORBER, UNAFFECTED, RefusedBlock
 from numeric.operators.stream import Stream, stream_of
 from numeric.operators.weights import Weights, weights_of
 
@@ -51,13 +54,30 @@ class Anatomy:
 def anatomy_of(block: DoubleBlock, width: int, absorb: str | None = None) -> Anatomy:
     """Watch the block and find its parts.  width: of a token.  Raises RefusedBlock with the operator and the line of what is not as the claims say."""
     evidence = compared_passes(block, width)
-    trace = evidence.base
-    no_hidden_way(evidence)
-    cuts, layout, notes = whole_cut(evidence)
+    for name in block.first:
+        refuse_overlaps(evidence.base, block.module, name.split("[")[0])
+    try:
+        cuts, layout, notes = _cut_of(evidence)
+    except RefusedBlock as error:
+        if error.kind is not UNAFFECTED or error.place is None:
+            raise
+        awake = awake_passes(block, width, partial(some_row_moves, place=evidence.base.from_the_end(error.place)))
+        if awake is None:
+            raise
+        evidence = awake
+        cuts, layout, notes = _cut_of(evidence)
     weights = weights_of(evidence, cuts)
+    moves = partial(what_w_reads_moves, cut=_from_the_end(evidence.base, cuts[0]), layout=layout)
+    if not bool(moves(evidence.base, evidence.exchanged).all()) and (awake := awake_passes(block, width, moves)) is not None:
+        evidence = awake
+        cuts, layout, notes = _cut_of(evidence)
+        weights = weights_of(evidence, cuts)
+    trace = evidence.base
     stream = stream_of(evidence, cuts, layout)
     absorber = absorber_of(evidence, cuts, stream, layout, absorb) if stream else None
     absorbed = None
+    if absorber:
+        refuse_overlaps(trace, block.module, absorber.name)
     if absorber and absorber.kind != "several":
         read = _operand(trace, absorber.place, absorber.weight)
         absorbed = origin(trace, block.module, absorber.name, read)
@@ -77,8 +97,13 @@ def anatomy_of(block: DoubleBlock, width: int, absorb: str | None = None) -> Ana
         _behind(trace, cuts),
         tuple(chooses(trace)),
         tuple(dict.fromkeys(trace.casts)),
-        (*notes, *_decisions(trace)),
+        (*notes, *_decisions(trace), *positions_note(block, trace.cases)),
     )
+
+
+def _cut_of(evidence: Evidence) -> tuple[list[Cut], Layout, list[str]]:
+    no_hidden_way(evidence)
+    return whole_cut(evidence)
 
 
 def _behind(trace: Recording, cuts: Sequence[Cut]) -> tuple[str, ...]:

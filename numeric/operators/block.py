@@ -60,7 +60,9 @@ def part_of(module: nn.Module, name: str) -> Tensor:
     found = _PART.fullmatch(name.replace("_orig_mod.", ""))
     known = dict(module.named_parameters(remove_duplicate=False))
     if found is None or found["name"] not in known:
-        raise RefusedBlock(UNKNOWN_PARAMETER, name=f'"{name}"', known=", ".join(known))
+        buffers = dict(module.named_buffers(remove_duplicate=False))
+        hint = ", which is a buffer: make it an nn.Parameter, if it is W" if found is not None and found["name"] in buffers else ""
+        raise RefusedBlock(UNKNOWN_PARAMETER, name=f'"{name}"', known=", ".join(known), hint=hint)
     whole = known[found["name"]].detach()
     return whole[_slices(found["slices"])] if found["slices"] else whole
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numeric.operators.evidence import Evidence, nudged
+from numeric.operators.evidence import MOVE, SCREENED, Evidence, nudged
 from numeric.operators.executions import CallSite, storage_key
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.layout import Layout, orders
 from numeric.operators.recording import Record, Recording
 from numeric.operators.refusals import (
+    A_VECTOR,
+    BEHIND_THE_CUT,
     BRANCH,
     CASES_UNKNOWN,
     MIXES_CASES,
@@ -27,6 +29,7 @@ from numeric.operators.refusals import (
     PART_OF_A_ROW,
     SECOND_CUT,
     TWO_TOKENS,
+    UNAFFECTED,
     RefusedBlock,
 )
 
@@ -104,13 +107,18 @@ def reads_of_first(evidence: Evidence) -> tuple[list[Cut], list[Cut]]:
         left = MATRIX_PRODUCTS.get(step.operator)
         if left is None or read.index not in (left, left + 1):
             if evidence.matters({(record.place, read.index): nudged(read.value)}):
-                raise RefusedBlock(NO_PRODUCT, record.place, [each.value for each in record.operands], names=_name(record, read.index))
+                name = _name(record, read.index)
+                hint = f", {A_VECTOR}" if len(evidence.base.labels.shapes.get(name, (0, 0))) == 1 else ""
+                raise RefusedBlock(NO_PRODUCT, record.place, [each.value for each in record.operands], names=name, hint=hint)
             continue
         cut = _cut(record, read.index)
-        if not evidence.matters(added={record.place: _noise(cut, record)}):
+        if not any(evidence.matters(added={record.place: noise}) for noise in _noises(cut, record)):
             dead.append(cut)
         elif record.operand(cut.product.rows).made & Made.NETWORK:
             tied = _tied(evidence)
+            before = [*live, *dead]
+            if not tied and before and not {*cut.names} & {name for each in before for name in each.names}:
+                raise RefusedBlock(BEHIND_THE_CUT, record.place, [read.value], names=" and ".join(cut.names), cut=before[0].place)
             raise RefusedBlock(
                 SECOND_CUT, record.place, [read.value], names=" and ".join(cut.names), cut=live[0].place if live else dead[0].place if dead else "?", tied=tied
             )
@@ -137,11 +145,12 @@ def _cut(record: Record, weight: int) -> Cut:
     return Cut(product, (_name(record, weight),), columns)
 
 
-def _noise(cut: Cut, record: Record) -> Tensor:
-    """A move of what the cut makes of W, everywhere."""
+def _noises(cut: Cut, record: Record) -> list[Tensor]:
+    """Moves of what the cut makes of W, everywhere: a small one, and one of its own size, which shows what only chooses (a router, whose gates are dropped)."""
     result = record.results[0]
-    noise = nudged(torch.ones_like(result)) - 1
-    return noise * (cut.columns[:, None] if cut.product.weight_left else cut.columns)
+    columns = cut.columns[:, None] if cut.product.weight_left else cut.columns
+    small = (nudged(torch.ones_like(result)) - 1) * columns
+    return [small, small * result.abs().max() / MOVE]
 
 
 def whole_cut(evidence: Evidence) -> tuple[list[Cut], Layout, list[str]]:
@@ -185,17 +194,17 @@ def _layout(evidence: Evidence, cut: Cut) -> Layout:
         raise RefusedBlock(MIXES_CASES, _mixing(evidence))
     ours, theirs = _read(trace, cut), _read(evidence.one_moved, cut)
     moved = (ours != theirs).reshape(-1, ours.shape[-1]).any(-1)
+    if not bool(moved.any()):
+        raise RefusedBlock(UNAFFECTED, cut.place, [ours], of=SCREENED)
     order = orders(moved, cases)
     if not order:
         raise RefusedBlock(CASES_UNKNOWN, cut.place, [ours])
-    noise = cut.product.result(_noise(cut, trace.at(cut.place)))
     tokens = len(moved) // cases
-    live = []
-    for token in range(tokens):
-        here = Layout(order[0], token)
-        added = here.only_query(here.query(noise, cases), noise)
-        if evidence.matters(added={cut.place: cut.product.result(added)}):
-            live.append(token)
+    live: list[int] = []
+    for noise in map(cut.product.result, _noises(cut, trace.at(cut.place))):
+        heres = [Layout(order[0], token) for token in range(tokens)]
+        added = [cut.product.result(here.only_query(here.query(noise, cases), noise)) for here in heres]
+        live = live or [token for token in range(tokens) if evidence.matters(added={cut.place: added[token]})]
     if len(live) != 1:
         raise RefusedBlock(TWO_TOKENS, cut.place, [ours], names=" and ".join(cut.names), tokens=f"{len(live)} tokens")
     return Layout(order[0], 0 if live[0] == 0 and tokens > 1 else live[0] - tokens)
@@ -240,4 +249,17 @@ def read_by_w(trace: Recording, cut: Cut, layout: Layout) -> Tensor:
 
 def reads_context(evidence: Evidence, cuts: Sequence[Cut], layout: Layout) -> bool:
     """Whether z depends on the context; it does not in a parallel block."""
-    return not torch.equal(_rows_read(evidence.base, cuts[0], layout), _rows_read(evidence.exchanged, cuts[0], layout))
+    return bool(what_w_reads_moves(evidence.base, evidence.exchanged, cuts[0], layout).any())
+
+
+def some_row_moves(one: Recording, other: Recording, place: CallSite) -> Tensor:
+    """In which cases rows of what an operator reads differ between two passes, in whichever order they stand: (cases,) bool."""
+    found = [next(x for x in trace.at(place).operands if x.made & DATA).value for trace in (one, other)]
+    moved = (found[0] != found[1]).reshape(-1, found[0].shape[-1]).any(-1)
+    number = one.cases.number
+    return moved.view(number, -1).any(-1) & moved.view(-1, number).any(0) if len(moved) % number == 0 else torch.zeros(number, dtype=torch.bool)
+
+
+def what_w_reads_moves(one: Recording, other: Recording, cut: Cut, layout: Layout) -> Tensor:
+    """In which cases z differs between two passes: (cases,) bool.  The cut is found by its line, whatever the number of cases."""
+    return (read_by_w(one, cut, layout) != read_by_w(other, cut, layout)).any(-1)

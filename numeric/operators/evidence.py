@@ -1,16 +1,20 @@
 """The passes that are compared: the same block on the same cases again, on contexts that are moved a little, exchanged, and shortened.
 
 A value that is the same in all of them does not depend on the context. All in float64; the moves are of 10⁻⁶, so that no choice changes sides.
+
+A gate that is closed (a ReLU behind the attention, a comparison) keeps the context from a value in some cases, and three cases may all be of that kind. So
+where one of them is asleep, three are chosen among 96 that are not.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from numeric.operators.executions import CallSite, storage_key
-from numeric.operators.labels import Made
+from numeric.operators.labels import DATA, Made
 from numeric.operators.recording import Cases, DoubleBlock, Read, Record, Recording
 from numeric.operators.refusals import BRANCH, HAS_MEMORY, NO_CONTEXT, NO_QUERY, NOT_REPEATABLE, RefusedBlock
 
@@ -19,6 +23,8 @@ MOVE = 1e-6
 """Relative size of a move: large against roundoff, small against the distance between two choices."""
 TRIES = 3
 """Draws of cases until a move changes no choice of the network."""
+SCREENED = 96
+"""Cases among which those are chosen that are not asleep. If the context gets through in one case of ten, fewer than three of them do in 1 block of 500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,13 @@ class Evidence:
     """The first case moved alone, context and query."""
     shortened: Recording
     """Without some of the context's tokens."""
+    many: Callable[[], tuple[Recording, Recording]]
+    """Passes of many cases, with one context and another, run when they are asked for: what is asleep in the few cases need not be in these."""
+
+    @property
+    def chooses_alike(self) -> bool:
+        """Whether a move changed no choice."""
+        return self.base.places == self.moved.places == self.one_moved.places
 
     def output(self, replaced: Mapping[Read, Tensor] | None = None, added: Mapping[CallSite, Tensor] | None = None) -> Tensor:
         """The output of the base pass with some values exchanged."""
@@ -57,6 +70,15 @@ def nudged(x: Tensor) -> Tensor:
     return x + MOVE * drawn * x.abs().max().clamp_min(torch.finfo(x.dtype).tiny)
 
 
+Awake = Callable[[Recording, Recording], Tensor]
+"""Of two passes, with one context and another: in which cases what is asked about differs, (cases,) bool."""
+
+
+def output_moves(one: Recording, other: Recording) -> Tensor:
+    """Whether the output differs."""
+    return (one.output != other.output).any(-1)
+
+
 def _drawn(width: int, seed: int, cases: int = FEW_CASES, tokens: int = FEW_TOKENS) -> Cases:
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn((cases, tokens + 1, width), generator=generator, dtype=torch.float64)
@@ -67,28 +89,70 @@ def compared_passes(block: DoubleBlock, width: int) -> Evidence:
     """Run the passes.  Raises RefusedBlock for a block that is not repeatable, does not read the context, or branches on it."""
     for seed in range(TRIES):
         cases = _drawn(width, seed)
-        assert cases.context is not None
-        base = block.record(cases)
-        _repeatable(base, block.record(cases))
-        first_case = Cases(cases.context.clone(), cases.query.clone(), cases.positions)
-        assert first_case.context is not None
-        first_case.context[0] = nudged(cases.context[0])
-        first_case.query[0] = nudged(cases.query[0])
-        found = Evidence(
-            block,
-            base,
-            block.record(Cases(nudged(cases.context), cases.query, cases.positions)),
-            block.record(Cases(_drawn(width, seed + TRIES).context, cases.query, cases.positions)),
-            block.record(first_case),
-            block.record(cases.without([0, 2])),
-        )
-        if torch.equal(base.output, found.exchanged.output):
-            raise RefusedBlock(NO_CONTEXT)
-        if torch.equal(base.output, block.replay(Cases(cases.context, _drawn(width, seed + TRIES).query, cases.positions))):
+        found = _compared(block, cases, _another_context(cases, seed))
+        if not bool(output_moves(found.base, found.exchanged).all()):
+            awake = awake_passes(block, width, output_moves)
+            if awake is None:
+                raise RefusedBlock(NO_CONTEXT, screened=SCREENED)
+            found = awake
+        if torch.equal(found.base.output, block.replay(replace(found.base.cases, query=_like(found.base.cases.query, seed + TRIES)))):
             raise RefusedBlock(NO_QUERY)
-        if base.places == found.moved.places == found.one_moved.places:
+        if found.chooses_alike:
             return found
-    raise RefusedBlock(BRANCH, parting(base, found.moved))
+    raise RefusedBlock(BRANCH, parting(found.base, found.moved))
+
+
+def awake_passes(block: DoubleBlock, width: int, awake: Awake) -> Evidence | None:
+    """The passes of cases that are awake, chosen among many; None if none of them is."""
+    for seed in range(TRIES, 2 * TRIES):
+        one, other = _screened(block, width, seed)
+        answers = awake(one, other)
+        if not bool(answers.any()):
+            return None
+        chosen = answers.int().argsort(descending=True, stable=True)[:FEW_CASES]
+        found = _compared(block, one.cases.some(chosen), other.cases.some(chosen))
+        if found.chooses_alike:
+            return found
+    raise RefusedBlock(BRANCH, parting(found.base, found.moved))
+
+
+def _screened(block: DoubleBlock, width: int, seed: int) -> tuple[Recording, Recording]:
+    cases = _drawn(width, seed, SCREENED)
+    return block.record(cases), block.record(_another_context(cases, seed))
+
+
+def _another_context(cases: Cases, seed: int) -> Cases:
+    """The same queries behind other contexts."""
+    assert cases.context is not None
+    return replace(cases, context=_like(cases.context, seed + TRIES))
+
+
+def _like(x: Tensor, seed: int) -> Tensor:
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=x.dtype)
+
+
+def _compared(block: DoubleBlock, cases: Cases, others: Cases) -> Evidence:
+    """The passes of these cases; others: the same queries behind other contexts.  Raises RefusedBlock for a block that is not repeatable."""
+    assert cases.context is not None
+    base, again = block.record(cases), block.record(cases)
+    _keeps_nothing(base, again)
+    if base.places != again.places:  # the first pass makes tables and masks that later ones find
+        base, again = again, block.record(cases)
+    _repeatable(base, again)
+    context, query = cases.context.clone(), cases.query.clone()
+    context[0], query[0] = nudged(context[0]), nudged(query[0])
+    shortened = block.record(cases.without([0, 2]))
+    found = Evidence(
+        block,
+        base,
+        block.record(replace(cases, context=nudged(cases.context))),
+        block.record(others),
+        block.record(Cases(context, query, cases.positions)),
+        shortened,
+        cache(partial(_screened, block, cases.query.shape[-1], TRIES)),
+    )
+    _repeatable(shortened, block.record(cases.without([0, 2])))  # behind longer contexts, which a cache may have kept
+    return found
 
 
 def parting(one: Recording, other: Recording) -> CallSite:
@@ -125,6 +189,18 @@ def _repeatable(one: Recording, other: Recording) -> None:
             if not mine.view:
                 made[storage_key(x)] = mine.place
     raise RefusedBlock(HAS_MEMORY, parting(one, other) if one.places != other.places else None)
+
+
+def _keeps_nothing(one: Recording, other: Recording) -> None:
+    """Raise RefusedBlock if a pass reads what the one before made of its tokens; masks and tables, which are made of none, may be kept."""
+    made = {storage_key(x) for record in one.records for x, labels in zip(record.results, record.labels, strict=True) if labels & DATA}
+    kept = made - set(one.outside)
+    for record in other.records:
+        for _, x in record.step.tensors if not record.view else ():
+            if storage_key(x) in kept and storage_key(x) in other.outside:
+                if not record.step.overwrites_only(x):
+                    raise RefusedBlock(HAS_MEMORY, record.place, [x])
+                kept -= {storage_key(x)}
 
 
 PROBABILITIES = ("p", "dropout_p")

@@ -6,6 +6,7 @@ shortened. Which operators run there must not hang on the context, unless the ne
 
 from numeric.operators.evidence import Evidence, behind, chooses, parting
 from numeric.operators.labels import DATA, Made
+from numeric.operators.read_beside import read_beside
 from numeric.operators.recording import Record
 from numeric.operators.refusals import BRANCH, MOVING_NUMBER, NUMBER, OPAQUE_BEHIND, RefusedBlock
 from numeric.operators.walk import opaque
@@ -19,12 +20,12 @@ def no_hidden_way(evidence: Evidence) -> None:
         network = network or reads_network or any(made & Made.NETWORK for made in record.labels)
         for operand in map(record.operand, record.step.deciding if network else []):
             if operand.made & Made.CONTEXT and not operand.made & Made.NETWORK:
-                raise RefusedBlock(NUMBER, record.place, [operand.value])
+                raise RefusedBlock(NUMBER, record.place, [operand.value], hint=read_beside(evidence.base))
         if reads_network:
             if opaque(record.step.operator):
                 raise RefusedBlock(OPAQUE_BEHIND, record.place, [each.value for each in record.operands])
             if _number_moves(evidence, record):
-                raise RefusedBlock(MOVING_NUMBER, record.place)
+                raise RefusedBlock(MOVING_NUMBER, record.place, hint=read_beside(evidence.base))
     _same_path(evidence)
 
 

@@ -13,7 +13,7 @@ from enum import IntFlag
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from numeric.operators.executions import ATEN, CallSite, Execution, tensors_in
 from numeric.operators.memory import Memory, ReadAsAnotherType
@@ -65,7 +65,9 @@ class Labels:
         self.shapes = {name: x.shape for name, x in parameters.items()}
         self._flags = Memory(torch.uint8)
         self._sources = Memory(torch.int32)
-        for number, parameter in enumerate(parameters.values(), start=1):
+        # What lies in a larger one comes from the smaller: views of a buffer that is held, too.
+        numbered = sorted(enumerate(parameters.values(), start=1), key=lambda each: (isinstance(each[1], nn.Parameter), -each[1].numel()))
+        for number, parameter in numbered:
             self._flags.put(parameter, int(Made.PARAMETER))
             self._sources.put(parameter, number)
         for part in first:

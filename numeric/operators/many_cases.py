@@ -11,7 +11,7 @@ from torch import Tensor
 
 from numeric.operators.block import WatchedBlock
 from numeric.operators.cut import read_by_w
-from numeric.operators.double_check import CHECKED_CASES, allowance, not_mistakes, relative_distance, way_to_patch, wrong_patches
+from numeric.operators.double_check import CHECKED_CASES, allowance, are_mistakes, not_mistakes, relative_distance, way_to_patch, wrong_patches
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.recording import Cases, Recording
@@ -53,7 +53,7 @@ class ManyCases:
     worst: float = 0.0
     """The largest distance over what is allowed; NaN if one is."""
     planted: dict[Mistake, tuple[int, int]] = field(default_factory=dict)
-    """By wrong patch, in how many cases it was noticed, and of how many."""
+    """By wrong patch, in how many cases it was noticed, and of how many: of those in which it is another patch than the right one."""
     left_out: dict[Mistake, str] = field(default_factory=dict)
     """Wrong patches that are none, and why."""
 
@@ -121,9 +121,11 @@ def _measure(block: WatchedBlock, batch: PromptBatch, update: TensorUpdate, foun
     found.left_out.update(left_out)
     for_a = weight_changes(double, anatomy, left, bare, Mistake.Z_FOR_A, update=update)
     for mistake, wrong in wrong_patches(changes, for_a, absorbed, left_out).items():
-        apart = relative_distance(run(patched_with(double, cases.number, *wrong), kept), left.output)
+        patch = patched_with(double, cases.number, *wrong)
+        is_one = are_mistakes(double, patch, right, cases.number)
+        apart = relative_distance(run(patch, kept), left.output)
         noticed, tried = found.planted.get(mistake, (0, 0))
-        found.planted[mistake] = noticed + int((apart > allowed).sum()), tried + cases.number
+        found.planted[mistake] = noticed + int((is_one & ~(apart <= allowed)).sum()), tried + int(is_one.sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from numeric.architecture.as_written import BlockCall
 from numeric.operators.double_precision import execute_in_double, kept_in_double, tensors_of
 from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
 from numeric.operators.labels import CHOOSING, DATA, Labels, Made
-from numeric.operators.refusals import BRANCH, CALL_FAILS, NO_TENSOR, RefusedBlock
+from numeric.operators.refusals import A_VECTOR, BRANCH, CALL_FAILS, NO_TENSOR, RefusedBlock
 from numeric.operators.walk import PassEnded, Walk, operators_apart
 from symbolic.vocabulary import with_its_name
 
@@ -44,7 +44,17 @@ class Cases:
 
     def one(self, case: int) -> "Cases":
         """One case, as a batch of its own."""
-        return Cases(None if self.context is None else self.context[case : case + 1], self.query[case : case + 1], self.positions)
+        return self.some(torch.arange(case, case + 1))
+
+    def some(self, which: Tensor) -> "Cases":
+        """Some of the cases, as a batch of their own.  which: (number,), their places, or (cases,) bool."""
+        return Cases(None if self.context is None else self.context[which], self.query[which], self.positions)
+
+    def beside(self, others: "Cases") -> "Cases":
+        """These cases, and others of the same length behind them."""
+        assert self.context is not None
+        assert others.context is not None
+        return Cases(torch.cat([self.context, others.context]), torch.cat([self.query, others.query]), self.positions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,13 @@ class OperandRead:
     """Of all entries."""
     source: str | None
     """The parameter that it comes from, if it is made of one alone."""
+
+    def holds_the_same(self, x: Tensor) -> bool:
+        """Whether these are the numbers of another tensor, some of its rows (those that an expert is given), or its transpose."""
+        rows, known = (each.reshape(-1, each.shape[-1]) for each in (self.value, x))
+        if rows.shape[-1] == known.shape[-1] and {tuple(each) for each in rows.tolist()} <= {tuple(each) for each in known.tolist()}:
+            return True
+        return self.value.mT.shape == x.shape and torch.equal(self.value.mT, x)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +226,16 @@ class DoubleBlock:
         except Exception as error:
             context = "no context" if cases.context is None else f"a context of shape {tuple(cases.context.shape)}"
             when = f"with {context} and a query of shape {tuple(cases.query.shape)}"
-            raise RefusedBlock(CALL_FAILS, when=when, error=" ".join(with_its_name(error).split()), width=width) from error
+            raise RefusedBlock(CALL_FAILS, when=when, error=" ".join(with_its_name(error).split()), width=width, hint=self._vectors()) from error
         if not isinstance(output, Tensor) or not output.is_floating_point() or output.dim() != 2 or len(output) != cases.number:
             given = f"{output.dtype} of shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"a {type(output).__name__}"
             raise RefusedBlock(NO_TENSOR, given=given)
         return output
+
+    def _vectors(self) -> str:
+        """Why a width of W need not be that of a token: what was named is a vector."""
+        named = [name for name, part in self.first.items() if part.dim() < 2]
+        return f" ({' and '.join(named)} in first: {A_VECTOR}, and W is a matrix)" if named else ""
 
     def record(self, cases: Cases) -> Recording:
         """A recorded pass."""

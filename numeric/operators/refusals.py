@@ -39,13 +39,13 @@ class RefusedBlock(UnusableBlock):
 
 
 UNKNOWN_PARAMETER = Refusal(
-    "the module has no parameter {name}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].", of_operator=False
+    "the module has no parameter {name}{hint}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].", of_operator=False
 )
 NO_TENSOR = Refusal(
     "call returned {given}", "call(module, context, query, positions) returns the query's output, a floating-point tensor (batch, d_out).", of_operator=False
 )
 CALL_FAILS = Refusal(
-    "call failed {when}: {error}",
+    "call failed {when}: {error}{hint}",
     "call(module, context, query, positions): context (batch, n, {width}) or None, query (batch, {width}), positions (n + 1,).",
     of_operator=False,
 )
@@ -54,7 +54,8 @@ NO_COPY = Refusal(
 )
 NOT_REPEATABLE = Refusal("gives other bits on the same operands", "Call module.eval(), and draw nothing at random in a pass.")
 HAS_MEMORY = Refusal(
-    "reads what an earlier pass has left behind, and two equal passes differ", "Call module.eval(), or reset what it keeps at the beginning of call."
+    "reads what an earlier pass has left behind, and two equal passes differ",
+    "Call module.eval(), or reset what it keeps (a key/value cache, a memo) at the beginning of call.",
 )
 CHANGED_MEANWHILE = Refusal(
     "the same contexts give other numbers after {cases} cases than at the beginning",
@@ -66,7 +67,7 @@ MIXES_CASES = Refusal(
     "A batch holds cases that do not know of each other: context (batch, n, d), query (batch, d), in this order.",
 )
 NO_CONTEXT = Refusal(
-    "the context does not reach the output",
+    "the context does not reach the output in any of {screened} small cases",
     "Pass context to the module; without an effect of the context there is nothing to move into the weights.",
     of_operator=False,
 )
@@ -79,11 +80,22 @@ NO_CUT = Refusal(
     "no matrix product reads {names} and the input, with a result that reaches the output", "Name in first the parameters that read z.", of_operator=False
 )
 UNREAD = Refusal("{names} is not read by a product whose result reaches the output", "Leave it out of first.", of_operator=False)
-NO_PRODUCT = Refusal("reads {names}, and is no matrix product", "W takes part in one product W z alone; name the parameter that does.")
+A_VECTOR = "a vector, as a bias or a norm's scale is"
+NO_PRODUCT = Refusal("reads {names}{hint}, and is no matrix product", "W takes part in one product W z alone; name the parameter that does.")
 PART_OF_A_ROW = Refusal("reads {names} of which only parts of some rows are W", "Name whole rows.")
 NOT_ITS_ENTRIES = Refusal(
-    "reads {names} as something other than its entries (normalised, scaled, quantised, cut)",
-    "Name what is read: torch.nn.utils.parametrize.remove_parametrizations(..., leave_parametrized=True) makes it a parameter.",
+    "reads {names} as something other than the entries of one parameter (normalised, scaled, quantised, cut, a sum with an adapter)",
+    "Name what is read: merge an adapter into its weight;"
+    " torch.nn.utils.parametrize.remove_parametrizations(..., leave_parametrized=True) makes it a parameter.",
+)
+BEHIND_THE_CUT = Refusal(
+    "reads {names}, and multiplies with it what the network computed behind the cut at {cut}",
+    "Only what reads z is W: leave it out of first.",
+)
+SHARES_MEMORY = Refusal(
+    "{name} shares a part of its memory with {others}",
+    "Its update would change them too: give it memory of its own, .clone(), or name the one that is read.",
+    of_operator=False,
 )
 SECOND_CUT = Refusal("reads {names} again, behind the cut at {cut}{tied}", "W is read once: untie it, or name another W.")
 OTHER_OPERAND = Refusal(
@@ -93,14 +105,16 @@ TWO_TOKENS = Refusal(
     "makes of {names} values of {tokens} that reach the query's output", "ΔW serves one token: return the last token's output alone, of one layer."
 )
 CASES_UNKNOWN = Refusal("has rows that cannot be told apart by case", "Keep the batch as the first or the second dimension, and the features as the last one.")
-NUMBER = Refusal("turns a value made of the context into a Python number, behind the cut", "Keep it a tensor, and keep the context out of the network.")
+NUMBER = Refusal("turns a value made of the context into a Python number, behind the cut{hint}", "Keep it a tensor, and keep the context out of the network.")
 NUMBER_OF_W = Refusal("turns a value made of W into a Python number", "With W patched it would be another number: keep it a tensor.")
-MOVING_NUMBER = Refusal("is given a Python number that moves with the context (.item(), a length)", "A number of the network must not be made of the context.")
+MOVING_NUMBER = Refusal(
+    "is given a Python number that moves with the context (.item(), a length){hint}", "A number of the network must not be made of the context."
+)
 UNTRACKED = Refusal(
     "is given a tensor that moves with the context by a way that cannot be followed (numpy?)", "Stay in torch, and keep the context out of the network."
 )
 DISCRETE = Refusal(
-    "is given integers or truth values made of the context (a comparison, a sort, a length)",
+    "is given integers or truth values made of the context (a comparison, a sort, a length){hint}",
     "The network may choose by its own values, never by the context's.",
 )
 NO_SUM = Refusal(
@@ -108,7 +122,8 @@ NO_SUM = Refusal(
     "Add the stream to the network's output, or name in first every parameter that reads z.",
 )
 NOT_ONE_SUM = Refusal(
-    "adds what moves with the context to the network, but not as one sum with {other}", "What stands between two sums may only scale by what the query makes."
+    "adds what moves with the context to the network, but not as one sum with {other}{hint}",
+    "What stands between two sums may only scale by what the query makes.",
 )
 BRANCH = Refusal(
     "is executed or not, depending on the context", "A branch in Python on a value of the context is not in the claim: write it with torch.where, or fix it."
@@ -123,9 +138,21 @@ NOT_EQUAL = Refusal(
     "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed",
     "W may be read by a way that was not seen: a copy, a cache.",
 )
-SINGULAR = Refusal("reads zeros without the context, whichever part of it remains", "No update exists where what W reads is zero: name another W.")
+LENGTH = Refusal(
+    "in float64 the patched pass is equal behind another context of the same length, and off by {off:.1e} of the output behind a shorter one",
+    "The number of tokens reaches the network (an index, a range, a loop): keep it in front of W, or make it of positions.",
+    of_operator=False,
+)
+SINGULAR = Refusal(
+    "reads zeros with the context or without it, whichever part of it remains, in each of {of} small cases",
+    "No update exists where what W reads is zero: name another W.",
+)
+UNAFFECTED = Refusal(
+    "reads the same with the context and without it in each of {of} small cases, so that ΔA is zero there",
+    "There is nothing to move into W: name a W behind what reads the context.",
+)
 NOTHING_ABSORBED = Refusal(
-    "reads {absorber}, which takes nothing in some case of each of {draws} draws: what its change is divided by is zero",
+    "reads {absorber}, which takes nothing in most of {of} small cases, and in the others there is nothing to check: what its change is divided by is zero",
     "Name another absorber in absorb, one that is not behind a gate that closes, or in front of which some unit is alive.",
 )
 NOT_NOTICED = Refusal("in float64 {patch} gives the same output as the context", "Nothing could be noticed here: give a context that matters.")

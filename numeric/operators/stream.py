@@ -6,6 +6,7 @@ and a parameter of the network may take it (claims ``pre-ln``, ``post-ln``, ``pa
 by a way on which no update of W and of that parameter replaces it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +16,9 @@ from numeric.operators.cut import Cut
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.evidence import Evidence
 from numeric.operators.executions import ATEN, CallSite
-from numeric.operators.labels import BEFORE, CHOOSING, DATA, MATRIX_PRODUCTS, Made
+from numeric.operators.labels import BEFORE, CHOOSING, Made
 from numeric.operators.layout import Layout
+from numeric.operators.read_beside import read_beside
 from numeric.operators.recording import OperandRead, Read, Record, Recording
 from numeric.operators.refusals import (
     CASES_UNKNOWN,
@@ -51,9 +53,9 @@ def stream_of(evidence: Evidence, cuts: list[Cut], layout: Layout) -> Stream | N
         if record.place in at_cut or record.view or not record.any(Made.NETWORK):
             continue
         for operand in record.operands:
-            if not operand.made & Made.NETWORK and _joins(evidence, record, operand):
+            if not operand.made & Made.NETWORK and _joins(evidence, record, operand, layout):
                 if operand.index not in SUMMANDS.get(record.step.operator, ()):
-                    raise RefusedBlock(NO_SUM, record.place, [each.value for each in record.operands], hint=_hint(evidence, cuts, layout))
+                    raise RefusedBlock(NO_SUM, record.place, [each.value for each in record.operands], hint=_by_out(record) or read_beside(evidence.base))
                 _one_token(evidence, record, operand, layout)
                 summands.append((record.place, operand.index))
     if not summands:
@@ -74,19 +76,56 @@ def _theirs(evidence: Evidence, record: Record, operand: OperandRead) -> list[Te
     return found
 
 
-def _joins(evidence: Evidence, record: Record, operand: OperandRead) -> bool:
+def _joins(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> bool:
     """Whether an operand of before the cut brings the context to the output here.  Raises RefusedBlock if it cannot be followed."""
     step = record.step
     if step.overwrites_only(dict(step.tensors)[operand.index]) or (step.operator in CHOOSING and operand.index == 0):
         return False
     if not operand.value.is_floating_point() and operand.made & Made.CONTEXT:
-        raise RefusedBlock(DISCRETE, record.place, [operand.value])
-    different = _theirs(evidence, record, operand)
+        raise RefusedBlock(DISCRETE, record.place, [operand.value], hint=read_beside(evidence.base))
+    different = [*_theirs(evidence, record, operand), *_awake(evidence, record, operand, layout)]
+    if different and operand.index not in SUMMANDS.get(step.operator, ()):
+        different += _enlarged(evidence, operand, different, layout)
     if not any(evidence.matters({(record.place, operand.index): theirs}) for theirs in different):
         return False
     if not operand.made & BEFORE:
         raise RefusedBlock(UNTRACKED, record.place, [operand.value])
     return True
+
+
+def _by_out(record: Record) -> str:
+    return " (it is written with out=, which is not followed)" if record.step.operator._overloadname == "out" else ""
+
+
+ENLARGED = 2.0**10
+"""By which what is not summed is enlarged: a bound that the network keeps in these cases (a minimum, a clamp) is not kept then."""
+
+
+def _enlarged(evidence: Evidence, operand: OperandRead, different: list[Tensor], layout: Layout) -> list[Tensor]:
+    """The same operand with what the context moves in the query's row enlarged, of either sign."""
+    x, cases = operand.value, evidence.base.cases.number
+    if x.dim() < 2 or x.numel() // x.shape[-1] % cases or all(torch.equal(layout.query(each, cases), layout.query(x, cases)) for each in different):
+        return []
+    mine = layout.only_query(torch.ones_like(layout.query(x, cases)), x) != 0
+    moved = mine & torch.stack([each != x for each in different]).any(0)
+    return [torch.where(moved, size * x, x) for size in (ENLARGED, -ENLARGED)]
+
+
+def _awake(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> Iterator[Tensor]:
+    """The operand moved as the context moves it in other cases, if it may be made of the context and does not move in these, behind a gate that is closed."""
+    x, cases = operand.value, evidence.base.cases.number
+    if not operand.made & Made.CONTEXT or x.dim() < 2 or x.numel() // x.shape[-1] % cases:
+        return
+    row, made = layout.query(x, cases), layout.query(operand.labels.contiguous(), cases)
+    if not bool((made & Made.CONTEXT).any()) or any(not torch.equal(layout.query(each, cases), row) for each in _theirs(evidence, record, operand)):
+        return
+    place = evidence.base.from_the_end(record.place)
+    found = [each.operand(operand.index) for each in (other.find(place) for other in evidence.many()) if each is not None]
+    if len(found) == 2 and not any(each.made & Made.NETWORK for each in found):
+        one, other = (layout.query(each.value, len(evidence.many()[0].output)) for each in found)
+        moves = (other - one)[(one != other).any(-1)]
+        if len(moves):
+            yield x + layout.only_query(moves[torch.arange(cases) % len(moves)], x)
 
 
 def _one_token(evidence: Evidence, record: Record, operand: OperandRead, layout: Layout) -> None:
@@ -140,19 +179,6 @@ def factors(trace: Recording, stream: Stream, layout: Layout) -> list[Tensor]:
         meeting = trace.at(stream.meeting).place
         factor = diagonal(trace, meeting, Sources(operands=((here.place, index),)), layout)
         if factor is None:
-            raise RefusedBlock(NOT_ONE_SUM, here.place, [each.value for each in here.operands], other=meeting)
+            raise RefusedBlock(NOT_ONE_SUM, here.place, [each.value for each in here.operands], other=meeting, hint=read_beside(trace))
         found += factor
     return found
-
-
-def _hint(evidence: Evidence, cuts: list[Cut], layout: Layout) -> str:
-    """Other parameters that read z, which ``first`` may have left out."""
-    trace = evidence.base
-    z = cuts[0].product.operand(trace.at(cuts[0].place).operand(cuts[0].product.rows).value)
-    left_out = []
-    for record in trace.records:
-        if record.step.operator in MATRIX_PRODUCTS and record.place not in {cut.place for cut in cuts}:
-            for operand in record.operands:
-                if operand.made & DATA and any(torch.equal(x, z) for x in (operand.value, operand.value.mT) if x.shape == z.shape):
-                    left_out += [each.source for each in record.operands if each.made & Made.PARAMETER and each.source and not each.made & DATA]
-    return f" ({' and '.join(sorted(set(left_out)))} also read what W reads)" if left_out else ""

@@ -102,4 +102,7 @@ def switched_off(module: nn.Module) -> list[str]:
         found.append("compiled code runs as it was written, operator by operator")
     if any(isinstance(each, torch.jit.ScriptModule) for each in parts):
         found.append("scripted code runs unfused, operator by operator, and its lines are those of its caller")
+    hooked = [f'"{name}"' if name else "the module" for name, each in module.named_modules() if each._forward_hooks or each._forward_pre_hooks]
+    if hooked:
+        found.append(f"the forward hooks of {', '.join(hooked)} run, and what they do is judged with the rest")
     return found

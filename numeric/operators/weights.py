@@ -12,7 +12,7 @@ from torch import Tensor
 from numeric.operators.cut import Cut
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.evidence import Evidence, chooses
-from numeric.operators.executions import as_in, flat_storage
+from numeric.operators.executions import as_in, flat_storage, storage_key
 from numeric.operators.origins import origin
 from numeric.operators.refusals import NOT_ITS_ENTRIES, UNREAD, RefusedBlock
 
@@ -34,11 +34,20 @@ def weights_of(evidence: Evidence, cuts: list[Cut]) -> tuple[Weights, ...]:
         x = dict(evidence.base.at(cut.place).step.tensors)[cut.product.weight]
         come_from = None if name == "W" else origin(evidence.base, evidence.block.module, name, x)
         if come_from is None or come_from.slope is not None:
-            raise RefusedBlock(NOT_ITS_ENTRIES, cut.place, [x], names=name)
+            raise RefusedBlock(NOT_ITS_ENTRIES, cut.place, [x], names=" and ".join(_made_of(evidence, x)))
         every = _of_all_experts(evidence, name, cut.product.matrix(come_from.entries))[..., cut.columns]
         if not any(torch.equal(every, each.entries) for each in found if each.name == name):
             found.append(Weights(name, every))
     return (*found, *_unread(evidence, found))
+
+
+def _made_of(evidence: Evidence, x: Tensor) -> list[str]:
+    """The parameters that a value is made of, found backwards from it."""
+    keys = {storage_key(x)}
+    for record in reversed(evidence.base.records):
+        if any(storage_key(each) in keys for each in (*record.results, *record.step.written)):
+            keys |= {storage_key(each) for _, each in record.step.tensors}
+    return sorted(name for name, parameter in evidence.block.module.named_parameters() if storage_key(parameter) in keys)
 
 
 def _numbers(evidence: Evidence, name: str) -> Tensor:

@@ -30,8 +30,16 @@ from numeric.user_blocks.whole_block import refuse_another_block
 TRIED = 8
 """Cases of the forward pass in which a block is looked at."""
 
+MORE = 8
+"""How many times as many a block is compared with the whole one on: what differs in one case of ten, differs in one of 64 but for one block of a thousand."""
+
 AGAIN = BATCH // TRIED
 """How often they stand in a batch of the size in which cells are measured."""
+
+
+NOT_DETERMINISTIC = (
+    "the contextual layer is not deterministic: the same tokens gave another result the second time, as with random numbers or a count of calls."
+)
 
 
 class _Called(nn.Module):
@@ -58,7 +66,10 @@ def own_block(name: str, block: object, *, contexts: DrawContexts | None = None,
 
 def _admitted(name: str, block: object, contexts: DrawContexts | None, update: Update | None) -> OwnBlock:
     if isinstance(block, BlockAsWritten):
-        raise UnusableBlock(f"{name} is a block as it is written, which is judged in float64 alone so far, and without a bound: `verify check` does it.")
+        raise UnusableBlock(
+            f"{name} is a block as it is written, which has no bound yet: context_transfer takes rebuilt blocks alone, ContextualBlock(contextual, network, …);"
+            " `verify check` judges this one in float64."
+        )
     compiled = compiled_parts(block) if isinstance(block, nn.Module) else []
     block = written_throughout(block) if isinstance(block, nn.Module) else block
     if not isinstance(block, ContextualBlock):
@@ -98,7 +109,7 @@ def _admitted(name: str, block: object, contexts: DrawContexts | None, update: U
         _refuse_skip(block, context, query)
         whole, block.whole = block.whole, None
         if whole is not None:
-            refuse_another_block(block, whole, context, query)
+            refuse_another_block(block, whole, (context, query), model.tokens(MORE * TRIED, torch.Generator().manual_seed(1)))
         if update is not None:
             refuse_update(block, context, query, update)
         homogeneous = _is_homogeneous(block, query)
@@ -144,9 +155,7 @@ def _refuse_contextual_layer(block: ContextualBlock, context: Tensor, query: Ten
 
     with_context, without = asked(context, query, "a context"), asked(None, query, "no context (None)")
     if not torch.equal(asked(context, query, "a context"), with_context) or not torch.equal(asked(None, query, "no context (None)"), without):
-        raise UnusableBlock(
-            "the contextual layer is not deterministic: the same tokens gave another result the second time, as with random numbers or a count of calls."
-        )
+        raise UnusableBlock(NOT_DETERMINISTIC)
     if torch.equal(with_context, without):
         raise UnusableBlock("the contextual layer ignores its context: with it and without it the result is the same, so there is nothing to move into W.")
     _refuse_mixing(asked, context, query)
@@ -176,9 +185,12 @@ def _refuse_mixing(asked: Callable[[Tensor | None, Tensor, str], Tensor], contex
         shuffled = torch.randperm(TRIED * AGAIN, generator=torch.Generator().manual_seed(0))
         for places in (torch.arange(TRIED).flip(0), torch.arange(TRIED * AGAIN).flip(0), shuffled):
             cases = places % TRIED
-            moved = asked(None if tokens is None else tokens[cases], query[cases], words)
+            placed = None if tokens is None else tokens[cases]
+            moved = asked(placed, query[cases], words)
             scale = torch.maximum(moved.abs(), at_first[cases].abs()).amax(-1, keepdim=True)
             if bool(((moved - at_first[cases]).abs() > torch.finfo(moved.dtype).eps ** 0.5 * scale).any()):
+                if not torch.equal(asked(placed, query[cases], words), moved):
+                    raise UnusableBlock(NOT_DETERMINISTIC)
                 if repeated:
                     raise UnusableBlock(
                         f"the contextual layer's result depends on earlier calls: on {words} it returned for other tokens in a batch of the same shape what it "

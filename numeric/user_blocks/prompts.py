@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from numeric.architecture import asked_shapes
 from numeric.arithmetics import check_reference
@@ -122,9 +122,18 @@ def transfers(  # public: what a user calls, with a keyword for each choice
     prompts = _Prompts(*_as_batch(context, query))
     known = ProbeCache() if machine is None else machine
     with _as_a_run_computes(), torch.no_grad():
-        own = own_block(name, copy.deepcopy(block), contexts=prompts, update=update)
+        own = own_block(name, _copied(block), contexts=prompts, update=update)
         chosen = variant_of(own, variant or (OWN if update else "formula"))
         return [_in_mode(own, prompts, mode, chosen, known) for mode in modes]
+
+
+def _copied(block: object) -> object:
+    """A deep copy in which tensors share memory where they do in the block; ``copy.deepcopy`` alone gives every parameter its own, and a tie is lost."""
+    memo: dict[int, object] = {}
+    for parameter in block.parameters() if isinstance(block, nn.Module) else ():
+        if type(parameter) is nn.Parameter:
+            memo[id(parameter)] = nn.Parameter(copy.deepcopy(parameter.data, memo), requires_grad=parameter.requires_grad)
+    return copy.deepcopy(block, memo)
 
 
 def _in_mode(own: OwnBlock, prompts: _Prompts, mode: Mode, variant: Variant, known: ProbeCache) -> Transfer:

@@ -52,8 +52,13 @@ def _of_no_tensor(output: object, wanted: str) -> str:
 
 
 def refuse_batch_statistics(block: nn.Module) -> None:
-    """Raise UnusableBlock for a batch normalisation that has no statistics of its own: in eval mode, too, it takes those of the batch."""
+    """Raise UnusableBlock for a batch normalisation that takes the statistics of the batch in eval mode, too: it has none of its own, or stays in training."""
     for name, module in block.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training:
+            raise UnusableBlock(
+                f'"{name}", a {type(module).__name__}, stays in training mode after eval() and takes the statistics of the batch, '
+                "so that one case's result changes with the others: let eval() reach it."
+            )
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise UnusableBlock(
                 f'"{name}", a {type(module).__name__} without running statistics (track_running_stats=False), takes those of the batch in eval mode too, '

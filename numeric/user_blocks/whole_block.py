@@ -67,13 +67,24 @@ class Compared:
     allowed: float
 
 
-def refuse_another_block(block: ContextualBlock, whole: Whole, context: Tensor, query: Tensor) -> None:
-    """Raise UnusableBlock unless the block computes what ``whole`` does.  context: (batch, n, d_in); query: (batch, d_in)."""
+def refuse_another_block(block: ContextualBlock, whole: Whole, tokens: tuple[Tensor, Tensor], more: tuple[Tensor, Tensor]) -> None:
+    """Raise UnusableBlock unless the block computes what ``whole`` does.  tokens: context (batch, n, d_in) and query (batch, d_in).
+
+    more: many others, of which as many are looked at as closely: those in which the two are farthest from each other, for they may differ in few.
+    """
     rebuilt = in_double(block)
     if isinstance(whole, nn.Module):
         whole = in_double(written_throughout(whole)).eval()
-    context, query = context.double(), query.double()
-    for words, tokens in (("a context", context), ("every other token of it", context[:, ::2]), ("no context (None)", None)):
+    _compare_on(rebuilt, whole, *(x.double() for x in tokens))
+    context, query = (x.double() for x in more)
+    outputs = [_run(function, context, query, _InDouble(), "the block or whole(context, query) on more contexts") for function in (rebuilt, whole)]
+    farthest = (outputs[0] - outputs[1]).abs().amax(-1).argsort(descending=True)[: len(tokens[1])]
+    _compare_on(rebuilt, whole, context[farthest], query[farthest])
+
+
+def _compare_on(rebuilt: Whole, whole: Whole, context: Tensor, query: Tensor) -> None:
+    parts = (("a context", context), ("every other token of it", context[:, ::2]), ("one token of it", context[:, :1]), ("no context (None)", None))
+    for words, tokens in parts:
         found = _compared(rebuilt, whole, tokens, query, words)
         if not found.off <= found.allowed:
             raise UnusableBlock(

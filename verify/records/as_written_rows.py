@@ -32,7 +32,7 @@ def watched(own: OwnAsWritten) -> WatchedRecord:
         unproved=[name for name in block.needed_claims if name not in proved],
         operators=list(anatomy.behind),
         casts=list(anatomy.casts),
-        notes=[*block.notes, *anatomy.notes, *(f"no update exists {words}" for words in check.singular)],
+        notes=[*block.notes, *anatomy.notes, *check.without_an_update],
         planted={mistake.value: off for mistake, off in check.noticed.items()},
         left_out={mistake.value: why for mistake, why in check.left_out.items()},
     )

@@ -5,19 +5,20 @@ from pathlib import Path
 import pytest
 
 from numeric.operators.refusals import RefusedBlock
-from tests.numeric.operators import leaks, traps
+from tests.numeric.operators import leaks, more_traps, traps
 from tests.numeric.operators.leaks import LEAKS, Leak
+from tests.numeric.operators.more_traps import MORE_TRAPS
 from tests.numeric.operators.small_blocks import watched
 from tests.numeric.operators.traps import TRAPS
 
-EVERY = (*LEAKS, *TRAPS)
+EVERY = (*LEAKS, *TRAPS, *MORE_TRAPS)
 
 
 def marked(name: str) -> str:
     """``leaks.py:12``, the line that is marked as a leak's."""
     (found,) = [
         f"{path.name}:{number}"
-        for path in (Path(leaks.__file__), Path(traps.__file__))
+        for path in map(Path, (leaks.__file__, traps.__file__, more_traps.__file__))
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if line.endswith(f"# leak: {name}")
     ]

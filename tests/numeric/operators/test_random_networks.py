@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from numeric.operators.double_check import CHECKED_TOKENS
-from numeric.operators.refusals import BRANCH, NOT_EQUAL, RefusedBlock
+from numeric.operators.refusals import BRANCH, LENGTH, NOT_EQUAL, RefusedBlock
 from tests.numeric.operators.random_networks import WRONG, Random, Spec, patched, plain, specs, stream
 from tests.numeric.operators.small_blocks import D, watched
 
@@ -35,7 +35,7 @@ def judged_as_evaluated(spec: Spec, wrong: str) -> None:
     else:
         with pytest.raises(RefusedBlock) as error:
             watched(module, spec.first)
-        assert error.value.kind in (NOT_EQUAL, BRANCH), str(error.value)
+        assert error.value.kind in (NOT_EQUAL, LENGTH, BRANCH), str(error.value)
 
 
 @given(specs, st.sampled_from(WRONG))

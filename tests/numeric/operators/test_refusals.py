@@ -61,7 +61,7 @@ class Locked(Small):
         (lambda: Small(_plain, **NETWORK, unused=(M, D)), ["w", "unused"], refusals.UNREAD, "unused is not read by a product"),
         (lambda: Small(_plain, **NETWORK), ["w[:, :2]"], refusals.PART_OF_A_ROW, "only parts of some rows are W"),
         (lambda: Small(_case_by_case, **NETWORK), ["w"], refusals.CASES_UNKNOWN, "cannot be told apart by case"),
-        (lambda: Small(_zero_without_three_tokens, **NETWORK), ["w"], refusals.SINGULAR, "reads zeros without the context"),
+        (lambda: Small(_zero_without_three_tokens, **NETWORK), ["w"], refusals.SINGULAR, "reads zeros with the context or without it"),
         (lambda: Small(_context_alone, **NETWORK), ["w"], refusals.NO_QUERY, "the query does not reach the output beside a context"),
         (lambda: Small(_drops_hardly_anything, **NETWORK), ["w"], refusals.NOT_REPEATABLE, "aten.bernoulli_.float"),
         (Locked, ["w"], refusals.NO_COPY, "cannot be copied to float64: TypeError"),
@@ -90,10 +90,11 @@ def _half_dead(p: nn.Module, x: Tensor) -> Tensor:
 
 
 def test_a_block_whose_units_are_dead_on_some_prompts_is_admitted_whatever_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two units are both dead in a quarter of the cases: with one draw alone of the small cases, half of such blocks would be refused."""
+    """Two units are both dead in a quarter of the cases. With one draw of one case, such blocks would be refused."""
     found = []
-    for most in (double_check.MOST_DRAWS, 1):
+    for most, cases in ((double_check.MOST_DRAWS, double_check.CHECKED_CASES), (1, 1)):
         monkeypatch.setattr(double_check, "MOST_DRAWS", most)
+        monkeypatch.setattr(double_check, "CHECKED_CASES", cases)
         for seed in range(4):
             module = Small(_half_dead, w=(2, D), out=(D, 2))
             for parameter in module.parameters():
@@ -101,7 +102,7 @@ def test_a_block_whose_units_are_dead_on_some_prompts_is_admitted_whatever_its_w
             try:
                 block = watched(module)
             except RefusedBlock as error:
-                found.append((most, error.kind, "reads out, which takes nothing in some case of each of 1 draws" in str(error)))
+                found.append((most, error.kind, "reads out, which takes nothing in most of 1 small cases" in str(error)))
             else:
                 assert block.check.off <= block.check.allowed
     assert {*found} == {(1, refusals.NOTHING_ABSORBED, True)}

@@ -93,7 +93,7 @@ def with_gradients(module: nn.Module, context: Tensor | None, query: Tensor, pos
         (Layered, in_inference_mode, None),
         (lambda: Layered().requires_grad_(True), with_gradients, None),
         (lambda: Layered(0.5), last, None),
-        (with_hooks, last, None),
+        (with_hooks, last, 'forward hooks of "inner", "outer"'),
         pytest.param(compiled, last, "compiled", marks=pytest.mark.soak),
         pytest.param(compiled_in_place, last, "compiled", marks=pytest.mark.soak),
     ],
@@ -180,7 +180,7 @@ class Words(nn.Module):
     ("module", "first", "call", "kind", "said"),
     [
         (Layered(), ("inner.wieght",), last, refusals.UNKNOWN_PARAMETER, 'no parameter "inner.wieght"; its parameters are inner.weight, inner.bias'),
-        (Layered(), ("outer.bias",), last, refusals.NO_PRODUCT, "outer.bias, and is no matrix product"),
+        (Layered(), ("outer.bias",), last, refusals.NO_PRODUCT, "outer.bias, a vector, as a bias or a norm's scale is, and is no matrix product"),
         (Layered(), W, wrong_layout, refusals.NO_TENSOR, "torch.float64 of shape (3, 5, 4)"),
         (Layered(), W, no_tensor, refusals.NO_TENSOR, "a tuple"),
         (Layered(), W, no_none_case, refusals.CALL_FAILS, "with no context and a query of shape (3, 4)"),
@@ -205,7 +205,7 @@ def test_a_wrong_call_is_told_in_one_line(  # a case's parts are five
 def test_a_weight_norm_is_refused_and_what_is_read_is_admitted() -> None:
     module = Layered().requires_grad_(True)
     nn.utils.parametrizations.weight_norm(module.inner)
-    with pytest.raises(RefusedBlock, match="as something other than its entries") as error:
+    with pytest.raises(RefusedBlock, match=r"weight.original0 and \S+original1 as something other than the entries of one parameter") as error:
         watched(module, ("inner.parametrizations.weight.original1",))
     assert error.value.place is not None
     assert error.value.place.line.startswith("test_ways_of_running.py:")

@@ -94,3 +94,17 @@ def test_in_front_of_the_first_layer_inside_it_is_the_blocks_norm() -> None:
 def test_a_norm_of_other_shapes_is_named(norm: nn.Module) -> None:
     with pytest.raises(UnusableBlock, match=rf"the norm fails on what the contextual layer returned, \(8, 4\): ValueError.*\({type(norm).__name__}\)"):
         own_block("mine", block(norm=norm))
+
+
+class StaysInTraining(nn.BatchNorm1d):
+    """As of a layer that was frozen by hand, the wrong way round."""
+
+    def train(self, mode: bool = True) -> "StaysInTraining":
+        return super().train(True)
+
+
+def test_a_batch_norm_that_eval_does_not_reach_is_refused_by_name() -> None:
+    """One that was left in training mode, and is put to rest here, is taken in."""
+    with pytest.raises(UnusableBlock, match=r'"norm", a StaysInTraining, stays in training mode after eval\(\)'):
+        own_block("mine", block(norm=StaysInTraining(D)))
+    own_block("mine", block(norm=batch_norm().train()).train())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from numeric.architecture import ContextualBlock
+from numeric.architecture import ContextualBlock, UnusableBlock
 from numeric.machine import BATCH
 from numeric.user_blocks import ProbeCache, transfers
 from numeric.user_blocks import prompts as own_prompts
@@ -158,3 +158,52 @@ def test_the_users_block_settings_and_warnings_are_left_as_they_are() -> None:
 def test_prompts_of_another_form_are_refused(context: Tensor, query: Tensor) -> None:
     with pytest.raises(UnusablePrompts, match="give"):
         transfers(block(), context, query, formats=["fp32"])
+
+
+def test_a_block_as_it_is_written_has_no_bound_and_is_refused_in_one_line() -> None:
+    """Rebuilt, the same is measured."""
+    written = ContextualBlock.of(block(), lambda module, context, query, positions: module(context, query), "network.0.weight")
+    with pytest.raises(UnusableBlock, match=r"context_transfer takes rebuilt blocks alone.*`verify check` judges this one in float64") as error:
+        transfers(written, *prompts(1), formats=["fp32"])
+    assert "\n" not in str(error.value)
+    assert transfers(block(), *prompts(1), formats=["fp32"])[0].verdict is Verdict.HOLDS
+
+
+class ReadsItsTable(nn.Module):
+    """A contextual layer with a table, which may be a part of the first layer's weight."""
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("table", table)
+
+    def forward(self, context: Tensor | None, query: Tensor) -> Tensor:
+        return layer(context, query) + self.table
+
+
+def sharing(what: str) -> ContextualBlock:
+    """Two parameters in one memory, apart or not."""
+    made, memory = block(), torch.randn(200, generator=torch.Generator().manual_seed(2))
+    first, last = made.network[0], made.network[2]
+    first.weight = nn.Parameter(memory[: 8 * WIDTH].view(8, WIDTH))
+    if what in ("apart", "overlapping"):
+        last.weight = nn.Parameter(memory[(100 if what == "apart" else 20) :][:16].view(2, 8))
+    else:
+        made.contextual = ReadsItsTable(memory[(100 if what == "a table apart" else 4) :][:WIDTH])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("apart", ""), ("overlapping", "is tied to the first layer's weight"), ("a table apart", ""), ("a table in W", "computes with the first layer's weight")],
+)
+def test_the_copy_that_is_measured_shares_memory_where_the_block_does(what: str, said: str) -> None:
+    """The block itself is left as it is."""
+    made = sharing(what)
+    before = {name: x.clone() for name, x in made.state_dict().items()}
+    if said:
+        with pytest.raises(UnusableBlock, match=said):
+            transfers(made, *prompts(1), formats=["fp64"])
+    else:
+        assert transfers(made, *prompts(1), formats=["fp64"])[0].verdict is Verdict.HOLDS
+    assert all(torch.equal(x, before[name]) for name, x in made.state_dict().items())
+    assert all(parameter.requires_grad for parameter in made.parameters())

@@ -130,7 +130,7 @@ def compare(made: ContextualBlock, context: Tensor, query: Tensor) -> None:
     whole, made.whole = made.whole, None
     assert whole is not None
     with torch.no_grad():
-        refuse_another_block(made, whole, context, query)
+        refuse_another_block(made, whole, (context, query), (context, query))
 
 
 @settings(max_examples=4, deadline=None)
@@ -204,9 +204,21 @@ def by_length(context: Tensor | None, query: Tensor, output: Tensor) -> Tensor:
     return output if context is None or context.shape[1] > 30 else 2 * output
 
 
+def of_one_token(context: Tensor | None, query: Tensor, output: Tensor) -> Tensor:
+    return 2 * output if context is not None and context.shape[1] == 1 else output
+
+
+def in_few_cases(context: Tensor | None, query: Tensor, output: Tensor) -> Tensor:
+    """In one case of nine."""
+    return output + 1e-6 * (query[:, :1] > 1.2)
+
+
 REFUSED: dict[str, tuple[Callable[[Tensor | None, Tensor, Tensor], object], str]] = {
     "no context": (only_with_a_context, r"on no context \(None\) its output differs"),
     "a part of the context": (by_length, "on every other token of it its output differs"),
+    "one token": (of_one_token, "on one token of it its output differs"),
+    "few cases": (in_few_cases, "differs from whole"),
+    "one entry": (lambda context, query, output: output + 1e-9 * (torch.arange(output.shape[1]) == 2), "differs from whole"),
     "all tokens": (lambda context, query, output: output.unsqueeze(1), r"returned \(8, 1, 4\); the output of the query alone is asked for, \(8, d_out\)"),
     "no tensor": (lambda context, query, output: (output, None), "returned tuple"),
     "another width": (lambda context, query, output: output[:, :2], "differs from whole"),
