@@ -13,7 +13,7 @@ from tests.numeric.arithmetics import (
 )
 from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.noticing import Check, checks_of
-from tests.numeric.operator_rules import test_erring_kernels, test_functions
+from tests.numeric.operator_rules import test_erring_kernels, test_foretold, test_functions
 from tests.numeric.operator_rules.test_erring_kernels import CASES as KERNELS
 from tests.numeric.operator_rules.test_erring_kernels import MODELS
 
@@ -38,6 +38,17 @@ def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check
 def erring(*names: str) -> list[Check]:
     """Kernels of some operators, in each model."""
     return [partial(test_erring_kernels.test_a_kernel_that_errs_as_much_as_it_may_is_within_its_radius, name, of) for name in names for of in MODELS]
+
+
+def foretold(*names: str) -> list[Check]:
+    """What is foretold of some operators, and where radii are handed on."""
+    tests = (
+        (test_foretold.test_an_overflow_is_foretold_where_it_could_be, test_foretold.REACHES),
+        (test_foretold.test_what_came_out_infinite_was_foretold, test_foretold.REACHES),
+        (test_foretold.test_outside_of_a_domain_nothing_is_known, test_foretold.DOMAINS),
+        (test_foretold.test_a_radius_is_handed_on_where_its_operand_is, test_foretold.CHOICES),
+    )
+    return [partial(test, overload) for test, overloads in tests for overload in overloads if overload.removeprefix("aten.").startswith(names)]
 
 
 def sweeps(*names: str, modes: tuple[str, ...] = ("bf16", "fp32-ftz")) -> list[Check]:
@@ -90,6 +101,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     RULES + "table": found_in("rules.test_table"),
     RULES + "junctions": found_in("rules.test_worst_junctions"),
     OPERATORS + "functions": lambda: [
+        *foretold("exp", "log", "sqrt", "rsqrt"),
         *erring(*(function.name for function in FUNCTIONS)),
         *found_in("operator_rules.test_erring_kernels", only=("test_a_sigmoid",))(),
         *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
@@ -97,15 +109,19 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     OPERATORS + "gates": lambda: [*erring("mish"), *found_in("operator_rules.test_functions", only=("test_the_constants",))(), *sweeps("mish", "silu", "gelu")],
     OPERATORS + "bends": lambda: [
+        *foretold("softplus", "elu"),
         *erring("softplus", "log-sigmoid", "elu", "elu with numbers", "celu"),
         *sweeps("softplus", "log_sigmoid_forward", "elu", "celu"),
     ],
     OPERATORS + "piecewise": lambda: [
+        *foretold("leaky", "hards", "relu", "hardtanh", "clamp", "threshold"),
         *erring("leaky relu", "hardswish", "hardsigmoid"),
         *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
         *sweeps("relu", "abs", "leaky_relu", "threshold", "hardswish", "hardsigmoid", "clamp", "maximum", "minimum", "hardtanh"),
     ],
     OPERATORS + "powers": lambda: [
+        *foretold("pow"),
+        test_foretold.test_a_square_that_is_lost_spoils_its_reciprocal,
         *erring(*(name for name in KERNELS if name.startswith("power"))),
         *found_in("operator_rules.test_erring_kernels", only=("test_a_power",))(),
         *sweeps("pow.Tensor_Scalar", "pow.Scalar", "pow.Tensor_Tensor"),
