@@ -95,6 +95,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     RULES + "normalisation": lambda: [
         *found_in("rules.test_stated_bounds")(),
         *found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm"))(),
+        *found_in("operator_rules.test_erring_norms")(),
     ],
     RULES + "library_errors": found_in("rules.test_library_errors"),
     RULES + "layouts": found_in("rules.test_layouts", only=("test_a_layout_has",)),
@@ -128,6 +129,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     ],
     OPERATORS + "norms": lambda: [
         *found_in("operator_rules.test_erring_kernels", only=("test_a_batch_norm",))(),
+        *found_in("operator_rules.test_erring_norms")(),
         *sweeps("_softmax", "native_layer_norm", "native_group_norm", "_native_batch_norm_legit"),
     ],
     OPERATORS + "log_sums": lambda: [*found_in("operator_rules.test_erring_kernels", only=("test_logarithms",))(), *sweeps("_log_softmax", "logsumexp")],

@@ -48,6 +48,16 @@ ABOVE_POWERS = tuple(j * math.log(2.0) - 2.0**-30 for j in (-4, -3, -2, -1, 1, 2
 """Of which e^x lies just below a power of two."""
 
 
+ABOVE = tuple(1.015 * 2.0**j for j in range(-7, 3))
+"""A little above powers of two, where a unit in the last place is largest next to the number."""
+OF_LOGARITHM = tuple(math.log(math.expm1(y)) for y in ABOVE)
+"""Of which ln(1 + e^x) is one of these."""
+OF_SMALL_POWER = tuple(sign * math.log(math.expm1(y)) for y in ABOVE if y < 0.69 for sign in (1, -1))
+"""Of which ln(1 + e^-|x|) is."""
+OF_DIFFERENCE = tuple(math.log1p(-y) for y in ABOVE if y < 1.0)
+"""Of which 1 - e^x is."""
+
+
 def _softplus(k: Erring, x: float) -> float:
     z = k.off(2.0 * x)
     return x if z > 4.0 else k.stored(k.lost(k.library("log1p", math.log1p(k.library("exp", math.exp(z)))) / 2.0))
@@ -110,12 +120,17 @@ CASES = {
     "erf": _library("erf", math.erf),
     "sin": _library("sin", math.sin),
     "cos": _library("cos", math.cos),
-    "softplus": Case("aten.softplus.default", _softplus, {"beta": 2.0, "threshold": 4.0}, (*POINTS, 1.99, 2.01)),
-    "mish": Case("aten.mish.default", _mish),
-    "log-sigmoid": Case("aten.log_sigmoid_forward.default", _log_sigmoid),
-    "elu": Case("aten.elu.default", _elu),
-    "elu with numbers": Case("aten.elu.default", lambda k, x: _elu(k, x, 3.0, 1.25, 0.625), {"alpha": 3.0, "scale": 1.25, "input_scale": 0.625}),
-    "celu": Case("aten.celu.default", _celu, {"alpha": 2.0}),
+    "softplus": Case("aten.softplus.default", _softplus, {"beta": 2.0, "threshold": 4.0}, (*POINTS, 1.99, 2.01, *(z / 2.0 for z in OF_LOGARITHM))),
+    "mish": Case("aten.mish.default", _mish, {}, (*POINTS, *OF_LOGARITHM)),
+    "log-sigmoid": Case("aten.log_sigmoid_forward.default", _log_sigmoid, {}, (*POINTS, *OF_SMALL_POWER)),
+    "elu": Case("aten.elu.default", _elu, {}, (*POINTS, *OF_DIFFERENCE)),
+    "elu with numbers": Case(
+        "aten.elu.default",
+        lambda k, x: _elu(k, x, 3.0, 1.25, 0.625),
+        {"alpha": 3.0, "scale": 1.25, "input_scale": 0.625},
+        (*POINTS, *(x / 0.625 for x in OF_DIFFERENCE)),
+    ),
+    "celu": Case("aten.celu.default", _celu, {"alpha": 2.0}, (*POINTS, *(2.0 * x for x in OF_DIFFERENCE))),
     "hardswish": Case("aten.hardswish.default", _hardswish, {}, (*POINTS, -2.95, 7.0)),
     "hardsigmoid": Case("aten.hardsigmoid.default", _hardsigmoid, {}, (*POINTS, -2.95)),
     "leaky relu": Case("aten.leaky_relu.default", _leaky, {"negative_slope": 0.3}),
