@@ -117,6 +117,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     OPERATORS + "piecewise": lambda: [
         *foretold("leaky", "hards", "relu", "hardtanh", "clamp", "threshold"),
         *erring("leaky relu", "hardswish", "hardsigmoid"),
+        *found_in("operator_rules.test_foretold", only=("test_the_larger", "test_a_machine"))(),
         *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
         *sweeps("relu", "abs", "leaky_relu", "threshold", "hardswish", "hardsigmoid", "clamp", "maximum", "minimum", "hardtanh"),
     ],

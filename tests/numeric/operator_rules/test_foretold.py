@@ -128,6 +128,30 @@ def test_a_radius_is_handed_on_where_its_operand_is(overload: str) -> None:
         assert wide >= 6.75 + 9.0
 
 
+def test_the_larger_of_two_may_be_either() -> None:
+    """Where neither is larger for certain the result may be off by as much as the worse of them; where one is, by as much as that one."""
+    for name in ("maximum", "minimum"):
+        for radii in ((0.125, 0.5), (0.5, 0.125)):
+            for other, stated in ((1.0625, 0.5), (9.0, radii[1] if name == "maximum" else radii[0]), (-9.0, radii[0] if name == "maximum" else radii[1])):
+                x, y = torch.tensor([1.0], dtype=torch.float64), torch.tensor([other], dtype=torch.float64)
+                known = {id(x): torch.tensor([radii[0]], dtype=torch.float64), id(y): torch.tensor([radii[1]], dtype=torch.float64)}
+                assert float(asked(f"aten.{name}.default", ONE, {"self": x, "other": y}, [x.clone()], known)[0].radius) == stated
+
+
+def test_a_machine_that_flushes_loses_a_small_result() -> None:
+    """A result below the smallest normal number may be stored as zero."""
+    flushing, keeping = model(coarse("fp32", 7, lowest=-8), flushes=True), model(coarse("fp32", 7, lowest=-8))
+    for overload, given in (
+        ("aten.relu.default", {}),
+        ("aten.leaky_relu.default", {"negative_slope": 0.25}),
+        ("aten.hardswish.default", {}),
+        ("aten.exp.default", {}),
+    ):
+        for x in (1.0, -0.5):
+            more = float(said(overload, x, given, n=flushing).radius) - float(said(overload, x, given, n=keeping).radius)
+            assert more >= flushing.storage.smallest_normal * (1.0 - 2.0**-40)
+
+
 def test_two_formats_lose_more_than_one() -> None:
     """The rounding to storage is one more."""
     for overload, given in (("aten.exp.default", {}), ("aten.hardswish.default", {}), ("aten.pow.Tensor_Scalar", {"exponent": 1.5})):
