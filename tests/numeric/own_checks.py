@@ -114,6 +114,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *erring("softplus", "log-sigmoid", "elu", "elu with numbers", "celu"),
         *sweeps("softplus", "log_sigmoid_forward", "elu", "celu"),
     ],
+    OPERATORS + "columns": lambda: [*sweeps("_softmax", "native_layer_norm", "silu"), *found_in("operator_rules.test_erring_norms")()],
     OPERATORS + "piecewise": lambda: [
         *foretold("leaky", "hards", "relu", "hardtanh", "clamp", "threshold"),
         *erring("leaky relu", "hardswish", "hardsigmoid"),
