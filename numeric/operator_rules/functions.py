@@ -70,27 +70,22 @@ class Elementary:
     """Whether that end belongs to it."""
 
 
-def elementary(function: Elementary) -> Callable[[Call], list[Bounded]]:
+def row_of_function(function: Elementary, call: Call) -> list[Bounded]:
     """The row of a function."""
-
-    def row(call: Call) -> list[Bounded]:
-        x, n = call.entries("self"), call.model
-        low, high = ends_of(x)
-        inside = (low >= function.starts) if function.closed else (low > function.starts)
-        low, high, value = (torch.where(inside, each, 1.0) for each in (low, high, x.value))
-        within = Whereabouts(low, high, value, x.radius)
-        propagated = torch.where(x.radius > 0, function.moved(within), 0.0)
-        own = library_error(function.name, call.result, n)
-        if function.name == "sigmoid":
-            own = torch.maximum(own, _where_the_power_overflows(x.value, n))
-        radius = torch.where(inside, outward(propagated + own, 1), torch.inf)
-        doubts = [x.doubts, marked(~inside & ~torch.isnan(x.value), Doubt.UNDERFLOW)]
-        if function.above is not None:
-            grown = 1.0 + 2.0 * elementary_error(function.name, n.device, n.storage.name).ulps * n.opmath.unit_roundoff
-            doubts.append(overflowing(outward(function.above(x.value) * grown, 1), n))
-        return [call.exactly(radius, *doubts)]
-
-    return row
+    x, n = call.entries("self"), call.model
+    low, high = ends_of(x)
+    inside = (low >= function.starts) if function.closed else (low > function.starts)
+    low, high, value = (torch.where(inside, each, 1.0) for each in (low, high, x.value))
+    propagated = torch.where(x.radius > 0, function.moved(Whereabouts(low, high, value, x.radius)), 0.0)
+    own = library_error(function.name, call.result, n)
+    if function.name == "sigmoid":
+        own = torch.maximum(own, _where_the_power_overflows(x.value, n))
+    radius = torch.where(inside, outward(propagated + own, 1), torch.inf)
+    doubts = [x.doubts, marked(~inside & ~torch.isnan(x.value), Doubt.UNDERFLOW)]
+    if function.above is not None:
+        grown = 1.0 + 2.0 * elementary_error(function.name, n.device, n.storage.name).ulps * n.opmath.unit_roundoff
+        doubts.append(overflowing(outward(function.above(x.value) * grown, 1), n))
+    return [call.exactly(radius, *doubts)]
 
 
 def ends_of(x: Entries) -> tuple[Tensor, Tensor]:
@@ -140,23 +135,67 @@ def exp2_above(x: Tensor) -> Tensor:
     return exp_above(up(up(torch.maximum(x * LN_2[0], x * LN_2[1]))))
 
 
-def _steep(slope: Callable[[Whereabouts], Tensor]) -> Callable[[Whereabouts], Tensor]:
-    return lambda x: outward(slope(x) * x.radius, 1)
+def _by_exp(x: Whereabouts) -> Tensor:
+    return outward(exp_above(x.high) * x.radius, 1)
 
 
-EXP = Elementary("exp", _steep(lambda x: exp_above(x.high)), exp_above)
-EXP2 = Elementary("exp2", _steep(lambda x: outward(exp2_above(x.high) * LN_2[1], 1)), exp2_above)
-EXPM1 = Elementary("expm1", _steep(lambda x: exp_above(x.high)), exp_above)
-LOG = Elementary("log", lambda x: outward(x.radius / x.low, 1), starts=0.0)
-LOG2 = Elementary("log2", lambda x: outward(outward(x.radius / x.low, 1) / LN_2[0], 1), starts=0.0)
-LOG1P = Elementary("log1p", lambda x: outward(x.radius / down(1.0 + x.low), 1), starts=-1.0)
-SQRT = Elementary("sqrt", lambda x: outward(x.radius / down(sqrt_below(x.value) + sqrt_below(x.low)), 1), starts=0.0, closed=True)
-RSQRT = Elementary("rsqrt", lambda x: outward(outward(0.5 * x.radius / x.low, 2) / sqrt_below(x.low), 1), starts=0.0)
-TANH = Elementary("tanh", _steep(lambda x: outward(4.0 * sigma_slope(2.0 * x.near), 1)))
-SIGMOID = Elementary("sigmoid", _steep(lambda x: sigma_slope(x.near)))
-ERF = Elementary("erf", _steep(lambda x: outward(TWO_OVER_ROOT_PI * gauss(x.near, 2.0), 1)))
-SIN = Elementary("sin", lambda x: x.radius)
-COS = Elementary("cos", _steep(lambda x: torch.maximum(-x.low, x.high).clamp(0.0, 1.0)))
+def _by_exp2(x: Whereabouts) -> Tensor:
+    return outward(exp2_above(x.high) * LN_2[1] * x.radius, 2)
 
-FUNCTIONS = (EXP, EXP2, EXPM1, LOG, LOG2, LOG1P, SQRT, RSQRT, TANH, SIGMOID, ERF, SIN, COS)
+
+def _by_log(x: Whereabouts) -> Tensor:
+    return outward(x.radius / x.low, 1)
+
+
+def _by_log2(x: Whereabouts) -> Tensor:
+    return outward(_by_log(x) / LN_2[0], 1)
+
+
+def _by_log1p(x: Whereabouts) -> Tensor:
+    return outward(x.radius / down(1.0 + x.low), 1)
+
+
+def _by_sqrt(x: Whereabouts) -> Tensor:
+    return outward(x.radius / down(sqrt_below(x.value) + sqrt_below(x.low)), 1)
+
+
+def _by_rsqrt(x: Whereabouts) -> Tensor:
+    return outward(outward(0.5 * x.radius / x.low, 2) / sqrt_below(x.low), 1)
+
+
+def _by_tanh(x: Whereabouts) -> Tensor:
+    return outward(4.0 * sigma_slope(2.0 * x.near) * x.radius, 2)
+
+
+def _by_sigmoid(x: Whereabouts) -> Tensor:
+    return outward(sigma_slope(x.near) * x.radius, 1)
+
+
+def _by_erf(x: Whereabouts) -> Tensor:
+    return outward(TWO_OVER_ROOT_PI * gauss(x.near, 2.0) * x.radius, 2)
+
+
+def _by_sin(x: Whereabouts) -> Tensor:
+    return x.radius
+
+
+def _by_cos(x: Whereabouts) -> Tensor:
+    return outward(torch.maximum(-x.low, x.high).clamp(0.0, 1.0) * x.radius, 1)
+
+
+FUNCTIONS = (
+    Elementary("exp", _by_exp, exp_above),
+    Elementary("exp2", _by_exp2, exp2_above),
+    Elementary("expm1", _by_exp, exp_above),
+    Elementary("log", _by_log, starts=0.0),
+    Elementary("log2", _by_log2, starts=0.0),
+    Elementary("log1p", _by_log1p, starts=-1.0),
+    SQRT := Elementary("sqrt", _by_sqrt, starts=0.0, closed=True),
+    RSQRT := Elementary("rsqrt", _by_rsqrt, starts=0.0),
+    Elementary("tanh", _by_tanh),
+    Elementary("sigmoid", _by_sigmoid),
+    Elementary("erf", _by_erf),
+    Elementary("sin", _by_sin),
+    Elementary("cos", _by_cos),
+)
 """Every function of one number."""

@@ -10,8 +10,6 @@ so G' ≤ min(1, 4e^-n) where n ≤ |x|, and
 Used: s ≤ min(w, max(x, 0) + e^-|x|), s ≥ max(x, 0). Where e^x passes Ω the gate is 1, whether the power overflows or saturates.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from numeric.operator_rules.call import Bounded, Call
 from numeric.operator_rules.columns import bounded, column, entry_by_entry
 from numeric.operator_rules.functions import flushed
 from numeric.rules import elementary_error, exp_above
-from numeric.rules.activations import GELU, GELU_TANH, SILU, Gate, gated
+from numeric.rules.activations import GELU, GELU_TANH, Gate, gated
 
 MISH_LIPSCHITZ = 1.0885
 """Above sup |(x tanh(ln(1 + e^x)))'| = 1.08849...; certified in the tests."""
@@ -53,14 +51,12 @@ def _mish_error(x: Tensor, n: ErrorModel) -> Tensor:
 MISH = Gate("tanh", False, _mish_above, _mish_slope, MISH_LIPSCHITZ, _mish_error)
 
 
-def _row(chosen: Callable[[Call], Gate]) -> Callable[[Call], list[Bounded]]:
-    def row(call: Call) -> list[Bounded]:
-        x = column(call, call.tensor("self"), entry_by_entry)
-        return [bounded(gated(chosen(call), x, call.result.reshape(-1, 1, 1)), call.result.shape)]
-
-    return row
+def gated_row(gate: Gate, call: Call) -> list[Bounded]:
+    """x·G(x)."""
+    x = column(call, call.tensor("self"), entry_by_entry)
+    return [bounded(gated(gate, x, call.result.reshape(-1, 1, 1)), call.result.shape)]
 
 
-silu_row = _row(lambda call: SILU)
-mish_row = _row(lambda call: MISH)
-gelu_row = _row(lambda call: GELU if call.given["approximate"] == "none" else GELU_TANH)
+def gelu_row(call: Call) -> list[Bounded]:
+    """In either form."""
+    return gated_row(GELU if call.given["approximate"] == "none" else GELU_TANH, call)

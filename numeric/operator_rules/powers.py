@@ -20,7 +20,7 @@ from numeric.arithmetics.roundoff import gamma
 from numeric.operator_rules.arithmetic import reciprocal
 from numeric.operator_rules.call import Bounded, Call, Entries
 from numeric.operator_rules.doubts import Doubt, joined, marked
-from numeric.operator_rules.functions import RSQRT, SQRT, elementary, ends_of, flushed, nearest, overflowing
+from numeric.operator_rules.functions import RSQRT, SQRT, ends_of, flushed, nearest, overflowing, row_of_function
 from numeric.rules import down, elementary_error, stored_error, up
 from numeric.rules.enclosures import log_size_above, power_above
 
@@ -38,9 +38,11 @@ def power(call: Call) -> list[Bounded]:
     if exponent == 1.0:
         x = call.entries("self")
         return [call.exactly(x.radius, x.doubts)]
-    written = {0.5: elementary(SQRT), -0.5: elementary(RSQRT), -1.0: reciprocal}
-    row = written.get(call.number("exponent"))
-    return row(call) if row is not None else [_power(call, call.entries("self"), call.entries_of(exponent), products=exponent in MADE_OF_PRODUCTS)]
+    if exponent in (0.5, -0.5):
+        return row_of_function(SQRT if exponent == 0.5 else RSQRT, call)
+    if exponent == -1.0:
+        return reciprocal(call)
+    return [_power(call, call.entries("self"), call.entries_of(exponent), products=exponent in MADE_OF_PRODUCTS)]
 
 
 def _power(call: Call, x: Entries, p: Entries, *, products: bool) -> Bounded:

@@ -1,10 +1,13 @@
 """The table: one row for each overload of ATen's operators, from what it read to what is known of what it returned."""
 
+from functools import partial
+
 from torch._ops import OpOverload
 
 from numeric.operator_rules import arithmetic, bends, functions, gates, log_sums, norms, piecewise, powers, products
 from numeric.operator_rules.call import NoRule, OperatorRow
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
+from numeric.rules.activations import SILU
 
 ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("mm.default", "addmm.default"), products.matrix_product),
@@ -16,10 +19,10 @@ ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode"), arithmetic.quotient),
     "reciprocal.default": arithmetic.reciprocal,
     "neg.default": arithmetic.negation,
-    **{f"{each.name}.default": functions.elementary(each) for each in functions.FUNCTIONS},
-    "silu.default": gates.silu_row,
+    **{f"{each.name}.default": partial(functions.row_of_function, each) for each in functions.FUNCTIONS},
+    "silu.default": partial(gates.gated_row, SILU),
     "gelu.default": gates.gelu_row,
-    "mish.default": gates.mish_row,
+    "mish.default": partial(gates.gated_row, gates.MISH),
     "softplus.default": bends.softplus,
     "log_sigmoid_forward.default": bends.log_sigmoid,
     "elu.default": bends.exponential_unit,

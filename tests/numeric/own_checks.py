@@ -5,6 +5,7 @@ from functools import partial
 from importlib import import_module
 
 from numeric.arithmetics import value_and_radius
+from numeric.operator_rules.functions import FUNCTIONS
 from tests.numeric.arithmetics import (
     rule_operands,  # noqa: F401 - it fills the list of trials, as does the next
     rule_operands_of_products,  # noqa: F401
@@ -12,8 +13,12 @@ from tests.numeric.arithmetics import (
 )
 from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.noticing import Check, checks_of
+from tests.numeric.operator_rules import test_erring_kernels, test_foretold, test_functions
+from tests.numeric.operator_rules.test_erring_kernels import CASES as KERNELS
+from tests.numeric.operator_rules.test_erring_kernels import MODELS
 
 ARITHMETICS, RULES, SIDES, EXPERIMENTS, MACHINE = (f"numeric.{wing}." for wing in ("arithmetics", "rules", "sides", "experiments", "machine"))
+OPERATORS = "numeric.operator_rules."
 
 
 def trials() -> list[Check]:
@@ -28,6 +33,28 @@ def trials() -> list[Check]:
 def found_in(*files: str, only: tuple[str, ...] = ()) -> Callable[[], list[Check]]:
     """The tests of some files below ``tests/numeric``."""
     return lambda: checks_of(*(import_module(f"tests.numeric.{file}") for file in files), only=only)
+
+
+def erring(*names: str) -> list[Check]:
+    """Kernels of some operators, in each model."""
+    return [partial(test_erring_kernels.test_a_kernel_that_errs_as_much_as_it_may_is_within_its_radius, name, of) for name in names for of in MODELS]
+
+
+def foretold(*names: str) -> list[Check]:
+    """What is foretold of some operators, and where radii are handed on."""
+    tests = (
+        (test_foretold.test_an_overflow_is_foretold_where_it_could_be, test_foretold.REACHES),
+        (test_foretold.test_what_came_out_infinite_was_foretold, test_foretold.REACHES),
+        (test_foretold.test_outside_of_a_domain_nothing_is_known, test_foretold.DOMAINS),
+        (test_foretold.test_a_radius_is_handed_on_where_its_operand_is, test_foretold.CHOICES),
+    )
+    return [partial(test, overload) for test, overloads in tests for overload in overloads if overload.removeprefix("aten.").startswith(names)]
+
+
+def sweeps(*names: str, modes: tuple[str, ...] = ("bf16", "fp32-ftz")) -> list[Check]:
+    """A few calls of some overloads, of every kind of numbers."""
+    overloads = tuple(f"aten.{name}" if "." in name else f"aten.{name}.default" for name in names)
+    return [partial(test_functions.swept, overloads, mode, range(7), (0.0, 1e-2)) for mode in modes]
 
 
 OF_RATIONALS = (
@@ -68,11 +95,46 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     RULES + "normalisation": lambda: [
         *found_in("rules.test_stated_bounds")(),
         *found_in("rules.test_worst_kernels", only=("test_a_softmax", "test_a_norm"))(),
+        *found_in("operator_rules.test_erring_norms")(),
     ],
     RULES + "library_errors": found_in("rules.test_library_errors"),
     RULES + "layouts": found_in("rules.test_layouts", only=("test_a_layout_has",)),
     RULES + "table": found_in("rules.test_table"),
     RULES + "junctions": found_in("rules.test_worst_junctions"),
+    OPERATORS + "functions": lambda: [
+        *foretold("exp", "log", "sqrt", "rsqrt"),
+        *erring(*(function.name for function in FUNCTIONS)),
+        *found_in("operator_rules.test_erring_kernels", only=("test_a_sigmoid",))(),
+        *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
+        *sweeps("log1p", "sqrt", "exp", "cos", "rsqrt"),
+    ],
+    OPERATORS + "gates": lambda: [*erring("mish"), *found_in("operator_rules.test_functions", only=("test_the_constants",))(), *sweeps("mish", "silu", "gelu")],
+    OPERATORS + "bends": lambda: [
+        *foretold("softplus", "elu"),
+        *erring("softplus", "log-sigmoid", "elu", "elu with numbers", "celu"),
+        *sweeps("softplus", "log_sigmoid_forward", "elu", "celu"),
+    ],
+    OPERATORS + "columns": lambda: [*sweeps("_softmax", "native_layer_norm", "silu"), *found_in("operator_rules.test_erring_norms")()],
+    OPERATORS + "piecewise": lambda: [
+        *foretold("leaky", "hards", "relu", "hardtanh", "clamp", "threshold"),
+        *erring("leaky relu", "hardswish", "hardsigmoid"),
+        *found_in("operator_rules.test_foretold", only=("test_the_larger", "test_a_machine"))(),
+        *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
+        *sweeps("relu", "abs", "leaky_relu", "threshold", "hardswish", "hardsigmoid", "clamp", "maximum", "minimum", "hardtanh"),
+    ],
+    OPERATORS + "powers": lambda: [
+        *foretold("pow"),
+        test_foretold.test_a_square_that_is_lost_spoils_its_reciprocal,
+        *erring(*(name for name in KERNELS if name.startswith("power"))),
+        *found_in("operator_rules.test_erring_kernels", only=("test_a_power",))(),
+        *sweeps("pow.Tensor_Scalar", "pow.Scalar", "pow.Tensor_Tensor"),
+    ],
+    OPERATORS + "norms": lambda: [
+        *found_in("operator_rules.test_erring_kernels", only=("test_a_batch_norm",))(),
+        *found_in("operator_rules.test_erring_norms")(),
+        *sweeps("_softmax", "native_layer_norm", "native_group_norm", "_native_batch_norm_legit"),
+    ],
+    OPERATORS + "log_sums": lambda: [*found_in("operator_rules.test_erring_kernels", only=("test_logarithms",))(), *sweeps("_log_softmax", "logsumexp")],
     SIDES + "judging": found_in("sides.test_margins", "sides.test_verdicts"),
     SIDES + "certificate": found_in("sides.test_certificate", "sides.test_certified_moves"),
     SIDES + "range_limits": found_in("sides.test_range_limits_exactly"),

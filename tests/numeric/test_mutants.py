@@ -55,7 +55,7 @@ PLANTED = {
     "half of the error of a product of matrices": (ARITHMETICS + "matrix_products", "product_error: gamma(k, u) → gamma(k, u) * 0.5"),
     "LayerNorm's error of the variance": (RULES + "normalisation", "_central_moments: {0} + gamma(2 * n + 7, v) * summed → gamma(2 * n + 7, v) * summed"),
     "softmax's rounding of a quotient": (RULES + "normalisation", "softmax_rule: quotient + {1} → quotient"),
-    "softmax's error of the argument": (RULES + "normalisation", "softmax_rule: argument + {2} → {2}"),
+    "softmax's error of the argument": (RULES + "normalisation", "powers: argument + {2} → {2}"),
     "GELU's rounding of the argument": (RULES + "activations", "_phi_error: (2.0 + v) * v → v"),
     "what came with the argument": (RULES + "activations", "_sum_with_one: own + propagated → own"),
     "the widening of a margin": (SIDES + "judging", "_compare: bound * (1 + 4 * ROUNDOFF) + lost → bound * (1 + 4 * ROUNDOFF)"),
