@@ -9,11 +9,9 @@ norm    ‖r‖ + min(√E, E/‖x̂‖) + ω(ẑ)                   E = γ'_{n+
 A sum of numbers of one format loses nothing by underflow: each partial sum is a multiple of the smallest subnormal number. Where the arithmetic flushes it
 may lose a smallest normal number at each of n additions.
 
-**What the kernels add in.** ATen adds 16-bit numbers in fp32 (``opmath_type`` in SumKernel.cpp) and rounds to storage what it writes. It walks over the
-axes that are summed innermost first, those that lie evenly in memory taken as one; at each step of a second axis the sum of the first is rounded to
-storage and added to what stands in the result, in storage. So with s steps of all such axes but the shortest a term meets s + 1 more roundings to
-storage, and a sum of everything by several threads is stored once a thread. ``mean`` of 16-bit numbers adds in fp32 throughout, results included.
-``test_sums.py`` shows both. cumsum keeps its partial sum in ``acc_type``, fp32 or wider, on a CPU; elsewhere it has no row.
+**What the kernels add in.** ATen adds 16-bit numbers in fp32 (its ``opmath_type``) and rounds to storage once, when all is added, along however many axes
+and however the operand lies; ``mean`` divides before that. ``test_what_sums_add_in.py`` shows it with operands of which a 16-bit partial sum would give
+another result. cumsum keeps its partial sum in ``acc_type``, fp32 or wider, on a CPU; elsewhere it has no row.
 """
 
 import math
@@ -50,10 +48,13 @@ class _Terms:
         """The sums, float64; each in any order."""
         return (x.sum(self.dims, keepdim=self.keep) if self.dims else x).reshape(self.shape)
 
-    def lost(self, n: ErrorModel, *, stored: int = 0) -> Tensor:
-        """|fl(Σx̂) - Σx̂|, but for the last rounding to storage.  stored: how many roundings to storage a term may meet before."""
-        added, kept = gamma(max(self.count - 1, 0), n.opmath.unit_roundoff), gamma(stored, n.storage.unit_roundoff)
-        lost = outward((added + kept + added * kept) * self.size, 4)
+    def ends(self, lost: Tensor) -> Tensor:
+        """An upper bound of |Σ| as the kernel has it; of Σx̂ float64 knows n units in its own last place."""
+        return outward(self.total + self.size * (2.0**-52 * self.count) + lost, 3)
+
+    def lost(self, n: ErrorModel) -> Tensor:
+        """|fl(Σx̂) - Σx̂|, but for the last rounding to storage."""
+        lost = outward(gamma(max(self.count - 1, 0), n.opmath.unit_roundoff) * self.size, 2)
         return lost + (self.count * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
 
 
@@ -73,30 +74,12 @@ def total(call: Call) -> list[Bounded]:
 
 def _total(call: Call, entries: Entries) -> Bounded:
     terms, n = _Terms(call, entries), call.model
-    narrow = n.opmath != n.storage
-    x = call.tensor("self")
-    lies = {x.stride(), tuple(math.prod(x.shape[axis + 1 :]) for axis in range(x.dim()))} if x.dtype != call.result.dtype else {x.stride()}
-    stored = max(_stored(x, strides, terms) for strides in lies) if narrow else 0
-    lost = terms.lost(n, stored=stored)
-    last = rounding_error(call.result, n, once=True) if narrow else torch.zeros_like(lost)
-    ends = outward(terms.total + terms.size * (2.0**-53 * terms.count) + lost, 3) if narrow and not stored else outward(terms.size + lost, 1)
-    passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(ends < n.storage.largest)
+    lost = terms.lost(n)
+    if n.opmath == n.storage:
+        return call.within(outward(terms.spread + lost, 2), ~(outward(terms.size + lost, 1) < n.storage.largest), terms.doubts)
+    last = rounding_error(call.result, n, once=True)
+    passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(terms.ends(lost) < n.storage.largest)
     return call.within(outward(terms.spread + lost + last, 3), passes, terms.doubts)
-
-
-def _stored(x: Tensor, strides: tuple[int, ...], terms: _Terms) -> int:
-    """How many roundings to storage a term of a sum may meet on its way to the last one.  strides: as x lies when it is read."""
-    axes = sorted((strides[dim], x.shape[dim]) for dim in terms.dims if x.shape[dim] > 1)
-    runs: list[tuple[int, int]] = []
-    for stride, count in axes:
-        if runs and stride and runs[-1][0] == stride:
-            runs[-1] = stride * count, runs[-1][1] * count
-        else:
-            runs.append((stride * count, count))
-    lengths = sorted(length for _, length in runs)
-    steps = math.prod(lengths[1:])
-    threads = torch.get_num_threads() if terms.total.numel() == 1 else 1
-    return (steps + 1 if steps > 1 else 0) + (threads if threads > 1 else 0)
 
 
 def mean(call: Call) -> list[Bounded]:
@@ -105,7 +88,7 @@ def mean(call: Call) -> list[Bounded]:
     lost = terms.lost(n)
     if terms.count == 0:
         return [call.within(torch.full_like(lost, torch.inf), torch.ones_like(lost, dtype=torch.bool))]
-    ends = outward((terms.total + terms.size * (2.0**-53 * terms.count) + lost) / terms.count, 4)
+    ends = outward(terms.ends(lost) / terms.count, 1)
     divided = ends * (2.0 * n.opmath.unit_roundoff) + n.elementwise_underflow + n.opmath.half_subnormal
     last = rounding_error(call.result, n, once=True) if n.opmath != n.storage else 0.0
     passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(ends < n.storage.largest)
