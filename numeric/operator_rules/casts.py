@@ -13,7 +13,7 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import rounding_error
-from numeric.operator_rules.call import Bounded, Call, came_out
+from numeric.operator_rules.call import Bounded, Call
 from numeric.operator_rules.doubts import Doubt, joined, marked
 from numeric.rules import down, up
 
@@ -47,8 +47,10 @@ def conversion(call: Call, x: Tensor) -> Bounded:
         lost = outward(rounding_error(to, n, once=once) + n.storage.half_subnormal + (0.0 if once else n.opmath.half_subnormal), 3)
     flushed = max(call.flushed_below(x.dtype), call.flushed_below(to.dtype))
     lost = torch.where(value.abs() < flushed, value.abs(), 0.0) + lost
-    foretold = marked(~(value.abs() < n.storage.largest), Doubt.OVERFLOW) if not _is_held(x.dtype, to.dtype) else None
-    return Bounded(outward(radius + lost, 2), came_out(to, joined([foretold, doubts], shape)))
+    given = torch.isfinite(value)  # an infinity that was given is an infinity
+    beyond = marked(given & ~(value.abs() < n.storage.largest), Doubt.OVERFLOW) if not _is_held(x.dtype, to.dtype) else None
+    passed = marked(given & ~torch.isfinite(to), Doubt.NOT_FINITE)
+    return Bounded(outward(radius + torch.where(given, lost, 0.0), 2), joined([beyond, passed, doubts], shape))
 
 
 def _is_held(narrow: torch.dtype, wide: torch.dtype) -> bool:
