@@ -74,9 +74,8 @@ def excess(value: Tensor, right: Tensor, terms: int, dtype: torch.dtype) -> floa
     return float(((value.double() - right).abs() / allowed).max())
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(4000, marks=pytest.mark.soak)])
-def test_sums_and_means_are_rounded_to_storage_once_in_every_layout(count: int) -> None:
-    """Also along axes that do not lie evenly. A sum that stores on the way, axis by axis, is the planted one: it would be seen."""
+def rounded_once(count: int) -> float:
+    """Hold sums and means of so many operands to one rounding; the excess of a sum that stores on the way, axis by axis."""
     stored = 0.0
     for x, dims, dtype in layouts(count):
         right = x.double().sum(dims)
@@ -87,7 +86,18 @@ def test_sums_and_means_are_rounded_to_storage_once_in_every_layout(count: int) 
         for axis in sorted(dims, reverse=True):
             by_axis = by_axis.sum(axis)
         stored = max(stored, excess(by_axis, right, terms, dtype))
-    assert stored > 1.0
+    return stored
+
+
+def test_sums_and_means_are_rounded_to_storage_once_in_every_layout() -> None:
+    """Also along axes that do not lie evenly. A sum that stores on the way is the planted one: it would be seen."""
+    assert rounded_once(60) > 1.0
+
+
+@pytest.mark.soak
+def test_so_they_are_in_thousands_of_layouts() -> None:
+    """The same, 4,000 times."""
+    assert rounded_once(4000) > 1.0
 
 
 @pytest.mark.parametrize("count", [2, 33, 1000])
