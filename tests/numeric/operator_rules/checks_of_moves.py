@@ -45,6 +45,6 @@ OF_MODULES: dict[str, Callable[[], list[Check]]] = {
     "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on),
     "sums": sweep(SUMS, 4, BEYOND, test_stated_sums, test_sums_at_the_ends),
     "accumulations": sweep(("index_add.default", "scatter_add.default", "index_put.default", "put.default"), 4, BEYOND, test_stated_sums, test_doubts_move_on),
-    "mixtures": sweep(("addcmul.default", "addcdiv.default", "lerp.Scalar"), 4, (*BEYOND, ("fp32", "zeros")), test_stated_sums),
+    "mixtures": sweep(("addcmul.default", "addcdiv.default", "lerp.Scalar"), 2, (*BEYOND, ("fp32", "zeros")), test_stated_sums, test_sums_at_the_ends),
 }
 """By the module of ``numeric/operator_rules``."""

@@ -32,6 +32,11 @@ def operands(name: str, kind: str, seed: int, count: int, sizes: int = 5) -> lis
     return made
 
 
+def scaled(pair: tuple[Tensor, Tensor], exponent: int) -> tuple[Tensor, Tensor]:
+    """A column that is larger by a power of 2."""
+    return (pair[0].double() * 2.0**exponent).to(pair[0].dtype), pair[1] * 2.0**exponent
+
+
 def walked(name: str, run: Callable[..., Tensor], given: list[tuple[Tensor, Tensor]]) -> tuple[list[F], list[F]]:
     """The result and its radii."""
     knowledge = Knowledge()
@@ -153,9 +158,11 @@ def test_what_is_added_at_places(name: str, kind: str, seed: int) -> None:
 
 
 @cases
-def test_products_and_quotients_that_are_added(name: str, kind: str, seed: int) -> None:
-    given = operands(name, kind, seed, 3)
+@pytest.mark.parametrize("apart", [(0, 0, 0), (-126, 60, -120), (-126, -120, 60)])
+def test_products_and_quotients_that_are_added(name: str, kind: str, seed: int, apart: tuple[int, int, int]) -> None:
+    given = operands(name, kind if apart == (0, 0, 0) else "plain", seed, 3)
     given[2] = operands(name, "plain", seed + 50, 1)[0]
+    given = [scaled(*pair) for pair in zip(given, apart, strict=True)]
     unit, (x, s, t), (rx, rs, rt) = Unit(probed(name).layer), [exact(a) for a, _ in given], [exact(r) for _, r in given]
     v, small = F(-2), F(unit.n.opmath.smallest_subnormal)
     z, found = walked(name, lambda x, s, t: torch.addcmul(x, s, t, value=-2), given)
@@ -166,6 +173,8 @@ def test_products_and_quotients_that_are_added(name: str, kind: str, seed: int) 
         lost = size * unit.gamma(2) + (1 + abs(v) + a + b) * (small + unit.flushed)
         stated.append(unit.read(x[k], rx[k]) + (abs(v) * a * b - size) + lost + unit.rounded(z[k]) + unit.underflow)
     held(found, stated)
+    given[2] = scaled(given[2], -2 * apart[2])
+    t, rt = exact(given[2][0]), exact(given[2][1])
     z, found = walked(name, lambda x, s, t: torch.addcdiv(x, s, t, value=-2), given)
     stated = []
     for k in range(5):
@@ -179,8 +188,9 @@ def test_products_and_quotients_that_are_added(name: str, kind: str, seed: int) 
 
 
 @cases
-def test_between_two(name: str, kind: str, seed: int) -> None:
-    given = [*operands(name, kind, seed, 2), operands(name, "plain", seed + 50, 1)[0]]
+@pytest.mark.parametrize("weight", [0, 60])
+def test_between_two(name: str, kind: str, seed: int, weight: int) -> None:
+    given = [*operands(name, kind, seed, 2), scaled(operands(name, "plain", seed + 50, 1)[0], weight)]
     unit, (x, y, w), (rx, ry, rw) = Unit(probed(name).layer), [exact(a) for a, _ in given], [exact(r) for _, r in given]
     z, found = walked(name, lambda x, y, w: torch.lerp(x, y, w), given)
     stated = []

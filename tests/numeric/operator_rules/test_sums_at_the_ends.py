@@ -105,3 +105,20 @@ def test_norms_of_other_orders() -> None:
         value, known = walked(lambda x, order=order: torch.linalg.vector_norm(x, order, dim=1), (x, 0.125))
         assert value.tolist() == right
         assert all((0.25 if order == 1.0 else 0.125) <= each <= 0.250001 for each in known.radius.tolist())
+
+
+@pytest.mark.parametrize(("value", "s", "t"), [(1e20, 1e20, 1e-30), (1e20, 1e-30, 1e20), (1e-30, 1e20, 1e20)])
+def test_each_step_of_a_product_of_three_is_foretold_to_pass(value: float, s: float, t: float) -> None:
+    """In which order they are multiplied is the kernel's."""
+    zero, operands = torch.zeros(1), ((torch.tensor([s]), 0.0), (torch.tensor([t]), 0.0))
+    assert doubts(lambda s, t: torch.addcmul(zero, s, t, value=value), *operands)[0] & BEYOND
+    assert doubts(lambda s, t: torch.addcdiv(zero, s, 1.0 / t, value=value), *operands)[0] & BEYOND
+    assert doubts(lambda s, t: torch.addcmul(zero, s, t, value=1e-3), (torch.tensor([1e19]), 0.0), (torch.tensor([1e19]), 0.0)) == [0]
+
+
+def test_a_denominator_that_may_be_zero_leaves_nothing_known() -> None:
+    """An interval that holds 0, or ends in it."""
+    one, found = torch.ones(3), [int(Doubt.UNDERFLOW), int(Doubt.UNDERFLOW), 0]
+    assert doubts(lambda t: torch.addcdiv(one, one, t), (torch.tensor([0.5, -0.25, 1.0]), 0.5)) == found
+    _, known = walked(lambda t: torch.addcdiv(one, one, t), (torch.tensor([0.5, -0.25, 1.0]), 0.5))
+    assert known.radius.isinf().tolist() == [True, True, False]
