@@ -1,6 +1,7 @@
 """The rows of operators that add entries to places that an index names: index_add, scatter_add, index_put and put with accumulation.
 
-    r_x + |α| Σ r + γ_k (|x̂| + |α| Σ|ŝ|)       k terms are added to x̂, each step rounded to storage, in any order: Higham (4.4)
+    r_x + |α| Σ r + γ_k (|x̂| + |α| Σ|ŝ|)       k terms are added to x̂, each step rounded to storage, in any order: Higham (4.4);
+                                            where ku is not small, e^{ku} for γ_k: both are at least (1 + u)^k - 1
     ω(ẑ)                                        in the place of the last, where k = 1 and α = 1: one rounding, of which the result is known
     0                                           where k = 0: nothing is computed
 
@@ -18,6 +19,7 @@ from numeric.operator_rules.again import placed
 from numeric.operator_rules.call import Bounded, Call
 from numeric.operator_rules.doubts import Doubt, joined, marked
 from numeric.operator_rules.moves import index_replaced, indices_in_doubt, replaced
+from numeric.rules.enclosures import exp_above
 
 Placing = Callable[[Tensor, Tensor], Tensor]
 """Adds the entries of the second, float64, to those of the first that they belong to."""
@@ -60,11 +62,12 @@ def _accumulated(call: Call, name: str, placing: Placing) -> Bounded:
     most = int(count.max()) + 1 if count.numel() else 1
     terms, spread = outward(placing(base.size, source.size * alpha), most + 1), outward(placing(base.radius, source.radius * alpha), most + 1)
     k = count + (2.0 if alpha != 1.0 else 0.0)
-    share = torch.where(k * n.elementwise_roundoff < 1.0, k * n.elementwise_roundoff / (1.0 - k * n.elementwise_roundoff).clamp_min(2.0**-53), torch.inf)
+    ku = k * n.elementwise_roundoff
+    share = torch.where(ku < 0.5, ku / (1.0 - ku), exp_above(ku))  # (1 + u)^k - 1, which is at most either
     flushed = 2.0 * n.storage.smallest_normal if n.elementwise_flushes else 0.0
     lost = outward(terms * outward(share, 3), 1) + count * (flushed + (2.0 * n.elementwise_underflow if alpha != 1.0 else 0.0))
     once = rounding_error(call.result, n) + flushed
-    lost = torch.where(count == 0, 0.0, torch.where((count == 1) & (alpha == 1.0), once, lost))
+    lost = torch.where((count == 1) & (alpha == 1.0), once, lost)
     passes = marked(~(outward(terms + lost, 1) < n.storage.largest) & (count > 0), Doubt.OVERFLOW)
     found = call.within(outward(spread + lost, 2), torch.zeros_like(count, dtype=torch.bool), passes, doubts)
     return Bounded(torch.where(count == 0, base.radius, found.radius), found.doubts)

@@ -35,13 +35,13 @@ def added_quotient(call: Call) -> list[Bounded]:
     """addcdiv.  Where the denominator cannot be told from zero nothing is known."""
     x, v, s, t = (call.entries(name) for name in ("self", "value", "tensor1", "tensor2"))
     low = (t.size - t.radius) * (1.0 - 2.0**-50)
-    singular = ~(low > (call.model.storage.smallest_normal if call.model.elementwise_flushes else 0.0))
+    singular = ~(low > 0.0)  # where the arithmetic flushes, a small denominator is read with its own size as radius
     low = torch.where(singular, 1.0, low)
     size, above = outward(v.size * s.size, 1), outward(v.above * s.above, 1)
     quotient = outward(size / torch.where(singular, 1.0, t.size), 1)
     numerators = outward(above - size * (1.0 - 2.0**-51), 1) if _spread(v, s) else torch.zeros_like(above)
     moved = outward(outward(numerators + outward(quotient * t.radius, 1), 1) / low, 1)
-    doubt = marked((singular & torch.isfinite(t.size)).expand(call.result.shape), Doubt.UNDERFLOW)
+    doubt = marked(singular.expand(call.result.shape), Doubt.UNDERFLOW)
     inverse = outward(1.0 / low, 1)
     doubts = joined([s.doubts, t.doubts, v.doubts, doubt, _beyond(call, above, s.above * inverse, v.above * inverse)], call.result.shape)
     return [_added(call, x, quotient, torch.where(singular, torch.inf, moved), doubts, units=outward(1.0 + v.above + inverse * (1.0 + s.above), 4))]

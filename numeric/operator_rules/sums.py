@@ -36,17 +36,17 @@ class _Terms:
     def __init__(self, call: Call, x: Entries) -> None:
         """x: what is added, of the shape of the operand."""
         given, count = call.given.get("dim"), x.value.dim()
-        chosen = [] if given is None else list(given) if isinstance(given, list | tuple) else [int(call.number("dim"))]
+        chosen = [*given] if isinstance(given, list | tuple) else []
         self.shape, self.keep = call.result.shape, bool(call.given.get("keepdim", False))
         self.dims = tuple(sorted({each % count for each in chosen})) if chosen and count else tuple(range(count))
         self.count = math.prod(x.value.shape[each] for each in self.dims)
         self.size, self.spread, self.total = self.of(x.size), self.of(x.radius), self.of(x.value).abs()
         self.size, self.spread = outward(self.size, self.count), outward(self.spread, self.count)
-        self.doubts = over(x.doubts, self.dims, keepdim=self.keep) if count else x.doubts
+        self.doubts = over(x.doubts, self.dims, keepdim=self.keep)
 
     def of(self, x: Tensor) -> Tensor:
         """The sums, float64; each in any order."""
-        return (x.sum(self.dims, keepdim=self.keep) if self.dims else x).reshape(self.shape)
+        return x.sum(self.dims, keepdim=self.keep).reshape(self.shape)
 
     def ends(self, lost: Tensor) -> Tensor:
         """An upper bound of |Σ| as the kernel has it; of Σx̂ float64 knows n units in its own last place."""
@@ -107,10 +107,11 @@ def running_total(call: Call) -> list[Bounded]:
     read, n, dim = call.entries("self"), call.model, _axis(call)
     count = x.shape[dim]
     size, spread = (outward(each.cumsum(dim), max(count, 1)) for each in (read.size, read.radius))
-    before = torch.arange(count, dtype=torch.float64).reshape([-1 if axis == dim else 1 for axis in range(x.dim())])  # additions before each
     u = n.opmath.unit_roundoff
-    share = torch.where(before * u < 1.0, before * u / (1.0 - before * u).clamp_min(u), torch.inf)
-    lost = outward(size * outward(share, 3), 1) + ((before + 1.0) * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
+    if 2.0 * count * u > 1.0:
+        raise call.refuse("of so many entries")
+    before = torch.arange(count, dtype=torch.float64).reshape([-1 if axis == dim else 1 for axis in range(x.dim())])  # additions before each
+    lost = outward(size * outward(before * u / (1.0 - before * u), 3), 1) + ((before + 1.0) * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
     last = rounding_error(call.result, n, once=True) if n.opmath != n.storage else 0.0
     return [call.within(outward(spread + lost + last, 3), ~(outward(size + lost, 1) < n.storage.largest), _so_far(read.doubts, dim))]
 
@@ -140,6 +141,7 @@ def norm(call: Call) -> list[Bounded]:
 
 
 def _root_of_squares(call: Call, x: Entries) -> Bounded:
+    """The root of the smallest number is a normal one, so the root itself does not underflow."""
     n = call.model
     terms = _Terms(call, Entries(outward(x.value * x.value, 1), outward(x.radius * x.radius, 1), x.doubts))
     lost_each = n.opmath.half_subnormal + (n.storage.smallest_normal if n.elementwise_flushes else 0.0)
@@ -147,7 +149,9 @@ def _root_of_squares(call: Call, x: Entries) -> Bounded:
     below = sqrt_below(down(terms.size * (1.0 - 2.0**-50 * (terms.count + 2))).clamp_min(0.0))
     moved = torch.minimum(sqrt_above(squares), torch.where(below > 0, outward(squares / below, 1), torch.inf))
     ends = outward(sqrt_above(terms.size) + moved, 1)
-    root = outward(ends * (2.0 * elementary_error("sqrt", n.device, n.opmath.name).ulps * n.opmath.unit_roundoff) + n.opmath.smallest_subnormal, 3)
+    root = outward(
+        ends * (2.0 * elementary_error("sqrt", n.device, n.opmath.name).ulps * n.opmath.unit_roundoff), 2
+    )  # of the smallest number it is a normal one
     last = outward(rounding_error(call.result, n, once=True) + n.elementwise_underflow, 1)
     passes = ~(outward(terms.size + squares, 1) < n.opmath.largest) | ~(outward(ends + root, 1) < n.storage.largest)
     return call.within(outward(sqrt_above(terms.spread) + moved + root + last, 5), passes, terms.doubts)

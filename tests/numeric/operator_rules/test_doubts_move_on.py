@@ -134,3 +134,32 @@ def test_an_entry_that_is_written_twice_is_in_doubt() -> None:
     x, twice = torch.zeros(3), torch.tensor([1, 1])
     assert doubts(lambda x, v: x.scatter(0, twice, v), (x, 0.0), (torch.tensor([1.0, 2.0]), 0.1)) == [0, ONE, 0]
     assert doubts(lambda x: x.scatter(0, twice, 7.0), (x, 0.0)) == [0, 0, 0]
+
+
+def test_what_is_added_takes_its_doubts_along() -> None:
+    """And nowhere else; an entry to which nothing is added is not computed."""
+    index = torch.tensor([1, 2])
+
+    def added(r: Tensor, v: Tensor) -> Tensor:
+        return torch.zeros(4).index_add(0, index, v[0][r.argmax(-1)])
+
+    assert doubts(added, *ROUTED) == [0, ONE, 0, 0]
+    assert doubts(lambda r, v: v[0][r.argmax(-1)].index_add(0, torch.tensor([1]), v[0][:1]), *ROUTED) == [ONE, 0]
+    largest = torch.tensor([torch.finfo(torch.float32).max, 1.0])
+    assert doubts(lambda x: x.index_add(0, torch.tensor([1]), torch.ones(1)), (largest, 0.0)) == [0, 0]
+
+
+def test_so_many_terms_that_no_first_order_bound_is_left() -> None:
+    """300 steps in bf16: the radius is finite, and holds."""
+    x, terms = torch.zeros(1, dtype=torch.bfloat16), torch.full((300,), 0.75, dtype=torch.bfloat16)
+    value, known = walked(lambda x: x.index_add(0, torch.zeros(300, dtype=torch.int64), terms), (x, 0.0))
+    assert abs(value.item() - 225.0) <= known.radius.item() < float("inf")
+    assert known.doubts is None
+
+
+def test_a_running_total_of_two_in_doubt_has_one_doubt() -> None:
+    """Not two of them added up; of a whole number alone, too."""
+    both = torch.tensor([[1.0, 1.0001], [3.0, 3.0001]])
+    assert doubts(lambda r, v: v[0][r.argmax(-1)].cumsum(0), (both, 0.01), (VALUES, 0.0)) == [ONE, ONE]
+    assert doubts(lambda r: r.argmax().cumsum(0), (ROUTER, 0.01)) == 0
+    assert doubts(lambda r: r.argmax().cumsum(0), (both, 0.01)) == ONE

@@ -122,3 +122,14 @@ def test_a_denominator_that_may_be_zero_leaves_nothing_known() -> None:
     assert doubts(lambda t: torch.addcdiv(one, one, t), (torch.tensor([0.5, -0.25, 1.0]), 0.5)) == found
     _, known = walked(lambda t: torch.addcdiv(one, one, t), (torch.tensor([0.5, -0.25, 1.0]), 0.5))
     assert known.radius.isinf().tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.6, -0.6), (0.9, -0.2), (-0.2, 0.9)])
+def test_a_difference_on_the_way_is_foretold_to_pass(x: float, y: float) -> None:
+    """lerp takes y - x; addcmul adds a product to x."""
+    ends = (torch.tensor([x * FP32]), 0.0), (torch.tensor([y * FP32]), 0.0)
+    assert doubts(lambda x, y: torch.lerp(x, y, 0.5), *ends)[0] in (BEYOND, LOST)
+    factors = (torch.tensor([2e19]), 0.0), (torch.tensor([1e19]), 0.0)
+    assert doubts(lambda s, t: torch.addcmul(torch.tensor([2e38]), s, t), *factors) == [LOST]
+    assert doubts(lambda s, t: torch.addcmul(torch.tensor([1e38]), s, t), *factors) == [0]
+    assert doubts(lambda x, y: torch.lerp(x, y, 0.5), (torch.tensor([0.2 * FP32]), 0.0), (torch.tensor([0.3 * FP32]), 0.0)) == [0]
