@@ -127,7 +127,7 @@ class Call:
             lost = value.abs() * n.elementwise_roundoff
             flushed = max(flushed, self.flushed_below(x.dtype))
             if not x.is_floating_point():
-                radius = outward(radius + torch.where(value.abs() > 2.0**n.storage.significand_bits, lost, 0.0), 3)
+                radius = torch.where(value.abs() > 2.0**n.storage.significand_bits, outward(radius + lost, 3), radius)
             elif not _holds(n.storage, format_of(x.dtype)):
                 radius = outward(radius + lost + n.storage.half_subnormal + n.opmath.half_subnormal, 4)
         elif isinstance(x, bool | int | float):

@@ -50,7 +50,8 @@ def conversion(call: Call, x: Tensor) -> Bounded:
     given = torch.isfinite(value)  # an infinity that was given is an infinity
     beyond = marked(given & ~(value.abs() < n.storage.largest), Doubt.OVERFLOW) if not _is_held(x.dtype, to.dtype) else None
     passed = marked(given & ~torch.isfinite(to), Doubt.NOT_FINITE)
-    return Bounded(outward(radius + torch.where(given, lost, 0.0), 2), joined([beyond, passed, doubts], shape))
+    radius = torch.where(given & (lost > 0), outward(radius + lost, 2), radius)
+    return Bounded(radius, joined([beyond, passed, doubts], shape))
 
 
 def _is_held(narrow: torch.dtype, wide: torch.dtype) -> bool:

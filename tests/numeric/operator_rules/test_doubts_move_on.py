@@ -163,3 +163,24 @@ def test_a_running_total_of_two_in_doubt_has_one_doubt() -> None:
     assert doubts(lambda r, v: v[0][r.argmax(-1)].cumsum(0), (both, 0.01), (VALUES, 0.0)) == [ONE, ONE]
     assert doubts(lambda r: r.argmax().cumsum(0), (ROUTER, 0.01)) == 0
     assert doubts(lambda r: r.argmax().cumsum(0), (both, 0.01)) == ONE
+
+
+def test_what_is_exact_has_no_radius_at_all() -> None:
+    """Not even float64's smallest: an exact number that is equal to another is known to be."""
+    x = torch.tensor([0.0, 1.0, 3.0])
+    assert doubts(lambda x: x.double() == torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64), (x, 0.0)) == [0, 0, 0]
+    assert doubts(lambda x: x == torch.tensor([0, 1, 2]), (x, 0.0)) == [0, 0, 0]
+    assert doubts(lambda x: (x > 0.5).to(torch.float32) == 1, (x, 0.0)) == [0, 0, 0]
+    _, known = walked(lambda x: x.double(), (x, 0.0))
+    assert not known.radius.any()
+
+
+def test_a_choice_between_two_has_the_doubts_of_the_chosen() -> None:
+    """And of both where the choice itself is in doubt; a number of either sign is surely not 0 if it is larger than its radius."""
+    takes = torch.tensor([True, False])
+    mixed = ROUTED[0], (torch.tensor([0.005, 0.0]), 0.01), (VALUES, 0.0)
+    assert doubts(lambda r, s, v: torch.where(takes, v[0][r.argmax(-1)], 0.0), *mixed) == [ONE, 0]
+    assert doubts(lambda r, s, v: torch.where(~takes, v[0][r.argmax(-1)], 0.0), *mixed) == [0, 0]
+    assert doubts(lambda r, s, v: torch.where(s > 0, 0.0, v[0][r.argmax(-1)]), *mixed) == [ONE, 0]
+    assert doubts(torch.logical_not, (torch.tensor([-2.0, 2.0, -0.005, 0.0]), 0.01)) == [0, 0, ONE, ONE]
+    assert doubts(lambda x: x.masked_fill(x > 0, torch.tensor(3.0)), (torch.tensor([0.005, 2.0]), 0.01)) == [0, 0]
