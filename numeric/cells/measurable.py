@@ -13,11 +13,11 @@ from numeric.sides.both_sides import computed_again
 from numeric.sides.certificate import ExactLayer
 from numeric.sides.written_sides import WrittenCases, first_bias, measure_written_sides, written_again
 
-Cases = Batch | WrittenCases
+CellCases = Batch | WrittenCases
 """A batch of cases, in the mode's format."""
 
 
-def batches(cell: AnyCell, generator: torch.Generator) -> Iterator[Cases]:
+def batches(cell: AnyCell, generator: torch.Generator) -> Iterator[CellCases]:
     """The cases of a cell in its format, so many at once as kernels are given; the last batch may have more than are wanted.
 
     As many are drawn at once as a usual batch has, so that what is drawn does not depend on how many are computed at once; of a block as it is written, whose
@@ -37,7 +37,7 @@ def batches(cell: AnyCell, generator: torch.Generator) -> Iterator[Cases]:
             yield in_format(cell.block, drawn if batch == at_once else drawn.part(start, start + batch), cell.probed)
 
 
-def exact_layer(cell: AnyCell, cases: Cases) -> ExactLayer:
+def exact_layer(cell: AnyCell, cases: CellCases) -> ExactLayer:
     """The first dense layer, for the reference.  cases: a batch of which a block as it is written is asked what its cut adds."""
     if isinstance(cell, WrittenCell):
         assert isinstance(cases, WrittenCases)
@@ -45,7 +45,7 @@ def exact_layer(cell: AnyCell, cases: Cases) -> ExactLayer:
     return ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
 
 
-def measured(cell: AnyCell, cases: Cases, probed: ProbedMode, *, known: Sides | None = None, expects: int | None = None) -> Sides:
+def measured_sides(cell: AnyCell, cases: CellCases, probed: ProbedMode, *, known: Sides | None = None, expects: int | None = None) -> Sides:
     """Both sides of a batch.  probed: the cell's mode, or the same under other refinements; known, expects: as ``measure_sides``."""
     if isinstance(cell, WrittenCell):
         assert isinstance(cases, WrittenCases)
@@ -54,8 +54,8 @@ def measured(cell: AnyCell, cases: Cases, probed: ProbedMode, *, known: Sides | 
     return measure_sides(cell.block, cases, cell.variant, probed, cell.scenario.attend, known=known, expects=expects)
 
 
-def measured_again(cell: AnyCell, cases: Cases) -> tuple[Tensor, Tensor, Tensor]:
-    """ẑ, â and the first dense layer's output on ẑ, by the passes that ``measured`` takes them from."""
+def measured_again(cell: AnyCell, cases: CellCases) -> tuple[Tensor, Tensor, Tensor]:
+    """ẑ, â and the first dense layer's output on ẑ, by the passes that ``measured_sides`` takes them from."""
     if isinstance(cell, WrittenCell):
         assert isinstance(cases, WrittenCases)
         return written_again(cell.block, cases)

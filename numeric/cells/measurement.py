@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from numeric.cells.cell import AnyCell, Cell
-from numeric.cells.measurable import Cases, batches, exact_layer, measured, measured_again
+from numeric.cells.measurable import CellCases, batches, exact_layer, measured_again, measured_sides
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.machine import Refinement
 from numeric.machine.environment_questions import undisturbed
@@ -24,7 +24,7 @@ UNREFINED_IN = "random"
 """The scenario in whose cells the first batch is bounded once more, without refinements: a batch of each block, format and variant is enough."""
 
 BY_FORMULA = 4
-"""Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+"""CellCases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Measurement:
 
     @property
     def counts(self) -> Counter[str]:
-        """Cases by verdict."""
+        """CellCases by verdict."""
         return Counter(str(word) for word in self.judged.verdict)
 
     @property
@@ -190,15 +190,15 @@ class _Found:
     compared: list[Agreement] = field(default_factory=list)
     gravest: tuple[bool, float] | None = None
     witness: Witness | None = None
-    first: tuple[Cases, Sides] | None = None
+    first: tuple[CellCases, Sides] | None = None
     done: int = 0
     seconds: float = 0.0
     broken: BrokenCell | None = None
 
-    def take(self, cases: Cases, number: int, seed: int, known: Sides | None) -> Sides:
+    def take(self, cases: CellCases, number: int, seed: int, known: Sides | None) -> Sides:
         """Measure and judge a batch.  known: what another variant's sides were on it."""
         started, cell = time.perf_counter(), self.cell
-        sides = measured(cell, cases, cell.probed, known=known, expects=expects(number))
+        sides = measured_sides(cell, cases, cell.probed, known=known, expects=expects(number))
         self.layer = self.layer or exact_layer(cell, cases)
         self.first = self.first or (cases, sides)
         judged = _strict(judge(sides), sides, cell)
@@ -240,11 +240,11 @@ class _Found:
         return Measurement(judged, tuple(self.certificates), tuple(self.compared), self.witness, recomputed=recomputed, unrefined=unrefined, seconds=seconds)
 
 
-def _unrefined(cell: AnyCell, cases: Cases, refined_sides: Sides, refined: Judged) -> WithoutRefinements | None:
+def _unrefined(cell: AnyCell, cases: CellCases, refined_sides: Sides, refined: Judged) -> WithoutRefinements | None:
     """None in other scenarios, and in a run that does without a refinement already."""
     if cell.scenario.id != UNREFINED_IN or cell.probed.left_out:
         return None
-    sides = measured(cell, cases, cell.probed.without(Refinement), known=refined_sides)
+    sides = measured_sides(cell, cases, cell.probed.without(Refinement), known=refined_sides)
     return WithoutRefinements(*(_joined([each], cell.cases) for each in (refined, judge(sides))))
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock
-from numeric.operators.block import WatchedBlock
+from numeric.operators import WatchedBlock
 from numeric.operators.many_cases import PromptBatch
 from numeric.sides import Variant, variants_named
 from numeric.sides.variant import OWN, UnknownVariant, in_place_refused

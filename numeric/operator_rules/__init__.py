@@ -1,6 +1,6 @@
 """The rounding rule of every operator that a network executes, and the walk that applies them."""
 
-from numeric.operator_rules.call import Bounded, Call, NoRule
-from numeric.operator_rules.walk import BoundedWalk, Knowledge
+from numeric.operator_rules.call import Bounded, NoOperatorRule
+from numeric.operator_rules.walk import BoundedWalk, KnownTensors
 
-__all__ = ["Bounded", "BoundedWalk", "Call", "Knowledge", "NoRule"]
+__all__ = ["Bounded", "BoundedWalk", "KnownTensors", "NoOperatorRule"]

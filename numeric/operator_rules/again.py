@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from numeric.operator_rules.call import Call, Entries
+from numeric.operator_rules.call import Entries, OperatorCall
 from numeric.operator_rules.doubts import Doubt
 
 
-def placed(call: Call, x: object, dtype: torch.dtype) -> Entries:
+def placed(call: OperatorCall, x: object, dtype: torch.dtype) -> Entries:
     """A tensor or number that is copied into a tensor of a dtype: nothing is lost where it is of that dtype already."""
     if isinstance(x, Tensor) and x.dtype == dtype:
         return Entries(x.double(), call.radius(x), call.doubts(x))
@@ -22,7 +22,7 @@ def placed(call: Call, x: object, dtype: torch.dtype) -> Entries:
     return call.entries_of(x, dtype)
 
 
-def once_more(call: Call, changed: Mapping[str, object]) -> list[Tensor]:
+def once_more(call: OperatorCall, changed: Mapping[str, object]) -> list[Tensor]:
     """The results of the operator with other operands; those that it overwrites are written, so they have to be new ones."""
     found = call.step.operator(**{**call.given, **changed})
     return [found] if isinstance(found, Tensor) else list(found)
@@ -33,7 +33,7 @@ def each_of(value: object, made: Callable[[object], Tensor | None]) -> object:
     return [made(each) for each in value] if isinstance(value, list | tuple) else made(value)
 
 
-def moved_radii(call: Call, names: tuple[str, ...]) -> list[Tensor]:
+def moved_radii(call: OperatorCall, names: tuple[str, ...]) -> list[Tensor]:
     """Where the radii come to stand."""
 
     def of(x: object) -> Tensor | None:
@@ -42,7 +42,7 @@ def moved_radii(call: Call, names: tuple[str, ...]) -> list[Tensor]:
     return once_more(call, {name: _number(call.given[name], each_of(call.given[name], of)) for name in names})
 
 
-def moved_doubts(call: Call, names: tuple[str, ...]) -> list[Tensor] | None:
+def moved_doubts(call: OperatorCall, names: tuple[str, ...]) -> list[Tensor] | None:
     """Where the doubts come to stand; None if there are none."""
     found = False
 

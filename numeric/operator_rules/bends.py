@@ -21,7 +21,7 @@ import torch
 
 from numeric.arithmetics import outward
 from numeric.machine import ErrorModel
-from numeric.operator_rules.call import Bounded, Call, Entries
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.functions import ends_of, flushed, nearest, overflowing
 from numeric.rules import down, elementary_error, exp_above, stored_error, up
 from numeric.rules.activations import sigma_above
@@ -30,7 +30,7 @@ _FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
 
-def softplus(call: Call) -> list[Bounded]:
+def softplus(call: OperatorCall) -> list[Bounded]:
     """ln(1 + e^(βx))/β, and x where βx passes the threshold."""
     x, n = call.entries("self"), call.model
     beta, rho, switch = *_number(call, call.given["beta"]), call.entries_of(call.given["threshold"])
@@ -54,7 +54,7 @@ def softplus(call: Call) -> list[Bounded]:
     return [call.exactly(outward(slope * x.radius + own, 2), x.doubts, overflowing(largest, n))]
 
 
-def log_sigmoid(call: Call) -> list[Bounded]:
+def log_sigmoid(call: OperatorCall) -> list[Bounded]:
     """ln σ(x), and on a CPU what its derivative will need: e^-|x|."""
     x, n = call.entries("self"), call.model
     v, (k_exp, k_log), unit = n.opmath.unit_roundoff, _ulps(n, "exp", "log1p"), n.opmath.smallest_subnormal + flushed(n)
@@ -71,7 +71,7 @@ def log_sigmoid(call: Call) -> list[Bounded]:
     return [first, call.exactly(outward(kept + stored_error(buffer, call.models(buffer.dtype), flushed(n)), 1), x.doubts, at=1)]
 
 
-def exponential_unit(call: Call) -> list[Bounded]:
+def exponential_unit(call: OperatorCall) -> list[Bounded]:
     """elu, as which selu runs too."""
     alpha, scale, inner = (_number(call, call.given[name]) for name in ("alpha", "scale", "input_scale"))
     v = call.model.opmath.unit_roundoff
@@ -79,7 +79,7 @@ def exponential_unit(call: Call) -> list[Bounded]:
     return [_bent(call, (factor, (alpha[1] + scale[1] + alpha[1] * scale[1] + 2.0 * v) * (1.0 + 2.0**-50)), scale, inner)]
 
 
-def continuous_unit(call: Call) -> list[Bounded]:
+def continuous_unit(call: OperatorCall) -> list[Bounded]:
     """celu."""
     alpha, rho = _number(call, call.given["alpha"])
     inner, of_inner = _number(call, 1.0 / call.number("alpha"))
@@ -90,7 +90,7 @@ Number = tuple[float, float]
 """A number, and the relative error with which the machine may hold it."""
 
 
-def _bent(call: Call, factor: Number, scale: Number, inner: Number) -> Bounded:
+def _bent(call: OperatorCall, factor: Number, scale: Number, inner: Number) -> Bounded:
     x, n = call.entries("self"), call.model
     v, (k,), unit = n.opmath.unit_roundoff, _ulps(n, "expm1"), n.opmath.smallest_subnormal + flushed(n)
     theta = v + inner[1] * (1.0 + v)
@@ -116,7 +116,7 @@ def _bent(call: Call, factor: Number, scale: Number, inner: Number) -> Bounded:
     return call.exactly(outward(slope * x.radius + own, 2), x.doubts, overflowing(largest, n))
 
 
-def _number(call: Call, given: object) -> Number:
+def _number(call: OperatorCall, given: object) -> Number:
     """A positive number that the kernel holds as the result or in the format of computation, and its relative error."""
     held: Entries = call.entries_of(given)
     value = float(held.value)

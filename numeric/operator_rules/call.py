@@ -13,14 +13,14 @@ from numeric.arithmetics import WithRadius, outward
 from numeric.arithmetics.roundoff import rounding_error
 from numeric.formats import Format, format_named
 from numeric.machine import ErrorModel
-from numeric.operator_rules.doubts import FORETOLD, Doubt, joined, marked, of_hazards
-from numeric.operators.executions import Execution
+from numeric.operator_rules.doubts import FORETOLD, Doubt, joint_doubts, marked, of_hazards
+from numeric.operators import Execution
 
 Models = Callable[[torch.dtype], ErrorModel]
 """How the machine computes with tensors of a dtype."""
 
 
-class NoRule(Exception):
+class NoOperatorRule(Exception):
     """An operator is not in the table, or not with these arguments."""
 
 
@@ -56,7 +56,7 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OperatorCall:
     """An operator with its operands and results."""
 
     step: Execution
@@ -78,9 +78,9 @@ class Call:
         """How the machine computes with tensors of the result's dtype."""
         return self.models(self.result.dtype)
 
-    def refuse(self, why: str) -> NoRule:
+    def refuse(self, why: str) -> NoOperatorRule:
         """The exception to raise: there is no row for these arguments."""
-        return NoRule(f"{self.step.operator} {why}")
+        return NoOperatorRule(f"{self.step.operator} {why}")
 
     def tensor(self, name: str) -> Tensor:
         """An argument that is a tensor."""
@@ -127,7 +127,7 @@ class Call:
             lost = value.abs() * n.elementwise_roundoff
             flushed = max(flushed, self.flushed_below(x.dtype))
             if not x.is_floating_point():
-                radius = outward(radius + torch.where(value.abs() > 2.0**n.storage.significand_bits, lost, 0.0), 3)
+                radius = torch.where(value.abs() > 2.0**n.storage.significand_bits, outward(radius + lost, 3), radius)
             elif not _holds(n.storage, format_of(x.dtype)):
                 radius = outward(radius + lost + n.storage.half_subnormal + n.opmath.half_subnormal, 4)
         elif isinstance(x, bool | int | float):
@@ -153,7 +153,7 @@ class Call:
     def exactly(self, radius: Tensor, *doubts: Tensor | None, at: int = 0) -> Bounded:
         """A result of which nothing is lost to rounding."""
         result = self.results[at]
-        found = joined(doubts, result.shape)
+        found = joint_doubts(doubts, result.shape)
         return Bounded(radius, found if not result.is_floating_point() else came_out(result, found))
 
     def rounded(self, propagated: Tensor, largest: Tensor, *operands: Entries | Tensor | None, products: bool = True) -> Bounded:
@@ -174,7 +174,7 @@ class Call:
         """A result whose radius is known.  passes: bool, where what was rounded could be beyond the largest number; operands: whose doubts it has."""
         shape = self.result.shape
         foretold = marked(passes.expand(shape), Doubt.OVERFLOW)
-        doubts = joined([foretold, *(each.doubts if isinstance(each, Entries) else each for each in operands)], shape)
+        doubts = joint_doubts([foretold, *(each.doubts if isinstance(each, Entries) else each for each in operands)], shape)
         return Bounded(radius.expand(shape), came_out(self.result, doubts))
 
 
@@ -184,7 +184,7 @@ def came_out(value: Tensor, doubts: Tensor | None) -> Tensor | None:
     if not bool(lost.any()):
         return doubts
     foreseen = torch.zeros_like(lost) if doubts is None else (doubts & int(FORETOLD)) != 0
-    return joined([doubts, marked(lost, Doubt.NOT_FINITE), marked(lost & ~foreseen, Doubt.UNFORESEEN)], value.shape)
+    return joint_doubts([doubts, marked(lost, Doubt.NOT_FINITE), marked(lost & ~foreseen, Doubt.UNFORESEEN)], value.shape)
 
 
 def _holds(wide: Format, narrow: Format) -> bool:
@@ -194,12 +194,12 @@ def _holds(wide: Format, narrow: Format) -> bool:
 
 
 def format_of(dtype: torch.dtype) -> Format:
-    """The format whose numbers a tensor of a dtype holds.  Raises NoRule."""
+    """The format whose numbers a tensor of a dtype holds.  Raises NoOperatorRule."""
     names = {torch.float64: "fp64", torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
     if dtype not in names:
-        raise NoRule(f"{dtype} has no error model")
+        raise NoOperatorRule(f"{dtype} has no error model")
     return format_named(names[dtype])
 
 
-OperatorRow = Callable[[Call], list[Bounded]]
+OperatorRow = Callable[[OperatorCall], list[Bounded]]
 """What is known of each tensor that an operator returns, or overwrites."""

@@ -13,22 +13,22 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import rounding_error
-from numeric.operator_rules.call import Bounded, Call, came_out
-from numeric.operator_rules.doubts import Doubt, joined, marked
+from numeric.operator_rules.call import Bounded, OperatorCall
+from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 from numeric.rules import down, up
 
 
-def converted(call: Call) -> list[Bounded]:
+def to_another_dtype(call: OperatorCall) -> list[Bounded]:
     """_to_copy."""
     return [conversion(call, call.tensor("self"))]
 
 
-def written(call: Call) -> list[Bounded]:
+def written(call: OperatorCall) -> list[Bounded]:
     """copy_: what is overwritten is not read."""
     return [conversion(call, call.tensor("src"))]
 
 
-def conversion(call: Call, x: Tensor) -> Bounded:
+def conversion(call: OperatorCall, x: Tensor) -> Bounded:
     """What is known of the result of which ``x`` was converted, and broadcast."""
     to, shape = call.result, call.result.shape
     radius, own = call.radius(x).expand(shape), call.doubts(x)
@@ -47,8 +47,11 @@ def conversion(call: Call, x: Tensor) -> Bounded:
         lost = outward(rounding_error(to, n, once=once) + n.storage.half_subnormal + (0.0 if once else n.opmath.half_subnormal), 3)
     flushed = max(call.flushed_below(x.dtype), call.flushed_below(to.dtype))
     lost = torch.where(value.abs() < flushed, value.abs(), 0.0) + lost
-    foretold = marked(~(value.abs() < n.storage.largest), Doubt.OVERFLOW) if not _is_held(x.dtype, to.dtype) else None
-    return Bounded(outward(radius + lost, 2), came_out(to, joined([foretold, doubts], shape)))
+    given = torch.isfinite(value)  # an infinity that was given is an infinity
+    beyond = marked(given & ~(value.abs() < n.storage.largest), Doubt.OVERFLOW) if not _is_held(x.dtype, to.dtype) else None
+    passed = marked(given & ~torch.isfinite(to), Doubt.NOT_FINITE)
+    radius = torch.where(given & (lost > 0), outward(radius + lost, 2), radius)
+    return Bounded(radius, joint_doubts([beyond, passed, doubts], shape))
 
 
 def _is_held(narrow: torch.dtype, wide: torch.dtype) -> bool:
@@ -68,4 +71,4 @@ def _whole(value: Tensor, radius: Tensor, doubts: Tensor | None, to: torch.dtype
         limits = torch.iinfo(to)
         inside = (low > float(limits.min) - 1.0) & (high < float(limits.max) + 1.0)
         beyond = marked(~inside, Doubt.OVERFLOW)
-    return Bounded(torch.zeros_like(value), joined([marked(~decided, Doubt.UNDECIDED), beyond, doubts], value.shape))
+    return Bounded(torch.zeros_like(value), joint_doubts([marked(~decided, Doubt.UNDECIDED), beyond, doubts], value.shape))

@@ -13,58 +13,58 @@ doubt. Of exact entries the machine's choice is the exact one, ties included.
 import torch
 from torch import Tensor
 
-from numeric.operator_rules.call import Bounded, Call, Entries, came_out
-from numeric.operator_rules.doubts import Doubt, joined, marked, over
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall, came_out
+from numeric.operator_rules.doubts import Doubt, doubts_over, joint_doubts, marked
 from numeric.rules import down, up
 
 
-def largest(call: Call) -> list[Bounded]:
+def largest(call: OperatorCall) -> list[Bounded]:
     """amax, max without an axis."""
     return [_extreme(call, 1.0, 0)]
 
 
-def smallest(call: Call) -> list[Bounded]:
+def smallest(call: OperatorCall) -> list[Bounded]:
     """amin, min without an axis."""
     return [_extreme(call, -1.0, 0)]
 
 
-def both_extremes(call: Call) -> list[Bounded]:
+def both_extremes(call: OperatorCall) -> list[Bounded]:
     """aminmax."""
     return [_extreme(call, -1.0, 0), _extreme(call, 1.0, 1)]
 
 
-def _extreme(call: Call, sign: float, at: int) -> Bounded:
+def _extreme(call: OperatorCall, sign: float, at: int) -> Bounded:
     """The largest of ± the entries along some axes."""
     return _extreme_of(call, _operand(call), sign, at)
 
 
-def extreme_size(call: Call, x: Entries, sign: float) -> Bounded:
+def extreme_size(call: OperatorCall, x: Entries, sign: float) -> Bounded:
     """The largest, or the smallest, size of an entry along some axes."""
     return _extreme_of(call, Entries(x.size, x.radius, x.doubts), sign, 0)
 
 
-def _extreme_of(call: Call, x: Entries, sign: float, at: int) -> Bounded:
+def _extreme_of(call: OperatorCall, x: Entries, sign: float, at: int) -> Bounded:
     dims, keep = _dims(call), bool(call.given.get("keepdim", False))
     low, high = _ends(x, sign)
     result = call.results[at]
     least, most = (end.amax(dims, keepdim=keep).reshape(result.shape) for end in (low, high))
-    doubts = over(x.doubts, dims, keepdim=keep) if x.value.dim() else x.doubts
+    doubts = doubts_over(x.doubts, dims, keepdim=keep) if x.value.dim() else x.doubts
     return _between(result, least, most, sign, None if doubts is None else doubts.reshape(result.shape))
 
 
-def _dims(call: Call) -> tuple[int, ...]:
+def _dims(call: OperatorCall) -> tuple[int, ...]:
     given, count = call.given.get("dim"), call.tensor("self").dim()
     dims = [] if given is None else list(given) if isinstance(given, list | tuple) else [int(call.number("dim"))]
     return tuple(sorted({each % max(count, 1) for each in dims})) if count and dims else tuple(range(count))
 
 
-def _operand(call: Call) -> Entries:
+def _operand(call: OperatorCall) -> Entries:
     """What is chosen among: as it is, for nothing is computed."""
     x = call.tensor("self")
     return Entries(x.double(), call.radius(x), call.doubts(x))
 
 
-def _as_compared(call: Call) -> Entries:
+def _as_compared(call: OperatorCall) -> Entries:
     """What is chosen among, as the choice reads it: where the arithmetic flushes, a small entry may be taken for zero."""
     x = call.tensor("self")
     return call.entries_of(x, x.dtype) if x.is_floating_point() else _operand(call)
@@ -88,31 +88,31 @@ def _between(result: Tensor, least: Tensor, most: Tensor, sign: float, doubts: T
     return Bounded(radius, known)
 
 
-def largest_and_where(call: Call) -> list[Bounded]:
+def largest_and_where(call: OperatorCall) -> list[Bounded]:
     """max along an axis."""
     return _extreme_and_where(call, 1.0)
 
 
-def smallest_and_where(call: Call) -> list[Bounded]:
+def smallest_and_where(call: OperatorCall) -> list[Bounded]:
     """min along an axis."""
     return _extreme_and_where(call, -1.0)
 
 
-def _extreme_and_where(call: Call, sign: float) -> list[Bounded]:
+def _extreme_and_where(call: OperatorCall, sign: float) -> list[Bounded]:
     return [_extreme(call, sign, 0), _place(call, sign, 1)]
 
 
-def place_of_largest(call: Call) -> list[Bounded]:
+def place_of_largest(call: OperatorCall) -> list[Bounded]:
     """argmax."""
     return [_place(call, 1.0, 0)]
 
 
-def place_of_smallest(call: Call) -> list[Bounded]:
+def place_of_smallest(call: OperatorCall) -> list[Bounded]:
     """argmin."""
     return [_place(call, -1.0, 0)]
 
 
-def _place(call: Call, sign: float, at: int) -> Bounded:
+def _place(call: OperatorCall, sign: float, at: int) -> Bounded:
     """The index of the largest of ± the entries along an axis, or of all."""
     x, result = _as_compared(call), call.results[at]
     dim = None if call.given.get("dim") is None or not x.value.dim() else int(call.number("dim"))
@@ -121,7 +121,7 @@ def _place(call: Call, sign: float, at: int) -> Bounded:
     else:
         index = result if call.given.get("keepdim") else result.unsqueeze(dim)
     undecided = _in_doubt(x, sign, index, dim, ranked=True)
-    doubts = joined([undecided, over(x.doubts, (dim,), keepdim=True)], index.shape)
+    doubts = joint_doubts([undecided, doubts_over(x.doubts, (dim,), keepdim=True)], index.shape)
     return Bounded(torch.zeros(result.shape, dtype=torch.float64, device=result.device), None if doubts is None else doubts.reshape(result.shape))
 
 
@@ -129,18 +129,18 @@ def _flat(x: Entries) -> Entries:
     return Entries(x.value.reshape(-1), x.radius.reshape(-1), None if x.doubts is None else x.doubts.reshape(-1))
 
 
-def ordered(call: Call) -> list[Bounded]:
+def ordered(call: OperatorCall) -> list[Bounded]:
     """sort, stable or not."""
     sign = 1.0 if call.given.get("descending") else -1.0
     return _ordered(call, sign, int(call.number("dim")), ranked=True)
 
 
-def largest_few(call: Call) -> list[Bounded]:
+def largest_few(call: OperatorCall) -> list[Bounded]:
     """topk.  Unsorted, its order is no part of the result: which entries there are, is."""
     return _ordered(call, 1.0 if call.given["largest"] else -1.0, int(call.number("dim")), ranked=bool(call.given["sorted"]))
 
 
-def kth(call: Call) -> list[Bounded]:
+def kth(call: OperatorCall) -> list[Bounded]:
     """kthvalue: the k-th smallest along an axis."""
     x, dim, k = _operand(call), int(call.number("dim")), int(call.number("k"))
     value, place = call.results
@@ -148,9 +148,9 @@ def kth(call: Call) -> list[Bounded]:
         return [Bounded(x.radius, x.doubts), Bounded(torch.zeros_like(x.radius), x.doubts)]
     low, high = (end.sort(dim, descending=False).values.select(dim, k - 1) for end in _ends(x, 1.0))
     index = place if call.given.get("keepdim") else place.unsqueeze(dim)
-    doubts = over(x.doubts, (dim,), keepdim=True)
+    doubts = doubts_over(x.doubts, (dim,), keepdim=True)
     own, shape = None if doubts is None else doubts.reshape(value.shape), value.shape
-    undecided = joined([_apart(_as_compared(call), index, dim), doubts], index.shape)
+    undecided = joint_doubts([_apart(_as_compared(call), index, dim), doubts], index.shape)
     found = _between(value, low.reshape(shape), high.reshape(shape), 1.0, own)
     return [found, Bounded(torch.zeros_like(found.radius), None if undecided is None else undecided.reshape(shape))]
 
@@ -163,15 +163,15 @@ def _apart(x: Entries, index: Tensor, dim: int) -> Tensor | None:
     return marked(meets & (x.radius > 0).any(dim, keepdim=True), Doubt.UNDECIDED)
 
 
-def _ordered(call: Call, sign: float, dim: int, *, ranked: bool) -> list[Bounded]:
+def _ordered(call: OperatorCall, sign: float, dim: int, *, ranked: bool) -> list[Bounded]:
     x, (values, index) = _operand(call), call.results
     if not x.value.dim():
         return [Bounded(x.radius, x.doubts), Bounded(torch.zeros_like(x.radius), x.doubts)]
-    doubts, undecided = over(x.doubts, (dim,), keepdim=True), _in_doubt(_as_compared(call), sign, index, dim, ranked=ranked)
-    chosen = joined([undecided, doubts], index.shape)
+    doubts, undecided = doubts_over(x.doubts, (dim,), keepdim=True), _in_doubt(_as_compared(call), sign, index, dim, ranked=ranked)
+    chosen = joint_doubts([undecided, doubts], index.shape)
     if ranked:
         least, most = (end.sort(dim, descending=True).values.narrow(dim, 0, index.shape[dim]) for end in _ends(x, sign))
-        own = joined([doubts], index.shape)
+        own = joint_doubts([doubts], index.shape)
         found = _between(values, least, most, sign, own)
     else:
         found = Bounded(x.radius.gather(dim, index), chosen)

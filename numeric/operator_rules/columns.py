@@ -5,8 +5,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius, exact
-from numeric.operator_rules.call import Bounded, Call
-from numeric.operator_rules.doubts import as_hazards, of_hazards, over
+from numeric.operator_rules.call import Bounded, OperatorCall
+from numeric.operator_rules.doubts import as_hazards, doubts_over, of_hazards
 
 Arrangement = Callable[[Tensor], Tensor]
 """From a tensor to (rows, p)."""
@@ -22,10 +22,10 @@ def along(dim: int) -> Arrangement:
     return lambda x: x.reshape(1, 1) if x.dim() == 0 else x.movedim(dim, -1).reshape(-1, x.shape[dim])
 
 
-def column(call: Call, x: Tensor, arranged: Arrangement) -> WithRadius:
+def as_column(call: OperatorCall, x: Tensor, arranged: Arrangement) -> WithRadius:
     """An operand as columns."""
     doubts, known, rows = call.doubts(x), call.known(x), arranged(x)
-    hazards = as_hazards(None if doubts is None else over(arranged(doubts), (-1,), keepdim=False), len(rows), x.device)
+    hazards = as_hazards(None if doubts is None else doubts_over(arranged(doubts), (-1,), keepdim=False), len(rows), x.device)
     radius = None if known is None else arranged(call.radius(x)).contiguous().unsqueeze(-1)
     return exact(rows.contiguous().unsqueeze(-1), call.model, hazards, radius=radius)
 

@@ -32,7 +32,7 @@ def marked(where: Tensor, doubt: Doubt) -> Tensor | None:
     return where.to(torch.uint8) * int(doubt) if bool(where.any()) else None
 
 
-def joined(doubts: Sequence[Tensor | None], shape: torch.Size) -> Tensor | None:
+def joint_doubts(doubts: Sequence[Tensor | None], shape: torch.Size) -> Tensor | None:
     """The union, entry by entry, of what broadcasts to a shape; None where there is no doubt at all."""
     made: Tensor | None = None
     for each in doubts:
@@ -42,7 +42,7 @@ def joined(doubts: Sequence[Tensor | None], shape: torch.Size) -> Tensor | None:
     return made
 
 
-def over(doubts: Tensor | None, dims: Sequence[int], *, keepdim: bool) -> Tensor | None:
+def doubts_over(doubts: Tensor | None, dims: Sequence[int], *, keepdim: bool) -> Tensor | None:
     """The union along some axes."""
     if doubts is None or not dims:
         return doubts
@@ -55,7 +55,7 @@ def over(doubts: Tensor | None, dims: Sequence[int], *, keepdim: bool) -> Tensor
 
 def of_hazards(found: Hazards) -> Tensor | None:
     """What was found of some rows: (rows,) uint8."""
-    return joined([marked(getattr(found, name), doubt) for name, doubt in _NAMES.items()], found.overflow.shape)
+    return joint_doubts([marked(getattr(found, name), doubt) for name, doubt in _NAMES.items()], found.overflow.shape)
 
 
 def as_hazards(doubts: Tensor | None, rows: int, device: torch.device | str) -> Hazards:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.machine import ErrorModel
-from numeric.operator_rules.call import Bounded, Call, Entries
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.doubts import Doubt, marked
 from numeric.rules import down, elementary_error, exp_above, stored_error, up
 from numeric.rules.activations import TWO_OVER_ROOT_PI, gauss, sigma_above, sigma_slope
@@ -70,7 +70,7 @@ class Elementary:
     """Whether that end belongs to it."""
 
 
-def row_of_function(function: Elementary, call: Call) -> list[Bounded]:
+def row_of_function(function: Elementary, call: OperatorCall) -> list[Bounded]:
     """The row of a function."""
     x, n = call.entries("self"), call.model
     low, high = ends_of(x)

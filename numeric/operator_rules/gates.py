@@ -15,8 +15,8 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.machine import ErrorModel
-from numeric.operator_rules.call import Bounded, Call
-from numeric.operator_rules.columns import bounded, column, entry_by_entry
+from numeric.operator_rules.call import Bounded, OperatorCall
+from numeric.operator_rules.columns import as_column, bounded, entry_by_entry
 from numeric.operator_rules.functions import flushed
 from numeric.rules import elementary_error, exp_above
 from numeric.rules.activations import GELU, GELU_TANH, Gate, gated
@@ -51,12 +51,12 @@ def _mish_error(x: Tensor, n: ErrorModel) -> Tensor:
 MISH = Gate("tanh", False, _mish_above, _mish_slope, MISH_LIPSCHITZ, _mish_error)
 
 
-def gated_row(gate: Gate, call: Call) -> list[Bounded]:
+def gated_row(gate: Gate, call: OperatorCall) -> list[Bounded]:
     """x·G(x)."""
-    x = column(call, call.tensor("self"), entry_by_entry)
+    x = as_column(call, call.tensor("self"), entry_by_entry)
     return [bounded(gated(gate, x, call.result.reshape(-1, 1, 1)), call.result.shape)]
 
 
-def gelu_row(call: Call) -> list[Bounded]:
+def gelu_row(call: OperatorCall) -> list[Bounded]:
     """In either form."""
     return gated_row(GELU if call.given["approximate"] == "none" else GELU_TANH, call)

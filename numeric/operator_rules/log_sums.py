@@ -15,8 +15,8 @@ from torch import Tensor
 
 from numeric.arithmetics import WithRadius, foretell_overflow, outward
 from numeric.arithmetics.roundoff import gamma, rounding_error
-from numeric.operator_rules.call import Bounded, Call
-from numeric.operator_rules.columns import along, bounded, bounded_along, column
+from numeric.operator_rules.call import Bounded, OperatorCall
+from numeric.operator_rules.columns import along, as_column, bounded, bounded_along
 from numeric.operator_rules.functions import flushed
 from numeric.operator_rules.norms import is_last, narrow, nothing
 from numeric.rules import down, elementary_error, exp_above, up
@@ -27,13 +27,13 @@ _FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
 
-def log_softmax(call: Call) -> list[Bounded]:
+def log_softmax(call: OperatorCall) -> list[Bounded]:
     """_log_softmax along an axis."""
     if call.result.numel() == 0:
         return [nothing(call.result)]
     dim = int(call.number("dim"))
     arranged = along(dim)
-    x = column(call, call.tensor("self"), arranged)
+    x = as_column(call, call.tensor("self"), arranged)
     made, n, value = powers(x), x.numerics, arranged(call.result).unsqueeze(-1)
     v = n.opmath.unit_roundoff
     u = n.storage.unit_roundoff if narrow(call) and is_last(call, dim) else 0.0
@@ -57,7 +57,7 @@ def _logarithm(total: Tensor, share: Tensor, stored: float, x: WithRadius) -> tu
     return level, outward(moved + of_log * outward(level + moved, 1) + unit, 3)
 
 
-def log_sum_exp(call: Call) -> list[Bounded]:
+def log_sum_exp(call: OperatorCall) -> list[Bounded]:
     """logsumexp over some axes."""
     given, dims = call.tensor("self"), call.given["dim"]
     assert isinstance(dims, list | tuple)
@@ -71,7 +71,7 @@ def log_sum_exp(call: Call) -> list[Bounded]:
         return [nothing(call.result)]
     kept = [dim for dim in range(given.dim()) if dim not in summed]
     width = int(torch.Size([given.shape[dim] for dim in summed]).numel())
-    x = column(call, given, lambda t: t.permute([*kept, *summed]).reshape(-1, width))
+    x = as_column(call, given, lambda t: t.permute([*kept, *summed]).reshape(-1, width))
     return [bounded(_summed(x, call.result.reshape(-1, 1, 1)), call.result.shape)]
 
 

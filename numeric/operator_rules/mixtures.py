@@ -14,16 +14,16 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import gamma
-from numeric.operator_rules.call import Bounded, Call, Entries
-from numeric.operator_rules.doubts import Doubt, joined, marked
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
+from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 
 
-def added_product(call: Call) -> list[Bounded]:
+def added_product(call: OperatorCall) -> list[Bounded]:
     """addcmul."""
     x, v, s, t = (call.entries(name) for name in ("self", "value", "tensor1", "tensor2"))
     size = outward(v.size * s.size * t.size, 2)
     moved = outward(outward(v.above * s.above * t.above, 2) - size * (1.0 - 2.0**-50), 2) if _spread(v, s, t) else torch.zeros_like(size)
-    doubts = joined([s.doubts, t.doubts, v.doubts, _beyond(call, v.above * s.above, s.above * t.above, v.above * t.above)], call.result.shape)
+    doubts = joint_doubts([s.doubts, t.doubts, v.doubts, _beyond(call, v.above * s.above, s.above * t.above, v.above * t.above)], call.result.shape)
     return [_added(call, x, size, moved, doubts, units=outward(1.0 + v.above + s.above + t.above, 3))]
 
 
@@ -31,23 +31,23 @@ def _spread(*operands: Entries) -> bool:
     return any(bool((each.radius > 0).any()) for each in operands)
 
 
-def added_quotient(call: Call) -> list[Bounded]:
+def added_quotient(call: OperatorCall) -> list[Bounded]:
     """addcdiv.  Where the denominator cannot be told from zero nothing is known."""
     x, v, s, t = (call.entries(name) for name in ("self", "value", "tensor1", "tensor2"))
     low = (t.size - t.radius) * (1.0 - 2.0**-50)
-    singular = ~(low > (call.model.storage.smallest_normal if call.model.elementwise_flushes else 0.0))
+    singular = ~(low > 0.0)  # where the arithmetic flushes, a small denominator is read with its own size as radius
     low = torch.where(singular, 1.0, low)
     size, above = outward(v.size * s.size, 1), outward(v.above * s.above, 1)
     quotient = outward(size / torch.where(singular, 1.0, t.size), 1)
     numerators = outward(above - size * (1.0 - 2.0**-51), 1) if _spread(v, s) else torch.zeros_like(above)
     moved = outward(outward(numerators + outward(quotient * t.radius, 1), 1) / low, 1)
-    doubt = marked((singular & torch.isfinite(t.size)).expand(call.result.shape), Doubt.UNDERFLOW)
+    doubt = marked(singular.expand(call.result.shape), Doubt.UNDERFLOW)
     inverse = outward(1.0 / low, 1)
-    doubts = joined([s.doubts, t.doubts, v.doubts, doubt, _beyond(call, above, s.above * inverse, v.above * inverse)], call.result.shape)
+    doubts = joint_doubts([s.doubts, t.doubts, v.doubts, doubt, _beyond(call, above, s.above * inverse, v.above * inverse)], call.result.shape)
     return [_added(call, x, quotient, torch.where(singular, torch.inf, moved), doubts, units=outward(1.0 + v.above + inverse * (1.0 + s.above), 4))]
 
 
-def _beyond(call: Call, *steps: Tensor) -> Tensor | None:
+def _beyond(call: OperatorCall, *steps: Tensor) -> Tensor | None:
     """Where a step on the way could be beyond the largest number of the format of computation."""
     passes = torch.zeros((), dtype=torch.bool)
     for each in steps:
@@ -56,7 +56,7 @@ def _beyond(call: Call, *steps: Tensor) -> Tensor | None:
 
 
 def _added(  # the parts of x + a product
-    call: Call, x: Entries, size: Tensor, moved: Tensor, doubts: Tensor | None, *, units: Tensor
+    call: OperatorCall, x: Entries, size: Tensor, moved: Tensor, doubts: Tensor | None, *, units: Tensor
 ) -> Bounded:
     """x + p.  size, moved: of the exact product of what was read, and how far that is off; units: what an underflow on the way may be multiplied by."""
     n = call.model
@@ -67,7 +67,7 @@ def _added(  # the parts of x + a product
     return call.rounded(outward(x.radius + moved + product, 2), largest, x, doubts)
 
 
-def between(call: Call) -> list[Bounded]:
+def between(call: OperatorCall) -> list[Bounded]:
     """lerp."""
     x, y, w = call.entries("self"), call.entries("end"), call.entries("weight")
     n = call.model

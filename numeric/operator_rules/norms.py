@@ -16,31 +16,31 @@ from torch import Tensor
 
 from numeric.arithmetics import Hazards, outward
 from numeric.arithmetics.roundoff import gamma
-from numeric.operator_rules.call import Bounded, Call, Entries
-from numeric.operator_rules.columns import Arrangement, along, bounded, bounded_along, column
-from numeric.operator_rules.doubts import Doubt, joined, marked, of_hazards, over
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
+from numeric.operator_rules.columns import Arrangement, along, as_column, bounded, bounded_along
+from numeric.operator_rules.doubts import Doubt, doubts_over, joint_doubts, marked, of_hazards
 from numeric.operator_rules.functions import flushed, overflowing
 from numeric.rules import down, elementary_error, stored_error
 from numeric.rules.enclosures import sqrt_below
 from numeric.rules.normalisation import ROOT, Affine, Normalised, layer_normalised, rms_normalised, softmax_rule
 
 
-def softmax_row(call: Call) -> list[Bounded]:
+def softmax_row(call: OperatorCall) -> list[Bounded]:
     """_softmax along an axis."""
     if call.result.numel() == 0:
         return [nothing(call.result)]
     dim, shape = int(call.number("dim")), call.result.shape
     arranged = along(dim)
-    x = column(call, call.tensor("self"), arranged)
+    x = as_column(call, call.tensor("self"), arranged)
     return [bounded_along(dim, softmax_rule(None, x, arranged(call.result).unsqueeze(-1), stored=narrow(call) and not is_last(call, dim)), shape)]
 
 
-def narrow(call: Call) -> bool:
+def narrow(call: OperatorCall) -> bool:
     """Whether the format of computation is wider than the storage."""
     return call.model.opmath != call.model.storage
 
 
-def is_last(call: Call, dim: int) -> bool:
+def is_last(call: OperatorCall, dim: int) -> bool:
     """Whether an axis is the last one."""
     return call.result.dim() == 0 or dim % call.result.dim() == call.result.dim() - 1
 
@@ -50,21 +50,21 @@ def nothing(x: Tensor) -> Bounded:
     return Bounded(torch.zeros(x.shape, dtype=torch.float64, device=x.device))
 
 
-def layer_normalisation(call: Call) -> list[Bounded]:
+def layer_normalisation(call: OperatorCall) -> list[Bounded]:
     """native_layer_norm: the result, the mean, 1/√D."""
     width = _width(call, "normalized_shape")
     affine, doubts = _affine(call, lambda x: x.reshape(1, width))
     return _of_rows(call, width, affine, doubts, "input")
 
 
-def root_mean_square(call: Call) -> list[Bounded]:
+def root_mean_square(call: OperatorCall) -> list[Bounded]:
     """_fused_rms_norm: the result, 1/√D."""
     width = _width(call, "normalized_shape")
     affine, doubts = _affine(call, lambda x: x.reshape(1, width))
     return _of_rows(call, width, affine, doubts, "input", centred=False)
 
 
-def group_normalisation(call: Call) -> list[Bounded]:
+def group_normalisation(call: OperatorCall) -> list[Bounded]:
     """native_group_norm: the result, the mean, 1/√D, of each group of channels; D^-½ may be multiplied by w first."""
     if call.result.numel() == 0:
         return [nothing(each) for each in call.results]
@@ -77,13 +77,13 @@ def group_normalisation(call: Call) -> list[Bounded]:
     return _of_rows(call, C // groups * entries, affine, doubts, "input")
 
 
-def _width(call: Call, name: str) -> int:
+def _width(call: OperatorCall, name: str) -> int:
     sizes = call.given[name]
     assert isinstance(sizes, list | tuple)
     return int(torch.Size(sizes).numel())
 
 
-def _affine(call: Call, arranged: Arrangement, *, roundings: int = 3) -> tuple[Affine, Tensor | None]:
+def _affine(call: OperatorCall, arranged: Arrangement, *, roundings: int = 3) -> tuple[Affine, Tensor | None]:
     """w and b as the rule takes them, and the doubts of each row."""
     made: list[tuple[Tensor, Tensor | float]] = []
     found: list[Tensor | None] = []
@@ -94,18 +94,18 @@ def _affine(call: Call, arranged: Arrangement, *, roundings: int = 3) -> tuple[A
             continue
         read = call.entries_of(given)
         made.append((arranged(read.size).unsqueeze(-1), arranged(read.radius).unsqueeze(-1)))
-        found.append(None if read.doubts is None else over(arranged(read.doubts), (-1,), keepdim=False))
+        found.append(None if read.doubts is None else doubts_over(arranged(read.doubts), (-1,), keepdim=False))
     (weight, weight_radius), (bias, bias_radius) = made
     rows = torch.broadcast_shapes(*(each.shape for each in found if each is not None))
-    return Affine(weight, bias, weight_radius, bias_radius, roundings), joined(found, torch.Size(rows))
+    return Affine(weight, bias, weight_radius, bias_radius, roundings), joint_doubts(found, torch.Size(rows))
 
 
 def _of_rows(  # how rows are cut, and what they are multiplied by
-    call: Call, width: int, affine: Affine, doubts: Tensor | None, name: str, *, centred: bool = True
+    call: OperatorCall, width: int, affine: Affine, doubts: Tensor | None, name: str, *, centred: bool = True
 ) -> list[Bounded]:
     if call.result.numel() == 0:
         return [nothing(each) for each in call.results]
-    x = column(call, call.tensor(name), lambda t: t.reshape(-1, width))
+    x = as_column(call, call.tensor(name), lambda t: t.reshape(-1, width))
     value, eps = call.result.reshape(-1, width, 1), call.given["eps"]
     if eps is not None and call.number("eps") < 0.0:  # the rounding of V + ε would not be relative to it
         raise call.refuse(f"with eps = {eps}")
@@ -124,14 +124,14 @@ def _mark(hazards: Hazards, doubts: Tensor) -> None:
         where |= (doubts & int(doubt)) != 0
 
 
-def _statistic(call: Call, at: int, radius: Tensor, made: Normalised) -> Bounded:
+def _statistic(call: OperatorCall, at: int, radius: Tensor, made: Normalised) -> Bounded:
     value, doubts = call.results[at], of_hazards(made.column.hazards)
     n = call.models(value.dtype)
     stored = outward(radius.reshape(value.shape) + stored_error(value, n, flushed(n)), 1)
     return call.exactly(stored, None if doubts is None else doubts.reshape(value.shape), at=at)
 
 
-def batch_normalisation(call: Call) -> list[Bounded]:
+def batch_normalisation(call: OperatorCall) -> list[Bounded]:
     """native_batch_norm and its kin, where they are not trained; what they return for a derivative is empty."""
     if call.given.get("training", False):
         raise call.refuse("of a batch that is trained on")
@@ -158,10 +158,10 @@ def batch_normalisation(call: Call) -> list[Bounded]:
     largest = torch.maximum(outward(g.clamp_min(1.0) * reach * (1.0 + 16.0 * v) + b.size + own, 5), outward(inverse * w.size.clamp_min(1.0) * 2.0, 2))
     doubts = [x.doubts, *(each.doubts for each in (m, V, w, b)), marked(singular, Doubt.UNDERFLOW), overflowing(largest, n)]
     others = [nothing(each) if each.numel() == 0 else Bounded(call.radius(call.tensor(_statistic_of(call, each)))) for each in call.results[1:]]
-    return [call.exactly(radius.expand(call.result.shape), joined(doubts, call.result.shape)), *others]
+    return [call.exactly(radius.expand(call.result.shape), joint_doubts(doubts, call.result.shape)), *others]
 
 
-def _statistic_of(call: Call, x: Tensor) -> str:
+def _statistic_of(call: OperatorCall, x: Tensor) -> str:
     """Which running statistic a result is: it is named as overwritten, and is not."""
     for each, given in call.step.arguments():
         if given is x:
@@ -169,7 +169,7 @@ def _statistic_of(call: Call, x: Tensor) -> str:
     raise call.refuse("that returns statistics of the batch")
 
 
-def _channelwise(call: Call, name: str) -> Entries:
+def _channelwise(call: OperatorCall, name: str) -> Entries:
     """One number a channel, along axis 1; w = 1 and b = 0 where there are none."""
     given = call.given[name]
     if given is None:

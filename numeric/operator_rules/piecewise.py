@@ -16,8 +16,8 @@ from torch import Tensor
 
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import gamma
-from numeric.operator_rules.call import Bounded, Call, Entries
-from numeric.operator_rules.doubts import joined
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
+from numeric.operator_rules.doubts import joint_doubts
 from numeric.operator_rules.functions import ends_of, flushed, overflowing
 from numeric.rules import stored_error, up
 
@@ -25,22 +25,22 @@ SIXTH = 0.16666666666666669
 """Above 1/6."""
 
 
-def maximum(call: Call) -> list[Bounded]:
+def maximum(call: OperatorCall) -> list[Bounded]:
     """maximum and fmax."""
     return [_chosen(call, _larger(call.entries("self"), call.entries("other")))]
 
 
-def minimum(call: Call) -> list[Bounded]:
+def minimum(call: OperatorCall) -> list[Bounded]:
     """minimum and fmin."""
     return [_chosen(call, _smaller(call.entries("self"), call.entries("other")))]
 
 
-def relu(call: Call) -> list[Bounded]:
+def relu(call: OperatorCall) -> list[Bounded]:
     """max(x, 0)."""
     return [_chosen(call, _larger(call.entries("self"), call.entries_of(0.0)))]
 
 
-def clamp(call: Call) -> list[Bounded]:
+def clamp(call: OperatorCall) -> list[Bounded]:
     """min(max(x, low), high), of which one may be missing: clamp, clamp_min, clamp_max and hardtanh."""
     low, high = (call.given.get(name, call.given.get(f"{name}_val")) for name in ("min", "max"))
     x = call.entries("self")
@@ -51,13 +51,13 @@ def clamp(call: Call) -> list[Bounded]:
     return [_chosen(call, x)]
 
 
-def absolute_value(call: Call) -> list[Bounded]:
+def absolute_value(call: OperatorCall) -> list[Bounded]:
     """abs."""
     x = call.entries("self")
     return [call.exactly(x.radius, x.doubts)]
 
 
-def _chosen(call: Call, x: Entries) -> Bounded:
+def _chosen(call: OperatorCall, x: Entries) -> Bounded:
     lost = flushed(call.model)
     return call.exactly((outward(x.radius + lost, 1) if lost else x.radius).expand(call.result.shape), x.doubts)
 
@@ -66,7 +66,7 @@ def _larger(x: Entries, y: Entries) -> Entries:
     (x_low, x_high), (y_low, y_high) = ends_of(x), ends_of(y)
     undecided = torch.where(y_low > x_high, y.radius, torch.maximum(x.radius, y.radius))
     value = torch.maximum(x.value, y.value)
-    return Entries(value, torch.where(x_low > y_high, x.radius, undecided), joined([x.doubts, y.doubts], value.shape))
+    return Entries(value, torch.where(x_low > y_high, x.radius, undecided), joint_doubts([x.doubts, y.doubts], value.shape))
 
 
 def _smaller(x: Entries, y: Entries) -> Entries:
@@ -78,7 +78,7 @@ def _minus(x: Entries) -> Entries:
     return Entries(-x.value, x.radius, x.doubts)
 
 
-def leaky_relu(call: Call) -> list[Bounded]:
+def leaky_relu(call: OperatorCall) -> list[Bounded]:
     """x where x > 0, and sx elsewhere."""
     x, s, n = call.entries("self"), call.entries_of(call.given["negative_slope"]), call.model
     low, high = ends_of(x)
@@ -91,7 +91,7 @@ def leaky_relu(call: Call) -> list[Bounded]:
     return [call.exactly(outward(slope * x.radius + own, 2), x.doubts, overflowing(largest, n))]
 
 
-def threshold(call: Call) -> list[Bounded]:
+def threshold(call: OperatorCall) -> list[Bounded]:
     """x where it is larger than the threshold, and a number elsewhere."""
     x, at, other = call.entries("self"), call.entries("threshold"), call.entries("value")
     (low, high), (at_low, at_high) = ends_of(x), ends_of(at)
@@ -100,7 +100,7 @@ def threshold(call: Call) -> list[Bounded]:
     return [_chosen(call, Entries(x.value, radius, x.doubts))]
 
 
-def hardswish(call: Call) -> list[Bounded]:
+def hardswish(call: OperatorCall) -> list[Bounded]:
     """x·min(max(x + 3, 0), 6)/6."""
     x = call.entries("self")
     low, high = (each.clamp(-3.0, 3.0) for each in ends_of(x))
@@ -110,7 +110,7 @@ def hardswish(call: Call) -> list[Bounded]:
     return [_sixth(call, x, slope, product, 3)]
 
 
-def hardsigmoid(call: Call) -> list[Bounded]:
+def hardsigmoid(call: OperatorCall) -> list[Bounded]:
     """min(max(x + 3, 0), 6)/6."""
     x = call.entries("self")
     low, high = ends_of(x)
@@ -123,7 +123,7 @@ def _ramp(x: Tensor) -> Tensor:
     return torch.where(x > -3.0, up(x + 3.0), 0.0).clamp(0.0, 6.0)
 
 
-def _sixth(call: Call, x: Entries, slope: Tensor, product: Tensor, roundings: int) -> Bounded:
+def _sixth(call: OperatorCall, x: Entries, slope: Tensor, product: Tensor, roundings: int) -> Bounded:
     """What came of so many roundings and a division by six; the product may overflow before it."""
     n = call.model
     size = outward(product * SIXTH, 2)

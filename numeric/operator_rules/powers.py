@@ -18,8 +18,8 @@ from torch import Tensor
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import gamma
 from numeric.operator_rules.arithmetic import reciprocal
-from numeric.operator_rules.call import Bounded, Call, Entries
-from numeric.operator_rules.doubts import Doubt, joined, marked
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
+from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 from numeric.operator_rules.functions import RSQRT, SQRT, ends_of, flushed, nearest, overflowing, row_of_function
 from numeric.rules import down, elementary_error, stored_error, up
 from numeric.rules.enclosures import log_size_above, power_above
@@ -28,7 +28,7 @@ MADE_OF_PRODUCTS = (-2.0, 2.0, 3.0)
 """Exponents of which a kernel may make products and a quotient."""
 
 
-def power(call: Call) -> list[Bounded]:
+def power(call: OperatorCall) -> list[Bounded]:
     """pow of a tensor or a number to a tensor or a number."""
     exponent = call.given["exponent"]
     if isinstance(exponent, Tensor):
@@ -45,7 +45,7 @@ def power(call: Call) -> list[Bounded]:
     return [_power(call, call.entries("self"), call.entries_of(exponent), products=exponent in MADE_OF_PRODUCTS)]
 
 
-def _power(call: Call, x: Entries, p: Entries, *, products: bool) -> Bounded:
+def _power(call: OperatorCall, x: Entries, p: Entries, *, products: bool) -> Bounded:
     n, shape = call.model, call.result.shape
     low, high = (each.expand(shape) for each in ends_of(x))
     least, most = (each.expand(shape) for each in ends_of(p))
@@ -70,7 +70,7 @@ def _power(call: Call, x: Entries, p: Entries, *, products: bool) -> Bounded:
     own = _introduced(call.result, exact, size, float(p.value) if products else None, call)
     grown = 1.0 + max(4.0 * n.elementwise_roundoff, 2.0 * elementary_error("pow", n.device, n.storage.name).ulps * n.opmath.unit_roundoff)
     doubts = [x.doubts, p.doubts, marked(outside & ~torch.isnan(value), Doubt.UNDERFLOW), overflowing(outward(exact * grown, 1), n)]
-    return call.exactly(torch.where(outside, torch.inf, outward(moved + own, 1)), joined(doubts, shape))
+    return call.exactly(torch.where(outside, torch.inf, outward(moved + own, 1)), joint_doubts(doubts, shape))
 
 
 def _largest(near: Tensor, far: Tensor, exponents: tuple[Tensor, Tensor]) -> Tensor:
@@ -79,7 +79,7 @@ def _largest(near: Tensor, far: Tensor, exponents: tuple[Tensor, Tensor]) -> Ten
     return torch.stack(corners).amax(0)
 
 
-def _introduced(result: Tensor, exact: Tensor, size: Tensor, exponent: float | None, call: Call) -> Tensor:
+def _introduced(result: Tensor, exact: Tensor, size: Tensor, exponent: float | None, call: OperatorCall) -> Tensor:
     """What the kernel loses.  exact: an upper bound of |x̂^p̂|; exponent: where it may be made of products."""
     n = call.model
     k, unit = elementary_error("pow", n.device, n.storage.name).ulps, n.opmath.smallest_subnormal + flushed(n)

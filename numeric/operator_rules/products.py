@@ -18,15 +18,15 @@ from numeric.arithmetics.roundoff import gamma, subnormal_part
 from numeric.arithmetics.value_and_radius import dense_layer, from_module, product_radius
 from numeric.machine.kernels import BARE, DENSE, MATRIX_LEFT, ONE_COLUMN, PATCHED_BIAS, PATCHED_WEIGHT, PRODUCT, SEVERAL_COLUMNS
 from numeric.machine.operands import KernelCall
-from numeric.operator_rules.call import Bounded, Call, NoRule
+from numeric.operator_rules.call import Bounded, NoOperatorRule, OperatorCall
 from numeric.operator_rules.columns import bounded
-from numeric.operator_rules.doubts import as_hazards, join, joined, over
+from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts
 
 SUMMED = (DENSE, PATCHED_BIAS, PATCHED_WEIGHT)
 """Kernels of which it is asked how they add a summand."""
 
 
-def matrix_product(call: Call) -> list[Bounded]:
+def matrix_product(call: OperatorCall) -> list[Bounded]:
     """mm and addmm.  (R, k) (k, p), and what is added to it."""
     added = "mat1" in call.given
     left, right = call.tensor("mat1" if added else "self"), call.tensor("mat2")
@@ -39,7 +39,7 @@ def matrix_product(call: Call) -> list[Bounded]:
     return [_rows_times(call, left, right.mT, BARE[DENSE] if bias is None else DENSE, call.result, bias)]
 
 
-def batched_product(call: Call) -> list[Bounded]:
+def batched_product(call: OperatorCall) -> list[Bounded]:
     """bmm and baddbmm.  (B, R, k) (B, k, p), and what is added to it."""
     added = "batch1" in call.given
     left, right, shape = call.tensor("batch1" if added else "self"), call.tensor("batch2" if added else "mat2"), call.result.shape
@@ -61,7 +61,7 @@ def batched_product(call: Call) -> list[Bounded]:
     return [Bounded(torch.stack([each.radius for each in found], 1), torch.stack(doubts, 1) if doubtful else None)]
 
 
-def matrix_vector(call: Call) -> list[Bounded]:
+def matrix_vector(call: OperatorCall) -> list[Bounded]:
     """mv, addmv and dot.  (p, k) (k,), and what is added to it."""
     if "tensor" in call.given:
         matrix, vector, bias = call.tensor("self").unsqueeze(0), call.tensor("tensor"), None
@@ -78,7 +78,7 @@ def _reshaped(found: Bounded, shape: torch.Size) -> Bounded:
 
 
 def _rows_times(  # the operands of a product, and how it is asked about
-    call: Call, rows: Tensor, matrix: Tensor, kernel: str, result: Tensor, bias: Tensor | None, asked: KernelCall | None = None
+    call: OperatorCall, rows: Tensor, matrix: Tensor, kernel: str, result: Tensor, bias: Tensor | None, asked: KernelCall | None = None
 ) -> Bounded:
     """Σ_k matrix[p, k] rows[r, k] + bias.
 
@@ -103,21 +103,21 @@ def _rows_times(  # the operands of a product, and how it is asked about
     return bounded(from_module(value, radius, y), result.shape)
 
 
-def _without_terms(call: Call, result: Tensor, bias: Tensor | None) -> Bounded:
+def _without_terms(call: OperatorCall, result: Tensor, bias: Tensor | None) -> Bounded:
     """A sum of no products: zero, or what is added to it, which is read and multiplied by β."""
     if bias is None or result.numel() == 0:
         return Bounded(torch.zeros(result.shape, dtype=torch.float64, device=result.device))
     raise call.refuse("without products")
 
 
-def _doubts(call: Call, rows: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor | None:
+def _doubts(call: OperatorCall, rows: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor | None:
     """Of each row: its own, those of the matrix that it meets, and those of what is added."""
-    of_matrix = over(call.doubts(matrix), (-2, -1), keepdim=False)
-    of_bias = None if bias is None else over(call.doubts(bias), (-1,), keepdim=False)
-    return joined([over(call.doubts(rows), (-1,), keepdim=False), of_matrix, of_bias], torch.Size((len(rows),)))
+    of_matrix = doubts_over(call.doubts(matrix), (-2, -1), keepdim=False)
+    of_bias = None if bias is None else doubts_over(call.doubts(bias), (-1,), keepdim=False)
+    return joint_doubts([doubts_over(call.doubts(rows), (-1,), keepdim=False), of_matrix, of_bias], torch.Size((len(rows),)))
 
 
-def _matrix(call: Call, matrix: Tensor, y: WithRadius) -> WithRadius:
+def _matrix(call: OperatorCall, matrix: Tensor, y: WithRadius) -> WithRadius:
     known = call.known(matrix)
     if isinstance(known, WithRadius):
         join(y.hazards, known.hazards)
@@ -135,7 +135,7 @@ def _scaled(  # the parts of β c + α X y
     """|fl(β c + α X̂ŷ) - (β c + α X y)| in any order: Higham, Lemmas 3.1 and 3.3, each term with k roundings in the accumulator and ``SCALED`` to storage."""
     n, k = y.numerics.met(asked).numerics, X.value.shape[-1]
     if n.operands is not None:
-        raise NoRule("a scaled product of operands that are rounded first")
+        raise NoOperatorRule("a scaled product of operands that are rounded first")
     size, spread = y.value.double().abs(), y.entry_radius
     terms = abs(alpha) * X.magnitude.apply(size)
     inherited = abs(alpha) * (X.radius.apply(outward(size + spread, 1)) + X.magnitude.apply(spread))

@@ -9,11 +9,9 @@ norm    ‖r‖ + min(√E, E/‖x̂‖) + ω(ẑ)                   E = γ'_{n+
 A sum of numbers of one format loses nothing by underflow: each partial sum is a multiple of the smallest subnormal number. Where the arithmetic flushes it
 may lose a smallest normal number at each of n additions.
 
-**What the kernels add in.** ATen adds 16-bit numbers in fp32 (``opmath_type`` in SumKernel.cpp) and rounds to storage what it writes. It walks over the
-axes that are summed innermost first, those that lie evenly in memory taken as one; at each step of a second axis the sum of the first is rounded to
-storage and added to what stands in the result, in storage. So with s steps of all such axes but the shortest a term meets s + 1 more roundings to
-storage, and a sum of everything by several threads is stored once a thread. ``mean`` of 16-bit numbers adds in fp32 throughout, results included.
-``test_sums.py`` shows both. cumsum keeps its partial sum in ``acc_type``, fp32 or wider, on a CPU; elsewhere it has no row.
+**What the kernels add in.** ATen adds 16-bit numbers in fp32 (its ``opmath_type``) and rounds to storage once, when all is added, along however many axes
+and however the operand lies; ``mean`` divides before that. ``test_what_sums_add_in.py`` shows it with operands of which a 16-bit partial sum would give
+another result. cumsum keeps its partial sum in ``acc_type``, fp32 or wider, on a CPU; elsewhere it has no row.
 """
 
 import math
@@ -24,9 +22,9 @@ from torch import Tensor
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import gamma, rounding_error
 from numeric.machine import ErrorModel
-from numeric.operator_rules.call import Bounded, Call, Entries
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.choices import extreme_size
-from numeric.operator_rules.doubts import joined, over
+from numeric.operator_rules.doubts import doubts_over, joint_doubts
 from numeric.rules import down, elementary_error
 from numeric.rules.enclosures import sqrt_above, sqrt_below
 
@@ -34,84 +32,69 @@ from numeric.rules.enclosures import sqrt_above, sqrt_below
 class _Terms:
     """What is added up for each entry of the result."""
 
-    def __init__(self, call: Call, x: Entries) -> None:
+    def __init__(self, call: OperatorCall, x: Entries) -> None:
         """x: what is added, of the shape of the operand."""
         given, count = call.given.get("dim"), x.value.dim()
-        chosen = [] if given is None else list(given) if isinstance(given, list | tuple) else [int(call.number("dim"))]
+        chosen = [*given] if isinstance(given, list | tuple) else []
         self.shape, self.keep = call.result.shape, bool(call.given.get("keepdim", False))
         self.dims = tuple(sorted({each % count for each in chosen})) if chosen and count else tuple(range(count))
         self.count = math.prod(x.value.shape[each] for each in self.dims)
         self.size, self.spread, self.total = self.of(x.size), self.of(x.radius), self.of(x.value).abs()
         self.size, self.spread = outward(self.size, self.count), outward(self.spread, self.count)
-        self.doubts = over(x.doubts, self.dims, keepdim=self.keep) if count else x.doubts
+        self.doubts = doubts_over(x.doubts, self.dims, keepdim=self.keep)
 
     def of(self, x: Tensor) -> Tensor:
         """The sums, float64; each in any order."""
-        return (x.sum(self.dims, keepdim=self.keep) if self.dims else x).reshape(self.shape)
+        return x.sum(self.dims, keepdim=self.keep).reshape(self.shape)
 
-    def lost(self, n: ErrorModel, *, stored: int = 0) -> Tensor:
-        """|fl(Σx̂) - Σx̂|, but for the last rounding to storage.  stored: how many roundings to storage a term may meet before."""
-        added, kept = gamma(max(self.count - 1, 0), n.opmath.unit_roundoff), gamma(stored, n.storage.unit_roundoff)
-        lost = outward((added + kept + added * kept) * self.size, 4)
+    def ends(self, lost: Tensor) -> Tensor:
+        """An upper bound of |Σ| as the kernel has it; of Σx̂ float64 knows n units in its own last place."""
+        return outward(self.total + self.size * (2.0**-52 * self.count) + lost, 3)
+
+    def lost(self, n: ErrorModel) -> Tensor:
+        """|fl(Σx̂) - Σx̂|, but for the last rounding to storage."""
+        lost = outward(gamma(max(self.count - 1, 0), n.opmath.unit_roundoff) * self.size, 2)
         return lost + (self.count * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
 
 
-def _whole(call: Call) -> list[Bounded]:
+def _whole(call: OperatorCall) -> list[Bounded]:
     """A sum of whole numbers is exact, if they are."""
     x = call.tensor("self")
     terms = _Terms(call, Entries(x.double(), call.radius(x), call.doubts(x)))
-    return [Bounded(torch.zeros(call.result.shape, dtype=torch.float64, device=x.device), joined([terms.doubts], call.result.shape))]
+    return [Bounded(torch.zeros(call.result.shape, dtype=torch.float64, device=x.device), joint_doubts([terms.doubts], call.result.shape))]
 
 
-def total(call: Call) -> list[Bounded]:
+def total(call: OperatorCall) -> list[Bounded]:
     """sum, of all or along axes."""
     if not call.result.is_floating_point():
         return _whole(call)
     return [_total(call, call.entries("self"))]
 
 
-def _total(call: Call, entries: Entries) -> Bounded:
+def _total(call: OperatorCall, entries: Entries) -> Bounded:
     terms, n = _Terms(call, entries), call.model
-    narrow = n.opmath != n.storage
-    x = call.tensor("self")
-    lies = {x.stride(), tuple(math.prod(x.shape[axis + 1 :]) for axis in range(x.dim()))} if x.dtype != call.result.dtype else {x.stride()}
-    stored = max(_stored(x, strides, terms) for strides in lies) if narrow else 0
-    lost = terms.lost(n, stored=stored)
-    last = rounding_error(call.result, n, once=True) if narrow else torch.zeros_like(lost)
-    ends = outward(terms.total + terms.size * (2.0**-53 * terms.count) + lost, 3) if narrow and not stored else outward(terms.size + lost, 1)
-    passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(ends < n.storage.largest)
+    lost = terms.lost(n)
+    if n.opmath == n.storage:
+        return call.within(outward(terms.spread + lost, 2), ~(outward(terms.size + lost, 1) < n.storage.largest), terms.doubts)
+    last = rounding_error(call.result, n, once=True)
+    passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(terms.ends(lost) < n.storage.largest)
     return call.within(outward(terms.spread + lost + last, 3), passes, terms.doubts)
 
 
-def _stored(x: Tensor, strides: tuple[int, ...], terms: _Terms) -> int:
-    """How many roundings to storage a term of a sum may meet on its way to the last one.  strides: as x lies when it is read."""
-    axes = sorted((strides[dim], x.shape[dim]) for dim in terms.dims if x.shape[dim] > 1)
-    runs: list[tuple[int, int]] = []
-    for stride, count in axes:
-        if runs and stride and runs[-1][0] == stride:
-            runs[-1] = stride * count, runs[-1][1] * count
-        else:
-            runs.append((stride * count, count))
-    lengths = sorted(length for _, length in runs)
-    steps = math.prod(lengths[1:])
-    threads = torch.get_num_threads() if terms.total.numel() == 1 else 1
-    return (steps + 1 if steps > 1 else 0) + (threads if threads > 1 else 0)
-
-
-def mean(call: Call) -> list[Bounded]:
+def mean(call: OperatorCall) -> list[Bounded]:
     """mean, of all or along axes."""
     terms, n = _Terms(call, call.entries("self")), call.model
     lost = terms.lost(n)
     if terms.count == 0:
         return [call.within(torch.full_like(lost, torch.inf), torch.ones_like(lost, dtype=torch.bool))]
-    ends = outward((terms.total + terms.size * (2.0**-53 * terms.count) + lost) / terms.count, 4)
+    ends = outward(terms.ends(lost) / terms.count, 1)
     divided = ends * (2.0 * n.opmath.unit_roundoff) + n.elementwise_underflow + n.opmath.half_subnormal
     last = rounding_error(call.result, n, once=True) if n.opmath != n.storage else 0.0
     passes = ~(outward(terms.size + lost, 1) < n.opmath.largest) | ~(ends < n.storage.largest)
     return [call.within(outward(outward((terms.spread + lost) / terms.count, 2) + outward(divided, 2) + last, 3), passes, terms.doubts)]
 
 
-def running_total(call: Call) -> list[Bounded]:
+def running_total(call: OperatorCall) -> list[Bounded]:
     """cumsum."""
     if call.result.device.type != "cpu":
         raise call.refuse("on other devices than a CPU")
@@ -123,15 +106,16 @@ def running_total(call: Call) -> list[Bounded]:
     read, n, dim = call.entries("self"), call.model, _axis(call)
     count = x.shape[dim]
     size, spread = (outward(each.cumsum(dim), max(count, 1)) for each in (read.size, read.radius))
-    before = torch.arange(count, dtype=torch.float64).reshape([-1 if axis == dim else 1 for axis in range(x.dim())])  # additions before each
     u = n.opmath.unit_roundoff
-    share = torch.where(before * u < 1.0, before * u / (1.0 - before * u).clamp_min(u), torch.inf)
-    lost = outward(size * outward(share, 3), 1) + ((before + 1.0) * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
+    if 2.0 * count * u > 1.0:
+        raise call.refuse("of so many entries")
+    before = torch.arange(count, dtype=torch.float64).reshape([-1 if axis == dim else 1 for axis in range(x.dim())])  # additions before each
+    lost = outward(size * outward(before * u / (1.0 - before * u), 3), 1) + ((before + 1.0) * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
     last = rounding_error(call.result, n, once=True) if n.opmath != n.storage else 0.0
     return [call.within(outward(spread + lost + last, 3), ~(outward(size + lost, 1) < n.storage.largest), _so_far(read.doubts, dim))]
 
 
-def _axis(call: Call) -> int:
+def _axis(call: OperatorCall) -> int:
     return int(call.number("dim")) % max(call.tensor("self").dim(), 1)
 
 
@@ -143,7 +127,7 @@ def _so_far(doubts: Tensor | None, dim: int) -> Tensor | None:
     return torch.stack(bits).sum(0).to(torch.uint8)
 
 
-def norm(call: Call) -> list[Bounded]:
+def norm(call: OperatorCall) -> list[Bounded]:
     """linalg_vector_norm: the 2-norm, the sum of sizes and the largest or the smallest of them."""
     order, x = call.number("ord"), call.entries("self")
     if order == 2.0:
@@ -155,7 +139,8 @@ def norm(call: Call) -> list[Bounded]:
     raise call.refuse(f"of order {order}")
 
 
-def _root_of_squares(call: Call, x: Entries) -> Bounded:
+def _root_of_squares(call: OperatorCall, x: Entries) -> Bounded:
+    """The root of the smallest number is a normal one, so the root itself does not underflow."""
     n = call.model
     terms = _Terms(call, Entries(outward(x.value * x.value, 1), outward(x.radius * x.radius, 1), x.doubts))
     lost_each = n.opmath.half_subnormal + (n.storage.smallest_normal if n.elementwise_flushes else 0.0)
@@ -163,7 +148,9 @@ def _root_of_squares(call: Call, x: Entries) -> Bounded:
     below = sqrt_below(down(terms.size * (1.0 - 2.0**-50 * (terms.count + 2))).clamp_min(0.0))
     moved = torch.minimum(sqrt_above(squares), torch.where(below > 0, outward(squares / below, 1), torch.inf))
     ends = outward(sqrt_above(terms.size) + moved, 1)
-    root = outward(ends * (2.0 * elementary_error("sqrt", n.device, n.opmath.name).ulps * n.opmath.unit_roundoff) + n.opmath.smallest_subnormal, 3)
+    root = outward(
+        ends * (2.0 * elementary_error("sqrt", n.device, n.opmath.name).ulps * n.opmath.unit_roundoff), 2
+    )  # of the smallest number it is a normal one
     last = outward(rounding_error(call.result, n, once=True) + n.elementwise_underflow, 1)
     passes = ~(outward(terms.size + squares, 1) < n.opmath.largest) | ~(outward(ends + root, 1) < n.storage.largest)
     return call.within(outward(sqrt_above(terms.spread) + moved + root + last, 5), passes, terms.doubts)

@@ -5,11 +5,11 @@ from functools import partial
 from torch._ops import OpOverload
 
 from numeric.operator_rules import arithmetic, bends, functions, gates, log_sums, norms, piecewise, powers, products
-from numeric.operator_rules.call import NoRule, OperatorRow
+from numeric.operator_rules.call import NoOperatorRule, OperatorRow
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 from numeric.rules.activations import SILU
 
-ROWS: dict[str, OperatorRow] = {
+OPERATOR_ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("mm.default", "addmm.default"), products.matrix_product),
     **dict.fromkeys(("bmm.default", "baddbmm.default"), products.batched_product),
     **dict.fromkeys(("mv.default", "addmv.default", "dot.default"), products.matrix_vector),
@@ -53,11 +53,11 @@ ROWS: dict[str, OperatorRow] = {
 """By the overload's name without ``aten.``; an in-place form, ``add_.Tensor``, has the row of the form that it writes back."""
 
 
-def row_of(operator: OpOverload) -> OperatorRow:
-    """The row of an overload.  Raises NoRule."""
+def operator_row(operator: OpOverload) -> OperatorRow:
+    """The row of an overload.  Raises NoOperatorRule."""
     name, overload = operator._schema.name.removeprefix("aten::"), operator._overloadname
     plain = name.removesuffix("_") if operator._schema.is_mutable else name
-    row = ROWS.get(f"{plain}.{overload}") if operator.namespace == "aten" else None
+    row = OPERATOR_ROWS.get(f"{plain}.{overload}") if operator.namespace == "aten" else None
     if row is None:
-        raise NoRule(f"{operator} has no row")
+        raise NoOperatorRule(f"{operator} has no row")
     return row

@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius
-from numeric.operator_rules.call import Bounded, Call, Models, NoRule
-from numeric.operator_rules.table import row_of
-from numeric.operators.executions import CallSite, Execution, storage_key, tensors_in
+from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall
+from numeric.operator_rules.table import operator_row
+from numeric.operators import Execution, tensors_in
+from numeric.operators.executions import CallSite, storage_key
 from numeric.operators.memory import Memory, ReadAsAnotherType
 from numeric.operators.walk import Walk
 
 
-class Knowledge:
+class KnownTensors:
     """What is known of the tensors of a pass."""
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class Knowledge:
         return self._radii.knows(x) or storage_key(x) in self._matrices
 
     def of(self, x: Tensor) -> Bounded | WithRadius | None:
-        """What is known of a tensor; None if it is exact.  Raises NoRule."""
+        """What is known of a tensor; None if it is exact.  Raises NoOperatorRule."""
         if (matrix := self._matrices.get(storage_key(x))) is not None:
             return _as_it_lies(x, *matrix)
         if not self._radii.knows(x):
@@ -43,7 +44,7 @@ class Knowledge:
         try:
             return Bounded(self._radii.of(x), self._doubts.of(x) if self._doubts.knows(x) else None)
         except ReadAsAnotherType as error:
-            raise NoRule(str(error)) from error
+            raise NoOperatorRule(str(error)) from error
 
     def put(self, x: Tensor, known: Bounded) -> None:
         """Write what is known of a tensor."""
@@ -71,7 +72,7 @@ def _as_it_lies(x: Tensor, whole: Tensor, known: WithRadius) -> WithRadius:
         return known
     if lies == (whole.mT.shape, whole.mT.stride(), whole.storage_offset()):
         return known.mT
-    raise NoRule("a part of a matrix a case")
+    raise NoOperatorRule("a part of a matrix a case")
 
 
 class BoundedWalk(Walk):
@@ -80,7 +81,7 @@ class BoundedWalk(Walk):
     running: what is switched on while an operator of the block runs, and off while its row does: radii are computed by a float64 that keeps subnormal numbers.
     """
 
-    def __init__(self, models: Models, knowledge: Knowledge, running: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    def __init__(self, models: Models, knowledge: KnownTensors, running: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
         super().__init__()
         self.models = models
         self.knowledge = knowledge
@@ -96,7 +97,7 @@ class BoundedWalk(Walk):
             return step.result()
 
     def execute(self, step: Execution) -> Any:
-        """Execute an operator and apply its row.  Raises NoRule."""
+        """Execute an operator and apply its row.  Raises NoOperatorRule."""
         begins, some = self._beginning is not None and self._beginning[0] == step.place, self._beginning and self._beginning[1]
         if not begins and not any(self.knowledge.holds(x) for _, x in step.tensors):
             return self._run(step)
@@ -111,11 +112,11 @@ class BoundedWalk(Walk):
         for each in step.operator._schema.arguments:
             if each.name not in given and each.has_default_value():
                 given[each.name] = each.default_value
-        call = Call(step, given, targets, self.knowledge.of, self.models)
+        call = OperatorCall(step, given, targets, self.knowledge.of, self.models)
         try:
-            found = row_of(step.operator)(call)
-        except NoRule as error:
-            raise NoRule(f"{error} (line {step.place.line})") from error
+            found = operator_row(step.operator)(call)
+        except NoOperatorRule as error:
+            raise NoOperatorRule(f"{error} (line {step.place.line})") from error
         for target, known in zip(targets, found, strict=True):
             if some is None:
                 self.knowledge.put(target, known)

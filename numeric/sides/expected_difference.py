@@ -22,7 +22,7 @@ from symbolic import formulas
 
 
 @dataclass(frozen=True, slots=True)
-class FirstLayer:
+class RunFirstLayer:
     """A first dense layer, as it is and as both passes ran it."""
 
     weight: Tensor
@@ -55,11 +55,11 @@ def expected_difference(setting: Setting, left: Pass, right: Pass, a: Tensor) ->
     for name in setting.block.first_layers:
         first = setting.block.network.get_submodule(name)
         assert isinstance(first, nn.Linear)
-        layers.append(FirstLayer(first.weight.detach(), None if first.bias is None else first.bias.detach(), left.layers[name], right.layers[name]))
+        layers.append(RunFirstLayer(first.weight.detach(), None if first.bias is None else first.bias.detach(), left.layers[name], right.layers[name]))
     return expected_of(layers, ReadVectors(left.attended, a, right.attended), setting.variant, setting.probed)
 
 
-def expected_of(layers: Sequence[FirstLayer], read: ReadVectors, variant: Variant, probed: ProbedMode) -> Tensor:
+def expected_of(layers: Sequence[RunFirstLayer], read: ReadVectors, variant: Variant, probed: ProbedMode) -> Tensor:
     """The same of first layers side by side: (cases, m) float64, m of all of them."""
     found = [_at(layer, read, variant, probed) for layer in layers]
     sigma = torch.cat([deviation(terms).squeeze(-1) for terms, _ in found], dim=-1)
@@ -71,7 +71,7 @@ def expected_of(layers: Sequence[FirstLayer], read: ReadVectors, variant: Varian
     return torch.nan_to_num(bound, nan=torch.inf, posinf=torch.inf)
 
 
-def _at(layer: FirstLayer, read: ReadVectors, variant: Variant, probed: ProbedMode) -> tuple[tuple[SourceTerm, ...], Tensor | None]:
+def _at(layer: RunFirstLayer, read: ReadVectors, variant: Variant, probed: ProbedMode) -> tuple[tuple[SourceTerm, ...], Tensor | None]:
     """The errors of left - right at one first layer, source by source, and the part that is no matter of chance: (cases, m, 1)."""
     n, given, bare = probed.layer, Given(), layer.bias is None
     W = exactly(layer.weight, n, given)

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from numeric.architecture.as_written import BlockCall
 from numeric.arithmetics import WithRadius, outward
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
 from numeric.operator_rules.models import models_of
+from numeric.operators import Execution, tensors_in
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import CallSite, Execution, flat_storage, storage_key, tensors_in
+from numeric.operators.executions import CallSite, flat_storage, storage_key
 from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.own_parameters import Own, WithOwnParameters
 from numeric.operators.recording import Cases, Read
@@ -66,10 +67,10 @@ class FormatPass:
     joining: dict[Read, tuple[Tensor, CallSite]] = field(default_factory=dict, repr=False)
     """What joins the network from beside it, by its place from the end: the operand as it was, and its place from the beginning."""
 
-    def joined(self, read: Read) -> Tensor:
-        """What joins the network there.  Raises NoRule if this pass has nothing there."""
+    def what_joins(self, read: Read) -> Tensor:
+        """What joins the network there.  Raises NoOperatorRule if this pass has nothing there."""
         if read not in self.joining:
-            raise NoRule(f"what joins the network at {read[0]} in some passes alone,")
+            raise NoOperatorRule(f"what joins the network at {read[0]} in some passes alone,")
         return self.joining[read][0]
 
     def moved_from(self, reference: Callable[[Read], Tensor]) -> dict[Read, Bounded]:
@@ -83,7 +84,7 @@ class FormatPass:
             whole = x.shape == there.shape
             ours, theirs = (x, there) if whole else (query(each, self.cases) for each in (x, there))
             if ours.shape != theirs.shape:
-                raise NoRule(f"what joins the network at {place}, and has another shape in another pass,")
+                raise NoOperatorRule(f"what joins the network at {place}, and has another shape in another pass,")
             if not torch.equal(torch.nan_to_num(ours), torch.nan_to_num(theirs)):
                 apart = outward((ours.double() - theirs.double()).abs(), 2)
                 found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
@@ -148,7 +149,7 @@ class _Bounding(WithOwnParameters):
     """A pass with parameters of its own for each case, whose operators are bounded from the cut on."""
 
     def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
-        knowledge = Knowledge()
+        knowledge = KnownTensors()
         self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device))
         super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
         self.knowledge = knowledge
@@ -160,7 +161,7 @@ class _Bounding(WithOwnParameters):
         self.joining: list[tuple[CallSite, int, Tensor]] = []
 
     def execute(self, step: Execution) -> Any:
-        """Execute, and note what is read and returned at the lines that are watched.  Raises NoRule where what is known of the operands gets lost."""
+        """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule where what is known of the operands gets lost."""
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
         if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
             for index, x in step.tensors:
@@ -174,7 +175,7 @@ class _Bounding(WithOwnParameters):
             and not step.is_view(tensors_in(result))
             and any(x.is_floating_point() and not self.knowledge.holds(x) and storage_key(x) not in self.own for x in tensors_in(result))
         ):
-            raise NoRule(f"what is known of the operands of {step.place} gets lost")
+            raise NoOperatorRule(f"what is known of the operands of {step.place} gets lost")
         return result
 
     def _noted(self, step: Execution) -> Any:
@@ -207,7 +208,7 @@ class _Bounding(WithOwnParameters):
         """What is known of each entry goes along."""
         together, found = torch.stack(list(made)), [self.knowledge.of(each) for each in made]
         if any(isinstance(known, WithRadius) for known in found):
-            raise NoRule("matrices of cases that are stacked")
+            raise NoOperatorRule("matrices of cases that are stacked")
         plain = [known if isinstance(known, Bounded) else Bounded(torch.zeros((), dtype=torch.float64)) for known in found]
         radii = torch.stack([known.radius.expand(x.shape) for x, known in zip(made, plain, strict=True)])
         none = torch.zeros((), dtype=torch.uint8)
@@ -217,7 +218,7 @@ class _Bounding(WithOwnParameters):
 
     def _take_along(self, x: Tensor, known: Bounded | WithRadius | None, move: Callable[[Tensor], Tensor]) -> None:
         if isinstance(known, WithRadius):
-            raise NoRule("a matrix of each case that is copied")
+            raise NoOperatorRule("a matrix of each case that is copied")
         if known is not None:
             self.knowledge.put(x, Bounded(move(known.radius), None if known.doubts is None else move(known.doubts)))
 
@@ -283,7 +284,7 @@ class BlockInFormat:
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = (), moved: Moved | None = None) -> FormatPass:
-        """One pass.  Raises NoRule, NoBatchedForm.
+        """One pass.  Raises NoOperatorRule, NoBatchedForm.
 
         own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
         is from what both sides are made of.
@@ -297,7 +298,7 @@ class BlockInFormat:
         with operators_apart(), walk:
             output = self.call(self.module, cases.context, cases.query, cases.positions)
         if not walk.knowledge.holds(output):
-            raise NoRule("the output is made without the operators that read W")
+            raise NoOperatorRule("the output is made without the operators that read W")
         bound = walk.knowledge.of(output)
         assert isinstance(bound, Bounded)
         made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if bound.doubts is None else bound.doubts.expand(output.shape).clone())

@@ -16,10 +16,10 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, Knowledge, NoRule
-from numeric.operator_rules.doubts import as_hazards, join, joined, of_hazards, over
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
+from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts, of_hazards
 from numeric.operator_rules.models import models_of
-from numeric.operators.block import WatchedBlock
+from numeric.operators import WatchedBlock
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted, parameter_of
 from numeric.operators.executions import as_in, flat_storage
@@ -27,13 +27,13 @@ from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Read
 from numeric.operators.updates import entering_factors, factors_read
 from numeric.sides.both_sides import Sides
-from numeric.sides.expected_difference import FirstLayer, ReadVectors, expected_of
+from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
 from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
 from symbolic import formulas
 
-Update = Callable[[Any, Any, Any], Any]
+_Update = Callable[[Any, Any, Any], Any]
 
 ASKED_SHAPES = ((2, 3),)
 """At which a mode is asked about before a run; the calls of a block as it is written are asked about where they are met."""
@@ -69,9 +69,9 @@ class _Patch:
 
 
 def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
-    """The block with its numbers in a mode's format.  Raises NoRule for what has no bound yet."""
-    if not probed.mode.uniform:
-        raise NoRule(f"blocks as they are written in {probed.mode.id}")
+    """The block with its numbers in a mode's format.  Raises NoOperatorRule for what has no bound yet."""
+    if not probed.mode.uniform or probed.mode.emulated_on:
+        raise NoOperatorRule(f"blocks as they are written in {probed.mode.id}")
     _refuse_what_has_no_bound(watched)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
     return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched))
@@ -80,30 +80,30 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
 def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
     anatomy = watched.anatomy
     if not watched.runs_at_once:
-        raise NoRule(f"patched passes that run {watched.check.way}")
+        raise NoOperatorRule(f"patched passes that run {watched.check.way}")
     if anatomy.absorber is not None and anatomy.absorber.kind == "several":
-        raise NoRule(f"{anatomy.absorber.name}, which takes what the stream lacks by several operators,")
+        raise NoOperatorRule(f"{anatomy.absorber.name}, which takes what the stream lacks by several operators,")
     for each in anatomy.weights if anatomy.reads_context else ():
         if _turned(parameter_of(watched.double.module, each.name), each.entries) is None:
-            raise NoRule(f"{each.name}, of which W is a part,")
+            raise NoOperatorRule(f"{each.name}, of which W is a part,")
     if anatomy.absorbed is not None:
         whole = as_in(torch.arange(len(flat_storage(parameter := parameter_of(watched.double.module, anatomy.absorbed.name)))), parameter)
         slope = anatomy.absorbed.slope
         if anatomy.absorbed.entries.numel() != whole.numel() or not (slope is None or bool((slope == 1).all())):
-            raise NoRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
+            raise NoOperatorRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
 
 
 def _factors(watched: WatchedBlock) -> tuple[Read | float, ...]:
-    """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoRule."""
+    """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoOperatorRule."""
     trace = watched.double.record(_small(watched))
     of_stream, behind = entering_factors(watched.anatomy, trace)
     if not all(bool((factor == 1).all()) for factor in of_stream):
-        raise NoRule("a stream that is multiplied before it meets the network")
+        raise NoOperatorRule("a stream that is multiplied before it meets the network")
     if behind is None or bool((behind == 1).all()):
         return ()
     found = factors_read(watched.anatomy, trace, behind)
     if found is None:
-        raise NoRule("what takes what the stream lacks, which is multiplied by more than numbers and parameters before they meet")
+        raise NoOperatorRule("what takes what the stream lacks, which is multiplied by more than numbers and parameters before they meet")
     return tuple(found)
 
 
@@ -123,7 +123,7 @@ def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
 
 
 def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant, *, expects: int = 0) -> Sides:
-    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoRule."""
+    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoOperatorRule."""
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
@@ -146,14 +146,16 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
             _patch_absorber(block, patch, lacking, left, column)
     right, wrong = (block.run(whole.without(cases.removed), each.own, each.known) for each in (right_patch, wrong_patch))
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
-    if moved := right.moved_from(lambda read: (bare if read in stream else left).joined(read)):
+    if moved := right.moved_from(lambda read: (bare if read in stream else left).what_joins(read)):
         # What the query alone makes may be computed by another kernel where other tokens stand beside it; and a patched pass may find its stream otherwise.
         right = block.run(whole.without(cases.removed), right_patch.own, right_patch.known, moved)
     if left.adds_at_cut != right.adds_at_cut:
-        raise NoRule("a bias that is added with W's product in one pass, and by itself in the other,")
+        raise NoOperatorRule("a bias that is added with W's product in one pass, and by itself in the other,")
     first, right_first, wrong_first = ([each.at_cut(number)[1] for number in range(len(anatomy.cuts))] for each in (left, right, wrong))
     sides = {"left": _side(first, left.output), "right": _side(right_first, right.output)}
-    doubts = joined([over(each.doubts, (-1,), keepdim=False) for each in (*first, *right_first, left.output, right.output)], torch.Size((len(cases.query),)))
+    doubts = joint_doubts(
+        [doubts_over(each.doubts, (-1,), keepdim=False) for each in (*first, *right_first, left.output, right.output)], torch.Size((len(cases.query),))
+    )
     found = as_hazards(doubts, len(cases.query), probed.device)
     join(found, flags)
     radii = sides["right"]
@@ -185,7 +187,7 @@ def _expected(block: BlockInFormat, variant: Variant, passes: tuple[FormatPass, 
         made = [each.at_cut(number)[1].value for each in passes]
         added = left.added_at_cut(number)
         m = made[0].shape[-1]
-        layers.append(FirstLayer(block.matrix(number).mT, None if added is None else added.reshape(-1).expand(m), *(x[:asked] for x in made)))
+        layers.append(RunFirstLayer(block.matrix(number).mT, None if added is None else added.reshape(-1).expand(m), *(x[:asked] for x in made)))
     expected = torch.full((left.cases, sum(len(layer.weight) for layer in layers)), torch.nan, dtype=torch.float64)
     if asked:
         read = ReadVectors(*(x[:asked] for x in (left.at_cut(0)[0].value, a, right.at_cut(0)[0].value)))
@@ -221,7 +223,7 @@ def _effect(block: BlockInFormat, z: Tensor, a: Tensor) -> Tensor:
     return torch.cat([(delta @ block.matrix(number).double()).abs() for number in range(len(block.anatomy.cuts))], -1)
 
 
-def _patch_weights(block: BlockInFormat, patch: _Patch, update: Update, delta: WithRadius, a: WithRadius) -> None:
+def _patch_weights(block: BlockInFormat, patch: _Patch, update: _Update, delta: WithRadius, a: WithRadius) -> None:
     """ΔW of every matrix that is W; values are what the update gives over tensors, which is what is deployed."""
     probed = block.probed
     for each in block.anatomy.weights:
@@ -238,10 +240,10 @@ def _patch_weights(block: BlockInFormat, patch: _Patch, update: Update, delta: W
         patch.put(parameter, value, WithRadius(value, known.radius, known.magnitude, known.numerics, known.hazards, known.form))
 
 
-Column = Callable[..., WithRadius]
+_Column = Callable[..., WithRadius]
 
 
-def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: Column) -> WithRadius | None:
+def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: _Column) -> WithRadius | None:
     """δ, the sum of what the summands of the stream lack: (cases, d, 1)."""
     if block.anatomy.stream is None:
         return None
@@ -252,7 +254,7 @@ def _lacking(block: BlockInFormat, left: FormatPass, bare: FormatPass, column: C
     return total
 
 
-def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, left: FormatPass, column: Column) -> None:
+def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, left: FormatPass, column: _Column) -> None:
     probed, absorber = block.probed, block.anatomy.absorber
     assert absorber is not None
     for factor in block.factors:
@@ -292,7 +294,7 @@ def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: No
 def _quotient(block: BlockInFormat, lacking: WithRadius, factor: Tensor | float) -> WithRadius:
     """δ ⊘ f, f exact.  factor: (d,), or a number. Returns (cases, d, 1)."""
     value, known = _by_rows(block, lambda delta: formulas.scale_update(delta, factor), (lacking.value.squeeze(-1), _known(lacking)))
-    join(lacking.hazards, as_hazards(over(known.doubts, (-1,), keepdim=False), len(value), value.device))
+    join(lacking.hazards, as_hazards(doubts_over(known.doubts, (-1,), keepdim=False), len(value), value.device))
     return exact(value.unsqueeze(-1), lacking.numerics, lacking.hazards, radius=known.radius.unsqueeze(-1).contiguous())
 
 
@@ -304,7 +306,7 @@ def _known(x: WithRadius) -> Bounded:
 
 def _by_rows(block: BlockInFormat, formula: Callable[..., Tensor], *operands: tuple[Tensor, Bounded]) -> tuple[Tensor, Bounded]:
     """A formula that works entry by entry, over tensors in the update's format, by the rows of the operators that compute it."""
-    knowledge, tensors = Knowledge(), []
+    knowledge, tensors = KnownTensors(), []
     for x, known in operands:
         tensors.append(x.to(torch_dtype(block.probed.update.storage), copy=True))
         knowledge.put(tensors[-1], known)

@@ -11,8 +11,8 @@ from numeric.architecture.as_written import BlockAsWritten
 from numeric.formats import modes_named
 from numeric.machine import probe
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
-from numeric.operator_rules import NoRule
-from numeric.operators.block import WatchedBlock
+from numeric.operator_rules import NoOperatorRule
+from numeric.operators import WatchedBlock
 from numeric.operators.many_cases import ManyCases, PromptBatch, TensorUpdate, cases_at_once, measure_prompts
 from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
@@ -91,7 +91,7 @@ def _why_no_bound(own: OwnAsWritten) -> str:
         for scenario in SCENARIOS:
             drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
             measure_written_sides(block, WrittenCases(drawn.context, drawn.query, drawn.removed), VARIANTS[0])
-    except (NoRule, NoBatchedForm) as error:
+    except (NoOperatorRule, NoBatchedForm) as error:
         return str(error)
     return ""
 

@@ -57,6 +57,11 @@ def sweeps(*names: str, modes: tuple[str, ...] = ("bf16", "fp32-ftz")) -> list[C
     return [partial(test_functions.swept, overloads, mode, range(7), (0.0, 1e-2)) for mode in modes]
 
 
+def of_operators(name: str) -> Callable[[], list[Check]]:
+    """Draws of the overloads whose rows stand in a module of the table of operators, and the tests of its formulas."""
+    return lambda: import_module("tests.numeric.operator_rules.checks_of_moves").OF_MODULES[name]()
+
+
 OF_RATIONALS = (
     "test_one_query_is",
     "test_no_other",
@@ -164,6 +169,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     EXPERIMENTS + "least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
+    **{OPERATORS + name: of_operators(name) for name in ("accumulations", "again", "casts", "choices", "comparisons", "mixtures", "moves", "sums")},
 }
 """By the module that is changed."""
 
@@ -174,6 +180,7 @@ EXPLAINED += [SIDES + name for name in ("both_sides", "expected_difference", "ju
 EXPLAINED += [SIDES + name for name in ("patches", "variant", "wrong_update")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
 EXPLAINED += [EXPERIMENTS + name for name in ("exact_least_squares", "least_squares", "weight_paths")]
+EXPLAINED += [OPERATORS + name for name in ("accumulations", "mixtures", "sums")]
 EXPLAINED += [ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 

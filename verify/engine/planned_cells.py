@@ -30,7 +30,7 @@ NEAR_ZERO = "near_zero"
 
 USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
 NO_TIME_TO_ASK = "the run's time was over before the machine was asked how it computes"
-NO_EMULATION = "there is no bound yet of a block as it is written in formats whose weights and activations differ"
+NO_EMULATION = "a block as it is written is bounded in formats that the machine computes in, with weights and activations of one format"
 OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
 
 

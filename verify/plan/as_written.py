@@ -30,7 +30,7 @@ def bounded_formats() -> tuple[str, ...]:
     """The formats in which a block as it is written is bounded."""
     from numeric.formats import MODES
 
-    return tuple(mode.id for mode in MODES if mode.uniform)
+    return tuple(mode.id for mode in MODES if mode.uniform and not mode.emulated_on)
 
 
 def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int) -> WrittenPlan:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, Knowledge
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors
 from numeric.operator_rules.models import models_of
 from numeric.operators.executions import tensors_in
 
@@ -51,7 +51,7 @@ def compare(  # an operator, its operands, and how far they are off
 ) -> None:
     """Judge one sample.  spread: relative size of the operands' radii, 0 for exact operands."""
     generator = torch.Generator().manual_seed(seed)
-    knowledge, exact = Knowledge(), {}
+    knowledge, exact = KnownTensors(), {}
     args, kwargs = _cloned(list(args)), {name: _cloned(value) for name, value in kwargs.items()}
 
     def balls(x: Tensor) -> np.ndarray:
@@ -80,7 +80,7 @@ def compare(  # an operator, its operands, and how far they are off
             judge_entries(f"{operator} {probed.mode.id} seed {seed}", value, np.asarray(right, dtype=object), knowledge, tally)
 
 
-def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: Knowledge, tally: Tally) -> None:
+def judge_entries(what: str, value: Tensor, right: np.ndarray, knowledge: KnownTensors, tally: Tally) -> None:
     known = knowledge.of(value)
     assert isinstance(known, Bounded), f"{what}: nothing is known of the result"
     radii = known.radius.expand(value.shape).flatten().tolist()

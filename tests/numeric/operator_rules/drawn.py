@@ -9,8 +9,8 @@ from torch import Tensor
 
 from numeric.operator_rules.call import format_of
 
-KINDS = ("plain", "zeros", "apart", "tiny", "huge")
-"""Of the numbers: of the size of 1; half of them 0; of sizes far apart; about the smallest normal number; about the largest."""
+KINDS = ("plain", "zeros", "apart", "tiny", "huge", "edge")
+"""Of the numbers: of the size of 1; half of them 0; of sizes far apart; about the smallest normal number; about the largest; such that roundings are worst."""
 ENTRIES = 90
 """Of a tensor at most: each is compared in ball arithmetic."""
 
@@ -48,9 +48,15 @@ class Draw:
             made = made * torch.tensor([2.0 ** self.random.randint(-most, most) for _ in range(count)], dtype=torch.float64)
         elif kind == "tiny":
             made = made * form.smallest_normal * torch.tensor([2.0 ** self.random.randint(-9, 3) for _ in range(count)], dtype=torch.float64)
+        elif kind == "edge":  # just above a power of 2, and of the size of half a unit in its last place
+            u = form.unit_roundoff
+            made = torch.tensor([self.random.choice([1.0, -1.0]) * self._worst(u) for _ in range(count)], dtype=torch.float64)
         elif kind == "huge":
             made = made.clamp(-3.0, 3.0) * (form.largest / 4.0)
         return made.to(self.dtype).double()
+
+    def _worst(self, u: float) -> float:
+        return self.random.choice([1.0, 1.0, 1.0 + 2.0 * u, 1.0 + 2.0 * u * self.random.randint(2, 9), u, u, u * (1.0 - u), 3.0 * u, 1.5, 2.0 - 2.0 * u])
 
     def tensor(self, shape: tuple[int, ...] | None = None, kind: str | None = None, *, dense: bool = False) -> Tensor:
         """A tensor, lying in memory in one way or another.  dense: no two indices of one entry."""

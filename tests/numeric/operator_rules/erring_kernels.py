@@ -15,9 +15,9 @@ from flint import arb
 from torch import Tensor
 
 from numeric.machine import ErrorModel
-from numeric.operator_rules import Bounded, Call
+from numeric.operator_rules import Bounded, OperatorCall
 from numeric.operator_rules import call as calls
-from numeric.operator_rules.table import row_of
+from numeric.operator_rules.table import operator_row
 from numeric.operators.executions import CallSite, Execution
 from tests.numeric.operator_rules.drawn_calls import overload_named
 from tests.numeric.rules.worst_kernels import Kernel
@@ -117,6 +117,6 @@ def asked(overload: str, n: ErrorModel, given: Mapping[str, object], values: lis
     operator = overload_named(overload)
     step = Execution(CallSite(overload, "a test", 0), operator, (), {})
     defaults = {each.name: each.default_value for each in operator._schema.arguments if each.has_default_value()}
-    call = Call(step, {**defaults, **given}, values, lambda x: Bounded(radii[id(x)]) if id(x) in radii else None, lambda dtype: n)
+    call = OperatorCall(step, {**defaults, **given}, values, lambda x: Bounded(radii[id(x)]) if id(x) in radii else None, lambda dtype: n)
     with patch.object(calls, "format_of", lambda dtype: n.storage):
-        return row_of(operator)(call)
+        return operator_row(operator)(call)

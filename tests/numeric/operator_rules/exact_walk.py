@@ -14,7 +14,7 @@ from flint import arb, ctx
 from torch import Tensor
 
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, Knowledge
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors
 from numeric.operator_rules.models import models_of
 from numeric.operators.executions import Execution, as_in, flat_storage, storage_key, tensors_in
 from tests.numeric.operator_rules.against_exact import Reference, Tally, judge_entries
@@ -35,7 +35,7 @@ class ThreeWays(BoundedWalk):
     """Executes, bounds, and computes exactly.  references: by the overload that writes nothing."""
 
     def __init__(self, probed: ProbedMode, references: Mapping[str, Reference]) -> None:
-        super().__init__(models_of(probed), Knowledge(), probed.mode.while_running(probed.device))
+        super().__init__(models_of(probed), KnownTensors(), probed.mode.while_running(probed.device))
         self.references = references
         self.exact: dict[int, np.ndarray] = {}
         self.alive: list[Tensor] = []

@@ -113,7 +113,7 @@ def _true(x: Any) -> Array:
     return _each(balls(x), lambda each: not operator.eq(each, 0))  # a NaN is not 0, which balls do not say
 
 
-def over(together: Callable[[Any], bool]) -> Callable[..., Array]:
+def doubts_over(together: Callable[[Any], bool]) -> Callable[..., Array]:
     return lambda self, dim=None, keepdim=False: extreme(together)(_true(self), dim, keepdim)
 
 
@@ -159,8 +159,8 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "aten.bitwise_and.Tensor": lambda self, other: np.asarray(self) & np.asarray(other),
     "aten.bitwise_or.Tensor": lambda self, other: np.asarray(self) | np.asarray(other),
     "aten.bitwise_xor.Tensor": lambda self, other: np.asarray(self) ^ np.asarray(other),
-    **dict.fromkeys((f"aten.any.{form}" for form in ("default", "dim", "dims")), over(any)),
-    **dict.fromkeys((f"aten.all.{form}" for form in ("default", "dim", "dims")), over(all)),
+    **dict.fromkeys((f"aten.any.{form}" for form in ("default", "dim", "dims")), doubts_over(any)),
+    **dict.fromkeys((f"aten.all.{form}" for form in ("default", "dim", "dims")), doubts_over(all)),
     "aten.isnan.default": lambda self: _each(balls(self), lambda x: x.is_nan()),
     "aten.isinf.default": lambda self: _each(balls(self), lambda x: not x.is_finite() and not x.is_nan()),
     "aten.isposinf.default": lambda self: _each(balls(self), lambda x: x == arb("inf")),

@@ -9,7 +9,7 @@ import torch
 
 from numeric.formats import modes_named
 from numeric.machine import ProbedMode, probe
-from numeric.operator_rules import NoRule
+from numeric.operator_rules import NoOperatorRule
 from numeric.operators.executions import tensors_in
 from tests.numeric.operator_rules.against_exact import Tally, compare
 from tests.numeric.operator_rules.drawn import Draw
@@ -37,7 +37,7 @@ def swept(some: Samples, references: Mapping[str, Callable[..., Any]], format_na
                 tally = found[str(operator)]
                 try:
                     compare(operator, args, kwargs, reference, probed(format_name), tally, spread=spread, seed=seed + place)
-                except NoRule as error:
+                except NoOperatorRule as error:
                     tally.refused.append(str(error))
     return found
 

@@ -12,9 +12,9 @@ import torch
 from flint import arb, ctx
 from torch._ops import OpOverload
 
-from numeric.operator_rules import Bounded, Call, NoRule, functions, gates, piecewise
+from numeric.operator_rules import Bounded, NoOperatorRule, OperatorCall, functions, gates, piecewise
 from numeric.operator_rules.call import OperatorRow
-from numeric.operator_rules.table import ROWS
+from numeric.operator_rules.table import OPERATOR_ROWS
 from tests.numeric.operator_rules.against_exact import Tally, compare
 from tests.numeric.operator_rules.drawn_calls import DRAWS, drawn, in_place_forms, plain
 from tests.numeric.operator_rules.opinfo import samples
@@ -136,7 +136,7 @@ def test_the_samples_of_opinfo_stay_within_their_radii(mode: str, capsys: pytest
             for spread in SPREADS if name in REFERENCES else ():
                 try:
                     judged(call, mode, tallies[name], spread, seed)
-                except NoRule as why:
+                except NoOperatorRule as why:
                     if not any(words in str(why) for words in REFUSED):
                         raise
                     refused[name] += 1
@@ -152,7 +152,7 @@ def test_the_samples_of_opinfo_stay_within_their_radii(mode: str, capsys: pytest
 def halved(row: OperatorRow) -> OperatorRow:
     """The planted row: half of what it ought to say."""
 
-    def half(call: Call) -> list[Bounded]:
+    def half(call: OperatorCall) -> list[Bounded]:
         return [Bounded(each.radius / 2, each.doubts) for each in row(call)]
 
     return half
@@ -167,7 +167,7 @@ def _of_halved(names: tuple[str, ...], mode: str, monkeypatch: pytest.MonkeyPatc
         key = plain(name).removeprefix("aten.")
         tally = Tally()
         with monkeypatch.context() as patched:
-            patched.setitem(ROWS, key, halved(ROWS[key]))
+            patched.setitem(OPERATOR_ROWS, key, halved(OPERATOR_ROWS[key]))
             for seed in range(FEWEST):
                 *call, _ = drawn(name, DTYPES[mode], seed)
                 judged(tuple(call), mode, tally, 0.0, seed)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def test_half_of_what_is_propagated_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         key = f"{name}.default"
         tally = Tally()
         with monkeypatch.context() as patched:
-            patched.setitem(ROWS, key, halved(ROWS[key]))
+            patched.setitem(OPERATOR_ROWS, key, halved(OPERATOR_ROWS[key]))
             for seed in range(7):
                 *call, _ = drawn(f"aten.{key}", torch.float32, seed)
                 judged(tuple(call), "fp32", tally, 1e-2, seed)  # type: ignore[arg-type]

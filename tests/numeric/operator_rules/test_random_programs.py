@@ -7,7 +7,7 @@ import torch
 
 from numeric.formats import torch_dtype
 from numeric.operator_rules import Bounded, table
-from numeric.operator_rules.call import Call
+from numeric.operator_rules.call import OperatorCall
 from tests.numeric.operator_rules.against_exact import Tally
 from tests.numeric.operator_rules.every_reference import REFERENCES
 from tests.numeric.operator_rules.exact_walk import run_three_ways
@@ -48,10 +48,10 @@ def test_a_thousand_random_modules_lie_within_their_radii(name: str) -> None:
 def test_a_row_that_loses_what_it_introduces_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted negative: the dense layer hands on nothing of its own roundings."""
 
-    def without(call: Call) -> list[Bounded]:
+    def without(call: OperatorCall) -> list[Bounded]:
         return [Bounded(torch.zeros((), dtype=torch.float64).expand(result.shape)) for result in call.results]
 
     for name in ("mm.default", "addmm.default", "bmm.default", "baddbmm.default"):
-        monkeypatch.setitem(table.ROWS, name, without)
+        monkeypatch.setitem(table.OPERATOR_ROWS, name, without)
     tally, _ = run(range(12), "fp32")
     assert tally.outside

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from numeric.operator_rules import Bounded, Call
+from numeric.operator_rules import Bounded, OperatorCall
 from numeric.operator_rules.doubts import Doubt
-from numeric.operator_rules.table import ROWS
+from numeric.operator_rules.table import OPERATOR_ROWS
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 from tests.numeric.operator_rules.against_exact import Tally
 from tests.numeric.operator_rules.drawn import KINDS
@@ -79,12 +79,12 @@ def test_a_row_holds_for_a_draw(name: str, format_name: str, kind: str, spread: 
 @pytest.mark.parametrize("name", ["sum.dim_IntList", "mean.dim", "cumsum.default", "index_add.default", "addcmul.default", "lerp.Scalar"])
 def test_half_a_radius_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted one: a row that gives half of its radius."""
-    right = ROWS[name]
+    right = OPERATOR_ROWS[name]
 
-    def halved(call: Call) -> list[Bounded]:
+    def halved(call: OperatorCall) -> list[Bounded]:
         return [Bounded(each.radius * 0.5, each.doubts) for each in right(call)]
 
-    monkeypatch.setitem(ROWS, name, halved)
+    monkeypatch.setitem(OPERATOR_ROWS, name, halved)
     found: dict[str, Tally] = {}
     for format_name in ("fp32", "bf16"):
         merged(found, swept(of_ours(own, name, format_name, ("plain", "apart"), range(3)), REFERENCES, format_name, spreads=(0.0, 1e-2)))

@@ -65,7 +65,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
 def test_a_right_block_ends_with_0_and_every_report_has_its_rows(right: tuple[Answer, Path]) -> None:
     answer, folder = right
     assert answer.status == 0, answer.err
-    assert "Everything that was checked held: 14 cases equal in float64" in answer.out
+    assert "Everything that was checked held: 42 cases inside their bounds and 14 cases equal in float64" in " ".join(answer.out.split())
     record = load_run(folder / "run")
     (block,) = record.experiments.watched
     assert (block.block, block.first, block.absorber, block.absorbs_as, block.claims, block.unproved) == (
@@ -82,8 +82,12 @@ def test_a_right_block_ends_with_0_and_every_report_has_its_rows(right: tuple[An
     assert [(row.variant, row.scenario, row.claim) for row in rows] == [("formula", "random", "corollary-2.3.1"), ("formula", "subset", "theorem-2.2")]
     assert all((row.cases, row.refused, row.unequal, row.verdict) == (7, 0, 0, Verdict.HOLDS) for row in rows)
     assert {counts for row in rows for words, counts in row.planted.items() if "‖z‖²" not in words} == {(7, 7)}
-    assert not record.cells
-    assert "no rule for aten.addmm.default" in record.not_measured[0].reason
+    assert {(cell.format, cell.scenario, cell.verdict) for cell in record.cells} == {
+        *((name, "random", Verdict.HOLDS) for name in ("fp64", "fp32", "tf32", "fp32-ftz", "bf16", "fp16")),
+        *((name, "subset", Verdict.HOLDS) for name in ("fp64", "fp32", "fp16")),
+    }
+    assert all(cell.as_written and cell.cases == 7 for cell in record.cells)
+    assert "whose weights and activations differ" in record.not_measured[0].reason
     suite = ElementTree.parse(folder / "run" / "junit.xml")
     names = [f"{case.get('classname')} {case.get('name')}" for case in suite.iter("testcase")]
     assert all(any(part in name for name in names) for part in ("float64 check of the block", "float64/formula/random", "float64/formula/subset"))
@@ -114,8 +118,8 @@ def test_a_wrong_update_ends_with_1_and_the_formula_beside_it_holds(tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "there"),
     [
-        (("--format", "fp32"), "there is fp64"),
-        (("--format", "fp64", "--format", "bf16"), "no --format bf16"),
+        (("--format", "fp8-e4m3"), "no --format fp8-e4m3"),
+        (("--format", "fp64", "--format", "bf16-autocast"), "no --format bf16-autocast"),
         (("--variant", "scaled"), "there is formula"),
         (("--variant", "own"), "there is formula"),
         (("--scenario", "huge"), "there is random, subset"),
@@ -126,7 +130,7 @@ def test_what_is_requested_and_does_not_exist_is_a_wrong_call(words: tuple[str, 
     answer = called("check", written(tmp_path), *SEVEN, *words, "--out", str(tmp_path / "run"))
     assert answer.status == 2
     assert there in answer.err
-    assert "judged in float64" in answer.err
+    assert "is a block as it is written" in answer.err
     assert len(answer.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 

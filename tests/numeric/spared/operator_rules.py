@@ -1,0 +1,41 @@
+"""The mutants of ``numeric/operator_rules`` that no test notices, and why none can, or need."""
+
+from tests.numeric.spared.row import ONE_SIDE, SAME_RULE, SECOND_ORDER, Spared
+
+OPERATORS = "numeric.operator_rules."
+
+UNUSED = "it stands in the place of a denominator of which nothing is known, and whose radius is infinite whatever it is"
+FORETOLD = "second order of what is foretold: an overflow is foretold from half a rounding further away"
+MANY = "of so many terms (2^22) that no test has them"
+WHOLE = "the row of the table has one unit"
+SCALED = "the values are scaled and the radii are not: the bounds are wider, but for float64's own last place"
+BOTH_KINDS = "lists of axes come as lists from this version of torch"
+
+ENDS = r"^_Terms\.ends: (self\.total \+ .* → self\.total|.* → 2\.0 \*\* \(-52\)|2\.0 → 4\.0|52 → 104)$"
+LOWER_SQUARES = (
+    r"^_root_of_squares: (down\(.*\.clamp_min\(0\.0\) → down\(.*|terms\.size \* \(1\.0 .* → terms\.size|1\.0 - 2\.0 .* → 1\.0"
+    r"|2\.0 \*\* .* → 2\.0 \*\* \(-50\)|2\.0 → 4\.0 #2|50 → 100|terms\.count \+ 2 → .*|2 → 1)$"
+)
+ROOTS = r"^_root_of_squares: (sqrt_below\(.* → sqrt_above\(down.*|sqrt_above\((squares|terms\.size|terms\.spread)\) → sqrt_below\(.*)$"
+A_BIT_LESS = r"^added_\w+: (.* \* \(1\.0 - 2\.0 \*\* \(-5[01]\)\) → (size|t\.size - t\.radius)|1\.0 - 2\.0 .* → 1\.0|2\.0 → 4\.0( #2)?|5[01] → 10[02])$"
+UNITS = r"inverse \* \(1\.0 \+ s\.above\) → inverse$|^added_quotient: 1\.0 \+ s\.above → 1\.0$|1\.0 \+ share \+ apart → 1\.0 \+ share$"
+
+SPARED: tuple[Spared, ...] = (
+    Spared(OPERATORS + "accumulations", r"count\.(max|numel)|^_accumulated: 1 → 0$|^_accumulated: 1 → (0|2) #2$", ONE_SIDE, matched=8),
+    Spared(OPERATORS + "accumulations", r"^_accumulated: 0\.5 → ", SAME_RULE, matched=2),
+    Spared(OPERATORS + "accumulations", r"terms \+ lost → terms$", FORETOLD, matched=1),
+    Spared(OPERATORS + "sums", r"list \| tuple → list", BOTH_KINDS, matched=1),
+    Spared(OPERATORS + "sums", ENDS, ONE_SIDE, matched=4),
+    Spared(OPERATORS + "sums", r"^(_total|mean): terms\.size \+ lost → terms\.size|^running_total: size \+ lost → size", FORETOLD, matched=4),
+    Spared(OPERATORS + "sums", r"^_root_of_squares: (terms\.size \+ squares → terms\.size$|ends \+ root → ends$)", FORETOLD, matched=2),
+    Spared(OPERATORS + "sums", r"^running_total: (2\.0 \* count \* u → u|2\.0 \* count → .*|2\.0 → .*|1\.0 → (0\.5|2\.0))$", MANY, matched=7),
+    Spared(OPERATORS + "sums", r"^norm: 1\.0 → 0\.5 #[23]$", SCALED, matched=2),
+    Spared(OPERATORS + "sums", LOWER_SQUARES, ONE_SIDE, matched=9),
+    Spared(OPERATORS + "sums", ROOTS, ONE_SIDE, matched=4),
+    Spared(OPERATORS + "sums", r"torch\.where\(below > 0, .* → outward", SAME_RULE, matched=1),
+    Spared(OPERATORS + "sums", r"\.ulps → 2\.0$", WHOLE, matched=1),
+    Spared(OPERATORS + "mixtures", A_BIT_LESS, ONE_SIDE, matched=12),
+    Spared(OPERATORS + "mixtures", r"^added_quotient: 1\.0 → (0\.5|2\.0) #[23]$", UNUSED, matched=4),
+    Spared(OPERATORS + "mixtures", UNITS, SECOND_ORDER, matched=3),
+    Spared(OPERATORS + "mixtures", r"^_added: size \+ product → size$|outward\(share \* apart, 1\) \+ lost → torch", FORETOLD, matched=2),
+)
