@@ -19,7 +19,7 @@ from numeric.operator_rules.again import placed
 from numeric.operator_rules.call import Bounded, Call
 from numeric.operator_rules.doubts import Doubt, joined, marked
 from numeric.operator_rules.moves import index_replaced, indices_in_doubt, replaced
-from numeric.rules.enclosures import exp_above
+from numeric.rules import exp_above
 
 Placing = Callable[[Tensor, Tensor], Tensor]
 """Adds the entries of the second, float64, to those of the first that they belong to."""

@@ -18,7 +18,7 @@ from numeric.operator_rules.doubts import Doubt, joined, marked
 from numeric.rules import down, up
 
 
-def converted(call: Call) -> list[Bounded]:
+def cast_copy(call: Call) -> list[Bounded]:
     """_to_copy."""
     return [conversion(call, call.tensor("self"))]
 

@@ -25,9 +25,8 @@ from numeric.machine import ErrorModel
 from numeric.operator_rules.call import Bounded, Call, Entries
 from numeric.operator_rules.choices import extreme_size
 from numeric.operator_rules.doubts import joined, over
-from numeric.rules import down
+from numeric.rules import down, elementary_error
 from numeric.rules.enclosures import sqrt_above, sqrt_below
-from numeric.rules.library_errors import elementary_error
 
 
 class _Terms:
