@@ -18,7 +18,7 @@ from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 from numeric.rules import down, up
 
 
-def to_another_dtype(call: OperatorCall) -> list[Bounded]:
+def cast_copy(call: OperatorCall) -> list[Bounded]:
     """_to_copy."""
     return [conversion(call, call.tensor("self"))]
 

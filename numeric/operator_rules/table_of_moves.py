@@ -70,7 +70,7 @@ OF_MOVES: dict[str, OperatorRow] = {
     "index_copy.default": moves.index_copied,
     **dict.fromkeys(("fill.Scalar", "fill.Tensor", "full_like.default", "new_full.default"), moves.filled),
     **dict.fromkeys(("zero.default", *(f"{name}.default" for name in _EMPTY)), moves.made),
-    "_to_copy.default": casts.to_another_dtype,
+    "_to_copy.default": casts.cast_copy,
     "copy.default": casts.written,
 }
 """What moves numbers, or makes others beside them."""

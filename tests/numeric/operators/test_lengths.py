@@ -62,7 +62,7 @@ def _of_its_own(p: nn.Module, x: Tensor) -> Tensor:
     return (s + F.linear(h * (h.argsort().argsort() > 2), p.out, p.c))[:, None]
 
 
-OPERATOR_ROWS = {**NETWORK, "table": (60, D)}
+TABLE = {**NETWORK, "table": (60, D)}
 Body = Callable[[nn.Module, Tensor], Tensor]
 
 
@@ -85,6 +85,6 @@ def test_it_is_refused_by_name_and_its_twin_is_admitted(body: Body, kind: Refusa
 
 def test_a_table_read_by_the_number_of_tokens_is_refused_and_by_the_position_it_is_not() -> None:
     with pytest.raises(RefusedBlock, match="equal behind another context of the same length, and off by") as error:
-        watched(Small(_indexed, **OPERATOR_ROWS))
+        watched(Small(_indexed, **TABLE))
     assert error.value.kind is refusals.LENGTH
-    watched(Small(_indexed, **OPERATOR_ROWS), call=by_position)
+    watched(Small(_indexed, **TABLE), call=by_position)
