@@ -27,9 +27,8 @@ from numeric.arithmetics import outward
 from numeric.machine import ErrorModel
 from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.doubts import Doubt, marked
-from numeric.rules import down, elementary_error, exp_above, stored_error, up
+from numeric.rules import down, elementary_error, exp_above, sqrt_below, stored_error, up
 from numeric.rules.activations import TWO_OVER_ROOT_PI, gauss, sigma_above, sigma_slope
-from numeric.rules.enclosures import sqrt_below
 
 FLUSHED_INSIDE = 4
 """Numbers inside a library's function that a flushing machine may take for zero, besides its result.  An assumption: the probe asks without flushing."""

@@ -20,8 +20,7 @@ from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.columns import Arrangement, along, as_column, bounded, bounded_along
 from numeric.operator_rules.doubts import Doubt, doubts_over, joint_doubts, marked, of_hazards
 from numeric.operator_rules.functions import flushed, overflowing
-from numeric.rules import down, elementary_error, stored_error
-from numeric.rules.enclosures import sqrt_below
+from numeric.rules import down, elementary_error, sqrt_below, stored_error
 from numeric.rules.normalisation import ROOT, Affine, Normalised, layer_normalised, rms_normalised, softmax_rule
 
 

@@ -25,8 +25,8 @@ from numeric.machine import ErrorModel
 from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.choices import extreme_size
 from numeric.operator_rules.doubts import doubts_over, joint_doubts
-from numeric.rules import down, elementary_error
-from numeric.rules.enclosures import sqrt_above, sqrt_below
+from numeric.rules import down, elementary_error, sqrt_below
+from numeric.rules.enclosures import sqrt_above
 
 
 class _Terms:

@@ -15,8 +15,9 @@ from flint import arb
 from torch import Tensor
 
 from numeric.machine import ErrorModel
-from numeric.operator_rules import Bounded, OperatorCall
+from numeric.operator_rules import Bounded
 from numeric.operator_rules import call as calls
+from numeric.operator_rules.call import OperatorCall
 from numeric.operator_rules.table import operator_row
 from numeric.operators.executions import CallSite, Execution
 from tests.numeric.operator_rules.drawn_calls import overload_named

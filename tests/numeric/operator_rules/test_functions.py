@@ -12,8 +12,8 @@ import torch
 from flint import arb, ctx
 from torch._ops import OpOverload
 
-from numeric.operator_rules import Bounded, NoOperatorRule, OperatorCall, functions, gates, piecewise
-from numeric.operator_rules.call import OperatorRow
+from numeric.operator_rules import Bounded, NoOperatorRule, functions, gates, piecewise
+from numeric.operator_rules.call import OperatorCall, OperatorRow
 from numeric.operator_rules.table import OPERATOR_ROWS
 from tests.numeric.operator_rules.against_exact import Tally, compare
 from tests.numeric.operator_rules.drawn_calls import DRAWS, drawn, in_place_forms, plain

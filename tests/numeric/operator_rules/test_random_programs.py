@@ -27,7 +27,7 @@ def run(seeds: range, name: str) -> tuple[Tally, Counter[str]]:
     return tally, met
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["fp32", "bf16"])
 def test_a_few_random_modules_lie_within_their_radii(name: str) -> None:
     tally, met = run(QUICK, name)
     assert tally.outside == []
@@ -53,5 +53,5 @@ def test_a_row_that_loses_what_it_introduces_is_seen(monkeypatch: pytest.MonkeyP
 
     for name in ("mm.default", "addmm.default", "bmm.default", "baddbmm.default"):
         monkeypatch.setitem(table.OPERATOR_ROWS, name, without)
-    tally, _ = run(range(12), "fp32")
+    tally, _ = run(range(6), "fp32")
     assert tally.outside

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from numeric.operator_rules import Bounded, OperatorCall
+from numeric.operator_rules import Bounded
+from numeric.operator_rules.call import OperatorCall
 from numeric.operator_rules.doubts import Doubt
 from numeric.operator_rules.table import OPERATOR_ROWS
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
