@@ -23,7 +23,10 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     "it watches a block, and admits or refuses it; what the check in float64 allows is held to planted faults (``operators/test_many_cases.py``)": (
         *(f"operators.{name}" for name in ("absorber", "anatomy", "block", "cut", "derivatives", "double_check", "double_precision", "evidence")),
         *(f"operators.{name}" for name in ("executions", "hidden_ways", "labels", "layout", "many_cases", "memory", "needed_claims", "origins")),
-        *(f"operators.{name}" for name in ("own_parameters", "recording", "refusals", "stream", "updates", "walk", "weights")),
+        *(
+            f"operators.{name}"
+            for name in ("overlaps", "own_parameters", "positions", "read_beside", "recording", "refusals", "stream", "updates", "walk", "weights")
+        ),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),
