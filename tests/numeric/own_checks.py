@@ -13,7 +13,7 @@ from tests.numeric.arithmetics import (
 )
 from tests.numeric.formats.drawn_operands import NATIVE
 from tests.numeric.noticing import Check, checks_of
-from tests.numeric.operator_rules import test_erring_kernels, test_foretold, test_functions
+from tests.numeric.operator_rules import test_arithmetic, test_erring_kernels, test_foretold, test_functions
 from tests.numeric.operator_rules.test_erring_kernels import CASES as KERNELS
 from tests.numeric.operator_rules.test_erring_kernels import MODELS
 
@@ -55,6 +55,12 @@ def sweeps(*names: str, modes: tuple[str, ...] = ("bf16", "fp32-ftz")) -> list[C
     """A few calls of some overloads, of every kind of numbers."""
     overloads = tuple(f"aten.{name}" if "." in name else f"aten.{name}.default" for name in names)
     return [partial(test_functions.swept, overloads, mode, range(7), (0.0, 1e-2)) for mode in modes]
+
+
+def arithmetic(*names: str) -> list[Check]:
+    """Calls of arithmetic and of matrix products."""
+    chosen = tuple(name for name in test_arithmetic.OWN if name.split(".")[0].rstrip("_") in names)
+    return [partial(test_arithmetic.swept, chosen, mode, range(7), (0.0, 1e-2)) for mode in ("bf16", "fp32-ftz")]
 
 
 def of_operators(name: str) -> Callable[[], list[Check]]:
@@ -119,6 +125,8 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *erring("softplus", "log-sigmoid", "elu", "elu with numbers", "celu"),
         *sweeps("softplus", "log_sigmoid_forward", "elu", "celu"),
     ],
+    OPERATORS + "arithmetic": lambda: arithmetic("add", "sub", "rsub", "mul", "div", "reciprocal", "neg"),
+    OPERATORS + "products": lambda: arithmetic("mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot"),
     OPERATORS + "columns": lambda: [*sweeps("_softmax", "native_layer_norm", "silu"), *found_in("operator_rules.test_erring_norms")()],
     OPERATORS + "piecewise": lambda: [
         *foretold("leaky", "hards", "relu", "hardtanh", "clamp", "threshold"),
