@@ -191,6 +191,13 @@ class _Bounding(WithOwnParameters):
             self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
         return result
 
+    def _own(self, step: Execution, x: Tensor) -> Tensor | None:
+        """Raises NoOperatorRule for a part of a parameter, which is read from a copy of which nothing is known."""
+        values = super()._own(step, x)
+        if values is not None and not self.knowledge.holds(values):
+            raise NoOperatorRule(f"a part of a parameter of each case's own, read by {step.place},")
+        return values
+
     def laid_out(self, x: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
         """What is known of each entry goes along."""
         moved = move(x)
