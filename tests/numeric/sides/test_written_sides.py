@@ -95,7 +95,10 @@ def _certain(site: Site) -> Site:
 
 
 def check(real: RealBlock, name: str, removed: tuple[int, ...]) -> Sides:
-    block = watched(real)
+    return check_watched(watched(real), name, removed)
+
+
+def check_watched(block: WatchedBlock, name: str, removed: tuple[int, ...]) -> Sides:
     held, cases = in_format(block, name), some_cases(block, name, removed)
     sides = measure_written_sides(held, cases, FORMULA)
     first, output = first_layer_exactly(held, cases, sides), exact_output(held, cases)
