@@ -1,12 +1,12 @@
 """PyTorch's own samples of its operators, taken apart into the ATen overloads that they execute."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.testing._internal.common_methods_invocations import op_db
 
 from numeric.formats.operator_mode import OperatorMode
 
@@ -39,9 +39,18 @@ def _storage(x: Tensor) -> Tensor:
     return x.as_strided((x.untyped_storage().nbytes() // x.element_size(),), (1,), 0).clone()
 
 
+@cache
+def entries() -> list[Any]:
+    """``op_db``, imported where it is needed: its import forbids the whole process to set torch's flags, which is taken back."""
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
+    return list(op_db)
+
+
 def samples(name: str, dtype: torch.dtype) -> Iterator[tuple[OpOverload, tuple[Any, ...], dict[str, Any]]]:
     """The overloads that the samples of an entry of ``op_db`` execute, with their arguments.  name: e.g. ``nn.functional.gelu``."""
-    for info in op_db:
+    for info in entries():
         if info.name != name or not info.supports_dtype(dtype, "cpu"):
             continue
         for sample in info.sample_inputs("cpu", dtype, requires_grad=False):
