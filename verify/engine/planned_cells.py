@@ -105,7 +105,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             else:
                 cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
                 result.cells[place] = PlannedCell(block, machine, cell, cases)
-    if plan.as_written is not None and not plan.as_written.own.no_rule:
+    if plan.as_written is not None and not plan.as_written.unbounded:
         _plan_as_written(plan, plan.as_written, probed, refused, result)
     for (name, block), mode in product(blocks.items(), plan.modes):
         machine = probed.get(mode.id)

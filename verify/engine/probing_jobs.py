@@ -43,7 +43,7 @@ class Probing:
     def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
         self._step, self._left_out, device = step, plan.without, plan.request.device
-        written = plan.as_written if plan.as_written and not plan.as_written.own.no_rule else None
+        written = plan.as_written if plan.as_written and not plan.as_written.unbounded else None
         modes = plan.modes if blocks else [mode for mode in plan.modes if mode.id in bounded_formats()] if written else ()
         self._modes = tuple(modes)
         shapes, batch = asked_shapes(blocks), plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)

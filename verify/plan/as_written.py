@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numeric.user_blocks import OwnAsWritten
 
 
-class OnlyInDouble(CallError):
+class NotOfSuchABlock(CallError):
     """Something was asked for by name that there is not yet for a block as it is written."""
 
 
@@ -24,6 +24,8 @@ class WrittenPlan:
     """In each of them, in float64."""
     bounded_cases: int
     """In each cell."""
+    unbounded: str = ""
+    """Why there is no bound of it in any format; empty if there is."""
 
 
 def bounded_formats() -> tuple[str, ...]:
@@ -33,20 +35,23 @@ def bounded_formats() -> tuple[str, ...]:
     return tuple(mode.id for mode in MODES if mode.uniform and not mode.emulated_on)
 
 
-def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int) -> WrittenPlan:
-    """The plan of a request.  asked: its names by option, None where none was given; cases: asked for; usual: of the profile.
+def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int, device: str) -> WrittenPlan:
+    """The plan of a request.  asked: its names by option, None where none was given; cases: asked for; usual: of the profile; device: cpu or cuda.
 
-    Raises OnlyInDouble if a name was given of something that cannot be done: what is asked for by name is done or refused, never left out.
+    Raises NotOfSuchABlock if a name was given of something that cannot be done: what is asked for by name is done or refused, never left out.
     """
     from numeric.user_blocks.block_as_written import AT_MOST, BOUNDED_AT_MOST, SCENARIOS
 
-    formats = ("fp64",) if own.no_rule else bounded_formats()
-    why = f", and without a bound: no rule for {own.no_rule}" if own.no_rule else ""
+    unbounded = own.no_rule and f"no rule for {own.no_rule}"
+    if device != "cpu":
+        unbounded = f"blocks as they are written run on a CPU, and not on {device}"
+    formats = ("fp64",) if unbounded else bounded_formats()
+    why = f", and without a bound: {unbounded}" if unbounded else ""
     for option, known in (("format", formats), ("variant", own.variants), ("scenario", SCENARIOS)):
         missing = [name for name in asked[option] or () if name not in known]
         if missing:
             there = ", ".join(known)
-            raise OnlyInDouble(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
+            raise NotOfSuchABlock(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
     bounded = min(usual, BOUNDED_AT_MOST) if cases is None else cases
-    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, bounded)
+    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, bounded, unbounded)

@@ -89,7 +89,7 @@ def make_plan(request: Request) -> Plan:
     jobs = 1 if loaded else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
     asked = {option: names[option] for option in ("format", "variant", "scenario")}
     own = loaded if isinstance(loaded, OwnBlock) else None
-    written = written_plan(loaded, asked, request.cases, profile.cases) if isinstance(loaded, OwnAsWritten) else None
+    written = written_plan(loaded, asked, request.cases, profile.cases, device) if isinstance(loaded, OwnAsWritten) else None
     variants = (
         tuple(variant_of(own, name) for name in names["variant"] or own.variants) if own else tuple(variants_named(None if written else names["variant"]))
     )

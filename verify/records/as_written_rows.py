@@ -47,7 +47,6 @@ def scenario_in_double(own: OwnAsWritten, variant: str, scenario: str, cases: in
     return row_of(InDoubleRecord, found, **known, worst_ratio=found.worst, planted=planted, seconds=time.perf_counter() - began)
 
 
-def without_bounds(own: OwnAsWritten, formats: Sequence[str]) -> NotMeasured:
-    """Why there is no cell of it in any format."""
-    reason = f"no rule for {own.no_rule}: it is judged in float64, by measurement"
-    return NotMeasured(block=own.name, what=f"bounds in {', '.join(formats)}", reason=reason)
+def without_bounds(block: str, why: str, formats: Sequence[str]) -> NotMeasured:
+    """Why there is no cell of a block in any format."""
+    return NotMeasured(block=block, what=f"bounds in {', '.join(formats)}", reason=f"{why}: it is judged in float64, by measurement")
