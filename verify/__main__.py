@@ -273,6 +273,7 @@ def main_apart(socket: int, token: str) -> None:
     reporter = Reporter(socket, token)
     prepare()
     status = written_out(_status(reporter.bars))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is settled; an interrupt more would be a traceback of Python's while it waits for threads
     reporter.report("status", status)
     sys.exit(status)
 

@@ -36,7 +36,7 @@ def described(module: nn.Module, call: BlockCall, first: str | Sequence[str], ab
         raise UnusableBlock(f"the module is a {type(module).__name__}; give an nn.Module, whose parameters W is one of.")
     if not callable(call):
         raise UnusableBlock(f"call is a {type(call).__name__}; it is a function call(module, context, query, positions) that returns the query's output.")
-    names = (first,) if isinstance(first, str) else tuple(first)
+    names = (first,) if isinstance(first, str) else tuple(first) if isinstance(first, Sequence) else ()
     if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
         raise UnusableBlock("first is the name of the parameter that is W, or a list of names that are all different; rows of one are weight[96:192].")
     if width is not None and (not isinstance(width, int) or isinstance(width, bool) or width < 1):

@@ -51,6 +51,8 @@ class WatchedBlock:
         described = replace(described, module=as_written(described.module))
         wide = in_double(described.module)
         double = DoubleBlock(wide, described.call, {name: part_of(wide, name) for name in described.first})
+        if described.absorb is not None:
+            part_of(wide, described.absorb)  # raises for a name that no parameter has
         anatomy, width = _watched(double, described.absorb, described.width)
         return cls(described, width, double, anatomy, double_check(double, anatomy, width), notes)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from numeric.operators.executions import CallSite, storage_key
 from numeric.operators.labels import DATA, Made
 from numeric.operators.recording import Cases, DoubleBlock, Read, Record, Recording
-from numeric.operators.refusals import BRANCH, HAS_MEMORY, NO_CONTEXT, NO_QUERY, NOT_REPEATABLE, RefusedBlock
+from numeric.operators.refusals import BRANCH, HAS_MEMORY, INFINITE_OUTPUT, NO_CONTEXT, NO_QUERY, NOT_REPEATABLE, RefusedBlock
 
 FEW_CASES, FEW_TOKENS = 3, 4
 MOVE = 1e-6
@@ -135,6 +135,7 @@ def _compared(block: DoubleBlock, cases: Cases, others: Cases) -> Evidence:
     """The passes of these cases; others: the same queries behind other contexts.  Raises RefusedBlock for a block that is not repeatable."""
     assert cases.context is not None
     base, again = block.record(cases), block.record(cases)
+    _finite(base)
     _keeps_nothing(base, again)
     if base.places != again.places:  # the first pass makes tables and masks that later ones find
         base, again = again, block.record(cases)
@@ -162,6 +163,12 @@ def parting(one: Recording, other: Recording) -> CallSite:
             return mine.place
     longer = one if len(one.records) > len(other.records) else other
     return longer.records[min(len(one.records), len(other.records))].place
+
+
+def _finite(trace: Recording) -> None:
+    """Raise RefusedBlock unless the output is finite: a NaN differs from itself, and would be told as something else."""
+    if not bool(torch.isfinite(trace.output).all()):
+        raise RefusedBlock(INFINITE_OUTPUT, when=f"with {'no' if trace.cases.context is None else trace.cases.context.shape[1]} tokens in front of the query")
 
 
 def _repeatable(one: Recording, other: Recording) -> None:

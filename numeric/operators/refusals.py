@@ -52,6 +52,11 @@ CALL_FAILS = Refusal(
 NO_COPY = Refusal(
     "the module cannot be copied to float64: {error}", "Give a module that copy.deepcopy copies; keep no graph and no open file in it.", of_operator=False
 )
+INFINITE_OUTPUT = Refusal(
+    "the block's output is not finite {when}, on a few cases of normal tokens in float64",
+    "Look for a division by zero, a softmax over nothing, or weights that were never set; make_contexts is asked later.",
+    of_operator=False,
+)
 NOT_REPEATABLE = Refusal("gives other bits on the same operands", "Call module.eval(), and draw nothing at random in a pass.")
 HAS_MEMORY = Refusal(
     "reads what an earlier pass has left behind, and two equal passes differ",

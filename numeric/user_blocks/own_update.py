@@ -67,6 +67,8 @@ class UpdateOperand:
     """How often W is a summand of it."""
     had_weight: bool = False
     """Whether W ever was."""
+    scalar: bool = False
+    """Whether it is a number, r v, or made of such; a column of one entry is none."""
 
     @property
     def mT(self) -> "UpdateOperand":
@@ -77,7 +79,7 @@ class UpdateOperand:
         if self.kind is OperandKind.MATRIX:
             self._refuse(words, "a matrix for each case is not transposed: write a @ v.mT for (v @ a.mT).mT")
         turned = OperandKind.ROW if self.kind is OperandKind.COLUMN else OperandKind.COLUMN
-        return self._made(words, turned, (self.shape[1], self.shape[0]))
+        return replace(self._made(words, turned, (self.shape[1], self.shape[0])), scalar=self.scalar)
 
     def __matmul__(self, other: object) -> "UpdateOperand":
         words, other = self._met("@", other)
@@ -91,7 +93,8 @@ class UpdateOperand:
             self._refuse(words, f"{self.shape} and {other.shape} do not fit")
         if kinds == (OperandKind.COLUMN, OperandKind.ROW):
             return replace(self._made(words, OperandKind.MATRIX, (self.shape[0], other.shape[1])), products=1)
-        return self._made(words, OperandKind.COLUMN, (self.shape[0], other.shape[1]))
+        scalar = kinds == (OperandKind.ROW, OperandKind.COLUMN) or (self.scalar and other.scalar)
+        return replace(self._made(words, OperandKind.COLUMN, (self.shape[0], other.shape[1])), scalar=scalar)
 
     def __add__(self, other: object) -> "UpdateOperand":
         return self._sum("+", other, 1)
@@ -103,9 +106,28 @@ class UpdateOperand:
         words, other = self._met("/", other)
         if self.kind is OperandKind.WEIGHT or self.had_weight:
             self._refuse(words, "W is read as the left factor of a column alone: write (W @ v) / s")
-        if other.shape != (1, 1) or other.kind is OperandKind.MATRIX or other.kind is OperandKind.WEIGHT:
-            self._refuse(words, f"the divisor has shape {other.shape}: divide by a number, or by a 1x1 value such as a.mT @ a")
-        return replace(self._made(words, self.kind, self.shape), products=self.products)
+        if not other.scalar:
+            one = ", and is no r @ v" if other.shape == (1, 1) else ""
+            self._refuse(words, f"the divisor has shape {other.shape}{one}: divide by a number, or by a 1x1 value such as a.mT @ a")
+        if other.words in ("0", "0.0", "-0.0"):
+            self._refuse(words, "it divides by zero")
+        return replace(self._made(words, self.kind, self.shape), products=self.products, scalar=self.scalar)
+
+    def __radd__(self, other: object) -> "UpdateOperand":
+        self._refuse(f"{other} + {self._inner}", "a Python number stands behind + and -, and a sum begins with its first summand, not with 0")
+
+    def __rsub__(self, other: object) -> "UpdateOperand":
+        self._refuse(f"{other} - {self._inner}", "a Python number stands behind + and -")
+
+    def __mul__(self, other: object) -> "UpdateOperand":
+        self._refuse(
+            f"{self._inner} * {other.words if isinstance(other, UpdateOperand) else other}", "there is no product entry by entry: write v @ s, or x / s"
+        )
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "UpdateOperand":
+        self._refuse(f"-{self._inner}", "write what it is subtracted from, or x / -1")
 
     def _sum(self, sign: str, other: object, factor: int) -> "UpdateOperand":
         words, other = self._met(sign, other)
@@ -120,7 +142,8 @@ class UpdateOperand:
         if products > MOST_PRODUCTS:
             self._refuse(words, f"that is a sum of {products} products v @ r, and {MOST_PRODUCTS} are the most: add the columns v first")
         made = self._made(words, OperandKind.MATRIX if self.kind in matrices else self.kind, self.shape)
-        return replace(made, products=products, weights=weights, had_weight=self.had_weight or other.had_weight)
+        had_weight = self.had_weight or other.had_weight
+        return replace(made, products=products, weights=weights, had_weight=had_weight, scalar=self.scalar and other.scalar)
 
     def _met(self, sign: str, other: object) -> tuple[str, "UpdateOperand"]:
         """How the operation is written, and the other operand; a number is a 1x1 column."""
@@ -129,9 +152,11 @@ class UpdateOperand:
         words = f"{self._inner} {sign} {other if isinstance(other, int | float) else type(other).__name__}"
         if isinstance(other, bool) or not isinstance(other, int | float) or sign == "@":
             self._refuse(words, "the other operand is to be made of W, delta and a, or a Python number behind +, - or /")
+        if isinstance(other, int) and abs(other) >= 2**63:
+            self._refuse(f"{self._inner} {sign} a whole number of {other.bit_length()} bits", "whole numbers have at most 63; write it as a float")
         if not math.isfinite(other) or abs(other) > 2.0**127:
             self._refuse(words, "a number has to be finite, and below 2^127 for every format to have it")
-        return words, UpdateOperand(OperandKind.COLUMN, (1, 1), repr(other), self.course)
+        return words, UpdateOperand(OperandKind.COLUMN, (1, 1), repr(other), self.course, scalar=True)
 
     def _made(self, words: str, kind: OperandKind, shape: tuple[int, int]) -> "UpdateOperand":
         self.course.operations += 1
@@ -155,7 +180,7 @@ def _(a: UpdateOperand) -> UpdateOperand:
     """Of what is exact, which a alone is."""
     if a.words != "a":
         a._refuse(f"largest_entry({a.words})", "it is known of a alone, which has no error")
-    return a._made("largest_entry(a)", OperandKind.COLUMN, (1, 1))
+    return replace(a._made("largest_entry(a)", OperandKind.COLUMN, (1, 1)), scalar=True)
 
 
 def refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update: Update) -> None:

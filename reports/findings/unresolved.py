@@ -57,6 +57,9 @@ def _distance(rows: Sequence[CellRecord]) -> str:
     """How far its cells are from showing something, the nearest of them."""
     judged = {row.resolution: row for row in rows if row.resolution is not None}
     if not judged:
+        reasons = {name for row in rows for name in row.reasons}
+        if reasons == {"UndecidedChoice"}:
+            return "two gates lie nearer to each other than it tells apart, in every case; a wider format would help"
         return "its operands meet a limit of the format's range; operands of another size would help"
     nearest = judged[min(judged)]
     moves = "" if nearest.context_effect is None else f", and the context moves A by {real(nearest.context_effect, 2)} of its norm"

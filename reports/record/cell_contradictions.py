@@ -86,7 +86,7 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     wide = cell.unrefined
     if wide and not wide.noticed <= wide.holds <= wide.cases <= judged:
         yield f"without refinements {wide.noticed} were noticed of {wide.holds} that hold of {wide.cases} judged of {judged}"
-    if wide and cell.cases <= cell.batch and wide.refined != cell.resolution and not math.isnan(wide.refined):
+    if wide and wide.cases == judged and cell.cases <= cell.batch and wide.refined != cell.resolution and not math.isnan(wide.refined):
         yield f"its only batch has a bound over effect of {wide.refined!r}, and the cell of {cell.resolution!r}"
     inside = cell.well_inside
     if inside is None or not inside.refused <= counts.inconclusive or not 0 <= inside.cases - inside.refused <= judged:

@@ -83,6 +83,17 @@ def test_what_is_kept_is_refused_in_one_line(build: Callable[[], nn.Module], kin
     assert "\n" not in str(error.value)
 
 
+def divided(module: nn.Module, context: Tensor | None, query: Tensor, positions: Tensor) -> Tensor:
+    return last(module, context, query, positions) / 0.0 * 0.0
+
+
+def test_an_output_that_is_no_number_is_no_memory() -> None:
+    """A NaN differs from itself."""
+    with pytest.raises(RefusedBlock) as error:
+        watched(Table(), call=divided)
+    assert error.value.kind is refusals.INFINITE_OUTPUT, str(error.value)
+
+
 class Table(Small):
     """What is made of no token may be kept: a mask, a table of positions."""
 

@@ -41,6 +41,7 @@ def own(**options: object) -> OwnAsWritten:
         ({"module": Small}, "the module is a type; give an nn.Module"),
         ({"call": None}, "call is a NoneType; it is a function call(module, context, query, positions)"),
         ({"first": ()}, "first is the name of the parameter that is W"),
+        ({"first": None}, "first is the name of the parameter that is W"),
         ({"first": ("w", "w")}, "a list of names that are all different"),
         ({"first": ("w", 3)}, "first is the name of the parameter that is W"),
         ({"width": 0}, "width is 0; it is the number of entries of a token"),

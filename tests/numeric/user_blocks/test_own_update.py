@@ -135,6 +135,28 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{FORMULA} / 0", "/ 0: it divides by zero"),
+        (f"{FORMULA} / 2**126", "whole numbers have at most 63; write it as a float"),
+        (f"0 + {FORMULA}", "0 + ("),
+        (f"sum([{FORMULA}])", "a sum begins with its first summand, not with 0"),
+        ("(W @ delta) * (a.mT / (a.mT @ a))", "there is no product entry by entry: write v @ s, or x / s"),
+        (f"-({FORMULA})", "write what it is subtracted from, or x / -1"),
+        (f"1 - {FORMULA}", "a Python number stands behind + and -"),
+    ],
+)
+def test_an_operation_that_is_none_is_named(text: str, said: str) -> None:
+    assert said in (refusal("usual", text) or "")
+
+
+def test_a_column_of_one_entry_is_no_divisor() -> None:
+    """W a of a network with one hidden unit: the expected errors of tf32 have no quotient by it."""
+    said = refusal("with one hidden unit", "((W @ delta) @ (W @ a)) @ a.mT / (W @ a) / (a.mT @ a)")
+    assert "the divisor has shape (1, 1), and is no r @ v" in (said or "")
+
+
 @pytest.mark.parametrize(("text", "said"), REFUSED, ids=[text for text, _ in REFUSED])
 def test_what_would_break_a_cell_is_refused_by_the_operation(text: str, said: str, machine: Mapping[str, ProbedMode]) -> None:
     """And it would: each of them breaks the cells of a format if it is not looked at."""

@@ -23,7 +23,7 @@ def refused(**changes: object) -> CellRecord:
     """A cell of which every case was refused."""
     nothing = dict.fromkeys(("error", "bound", "tightness", "worst_ratio", "worst_site", "resolution", "output_resolution", "context_effect", "expected"))
     fields = {"counts": Counts(inconclusive=4096), "reasons": {"NormUnderflow": 4096}, "mutant_verdict": None, "certified": None, **nothing}
-    return blunt(verdict=Verdict.INCONCLUSIVE, **fields, **changes)
+    return blunt(verdict=Verdict.INCONCLUSIVE, **{**fields, **changes})
 
 
 def checked(*cells: CellRecord, named: Sequence[str] | None = ()) -> RunRecord:
@@ -48,6 +48,8 @@ def test_how_far_it_is_from_it_is_told_of_the_nearest_cell() -> None:
     assert "the bound is 1.5 times what the update does, and the context moves A by 0.12 of its norm (medians)" in line
     (line,) = how_far(checked(samples.cell(), refused()))
     assert "its operands meet a limit of the format's range" in line
+    (line,) = how_far(checked(samples.cell(), refused(reasons={"UndecidedChoice": 4096})))
+    assert "two gates lie nearer to each other than it tells apart" in line
 
 
 OTHERWISE = {
