@@ -59,5 +59,5 @@ def operator_row(operator: OpOverload) -> OperatorRow:
     plain = name.removesuffix("_") if operator._schema.is_mutable else name
     row = OPERATOR_ROWS.get(f"{plain}.{overload}") if operator.namespace == "aten" else None
     if row is None:
-        raise NoOperatorRule(f"{operator} has no row")
+        raise NoOperatorRule(str(operator))
     return row

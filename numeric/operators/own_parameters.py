@@ -51,10 +51,20 @@ class Own:
         """(cases, *shape) of a view of the parameter: the values as they lie, where it is the parameter or its transpose."""
         if (whole := self._whole(x)) is not None:
             return whole
+        if self._lies_within(x):  # another view of the very values
+            start = self.values.storage_offset() + x.storage_offset() - self.parameter.storage_offset()
+            return self.values.as_strided((len(self.values), *x.shape), (self.values.stride(0), *x.stride()), start)
         if self.memory is None:
             self.memory = flat_storage(self.parameter).expand(len(self.values), -1).clone()
             self._in_memory(self.parameter).copy_(self.values)
         return self._in_memory(x)
+
+    def _lies_within(self, x: Tensor) -> bool:
+        """Whether the values lie as the parameter does, in one piece, and a view reads nothing of its storage but the parameter."""
+        p = self.parameter
+        first, last = p.storage_offset(), p.storage_offset() + p.numel()
+        reach = x.storage_offset() + 1 + sum(stride * (size - 1) for stride, size in zip(x.stride(), x.shape, strict=True))
+        return p.is_contiguous() and self.values.stride()[1:] == p.stride() and first <= x.storage_offset() and reach <= last
 
     def _whole(self, x: Tensor) -> Tensor | None:
         """The values, where a view is the parameter, or its transpose."""

@@ -23,6 +23,7 @@ from numeric.operators.executions import CallSite, flat_storage, storage_key
 from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.own_parameters import Own, WithOwnParameters
 from numeric.operators.recording import Cases, Read
+from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
@@ -248,7 +249,7 @@ class BlockInFormat:
     call: BlockCall
     anatomy: Anatomy
     probed: ProbedMode
-    factors: tuple[Read | float, ...] = ()
+    factors: tuple[Factor, ...] = ()
     """By which what absorbs δ is multiplied before it meets the stream: numbers, and where parameters are read."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
@@ -287,7 +288,7 @@ class BlockInFormat:
             places += [place for place, _ in anatomy.stream.summands]
         if anatomy.absorber is not None:
             places.append(anatomy.absorber.place)
-        places += [factor[0] for factor in self.factors if not isinstance(factor, float)]
+        places += [factor.by[0] for factor in self.factors if not isinstance(factor.by, float)]
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = (), moved: Moved | None = None) -> FormatPass:

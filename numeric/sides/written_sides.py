@@ -20,12 +20,13 @@ from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperato
 from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts, of_hazards
 from numeric.operator_rules.models import models_of
 from numeric.operators import WatchedBlock
+from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted, parameter_of
-from numeric.operators.executions import as_in, flat_storage
+from numeric.operators.executions import as_in, flat_storage, storage_key
 from numeric.operators.own_parameters import Own
-from numeric.operators.recording import Cases, Read
-from numeric.operators.updates import entering_factors, factors_read
+from numeric.operators.recording import Cases, Recording
+from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
@@ -72,30 +73,39 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
     """The block with its numbers in a mode's format.  Raises NoOperatorRule for what has no bound yet."""
     if not probed.mode.uniform or probed.mode.emulated_on:
         raise NoOperatorRule(f"blocks as they are written in {probed.mode.id}")
-    _refuse_what_has_no_bound(watched)
+    trace = watched.double.record(_small(watched))
+    _refuse_what_has_no_bound(watched, trace)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched))
+    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched, trace))
 
 
-def _refuse_what_has_no_bound(watched: WatchedBlock) -> None:
-    anatomy = watched.anatomy
+def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
+    """Raise NoOperatorRule for W, or what takes δ, that is read or patched in a way for which there is no bound.  trace: a pass in float64."""
+    anatomy, module = watched.anatomy, watched.double.module
     if not watched.runs_at_once:
         raise NoOperatorRule(f"patched passes that run {watched.check.way}")
-    if anatomy.absorber is not None and anatomy.absorber.kind == "several":
-        raise NoOperatorRule(f"{anatomy.absorber.name}, which takes what the stream lacks by several operators,")
+    for cut in anatomy.cuts:
+        read = dict(trace.at(cut.place).step.tensors)[cut.product.weight]
+        if storage_key(read) != storage_key(parameter_of(module, cut.names[0])):
+            raise NoOperatorRule(f"{cut.names[0]}, which is read through a copy or a cast,")
     for each in anatomy.weights if anatomy.reads_context else ():
-        if _turned(parameter_of(watched.double.module, each.name), each.entries) is None:
+        if _turned(parameter_of(module, each.name), each.entries) is None:
             raise NoOperatorRule(f"{each.name}, of which W is a part,")
-    if anatomy.absorbed is not None:
-        whole = as_in(torch.arange(len(flat_storage(parameter := parameter_of(watched.double.module, anatomy.absorbed.name)))), parameter)
-        slope = anatomy.absorbed.slope
-        if anatomy.absorbed.entries.numel() != whole.numel() or not (slope is None or bool((slope == 1).all())):
-            raise NoOperatorRule(f"{anatomy.absorbed.name}, a part of which takes what the stream lacks,")
+    absorber, absorbed = anatomy.absorber, anatomy.absorbed
+    if absorber is None:
+        return
+    if absorber.kind == "several" or absorbed is None:
+        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks by several operators,")
+    if absorber.kind == "scale" and absorber.place.operator not in map(str, SCALES):
+        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks inside {absorber.place.operator},")
+    parameter = parameter_of(module, absorbed.name)
+    whole = absorbed.entries.numel() == parameter.numel() and (absorbed.slope is None or bool((absorbed.slope == 1).all()))
+    if not whole or (absorber.kind == "matrix" and _turned(parameter, absorbed.entries.unsqueeze(0)) is None):
+        raise NoOperatorRule(f"{absorbed.name}, which takes what the stream lacks in a part, or as a matrix of another shape,")
 
 
-def _factors(watched: WatchedBlock) -> tuple[Read | float, ...]:
+def _factors(watched: WatchedBlock, trace: Recording) -> tuple[Factor, ...]:
     """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoOperatorRule."""
-    trace = watched.double.record(_small(watched))
     of_stream, behind = entering_factors(watched.anatomy, trace)
     if not all(bool((factor == 1).all()) for factor in of_stream):
         raise NoOperatorRule("a stream that is multiplied before it meets the network")
@@ -258,7 +268,7 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
     probed, absorber = block.probed, block.anatomy.absorber
     assert absorber is not None
     for factor in block.factors:
-        lacking = _quotient(block, lacking, factor if isinstance(factor, float) else left.whole_operand(*factor).reshape(-1))
+        lacking = _without_factor(block, lacking, factor, left)
     parameter = parameter_of(block.module, absorber.name).detach()
     if absorber.kind == "bias":
         p = exact(parameter.reshape(-1, 1), probed.update, lacking.hazards)
@@ -291,9 +301,14 @@ def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: No
     return value.reshape(-1, *scale.shape), Bounded(known.radius.reshape(-1, *scale.shape), known.doubts)
 
 
-def _quotient(block: BlockInFormat, lacking: WithRadius, factor: Tensor | float) -> WithRadius:
-    """δ ⊘ f, f exact.  factor: (d,), or a number. Returns (cases, d, 1)."""
-    value, known = _by_rows(block, lambda delta: formulas.scale_update(delta, factor), (lacking.value.squeeze(-1), _known(lacking)))
+def _without_factor(block: BlockInFormat, lacking: WithRadius, factor: Factor, left: FormatPass) -> WithRadius:
+    """δ ⊘ f, f exact, or δ c where the network is divided by c: (cases, d, 1)."""
+    by = factor.by if isinstance(factor.by, float) else left.whole_operand(*factor.by).reshape(-1)
+
+    def without(delta: Tensor) -> Any:
+        return delta * by if factor.divides else formulas.scale_update(delta, by)
+
+    value, known = _by_rows(block, without, (lacking.value.squeeze(-1), _known(lacking)))
     join(lacking.hazards, as_hazards(doubts_over(known.doubts, (-1,), keepdim=False), len(value), value.device))
     return exact(value.unsqueeze(-1), lacking.numerics, lacking.hazards, radius=known.radius.unsqueeze(-1).contiguous())
 
