@@ -1,14 +1,14 @@
 """A user's block as it is written: taken in when it has been watched, then measured in float64 on many prompts."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock, Recipe, UnusableBlock
 from numeric.architecture.as_written import BlockAsWritten
-from numeric.formats import modes_named
+from numeric.formats import modes_named, torch_dtype
 from numeric.machine import probe
 from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.operator_rules import NoOperatorRule
@@ -18,6 +18,7 @@ from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
+from numeric.user_blocks.own_update import refuse_operations
 from numeric.user_blocks.update_size import WithinReason
 from numeric.user_blocks.user_block import DrawContexts, Update, drawn_tokens
 from numeric.user_blocks.user_code import LeftUserCode, contained, error_in_words
@@ -28,6 +29,9 @@ ALL, PART = "random", "subset"
 SCENARIOS = (ALL, PART)
 AT_MOST = {True: 512, False: 48}
 """Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
+ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
+"""The formats in which such a block is bounded, those in one group in which it runs the same operators."""
+FORMATS = tuple(name for alike in ALIKE for name in alike)
 BOUNDED_AT_MOST = 128
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
@@ -43,8 +47,8 @@ class OwnAsWritten:
     update: Update | None = None
     """The user's own ΔW, if there is one."""
 
-    no_rule: str = ""
-    """Why there is no bound of it in any format; empty if there is."""
+    no_rule: Mapping[str, str] = field(default_factory=dict)
+    """The formats in which there is no bound of it, and what has no rule there."""
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -72,7 +76,11 @@ def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContex
         with contained(), undisturbed():
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
-            return replace(own, no_rule=_why_no_bound(own))
+            own = replace(own, no_rule=_without_rules(own))
+            if own.update is not None and len(own.no_rule) < len(FORMATS):  # it runs over values with radii, too
+                for each in own.watched.anatomy.weights:
+                    refuse_operations(own.update, (int(each.entries.shape[2]), int(each.entries.shape[1])))
+            return own
     except ChangedArithmetic as error:
         raise UnusableBlock(f"after {name} was looked at, {error}.") from error
     except LeftUserCode as error:
@@ -83,17 +91,23 @@ def _not_built(_: Recipe) -> ContextualBlock:
     raise UnusableBlock("a block as it is written is built by its user.")
 
 
-def _why_no_bound(own: OwnAsWritten) -> str:
-    """What has no rule in this block, as a bounded pass of two cases finds out; empty if nothing."""
-    (mode,) = modes_named(["fp64"])
-    try:
-        block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
-        for scenario in SCENARIOS:
-            drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
-            measure_written_sides(block, WrittenCases(drawn.context, drawn.query, drawn.removed), VARIANTS[0])
-    except (NoOperatorRule, NoBatchedForm) as error:
-        return str(error)
-    return ""
+def _without_rules(own: OwnAsWritten) -> dict[str, str]:
+    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
+
+    A cast is there in some formats alone: to fp32 in all but fp32 and its flushing mode.
+    """
+    found = {}
+    for alike in ALIKE:
+        (mode,) = modes_named(alike[:1])
+        try:
+            block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
+            for scenario in SCENARIOS:
+                drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
+                context, query = (each.to(torch_dtype(mode.activations)) for each in (drawn.context, drawn.query))
+                measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
+        except (NoOperatorRule, NoBatchedForm) as error:
+            found.update(dict.fromkeys(alike, str(error)))
+    return found
 
 
 def _refuse_weights(module: torch.nn.Module) -> None:

@@ -22,7 +22,7 @@ from reports.text import printable
 from symbolic.vocabulary import CellId, Verdict, with_its_name
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan import Plan
-from verify.plan.as_written import WrittenPlan, bounded_formats
+from verify.plan.as_written import WrittenPlan
 from verify.records import cell_rows
 
 NEAR_ZERO = "near_zero"
@@ -105,7 +105,7 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             else:
                 cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
                 result.cells[place] = PlannedCell(block, machine, cell, cases)
-    if plan.as_written is not None and not plan.as_written.unbounded:
+    if plan.as_written is not None:
         _plan_as_written(plan, plan.as_written, probed, refused, result)
     for (name, block), mode in product(blocks.items(), plan.modes):
         machine = probed.get(mode.id)
@@ -126,13 +126,16 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
 
 def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, ProbedMode], refused: Mapping[str, str], result: Measurements) -> None:
     """The cells of a user's block as it is written, and the formats in which it is not bounded."""
-    scenarios, formats, own = [each for each in scenarios_named() if each.id in written.scenarios], bounded_formats(), written.own
+    scenarios, own = [each for each in scenarios_named() if each.id in written.scenarios], written.own
     variants = [variant_of(own, name) for name in written.variants]
-    rest = [mode.id for mode in plan.modes if mode.id not in formats]
-    if rest:
-        result.not_measured.append(NotMeasured(block=own.name, what=f"bounds in {', '.join(rest)}", reason=NO_EMULATION))
+    reasons: dict[str, list[str]] = {}
+    for mode in plan.modes:
+        if mode.id not in written.bounded:
+            missing = written.without.get(mode.id)
+            reasons.setdefault(NO_EMULATION if missing is None else f"no rule for {missing}: it is judged in float64, by measurement", []).append(mode.id)
+    result.not_measured += [NotMeasured(block=own.name, what=f"bounds in {', '.join(names)}", reason=why) for why, names in reasons.items()]
     for mode, variant, scenario in product(plan.modes, variants, scenarios):
-        if mode.id in rest or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):
+        if mode.id not in written.bounded or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):
             continue
         place, machine = len(result.cells) + len(result.settled) + 1, probed.get(mode.id)
         cell = CellId(scenario.claim, own.name, mode.id if machine is None else machine.name, variant.id, scenario.id)

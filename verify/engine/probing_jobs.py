@@ -17,7 +17,6 @@ from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_functions, probe_mode
 from verify.engine.processes import OutOfTime, Workers
 from verify.plan import Plan
-from verify.plan.as_written import bounded_formats
 from verify.progress import OnStep
 from verify.records.row_of import row_of
 
@@ -43,8 +42,8 @@ class Probing:
     def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
         self._step, self._left_out, device = step, plan.without, plan.request.device
-        written = plan.as_written if plan.as_written and not plan.as_written.unbounded else None
-        modes = plan.modes if blocks else [mode for mode in plan.modes if mode.id in bounded_formats()] if written else ()
+        written = plan.as_written if plan.as_written and plan.as_written.bounded else None
+        modes = plan.modes if blocks else [mode for mode in plan.modes if mode.id in written.bounded] if written else ()
         self._modes = tuple(modes)
         shapes, batch = asked_shapes(blocks), plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
         if written:

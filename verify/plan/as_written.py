@@ -1,5 +1,6 @@
 """What is measured of a user's block as it is written: in float64, and in every plain format where its operators have rules."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ class WrittenPlan:
     """In each of them, in float64."""
     bounded_cases: int
     """In each cell."""
-    unbounded: str = ""
-    """Why there is no bound of it in any format; empty if there is."""
+    bounded: tuple[str, ...]
+    """The formats in which there are cells of it."""
+    without: Mapping[str, str]
+    """Those in which it has no bound, and what has no rule there."""
 
 
 def bounded_formats() -> tuple[str, ...]:
@@ -42,16 +45,15 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
     """
     from numeric.user_blocks.block_as_written import AT_MOST, BOUNDED_AT_MOST, SCENARIOS
 
-    unbounded = own.no_rule and f"no rule for {own.no_rule}"
-    if device != "cpu":
-        unbounded = f"blocks as they are written run on a CPU, and not on {device}"
-    formats = ("fp64",) if unbounded else bounded_formats()
-    why = f", and without a bound: {unbounded}" if unbounded else ""
+    without = dict(own.no_rule) if device == "cpu" else dict.fromkeys(bounded_formats(), f"blocks as they are written on {device}")
+    bounded = tuple(name for name in bounded_formats() if name not in without)
+    formats = tuple(dict.fromkeys(("fp64", *bounded)))
+    why = "" if bounded else f", and without a bound: no rule for {next(iter(without.values()))}"
     for option, known in (("format", formats), ("variant", own.variants), ("scenario", SCENARIOS)):
         missing = [name for name in asked[option] or () if name not in known]
         if missing:
             there = ", ".join(known)
             raise NotOfSuchABlock(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
-    bounded = min(usual, BOUNDED_AT_MOST) if cases is None else cases
-    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, bounded, unbounded)
+    in_cells = min(usual, BOUNDED_AT_MOST) if cases is None else cases
+    return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, in_cells, bounded, without)
