@@ -72,7 +72,6 @@ REFUSED = frozenset(
         "float64 unequal, and inside what is allowed",
         "float64 with more refused than there are",
         "float64 with a wrong patch noticed more often than tried",
-        "float64 with every wrong patch tried in a third",
         "float64 of another claim",
         "a float64 check without wrong patches",
         "float64 with a wrong patch of another name",
