@@ -71,8 +71,13 @@ class InDoubleRecord(Row):
 
     @property
     def unnoticed(self) -> list[str]:
-        """Wrong patches that were noticed in less than half of the cases."""
-        return [words for words, (noticed, tried) in self.planted.items() if 2 * noticed < tried or not tried]
+        """Wrong patches that were noticed in less than half of the cases in which they are wrong."""
+        return [words for words, (noticed, tried) in self.planted.items() if 2 * noticed < tried]
+
+    @property
+    def unaffected(self) -> bool:
+        """Whether no wrong patch is another one than the right one in any judged case: what was removed changes nothing there."""
+        return bool(self.judged and self.planted) and not any(tried for _, tried in self.planted.values())
 
     @property
     def verdict(self) -> Verdict:
@@ -81,4 +86,4 @@ class InDoubleRecord(Row):
             return Verdict.VIOLATED
         if not self.judged:
             return Verdict.INCONCLUSIVE
-        return Verdict.VACUOUS if self.unnoticed or not self.planted else Verdict.HOLDS
+        return Verdict.VACUOUS if self.unnoticed or self.unaffected or not self.planted else Verdict.HOLDS
