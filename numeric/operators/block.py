@@ -1,6 +1,7 @@
 """A block as it is written, watched: its parts are found, and its patched pass is checked in float64."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -12,10 +13,11 @@ from numeric.operators.double_check import AT_THE_OPERATOR, DoubleCheck, double_
 from numeric.operators.double_precision import in_double
 from numeric.operators.needed_claims import needed_claims
 from numeric.operators.recording import DoubleBlock
-from numeric.operators.refusals import CALL_FAILS, UNKNOWN_PARAMETER, RefusedBlock
+from numeric.operators.refusals import CALL_FAILS, NO_SUCH_PART, UNKNOWN_PARAMETER, RefusedBlock
 from numeric.operators.walk import switched_off
 
 _PART = re.compile(r"(?P<name>[^\[]+)(\[(?P<slices>[-0-9:, ]+)\])?")
+_SLICE = re.compile(r" *(?P<start>-?\d+)? *(?P<colon>:)? *(?(colon)(?P<stop>-?\d+)? *(: *(?P<step>\d+)? *)?|)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,32 @@ def part_of(module: nn.Module, name: str) -> Tensor:
         hint = ", which is a buffer: make it an nn.Parameter, if it is W" if found is not None and found["name"] in buffers else ""
         raise RefusedBlock(UNKNOWN_PARAMETER, name=f'"{name}"', known=", ".join(known), hint=hint)
     whole = known[found["name"]].detach()
-    return whole[_slices(found["slices"])] if found["slices"] else whole
+    if not found["slices"]:
+        return whole
+    slices = _slices(found["slices"], whole.shape)
+    if slices is None:
+        raise RefusedBlock(NO_SUCH_PART, name=found["name"], shape=tuple(whole.shape), part=found["slices"])
+    return whole[slices]
 
 
-def _slices(text: str) -> tuple[slice, ...]:
-    """``96:192`` and ``:, 96:`` as slices."""
-    return tuple(slice(*(int(end) if end.strip() else None for end in each.split(":"))) for each in text.split(","))
+def _slices(text: str, shape: Sequence[int]) -> tuple[slice, ...] | None:
+    """``96:192``, ``:, 96:`` and ``7`` (one row) as slices of what has the shape; None if they name nothing, or what it has not."""
+    parts = text.split(",")
+    found = [_slice(part, size) for part, size in zip(parts, shape, strict=False)]
+    known = [each for each in found if each is not None]
+    return tuple(known) if len(known) == len(parts) else None
+
+
+def _slice(text: str, size: int) -> slice | None:
+    """Python's slice, but for one that reaches beyond the size, or is empty."""
+    found = _SLICE.fullmatch(text)
+    if found is None:
+        return None
+    start, stop, step = (int(each) if each else None for each in found.group("start", "stop", "step"))
+    if not found["colon"]:
+        return slice(start, start + 1 or None) if start is not None and -size <= start < size else None
+    inside = all(end is None or -size <= end <= size for end in (start, stop))
+    return slice(start, stop, step) if inside and step != 0 and range(size)[slice(start, stop, step)] else None
 
 
 def _watched(block: DoubleBlock, absorb: str | None, width: int | None) -> tuple[Anatomy, int]:

@@ -8,6 +8,7 @@ the condition number κ; so n u κ of the output. n is counted from the shapes. 
 patch are moved by a relative 2⁻³⁰, each entry in its own direction. It is no bound, but counts roundings as if they all went the same way.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +18,12 @@ from torch import Tensor
 
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import products_of_line, read_by_w
-from numeric.operators.evidence import output_moves
+from numeric.operators.evidence import output_moves, refuse_infinite
 from numeric.operators.labels import DATA, MATRIX_PRODUCTS, Made
 from numeric.operators.own_parameters import NoBatchedForm
 from numeric.operators.patching import at_the_operator, case_by_case
 from numeric.operators.recording import Cases, DoubleBlock, Recording
-from numeric.operators.refusals import LENGTH, MIXES_CASES, NOT_EQUAL, NOT_NOTICED, NOTHING_ABSORBED, SINGULAR, UNAFFECTED, Refusal, RefusedBlock
+from numeric.operators.refusals import LENGTH, MIXES_CASES, NOT_EQUAL, NOT_NOTICED, NOTHING_ABSORBED, ROWS_LEFT_OUT, SINGULAR, UNAFFECTED, Refusal, RefusedBlock
 from numeric.operators.updates import (
     Changes,
     Lifted,
@@ -101,7 +102,8 @@ def double_check(block: DoubleBlock, anatomy: Anatomy, width: int) -> DoubleChec
         allowed.append(float(allowance(left, anatomy, right, kept, outputs[-1], run).max()))
         off.append(max(float(relative_distance(each, left.output).max()) for each in outputs))
         if not off[-1] <= allowed[-1]:
-            raise RefusedBlock(_why_unequal(block, anatomy, left, allowed[-1]), anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1])
+            why, names = _why_unequal(block, anatomy, left, allowed[-1]), " and ".join(anatomy.cuts[0].names)
+            raise RefusedBlock(why, anatomy.cuts[0].place, off=off[-1], allowed=allowed[-1], names=names)
         left_out = not_mistakes(anatomy, left, bare)
         for_a = weight_changes(block, anatomy, left, bare, Mistake.Z_FOR_A)
         for mistake, changes in wrong_patches(update, for_a, absorbed, left_out).items():
@@ -121,8 +123,12 @@ def _in_words(nothing: Mapping[str, Refusal]) -> tuple[tuple[str, ...], tuple[st
 
 
 def _why_unequal(block: DoubleBlock, anatomy: Anatomy, left: Recording, allowed: float) -> Refusal:
-    """MIXES_CASES if a case alone has another output than among others; LENGTH if the patch is right behind other contexts of the same length; NOT_EQUAL."""
+    """MIXES_CASES if a case alone has another output than among others; LENGTH if the patch is right behind other contexts of the same length;
+    ROWS_LEFT_OUT if an operator of the cut reads rows that are not W, too; else NOT_EQUAL.
+    """
     cases = left.cases
+    if not math.isfinite(allowed):
+        return NOT_EQUAL
     alone = torch.cat([block.replay(cases.one(case)) for case in range(cases.number)])
     if not bool((relative_distance(alone, left.output) <= allowed).all()):
         return MIXES_CASES
@@ -130,7 +136,9 @@ def _why_unequal(block: DoubleBlock, anatomy: Anatomy, left: Recording, allowed:
     other = replace(cases, context=torch.randn(cases.context.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
     bare = block.record(other)
     patch = patched_with(block, cases.number, weight_changes(block, anatomy, left, bare), absorber_changes(block, anatomy, left, bare))
-    return LENGTH if bool((relative_distance(case_by_case(block, patch, other), left.output) <= allowed).all()) else NOT_EQUAL
+    if bool((relative_distance(case_by_case(block, patch, other), left.output) <= allowed).all()):
+        return LENGTH
+    return NOT_EQUAL if all(bool(cut.columns.all()) for cut in anatomy.cuts) else ROWS_LEFT_OUT
 
 
 def small_cases(block: DoubleBlock, anatomy: Anatomy, width: int, removed: Sequence[int]) -> tuple[Recording, Recording] | Refusal:
@@ -145,6 +153,8 @@ def small_cases(block: DoubleBlock, anatomy: Anatomy, width: int, removed: Seque
         drawn = torch.randn((CHECKED_CASES, CHECKED_TOKENS + 1, width), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         cases = Cases(drawn[:, :-1].clone(), drawn[:, -1].clone(), torch.arange(CHECKED_TOKENS + 1))
         left, bare = block.record(cases), block.record(cases.without(removed))
+        for each in (left, bare):
+            refuse_infinite(each)
         usable, missing = _usable(block, anatomy, left, bare)
         if bool(usable.all()):
             return left, bare

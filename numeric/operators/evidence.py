@@ -135,7 +135,7 @@ def _compared(block: DoubleBlock, cases: Cases, others: Cases) -> Evidence:
     """The passes of these cases; others: the same queries behind other contexts.  Raises RefusedBlock for a block that is not repeatable."""
     assert cases.context is not None
     base, again = block.record(cases), block.record(cases)
-    _finite(base)
+    refuse_infinite(base)
     _keeps_nothing(base, again)
     if base.places != again.places:  # the first pass makes tables and masks that later ones find
         base, again = again, block.record(cases)
@@ -143,6 +143,7 @@ def _compared(block: DoubleBlock, cases: Cases, others: Cases) -> Evidence:
     context, query = cases.context.clone(), cases.query.clone()
     context[0], query[0] = nudged(context[0]), nudged(query[0])
     shortened = block.record(cases.without([0, 2]))
+    refuse_infinite(shortened)
     found = Evidence(
         block,
         base,
@@ -165,10 +166,11 @@ def parting(one: Recording, other: Recording) -> CallSite:
     return longer.records[min(len(one.records), len(other.records))].place
 
 
-def _finite(trace: Recording) -> None:
+def refuse_infinite(trace: Recording) -> None:
     """Raise RefusedBlock unless the output is finite: a NaN differs from itself, and would be told as something else."""
     if not bool(torch.isfinite(trace.output).all()):
-        raise RefusedBlock(INFINITE_OUTPUT, when=f"with {'no' if trace.cases.context is None else trace.cases.context.shape[1]} tokens in front of the query")
+        tokens = 0 if trace.cases.context is None else trace.cases.context.shape[1]
+        raise RefusedBlock(INFINITE_OUTPUT, when=f"with {tokens or 'no'} token{'s' * (tokens != 1)} in front of the query")
 
 
 def _repeatable(one: Recording, other: Recording) -> None:

@@ -41,6 +41,11 @@ class RefusedBlock(UnusableBlock):
 UNKNOWN_PARAMETER = Refusal(
     "the module has no parameter {name}{hint}; its parameters are {known}", "Name those that are W, rows of one as weight[96:192].", of_operator=False
 )
+NO_SUCH_PART = Refusal(
+    "{name} has the shape {shape}, and no part [{part}]",
+    "Name rows as weight[96:192], from 0 up to their number, and columns behind a comma.",
+    of_operator=False,
+)
 NO_TENSOR = Refusal(
     "call returned {given}", "call(module, context, query, positions) returns the query's output, a floating-point tensor (batch, d_out).", of_operator=False
 )
@@ -142,6 +147,10 @@ REINTERPRETED = Refusal("reads the bits of the network's values as another type"
 NOT_EQUAL = Refusal(
     "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed",
     "W may be read by a way that was not seen: a copy, a cache.",
+)
+ROWS_LEFT_OUT = Refusal(
+    "in float64 the patched pass is off by {off:.1e} of the output, where {allowed:.1e} is allowed, and rows of {names} that are not named read what W reads",
+    "Name the parameter whole, or every row of it that is W.",
 )
 LENGTH = Refusal(
     "in float64 the patched pass is equal behind another context of the same length, and off by {off:.1e} of the output behind a shorter one",

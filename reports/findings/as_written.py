@@ -35,12 +35,13 @@ def unnoticed_in_double(experiments: Experiments) -> Iterable[str]:
 
 
 def undecided_in_double(experiments: Experiments) -> Iterable[str]:
-    """Where every case was refused, or the context gets through in none."""
+    """Where every case was refused, or what was removed changes nothing in any."""
     for row in experiments.in_double:
         if not row.judged:
             yield f"no case of {row.name} has an update in float64"
         elif row.unaffected:
-            yield f"in none of the {row.judged} cases of {row.name} does what was removed change anything, so that no patch is wrong; more cases may"
+            none = f"what was removed changes nothing in {counted(row.judged, 'case')} of {row.name}"
+            yield f"{none}, so that no wrong patch differs from the right one: ask for more cases, or give contexts that matter"
 
 
 def equal_cases(experiments: Experiments) -> int:

@@ -15,6 +15,10 @@ SCENARIO_CLAIM = {WHOLE: "corollary-2.3.1", "subset": "theorem-2.2"}
 """Of each scenario: of the whole context, and of a part of it."""
 
 
+WRONG_PATCHES = ("no patch at all", "ΔW with ‖z‖² in place of ‖a‖²", "ΔW without the absorber's part", "the absorber's part without ΔW")
+"""Each is planted in a block as it is written, or left out for a reason."""
+
+
 class WatchedRecord(Row):
     """What was found in a block by watching it, operator by operator."""
 
@@ -84,6 +88,6 @@ class InDoubleRecord(Row):
         """VIOLATED for one unequal case; HOLDS only if every wrong patch was noticed in at least half of the cases."""
         if self.unequal or not self.worst_ratio <= 1:
             return Verdict.VIOLATED
-        if not self.judged:
+        if not self.judged or self.unaffected:
             return Verdict.INCONCLUSIVE
         return Verdict.VACUOUS if self.unnoticed or self.unaffected or not self.planted else Verdict.HOLDS

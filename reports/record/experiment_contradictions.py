@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from reports.record.as_written import SCENARIO_CLAIM, InDoubleRecord, WatchedRecord
+from reports.record.as_written import SCENARIO_CLAIM, WRONG_PATCHES, InDoubleRecord, WatchedRecord
 from reports.record.experiments import (
     AdversarialRecord,
     DynamicsRecord,
@@ -183,6 +183,12 @@ def _watched(row: WatchedRecord) -> Iterator[str]:
         yield f"it has the stream {row.stream}, of which {row.absorber} takes what is lacking, as {row.absorbs_as}: all of them, or none"
     if strange := [name for name in row.unproved if name not in row.claims]:
         yield f"it needs no claim {strange[0]}, which it calls not proved"
+    if strange := sorted({*row.planted, *row.left_out} ^ {*WRONG_PATCHES}):
+        yield (
+            f"the wrong patch {strange[0]} is neither planted nor left out"
+            if strange[0] in WRONG_PATCHES
+            else f"it knows a wrong patch {strange[0]}, which is none"
+        )
     for name in ("cuts", "claims", "unproved", "operators", "casts"):
         if twice := [each for each, times in Counter(getattr(row, name)).items() if times > 1]:
             yield f"{name}: {twice[0]} is there twice"

@@ -7,7 +7,7 @@ from reports.record.experiments import AdversarialRecord
 from symbolic.vocabulary import Verdict
 from tests import experiment_samples
 from tests import report_samples as samples
-from tests.reports.findings.test_as_written import a_block, a_row
+from tests.reports.findings.test_as_written import NOTHING, Z, a_block, a_row
 from tests.rows_as_written import as_written
 
 SCRIPT = "<script>alert(1)</script>"
@@ -52,8 +52,8 @@ def hostile_record(evil: str) -> RunRecord:
         experiments=Experiments(
             dynamics=[experiment_samples.dynamics(evil)],
             adversarial=[search(block=evil, **{**SIMPLE, "simplest": evil})],
-            watched=[a_block(block=evil, off=0.5, planted={evil: 0.5}, left_out={evil: evil}, **dict.fromkeys(WORDS, evil), **lists)],
-            in_double=[a_row(block=evil, variant=evil, planted={evil: (1, 510)}, unequal=3, worst_ratio=1.5)],
+            watched=[a_block(block=evil, off=0.5, left_out={Z: evil}, **dict.fromkeys(WORDS, evil), **lists)],
+            in_double=[a_row(block=evil, variant=evil, planted={NOTHING: (1, 510)}, unequal=3, worst_ratio=1.5)],
             broken=[NotMeasured(block=evil, what=evil, reason=evil)],
         ),
     )

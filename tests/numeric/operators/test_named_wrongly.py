@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from numeric.operators import refusals
+from numeric.operators.block import part_of
 from numeric.operators.refusals import Refusal, RefusedBlock
 from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, attended, mlp, rms, watched
 
@@ -188,3 +189,61 @@ def test_the_buffer_that_parameters_are_parts_of_may_be_kept_if_nothing_else_rea
         watched(InOneBuffer(places, kept=True, body=lambda p, x: _plain(p, x + p.buffer[SIZE - 2 : SIZE + 2])))
     assert error.value.kind in (refusals.SHARES_MEMORY, refusals.NO_PRODUCT)
     assert [start for start, _ in pairwise((*places.values(), 2 * SIZE))] == [0, SIZE]
+
+
+class InOneWeight(Small):
+    """Two layers' weights in one parameter: the rows of the second one read what the attention reads, and not z."""
+
+    def __init__(self) -> None:
+        super().__init__(_of_one_weight, both=(M + D, D), b=(M,), out=(D, M), c=(D,))
+
+
+def _of_one_weight(p: nn.Module, x: Tensor) -> Tensor:
+    s = x + attended(F.linear(x, p.both[M:]))
+    return s + F.linear(F.gelu(F.linear(rms(s), p.both[:M], p.b)), p.out, p.c)
+
+
+WHOLE = {f"w[{part}]": set(range(M)) for part in (f"0:{M}", ":", f":{M}", f"-{M}:", f"0:{M}, 0:{D}", f" 0 : {M} ", "::1")}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_all_rows_of_a_parameter_are_the_parameter(name: str) -> None:
+    found = watched(Small(_plain, **NETWORK), (name,))
+    assert set(found.anatomy.cuts[0].columns.nonzero()[:, 0].tolist()) == WHOLE[name]
+
+
+def test_rows_of_a_parameter_are_w_where_the_others_read_something_else() -> None:
+    assert watched(InOneWeight(), (f"both[0:{M}]",)).check.off < 1e-12
+    assert part_of(InOneWeight(), "both[2]").tolist() == InOneWeight().both[2:3].tolist()
+    assert part_of(InOneWeight(), "both[-1]").tolist() == InOneWeight().both[-1:].tolist()
+
+
+@pytest.mark.parametrize("part", ["0:3", "2", "-2:", "::2", "0:5,:"])
+def test_rows_left_out_that_read_what_w_reads_are_told(part: str) -> None:
+    with pytest.raises(RefusedBlock, match=r"rows of w that are not named read what W reads\. Name the parameter whole") as error:
+        watched(Small(_plain, **NETWORK), (f"w[{part}]",))
+    assert error.value.kind is refusals.ROWS_LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    "part", [f"0:{M + 1}", "99:", "5:2", "2:2", "::0", f"{M}", f"-{M + 1}", f"-{M + 1}:", "0:3,0:3,0:1", "1:2:3:4", "--1", "1-2", ",", "0:3,", " "]
+)
+def test_a_part_that_there_is_not_is_told_with_the_shape(part: str) -> None:
+    with pytest.raises(RefusedBlock) as error:
+        watched(Small(_plain, **NETWORK), (f"w[{part}]",))
+    assert error.value.kind is refusals.NO_SUCH_PART
+    assert f"w has the shape ({M}, {D}), and no part [{part}]. Name rows as weight[96:192]" in str(error.value)
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 2, 4])
+def test_an_output_that_is_not_finite_is_told_with_its_context(tokens: int) -> None:
+    """Whichever context it is behind: none, one token, the shortened one of two, or the first."""
+
+    def body(p: nn.Module, x: Tensor) -> Tensor:
+        y = _plain(p, x)
+        return y / 0 * 0 if x.shape[1] == tokens + 1 else y
+
+    with pytest.raises(RefusedBlock, match=f"not finite with {tokens or 'no'} tokens? in front of the query") as error:
+        watched(Small(body, **NETWORK))
+    assert error.value.kind is refusals.INFINITE_OUTPUT
+    watched(Small(lambda p, x: _plain(p, x), **NETWORK))

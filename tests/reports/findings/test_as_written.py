@@ -4,19 +4,20 @@ import math
 
 import pytest
 
+from numeric.operators.updates import Mistake
 from reports.findings.as_written import equal_cases, undecided_in_double, unequal_blocks, unnoticed_in_double
 from reports.findings.faults import doubts, undecided, violations
 from reports.findings.overview import checked
 from reports.findings.unchecked import unchecked
 from reports.record import Experiments, NotMeasured
-from reports.record.as_written import InDoubleRecord, WatchedRecord
+from reports.record.as_written import WRONG_PATCHES, InDoubleRecord, WatchedRecord
 from reports.record.contradictions import contradictions
 from reports.record.experiment_contradictions import experiment_contradictions
 from symbolic.vocabulary import Verdict
 from tests import report_samples as samples
 
 OWN = "mine.py:make_block"
-NOTHING, ALONE = "no patch at all", "ΔW without the absorber's part"
+NOTHING, Z, ALONE, ABSORBER = WRONG_PATCHES
 
 
 def a_block(**changes: object) -> WatchedRecord:
@@ -32,8 +33,8 @@ def a_block(**changes: object) -> WatchedRecord:
         "notes": [],
         "off": 2e-16,
         "allowed": 1e-13,
-        "planted": {NOTHING: 0.5, ALONE: 0.25},
-        "left_out": {"ΔW with ‖z‖² in place of ‖a‖²": "‖z‖² = ‖a‖² up to roundoff"},
+        "planted": {NOTHING: 0.5, ALONE: 0.25, ABSORBER: 0.25},
+        "left_out": {Z: "‖z‖² = ‖a‖² up to roundoff"},
     }
     known = {"block": OWN, "weights": samples.DIGEST, "parameters": 58, "width": 4, "first": ["w"], "cuts": ["aten.mm.default at mine.py:8"]}
     return WatchedRecord(**{**known, **found, **changes})
@@ -77,13 +78,19 @@ VIOLATED = {
 DOUBTED = {
     "a wrong patch that is noticed in a third": (a_row(planted={NOTHING: (510, 510), ALONE: (170, 510)}), f"in less than half of the cases ({ALONE})"),
     "a wrong patch that is noticed nowhere": (a_row(planted={NOTHING: (0, 510)}), f"in less than half of the cases ({NOTHING})"),
-    "a wrong patch that was tried in no case": (a_row(planted={NOTHING: (0, 0)}), f"in less than half of the cases ({NOTHING})"),
     "no wrong patch": (a_row(planted={}), "no wrong patch of mine.py:make_block/formula/random was planted in float64"),
     "a check in which a wrong patch passes": (a_block(planted={NOTHING: 0.5, ALONE: 1e-14}), f"no wrong patch was noticed in float64 ({ALONE})"),
     "a check in which a wrong patch is not a number": (a_block(planted={NOTHING: samples.NAN}), f"no wrong patch was noticed in float64 ({NOTHING})"),
     "a check without a wrong patch": (a_block(planted={}), "no wrong patch was noticed in float64 (none was planted)"),
 }
-UNDECIDED = {"only refused cases": (a_row(**REFUSED), "no case of mine.py:make_block/formula/random has an update in float64")}
+UNDECIDED = {
+    "only refused cases": (a_row(**REFUSED), "no case of mine.py:make_block/formula/random has an update in float64"),
+    "cases in which no wrong patch is one": (
+        a_row(planted={NOTHING: (0, 0), ALONE: (0, 0)}),
+        "what was removed changes nothing in 510 cases of mine.py:make_block/formula/random, so that no wrong patch differs from the right one: "
+        "ask for more cases, or give contexts that matter",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", VIOLATED)
@@ -138,6 +145,7 @@ IMPOSSIBLE = {
     "a block twice": ([a_block(), a_row()], "watched"),
     "another claim than the scenario's": ([a_row(claim="theorem-2.2")], "it is of the claim theorem-2.2"),
     "a ratio that no allowance makes": ([a_row(off=1.0, worst_ratio=math.inf, unequal=1)], "its largest difference is 1.0 of the output"),
+    "a wrong patch that there is not": ([a_row(planted={"another one": (9, 9)})], "the block was watched without the wrong patch another one"),
     "an infinite difference and a ratio": ([a_row(off=math.inf, worst_ratio=9.0, unequal=1)], "its largest difference is inf of the output"),
 }
 
@@ -147,6 +155,30 @@ def test_what_does_not_add_up_is_a_contradiction(name: str) -> None:
     rows, words = IMPOSSIBLE[name]
     found = [*experiment_contradictions(of(a_block(), *rows).experiments)]
     assert any(words in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"planted": {NOTHING: 0.5, ALONE: 0.25, ABSORBER: 0.25, "another one": 0.5}}, "it knows a wrong patch another one, which is none"),
+        ({"left_out": {Z: "equal", "another one": "equal"}}, "it knows a wrong patch another one, which is none"),
+        ({"planted": {NOTHING: 0.5, ALONE: 0.25}}, f"the wrong patch {ABSORBER} is neither planted nor left out"),
+        ({"left_out": {}}, f"the wrong patch {Z} is neither planted nor left out"),
+    ],
+)
+def test_every_wrong_patch_is_planted_or_left_out_and_no_other_one_is(changes: dict[str, object], words: str) -> None:
+    assert [*experiment_contradictions(of(a_block(**changes)).experiments)] == [f"as written {OWN}: {words}"]
+
+
+def test_the_wrong_patches_are_those_that_the_check_plants() -> None:
+    assert [mistake.value for mistake in Mistake] == [*WRONG_PATCHES]
+
+
+def test_a_wrong_patch_that_is_tried_nowhere_beside_one_that_is_noticed_is_no_doubt() -> None:
+    """Without the absorber's part a patch is the right one where the stream lacks nothing."""
+    row = a_row(planted={NOTHING: (510, 510), ALONE: (0, 0)})
+    assert (row.verdict, row.unaffected) == (Verdict.HOLDS, False)
+    assert not [*unnoticed_in_double(of(row).experiments), *undecided_in_double(of(row).experiments)]
 
 
 def test_what_adds_up_is_none() -> None:

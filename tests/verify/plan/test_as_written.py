@@ -1,5 +1,6 @@
 """What is planned of a block as it is written, and what is refused by name."""
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,25 +9,35 @@ import pytest
 from verify.plan.as_written import NotOfSuchABlock, WrittenPlan, bounded_formats, written_plan
 
 NOTHING: dict[str, list[str] | None] = {"format": None, "variant": None, "scenario": None}
+NOWHERE = dict.fromkeys(bounded_formats(), "aten.foo.default")
 
 
-def plan(no_rule: str = "", device: str = "cpu", **asked: list[str]) -> WrittenPlan:
-    own: Any = SimpleNamespace(name="mine", no_rule=no_rule, variants=("formula",), watched=SimpleNamespace(runs_at_once=True))
+def plan(no_rule: Mapping[str, str] | None = None, device: str = "cpu", **asked: list[str]) -> WrittenPlan:
+    own: Any = SimpleNamespace(name="mine", no_rule=no_rule or {}, variants=("formula",), watched=SimpleNamespace(runs_at_once=True))
     return written_plan(own, {**NOTHING, **asked}, None, 512, device)
 
 
 def test_it_is_bounded_where_the_machine_computes_in_a_format() -> None:
-    assert plan().unbounded == ""
-    assert bounded_formats() == ("fp64", "fp32", "bf16", "fp16", "fp32-ftz")
+    assert plan().bounded == bounded_formats() == ("fp64", "fp32", "bf16", "fp16", "fp32-ftz")
+    assert not plan().without
     assert (plan(format=["bf16"]).cases, plan().bounded_cases) == (512, 128)
 
 
-@pytest.mark.parametrize(("block", "why"), [({"no_rule": "aten.foo.default"}, "no rule for aten.foo.default"), ({"device": "cuda"}, "and not on cuda")])
-def test_where_there_is_no_bound_other_formats_are_refused_by_name(block: dict[str, str], why: str) -> None:
-    assert why in plan(**block).unbounded  # type: ignore[arg-type]
+def test_a_format_without_a_rule_is_not_bounded_and_the_others_are() -> None:
+    found = plan({"bf16": "aten.foo.default"})
+    assert found.bounded == ("fp64", "fp32", "fp16", "fp32-ftz")
+    assert found.without == {"bf16": "aten.foo.default"}
+    with pytest.raises(NotOfSuchABlock, match="no --format bf16; there is fp64, fp32, fp16, fp32-ftz"):
+        plan({"bf16": "aten.foo.default"}, format=["bf16"])
+
+
+@pytest.mark.parametrize(("block", "why"), [({"no_rule": NOWHERE}, "no rule for aten.foo.default"), ({"device": "cuda"}, "as they are written on cuda")])
+def test_where_there_is_no_bound_other_formats_are_refused_by_name(block: dict[str, Any], why: str) -> None:
+    assert plan(**block).bounded == ()
+    assert all(why.removeprefix("no rule for ") in reason for reason in plan(**block).without.values())
     with pytest.raises(NotOfSuchABlock, match=why):
-        plan(**block, format=["fp32"])  # type: ignore[arg-type]
-    assert why in plan(**block, format=["fp64"]).unbounded  # type: ignore[arg-type]
+        plan(**block, format=["fp32"])
+    assert plan(**block, format=["fp64"]).bounded == (), "in float64 it is measured all the same"
 
 
 @pytest.mark.parametrize("asked", [{"format": ["tf32"]}, {"format": ["fp8-e4m3"]}, {"variant": ["scaled"]}, {"scenario": ["huge"]}])
