@@ -77,6 +77,7 @@ SPARED = (
     Spared(tuple(f"experiments.{name}.trials" for name in ("layers.*", "figure_3", "static_patch.*")), MORE, "likewise"),
     Spared(("experiments.static_patch.*.fresh_queries", "experiments.static_patch.*.points.*.queries", "experiments.stacks.*.tokens"), MORE, "likewise"),
     Spared(("experiments.adversarial.*.evaluations",), MORE, "likewise"),
+    Spared(("experiments.in_double.*.cases",), ("one more", "ten times"), "likewise: of more cases, in which what is removed may change nothing"),
     Spared(("experiments.dynamics.*.formats.*.refused",), ("one more",), "likewise: of more prompts, as many were judged as before"),
     Spared(("experiments.stacks.*.replays.*.apart",), ("its last twice",), "likewise: of more blocks"),
     Spared(("experiments.watched.*.weights",), ("another digest",), "another block, of which no recipe is known", reported=True),
@@ -105,6 +106,7 @@ BY_ANOTHER_DRAW = (
         "the largest of other cases, which no order statistic bounds; every case is held to what roundings explain, whatever the draw",
     ),
     Spared(("experiments.in_double.*.planted.*.0",), ("one more",), "better, by chance"),
+    Spared(("experiments.in_double.*.refused",), LESS, "fewer, by chance; in those that are judged what is removed may change nothing"),
     Spared(("cells.*.unrefined.cases", "cells.*.unrefined.noticed", "cells.*.well_inside.cases"), ("one more",), "better, by chance"),
     Spared(
         ("near_zero.*.levels", "near_zero.*.levels.*"),
