@@ -90,4 +90,4 @@ class InDoubleRecord(Row):
             return Verdict.VIOLATED
         if not self.judged or self.unaffected:
             return Verdict.INCONCLUSIVE
-        return Verdict.VACUOUS if self.unnoticed or self.unaffected or not self.planted else Verdict.HOLDS
+        return Verdict.VACUOUS if self.unnoticed or not self.planted else Verdict.HOLDS
