@@ -46,6 +46,11 @@ def hidden(p: Block, s: Tensor) -> Tensor:
     return torch.tanh(F.linear(s, p.w1, p.b1))
 
 
+def turned(network: Callable[[Tensor], Tensor], s: Tensor) -> Tensor:
+    """A network of (tokens, cases, features)."""
+    return network(s.transpose(0, 1).contiguous()).transpose(0, 1)
+
+
 WAYS: dict[str, tuple[Network, float]] = {
     "einsum": (lambda p, s, x: s + F.linear(torch.tanh(torch.einsum("bnd,hd->bnh", s, p.w1) + p.b1), p.w2, p.b2), 1.0),
     "a large bias, through a view": (lambda p, s, x: s + (hidden(p, s) @ p.w2.T + p.b2[None]), 100.0),
@@ -54,6 +59,8 @@ WAYS: dict[str, tuple[Network, float]] = {
     "a network that is divided": (lambda p, s, x: s + F.linear(hidden(p, s), p.w2, p.b2) / 3, 1.0),
     "alpha": (lambda p, s, x: torch.add(s, F.linear(hidden(p, s), p.w2, p.b2), alpha=2), 1.0),
     "a scale of each entry": (lambda p, s, x: s + p.gamma * F.linear(hidden(p, s), p.w2, p.b2), 1.0),
+    "tokens first": (lambda p, s, x: turned(lambda v: v + F.linear(hidden(p, v), p.w2, p.b2), s), 1.0),
+    "tokens first, in place": (lambda p, s, x: turned(lambda v: v + (hidden(p, v) @ p.w2.T).add_(p.b2), s), 1.0),
     "a matrix alone": (lambda p, s, x: s + hidden(p, s) @ p.w2.T, 1.0),
     "the last norm's scale": (lambda p, s, x: s + p.gamma * F.layer_norm(hidden(p, s) @ p.w2.T, (D,)), 1.0),
 }
@@ -101,5 +108,5 @@ def test_what_is_laid_out_anew_takes_its_radius_along(monkeypatch: pytest.Monkey
     """Else what is known gets lost on the way, which is seen."""
     monkeypatch.setattr(_Bounding, "laid_out", lambda self, x, move: move(x))
     with pytest.raises((AssertionError, NoOperatorRule)):
-        for way in WAYS:
+        for way in ("tokens first", "tokens first, in place"):
             check_watched(block(way), "bf16", PART)
