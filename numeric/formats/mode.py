@@ -59,7 +59,7 @@ def _tf32(device: str) -> Context:
 
 
 def _reduced(name: str, device: str) -> Context:
-    return partial(_flag, f"allow_{name}_reduced_precision_reduction") if device == "cuda" else partial(BlockwiseSums, BLOCK)
+    return partial(_flag, f"allow_{name}_reduced_precision_reduction") if device == "cuda" else partial(BlockwiseSums, BLOCK, of=format_named(name))
 
 
 def _autocast(device: str) -> Context:

@@ -71,7 +71,7 @@ class _Patch:
 
 def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
     """The block with its numbers in a mode's format.  Raises NoOperatorRule for what has no bound yet."""
-    if not probed.mode.uniform or probed.mode.emulated_on:
+    if not probed.mode.uniform:
         raise NoOperatorRule(f"blocks as they are written in {probed.mode.id}")
     trace = watched.double.record(_small(watched))
     _refuse_what_has_no_bound(watched, trace)

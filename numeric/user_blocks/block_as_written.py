@@ -29,7 +29,7 @@ ALL, PART = "random", "subset"
 SCENARIOS = (ALL, PART)
 AT_MOST = {True: 512, False: 48}
 """Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
-ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
+ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32"), ("bf16", "fp16", "bf16-reduced", "fp16-reduced"))
 """The formats in which such a block is bounded, those in one group in which it runs the same operators."""
 FORMATS = tuple(name for alike in ALIKE for name in alike)
 BOUNDED_AT_MOST = 128
@@ -94,7 +94,7 @@ def _not_built(_: Recipe) -> ContextualBlock:
 def _without_rules(own: OwnAsWritten) -> dict[str, str]:
     """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
 
-    A cast is there in some formats alone: to fp32 in all but fp32 and its flushing mode.
+    A cast is there in some formats alone: to fp32 in all but fp32, flushing fp32 and tf32.
     """
     found = {}
     for alike in ALIKE:

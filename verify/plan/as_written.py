@@ -34,8 +34,9 @@ class WrittenPlan:
 def bounded_formats() -> tuple[str, ...]:
     """The formats in which a block as it is written is bounded."""
     from numeric.formats import MODES
+    from numeric.user_blocks.block_as_written import FORMATS
 
-    return tuple(mode.id for mode in MODES if mode.uniform and not mode.emulated_on)
+    return tuple(mode.id for mode in MODES if mode.id in FORMATS)
 
 
 def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int, device: str) -> WrittenPlan:

@@ -28,7 +28,7 @@ NOT_YET = {
     **dict.fromkeys(("Mixtral", "Qwen3-MoE", "Qwen2-MoE", "GPT-OSS", "Mixtral, experts at once", "GPT-OSS, experts at once"), "case by case"),
 }
 """Blocks of the corpus without a bound, and a word of what they are told."""
-FORMATS = ("fp32", "bf16", "fp16")
+FORMATS = ("fp32", "bf16", "fp16", "tf32", "bf16-reduced", "fp16-reduced")
 FORMULA = variants_named(["formula"])[0]
 
 
