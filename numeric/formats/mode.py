@@ -103,6 +103,16 @@ class Mode:
         """Whether the update and the layers are computed in one arithmetic."""
         return self.update == self.activations == self.weights and self.update_runs_so_too
 
+    @property
+    def casts(self) -> bool:
+        """Whether what is switched on casts operands before an operator is called, as torch.autocast does."""
+        return self.operands == self.activations
+
+    @property
+    def tokens(self) -> Format:
+        """What a module that runs its own code is given: under torch.autocast its own format, as a user would give it."""
+        return self.weights if self.casts else self.activations
+
     def update_context(self, device: str) -> Context:
         """What is switched on while the update is computed."""
         return self.while_running(device) if self.update_runs_so_too else nullcontext

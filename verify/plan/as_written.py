@@ -1,4 +1,4 @@
-"""What is measured of a user's block as it is written: in float64, and in every plain format where its operators have rules."""
+"""What is measured of a user's block as it is written: in float64, and in every format where its operators have rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,9 +34,8 @@ class WrittenPlan:
 def bounded_formats() -> tuple[str, ...]:
     """The formats in which a block as it is written is bounded."""
     from numeric.formats import MODES
-    from numeric.user_blocks.block_as_written import FORMATS
 
-    return tuple(mode.id for mode in MODES if mode.id in FORMATS)
+    return tuple(mode.id for mode in MODES)
 
 
 def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int, device: str) -> WrittenPlan:
