@@ -25,7 +25,7 @@ def batches(cell: AnyCell, generator: torch.Generator) -> Iterator[CellCases]:
     """
     batch = cell.probed.batch
     if isinstance(cell, WrittenCell):
-        dtype = torch_dtype(cell.probed.mode.activations)
+        dtype = torch_dtype(cell.probed.mode.tokens)
         for _ in range(0, cell.cases, batch):
             prompts = cell.subject.prompts(cell.scenario.id, batch, generator)
             yield WrittenCases(prompts.context.to(dtype), prompts.query.to(dtype), prompts.removed)

@@ -14,11 +14,14 @@ SMALL = ((2, 3),)
 
 
 def models_of(probed: ProbedMode) -> Models:
-    """The models of a mode: a norm or a router that is cast up computes in plain fp32, and a mode that flushes does so in every format."""
+    """The models of a mode: a norm or a router that is cast up computes in plain fp32, and a mode that flushes does so in every format.
+
+    Where a mode casts operands before an operator is called, each operator is a plain one of what it is handed.
+    """
 
     def of(dtype: torch.dtype) -> ErrorModel:
         layer = probed.layer
-        if format_of(dtype) == layer.storage:
+        if format_of(dtype) == layer.storage and not probed.mode.casts:
             return layer
         plain = _plain(format_of(dtype).name, probed.device)
         return replace(plain, elementwise_flushes=True) if layer.elementwise_flushes else plain

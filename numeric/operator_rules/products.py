@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius, exact, foretell_overflow, outward
-from numeric.arithmetics.roundoff import gamma, subnormal_part
-from numeric.arithmetics.value_and_radius import dense_layer, from_module, product_radius
+from numeric.arithmetics.roundoff import gamma, operand_error, subnormal_part
+from numeric.arithmetics.value_and_radius import dense_layer, from_module, operand_error_of_matrix, product_radius
+from numeric.formats import round_to
 from numeric.machine.kernels import BARE, DENSE, MATRIX_LEFT, ONE_COLUMN, PATCHED_BIAS, PATCHED_WEIGHT, PRODUCT, SEVERAL_COLUMNS
 from numeric.machine.operands import KernelCall
-from numeric.operator_rules.call import Bounded, NoOperatorRule, OperatorCall
+from numeric.operator_rules.call import Bounded, OperatorCall
 from numeric.operator_rules.columns import bounded
 from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts
 
@@ -132,13 +133,22 @@ SCALED = 7
 def _scaled(  # the parts of β c + α X y
     X: WithRadius, y: WithRadius, c: WithRadius | None, value: Tensor, asked: KernelCall, alpha: float, beta: float
 ) -> Tensor:
-    """|fl(β c + α X̂ŷ) - (β c + α X y)| in any order: Higham, Lemmas 3.1 and 3.3, each term with k roundings in the accumulator and ``SCALED`` to storage."""
+    """|fl(β c + α X̂ŷ) - (β c + α X y)| in any order: Higham, Lemmas 3.1 and 3.3, each term with k roundings in the accumulator and ``SCALED`` to storage.
+
+    Operands that are rounded first lose what ``product_radius`` says, and the sum is one of what they are rounded to.
+    """
     n, k = y.numerics.met(asked).numerics, X.value.shape[-1]
-    if n.operands is not None:
-        raise NoOperatorRule("a scaled product of operands that are rounded first")
     size, spread = y.value.double().abs(), y.entry_radius
-    terms = abs(alpha) * X.magnitude.apply(size)
+    absolute = X.magnitude.apply(size)
     inherited = abs(alpha) * (X.radius.apply(outward(size + spread, 1)) + X.magnitude.apply(spread))
+    if n.operands is not None:
+        of_matrix, of_column = operand_error_of_matrix(X, n), operand_error(y.value, n)
+        lost_by_rounding = of_matrix.apply(outward(size + of_column, 1)) + X.magnitude.apply(of_column)
+        inherited = outward(inherited + abs(alpha) * lost_by_rounding, 3)
+        rounded = round_to(y.value, n.operands).double().abs()
+        absolute = outward(X.magnitude.apply(rounded) + of_matrix.apply(rounded), 1)
+        foretell_overflow(y.hazards, torch.maximum(X.magnitude.largest(), size.amax((-2, -1), keepdim=True)), n.operands)
+    terms = abs(alpha) * absolute
     if c is not None and beta != 0.0:
         terms = terms + abs(beta) * c.value.double().abs()
         inherited = inherited + abs(beta) * c.entry_radius

@@ -5,6 +5,7 @@ the cut on each operator has its row (``operator_rules``).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,35 +14,23 @@ from torch import Tensor, nn
 
 from numeric.architecture.as_written import BlockCall
 from numeric.arithmetics import WithRadius, outward
+from numeric.formats import Format, round_to
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
 from numeric.operator_rules.models import models_of
 from numeric.operators import Execution, tensors_in
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import CallSite, flat_storage, storage_key
+from numeric.operators.executions import ATEN, CallSite, flat_storage, storage_key
 from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.own_parameters import Own, WithOwnParameters
 from numeric.operators.recording import Cases, Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
+from numeric.sides.noted import Noted, noted, turned
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
 """Matrix products that add something, their first operand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A tensor as it was at a place, with what was known of it: (cases, features), the query's rows."""
-
-    value: Tensor
-    radius: Tensor
-    """float64; zero where it is exact."""
-    doubts: Tensor | None
-
-    def columns(self, some: Tensor) -> "Noted":
-        """Some of its features.  some: (features,) bool."""
-        return Noted(self.value[:, some], self.radius[:, some], None if self.doubts is None else self.doubts[:, some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ class FormatPass:
         value, known = step.operands[rows]
         returned, bound = step.result
         if cut.product.weight_left:
-            value, known, returned, bound = value.mT, _turned(known), returned.mT, _turned(bound)
+            value, known, returned, bound = value.mT, turned(known), returned.mT, turned(bound)
         return self._query(value, known), self._query(returned, bound).columns(cut.columns)
 
     def added_at_cut(self, number: int) -> Tensor | None:
@@ -126,24 +115,13 @@ class FormatPass:
 
     def _at_cut(self, number: int) -> _Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]
-        return [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
+        found = [each for each in self.steps[cut.place.line] if weight in each.reads]
+        if len(found) < -cut.nth:  # counted from the last one
+            raise NoOperatorRule(f"{cut.place}, which reads no {cut.names[0]} in this format,")
+        return found[cut.nth]
 
     def _query(self, value: Tensor, known: Bounded | WithRadius | None) -> Noted:
         return noted(value, known, self.anatomy, self.cases)
-
-
-def _turned(known: Bounded | WithRadius | None) -> Bounded | WithRadius | None:
-    if isinstance(known, Bounded):
-        return Bounded(known.radius.mT, None if known.doubts is None else known.doubts.mT)
-    return known
-
-
-def noted(value: Tensor, known: Bounded | WithRadius | None, anatomy: Anatomy, cases: int) -> Noted:
-    """The query's rows of a tensor (…, features)."""
-    assert not isinstance(known, WithRadius), "a matrix is no row"
-    radius = torch.zeros(value.shape, dtype=torch.float64) if known is None else known.radius.expand(value.shape)
-    doubts = None if known is None or known.doubts is None else anatomy.layout.query(known.doubts.expand(value.shape), cases)
-    return Noted(anatomy.layout.query(value, cases), anatomy.layout.query(radius, cases), doubts)
 
 
 class _Bounding(WithOwnParameters):
@@ -151,11 +129,14 @@ class _Bounding(WithOwnParameters):
 
     def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
         knowledge = KnownTensors()
-        self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device))
+        mode, device = block.probed.mode, block.probed.device
+        self.bounded = BoundedWalk(models_of(block.probed), knowledge, nullcontext if mode.casts else mode.while_running(device))
         super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
         self.knowledge = knowledge
         self.block = block
-        self.weights = frozenset(block.weights)
+        self.weights = dict(zip(block.weights, block.weights, strict=True))
+        self.patched = block.patched
+        self.casts: list[Tensor] = []
         self.lines = block.watched_lines
         self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
         self.moved = moved
@@ -163,6 +144,15 @@ class _Bounding(WithOwnParameters):
 
     def execute(self, step: Execution) -> Any:
         """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule where what is known of the operands gets lost."""
+        device = self.block.probed.device
+        if not torch.is_autocast_enabled(device):
+            return self._executed(step)
+        with torch.autocast(device, enabled=False):  # what is cast is cast already, and the machine is asked about an operator as it stands
+            return self._executed(step)
+
+    def _executed(self, step: Execution) -> Any:
+        if step.operator is ATEN._to_copy.default and storage_key(step.tensors[0][1]) in self.patched:
+            return self._cast(step)
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
         if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
             for index, x in step.tensors:
@@ -179,18 +169,40 @@ class _Bounding(WithOwnParameters):
             raise NoOperatorRule(f"what is known of the operands of {step.place} gets lost")
         return result
 
+    def _cast(self, step: Execution) -> Any:
+        """A cast of a parameter that is patched, and as exact as it is stored: both sides count what the cast loses."""
+        self.bounded.begins(step)
+        result = super().execute(step)
+        self.casts.append(result)  # as long as the pass runs no other tensor has its storage
+        if (weight := self.weights.get(storage_key(step.tensors[0][1]))) is not None:
+            self.weights[storage_key(result)] = weight
+        return result
+
     def _noted(self, step: Execution) -> Any:
         if step.place.line not in self.lines:
             return super().execute(step)
-        reads = frozenset(storage_key(x) for _, x in step.tensors)
+        reads = frozenset(self.weights.get(storage_key(x), storage_key(x)) for _, x in step.tensors)
+        if not reads.isdisjoint(self.weights) and self.block.probed.mode.inputs is not None:
+            step = self._stored(step, self.block.probed.mode.inputs)
         operands = {index: (x.clone(), self._of(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
-        if reads & self.weights and step.operator in MATRIX_PRODUCTS:
+        if not reads.isdisjoint(self.weights) and step.operator in MATRIX_PRODUCTS:
             self.bounded.begins(step, self.block.some_columns(reads))
         result = super().execute(step)
         results = tensors_in(result)
         if results and not step.is_view(results):
             self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
         return result
+
+    def _stored(self, step: Execution, inputs: Format) -> Execution:
+        """A cut that reads what is stored in a format: the product rounds it to that, so the result has the same bits, and of z it is this that is exact."""
+        left = MATRIX_PRODUCTS.get(step.operator)
+        changes = {
+            index: round_to(x, inputs)
+            for index, x in step.tensors
+            if left is not None and index >= left and x in self.data and storage_key(x) not in self.weights and not self.knowledge.holds(x)
+        }
+        self.data.add(changes.values())
+        return step.replaced(changes)
 
     def _own(self, step: Execution, x: Tensor) -> Tensor | None:
         """Raises NoOperatorRule for a part of a parameter, which is read from a copy of which nothing is known."""
@@ -262,6 +274,12 @@ class BlockInFormat:
         return tuple(storage_key(parameter_of(self.module, cut.names[0])) for cut in self.anatomy.cuts)
 
     @property
+    def patched(self) -> frozenset[int]:
+        """The storages of all parameters that a patch changes."""
+        absorber = self.anatomy.absorber
+        return frozenset(self.weights if absorber is None else (*self.weights, storage_key(parameter_of(self.module, absorber.name))))
+
+    @property
     def first_weight(self) -> Tensor:
         """W of all cuts, one above the other: (m, d)."""
         return torch.cat([self.matrix(number).mT for number in range(len(self.anatomy.cuts))])
@@ -303,7 +321,8 @@ class BlockInFormat:
                 walk.knowledge.put_matrix(x, what)
             else:
                 walk.knowledge.put(x, what)
-        with operators_apart(), walk:
+        mode = self.probed.mode
+        with operators_apart(), mode.while_running(self.probed.device)() if mode.casts else nullcontext(), walk:
             output = self.call(self.module, cases.context, cases.query, cases.positions)
         if not walk.knowledge.holds(output):
             raise NoOperatorRule("the output is made without the operators that read W")

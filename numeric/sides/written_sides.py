@@ -27,11 +27,13 @@ from numeric.operators.executions import as_in, flat_storage, storage_key
 from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Recording
 from numeric.operators.updates import Factor, entering_factors, factors_read
+from numeric.sides.batch import round_weights
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
+from numeric.sides.noted import Noted
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
-from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
+from numeric.sides.written_passes import BlockInFormat, FormatPass
 from symbolic import formulas
 
 _Update = Callable[[Any, Any, Any], Any]
@@ -71,11 +73,10 @@ class _Patch:
 
 def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInFormat:
     """The block with its numbers in a mode's format.  Raises NoOperatorRule for what has no bound yet."""
-    if not probed.mode.uniform or probed.mode.emulated_on:
-        raise NoOperatorRule(f"blocks as they are written in {probed.mode.id}")
     trace = watched.double.record(_small(watched))
     _refuse_what_has_no_bound(watched, trace)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
+    round_weights(module, probed.mode.weights)
     return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched, trace))
 
 

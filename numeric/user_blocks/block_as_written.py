@@ -1,6 +1,6 @@
 """A user's block as it is written: taken in when it has been watched, then measured in float64 on many prompts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -29,9 +29,11 @@ ALL, PART = "random", "subset"
 SCENARIOS = (ALL, PART)
 AT_MOST = {True: 512, False: 48}
 """Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
-ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
+ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32", "fp8-e4m3", "fp8-e5m2"), ("bf16", "fp16", "bf16-reduced", "fp16-reduced"))
 """The formats in which such a block is bounded, those in one group in which it runs the same operators."""
-FORMATS = tuple(name for alike in ALIKE for name in alike)
+MIXED = (("bf16-autocast",), ("bf16-fp32-weights",))
+"""Those in which operators meet tensors of two formats, and a module's own code may fail: looked at where they are to be measured."""
+LOOKED_AT = tuple(name for alike in (*ALIKE, *MIXED) for name in alike)
 BOUNDED_AT_MOST = 128
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
@@ -69,15 +71,17 @@ class OwnAsWritten:
         return PromptBatch(context, query, tuple(removed.tolist()))
 
 
-def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContexts | None = None, update: Update | None = None) -> OwnAsWritten:
-    """Watch a user's block.  name: what to call it. Raises UnusableBlock with the operator, its line and the way out."""
+def own_as_written(
+    name: str, described: BlockAsWritten, *, contexts: DrawContexts | None = None, update: Update | None = None, formats: Collection[str] = LOOKED_AT
+) -> OwnAsWritten:
+    """Watch a user's block.  name: what to call it; formats: to be measured. Raises UnusableBlock with the operator, its line and the way out."""
     _refuse_weights(described.module)
     try:
         with contained(), undisturbed():
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
-            own = replace(own, no_rule=_without_rules(own))
-            if own.update is not None and len(own.no_rule) < len(FORMATS):  # it runs over values with radii, too
+            own = replace(own, no_rule=_without_rules(own, formats))
+            if own.update is not None and len(own.no_rule) < len(LOOKED_AT):  # it runs over values with radii, too
                 for each in own.watched.anatomy.weights:
                     refuse_operations(own.update, (int(each.entries.shape[2]), int(each.entries.shape[1])))
             return own
@@ -91,22 +95,26 @@ def _not_built(_: Recipe) -> ContextualBlock:
     raise UnusableBlock("a block as it is written is built by its user.")
 
 
-def _without_rules(own: OwnAsWritten) -> dict[str, str]:
+def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str]:
     """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
 
-    A cast is there in some formats alone: to fp32 in all but fp32 and its flushing mode.
+    A cast is there in some formats alone, as one to fp32; and a module may take no tensors of two formats.
     """
     found = {}
-    for alike in ALIKE:
+    for alike in (*ALIKE, *(each for each in MIXED if not set(each).isdisjoint(formats))):
         (mode,) = modes_named(alike[:1])
         try:
             block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
             for scenario in SCENARIOS:
                 drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
-                context, query = (each.to(torch_dtype(mode.activations)) for each in (drawn.context, drawn.query))
+                context, query = (each.to(torch_dtype(mode.tokens)) for each in (drawn.context, drawn.query))
                 measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
         except (NoOperatorRule, NoBatchedForm) as error:
             found.update(dict.fromkeys(alike, str(error)))
+        except RuntimeError as error:
+            if alike not in MIXED:
+                raise
+            found.update(dict.fromkeys(alike, f"a module whose code fails there ({error_in_words(error)})"))
     return found
 
 

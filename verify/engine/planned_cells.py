@@ -30,7 +30,6 @@ NEAR_ZERO = "near_zero"
 
 USUAL_ONLY = "`verify list scenarios` names those formats; the profile exhaustive has all, as has a run that asks for formats by name"
 NO_TIME_TO_ASK = "the run's time was over before the machine was asked how it computes"
-NO_EMULATION = "a block as it is written is bounded in formats that the machine computes in, with weights and activations of one format"
 OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and are measured on other blocks; ask for them by name"
 
 
@@ -131,8 +130,7 @@ def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, Prob
     reasons: dict[str, list[str]] = {}
     for mode in plan.modes:
         if mode.id not in written.bounded:
-            missing = written.without.get(mode.id)
-            reasons.setdefault(NO_EMULATION if missing is None else f"no rule for {missing}: it is judged in float64, by measurement", []).append(mode.id)
+            reasons.setdefault(f"no rule for {written.without[mode.id]}: it is judged in float64, by measurement", []).append(mode.id)
     result.not_measured += [NotMeasured(block=own.name, what=f"bounds in {', '.join(names)}", reason=why) for why, names in reasons.items()]
     for mode, variant, scenario in product(plan.modes, variants, scenarios):
         if mode.id not in written.bounded or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):

@@ -1,4 +1,4 @@
-"""What is measured of a user's block as it is written: in float64, and in every plain format where its operators have rules."""
+"""What is measured of a user's block as it is written: in float64, and in every format where its operators have rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def bounded_formats() -> tuple[str, ...]:
     """The formats in which a block as it is written is bounded."""
     from numeric.formats import MODES
 
-    return tuple(mode.id for mode in MODES if mode.uniform and not mode.emulated_on)
+    return tuple(mode.id for mode in MODES)
 
 
 def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases: int | None, usual: int, device: str) -> WrittenPlan:

@@ -11,6 +11,10 @@ DTYPES = {"fp64": torch.float64, "fp32": torch.float32, "bf16": torch.bfloat16, 
 """By the name of the mode."""
 
 
+EMULATED = {"tf32": torch.float32, "bf16-reduced": torch.bfloat16, "fp16-reduced": torch.float16}
+"""Those whose products alone are not the machine's own."""
+
+
 @cache
 def probed(name: str) -> ProbedMode:
     """A mode."""

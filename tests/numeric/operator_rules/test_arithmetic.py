@@ -13,7 +13,7 @@ from numeric.operator_rules.table import OPERATOR_ROWS
 from tests.numeric.operator_rules.against_exact import Tally, compare
 from tests.numeric.operator_rules.drawn_calls import KINDS, Arguments, Drawer, overload_named
 from tests.numeric.operator_rules.opinfo import samples
-from tests.numeric.operator_rules.probed_modes import DTYPES, probed
+from tests.numeric.operator_rules.probed_modes import DTYPES, EMULATED, probed
 from tests.numeric.operator_rules.references_arithmetic import REFERENCES
 
 SPREADS = (0.0, 1e-6, 1e-2)
@@ -31,7 +31,7 @@ MANY = 28
 def drawn(name: str, mode: str, seed: int) -> tuple[Arguments, str]:
     """The arguments of a call, and which kind of numbers they hold."""
     kind = KINDS[seed % len(KINDS)]
-    draw = Drawer(torch.Generator().manual_seed(seed), DTYPES[mode], kind)
+    draw = Drawer(torch.Generator().manual_seed(seed), (DTYPES | EMULATED)[mode], kind)
     return (_of_product(name.split(".")[0], draw) if name in PRODUCTS else _entrywise(name, draw)), kind
 
 
@@ -101,6 +101,30 @@ def test_many_calls_of_our_own_stay_within_their_radii(mode: str) -> None:
         print(f"{mode} {name}: {MANY * len(SPREADS)} calls, {counts}")
 
 
+@pytest.mark.parametrize("mode", ["tf32", "bf16-reduced"])
+def test_an_emulated_product_stays_within_its_radius(mode: str) -> None:
+    """The machine is asked about it while an operator is handled, as in every walk."""
+    swept(("addmm.default",), mode, range(1), (1e-6,))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", EMULATED)
+def test_many_emulated_products_stay_within_their_radii(mode: str) -> None:
+    for name in PRODUCTS:
+        ordinary, extreme = swept((name,), mode, range(MANY), SPREADS)
+        counts = f"{ordinary.entries} entries, {ordinary.worst:.3f} of a radius; {extreme.entries} of extreme numbers, {extreme.doubtful} in doubt"
+        print(f"{mode} {name}: {MANY * len(SPREADS)} calls, {counts}")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", ["bf16-reduced", "fp16-reduced"])
+def test_products_in_fp32_are_the_machines_own_where_others_are_emulated(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A router that is cast up, for one."""
+    monkeypatch.setitem(EMULATED, mode, torch.float32)
+    for name in PRODUCTS:
+        swept((name,), mode, range(MANY // 4), SPREADS)
+
+
 def pytorchs(mode: str, entries: tuple[str, ...], spreads: tuple[float, ...]) -> dict[str, Tally]:
     tallies: dict[str, Tally] = defaultdict(Tally)
     for entry in entries:
@@ -134,6 +158,19 @@ def halved(row: OperatorRow) -> OperatorRow:
         return [Bounded(each.radius / 2, each.doubts) for each in row(call)]
 
     return half
+
+
+@pytest.mark.parametrize("mode", [pytest.param("tf32", marks=pytest.mark.soak), "bf16-reduced", "fp16-reduced"])
+def test_half_a_radius_of_an_emulated_product_is_noticed(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(OPERATOR_ROWS, "mm.default", halved(OPERATOR_ROWS["mm.default"]))
+    tally = Tally()
+    for seed in range(0, MANY * len(KINDS), len(KINDS)):
+        arguments, kind = drawn("mm.default", mode, seed)
+        assert kind == KINDS[0]
+        judged("aten.mm.default", arguments, mode, tally, 0.0, seed)
+        if tally.outside:
+            return
+    pytest.fail(f"half of {mode}'s radius is enough for every call")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from numeric import ContextualBlock
-from numeric.formats import modes_named, torch_dtype
+from numeric.formats import modes_named, round_to, torch_dtype
 from numeric.machine import probe
-from numeric.operator_rules import NoOperatorRule
+from numeric.operator_rules import BoundedWalk, NoOperatorRule
 from numeric.operators.block import WatchedBlock
 from numeric.operators.double_precision import converted
 from numeric.operators.layout import Layout
@@ -28,12 +28,27 @@ NOT_YET = {
     **dict.fromkeys(("Mixtral", "Qwen3-MoE", "Qwen2-MoE", "GPT-OSS", "Mixtral, experts at once", "GPT-OSS, experts at once"), "case by case"),
 }
 """Blocks of the corpus without a bound, and a word of what they are told."""
-FORMATS = ("fp32", "bf16", "fp16")
+FORMATS = tuple(mode.id for mode in modes_named() if mode.id not in ("fp64", "fp32-ftz"))
+"""What float64 tells apart from the exact numbers, on a processor that keeps subnormal ones."""
+AUTOCAST = "bf16-autocast"
+TO_COPY, begins = torch.ops.aten._to_copy.default, BoundedWalk.begins
 FORMULA = variants_named(["formula"])[0]
 
 
 def watched(real: RealBlock) -> WatchedBlock:
     return WatchedBlock.of(ContextualBlock.of(real.build(), real.call, real.w))
+
+
+def as_cast(real: RealBlock) -> WatchedBlock:
+    """The block with numbers of bf16 wherever no patch changes a parameter: then a cast of it loses nothing, and float64 computes with what the block does."""
+    block, module = watched(real), real.build()
+    absorber = block.anatomy.absorber
+    patched = {name for cut in block.anatomy.cuts for name in cut.names} | ({absorber.name} if absorber else set())
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name not in patched:
+                parameter.copy_(parameter.bfloat16())
+    return WatchedBlock.of(ContextualBlock.of(module, real.call, real.w))
 
 
 def in_format(block: WatchedBlock, name: str) -> BlockInFormat:
@@ -43,7 +58,7 @@ def in_format(block: WatchedBlock, name: str) -> BlockInFormat:
 
 def some_cases(block: WatchedBlock, name: str, removed: tuple[int, ...]) -> WrittenCases:
     (mode,) = modes_named([name])
-    x = torch.randn((CASES, TOKENS + 1, block.width), generator=torch.Generator().manual_seed(11)).to(torch_dtype(mode.activations))
+    x = torch.randn((CASES, TOKENS + 1, block.width), generator=torch.Generator().manual_seed(11)).to(torch_dtype(mode.tokens))
     return WrittenCases(x[:, :-1].clone(), x[:, -1].clone(), removed)
 
 
@@ -95,7 +110,7 @@ def _certain(site: Site) -> Site:
 
 
 def check(real: RealBlock, name: str, removed: tuple[int, ...]) -> Sides:
-    return check_watched(watched(real), name, removed)
+    return check_watched(as_cast(real) if name == AUTOCAST else watched(real), name, removed)
 
 
 def check_watched(block: WatchedBlock, name: str, removed: tuple[int, ...]) -> Sides:
@@ -120,6 +135,49 @@ def test_both_sides_lie_within_their_radii_of_what_float64_finds(real: RealBlock
     judged = judge(sides)
     assert set(judged.verdict) == {"HOLDS"}
     assert judged.wrong_noticed.all()
+
+
+@pytest.mark.parametrize("name", [AUTOCAST, *(pytest.param(each, marks=pytest.mark.soak) for each in FORMATS if each != AUTOCAST)])
+def test_so_they_do_in_every_format(name: str) -> None:
+    (real,) = (each for each in OWN_WORDS if each.name == "replication")
+    assert set(judge(check(real, name, tuple(range(TOKENS)))).verdict) <= {"HOLDS", "VACUOUS"}
+
+
+def test_autocast_of_the_users_own_is_seen_through() -> None:
+    """In fp32: what its code casts is bounded as what a mode casts."""
+    (real,) = (each for each in OWN_WORDS if each.name == "replication")
+
+    def cast(module: nn.Module, context: Tensor | None, query: Tensor, positions: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return real.call(module, context, query, positions)
+
+    sides = check_watched(as_cast(replace(real, call=cast)), "fp32", (0, 3))
+    assert sides.z.dtype == torch.bfloat16
+
+
+def test_what_a_cast_of_w_loses_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted negative: else the left side is of W as it was cast, and the right one of a W' as it was stored."""
+    monkeypatch.setattr(BoundedWalk, "begins", lambda self, step, some=None: begins(self, step, some) if step.operator is not TO_COPY else None)
+    (real,) = (each for each in OWN_WORDS if each.name == "replication")
+    with pytest.raises(AssertionError, match="left, first layer"):
+        check(real, AUTOCAST, tuple(range(TOKENS)))
+
+
+@pytest.mark.soak
+def test_a_stored_input_is_what_the_product_reads() -> None:
+    """In a mode that stores z shorter: the cut is noted with those numbers, and returns what it did."""
+    (real,) = (each for each in OWN_WORDS if each.name == "replication")
+    block = watched(real)
+    held, cases = in_format(block, "fp8-e4m3"), some_cases(block, "fp8-e4m3", (0, 1))
+    inputs = held.probed.mode.inputs
+    assert inputs is not None
+    z, made = held.run(cases.whole).at_cut(0)
+    assert torch.equal(round_to(z.value, inputs), z.value)
+    whole = replace(held, probed=replace(held.probed, mode=replace(held.probed.mode, inputs=None)))
+    read, same = whole.run(cases.whole).at_cut(0)
+    assert not torch.equal(read.value, z.value)
+    assert torch.equal(same.value, made.value)
+    assert bool((same.radius > made.radius).all()), "z as it was read is off by a rounding"
 
 
 @pytest.mark.soak

@@ -39,7 +39,7 @@ def made(name: str, update: Update | None = None) -> list[int]:
     """How many of the cases are unequal, by the user's update if there is one."""
     described = example(name).make_block()
     assert isinstance(described, BlockAsWritten)
-    own = own_as_written(name, described, update=update)
+    own = own_as_written(name, described, update=update, formats=["fp64"])
     absorber = own.watched.anatomy.absorber
     assert absorber is not None
     assert absorber.name == ABSORBERS[name]

@@ -117,8 +117,8 @@ def test_a_wrong_update_ends_with_1_and_the_formula_beside_it_holds(tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "there"),
     [
-        (("--format", "fp8-e4m3"), "no --format fp8-e4m3"),
-        (("--format", "fp64", "--format", "bf16-autocast"), "no --format bf16-autocast"),
+        (("--format", "fp15"), "no --format fp15"),
+        (("--format", "fp64", "--format", "bfloat16"), "no --format bfloat16"),
         (("--variant", "scaled"), "there is formula"),
         (("--variant", "own"), "there is formula"),
         (("--scenario", "huge"), "there is random, subset"),
