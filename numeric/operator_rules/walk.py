@@ -13,6 +13,7 @@ from torch import Tensor
 
 from numeric.arithmetics import WithRadius
 from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall
+from numeric.operator_rules.doubts import Doubt
 from numeric.operator_rules.table import operator_row
 from numeric.operators import Execution, tensors_in
 from numeric.operators.executions import CallSite, storage_key
@@ -87,6 +88,8 @@ class BoundedWalk(Walk):
         self.knowledge = knowledge
         self.running = running
         self._beginning: tuple[CallSite, Tensor | None] | None = None
+        self.told: Tensor | None = None
+        """The doubts of what Python was told and may have decided by: everything that is made in the pass has them. uint8, one number."""
 
     def begins(self, step: Execution, some: Tensor | None = None) -> None:
         """The operator of that place is bounded, though all that it reads is exact: the first one.  some: which entries of its result are the network's."""
@@ -107,6 +110,9 @@ class BoundedWalk(Walk):
         results = tensors_in(result)
         if step.is_view(results):
             return result
+        if not results and not step.written:
+            self._hands_over(before)
+            return result
         targets = [*results, *(x for x in step.written if not any(x is each for each in results))]
         given = {each.name: value for each, value in before.arguments()}
         for each in step.operator._schema.arguments:
@@ -123,6 +129,15 @@ class BoundedWalk(Walk):
             else:
                 self.knowledge.put_some(target, known, some)
         return result
+
+    def _hands_over(self, step: Execution) -> None:
+        """A number, or an answer, that leaves torch: exact, or undecided where it is in doubt.  Raises NoOperatorRule where it has a radius."""
+        for _, x in step.tensors:
+            known = self.knowledge.of(x) if self.knowledge.holds(x) else None
+            if isinstance(known, WithRadius) or (known is not None and bool((known.radius > 0).any())):
+                raise NoOperatorRule(f"{step.operator}, which hands a value of the network to Python (line {step.place.line})")
+            if known is not None and known.doubts is not None and bool((known.doubts != 0).any()):
+                self.told = torch.full((), int(Doubt.UNDECIDED), dtype=torch.uint8)
 
     def _kept(self, step: Execution) -> Execution:
         """The step with copies of what it is about to overwrite."""

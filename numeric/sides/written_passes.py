@@ -15,6 +15,7 @@ from numeric.architecture.as_written import BlockCall
 from numeric.arithmetics import WithRadius, outward
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
+from numeric.operator_rules.doubts import joint_doubts
 from numeric.operator_rules.models import models_of
 from numeric.operators import Execution, tensors_in
 from numeric.operators.anatomy import Anatomy
@@ -45,7 +46,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """An operator at a line that is watched."""
 
     operator: str
@@ -61,7 +62,7 @@ class FormatPass:
 
     cases: int
     output: Noted
-    steps: dict[str, list[_Step]] = field(repr=False)
+    steps: dict[str, list[Step]] = field(repr=False)
     anatomy: Anatomy = field(repr=False)
     weights: tuple[int, ...] = ()
     """The storage of each cut's parameter."""
@@ -124,7 +125,7 @@ class FormatPass:
         """Whether each cut adds something to its product."""
         return tuple(self._at_cut(number).operator in ADDING for number in range(len(self.anatomy.cuts)))
 
-    def _at_cut(self, number: int) -> _Step:
+    def _at_cut(self, number: int) -> Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]
         return [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
 
@@ -146,7 +147,7 @@ def noted(value: Tensor, known: Bounded | WithRadius | None, anatomy: Anatomy, c
     return Noted(anatomy.layout.query(value, cases), anatomy.layout.query(radius, cases), doubts)
 
 
-class _Bounding(WithOwnParameters):
+class Bounding(WithOwnParameters):
     """A pass with parameters of its own for each case, whose operators are bounded from the cut on."""
 
     def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
@@ -155,16 +156,17 @@ class _Bounding(WithOwnParameters):
         super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
         self.knowledge = knowledge
         self.block = block
-        self.weights = frozenset(block.weights)
+        self.cuts_read = block.weights
+        self.weights = frozenset(self.cuts_read)
         self.lines = block.watched_lines
-        self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
+        self.steps: dict[str, list[Step]] = {line: [] for line in self.lines}
         self.moved = moved
         self.joining: list[tuple[CallSite, int, Tensor]] = []
 
     def execute(self, step: Execution) -> Any:
         """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule where what is known of the operands gets lost."""
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
-        if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
+        if network and not self._reads_weights(step):
             for index, x in step.tensors:
                 if x in self.data and x.is_floating_point() and not self.knowledge.holds(x):
                     self.joining.append((step.place, index, x.clone()))
@@ -179,17 +181,25 @@ class _Bounding(WithOwnParameters):
             raise NoOperatorRule(f"what is known of the operands of {step.place} gets lost")
         return result
 
+    def _reads_weights(self, step: Execution) -> bool:
+        """Whether what the operator reads beside the network is what W multiplies."""
+        return any(storage_key(x) in self.weights for _, x in step.tensors)
+
+    def _some(self, step: Execution, reads: frozenset[int]) -> Tensor | None:
+        """Which entries of what a cut returns are the network's; None for all.  reads: the storages that it read."""
+        return self.block.some_columns(reads)
+
     def _noted(self, step: Execution) -> Any:
         if step.place.line not in self.lines:
             return super().execute(step)
         reads = frozenset(storage_key(x) for _, x in step.tensors)
         operands = {index: (x.clone(), self._of(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
         if reads & self.weights and step.operator in MATRIX_PRODUCTS:
-            self.bounded.begins(step, self.block.some_columns(reads))
+            self.bounded.begins(step, self._some(step, reads))
         result = super().execute(step)
         results = tensors_in(result)
         if results and not step.is_view(results):
-            self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
+            self.steps[step.place.line].append(Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
         return result
 
     def _own(self, step: Execution, x: Tensor) -> Tensor | None:
@@ -251,6 +261,8 @@ class BlockInFormat:
     probed: ProbedMode
     factors: tuple[Factor, ...] = ()
     """By which what absorbs δ is multiplied before it meets the stream: numbers, and where parameters are read."""
+    case_by_case: bool = False
+    """Whether each case runs alone, in all passes: what it executes hangs on what it computes (``written_choices.py``)."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
         """The same block, its mode under other refinements."""
@@ -263,8 +275,8 @@ class BlockInFormat:
 
     @property
     def first_weight(self) -> Tensor:
-        """W of all cuts, one above the other: (m, d)."""
-        return torch.cat([self.matrix(number).mT for number in range(len(self.anatomy.cuts))])
+        """W of all cuts, one above the other: (m, d); where cases choose other ones, of the first, which all read."""
+        return torch.cat([self.matrix(number).mT for number in range(1 if self.case_by_case else len(self.anatomy.cuts))])
 
     def matrix(self, number: int) -> Tensor:
         """What the cut of that number multiplies by: (d, m)."""
@@ -297,20 +309,26 @@ class BlockInFormat:
         own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
         is from what both sides are made of.
         """
-        walk = _Bounding(self, own, cases, moved or {})
+        walk = Bounding(self, own, cases, moved or {})
         for x, what in known:
             if isinstance(what, WithRadius):
                 walk.knowledge.put_matrix(x, what)
             else:
                 walk.knowledge.put(x, what)
-        with operators_apart(), walk:
-            output = self.call(self.module, cases.context, cases.query, cases.positions)
-        if not walk.knowledge.holds(output):
-            raise NoOperatorRule("the output is made without the operators that read W")
-        bound = walk.knowledge.of(output)
-        assert isinstance(bound, Bounded)
-        made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if bound.doubts is None else bound.doubts.expand(output.shape).clone())
-        joining: dict[Read, tuple[Tensor, CallSite]] = {}
-        for place, index, x in walk.joining:
-            joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
-        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights, joining)
+        return passed(self, walk, cases)
+
+
+def passed(block: BlockInFormat, walk: Bounding, cases: Cases) -> FormatPass:
+    """A pass under a walk.  Raises NoOperatorRule."""
+    with operators_apart(), walk:
+        output = block.call(block.module, cases.context, cases.query, cases.positions)
+    if not walk.knowledge.holds(output):
+        raise NoOperatorRule("the output is made without the operators that read W")
+    bound = walk.knowledge.of(output)
+    assert isinstance(bound, Bounded)
+    doubts = joint_doubts([bound.doubts, walk.bounded.told], output.shape)
+    made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if doubts is None else doubts.clone())
+    joining: dict[Read, tuple[Tensor, CallSite]] = {}
+    for place, index, x in walk.joining:
+        joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
+    return FormatPass(cases.number, made, walk.steps, block.anatomy, walk.cuts_read, joining)

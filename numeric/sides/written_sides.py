@@ -26,11 +26,13 @@ from numeric.operators.double_precision import converted, parameter_of
 from numeric.operators.executions import as_in, flat_storage, storage_key
 from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Recording
+from numeric.operators.stream import factors
 from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
+from numeric.sides.written_cases import joined, measure_one_case
 from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
 from symbolic import formulas
 
@@ -76,26 +78,30 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
     trace = watched.double.record(_small(watched))
     _refuse_what_has_no_bound(watched, trace)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched, trace))
+    behind, alone = _factors(watched, trace), not watched.runs_at_once
+    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, behind, alone)
 
 
 def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
     """Raise NoOperatorRule for W, or what takes δ, that is read or patched in a way for which there is no bound.  trace: a pass in float64."""
     anatomy, module = watched.anatomy, watched.double.module
-    if not watched.runs_at_once:
-        raise NoOperatorRule(f"patched passes that run {watched.check.way}")
-    for cut in anatomy.cuts:
+    alone = not watched.runs_at_once
+    for cut in anatomy.cuts[:1] if alone else anatomy.cuts:
         read = dict(trace.at(cut.place).step.tensors)[cut.product.weight]
         if storage_key(read) != storage_key(parameter_of(module, cut.names[0])):
             raise NoOperatorRule(f"{cut.names[0]}, which is read through a copy or a cast,")
-    for each in anatomy.weights if anatomy.reads_context else ():
+    if alone and not all(bool(cut.columns.all()) for cut in anatomy.cuts):
+        raise NoOperatorRule(f"{' and '.join(anatomy.cuts[0].names)}, of which W is a part, where cases run one after the other,")
+    for each in anatomy.weights if anatomy.reads_context and not alone else ():
         if _turned(parameter_of(module, each.name), each.entries) is None:
             raise NoOperatorRule(f"{each.name}, of which W is a part,")
     absorber, absorbed = anatomy.absorber, anatomy.absorbed
     if absorber is None:
         return
-    if absorber.kind == "several" or absorbed is None:
-        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks by several operators,")
+    if alone and absorber.kind != "scale":
+        return
+    if alone or absorbed is None:
+        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks as a scale, where cases run one after the other,")
     if absorber.kind == "scale" and absorber.place.operator not in map(str, SCALES):
         raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks inside {absorber.place.operator},")
     parameter = parameter_of(module, absorbed.name)
@@ -106,7 +112,11 @@ def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
 
 def _factors(watched: WatchedBlock, trace: Recording) -> tuple[Factor, ...]:
     """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoOperatorRule."""
-    of_stream, behind = entering_factors(watched.anatomy, trace)
+    if not watched.runs_at_once:
+        stream = watched.anatomy.stream
+        of_stream, behind = [] if stream is None else factors(trace, stream, watched.anatomy.layout), None
+    else:
+        of_stream, behind = entering_factors(watched.anatomy, trace)
     if not all(bool((factor == 1).all()) for factor in of_stream):
         raise NoOperatorRule("a stream that is multiplied before it meets the network")
     if behind is None or bool((behind == 1).all()):
@@ -133,7 +143,10 @@ def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
 
 
 def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant, *, expects: int = 0) -> Sides:
-    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoOperatorRule."""
+    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed, of none where each case runs
+    alone. Raises NoOperatorRule."""
+    if block.case_by_case:
+        return joined([measure_one_case(block, cases.whole.one(case), cases.removed, variant) for case in range(len(cases.query))])
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
@@ -216,7 +229,7 @@ def first_bias(block: BlockInFormat, cases: WrittenCases) -> Tensor:
     """b of all cuts, one after the other, as a pass reads it; zeros where there is none: (m,)."""
     made = block.run(cases.whole)
     found = []
-    for number in range(len(block.anatomy.cuts)):
+    for number in range(1 if block.case_by_case else len(block.anatomy.cuts)):
         added, m = made.added_at_cut(number), block.matrix(number).shape[-1]
         found.append(torch.zeros(m, dtype=cases.query.dtype) if added is None else added.reshape(-1).expand(m))
     return torch.cat(found)
