@@ -18,7 +18,7 @@ from numeric.operator_rules import Bounded, KnownTensors, NoOperatorRule
 from numeric.operators import Execution
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import MatrixProduct
-from numeric.operators.labels import MATRIX_PRODUCTS
+from numeric.operators.labels import CHOOSING, MATRIX_PRODUCTS
 from numeric.operators.memory import Memory
 from numeric.operators.stream import SUMMANDS
 
@@ -80,7 +80,7 @@ class SharesOfStream:
         if results and not step.is_view(results):
             for each in self.following:
                 self._follow(each, step, before, results[0])
-        if results and step.place.line == absorber.place.line:
+        if results and step.place.line == absorber.place.line and step.operator not in CHOOSING:
             self._begin(step, results[0], walk)
         meeting = step.place.line == stream.meeting.line and step.place.operator == stream.meeting.operator
         if meeting and any(each.holds(results[0]) for each in self.following):
@@ -91,13 +91,13 @@ class SharesOfStream:
         """If the operator reads a parameter that takes a part of δ, on rows that are the query's."""
         absorber = self.anatomy.absorber
         assert absorber is not None
-        shape = dict(walk.block.module.named_parameters(remove_duplicate=False))[absorber.name].shape
+        named = dict(walk.block.module.named_parameters(remove_duplicate=False))
         for index, x in step.tensors:
             home = walk.home(x)
             if home is None or home[0] in walk.of_first or not any(self.knowledge.holds(y) for _, y in step.tensors):
                 continue
             name = walk.names[home[0]]
-            if dict(walk.block.module.named_parameters(remove_duplicate=False))[name].shape != shape or index != absorber.weight:
+            if named[name].shape != named[absorber.name].shape or index != absorber.weight:
                 continue
             left = MATRIX_PRODUCTS.get(step.operator)
             if left is not None and index in (left, left + 1):
@@ -113,8 +113,7 @@ class SharesOfStream:
         assert isinstance(known, Bounded)
         radius = product.operand(known.radius.expand(step.leaves[product.rows].shape)).reshape(-1, operand.shape[-1])
         rows = operand.reshape(-1, operand.shape[-1])
-        self._same_rows(step, len(rows), walk)
-        for row in walk.rows.z:
+        for row in _rows_of_the_query(step, len(rows), walk):
             h = rows[row].clone(), radius[row].clone()
             seed = torch.zeros(made.shape, dtype=torch.float64).reshape(len(rows), -1)
             share = Share(of[0], numbers[row * len(numbers) // len(rows)], h, _entries(made.shape[-1]))
@@ -124,17 +123,12 @@ class SharesOfStream:
 
     def _begin_bias(self, step: Execution, of: tuple[str, Tensor], result: Tensor, walk: "Choosing") -> None:
         d = result.shape[-1]
-        self._same_rows(step, result.numel() // d, walk)
         numbers = of[1].expand(result.shape).reshape(-1, d)
-        for row in walk.rows.z:
+        for row in _rows_of_the_query(step, len(numbers), walk):
             seed, share = torch.zeros((len(numbers), d), dtype=torch.float64), Share(of[0], numbers[row].clone(), None, _entries(d))
             seed[row] = share.entries
             share.put(result, seed.reshape(result.shape), torch.zeros((), dtype=torch.float64))
             self.following.append(share)
-
-    def _same_rows(self, step: Execution, rows: int, walk: "Choosing") -> None:
-        if rows != walk.rows.of:
-            raise NoOperatorRule(f"{step.place}, which reads other rows than the operator of the cut before it,")
 
     def _follow(self, share: Share, step: Execution, before: Execution, result: Tensor) -> None:
         """Carry f on to what an operator returned."""
@@ -156,6 +150,15 @@ class SharesOfStream:
             raise NoOperatorRule(f"{share.name}, which takes what the stream lacks by another factor in each entry,")
         share.factor = float(factors[0]), float((radius / share.entries.abs()).max())
         return True
+
+
+def _rows_of_the_query(step: Execution, rows: int, walk: "Choosing") -> tuple[int, ...]:
+    """Of as many rows as the operator of the cut before it read, or of all tokens'.  Raises NoOperatorRule for other numbers."""
+    if rows == walk.rows.of:
+        return walk.rows.z
+    if walk.first_operand is not None and rows == walk.first_operand.numel() // walk.first_operand.shape[-1]:
+        return (walk.layout.token % rows,)
+    raise NoOperatorRule(f"{step.place}, which reads other rows than the operator of the cut before it,")
 
 
 Linear = Callable[["_Following"], Carried | None]

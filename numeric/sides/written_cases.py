@@ -8,7 +8,7 @@ and of all f_j, the update δ uᵀ/‖u‖² of [P_1 P_2 …] moves S by δ: tha
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,10 +19,13 @@ from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.operator_rules import NoOperatorRule
 from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts
+from numeric.operators import WatchedBlock
+from numeric.operators.cut import products_of_line
 from numeric.operators.double_precision import parameter_of
 from numeric.operators.executions import flat_storage
 from numeric.operators.recording import Cases
 from numeric.sides.both_sides import Sides
+from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.shares import Share
 from numeric.sides.variant import Variant
@@ -31,6 +34,14 @@ from numeric.sides.written_passes import BlockInFormat, Noted
 from symbolic import formulas
 
 Column = Callable[[Noted | Tensor], WithRadius]
+
+
+def entries_of_a_case(watched: WatchedBlock, case: Cases) -> int:
+    """How many entries the first layer of a case has: what W's products of one token return, in float64.  case: one, with its context."""
+    assert case.context is not None
+    trace = watched.double.record(case.without(range(case.context.shape[1])))
+    made = {record.place: record.results[0].numel() for cut in watched.anatomy.cuts for record, _ in products_of_line(trace, cut)}
+    return sum(made.values())
 
 
 @dataclass(slots=True)
@@ -50,8 +61,8 @@ class _Patch:
         part.radius[numbers.reshape(-1)] = radius.reshape(-1)
 
 
-def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...], variant: Variant) -> Sides:
-    """Measure and bound one case, in the mode's format.  Raises NoOperatorRule."""
+def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...], variant: Variant, *, expects: bool = False) -> Sides:
+    """Measure and bound one case, in the mode's format.  expects: whether the expected difference is computed. Raises NoOperatorRule."""
     probed, anatomy = block.probed, block.anatomy
     flags, kept = hazards(1, probed.device), case.without(removed)
     left, bare = run_case(block, case), run_case(block, kept)
@@ -73,10 +84,13 @@ def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...]
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
     if moved := right.whole.moved_from(lambda read: (bare if read in stream else left).whole.what_joins(read)):
         right = run_case(block, kept, right_patch.parts, moved)
-    return _sides(block, (left, bare, right, wrong), flags, lacking)
+    sides, keys, known = _sides(block, (left, bare, right, wrong), flags, lacking)
+    return replace(sides, expected=_expected(block, variant, (left, bare, right), keys, known)) if expects else sides
 
 
-def _sides(block: BlockInFormat, passes: tuple[CasePass, CasePass, CasePass, CasePass], flags: Hazards, lacking: WithRadius | None) -> Sides:
+def _sides(
+    block: BlockInFormat, passes: tuple[CasePass, CasePass, CasePass, CasePass], flags: Hazards, lacking: WithRadius | None
+) -> tuple[Sides, list[Key], Mapping[Key, Met]]:
     left, bare, right, wrong = passes
     keys, known = _keys(block, passes)
     first, right_first, wrong_first = (_first_layer(each, keys, known) for each in (left, right, wrong))
@@ -85,7 +99,7 @@ def _sides(block: BlockInFormat, passes: tuple[CasePass, CasePass, CasePass, Cas
     found = as_hazards(joint_doubts([*doubts, *outputs], torch.Size((1,))), 1, block.probed.device)
     join(found, flags)
     radius, difference = right.whole.output.radius, (left.whole.output.value.double() - bare.whole.output.value.double()).abs()
-    return Sides(
+    made = Sides(
         z=left.z,
         a=bare.z,
         again=right.z,
@@ -101,18 +115,44 @@ def _sides(block: BlockInFormat, passes: tuple[CasePass, CasePass, CasePass, Cas
         hazards=found,
         at_output=not block.anatomy.reads_context,
     )
+    return made, keys, known
+
+
+def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, CasePass, CasePass], keys: list[Key], known: Mapping[Key, Met]) -> Tensor:
+    """The expected difference at the matrices that both sides met, nothing known of one that a single side met, and 0 of others: (1, m) float64."""
+    left, bare, right = passes
+    both = [key for key in keys if key in left.met and key in right.met]
+    layers = [_as_run(block, left, left.met[key], right.met[key]) for key in both]
+    found = expected_of(layers, ReadVectors(left.z, bare.z, right.z), variant, block.probed)
+    of_both = dict(zip(both, found.split([len(layer.weight) for layer in layers], -1), strict=True))
+    alone = {key: torch.full_like(known[key].made.radius, torch.inf if key in left.met or key in right.met else 0.0) for key in keys}
+    return torch.cat([of_both.get(key, alone[key]) for key in keys], -1)
+
+
+def _as_run(block: BlockInFormat, left: CasePass, ours: Met, theirs: Met) -> RunFirstLayer:
+    """A matrix as both sides met it.  Raises NoOperatorRule for one of several to whose product something is added."""
+    W, bias = matrix_of(block, ours).mT, None
+    if ours.adds:
+        if ours.name != block.anatomy.cuts[0].names[0]:
+            raise NoOperatorRule(f"{ours.name}, to whose product a bias is added by the same operator,")
+        added = left.whole.added_at_cut(0)
+        assert added is not None
+        bias = added.reshape(-1).expand(len(W))
+    return RunFirstLayer(W, bias, ours.made.value, theirs.made.value)
 
 
 def _keys(block: BlockInFormat, passes: tuple[CasePass, ...]) -> tuple[list[Key], Mapping[Key, Met]]:
-    """The matrices that some side met, that of the first cut before the others.  Raises NoOperatorRule."""
+    """The matrices that some side met: that of the first cut, the others of the left side, then what it did not meet.  Raises NoOperatorRule."""
     left, _, right, wrong = passes
-    known = {**wrong.met, **right.met, **left.met}
+    known: dict[Key, Met] = {}
+    for each in (left, right, wrong):
+        known |= {key: each.met[key] for key in sorted(each.met.keys() - known.keys())}
     first = [key for key, met in known.items() if met.name == block.anatomy.cuts[0].names[0]]
     if len(first) != 1:
         raise NoOperatorRule(f"{block.anatomy.cuts[0].names[0]}, of which cases read one matrix or another first,")
     if any(left.met[key].adds != right.met[key].adds for key in left.met.keys() & right.met.keys()):
         raise NoOperatorRule("a bias that is added with W's product in one pass, and by itself in the other,")
-    return [*first, *sorted(known.keys() - set(first))], known
+    return [*first, *(key for key in known if key not in first)], known
 
 
 def _first_layer(each: CasePass, keys: list[Key], known: Mapping[Key, Met]) -> Site:
@@ -162,7 +202,7 @@ def _patch_shares(patch: _Patch, lacking: WithRadius, shares: list[Share], flags
         numbers = share.numbers.mT if share.h is not None else share.numbers.unsqueeze(-1)  # (d, k)
         parts.append(numbers)
         columns.append((_u(share, patch.block, flags), flat[numbers]))
-    if len({int(each.flatten()[0]) for each in parts}) < len(parts):
+    if len({(share.name, int(each.flatten()[0])) for share, each in zip(shares, parts, strict=True)}) < len(parts):
         raise NoOperatorRule(f"{shares[0].name}, of which the same part takes what the stream lacks twice,")
     u = exact(torch.cat([each.value for each, _ in columns], -2), probed.update, flags, radius=torch.cat([each.entry_radius for each, _ in columns], -2))
     P = exact(torch.cat([each for _, each in columns], -1), probed.update, flags)

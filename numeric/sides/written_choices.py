@@ -157,7 +157,8 @@ class Choosing(Bounding):
         if self.first_operand is None:
             raise NoOperatorRule(f"{step.place}, which reads W before {cut.place} does,")
         z, rows = self.layout.query(self.first_operand, 1), operand.reshape(-1, operand.shape[-1])
-        self.rows = _Rows(len(rows), tuple(torch.nonzero((rows == z).all(-1)).flatten().tolist()))
+        same = (rows == z) | (rows.isnan() & z.isnan())
+        self.rows = _Rows(len(rows), tuple(torch.nonzero(same.all(-1)).flatten().tolist()))
 
     def _some(self, step: Execution, reads: frozenset[int]) -> Tensor | None:
         """The query's row, where all tokens are read as the first operator of the cut read them."""

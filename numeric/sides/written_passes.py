@@ -152,7 +152,7 @@ class Bounding(WithOwnParameters):
 
     def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
         knowledge = KnownTensors()
-        self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device))
+        self.bounded = BoundedWalk(models_of(block.probed), knowledge, block.probed.mode.while_running(block.probed.device), one_case=cases.number == 1)
         super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
         self.knowledge = knowledge
         self.block = block
@@ -263,6 +263,8 @@ class BlockInFormat:
     """By which what absorbs δ is multiplied before it meets the stream: numbers, and where parameters are read."""
     case_by_case: bool = False
     """Whether each case runs alone, in all passes: what it executes hangs on what it computes (``written_choices.py``)."""
+    entries: int | None = None
+    """How many entries the first layer of such a case has."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
         """The same block, its mode under other refinements."""
@@ -277,6 +279,11 @@ class BlockInFormat:
     def first_weight(self) -> Tensor:
         """W of all cuts, one above the other: (m, d); where cases choose other ones, of the first, which all read."""
         return torch.cat([self.matrix(number).mT for number in range(1 if self.case_by_case else len(self.anatomy.cuts))])
+
+    @property
+    def first_entries(self) -> int:
+        """How many entries the first layer has."""
+        return len(self.first_weight) if self.entries is None else self.entries
 
     def matrix(self, number: int) -> Tensor:
         """What the cut of that number multiplies by: (d, m)."""

@@ -6,7 +6,7 @@ meets the network. With them both sides equal one real vector, at the first dens
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
-from numeric.sides.written_cases import joined, measure_one_case
+from numeric.sides.written_cases import entries_of_a_case, joined, measure_one_case
 from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
 from symbolic import formulas
 
@@ -79,7 +79,8 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
     _refuse_what_has_no_bound(watched, trace)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
     behind, alone = _factors(watched, trace), not watched.runs_at_once
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, behind, alone)
+    made = BlockInFormat(module, watched.described.call, watched.anatomy, probed, behind, alone)
+    return replace(made, entries=entries_of_a_case(watched, _small(watched).one(0))) if alone else made
 
 
 def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
@@ -143,10 +144,10 @@ def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
 
 
 def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant, *, expects: int = 0) -> Sides:
-    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed, of none where each case runs
-    alone. Raises NoOperatorRule."""
+    """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoOperatorRule."""
     if block.case_by_case:
-        return joined([measure_one_case(block, cases.whole.one(case), cases.removed, variant) for case in range(len(cases.query))])
+        every = range(len(cases.query))
+        return joined([measure_one_case(block, cases.whole.one(case), cases.removed, variant, expects=case < expects) for case in every])
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
@@ -218,8 +219,11 @@ def _expected(block: BlockInFormat, variant: Variant, passes: tuple[FormatPass, 
     return expected
 
 
-def written_again(block: BlockInFormat, cases: WrittenCases) -> tuple[Tensor, Tensor, Tensor]:
+def written_again(block: BlockInFormat, cases: WrittenCases, variant: Variant) -> tuple[Tensor, Tensor, Tensor]:
     """ẑ, â and the first dense layer's output on ẑ once more: the same bits, unless the block has a memory."""
+    if block.case_by_case:
+        sides = measure_written_sides(block, cases, variant)
+        return sides.z, sides.a, sides.left.first_layer.value
     left, bare = block.run(cases.whole), block.run(cases.whole.without(cases.removed))
     first = torch.cat([left.at_cut(number)[1].value for number in range(len(block.anatomy.cuts))], -1)
     return left.at_cut(0)[0].value, bare.at_cut(0)[0].value, first.double()

@@ -32,7 +32,7 @@ AT_MOST = {True: 512, False: 48}
 ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
 """The formats in which such a block is bounded, those in one group in which it runs the same operators."""
 FORMATS = tuple(name for alike in ALIKE for name in alike)
-BOUNDED_AT_MOST = 128
+BOUNDED_AT_MOST = {True: 128, False: 24}
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
 
