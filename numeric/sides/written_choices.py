@@ -20,9 +20,9 @@ from numeric.operator_rules.table_of_moves import SHAPES_ALONE
 from numeric.operators import Execution, tensors_in
 from numeric.operators.cut import MatrixProduct
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import as_in, flat_storage, storage_key
+from numeric.operators.executions import ATEN, as_in, flat_storage, storage_key
 from numeric.operators.labels import CHOOSING, MATRIX_PRODUCTS
-from numeric.operators.memory import Memory
+from numeric.operators.memory import Memory, StorageSet
 from numeric.operators.recording import Cases, Read
 from numeric.sides.shares import Share, SharesOfStream
 from numeric.sides.written_passes import ADDING, BlockInFormat, Bounding, FormatPass, Noted, passed
@@ -75,6 +75,10 @@ class _Rows:
     z: tuple[int, ...]
 
 
+ROW_BY_ROW = frozenset({ATEN._to_copy.default, ATEN._softmax.default, ATEN.sigmoid.default, ATEN.topk.default})
+"""Operators of routers that make of each token's row one of the result, where they work along the last axis."""
+
+
 class Choosing(Bounding):
     """The walk.  patch: by storage of the parameter, what stands for it."""
 
@@ -98,6 +102,8 @@ class Choosing(Bounding):
         self.at_cuts = frozenset(cut.place.line for cut in block.anatomy.cuts)
         self.first_operand: Tensor | None = None
         """What the first operator of the cut read, all tokens."""
+        self.by_tokens = StorageSet()
+        """What has a row for each token, in the order of the first operator's."""
         self.rows = _Rows(0, ())
         self.met_matrices: dict[Key, Met] = {}
         self.shares = SharesOfStream(block.anatomy, self.knowledge)
@@ -128,6 +134,8 @@ class Choosing(Bounding):
             self._copied(step, found, results[0])
         if product is not None:
             self._after(step, product, results[0])
+        elif step.operator in ROW_BY_ROW:
+            self._only_the_query(step, results)
         self.shares.after(step, step.replaced(before), results, self)
         return result
 
@@ -172,6 +180,21 @@ class Choosing(Bounding):
         ones = torch.ones((1, features), dtype=torch.float64)
         return product.result(self.layout.only_query(ones, operand.new_empty((*operand.shape[:-1], features), dtype=torch.float64))) != 0
 
+    def _only_the_query(self, step: Execution, results: list[Tensor]) -> None:
+        """What a router computes of other tokens is taken for exact, as it came out."""
+        x = step.tensors[0][1]
+        given = {each.name: value for each, value in step.arguments()}
+        if x not in self.by_tokens or int(given.get("dim", -1)) not in (-1, x.dim() - 1):
+            return
+        for each in results:
+            known = self.knowledge.of(each)
+            if isinstance(known, Bounded) and each.shape[:-1] == x.shape[:-1]:
+                query = self.layout.only_query(torch.ones((1, each.shape[-1]), dtype=torch.float64), torch.zeros(each.shape, dtype=torch.float64)) != 0
+                radius = torch.where(query, known.radius.expand(each.shape), 0.0)
+                doubts = None if known.doubts is None else torch.where(query, known.doubts.expand(each.shape), 0).to(torch.uint8)
+                self.knowledge.put(each, Bounded(radius, doubts))
+                self.by_tokens.add([each])
+
     def _reads_weights(self, step: Execution) -> bool:
         """W's own products, also by a copy of some matrices; and z's rows on their way to them."""
         if super()._reads_weights(step) or self._of_cut(step) is not None:
@@ -186,6 +209,8 @@ class Choosing(Bounding):
         found = self.home(step.leaves[product.weight])
         assert found is not None
         numbers, made = product.matrix(found[1]), product.result(result)
+        if self.first_operand is not None and torch.equal(product.operand(step.leaves[product.rows]), self.first_operand):
+            self.by_tokens.add([] if product.weight_left else [result])
         known = self.knowledge.of(result)
         assert isinstance(known, Bounded)
         radius = product.result(known.radius.expand(result.shape))

@@ -32,7 +32,7 @@ AT_MOST = {True: 512, False: 48}
 ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
 """The formats in which such a block is bounded, those in one group in which it runs the same operators."""
 FORMATS = tuple(name for alike in ALIKE for name in alike)
-BOUNDED_AT_MOST = {True: 128, False: 24}
+BOUNDED_AT_MOST = {True: 128, False: 12}
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
 
@@ -92,7 +92,7 @@ def _not_built(_: Recipe) -> ContextualBlock:
 
 
 def _without_rules(own: OwnAsWritten) -> dict[str, str]:
-    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
+    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out, or of one that runs alone.
 
     A cast is there in some formats alone: to fp32 in all but fp32 and its flushing mode.
     """
@@ -102,7 +102,7 @@ def _without_rules(own: OwnAsWritten) -> dict[str, str]:
         try:
             block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
             for scenario in SCENARIOS:
-                drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
+                drawn = own.prompts(scenario, 2 if own.watched.runs_at_once else 1, torch.Generator().manual_seed(0))
                 context, query = (each.to(torch_dtype(mode.activations)) for each in (drawn.context, drawn.query))
                 measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
         except (NoOperatorRule, NoBatchedForm) as error:

@@ -121,8 +121,9 @@ WAYS = {
 }
 
 
-def mixture(way: Way) -> WatchedBlock:
-    """A mixture, watched."""
+def mixture(way: Way, change: Callable[[Mixture], object] = lambda module: None) -> WatchedBlock:
+    """A mixture, changed and then watched."""
     module = Mixture(way).eval().requires_grad_(False)
+    change(module)
     first = ["router", *([f"w.{e}" for e in range(EXPERTS)] if way.apart else ["w"])]
     return WatchedBlock.of(ContextualBlock.of(module, last, first, width=D))
