@@ -109,9 +109,11 @@ class SharesOfStream:
 
     def _begin_matrix(self, step: Execution, product: MatrixProduct, of: tuple[str, Tensor], result: Tensor, walk: "Choosing") -> None:
         numbers, operand, made = product.matrix(of[1]), product.operand(step.leaves[product.rows]), product.result(result)
-        known = self.knowledge.of(step.leaves[product.rows])
-        assert isinstance(known, Bounded)
-        radius = product.operand(known.radius.expand(step.leaves[product.rows].shape)).reshape(-1, operand.shape[-1])
+        given = step.leaves[product.rows]
+        known = self.knowledge.of(given) if self.knowledge.holds(given) else Bounded(torch.zeros((), dtype=torch.float64))
+        if not isinstance(known, Bounded) or step.kwargs.get("alpha", 1) != 1:
+            raise NoOperatorRule(f"{of[0]}, which takes what the stream lacks in {step.place},")
+        radius = product.operand(known.radius.expand(given.shape)).reshape(-1, operand.shape[-1])
         rows = operand.reshape(-1, operand.shape[-1])
         for row in _rows_of_the_query(step, len(rows), walk):
             h = rows[row].clone(), radius[row].clone()
@@ -194,6 +196,8 @@ class _Following:
         x = self.before[name]
         if not isinstance(x, Tensor):
             return torch.tensor(float(x), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+        if x is not self.given[name]:  # what is known of its copy is lost
+            raise NoOperatorRule("a factor of what takes what the stream lacks that is overwritten by the product")
         known = self.knowledge.of(x) if self.knowledge.holds(x) else None
         if isinstance(known, WithRadius):
             raise NoOperatorRule("a factor that is a matrix of each case")

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from numeric.operator_rules import NoOperatorRule
 from numeric.operators.block import WatchedBlock
 from numeric.operators.double_precision import converted
+from numeric.operators.refusals import RefusedBlock
 from numeric.sides import Sides, Variant, judge
 from numeric.sides import written_cases as cases_of
 from numeric.sides.one_side import Site
@@ -19,7 +20,7 @@ from numeric.sides.written_cases import measure_one_case
 from numeric.sides.written_choices import run_case
 from numeric.sides.written_passes import BlockInFormat
 from numeric.sides.written_sides import WrittenCases, measure_written_sides
-from tests.numeric.sides.small_mixtures import WAYS, Mixture, Way, mixture, written_over
+from tests.numeric.sides.small_mixtures import WAYS, Mixture, Way, gates_written_over, mixture, smuggled, written_over
 from tests.numeric.sides.test_written_sides import CASES, FORMULA, TOKENS, in_format, outside, some_cases, watched
 from tests.real_blocks.float64_kept import Float64Kept
 from tests.real_blocks.real_block import RealBlock
@@ -167,10 +168,19 @@ def test_a_gate_is_within_its_radius_of_the_exact_one(way: str, name: str) -> No
     assert some_apart is not WAYS[way].bias
 
 
-def test_what_cannot_be_followed_to_the_stream_has_no_bound() -> None:
-    """Rows that are written over others: it is said which operator."""
-    block, cases = small_cases(Way(written_over), "fp32", 1)
-    with pytest.raises(NoOperatorRule, match="takes what the stream lacks"):
+def test_entries_that_are_chosen_behind_torchs_back_are_refused() -> None:
+    """By numpy; those that torch chooses by the network's own values are admitted."""
+    with pytest.raises(RefusedBlock, match="cannot be followed"):
+        mixture(Way(smuggled, apart=False))
+
+
+@pytest.mark.parametrize(
+    ("way", "words"), [(Way(written_over), "takes what the stream lacks"), (Way(gates_written_over, apart=False), "overwritten by the product")]
+)
+def test_what_cannot_be_followed_to_the_stream_has_no_bound(way: Way, words: str) -> None:
+    """Rows that are written over others, and gates that are overwritten, whose radius is lost."""
+    block, cases = small_cases(way, "fp32", 1)
+    with pytest.raises(NoOperatorRule, match=words):
         measure_one_case(block, cases.whole, PART, FORMULA)
 
 
