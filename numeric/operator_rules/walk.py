@@ -15,9 +15,9 @@ from numeric.arithmetics import WithRadius
 from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall, UndecidedShape
 from numeric.operator_rules.doubts import Doubt
 from numeric.operator_rules.table import operator_row
-from numeric.operators import Execution, tensors_in
-from numeric.operators.executions import CallSite, storage_key
-from numeric.operators.memory import Memory, ReadAsAnotherType
+from numeric.operators import Execution, Memory, storage_key, tensors_in
+from numeric.operators.executions import CallSite
+from numeric.operators.memory import ReadAsAnotherType
 from numeric.operators.walk import Walk
 
 

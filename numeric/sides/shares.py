@@ -15,11 +15,10 @@ from torch import Tensor
 
 from numeric.arithmetics import WithRadius, outward
 from numeric.operator_rules import Bounded, KnownTensors, NoOperatorRule
-from numeric.operators import Execution
+from numeric.operators import MATRIX_PRODUCTS, Execution, Memory
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import MatrixProduct
-from numeric.operators.labels import CHOOSING, MATRIX_PRODUCTS
-from numeric.operators.memory import Memory
+from numeric.operators.labels import CHOOSING
 from numeric.operators.stream import SUMMANDS
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ Carried = tuple[Tensor, Tensor]
 
 
 @dataclass(slots=True)
-class Share:
+class StreamShare:
     """One operator that reads a parameter which takes a part of δ, on the query's row."""
 
     name: str
@@ -69,8 +68,8 @@ class SharesOfStream:
     def __init__(self, anatomy: Anatomy, knowledge: KnownTensors) -> None:
         self.anatomy = anatomy
         self.knowledge = knowledge
-        self.following: list[Share] = []
-        self.found: list[Share] = []
+        self.following: list[StreamShare] = []
+        self.found: list[StreamShare] = []
 
     def after(self, step: Execution, before: Execution, results: list[Tensor], walk: "Choosing") -> None:
         """An operator was executed.  before: with copies of what it overwrote. Raises NoOperatorRule."""
@@ -118,7 +117,7 @@ class SharesOfStream:
         for row in _rows_of_the_query(step, len(rows), walk):
             h = rows[row].clone(), radius[row].clone()
             seed = torch.zeros(made.shape, dtype=torch.float64).reshape(len(rows), -1)
-            share = Share(of[0], numbers[row * len(numbers) // len(rows)], h, _entries(made.shape[-1]))
+            share = StreamShare(of[0], numbers[row * len(numbers) // len(rows)], h, _entries(made.shape[-1]))
             seed[row] = share.entries
             share.put(result, product.result(seed.reshape(made.shape)), torch.zeros((), dtype=torch.float64))
             self.following.append(share)
@@ -127,12 +126,12 @@ class SharesOfStream:
         d = result.shape[-1]
         numbers = of[1].expand(result.shape).reshape(-1, d)
         for row in _rows_of_the_query(step, len(numbers), walk):
-            seed, share = torch.zeros((len(numbers), d), dtype=torch.float64), Share(of[0], numbers[row].clone(), None, _entries(d))
+            seed, share = torch.zeros((len(numbers), d), dtype=torch.float64), StreamShare(of[0], numbers[row].clone(), None, _entries(d))
             seed[row] = share.entries
             share.put(result, seed.reshape(result.shape), torch.zeros((), dtype=torch.float64))
             self.following.append(share)
 
-    def _follow(self, share: Share, step: Execution, before: Execution, result: Tensor) -> None:
+    def _follow(self, share: StreamShare, step: Execution, before: Execution, result: Tensor) -> None:
         """Carry f on to what an operator returned."""
         if not any(share.holds(x) for _, x in step.tensors):
             return
@@ -142,7 +141,7 @@ class SharesOfStream:
             raise NoOperatorRule(f"{step.place}, between what takes what the stream lacks and where that meets the network,")
         share.put(result, made[0].reshape(result.shape), made[1].reshape(result.shape))
 
-    def _arrived(self, share: Share, result: Tensor) -> bool:
+    def _arrived(self, share: StreamShare, result: Tensor) -> bool:
         """Whether the query's row has a part of it; then what f is.  Raises NoOperatorRule where it is not one number."""
         value, radius = (self.anatomy.layout.query(each.of(result), 1).reshape(-1) for each in (share.value, share.radius))
         if not bool((value != 0).any()):
@@ -170,7 +169,7 @@ Linear = Callable[["_Following"], Carried | None]
 class _Following:
     """An operator that reads what f is carried on by.  Its operands are as they were, f and what is known stand beside them."""
 
-    share: Share
+    share: StreamShare
     given: Mapping[str, Any]
     """Its arguments by their names; tensors as they lie, with f beside them."""
     before: Mapping[str, Any]
@@ -178,7 +177,7 @@ class _Following:
     knowledge: KnownTensors
 
     @classmethod
-    def of(cls, share: Share, step: Execution, before: Execution, knowledge: KnownTensors) -> "_Following":
+    def of(cls, share: StreamShare, step: Execution, before: Execution, knowledge: KnownTensors) -> "_Following":
         """An operator that was executed."""
         given, copies = ({each.name: value for each, value in one.arguments()} for one in (step, before))
         return cls(share, given, copies, knowledge)

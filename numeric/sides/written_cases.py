@@ -17,23 +17,20 @@ from torch import Tensor
 from numeric.arithmetics import Hazards, WithRadius, exact, hazards, outward
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
-from numeric.operator_rules import NoOperatorRule
-from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts
-from numeric.operators import WatchedBlock
+from numeric.operator_rules import NoOperatorRule, joint_doubts
+from numeric.operator_rules.doubts import as_hazards, doubts_over, join
+from numeric.operators import Cases, WatchedBlock, flat_storage, parameter_of
 from numeric.operators.cut import products_of_line
-from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import flat_storage
-from numeric.operators.recording import Cases
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
-from numeric.sides.shares import Share
+from numeric.sides.shares import StreamShare
 from numeric.sides.variant import Variant
-from numeric.sides.written_choices import CasePass, Key, Met, Patched, matrix_of, run_case
+from numeric.sides.written_choices import CasePass, Key, MetMatrix, Patched, matrix_of, run_case
 from numeric.sides.written_passes import BlockInFormat, Noted
 from symbolic import formulas
 
-Column = Callable[[Noted | Tensor], WithRadius]
+_Column = Callable[[Noted | Tensor], WithRadius]
 
 
 def entries_of_a_case(watched: WatchedBlock, case: Cases) -> int:
@@ -90,7 +87,7 @@ def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...]
 
 def _sides(
     block: BlockInFormat, passes: tuple[CasePass, CasePass, CasePass, CasePass], flags: Hazards, lacking: WithRadius | None
-) -> tuple[Sides, list[Key], Mapping[Key, Met]]:
+) -> tuple[Sides, list[Key], Mapping[Key, MetMatrix]]:
     left, bare, right, wrong = passes
     keys, known = _keys(block, passes)
     first, right_first, wrong_first = (_first_layer(each, keys, known) for each in (left, right, wrong))
@@ -118,7 +115,7 @@ def _sides(
     return made, keys, known
 
 
-def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, CasePass, CasePass], keys: list[Key], known: Mapping[Key, Met]) -> Tensor:
+def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, CasePass, CasePass], keys: list[Key], known: Mapping[Key, MetMatrix]) -> Tensor:
     """The expected difference at the matrices that both sides met, nothing known of one that a single side met, and 0 of others: (1, m) float64."""
     left, bare, right = passes
     both = [key for key in keys if key in left.met and key in right.met]
@@ -129,7 +126,7 @@ def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, Ca
     return torch.cat([of_both.get(key, alone[key]) for key in keys], -1)
 
 
-def _as_run(block: BlockInFormat, left: CasePass, ours: Met, theirs: Met) -> RunFirstLayer:
+def _as_run(block: BlockInFormat, left: CasePass, ours: MetMatrix, theirs: MetMatrix) -> RunFirstLayer:
     """A matrix as both sides met it.  Raises NoOperatorRule for one of several to whose product something is added."""
     W, bias = matrix_of(block, ours).mT, None
     if ours.adds:
@@ -141,10 +138,10 @@ def _as_run(block: BlockInFormat, left: CasePass, ours: Met, theirs: Met) -> Run
     return RunFirstLayer(W, bias, ours.made.value, theirs.made.value)
 
 
-def _keys(block: BlockInFormat, passes: tuple[CasePass, ...]) -> tuple[list[Key], Mapping[Key, Met]]:
+def _keys(block: BlockInFormat, passes: tuple[CasePass, ...]) -> tuple[list[Key], Mapping[Key, MetMatrix]]:
     """The matrices that some side met: that of the first cut, the others of the left side, then what it did not meet.  Raises NoOperatorRule."""
     left, _, right, wrong = passes
-    known: dict[Key, Met] = {}
+    known: dict[Key, MetMatrix] = {}
     for each in (left, right, wrong):
         known |= {key: each.met[key] for key in sorted(each.met.keys() - known.keys())}
     first = [key for key, met in known.items() if met.name == block.anatomy.cuts[0].names[0]]
@@ -155,14 +152,14 @@ def _keys(block: BlockInFormat, passes: tuple[CasePass, ...]) -> tuple[list[Key]
     return [*first, *(key for key in known if key not in first)], known
 
 
-def _first_layer(each: CasePass, keys: list[Key], known: Mapping[Key, Met]) -> Site:
+def _first_layer(each: CasePass, keys: list[Key], known: Mapping[Key, MetMatrix]) -> Site:
     """What each matrix made of what W read, one after the other; zeros of one that was not met: (1, m)."""
     nothing = {key: torch.zeros_like(known[key].made.radius) for key in keys}
     values = [each.met[key].made.value.double() if key in each.met else nothing[key] for key in keys]
     return Site(torch.cat(values, -1), torch.cat([each.met[key].made.radius if key in each.met else nothing[key] for key in keys], -1))
 
 
-def _effect(block: BlockInFormat, left: CasePass, bare: CasePass, keys: list[Key], known: Mapping[Key, Met]) -> Tensor:
+def _effect(block: BlockInFormat, left: CasePass, bare: CasePass, keys: list[Key], known: Mapping[Key, MetMatrix]) -> Tensor:
     """|WΔA| of the matrices that the left side met, 0 of the others: (1, m) float64."""
     delta = left.z.double() - bare.z.double()
     found = [(delta @ matrix_of(block, known[key]).double()).abs() * (1.0 if key in left.met else 0.0) for key in keys]
@@ -183,7 +180,7 @@ def _patch_weights(patch: _Patch, update: Callable[[Any, Any, Any], Any], delta:
             patch.put(each.name, entries, value[0].mT, known.entry_radius.expand(1, *W.shape)[0].mT)
 
 
-def _lacking(left: CasePass, bare: CasePass, column: Column) -> WithRadius | None:
+def _lacking(left: CasePass, bare: CasePass, column: _Column) -> WithRadius | None:
     """δ, the sum of what the summands of the stream lack: (1, d, 1)."""
     stream, total = left.whole.anatomy.stream, None
     for place, index in () if stream is None else stream.summands:
@@ -192,7 +189,7 @@ def _lacking(left: CasePass, bare: CasePass, column: Column) -> WithRadius | Non
     return total
 
 
-def _patch_shares(patch: _Patch, lacking: WithRadius, shares: list[Share], flags: Hazards) -> None:
+def _patch_shares(patch: _Patch, lacking: WithRadius, shares: list[StreamShare], flags: Hazards) -> None:
     """δ uᵀ/‖u‖² beside the parameters that take δ.  Raises NoOperatorRule if the query's row met none."""
     if not shares:
         raise NoOperatorRule("what takes what the stream lacks, which the query's row did not meet")
@@ -214,7 +211,7 @@ def _patch_shares(patch: _Patch, lacking: WithRadius, shares: list[Share], flags
         start = place.stop
 
 
-def _u(share: Share, block: BlockInFormat, flags: Hazards) -> WithRadius:
+def _u(share: StreamShare, block: BlockInFormat, flags: Hazards) -> WithRadius:
     """f h, or f: (1, k, 1), in the update's arithmetic."""
     probed, (f, spread) = block.probed, share.factor
     wide = torch.tensor([[[f]]], dtype=torch.float64)
@@ -227,7 +224,7 @@ def _u(share: Share, block: BlockInFormat, flags: Hazards) -> WithRadius:
     return cast_up(h, probed.update) @ factor
 
 
-def joined(parts: list[Sides]) -> Sides:
+def cases_together(parts: list[Sides]) -> Sides:
     """Cases one after another; a first layer of fewer entries is filled with zeros, on both sides."""
     width = max(each.effect.shape[-1] for each in parts)
 

@@ -17,14 +17,13 @@ from torch import Tensor
 
 from numeric.operator_rules import Bounded, NoOperatorRule
 from numeric.operator_rules.table_of_moves import SHAPES_ALONE
-from numeric.operators import Execution, tensors_in
+from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, Memory, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.cut import MatrixProduct
-from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import ATEN, as_in, flat_storage, storage_key
-from numeric.operators.labels import CHOOSING, MATRIX_PRODUCTS
-from numeric.operators.memory import Memory, StorageSet
-from numeric.operators.recording import Cases, Read
-from numeric.sides.shares import Share, SharesOfStream
+from numeric.operators.executions import ATEN, as_in
+from numeric.operators.labels import CHOOSING
+from numeric.operators.memory import StorageSet
+from numeric.operators.recording import Read
+from numeric.sides.shares import SharesOfStream, StreamShare
 from numeric.sides.written_passes import ADDING, BlockInFormat, Bounding, FormatPass, Noted, passed
 
 Key = tuple[int, int]
@@ -41,7 +40,7 @@ class Patched:
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class MetMatrix:
     """What a matrix of W made of z."""
 
     made: Noted
@@ -58,8 +57,8 @@ class CasePass:
     """A pass of one case."""
 
     whole: FormatPass
-    met: dict[Key, Met]
-    shares: list[Share]
+    met: dict[Key, MetMatrix]
+    shares: list[StreamShare]
 
     @property
     def z(self) -> Tensor:
@@ -105,7 +104,7 @@ class Choosing(Bounding):
         self.by_tokens = StorageSet()
         """What has a row for each token, in the order of the first operator's."""
         self.rows = _Rows(0, ())
-        self.met_matrices: dict[Key, Met] = {}
+        self.met_matrices: dict[Key, MetMatrix] = {}
         self.shares = SharesOfStream(block.anatomy, self.knowledge)
 
     def home(self, x: Tensor) -> tuple[int, Tensor] | None:
@@ -220,7 +219,7 @@ class Choosing(Bounding):
             value, spread = (each.reshape(-1, each.shape[-1])[row : row + 1].clone() for each in (made, radius))
             noted = Noted(value, spread, None if doubts is None else doubts.reshape(-1, doubts.shape[-1])[row : row + 1].clone())
             key = found[0], int(matrix.flatten()[0])
-            self.met_matrices[key] = Met(noted, matrix, self.names[found[0]], str(step.operator) in ADDING)
+            self.met_matrices[key] = MetMatrix(noted, matrix, self.names[found[0]], str(step.operator) in ADDING)
 
 
 def run_case(block: BlockInFormat, case: Cases, patch: Mapping[str, Patched] | None = None, moved: Mapping[Read, Bounded] | None = None) -> CasePass:
@@ -230,6 +229,6 @@ def run_case(block: BlockInFormat, case: Cases, patch: Mapping[str, Patched] | N
     return CasePass(whole, walk.met_matrices, walk.shares.found)
 
 
-def matrix_of(block: BlockInFormat, met: Met) -> Tensor:
+def matrix_of(block: BlockInFormat, met: MetMatrix) -> Tensor:
     """The numbers of a matrix that is not patched: (d, m)."""
     return flat_storage(parameter_of(block.module, met.name))[met.numbers]

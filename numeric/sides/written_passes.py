@@ -14,16 +14,13 @@ from torch import Tensor, nn
 from numeric.architecture.as_written import BlockCall
 from numeric.arithmetics import WithRadius, outward
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
-from numeric.operator_rules.doubts import joint_doubts
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, joint_doubts
 from numeric.operator_rules.models import models_of
-from numeric.operators import Execution, tensors_in
+from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
-from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import CallSite, flat_storage, storage_key
-from numeric.operators.labels import MATRIX_PRODUCTS
+from numeric.operators.executions import CallSite
 from numeric.operators.own_parameters import Own, WithOwnParameters
-from numeric.operators.recording import Cases, Read
+from numeric.operators.recording import Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
 

@@ -16,23 +16,23 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
-from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts, of_hazards
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, joint_doubts
+from numeric.operator_rules.doubts import as_hazards, doubts_over, join, of_hazards
 from numeric.operator_rules.models import models_of
-from numeric.operators import WatchedBlock
+from numeric.operators import Cases, WatchedBlock, flat_storage, parameter_of, storage_key
 from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
-from numeric.operators.double_precision import converted, parameter_of
-from numeric.operators.executions import as_in, flat_storage, storage_key
+from numeric.operators.double_precision import converted
+from numeric.operators.executions import as_in
 from numeric.operators.own_parameters import Own
-from numeric.operators.recording import Cases, Recording
+from numeric.operators.recording import Recording
 from numeric.operators.stream import factors
 from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
-from numeric.sides.written_cases import entries_of_a_case, joined, measure_one_case
+from numeric.sides.written_cases import cases_together, entries_of_a_case, measure_one_case
 from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
 from symbolic import formulas
 
@@ -147,7 +147,7 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
     """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoOperatorRule."""
     if block.case_by_case:
         every = range(len(cases.query))
-        return joined([measure_one_case(block, cases.whole.one(case), cases.removed, variant, expects=case < expects) for case in every])
+        return cases_together([measure_one_case(block, cases.whole.one(case), cases.removed, variant, expects=case < expects) for case in every])
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
