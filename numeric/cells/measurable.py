@@ -45,6 +45,11 @@ def exact_layer(cell: AnyCell, cases: CellCases) -> ExactLayer:
     return ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
 
 
+def first_entries(cell: AnyCell) -> int:
+    """How many entries the first dense layer of a case has."""
+    return cell.block.first_entries if isinstance(cell, WrittenCell) else len(cell.block.first_weight)
+
+
 def measured_sides(cell: AnyCell, cases: CellCases, probed: ProbedMode, *, known: Sides | None = None, expects: int | None = None) -> Sides:
     """Both sides of a batch.  probed: the cell's mode, or the same under other refinements; known, expects: as ``measure_sides``."""
     if isinstance(cell, WrittenCell):
@@ -58,6 +63,6 @@ def measured_again(cell: AnyCell, cases: CellCases) -> tuple[Tensor, Tensor, Ten
     """ẑ, â and the first dense layer's output on ẑ, by the passes that ``measured_sides`` takes them from."""
     if isinstance(cell, WrittenCell):
         assert isinstance(cases, WrittenCases)
-        return written_again(cell.block, cases)
+        return written_again(cell.block, cases, cell.variant)
     assert isinstance(cases, Batch)
     return computed_again(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)

@@ -268,7 +268,7 @@ def _certify_worst(cell: AnyCell, layer: ExactLayer, sides: Sides, judged: Judge
         return x[case].double().tolist()
 
     operands = Operands(row(sides.z), row(sides.a), row(sides.again))
-    return [certify(layer, operands, cell.variant, *enclosures(sides, case), row(sides.moved))]
+    return [certify(layer, operands, cell.variant, *enclosures(sides, case, layer.entries), row(sides.moved)[: layer.entries])]
 
 
 def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int, own: int) -> list[Agreement]:
@@ -280,10 +280,14 @@ def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int, own: 
     def rows(x: torch.Tensor) -> list[list[float]]:
         return x.double().cpu()[places].tolist()
 
+    def of_layer(x: torch.Tensor) -> list[list[float]]:
+        return rows(x[:, : layer.entries])
+
     left, right = (
-        [Enclosure(*each) for each in zip(rows(side.first_layer.value), rows(side.first_layer.radius), strict=True)] for side in (sides.left, sides.right)
+        [Enclosure(*each) for each in zip(of_layer(side.first_layer.value), of_layer(side.first_layer.radius), strict=True)]
+        for side in (sides.left, sides.right)
     )
-    return [agreement(layer, rows(sides.z), left, right, rows(sides.moved))]
+    return [agreement(layer, rows(sides.z), left, right, of_layer(sides.moved))]
 
 
 def _joined(parts: list[Judged], cases: int) -> Judged:

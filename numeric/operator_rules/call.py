@@ -24,6 +24,10 @@ class NoOperatorRule(Exception):
     """An operator is not in the table, or not with these arguments."""
 
 
+class UndecidedShape(NoOperatorRule):
+    """It is undecided how many entries there are, and none came out, so that no entry can carry the doubt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounded:
     """What is known of the entries of a tensor."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from numeric.operator_rules.again import choice_of, moved_doubts, moved_radii, once_more, placed
-from numeric.operator_rules.call import Bounded, Entries, OperatorCall, OperatorRow
+from numeric.operator_rules.call import Bounded, Entries, OperatorCall, OperatorRow, UndecidedShape
 from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 
 
@@ -177,10 +177,10 @@ def _ones(like: Tensor) -> Tensor:
 
 
 def decides_the_shape(call: OperatorCall, doubts: Tensor | None) -> Tensor | None:
-    """One doubt for a result whose shape is decided by what is in doubt.  Raises NoOperatorRule: where nothing came out, no entry could carry it."""
+    """One doubt for a result whose shape is decided by what is in doubt.  Raises UndecidedShape: where nothing came out, no entry could carry it."""
     found = everywhere(doubts)
     if found is not None and call.result.numel() == 0:
-        raise call.refuse("of which it is undecided how many entries there are, and none came out")
+        raise UndecidedShape(f"{call.step.operator} of which it is undecided how many entries there are, and none came out")
     return found
 
 

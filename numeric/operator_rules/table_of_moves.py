@@ -50,6 +50,8 @@ _COPIES = (
     *("diagonal_copy", "expand_copy", "permute_copy", "t_copy", "unsqueeze_copy", "unfold_copy", "squeeze_copy", "narrow_copy"),
 )
 _EMPTY = ("zeros_like", "ones_like", "empty_like", "new_zeros", "new_ones", "new_empty", "new_empty_strided")
+SHAPES_ALONE = frozenset(f"{name}.default" for name in _EMPTY)
+"""What reads of a tensor its shape, and none of its numbers."""
 _OTHER_COPIES = ("transpose_copy.int", "select_copy.int", "slice_copy.Tensor", "squeeze_copy.dim", "squeeze_copy.dims", "split_copy.Tensor", "unbind_copy.int")
 
 OF_MOVES: dict[str, OperatorRow] = {

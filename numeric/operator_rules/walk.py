@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from numeric.arithmetics import WithRadius
-from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall
+from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall, UndecidedShape
+from numeric.operator_rules.doubts import Doubt
 from numeric.operator_rules.table import operator_row
-from numeric.operators import Execution, tensors_in
-from numeric.operators.executions import CallSite, storage_key
-from numeric.operators.memory import Memory, ReadAsAnotherType
+from numeric.operators import Execution, Memory, storage_key, tensors_in
+from numeric.operators.executions import CallSite
+from numeric.operators.memory import ReadAsAnotherType
 from numeric.operators.walk import Walk
 
 
@@ -79,14 +80,20 @@ class BoundedWalk(Walk):
     """Bounds every operator that reads something that is known.
 
     running: what is switched on while an operator of the block runs, and off while its row does: radii are computed by a float64 that keeps subnormal numbers.
+    one_case: whether a doubt may be of the whole pass, ``told``, since there is one case in it.
     """
 
-    def __init__(self, models: Models, knowledge: KnownTensors, running: Callable[[], AbstractContextManager[object]] = nullcontext) -> None:
+    def __init__(
+        self, models: Models, knowledge: KnownTensors, running: Callable[[], AbstractContextManager[object]] = nullcontext, *, one_case: bool = False
+    ) -> None:
         super().__init__()
+        self.one_case = one_case
         self.models = models
         self.knowledge = knowledge
         self.running = running
         self._beginning: tuple[CallSite, Tensor | None] | None = None
+        self.told: Tensor | None = None
+        """The doubts of what Python was told, as a number or as how many entries there are: all that is made in the pass has them. uint8, one number."""
 
     def begins(self, step: Execution, some: Tensor | None = None) -> None:
         """The operator of that place is bounded, though all that it reads is exact: the first one.  some: which entries of its result are the network's."""
@@ -107,6 +114,9 @@ class BoundedWalk(Walk):
         results = tensors_in(result)
         if step.is_view(results):
             return result
+        if not results and not step.written:
+            self._hands_over(before)
+            return result
         targets = [*results, *(x for x in step.written if not any(x is each for each in results))]
         given = {each.name: value for each, value in before.arguments()}
         for each in step.operator._schema.arguments:
@@ -115,6 +125,11 @@ class BoundedWalk(Walk):
         call = OperatorCall(step, given, targets, self.knowledge.of, self.models)
         try:
             found = operator_row(step.operator)(call)
+        except UndecidedShape as error:
+            if not self.one_case:
+                raise NoOperatorRule(f"{error} (line {step.place.line})") from error
+            self._tell(Doubt.UNDECIDED)
+            found = [Bounded(torch.zeros(each.shape, dtype=torch.float64)) for each in targets]
         except NoOperatorRule as error:
             raise NoOperatorRule(f"{error} (line {step.place.line})") from error
         for target, known in zip(targets, found, strict=True):
@@ -123,6 +138,18 @@ class BoundedWalk(Walk):
             else:
                 self.knowledge.put_some(target, known, some)
         return result
+
+    def _hands_over(self, step: Execution) -> None:
+        """A number, or an answer, that leaves torch: exact, or undecided where it is in doubt.  Raises NoOperatorRule where it has a radius."""
+        for _, x in step.tensors:
+            known = self.knowledge.of(x) if self.knowledge.holds(x) else None
+            if isinstance(known, WithRadius) or (known is not None and bool((known.radius > 0).any())):
+                raise NoOperatorRule(f"{step.operator}, which hands a value of the network to Python (line {step.place.line})")
+            if known is not None and known.doubts is not None and bool((known.doubts != 0).any()):
+                self._tell(Doubt.UNDECIDED)
+
+    def _tell(self, doubt: Doubt) -> None:
+        self.told = torch.full((), int(doubt), dtype=torch.uint8)
 
     def _kept(self, step: Execution) -> Execution:
         """The step with copies of what it is about to overwrite."""

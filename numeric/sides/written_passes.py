@@ -16,17 +16,15 @@ from numeric.architecture.as_written import BlockCall
 from numeric.arithmetics import WithRadius, outward
 from numeric.formats import Format, round_to
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
-from numeric.operator_rules.models import models_of
-from numeric.operators import Execution, tensors_in
+from numeric.operator_rules import Bounded, NoOperatorRule, joint_doubts
+from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
-from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import ATEN, CallSite, flat_storage, storage_key
-from numeric.operators.labels import MATRIX_PRODUCTS
-from numeric.operators.own_parameters import Own, WithOwnParameters
-from numeric.operators.recording import Cases, Read
+from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.own_parameters import Own
+from numeric.operators.recording import Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
+from numeric.sides.known_passes import KnownPass
 from numeric.sides.noted import Noted, noted, turned
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
@@ -34,7 +32,7 @@ ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if le
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """An operator at a line that is watched."""
 
     operator: str
@@ -50,7 +48,7 @@ class FormatPass:
 
     cases: int
     output: Noted
-    steps: dict[str, list[_Step]] = field(repr=False)
+    steps: dict[str, list[Step]] = field(repr=False)
     anatomy: Anatomy = field(repr=False)
     weights: tuple[int, ...] = ()
     """The storage of each cut's parameter."""
@@ -113,7 +111,7 @@ class FormatPass:
         """Whether each cut adds something to its product."""
         return tuple(self._at_cut(number).operator in ADDING for number in range(len(self.anatomy.cuts)))
 
-    def _at_cut(self, number: int) -> _Step:
+    def _at_cut(self, number: int) -> Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]
         found = [each for each in self.steps[cut.place.line] if weight in each.reads]
         if len(found) < -cut.nth:  # counted from the last one
@@ -124,21 +122,18 @@ class FormatPass:
         return noted(value, known, self.anatomy, self.cases)
 
 
-class _Bounding(WithOwnParameters):
+class Bounding(KnownPass):
     """A pass with parameters of its own for each case, whose operators are bounded from the cut on."""
 
     def __init__(self, block: "BlockInFormat", own: Iterable[Own], cases: Cases, moved: Mapping[Read, Bounded]) -> None:
-        knowledge = KnownTensors()
-        mode, device = block.probed.mode, block.probed.device
-        self.bounded = BoundedWalk(models_of(block.probed), knowledge, nullcontext if mode.casts else mode.while_running(device))
-        super().__init__(own, block.anatomy.layout, cases.number, (cases.context, cases.query), run=self.bounded.execute)
-        self.knowledge = knowledge
+        super().__init__(block.probed, own, block.anatomy.layout, cases.number, (cases.context, cases.query))
         self.block = block
+        self.cuts_read = block.weights
         self.weights = dict(zip(block.weights, block.weights, strict=True))
         self.patched = block.patched
         self.casts: list[Tensor] = []
         self.lines = block.watched_lines
-        self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
+        self.steps: dict[str, list[Step]] = {line: [] for line in self.lines}
         self.moved = moved
         self.joining: list[tuple[CallSite, int, Tensor]] = []
 
@@ -154,7 +149,7 @@ class _Bounding(WithOwnParameters):
         if step.operator is ATEN._to_copy.default and storage_key(step.tensors[0][1]) in self.patched:
             return self._cast(step)
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
-        if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
+        if network and not self._reads_weights(step):
             for index, x in step.tensors:
                 if x in self.data and x.is_floating_point() and not self.knowledge.holds(x):
                     self.joining.append((step.place, index, x.clone()))
@@ -178,19 +173,27 @@ class _Bounding(WithOwnParameters):
             self.weights[storage_key(result)] = weight
         return result
 
+    def _reads_weights(self, step: Execution) -> bool:
+        """Whether what the operator reads beside the network is what W multiplies."""
+        return any(storage_key(x) in self.weights for _, x in step.tensors)
+
+    def _some(self, step: Execution, reads: frozenset[int]) -> Tensor | None:
+        """Which entries of what a cut returns are the network's; None for all.  reads: the storages that it read."""
+        return self.block.some_columns(reads)
+
     def _noted(self, step: Execution) -> Any:
         if step.place.line not in self.lines:
             return super().execute(step)
         reads = frozenset(self.weights.get(storage_key(x), storage_key(x)) for _, x in step.tensors)
         if not reads.isdisjoint(self.weights) and self.block.probed.mode.inputs is not None:
             step = self._stored(step, self.block.probed.mode.inputs)
-        operands = {index: (x.clone(), self._of(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
+        operands = {index: (x.clone(), self.kept(x)) for index, x in step.tensors if storage_key(x) not in self.weights}
         if not reads.isdisjoint(self.weights) and step.operator in MATRIX_PRODUCTS:
-            self.bounded.begins(step, self.block.some_columns(reads))
+            self.bounded.begins(step, self._some(step, reads))
         result = super().execute(step)
         results = tensors_in(result)
         if results and not step.is_view(results):
-            self.steps[step.place.line].append(_Step(str(step.operator), reads, operands, (results[0].clone(), self._of(results[0]))))
+            self.steps[step.place.line].append(Step(str(step.operator), reads, operands, (results[0].clone(), self.kept(results[0]))))
         return result
 
     def _stored(self, step: Execution, inputs: Format) -> Execution:
@@ -203,50 +206,6 @@ class _Bounding(WithOwnParameters):
         }
         self.data.add(changes.values())
         return step.replaced(changes)
-
-    def _own(self, step: Execution, x: Tensor) -> Tensor | None:
-        """Raises NoOperatorRule for a part of a parameter, which is read from a copy of which nothing is known."""
-        values = super()._own(step, x)
-        if values is not None and not self.knowledge.holds(values):
-            raise NoOperatorRule(f"a part of a parameter of each case's own, read by {step.place},")
-        return values
-
-    def laid_out(self, x: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
-        """What is known of each entry goes along."""
-        moved = move(x)
-        if self.knowledge.holds(x) and storage_key(moved) != storage_key(x):
-            self._take_along(moved, self.knowledge.of(x), move)
-        return moved
-
-    def overwritten(self, target: Tensor, values: Tensor) -> Tensor:
-        """What is known of each entry goes along."""
-        target.copy_(values)
-        self._take_along(target, self.knowledge.of(values), lambda each: each)
-        return target
-
-    def stacked(self, made: Sequence[Tensor]) -> Tensor:
-        """What is known of each entry goes along."""
-        together, found = torch.stack(list(made)), [self.knowledge.of(each) for each in made]
-        if any(isinstance(known, WithRadius) for known in found):
-            raise NoOperatorRule("matrices of cases that are stacked")
-        plain = [known if isinstance(known, Bounded) else Bounded(torch.zeros((), dtype=torch.float64)) for known in found]
-        radii = torch.stack([known.radius.expand(x.shape) for x, known in zip(made, plain, strict=True)])
-        none = torch.zeros((), dtype=torch.uint8)
-        doubts = torch.stack([(none if known.doubts is None else known.doubts).expand(x.shape) for x, known in zip(made, plain, strict=True)])
-        self.knowledge.put(together, Bounded(radii, doubts))
-        return together
-
-    def _take_along(self, x: Tensor, known: Bounded | WithRadius | None, move: Callable[[Tensor], Tensor]) -> None:
-        if isinstance(known, WithRadius):
-            raise NoOperatorRule("a matrix of each case that is copied")
-        if known is not None:
-            self.knowledge.put(x, Bounded(move(known.radius), None if known.doubts is None else move(known.doubts)))
-
-    def _of(self, x: Tensor) -> Bounded | WithRadius | None:
-        known = self.knowledge.of(x) if self.knowledge.holds(x) else None
-        if isinstance(known, Bounded):
-            return Bounded(known.radius.clone(), None if known.doubts is None else known.doubts.clone())
-        return known
 
 
 Moved = Mapping[Read, Bounded]
@@ -263,6 +222,10 @@ class BlockInFormat:
     probed: ProbedMode
     factors: tuple[Factor, ...] = ()
     """By which what absorbs δ is multiplied before it meets the stream: numbers, and where parameters are read."""
+    case_by_case: bool = False
+    """Whether each case runs alone, in all passes: what it executes hangs on what it computes (``written_choices.py``)."""
+    entries: int | None = None
+    """How many entries the first layer of such a case has."""
 
     def under(self, probed: ProbedMode) -> "BlockInFormat":
         """The same block, its mode under other refinements."""
@@ -281,8 +244,13 @@ class BlockInFormat:
 
     @property
     def first_weight(self) -> Tensor:
-        """W of all cuts, one above the other: (m, d)."""
-        return torch.cat([self.matrix(number).mT for number in range(len(self.anatomy.cuts))])
+        """W of all cuts, one above the other: (m, d); where cases choose other ones, of the first, which all read."""
+        return torch.cat([self.matrix(number).mT for number in range(1 if self.case_by_case else len(self.anatomy.cuts))])
+
+    @property
+    def first_entries(self) -> int:
+        """How many entries the first layer has."""
+        return len(self.first_weight) if self.entries is None else self.entries
 
     def matrix(self, number: int) -> Tensor:
         """What the cut of that number multiplies by: (d, m)."""
@@ -315,21 +283,24 @@ class BlockInFormat:
         own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
         is from what both sides are made of.
         """
-        walk = _Bounding(self, own, cases, moved or {})
+        walk = Bounding(self, own, cases, moved or {})
         for x, what in known:
-            if isinstance(what, WithRadius):
-                walk.knowledge.put_matrix(x, what)
-            else:
-                walk.knowledge.put(x, what)
-        mode = self.probed.mode
-        with operators_apart(), mode.while_running(self.probed.device)() if mode.casts else nullcontext(), walk:
-            output = self.call(self.module, cases.context, cases.query, cases.positions)
-        if not walk.knowledge.holds(output):
-            raise NoOperatorRule("the output is made without the operators that read W")
-        bound = walk.knowledge.of(output)
-        assert isinstance(bound, Bounded)
-        made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if bound.doubts is None else bound.doubts.expand(output.shape).clone())
-        joining: dict[Read, tuple[Tensor, CallSite]] = {}
-        for place, index, x in walk.joining:
-            joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
-        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights, joining)
+            walk.put(x, what)
+        return passed(self, walk, cases)
+
+
+def passed(block: BlockInFormat, walk: Bounding, cases: Cases) -> FormatPass:
+    """A pass under a walk.  Raises NoOperatorRule."""
+    mode = block.probed.mode
+    with operators_apart(), mode.while_running(block.probed.device)() if mode.casts else nullcontext(), walk:
+        output = block.call(block.module, cases.context, cases.query, cases.positions)
+    if not walk.knowledge.holds(output):
+        raise NoOperatorRule("the output is made without the operators that read W")
+    bound = walk.knowledge.of(output)
+    assert isinstance(bound, Bounded)
+    doubts = joint_doubts([bound.doubts, walk.bounded.told], output.shape)
+    made = Noted(output.clone(), bound.radius.expand(output.shape).clone(), None if doubts is None else doubts.clone())
+    joining: dict[Read, tuple[Tensor, CallSite]] = {}
+    for place, index, x in walk.joining:
+        joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
+    return FormatPass(cases.number, made, walk.steps, block.anatomy, walk.cuts_read, joining)

@@ -6,7 +6,7 @@ meets the network. With them both sides equal one real vector, at the first dens
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,16 +16,17 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
-from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts, of_hazards
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, joint_doubts
+from numeric.operator_rules.doubts import as_hazards, doubts_over, join, of_hazards
 from numeric.operator_rules.models import models_of
-from numeric.operators import WatchedBlock
+from numeric.operators import Cases, WatchedBlock, flat_storage, parameter_of, storage_key
 from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
-from numeric.operators.double_precision import converted, parameter_of
-from numeric.operators.executions import as_in, flat_storage, storage_key
+from numeric.operators.double_precision import converted
+from numeric.operators.executions import as_in
 from numeric.operators.own_parameters import Own
-from numeric.operators.recording import Cases, Recording
+from numeric.operators.recording import Recording
+from numeric.operators.stream import factors
 from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.batch import round_weights
 from numeric.sides.both_sides import Sides
@@ -33,6 +34,7 @@ from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expect
 from numeric.sides.noted import Noted
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
+from numeric.sides.written_cases import cases_together, entries_of_a_case, measure_one_case
 from numeric.sides.written_passes import BlockInFormat, FormatPass
 from symbolic import formulas
 
@@ -77,26 +79,33 @@ def written_in_format(watched: WatchedBlock, probed: ProbedMode) -> BlockInForma
     _refuse_what_has_no_bound(watched, trace)
     module = converted(watched.described.module, torch_dtype(probed.mode.weights))
     round_weights(module, probed.mode.weights)
-    return BlockInFormat(module, watched.described.call, watched.anatomy, probed, _factors(watched, trace))
+    behind, alone = _factors(watched, trace), not watched.runs_at_once
+    if alone and not probed.mode.uniform:
+        raise NoOperatorRule(f"patched passes that run {watched.check.way} in {probed.mode.id}")
+    made = BlockInFormat(module, watched.described.call, watched.anatomy, probed, behind, alone)
+    return replace(made, entries=entries_of_a_case(watched, _small(watched).one(0))) if alone else made
 
 
 def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
     """Raise NoOperatorRule for W, or what takes δ, that is read or patched in a way for which there is no bound.  trace: a pass in float64."""
     anatomy, module = watched.anatomy, watched.double.module
-    if not watched.runs_at_once:
-        raise NoOperatorRule(f"patched passes that run {watched.check.way}")
-    for cut in anatomy.cuts:
+    alone = not watched.runs_at_once
+    for cut in anatomy.cuts[:1] if alone else anatomy.cuts:
         read = dict(trace.at(cut.place).step.tensors)[cut.product.weight]
         if storage_key(read) != storage_key(parameter_of(module, cut.names[0])):
             raise NoOperatorRule(f"{cut.names[0]}, which is read through a copy or a cast,")
-    for each in anatomy.weights if anatomy.reads_context else ():
+    if alone and not all(bool(cut.columns.all()) for cut in anatomy.cuts):
+        raise NoOperatorRule(f"{' and '.join(anatomy.cuts[0].names)}, of which W is a part, where cases run one after the other,")
+    for each in anatomy.weights if anatomy.reads_context and not alone else ():
         if _turned(parameter_of(module, each.name), each.entries) is None:
             raise NoOperatorRule(f"{each.name}, of which W is a part,")
     absorber, absorbed = anatomy.absorber, anatomy.absorbed
     if absorber is None:
         return
-    if absorber.kind == "several" or absorbed is None:
-        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks by several operators,")
+    if alone and absorber.kind != "scale":
+        return
+    if alone or absorbed is None:
+        raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks as a scale, where cases run one after the other,")
     if absorber.kind == "scale" and absorber.place.operator not in map(str, SCALES):
         raise NoOperatorRule(f"{absorber.name}, which takes what the stream lacks inside {absorber.place.operator},")
     parameter = parameter_of(module, absorbed.name)
@@ -107,7 +116,11 @@ def _refuse_what_has_no_bound(watched: WatchedBlock, trace: Recording) -> None:
 
 def _factors(watched: WatchedBlock, trace: Recording) -> tuple[Factor, ...]:
     """By what that which absorbs δ is multiplied before it meets the stream.  Raises NoOperatorRule."""
-    of_stream, behind = entering_factors(watched.anatomy, trace)
+    if not watched.runs_at_once:
+        stream = watched.anatomy.stream
+        of_stream, behind = [] if stream is None else factors(trace, stream, watched.anatomy.layout), None
+    else:
+        of_stream, behind = entering_factors(watched.anatomy, trace)
     if not all(bool((factor == 1).all()) for factor in of_stream):
         raise NoOperatorRule("a stream that is multiplied before it meets the network")
     if behind is None or bool((behind == 1).all()):
@@ -135,6 +148,9 @@ def _turned(parameter: Tensor, entries: Tensor) -> bool | None:
 
 def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Variant, *, expects: int = 0) -> Sides:
     """Measure and bound one batch.  cases: in the mode's format; expects: of how many the expected difference is computed. Raises NoOperatorRule."""
+    if block.case_by_case:
+        every = range(len(cases.query))
+        return cases_together([measure_one_case(block, cases.whole.one(case), cases.removed, variant, expects=case < expects) for case in every])
     probed, anatomy, whole = block.probed, block.anatomy, cases.whole
     n, update = probed.layer, probed.update
     flags = hazards(len(cases.query), probed.device)
@@ -206,8 +222,11 @@ def _expected(block: BlockInFormat, variant: Variant, passes: tuple[FormatPass, 
     return expected
 
 
-def written_again(block: BlockInFormat, cases: WrittenCases) -> tuple[Tensor, Tensor, Tensor]:
+def written_again(block: BlockInFormat, cases: WrittenCases, variant: Variant) -> tuple[Tensor, Tensor, Tensor]:
     """ẑ, â and the first dense layer's output on ẑ once more: the same bits, unless the block has a memory."""
+    if block.case_by_case:
+        sides = measure_written_sides(block, cases, variant)
+        return sides.z, sides.a, sides.left.first_layer.value
     left, bare = block.run(cases.whole), block.run(cases.whole.without(cases.removed))
     first = torch.cat([left.at_cut(number)[1].value for number in range(len(block.anatomy.cuts))], -1)
     return left.at_cut(0)[0].value, bare.at_cut(0)[0].value, first.double()
@@ -217,7 +236,7 @@ def first_bias(block: BlockInFormat, cases: WrittenCases) -> Tensor:
     """b of all cuts, one after the other, as a pass reads it; zeros where there is none: (m,)."""
     made = block.run(cases.whole)
     found = []
-    for number in range(len(block.anatomy.cuts)):
+    for number in range(1 if block.case_by_case else len(block.anatomy.cuts)):
         added, m = made.added_at_cut(number), block.matrix(number).shape[-1]
         found.append(torch.zeros(m, dtype=cases.query.dtype) if added is None else added.reshape(-1).expand(m))
     return torch.cat(found)

@@ -34,7 +34,7 @@ ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32", "fp8-e4m3", "fp8-e5m2"), ("bf16
 MIXED = (("bf16-autocast",), ("bf16-fp32-weights",))
 """Those in which operators meet tensors of two formats, and a module's own code may fail: looked at where they are to be measured."""
 LOOKED_AT = tuple(name for alike in (*ALIKE, *MIXED) for name in alike)
-BOUNDED_AT_MOST = 128
+BOUNDED_AT_MOST = {True: 128, False: 12}
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
 
@@ -96,7 +96,7 @@ def _not_built(_: Recipe) -> ContextualBlock:
 
 
 def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str]:
-    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
+    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out, or of one that runs alone.
 
     A cast is there in some formats alone, as one to fp32; and a module may take no tensors of two formats.
     """
@@ -106,7 +106,7 @@ def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str
         try:
             block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))
             for scenario in SCENARIOS:
-                drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
+                drawn = own.prompts(scenario, 2 if own.watched.runs_at_once else 1, torch.Generator().manual_seed(0))
                 context, query = (each.to(torch_dtype(mode.tokens)) for each in (drawn.context, drawn.query))
                 measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
         except (NoOperatorRule, NoBatchedForm) as error:

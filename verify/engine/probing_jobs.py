@@ -47,7 +47,9 @@ class Probing:
         self._modes = tuple(modes)
         shapes, batch = asked_shapes(blocks), plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
         if written:
-            shapes, batch = {"shapes": ASKED_SHAPES, "first": ASKED_SHAPES, "bare": ASKED_SHAPES}, plan.request.batch or cases_at_once(written.own.watched)
+            watched = written.own.watched
+            shapes = {"shapes": ASKED_SHAPES, "first": ASKED_SHAPES, "bare": ASKED_SHAPES}
+            batch = plan.request.batch or (cases_at_once(watched) if watched.runs_at_once else 1)  # its kernels run on one case
         widths = tuple(sorted({p for p, _ in shapes["shapes"]}))
         self._assumed = any(assumes_a_library(block.network) for block in blocks)
         storages = dict.fromkeys(mode.activations for mode in self._modes) if self._assumed else ()

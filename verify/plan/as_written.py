@@ -55,5 +55,5 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
             there = ", ".join(known)
             raise NotOfSuchABlock(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
-    in_cells = min(usual, BOUNDED_AT_MOST) if cases is None else cases
+    in_cells = min(usual, BOUNDED_AT_MOST[own.watched.runs_at_once]) if cases is None else cases
     return WrittenPlan(own, tuple(asked["variant"] or own.variants), tuple(asked["scenario"] or SCENARIOS), found, in_cells, bounded, without)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
 from numeric.cells import Measurement, Subject
 from numeric.cells.cell import AnyCell, WrittenCell
+from numeric.cells.measurable import first_entries
 from numeric.cells.measurement import WithoutRefinements
 from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
@@ -93,7 +94,7 @@ def _expected(cell: AnyCell, judged: Judged, mask: NDArray[np.bool_]) -> Expecte
     if not both.any():
         return None
     return Expected(
-        factor=deviations_allowed(len(cell.block.first_weight)),
+        factor=deviations_allowed(first_entries(cell)),
         failure_probability=FAILURE_PROBABILITY,
         tightness_median=_quantiles(judged.expected[both], judged.error[both]).median,
         exceeded=int((judged.expected_ratio[both] > 1).sum()),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from numeric import ContextualBlock
 from numeric.formats import modes_named, round_to, torch_dtype
 from numeric.machine import probe
-from numeric.operator_rules import BoundedWalk, NoOperatorRule
+from numeric.operator_rules import BoundedWalk
 from numeric.operators.block import WatchedBlock
 from numeric.operators.double_precision import converted
 from numeric.operators.layout import Layout
@@ -18,16 +18,15 @@ from numeric.sides import Sides, judge, variants_named
 from numeric.sides.one_side import Site
 from numeric.sides.written_passes import BlockInFormat
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
+from tests.real_blocks import transformers_experts
 from tests.real_blocks.cases import ROUNDINGS
 from tests.real_blocks.corpus import ALL
 from tests.real_blocks.own_words import BLOCKS as OWN_WORDS
 from tests.real_blocks.real_block import RealBlock
 
 CASES, TOKENS = 8, 5
-NOT_YET = {
-    **dict.fromkeys(("Mixtral", "Qwen3-MoE", "Qwen2-MoE", "GPT-OSS", "Mixtral, experts at once", "GPT-OSS, experts at once"), "case by case"),
-}
-"""Blocks of the corpus without a bound, and a word of what they are told."""
+MIXTURES = {each.name for each in (*transformers_experts.BLOCKS, *transformers_experts.OTHER_KERNELS)}
+"""Blocks whose cases run one after the other: ``test_written_mixtures.py`` has them."""
 FORMATS = tuple(mode.id for mode in modes_named() if mode.id not in ("fp64", "fp32-ftz"))
 """What float64 tells apart from the exact numbers, on a processor that keeps subnormal ones."""
 AUTOCAST = "bf16-autocast"
@@ -129,7 +128,7 @@ def noticed(sides: Sides) -> int:
     return int(judge(sides).wrong_noticed.sum())
 
 
-@pytest.mark.parametrize("real", [each for each in OWN_WORDS if each.name not in NOT_YET], ids=str)
+@pytest.mark.parametrize("real", OWN_WORDS, ids=str)
 def test_both_sides_lie_within_their_radii_of_what_float64_finds(real: RealBlock) -> None:
     sides = check(real, "fp32", tuple(range(TOKENS)))
     judged = judge(sides)
@@ -182,7 +181,7 @@ def test_a_stored_input_is_what_the_product_reads() -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("real", [each for each in ALL if each.name not in NOT_YET], ids=str)
+@pytest.mark.parametrize("real", [each for each in ALL if each.name not in MIXTURES], ids=str)
 def test_the_whole_corpus_lies_within_its_radii(real: RealBlock, name: str) -> None:
     for removed in (tuple(range(TOKENS)), (0, 3)):
         sides = check(real, name, removed)
@@ -191,10 +190,3 @@ def test_the_whole_corpus_lies_within_its_radii(real: RealBlock, name: str) -> N
         if name == "fp32":
             assert set(judged.verdict) == {"HOLDS"}
             assert judged.wrong_noticed.all()
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("real", [each for each in ALL if each.name in NOT_YET], ids=str)
-def test_what_has_no_bound_says_so(real: RealBlock) -> None:
-    with pytest.raises(NoOperatorRule, match=NOT_YET[real.name]):
-        in_format(watched(real), "fp32")

@@ -3,7 +3,7 @@
 And the planted negative beside each: without the radius of what was patched, or of what was laid out anew, some of them lie outside.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from numeric.operator_rules import Bounded, NoOperatorRule
 from numeric.operators.block import WatchedBlock
 from numeric.sides import judge
 from numeric.sides import written_sides as sides
-from numeric.sides.written_passes import _Bounding
+from numeric.sides.written_passes import Bounding
 from tests.numeric.sides.test_written_sides import TOKENS, check_watched, in_format
 
 D, M = 8, 12
@@ -71,6 +71,12 @@ def block(way: str) -> WatchedBlock:
     return WatchedBlock.of(ContextualBlock.of(Block(network, scale).eval(), last, "w1", width=D))
 
 
+def check_ways(ways: Sequence[str], removals: Sequence[tuple[int, ...]]) -> None:
+    for way in ways:
+        for removed in removals:
+            check_watched(block(way), "bf16", removed)
+
+
 @pytest.mark.parametrize("way", [*list(WAYS)[:2], *(pytest.param(way, marks=pytest.mark.soak) for way in list(WAYS)[2:])])
 def test_a_way_to_write_it_lies_within_its_radii(way: str) -> None:
     for name in ("fp32", "bf16"):
@@ -81,7 +87,7 @@ def test_a_way_to_write_it_lies_within_its_radii(way: str) -> None:
 def test_a_norm_that_hides_what_it_multiplies_has_no_bound() -> None:
     """LayerNorm's own scale multiplies the normalised value, which its operator keeps to itself."""
     module = Block(lambda p, s, x: s + F.layer_norm(hidden(p, s) @ p.w2.T, (D,), p.gamma), 1.0).eval()
-    with pytest.raises(NoOperatorRule, match="inside aten.native_layer_norm"):
+    with pytest.raises(NoOperatorRule, match=r"inside aten\.native_layer_norm"):
         in_format(WatchedBlock.of(ContextualBlock.of(module, last, "w1", width=D)), "fp32")
 
 
@@ -100,13 +106,11 @@ def test_without_the_radius_of_the_patch_it_lies_outside(way: str, monkeypatch: 
 
     monkeypatch.setattr(sides.BlockInFormat, "run", planted)
     with pytest.raises(AssertionError):
-        for removed in (ALL, PART):
-            check_watched(block(way), "bf16", removed)
+        check_ways([way], (ALL, PART))
 
 
 def test_what_is_laid_out_anew_takes_its_radius_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what is known gets lost on the way, which is seen."""
-    monkeypatch.setattr(_Bounding, "laid_out", lambda self, x, move: move(x))
+    monkeypatch.setattr(Bounding, "laid_out", lambda self, x, move: move(x))
     with pytest.raises((AssertionError, NoOperatorRule)):
-        for way in ("tokens first", "tokens first, in place"):
-            check_watched(block(way), "bf16", PART)
+        check_ways(["tokens first", "tokens first, in place"], (PART,))
