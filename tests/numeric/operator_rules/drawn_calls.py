@@ -182,6 +182,17 @@ def _batch_norm(*rest: Any) -> Draw:
     return draw
 
 
+def _halves(draw: Drawer, overwritten: bool) -> Arguments:
+    shape = draw.shape(1, 3)
+    axis = draw.integer(0, len(shape) - 1)
+    return (draw.tensor(tuple(2 * size if place == axis else size for place, size in enumerate(shape))), axis - (len(shape) if draw.integer(0, 1) else 0)), {}
+
+
+def _slopes(draw: Drawer, overwritten: bool) -> Arguments:
+    (x, _), _ = _two(draw, overwritten)
+    return (x, draw.tensor((*(1 for _ in x.shape[1:]), *x.shape[-1:])[: x.dim()])), {}
+
+
 ONES = ("exp", "exp2", "expm1", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "mish", "relu", "hardswish", "hardsigmoid", "abs", "log_sigmoid_forward")
 DRAWS: dict[str, Draw] = {
     **{f"aten.{name}.default": _one for name in ONES},
@@ -191,6 +202,10 @@ DRAWS: dict[str, Draw] = {
     "aten.elu.default": _with((0.1, 3.0), (0.5, 2.0), (0.5, 2.0)),
     "aten.celu.default": _with((0.1, 3.0)),
     "aten.leaky_relu.default": _with((-0.5, 1.5)),
+    "aten._prelu_kernel.default": _slopes,
+    "aten.glu.default": _halves,
+    **dict.fromkeys(("aten.softshrink.default", "aten.hardshrink.default"), _with((0.0, 2.0))),
+    "aten.nan_to_num.default": _one,
     "aten.threshold.default": _with((-1.0, 1.0), (-2.0, 2.0)),
     "aten.hardtanh.default": _with((-3.0, 0.0), (0.0, 6.0)),
     "aten.clamp.default": _bounds,

@@ -171,6 +171,20 @@ def _batch_norm(input: Array, weight: Array | None, bias: Array | None, running_
     return _scaled((input - mean) * root, weight, bias), None, None
 
 
+def _glu(self: Array, dim: int = -1) -> Array:
+    a, b = np.split(self, 2, axis=dim)
+    return each(lambda x, y: x * reference.sigmoid(y), a, b)
+
+
+def shrunk(x: arb, edge: arb) -> arb:
+    return x - edge if x > edge else x + edge if x < -edge else arb(0)
+
+
+def _numbers(self: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Array:
+    """Of finite numbers, which every one here is."""
+    return self
+
+
 def _of_one(f: Callable[[arb], arb]) -> Reference:
     return lambda self: each(f, self)
 
@@ -203,6 +217,11 @@ REFERENCES: dict[str, Reference] = {
     "aten.relu.default": _of_one(lambda x: larger(x, arb(0))),
     "aten.leaky_relu.default": lambda self, negative_slope=0.01: each(lambda x: x if x > 0 else x * arb(negative_slope), self),
     "aten.threshold.default": lambda self, threshold, value: each(lambda x: x if x > threshold else arb(value), self),
+    "aten._prelu_kernel.default": lambda self, weight: each(lambda x, s: x if x > 0 else x * s, self, weight),
+    "aten.glu.default": _glu,
+    "aten.softshrink.default": lambda self, lambd=0.5: each(lambda x: shrunk(x, arb(lambd)), self),
+    "aten.hardshrink.default": lambda self, lambd=0.5: each(lambda x: x if abs(x) > arb(lambd) else arb(0), self),
+    "aten.nan_to_num.default": _numbers,
     "aten.hardtanh.default": lambda self, min_val=-1, max_val=1: _clamp(self, min_val, max_val),
     "aten.hardswish.default": _of_one(lambda x: x * clamped(x + 3, arb(0), arb(6)) / 6),
     "aten.hardsigmoid.default": _of_one(lambda x: clamped(x + 3, arb(0), arb(6)) / 6),
