@@ -4,7 +4,7 @@ from functools import partial
 
 from torch._ops import OpOverload
 
-from numeric.operator_rules import arithmetic, bends, convolutions, functions, gates, log_sums, norms, piecewise, powers, products
+from numeric.operator_rules import arithmetic, attention, bends, convolutions, functions, gates, log_sums, norms, piecewise, powers, products
 from numeric.operator_rules.call import NoOperatorRule, OperatorRow
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 from numeric.rules.activations import SILU
@@ -44,6 +44,7 @@ OPERATOR_ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("minimum.default", "fmin.default"), piecewise.minimum),
     **dict.fromkeys(("pow.Tensor_Scalar", "pow.Scalar", "pow.Tensor_Tensor", "pow.Tensor"), powers.power),  # the last as pow_.Tensor
     "convolution.default": convolutions.convolution,
+    "_scaled_dot_product_flash_attention_for_cpu.default": attention.flash_attention,
     "_softmax.default": norms.softmax_row,
     "_log_softmax.default": log_sums.log_softmax,
     "logsumexp.default": log_sums.log_sum_exp,
