@@ -1,7 +1,8 @@
 """The row of attention in one kernel, ``_scaled_dot_product_flash_attention_for_cpu``: o = Σ p_j v_j, p = softmax of s_j = c q·k_j + m_j.
 
-The kernel reads keys in blocks, adds e^(ŝ_j - M) v_j and e^(ŝ_j - M), M the largest score so far, multiplies both sums by e^(M_old - M_new) when that grows, and
-divides at the end. v is the roundoff of the format of computation, d the entries of q, n the keys, b the blocks, ε the relative error of an exponential.
+The kernel reads keys in blocks, adds e^(ŝ_j - M) v_j and e^(ŝ_j - M), M the largest score so far, multiplies both sums by e^(M_old - M_new) when
+that grows, and divides at the end. v is the roundoff of the format of computation, d the entries of q, n the keys, b the blocks, ε the relative error of an
+exponential.
 
     R      |c|(r_q(|k̂| + r_k) + |q̂|r_k) + r_m                                          what a score inherits: the product rule
     S      γ_(d+3)|c||q̂||k̂| + v(|c||q̂||k̂| + |m̂|)                                       what it loses, in any order: Higham §3.1
@@ -9,9 +10,9 @@ divides at the end. v is the roundoff of the format of computation, d the entrie
     Θ      (1 + θ)(1 + γ_(n+b+4))(1 + u)/((1 - θ)(1 - γ_(n+b))) - 1                       of each weight, u where the powers are stored before they meet V
     o      Θ Σ p_j|v̂_j| + (1 + Θ)(Σ p_j r_v + η Σ|v̂_j|) + ω(ô)
 
-since each weight, and the sum by which it is divided, errs by a factor, and o is an average of the v_j; it never errs by more than 2 max(|v̂| + r_v) and what
-is rounded. η is what an exponential may lose by underflow beside the largest, which is 1. The second result, ln Σe^s_j, moves by max R_j, loses the exponent of θ,
-and the roundings of a sum and of a logarithm.
+since each weight, and the sum by which it is divided, errs by a factor, and o is an average of the v_j; it never errs by more than 2 max(|v̂| + r_v)
+and what is rounded. η is what an exponential may lose by underflow beside the largest, which is 1. The second result, ln Σe^s_j, moves by max R_j, loses the
+exponent of θ, and the roundings of a sum and of a logarithm.
 
 **The exponential** of the 16-bit formats is ATen's ``fexp_u20``, a polynomial of degree three without a documented error: the largest found is 1.15e-4,
 relative, and a third more is assumed; its argument is rounded once more. That of the others is ``exp_u20``, 20 ulps.
@@ -121,7 +122,7 @@ def _averaged(call: OperatorCall, scores: _Scores, value: Entries) -> list[Bound
 
 
 def _logarithm(call: OperatorCall, scores: _Scores, factor: Tensor, inherited: Tensor) -> Bounded:
-    """ln Σe^s.  factor: of the logarithm of what each power errs by, -ln(1 - γ) ≤ 2γ; the rest is a sum of n terms up to 1, its logarithm, and two roundings."""
+    """ln Σe^s.  factor: of the logarithm of what each power errs by, -ln(1 - γ) ≤ 2γ; the rest is a sum of n terms, its logarithm, and two roundings."""
     result = call.results[1]
     if result.numel() == 0:
         return nothing(result)

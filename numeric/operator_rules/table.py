@@ -46,6 +46,7 @@ OPERATOR_ROWS: dict[str, OperatorRow] = {
     "convolution.default": convolutions.convolution,
     "_scaled_dot_product_flash_attention_for_cpu.default": attention.flash_attention,
     "_softmax.default": norms.softmax_row,
+    "_safe_softmax.default": norms.safe_softmax_row,
     "_log_softmax.default": log_sums.log_softmax,
     "logsumexp.default": log_sums.log_sum_exp,
     "native_layer_norm.default": norms.layer_normalisation,

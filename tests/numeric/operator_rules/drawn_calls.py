@@ -139,6 +139,13 @@ def _along(least: int = 0) -> Draw:
     return draw
 
 
+def _masked(draw: Drawer, overwritten: bool) -> Arguments:
+    """Some numbers are -inf, now and then all of a row."""
+    shape = draw.shape(1)
+    closed = torch.rand(shape, generator=draw.generator) < draw.number(0.2, 0.9)
+    return (draw.tensor(shape).masked_fill(closed, -torch.inf), draw.integer(-len(shape), len(shape) - 1)), {}
+
+
 def _log_sum(draw: Drawer, overwritten: bool) -> Arguments:
     shape = draw.shape()
     axes = [axis for axis in range(len(shape)) if draw.integer(0, 1)] or list(range(len(shape)))
@@ -222,6 +229,7 @@ DRAWS: dict[str, Draw] = {
     "aten.pow_.Tensor": _power_of_tensor,
     "aten._softmax.default": _along(),
     "aten._log_softmax.default": _along(),
+    "aten._safe_softmax.default": _masked,
     "aten.logsumexp.default": _log_sum,
     "aten.native_layer_norm.default": _layer_norm,
     "aten._fused_rms_norm.default": _rms_norm,

@@ -95,6 +95,13 @@ def _softmax(self: Array, dim: int, half_to_float: bool = False) -> Array:
     return _rows(reference.softmax, self, dim)
 
 
+def _open_softmax(x: Sequence[arb]) -> list[arb]:
+    """Closed where it is -inf; 0 where all are."""
+    kept = [t for t in x if t != arb("-inf")]
+    weights = iter(reference.softmax(kept) if kept else [])
+    return [next(weights) if t != arb("-inf") else arb(0) for t in x]
+
+
 def log_sum(x: Sequence[arb], less: arb | None = None) -> arb:
     """ln Σe^x_j, less a number."""
     top = max(x, key=lambda t: t.mid())
@@ -232,6 +239,7 @@ REFERENCES: dict[str, Reference] = {
     **dict.fromkeys(("aten.minimum.default", "aten.fmin.default"), _of_two(smaller)),
     **dict.fromkeys((f"aten.pow.{of}" for of in ("Tensor_Scalar", "Scalar", "Tensor_Tensor", "Tensor")), lambda self, exponent: each(power, self, exponent)),
     "aten._softmax.default": _softmax,
+    "aten._safe_softmax.default": lambda self, dim, dtype=None: _rows(_open_softmax, self, dim),
     "aten._log_softmax.default": _log_softmax,
     "aten.logsumexp.default": _logsumexp,
     "aten.native_layer_norm.default": _layer_norm,
