@@ -1,17 +1,22 @@
 """The row of convolutions against its sums in balls: every backend that a CPU chooses here, depthwise and causal ones among them."""
 
+from fractions import Fraction as F  # noqa: N817 - the formula is read more easily
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from numeric.operator_rules import Bounded, NoOperatorRule, convolutions
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, convolutions
+from numeric.operator_rules.doubts import Doubt
+from numeric.operator_rules.models import models_of
 from numeric.operator_rules.table import OPERATOR_ROWS
 from tests.numeric.operator_rules.against_exact import Tally, compare
 from tests.numeric.operator_rules.drawn_calls import KINDS, Drawer
 from tests.numeric.operator_rules.opinfo import samples
 from tests.numeric.operator_rules.probed_modes import DTYPES, probed
 from tests.numeric.operator_rules.references_convolutions import convolution
+from tests.numeric.operator_rules.test_stated_sums import Unit, exact, held
 
 SPREADS = (0.0, 1e-6, 1e-2)
 CONVOLUTION = torch.ops.aten.convolution.default
@@ -106,6 +111,68 @@ def test_onednn_adds_bf16_products_in_fp32(groups: int) -> None:
         backend = torch._C._select_conv_backend(x, w, None, [1], [0], [1], False, [0], groups)
         assert str(backend).endswith(convolutions.WIDE)
         assert torch.ops.aten.convolution(x, w, None, [1], [0], [1], False, [0], groups).unique().tolist() == [1.125]
+
+
+def _fractions(x: torch.Tensor) -> Any:
+    made = np.empty(x.shape, dtype=object)
+    made[...] = np.vectorize(F, otypes=[object])(x.double().numpy())
+    return made
+
+
+@pytest.mark.parametrize("kind", ["moderate", "tiny"])
+@pytest.mark.parametrize("mode", ["fp32", "bf16", "fp16", "fp32-ftz"])
+@pytest.mark.parametrize(("groups", "padding"), [(1, 0), (3, 2)])
+def test_radii_are_what_is_stated(mode: str, kind: str, groups: int, padding: int) -> None:
+    """The docstring's formula in fractions, from both sides; oneDNN's in fp32 and bf16, ATen's own in fp16."""
+    draw = Drawer(torch.Generator().manual_seed(3), DTYPES[mode], kind)
+    x, w, b = draw.numbers((1, 3, 5)), draw.numbers((3, 3 // groups, 3)), draw.numbers((3,))
+    knowledge, radii = KnownTensors(), [each.double().abs() * share for each, share in ((x, 0.01), (w, 0.02), (b, 1e-3))]
+    for each, radius in zip((x, w, b), radii, strict=True):
+        knowledge.put(each, Bounded(radius))
+    call = (x, w, b, [1], [padding], [1], False, [0], groups)
+    backend = str(torch._C._select_conv_backend(*call)).rsplit(".", 1)[-1]
+    assert backend in convolutions.DIRECT
+    with torch.no_grad(), BoundedWalk(models_of(probed(mode)), knowledge, probed(mode).mode.while_running("cpu")):
+        made = CONVOLUTION(*call)
+    known, unit, k = knowledge.of(made), Unit(probed(mode).layer), 3 * 3 // groups
+    assert isinstance(known, Bounded)
+    (x_size, w_size, b_size), z = map(_fractions, (x.abs(), w.abs(), b.abs())), _fractions(made)
+    x_radius, w_radius, b_radius = (np.vectorize(unit.read, otypes=[object])(*map(_fractions, pair)) for pair in zip((x, w, b), radii, strict=True))
+
+    def convolved(a: Any, c: Any, d: Any) -> Any:
+        return convolution(a, c, d, *call[3:])
+
+    zero, ones = np.full(3, F(0), dtype=object), [np.full(each.shape, F(1), dtype=object) for each in (x, w)]
+    terms = convolved(x_size, w_size, b_size)
+    stated = convolved(x_size + x_radius, w_radius, b_radius) + convolved(x_radius, w_size, zero)
+    wide = backend == convolutions.WIDE
+    u = unit.v if wide or not unit.narrow else unit.u + 2 * unit.v
+    stated = stated + unit.gamma(k + 1, u) * terms + (k + 1) * (unit.eta if wide else unit.underflow)
+    if unit.flushed or mode == "bf16":
+        small = F(unit.n.opmath.smallest_normal)
+        stated = stated + (convolved(x_size + x_radius, ones[1], zero) + convolved(ones[0], w_size + w_radius + small, zero)) * small + (2 * k + 2) * small
+    if unit.narrow:
+        half = F(unit.n.storage.half_subnormal)
+        stated = stated + (np.abs(z) + b_size.reshape(3, 1)) * 2 * unit.u + np.vectorize(unit.stored, otypes=[object])(z) + 2 * half
+    held(exact(known.radius), list(stated.flatten()))
+
+
+def test_what_a_sum_reads_is_in_doubt_with_it() -> None:
+    """An entry of x spoils the sums that read it, of its group; one of the bias its channel."""
+    x, w, b = torch.ones(1, 2, 5), torch.ones(2, 1, 2), torch.ones(2)
+    for spoiled, where in ((x, (0, 1, 2)), (w, (1, 0, 0)), (b, (1,))):
+        knowledge, doubts = KnownTensors(), torch.zeros(spoiled.shape, dtype=torch.uint8)
+        doubts[where] = int(Doubt.UNDECIDED)
+        knowledge.put(spoiled, Bounded(torch.zeros(spoiled.shape, dtype=torch.float64), doubts))
+        with torch.no_grad(), BoundedWalk(models_of(probed("fp32")), knowledge):
+            known = knowledge.of(CONVOLUTION(x, w, b, [1], [0], [1], False, [0], 2))
+        assert isinstance(known, Bounded)
+        assert known.doubts is not None
+        right = torch.zeros(1, 2, 4, dtype=torch.uint8)
+        right[0, 1, 1 : 3 if spoiled is x else None] = int(Doubt.UNDECIDED)
+        if spoiled is not x:
+            right[0, 1] = int(Doubt.UNDECIDED)
+        assert torch.equal(known.doubts, right)
 
 
 @pytest.mark.parametrize("mode", ["bf16"])

@@ -9,7 +9,7 @@ import torch
 
 from numeric.operator_rules import variances
 from tests.numeric.operator_rules.swept import probed
-from tests.numeric.operator_rules.test_stated_sums import Unit, cases, exact, held, operands, root, walked
+from tests.numeric.operator_rules.test_stated_sums import NAMES, Unit, cases, exact, held, operands, root, walked
 
 EPS = F(1, 2**53)
 
@@ -61,9 +61,14 @@ def test_a_single_variance_goes_by_a_rounded_mean(name: str, kind: str, seed: in
     held(found, [(2 * root(M) * spread + spread**2 + E) / (n - 1) + _last(unit, z, (M + E) / (n - 1))])
 
 
-@cases
-def test_products_of_many(name: str, kind: str, seed: int) -> None:
-    given = operands(name, "plain", seed, 1)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("apart", [(0, 0, 0, 0, 0), (-70, -60, 60, 50, 0), (0, 60, -100, -60, 90)], ids=str)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_products_of_many(name: str, apart: tuple[int, ...], seed: int) -> None:
+    """Also where a partial product is lost, and factors follow that are large."""
+    ((x, radius),) = operands(name, "plain", seed, 1)
+    powers = torch.tensor(apart, dtype=torch.float64).exp2()
+    given = [((x.double() * powers).to(x.dtype), radius * powers)]
     unit, x, r = Unit(probed(name).layer), [abs(each) for each in exact(given[0][0])], exact(given[0][1])
     r = [unit.read(a, b) for a, b in zip(x, r, strict=True)]
     u = unit.u + 2 * unit.v if unit.narrow else unit.u
