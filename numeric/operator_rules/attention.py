@@ -33,7 +33,7 @@ ULPS = 20.0
 """Of ``exp_u20``; a library's own, which short rows take, errs by less."""
 QUICK = 1.54e-4
 """The relative error of ``fexp_u20``."""
-BLOCK = 32
+KEYS_AT_ONCE = 32
 """Keys of a block at least: torch 2.13 takes 512."""
 
 
@@ -96,7 +96,7 @@ def _mask(call: OperatorCall, shape: tuple[int, int]) -> Entries:
 
 def _averaged(call: OperatorCall, scores: _Scores, value: Entries) -> list[Bounded]:
     n, keys = call.model, value.value.shape[-2]
-    v, blocks = n.opmath.unit_roundoff, math.ceil(keys / BLOCK)
+    v, blocks = n.opmath.unit_roundoff, math.ceil(keys / KEYS_AT_ONCE)
     reach = torch.where(scores.open, scores.value.abs(), 0.0).amax(-1, keepdim=True) * 2.0
     lost, inherited = scores.lost.amax(-1, keepdim=True), scores.inherited.amax(-1, keepdim=True)
     of_power = gamma(2 * (blocks + 1), 2.0 * v * ULPS if n.opmath == n.storage else QUICK)  # (1 + ε)(1 + v), as v ≤ ε

@@ -22,8 +22,8 @@ from numeric.operator_rules.call import Bounded, Entries, OperatorCall
 from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
 from numeric.operator_rules.norms import nothing
 
-WIDE = "Mkldnn"
-DIRECT = (WIDE, "Slow2d", "Slow3d", "SlowDilated2d", "SlowDilated3d", "SlowTranspose2d", "SlowTranspose3d")
+ADDS_WIDE = "Mkldnn"
+DIRECT = (ADDS_WIDE, "Slow2d", "Slow3d", "SlowDilated2d", "SlowDilated3d", "SlowTranspose2d", "SlowTranspose3d")
 """The backends that multiply and add, and which of them adds 16-bit products in the format of computation."""
 _PLACES = ("stride", "padding", "dilation", "transposed", "output_padding", "groups")
 
@@ -36,7 +36,7 @@ def convolution(call: OperatorCall) -> list[Bounded]:
     kind = backend.rsplit(".", 1)[-1]
     if call.result.device.type != "cpu" or kind not in DIRECT:
         raise call.refuse(f"by {backend}")
-    return [_bounded(call, call.entries("input"), call.entries("weight"), None if call.given["bias"] is None else call.entries("bias"), wide=kind == WIDE)]
+    return [_bounded(call, call.entries("input"), call.entries("weight"), None if call.given["bias"] is None else call.entries("bias"), wide=kind == ADDS_WIDE)]
 
 
 def _bounded(call: OperatorCall, x: Entries, w: Entries, bias: Entries | None, *, wide: bool) -> Bounded:

@@ -10,7 +10,7 @@ OF_SUMS: dict[str, OperatorRow] = {
     "cumsum.default": sums.running_total,
     "linalg_vector_norm.default": sums.norm,
     **dict.fromkeys(("var.correction", "var_mean.correction"), variances.variance),
-    **dict.fromkeys(("std.correction", "std_mean.correction"), variances.deviation),
+    **dict.fromkeys(("std.correction", "std_mean.correction"), variances.standard_deviation),
     **dict.fromkeys(("prod.default", "prod.dim_int"), running_products.product_of_all),
     "cumprod.default": running_products.running_product,
     "index_add.default": accumulations.index_added,

@@ -28,9 +28,9 @@ from numeric.rules import sqrt_below
 from numeric.rules.enclosures import lowered, sqrt_above
 
 EPS = 2.0**-53
-WELFORD, MEAN = 24.0, 8.0
+WELFORD, OF_MEAN = 24.0, 8.0
 """Of n²εX², and of nεX."""
-MOST = 2**20
+MOST_NUMBERS = 2**20
 """Numbers at most: with more, terms of second order would count."""
 
 
@@ -39,7 +39,7 @@ def variance(call: OperatorCall) -> list[Bounded]:
     return _of_squares(call, root=False)
 
 
-def deviation(call: OperatorCall) -> list[Bounded]:
+def standard_deviation(call: OperatorCall) -> list[Bounded]:
     """std, and std_mean."""
     return _of_squares(call, root=True)
 
@@ -49,7 +49,7 @@ def _of_squares(call: OperatorCall, *, root: bool) -> list[Bounded]:
     dims = sorted({each % len(axes) for each in given}) if isinstance(given, list | tuple) and given and axes else [*axes]
     kept = [axis for axis in axes if axis not in dims]
     count = math.prod(x.value.shape[each] for each in dims)
-    if call.result.device.type != "cpu" or count > MOST:
+    if call.result.device.type != "cpu" or count > MOST_NUMBERS:
         raise call.refuse("on other devices than a CPU, or of so many numbers")
     if call.result.numel() == 0:
         return [nothing(each) for each in call.results]
@@ -119,7 +119,7 @@ class _Squares:
 
     def mean(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """The radius of the mean, and an upper bound of its size."""
-        lost = outward(MEAN * EPS * self.count * self.most, 2)
+        lost = outward(OF_MEAN * EPS * self.count * self.most, 2)
         return outward(self.moved + lost + self._stored(value, self.most), 2), outward(self.most + lost, 1)
 
 

@@ -109,7 +109,7 @@ def test_onednn_adds_bf16_products_in_fp32(groups: int) -> None:
         w = torch.ones((64, 1, taps) if groups == 64 else (2, 1, taps), dtype=torch.bfloat16)
         x = row.expand(1, 64 if groups == 64 else 1, taps).contiguous()
         backend = torch._C._select_conv_backend(x, w, None, [1], [0], [1], False, [0], groups)
-        assert str(backend).endswith(convolutions.WIDE)
+        assert str(backend).endswith(convolutions.ADDS_WIDE)
         assert torch.ops.aten.convolution(x, w, None, [1], [0], [1], False, [0], groups).unique().tolist() == [1.125]
 
 
@@ -145,7 +145,7 @@ def test_radii_are_what_is_stated(mode: str, kind: str, groups: int, padding: in
     zero, ones = np.full(3, F(0), dtype=object), [np.full(each.shape, F(1), dtype=object) for each in (x, w)]
     terms = convolved(x_size, w_size, b_size)
     stated = convolved(x_size + x_radius, w_radius, b_radius) + convolved(x_radius, w_size, zero)
-    wide = backend == convolutions.WIDE
+    wide = backend == convolutions.ADDS_WIDE
     u = unit.v if wide or not unit.narrow else unit.u + 2 * unit.v
     stated = stated + unit.gamma(k + 1, u) * terms + (k + 1) * (unit.eta if wide else unit.underflow)
     if unit.flushed or mode == "bf16":

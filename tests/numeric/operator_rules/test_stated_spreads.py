@@ -137,4 +137,4 @@ def test_steps_and_joins_that_err_stay_within_what_is_proved() -> None:
     """Each operation is off by a whole ε, in any tree.  The constants are not sharp; a count of roundings in which each counts once would not do."""
     squares, means = worst_of(range(300))
     assert 1 < squares <= variances.WELFORD
-    assert 1 < means <= variances.MEAN
+    assert 1 < means <= variances.OF_MEAN
