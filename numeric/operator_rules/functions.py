@@ -78,7 +78,7 @@ def row_of_function(function: Elementary, call: OperatorCall) -> list[Bounded]:
     propagated = torch.where(x.radius > 0, function.moved(Whereabouts(low, high, value, x.radius)), 0.0)
     own = library_error(function.name, call.result, n)
     if function.name == "sigmoid":
-        own = torch.maximum(own, _where_the_power_overflows(x.value, n))
+        own = torch.maximum(own, where_the_power_overflows(x.value, n))
     radius = torch.where(inside, outward(propagated + own, 1), torch.inf)
     doubts = [x.doubts, marked(~inside & ~torch.isnan(x.value), Doubt.UNDERFLOW)]
     if function.above is not None:
@@ -123,7 +123,8 @@ def library_error(name: str, value: Tensor, n: ErrorModel) -> Tensor:
     return outward(relative * size + least + lost, 3)
 
 
-def _where_the_power_overflows(x: Tensor, n: ErrorModel) -> Tensor:
+def where_the_power_overflows(x: Tensor, n: ErrorModel) -> Tensor:
+    """The error of σ where e^-x may be infinite; 0 elsewhere."""
     power = elementary_error("exp", n.device, n.storage.name).ulps
     passes = outward(exp_above(-x) * (1.0 + 2.0 * power * n.opmath.unit_roundoff), 2) >= n.opmath.largest
     return torch.where(passes, outward(sigma_above(x) + 2.0 / n.opmath.largest, 2), 0.0)

@@ -34,6 +34,18 @@ def softmax_row(call: OperatorCall) -> list[Bounded]:
     return [bounded_along(dim, softmax_rule(None, x, arranged(call.result).unsqueeze(-1), stored=narrow(call) and not is_last(call, dim)), shape)]
 
 
+def safe_softmax_row(call: OperatorCall) -> list[Bounded]:
+    """_safe_softmax: the same, but 0 where all numbers of a row are -inf."""
+    if call.given.get("dtype") not in (None, call.tensor("self").dtype):
+        raise call.refuse("in another format")
+    (found,) = softmax_row(call)
+    x = call.tensor("self")
+    if not x.numel() or not x.dim():
+        return [found]
+    closed = (x == -torch.inf).all(int(call.number("dim")), keepdim=True)
+    return [Bounded(torch.where(closed, 0.0, found.radius), None if found.doubts is None else torch.where(closed, 0, found.doubts))]
+
+
 def narrow(call: OperatorCall) -> bool:
     """Whether the format of computation is wider than the storage."""
     return call.model.opmath != call.model.storage

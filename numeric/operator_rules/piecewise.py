@@ -4,6 +4,10 @@
     relu, clamp, ...    by these two
     |x|                 r_x
     leaky_relu          r_x·sup slope; for x̂ < 0 the product with s, and s as the machine holds it        Higham (2.4)
+    prelu               the same, s a tensor with a radius r_s: |x̂|r_s more
+    softshrink          r_x + r_λ, x ∓ λ being 1-Lipschitz in both; the difference, Higham (2.4)
+    hardshrink          r_x outside of [-λ, λ] for certain, 0 inside, |x̂| + r_x where it is undecided
+    nan_to_num          r_x; what is no number becomes one
     threshold           r_x or r_value; where it is undecided which, |x̂ - value| + max(r_x, r_value)
     hardswish           r_x·sup|2t + 3|/6 where the parabola is, γ_3|y|: t + 3, a product, a quotient       Higham, Lemma 3.1
     hardsigmoid         r_x/6, γ_2|y|
@@ -17,8 +21,8 @@ from torch import Tensor
 from numeric.arithmetics import outward
 from numeric.arithmetics.roundoff import gamma
 from numeric.operator_rules.call import Bounded, Entries, OperatorCall
-from numeric.operator_rules.doubts import joint_doubts
-from numeric.operator_rules.functions import ends_of, flushed, overflowing
+from numeric.operator_rules.doubts import Doubt, joint_doubts, marked
+from numeric.operator_rules.functions import ends_of, flushed, nearest, overflowing
 from numeric.rules import stored_error, up
 
 SIXTH = 0.16666666666666669
@@ -80,7 +84,16 @@ def _minus(x: Entries) -> Entries:
 
 def leaky_relu(call: OperatorCall) -> list[Bounded]:
     """x where x > 0, and sx elsewhere."""
-    x, s, n = call.entries("self"), call.entries_of(call.given["negative_slope"]), call.model
+    return [_bent_line(call, call.entries("self"), call.entries_of(call.given["negative_slope"]))]
+
+
+def parametric_relu(call: OperatorCall) -> list[Bounded]:
+    """_prelu_kernel: the same with slopes of the network's own."""
+    return [_bent_line(call, call.entries("self"), call.entries("weight"))]
+
+
+def _bent_line(call: OperatorCall, x: Entries, s: Entries) -> Bounded:
+    n = call.model
     low, high = ends_of(x)
     slope = torch.where(low > 0, 1.0, torch.where(high < 0, s.above, s.above.clamp_min(1.0)))
     product = outward(x.size * s.above, 1)
@@ -88,7 +101,35 @@ def leaky_relu(call: OperatorCall) -> list[Bounded]:
     own = outward(own + stored_error(call.result, n, flushed(n)), 2)
     own = torch.where(x.value > 0, flushed(n), own)
     largest = torch.where(x.value > 0, x.size, outward(product * (1.0 + n.elementwise_roundoff), 2))
-    return [call.exactly(outward(slope * x.radius + own, 2), x.doubts, overflowing(largest, n))]
+    radius = outward(slope * x.radius + own, 2).expand(call.result.shape)
+    return call.exactly(radius, x.doubts, s.doubts, overflowing(largest.expand(call.result.shape), n))
+
+
+def soft_shrink(call: OperatorCall) -> list[Bounded]:
+    """x moved by λ towards 0, and 0 on the way."""
+    x, edge = call.entries("self"), call.entries("lambd")
+    return [call.rounded(outward(x.radius + edge.radius, 1), x.above, x, products=False)]
+
+
+def hard_shrink(call: OperatorCall) -> list[Bounded]:
+    """x outside of [-λ, λ], and 0 inside."""
+    x, edge = call.entries("self"), call.entries("lambd")
+    low, high = ends_of(x)
+    edge_low, edge_high = ends_of(edge)
+    outside, inside = nearest(low, high) > edge_high, torch.maximum(-low, high) < edge_low
+    exactly_on = (x.radius == 0) & (edge.radius == 0)
+    inside = inside | (exactly_on & (x.size <= edge.value))
+    return [_chosen(call, Entries(x.value, torch.where(outside, x.radius, torch.where(inside, 0.0, x.above)), x.doubts))]
+
+
+def numbers_alone(call: OperatorCall) -> list[Bounded]:
+    """nan_to_num.  A number near the largest may be an infinity of exact arithmetic, so it is in doubt."""
+    x, n = call.entries("self"), call.model
+    put = [None if call.given.get(name) is None else call.entries_of(call.given[name]) for name in ("nan", "posinf", "neginf")]
+    rounded = max((float(each.radius) for each in put if each is not None), default=0.0)
+    radius = torch.where(torch.isfinite(x.value), x.radius, rounded + flushed(n))
+    near = marked(torch.isfinite(x.value) & (x.radius > 0) & ~(x.above < n.storage.largest), Doubt.UNDECIDED)
+    return [_chosen(call, Entries(x.value, radius, joint_doubts([x.doubts, near], x.value.shape)))]
 
 
 def threshold(call: OperatorCall) -> list[Bounded]:

@@ -100,7 +100,7 @@ def running_total(call: OperatorCall) -> list[Bounded]:
         raise call.refuse("on other devices than a CPU")
     x = call.tensor("self")
     if not call.result.is_floating_point():
-        return [Bounded(torch.zeros(x.shape, dtype=torch.float64), _so_far(call.doubts(x), _axis(call)))]
+        return [Bounded(torch.zeros(x.shape, dtype=torch.float64), so_far(call.doubts(x), _axis(call)))]
     if not x.dim():
         return [call.rounded(call.entries("self").radius, call.entries("self").size, call.entries("self"), products=False)]
     read, n, dim = call.entries("self"), call.model, _axis(call)
@@ -112,14 +112,14 @@ def running_total(call: OperatorCall) -> list[Bounded]:
     before = torch.arange(count, dtype=torch.float64).reshape([-1 if axis == dim else 1 for axis in range(x.dim())])  # additions before each
     lost = outward(size * outward(before * u / (1.0 - before * u), 3), 1) + ((before + 1.0) * n.storage.smallest_normal if n.elementwise_flushes else 0.0)
     last = rounding_error(call.result, n, once=True) if n.opmath != n.storage else 0.0
-    return [call.within(outward(spread + lost + last, 3), ~(outward(size + lost, 1) < n.storage.largest), _so_far(read.doubts, dim))]
+    return [call.within(outward(spread + lost + last, 3), ~(outward(size + lost, 1) < n.storage.largest), so_far(read.doubts, dim))]
 
 
 def _axis(call: OperatorCall) -> int:
     return int(call.number("dim")) % max(call.tensor("self").dim(), 1)
 
 
-def _so_far(doubts: Tensor | None, dim: int) -> Tensor | None:
+def so_far(doubts: Tensor | None, dim: int) -> Tensor | None:
     """The union of the doubts of an entry and of all before it."""
     if doubts is None or not doubts.dim():
         return doubts

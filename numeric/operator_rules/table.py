@@ -4,7 +4,7 @@ from functools import partial
 
 from torch._ops import OpOverload
 
-from numeric.operator_rules import arithmetic, bends, functions, gates, log_sums, norms, piecewise, powers, products
+from numeric.operator_rules import arithmetic, attention, bends, convolutions, functions, gates, log_sums, norms, piecewise, powers, products
 from numeric.operator_rules.call import NoOperatorRule, OperatorRow
 from numeric.operator_rules.table_of_moves import OF_CHOICES, OF_MOVES, OF_SUMS
 from numeric.rules.activations import SILU
@@ -22,6 +22,7 @@ OPERATOR_ROWS: dict[str, OperatorRow] = {
     **{f"{each.name}.default": partial(functions.row_of_function, each) for each in functions.FUNCTIONS},
     "silu.default": partial(gates.gated_row, SILU),
     "gelu.default": gates.gelu_row,
+    "glu.default": gates.glu_row,
     "mish.default": partial(gates.gated_row, gates.MISH),
     "softplus.default": bends.softplus,
     "log_sigmoid_forward.default": bends.log_sigmoid,
@@ -29,6 +30,10 @@ OPERATOR_ROWS: dict[str, OperatorRow] = {
     "celu.default": bends.continuous_unit,
     "relu.default": piecewise.relu,
     "leaky_relu.default": piecewise.leaky_relu,
+    "_prelu_kernel.default": piecewise.parametric_relu,
+    "softshrink.default": piecewise.soft_shrink,
+    "hardshrink.default": piecewise.hard_shrink,
+    "nan_to_num.default": piecewise.numbers_alone,
     "threshold.default": piecewise.threshold,
     "hardswish.default": piecewise.hardswish,
     "hardsigmoid.default": piecewise.hardsigmoid,
@@ -38,7 +43,10 @@ OPERATOR_ROWS: dict[str, OperatorRow] = {
     **dict.fromkeys(("maximum.default", "fmax.default"), piecewise.maximum),
     **dict.fromkeys(("minimum.default", "fmin.default"), piecewise.minimum),
     **dict.fromkeys(("pow.Tensor_Scalar", "pow.Scalar", "pow.Tensor_Tensor", "pow.Tensor"), powers.power),  # the last as pow_.Tensor
+    "convolution.default": convolutions.convolution,
+    "_scaled_dot_product_flash_attention_for_cpu.default": attention.flash_attention,
     "_softmax.default": norms.softmax_row,
+    "_safe_softmax.default": norms.safe_softmax_row,
     "_log_softmax.default": log_sums.log_softmax,
     "logsumexp.default": log_sums.log_sum_exp,
     "native_layer_norm.default": norms.layer_normalisation,

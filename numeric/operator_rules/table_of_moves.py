@@ -1,13 +1,18 @@
 """The part of the table for sums, choices and moves."""
 
-from numeric.operator_rules import accumulations, casts, choices, comparisons, mixtures, moves, sums
+from numeric.operator_rules import accumulations, casts, choices, comparisons, mixtures, moves, running_products, sums, variances
 from numeric.operator_rules.call import OperatorRow
+from numeric.operator_rules.steps import STEPS
 
 OF_SUMS: dict[str, OperatorRow] = {
     **dict.fromkeys(("sum.default", "sum.dim_IntList"), sums.total),
     **dict.fromkeys(("mean.default", "mean.dim"), sums.mean),
     "cumsum.default": sums.running_total,
     "linalg_vector_norm.default": sums.norm,
+    **dict.fromkeys(("var.correction", "var_mean.correction"), variances.variance),
+    **dict.fromkeys(("std.correction", "std_mean.correction"), variances.standard_deviation),
+    **dict.fromkeys(("prod.default", "prod.dim_int"), running_products.product_of_all),
+    "cumprod.default": running_products.running_product,
     "index_add.default": accumulations.index_added,
     "scatter_add.default": accumulations.scatter_added,
     **dict.fromkeys(("index_put.default", "_unsafe_index_put.default", "_index_put_impl.default"), accumulations.index_put),
@@ -41,6 +46,7 @@ OF_CHOICES: dict[str, OperatorRow] = {
     **dict.fromkeys(("masked_fill.Scalar", "masked_fill.Tensor"), comparisons.masked),
     "nonzero.default": comparisons.nonzero,
     "masked_select.default": moves.masked_selected,
+    **STEPS,
 }
 """What chooses and compares."""
 

@@ -119,7 +119,11 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
         *sweeps("log1p", "sqrt", "exp", "cos", "rsqrt"),
     ],
-    OPERATORS + "gates": lambda: [*erring("mish"), *found_in("operator_rules.test_functions", only=("test_the_constants",))(), *sweeps("mish", "silu", "gelu")],
+    OPERATORS + "gates": lambda: [
+        *erring("mish"),
+        *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
+        *sweeps("mish", "silu", "gelu", "glu"),
+    ],
     OPERATORS + "bends": lambda: [
         *foretold("softplus", "elu"),
         *erring("softplus", "log-sigmoid", "elu", "elu with numbers", "celu"),
@@ -134,6 +138,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("operator_rules.test_foretold", only=("test_the_larger", "test_a_machine"))(),
         *found_in("operator_rules.test_functions", only=("test_the_constants",))(),
         *sweeps("relu", "abs", "leaky_relu", "threshold", "hardswish", "hardsigmoid", "clamp", "maximum", "minimum", "hardtanh"),
+        *sweeps("_prelu_kernel", "softshrink", "hardshrink", "nan_to_num"),
     ],
     OPERATORS + "powers": lambda: [
         *foretold("pow"),
@@ -145,7 +150,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     OPERATORS + "norms": lambda: [
         *found_in("operator_rules.test_erring_kernels", only=("test_a_batch_norm",))(),
         *found_in("operator_rules.test_erring_norms")(),
-        *sweeps("_softmax", "native_layer_norm", "native_group_norm", "_native_batch_norm_legit"),
+        *sweeps("_softmax", "native_layer_norm", "native_group_norm", "_native_batch_norm_legit", "_safe_softmax"),
     ],
     OPERATORS + "log_sums": lambda: [*found_in("operator_rules.test_erring_kernels", only=("test_logarithms",))(), *sweeps("_log_softmax", "logsumexp")],
     SIDES + "judging": found_in("sides.test_margins", "sides.test_verdicts"),
@@ -177,7 +182,10 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
     EXPERIMENTS + "least_squares": found_in("experiments.test_one_update_many_queries", only=OF_RATIONALS),
     EXPERIMENTS + "weight_paths": found_in("experiments.test_weight_paths_exactly"),
     EXPERIMENTS + "first_layer": found_in("experiments.test_weight_paths_exactly"),
+    OPERATORS + "convolutions": found_in("operator_rules.test_convolutions", only=("test_conv", "test_another", "test_radii", "test_what", "test_onednn")),
+    OPERATORS + "attention": found_in("operator_rules.test_attention", only=("test_att", "test_the_exp")),
     **{OPERATORS + name: of_operators(name) for name in ("accumulations", "again", "casts", "choices", "comparisons", "mixtures", "moves", "sums")},
+    **{OPERATORS + name: of_operators(name) for name in ("running_products", "steps", "variances")},
 }
 """By the module that is changed."""
 

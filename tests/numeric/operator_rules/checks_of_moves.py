@@ -5,7 +5,7 @@ from functools import partial
 from types import ModuleType
 
 from tests.numeric.noticing import Check, checks_of
-from tests.numeric.operator_rules import test_casts_by_hand, test_doubts_move_on, test_stated_sums, test_sums_at_the_ends
+from tests.numeric.operator_rules import test_casts_by_hand, test_doubts_move_on, test_stated_spreads, test_stated_sums, test_sums_at_the_ends
 from tests.numeric.operator_rules.own_moves import own
 from tests.numeric.operator_rules.references_sums import REFERENCES
 from tests.numeric.operator_rules.swept import of_ours, swept
@@ -35,6 +35,7 @@ MOVES = ("index.Tensor", "gather.default", "cat.default", "constant_pad_nd.defau
 MOVES += ("embedding.default", "index_select.default", "masked_select.default", "index_copy.default", "index_fill.int_Scalar", "put.default")
 ORDERS = ("amax.default", "amin.default", "max.dim", "argmin.default", "sort.default", "topk.default", "kthvalue.default")
 TRUTHS = ("gt.Tensor", "le.Scalar", "eq.Tensor", "logical_and.default", "any.dim", "all.dim", "where.self", "masked_fill.Scalar")
+SPREADS_OUT = ("var.correction", "std.correction", "var_mean.correction", "std_mean.correction")
 SUMS = ("sum.dim_IntList", "mean.dim", "cumsum.default", "linalg_vector_norm.default")
 
 OF_MODULES: dict[str, Callable[[], list[Check]]] = {
@@ -45,6 +46,9 @@ OF_MODULES: dict[str, Callable[[], list[Check]]] = {
     "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on),
     "sums": sweep(SUMS, 4, BEYOND, test_stated_sums, test_sums_at_the_ends, test_doubts_move_on),
     "accumulations": sweep(("index_add.default", "scatter_add.default", "index_put.default", "put.default"), 4, BEYOND, test_stated_sums, test_doubts_move_on),
+    "variances": sweep(SPREADS_OUT, 2, (*BEYOND, ("fp16", "plain"), ("fp32", "plain")), test_stated_spreads),
+    "running_products": sweep(("prod.dim_int", "prod.default", "cumprod.default"), 2, (*BEYOND, ("fp16", "plain")), test_stated_spreads),
+    "steps": sweep(("sign.default", "floor.default", "round.default", "trunc.default"), 2, EVERY[:6]),
     "mixtures": sweep(("addcmul.default", "addcdiv.default", "lerp.Scalar"), 2, (*BEYOND, ("fp32", "zeros")), test_stated_sums, test_sums_at_the_ends),
 }
 """By the module of ``numeric/operator_rules``."""

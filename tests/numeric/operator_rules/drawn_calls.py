@@ -139,6 +139,13 @@ def _along(least: int = 0) -> Draw:
     return draw
 
 
+def _masked(draw: Drawer, overwritten: bool) -> Arguments:
+    """Some numbers are -inf, now and then all of a row."""
+    shape = draw.shape(1)
+    closed = torch.rand(shape, generator=draw.generator) < draw.number(0.2, 0.9)
+    return (draw.tensor(shape).masked_fill(closed, -torch.inf), draw.integer(-len(shape), len(shape) - 1)), {}
+
+
 def _log_sum(draw: Drawer, overwritten: bool) -> Arguments:
     shape = draw.shape()
     axes = [axis for axis in range(len(shape)) if draw.integer(0, 1)] or list(range(len(shape)))
@@ -182,6 +189,17 @@ def _batch_norm(*rest: Any) -> Draw:
     return draw
 
 
+def _halves(draw: Drawer, overwritten: bool) -> Arguments:
+    shape = draw.shape(1, 3)
+    axis = draw.integer(0, len(shape) - 1)
+    return (draw.tensor(tuple(2 * size if place == axis else size for place, size in enumerate(shape))), axis - (len(shape) if draw.integer(0, 1) else 0)), {}
+
+
+def _slopes(draw: Drawer, overwritten: bool) -> Arguments:
+    (x, _), _ = _two(draw, overwritten)
+    return (x, draw.tensor((*(1 for _ in x.shape[1:]), *x.shape[-1:])[: x.dim()])), {}
+
+
 ONES = ("exp", "exp2", "expm1", "tanh", "sigmoid", "erf", "sin", "cos", "silu", "mish", "relu", "hardswish", "hardsigmoid", "abs", "log_sigmoid_forward")
 DRAWS: dict[str, Draw] = {
     **{f"aten.{name}.default": _one for name in ONES},
@@ -191,6 +209,10 @@ DRAWS: dict[str, Draw] = {
     "aten.elu.default": _with((0.1, 3.0), (0.5, 2.0), (0.5, 2.0)),
     "aten.celu.default": _with((0.1, 3.0)),
     "aten.leaky_relu.default": _with((-0.5, 1.5)),
+    "aten._prelu_kernel.default": _slopes,
+    "aten.glu.default": _halves,
+    **dict.fromkeys(("aten.softshrink.default", "aten.hardshrink.default"), _with((0.0, 2.0))),
+    "aten.nan_to_num.default": _one,
     "aten.threshold.default": _with((-1.0, 1.0), (-2.0, 2.0)),
     "aten.hardtanh.default": _with((-3.0, 0.0), (0.0, 6.0)),
     "aten.clamp.default": _bounds,
@@ -207,6 +229,7 @@ DRAWS: dict[str, Draw] = {
     "aten.pow_.Tensor": _power_of_tensor,
     "aten._softmax.default": _along(),
     "aten._log_softmax.default": _along(),
+    "aten._safe_softmax.default": _masked,
     "aten.logsumexp.default": _log_sum,
     "aten.native_layer_norm.default": _layer_norm,
     "aten._fused_rms_norm.default": _rms_norm,

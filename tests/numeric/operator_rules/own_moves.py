@@ -188,6 +188,15 @@ def _copy(d: Draw) -> Sample:
     return (x, y), {}
 
 
+def _spread_out(d: Draw) -> Sample:
+    (x, axes), more = _axes(d)
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    corrections = [0, 0, 0.5] if count == 1 else [None, 0, 1, 0.5]
+    return (x, axes) if d.random.random() < 0.8 else (x, None), {**more, "correction": d.random.choice(corrections)}
+
+
 def _alone(d: Draw) -> Sample:
     return (_one(d),), {}
 
@@ -197,6 +206,10 @@ MAKERS: dict[str, Maker] = {
     **dict.fromkeys(("sum.dim_IntList", "mean.dim", "amax.default", "amin.default"), _axes),
     "sum.dim_IntList cast": _cast_total,
     "cumsum.default": _along(),
+    **dict.fromkeys((f"{name}.correction" for name in ("var", "std", "var_mean", "std_mean")), _spread_out),
+    "prod.default": lambda d: ((d.tensor(d.shape(1)),), {}),
+    "prod.dim_int": _along(_keep),
+    "cumprod.default": _along(),
     "linalg_vector_norm.default": lambda d: (((x := _axes(d))[0][0], 2, x[0][1]), x[1]),
     **dict.fromkeys(("max.dim", "min.dim", "argmax.default", "argmin.default"), _along(_keep)),
     "sort.default": lambda d: ((x := _one(d, 1), d.axis(x), d.random.random() < 0.5), {}),
@@ -207,6 +220,7 @@ MAKERS: dict[str, Maker] = {
     **dict.fromkeys(("logical_and.default", "logical_or.default", "logical_xor.default"), _pair),
     **dict.fromkeys(("bitwise_and.Tensor", "bitwise_or.Tensor", "bitwise_xor.Tensor"), _masks),
     **dict.fromkeys(("logical_not.default", "isnan.default", "any.default", "all.default", "nonzero.default"), _alone),
+    **dict.fromkeys([f"{name}.default" for name in ("sign", "floor", "ceil", "trunc", "round")], _alone),
     "bitwise_not.default": lambda d: ((d.mask(d.shape()),), {}),
     **dict.fromkeys(("any.dim", "all.dim"), _along(_keep)),
     "where.self": _where,

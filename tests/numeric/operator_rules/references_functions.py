@@ -95,6 +95,13 @@ def _softmax(self: Array, dim: int, half_to_float: bool = False) -> Array:
     return _rows(reference.softmax, self, dim)
 
 
+def _open_softmax(x: Sequence[arb]) -> list[arb]:
+    """Closed where it is -inf; 0 where all are."""
+    kept = [t for t in x if t != arb("-inf")]
+    weights = iter(reference.softmax(kept) if kept else [])
+    return [next(weights) if t != arb("-inf") else arb(0) for t in x]
+
+
 def log_sum(x: Sequence[arb], less: arb | None = None) -> arb:
     """ln Σe^x_j, less a number."""
     top = max(x, key=lambda t: t.mid())
@@ -171,6 +178,20 @@ def _batch_norm(input: Array, weight: Array | None, bias: Array | None, running_
     return _scaled((input - mean) * root, weight, bias), None, None
 
 
+def _glu(self: Array, dim: int = -1) -> Array:
+    a, b = np.split(self, 2, axis=dim)
+    return each(lambda x, y: x * reference.sigmoid(y), a, b)
+
+
+def shrunk(x: arb, edge: arb) -> arb:
+    return x - edge if x > edge else x + edge if x < -edge else arb(0)
+
+
+def _numbers(self: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Array:
+    """Of finite numbers, which every one here is."""
+    return self
+
+
 def _of_one(f: Callable[[arb], arb]) -> Reference:
     return lambda self: each(f, self)
 
@@ -203,6 +224,11 @@ REFERENCES: dict[str, Reference] = {
     "aten.relu.default": _of_one(lambda x: larger(x, arb(0))),
     "aten.leaky_relu.default": lambda self, negative_slope=0.01: each(lambda x: x if x > 0 else x * arb(negative_slope), self),
     "aten.threshold.default": lambda self, threshold, value: each(lambda x: x if x > threshold else arb(value), self),
+    "aten._prelu_kernel.default": lambda self, weight: each(lambda x, s: x if x > 0 else x * s, self, weight),
+    "aten.glu.default": _glu,
+    "aten.softshrink.default": lambda self, lambd=0.5: each(lambda x: shrunk(x, arb(lambd)), self),
+    "aten.hardshrink.default": lambda self, lambd=0.5: each(lambda x: x if abs(x) > arb(lambd) else arb(0), self),
+    "aten.nan_to_num.default": _numbers,
     "aten.hardtanh.default": lambda self, min_val=-1, max_val=1: _clamp(self, min_val, max_val),
     "aten.hardswish.default": _of_one(lambda x: x * clamped(x + 3, arb(0), arb(6)) / 6),
     "aten.hardsigmoid.default": _of_one(lambda x: clamped(x + 3, arb(0), arb(6)) / 6),
@@ -213,6 +239,7 @@ REFERENCES: dict[str, Reference] = {
     **dict.fromkeys(("aten.minimum.default", "aten.fmin.default"), _of_two(smaller)),
     **dict.fromkeys((f"aten.pow.{of}" for of in ("Tensor_Scalar", "Scalar", "Tensor_Tensor", "Tensor")), lambda self, exponent: each(power, self, exponent)),
     "aten._softmax.default": _softmax,
+    "aten._safe_softmax.default": lambda self, dim, dtype=None: _rows(_open_softmax, self, dim),
     "aten._log_softmax.default": _log_softmax,
     "aten.logsumexp.default": _logsumexp,
     "aten.native_layer_norm.default": _layer_norm,

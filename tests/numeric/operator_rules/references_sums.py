@@ -1,11 +1,13 @@
 """What sums, choices and comparisons are, over object arrays of balls; and of an index every one that is right."""
 
+import math
 import operator
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb
+from flint import arb, fmpz
 
 from tests.numeric.operator_rules.references_moves import REFERENCES as OF_MOVES
 from tests.numeric.operator_rules.references_moves import Array, balls
@@ -35,6 +37,28 @@ def norm(self: Array, ord: float = 2, dim: Any = None, keepdim: bool = False, *,
     if np.isinf(ord):
         return (largest if ord > 0 else smallest)(sizes, dim, keepdim)
     return total(sizes, dim, keepdim) if ord == 1 else _each(total(sizes * sizes, dim, keepdim), lambda x: x.sqrt())
+
+
+def spread_out(self: Array, dim: Any = None, *, correction: float | None = None, keepdim: bool = False, root: bool) -> tuple[Array, Array]:
+    """The variance or its root, and the mean, by Σ(x - μ)²."""
+    axes = _axes(dim, self)
+    count = int(np.prod([self.shape[axis] for axis in axes]))
+    average = mean(self, dim, True)
+    squares = total((balls(self) - average) ** 2, dim, keepdim)
+    free = arb(count) - arb(1.0 if correction is None else float(correction))
+    if not free > 0 or not count:
+        squares = balls(np.full(np.shape(squares), np.nan))
+    made = _each(squares, lambda x: (x / free).sqrt() if root else x / free)
+    return made, mean(self, dim, keepdim)
+
+
+def product_of_all(self: Array, dim: Any = None, keepdim: bool = False, *, dtype: object = None) -> Array:
+    x = balls(self)
+    return balls(np.prod(x, axis=None if dim is None else _axes(dim, x), keepdims=keepdim)) if x.ndim else x
+
+
+def running_product(self: Array, dim: int, *, dtype: object = None) -> Array:
+    return balls(np.cumprod(balls(self), axis=dim)) if self.ndim else balls(self)
 
 
 def _each(x: Array, function: Callable[[Any], Any]) -> Array:
@@ -121,6 +145,26 @@ def chosen(condition: Array, self: Any, other: Any) -> Array:
     return np.where(condition, balls(self), balls(other))
 
 
+def stepped(step: Callable[[Fraction], int]) -> Callable[..., Array]:
+    """A step of exact numbers, which are fractions."""
+
+    def of(x: arb) -> arb:
+        mantissa, exponent = x.man_exp()
+        return arb(fmpz(step(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))))
+
+    return lambda self: _each(balls(self), of)
+
+
+STEPS: dict[str, Callable[[Fraction], int]] = {
+    "sign": lambda x: (x > 0) - (x < 0),
+    "floor": math.floor,
+    "ceil": math.ceil,
+    "trunc": math.trunc,
+    "round": round,
+}
+"""Of fractions; ``round`` takes the even one of two that are as near."""
+
+
 def lerp(self: Array, end: Array, weight: Any) -> Array:
     return self + balls(weight) * (end - self)
 
@@ -140,6 +184,12 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("aten.mean.default", "aten.mean.dim"), mean),
     "aten.cumsum.default": running_total,
     "aten.linalg_vector_norm.default": norm,
+    "aten.var.correction": lambda self, *given, **named: spread_out(self, *given, **named, root=False)[0],
+    "aten.std.correction": lambda self, *given, **named: spread_out(self, *given, **named, root=True)[0],
+    "aten.var_mean.correction": lambda self, *given, **named: spread_out(self, *given, **named, root=False),
+    "aten.std_mean.correction": lambda self, *given, **named: spread_out(self, *given, **named, root=True),
+    **dict.fromkeys(("aten.prod.default", "aten.prod.dim_int"), product_of_all),
+    "aten.cumprod.default": running_product,
     **dict.fromkeys(("aten.amax.default", "aten.max.default"), largest),
     **dict.fromkeys(("aten.amin.default", "aten.min.default"), smallest),
     "aten.aminmax.default": lambda self, *, dim=None, keepdim=False: (smallest(self, dim, keepdim), largest(self, dim, keepdim)),
@@ -165,6 +215,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "aten.isinf.default": lambda self: _each(balls(self), lambda x: not x.is_finite() and not x.is_nan()),
     "aten.isposinf.default": lambda self: _each(balls(self), lambda x: x == arb("inf")),
     "aten.isneginf.default": lambda self: _each(balls(self), lambda x: x == arb("-inf")),
+    **{f"aten.{name}.default": stepped(step) for name, step in STEPS.items()},
     "aten.where.self": chosen,
     **dict.fromkeys(("aten.masked_fill.Scalar", "aten.masked_fill.Tensor"), lambda self, mask, value: chosen(mask, value, self)),
     "aten.nonzero.default": lambda self: np.argwhere(_true(self).astype(bool)) if self.ndim else np.empty((int(_true(self)[()]), 0), dtype=object),

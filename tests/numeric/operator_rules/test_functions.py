@@ -47,6 +47,7 @@ ENTRIES = [
     "clamp",
     "clamp_min",
     "clamp_max",
+    "nan_to_num",
     "softmax",
     "log_softmax",
     "logsumexp",
@@ -75,6 +76,10 @@ LAYERS = [
     "group_norm",
     "batch_norm",
     "softmin",
+    "glu",
+    "prelu",
+    "softshrink",
+    "hardshrink",
 ]
 OPINFO = (*ENTRIES, *(f"nn.functional.{name}" for name in LAYERS))
 """Entries of ``op_db`` that execute an overload with a row here."""
