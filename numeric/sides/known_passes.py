@@ -10,9 +10,9 @@ from numeric.arithmetics import WithRadius
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
 from numeric.operator_rules.models import models_of
-from numeric.operators import Execution, storage_key
+from numeric.operators import Execution, Own, storage_key
 from numeric.operators.layout import Layout
-from numeric.operators.own_parameters import Own, WithOwnParameters
+from numeric.operators.own_parameters import WithOwnParameters
 
 
 class KnownPass(WithOwnParameters):

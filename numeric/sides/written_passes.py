@@ -17,10 +17,9 @@ from numeric.arithmetics import WithRadius, outward
 from numeric.formats import Format, round_to
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, NoOperatorRule, joint_doubts
-from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, flat_storage, parameter_of, storage_key, tensors_in
+from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, Own, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.executions import ATEN, CallSite
-from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart

@@ -19,12 +19,11 @@ from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, joint_doubts
 from numeric.operator_rules.doubts import as_hazards, doubts_over, join, of_hazards
 from numeric.operator_rules.models import models_of
-from numeric.operators import Cases, WatchedBlock, flat_storage, parameter_of, storage_key
+from numeric.operators import Cases, Own, WatchedBlock, flat_storage, parameter_of, storage_key
 from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted
 from numeric.operators.executions import as_in
-from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Recording
 from numeric.operators.stream import factors
 from numeric.operators.updates import Factor, entering_factors, factors_read
