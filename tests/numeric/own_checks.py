@@ -134,7 +134,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("operator_rules.test_stated_arithmetic", only=("test_arithmetic", "test_a_denominator"))(),
         *arithmetic("add", "sub", "rsub", "mul", "div", "reciprocal", "neg"),
     ],
-    OPERATORS + "products": lambda: arithmetic("mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot"),
+    OPERATORS + "products": found_in("operator_rules.test_stated_products"),
     OPERATORS + "columns": lambda: [*sweeps("_softmax", "native_layer_norm", "silu"), *found_in("operator_rules.test_erring_norms")()],
     OPERATORS + "piecewise": lambda: [
         *found_in("operator_rules.test_stated_arithmetic", only=("test_what", "test_a_leaky", "test_a_clamp", "test_a_threshold"))(),
@@ -153,7 +153,7 @@ CHECKS: dict[str, Callable[[], list[Check]]] = {
         *found_in("operator_rules.test_erring_kernels", only=("test_a_power",))(),
     ],
     OPERATORS + "norms": lambda: [
-        *found_in("operator_rules.test_stated_norms", only=("test_a_batch",))(),
+        *found_in("operator_rules.test_stated_norms", only=("test_a_batch", "test_a_group", "test_a_norm", "test_a_root"))(),
         *found_in("operator_rules.test_erring_kernels", only=("test_a_batch_norm",))(),
         *found_in("operator_rules.test_erring_norms")(),
         *sweeps("_softmax", "native_layer_norm", "native_group_norm", "_native_batch_norm_legit", modes=("bf16",)),

@@ -44,6 +44,16 @@ def _softplus(unit: Unit, x: mpf, r: mpf, y: mpf, *, b: Number, t: Number) -> St
     return Stated((_sigma(high) if curved else 1) * r + own, largest)
 
 
+def _about(unit: Unit, b: Number, t: Number) -> list[tuple[float, float]]:
+    """Two operands of which one end lies between the threshold as it is held and as it was given: either piece may be met."""
+    theta, made = float(unit.v + b.rho * (1 + unit.v)), []
+    for sign in (1, -1) if t.off else ():
+        end, x = float(t.value + sign * t.off / 2), float(torch.tensor(float(t.value / b.value) * (1.0 + sign / 4.0), dtype=torch.float32))
+        z, beta = x * float(b.value), float(b.value)
+        made.append((x, (z * (1.0 - theta) - end if sign > 0 else end - z * (1.0 + theta)) / (beta * (1.0 + theta))))
+    return made
+
+
 @pytest.mark.parametrize(("beta", "switch"), soaked([(1.0, 20.0), (2.0, 3.3), (0.3, 0.7), (3.3, 2.0)], (0.3, 0.7)))
 def test_a_softplus_gives_what_is_stated(beta: float, switch: float) -> None:
     b, t = Number.of(beta), Number.of(switch)
@@ -53,7 +63,7 @@ def test_a_softplus_gives_what_is_stated(beta: float, switch: float) -> None:
             "aten.softplus.default",
             of,
             {"beta": beta, "threshold": switch},
-            OPERANDS + ends,
+            OPERANDS + ends + _about(Unit(STATED[of]), b, t),
             lambda x: mpmath.log1p(mpmath.exp(b.value * x)) / b.value,
             lambda *given: _softplus(*given, b=b, t=t),
         )

@@ -12,11 +12,15 @@ from torch import Tensor
 
 from numeric.formats import Format
 from numeric.machine import ErrorModel
-from numeric.operator_rules import log_sums
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, log_sums
 from numeric.operator_rules.doubts import Doubt
+from numeric.operator_rules.models import models_of
 from numeric.rules import elementary_error
 from tests.numeric.operator_rules.erring_kernels import asked
 from tests.numeric.operator_rules.stated_functions import BITS, STATED, Unit, close, noted, soaked
+from tests.numeric.operator_rules.swept import probed
+from tests.numeric.operator_rules.test_stated_products import doubts_of
+from tests.numeric.rules.worst_kernels import coarse, model
 
 COLUMNS = ([1.0, -1.0], [3.0, 3.0, -0.5], [-2.0, 0.5, 1.5, 1.75], [0.0, -9.0, 0.015625], [0.25], [2.0**-9, -(2.0**-9), 2.0, -40.0, 1.0])
 SHARES = (0.0, 2.0**-9, 0.125)
@@ -110,11 +114,46 @@ def test_logarithms_of_sums_give_what_is_stated(of: str) -> None:
         _compare(of, "aten.logsumexp.default", {"dim": [1], "keepdim": True}, x, share)
 
 
-NUMBERS = ((1.5, 0.5, 0.875, 1.25, -0.25), (2.0, -1.0, 0.25, -0.75, 1.0), (-0.5, -2.0, 3.0, 1.0, 0.0), (0.0, 0.0, 0.0, 4.0, 2.0), (3.0, -2.5, 40.0, 0.125, 0.5))
+def test_a_logarithm_of_which_nothing_is_left_has_no_bound() -> None:
+    """Where the errors of the powers may be all of their sum; and over no axes it is over all of them."""
+    n = model(coarse("fp16", 4), coarse("fp32", 5))
+    x, y = torch.tensor([[1.0, -1.0, 0.5]], dtype=torch.float64), torch.tensor([[-0.6, -2.6, -1.1]], dtype=torch.float64)
+    lost = asked("aten._log_softmax.default", n, {"self": x, "dim": 0, "half_to_float": False}, [torch.zeros_like(x)], {})[0].radius
+    assert bool(torch.isfinite(lost).any()) is False
+    several = asked("aten._log_softmax.default", STATED["one"], {"self": x, "dim": 1, "half_to_float": False}, [y], {})[0].radius
+    assert bool(torch.isfinite(several).all())
+    total = torch.tensor(1.6, dtype=torch.float64)
+    every, none = (asked("aten.logsumexp.default", STATED["one"], {"self": x, "dim": dims, "keepdim": False}, [total], {})[0].radius for dims in ([0, 1], []))
+    assert every.tolist() == none.tolist()
+
+
+NUMBERS = (
+    (1.5, 0.5, 0.875, 1.25, -0.25),
+    (2.0, -1.0, 0.25, -0.75, 1.0),
+    (-0.5, -2.0, 3.0, 1.0, 0.0),
+    (0.0, 0.0, 0.0, 4.0, 2.0),
+    (3.0, -2.5, 40.0, 0.125, 0.5),
+    (0.0, 0.0, 0.0, 0.25, 0.0),
+)
 """x, m, V, w, b; each is a channel."""
 MOVES = ((0.0,) * 5, *(tuple(2.0**-6 if place == at else 0.0 for place in range(5)) for at in range(5)), (2.0**-6,) * 5)
 NAMES = ("input", "running_mean", "running_var", "weight", "bias")
 EPS = 0.125
+
+
+def test_a_group_norm_rounds_its_terms_once_more() -> None:
+    """γ_4 of them, where a layer norm has γ_3: D^-½(|x| + |μ|) of a roundoff more, of each entry."""
+    n = model(coarse("fp32", 26))
+    x = torch.tensor([1.5, -0.25, 3.0, 0.0, -2.0, 0.75], dtype=torch.float64)
+    y = (x - x.mean()) / (x.var(correction=0) + EPS).sqrt()
+    one = torch.ones((1, 1), dtype=torch.float64)
+    shared = {"weight": None, "bias": None, "eps": EPS}
+    layer = asked("aten.native_layer_norm.default", n, {"input": x[None], "normalized_shape": [6], **shared}, [y[None], one, one], {})[0].radius[0]
+    sizes = {"input": x.reshape(1, 6, 1), "N": 1, "C": 6, "HxW": 1, "group": 1}
+    group = asked("aten.native_group_norm.default", n, {**sizes, **shared}, [y.reshape(1, 6, 1), one, one], {})[0].radius[0, :, 0]
+    more = (x.abs() + x.mean().abs()) / (x.var(correction=0) + EPS).sqrt() * n.opmath.unit_roundoff
+    assert bool((group - layer >= more).all())
+    assert bool((group - layer <= more * (1.0 + 2.0**-10)).all())
 
 
 def _batch_norm(unit: Unit, numbers: tuple[mpf, ...], moves: tuple[mpf, ...], y: mpf) -> tuple[mpf, mpf]:
@@ -165,6 +204,46 @@ def test_a_batch_norm_without_weights_has_one_and_zero() -> None:
     lost = _asked(n, {**given, "weight": w, "bias": b}, y, {id(V): off})
     assert lost.radius.item() == float("inf")
     assert int(lost.doubts) & Doubt.UNDERFLOW
+    negative = _asked(n, {**given, "running_var": torch.tensor([-0.0625]), "weight": w, "bias": b}, y, {})
+    assert negative.radius.item() == float("inf"), "the rounding of V + ε is not relative to it"
     known = _asked(n, {**given, "weight": w, "bias": b}, y, {id(V): off * 0.9})
     assert known.doubts is None
     assert known.radius.item() < 1000.0
+
+
+@pytest.mark.parametrize("doubt", list(Doubt))
+def test_a_norm_has_the_doubts_of_its_weights(doubt: Doubt) -> None:
+    """Of a layer norm every row meets all weights; of a group norm those of its own channels. Each kind of doubt stays what it is."""
+    kind, row, channels = int(doubt), torch.tensor([0, 1, 0], dtype=torch.uint8) * int(doubt), torch.tensor([0, 1], dtype=torch.uint8) * int(doubt)
+    x, w = torch.tensor([[1.0, -2.0, 0.5], [0.25, 3.0, 1.0]], dtype=torch.bfloat16), torch.ones(3, dtype=torch.bfloat16)
+    layer = doubts_of(lambda x, w: torch.native_layer_norm(x, [3], w, None, 0.5)[0], {"input": x, "weight": w}, "weight", row)
+    assert layer.tolist() == [[kind] * 3] * 2
+    x, w = torch.tensor([[[1.0, -2.0], [0.5, 3.0]]], dtype=torch.bfloat16), torch.ones(2, dtype=torch.bfloat16)
+    groups = doubts_of(lambda x, w: torch.native_group_norm(x, w, None, 1, 2, 2, 2, 0.5)[0], {"input": x, "weight": w}, "weight", channels)
+    assert groups.tolist() == [[[0] * 2, [kind] * 2]]
+    given = {"input": x, "weight": w, "mean": torch.zeros_like(w), "variance": torch.ones_like(w)}
+    batch = doubts_of(lambda x, w, m, V: torch.native_batch_norm(x, w, None, m, V, False, 0.1, 0.5)[0], given, "weight", channels)
+    assert batch.tolist() == [[[0] * 2, [kind] * 2]]
+
+
+def test_a_batch_norm_leaves_its_statistics_as_they_are_known() -> None:
+    """They are named as overwritten, and are not, where nothing is trained."""
+    x, m, V = torch.tensor([[1.0, -2.0], [0.5, 3.0]]), torch.tensor([0.25, 0.5]), torch.tensor([1.0, 2.0])
+    knowledge, radius = KnownTensors(), torch.full((2,), 0.125, dtype=torch.float64)
+    for each, r in ((x, torch.zeros_like(x, dtype=torch.float64)), (m, radius), (V, radius / 2)):
+        knowledge.put(each, Bounded(r))
+    with BoundedWalk(models_of(probed("fp32")), knowledge):
+        torch.ops.aten._native_batch_norm_legit(x, None, None, m, V, False, 0.1, 0.5)
+    for each, r in ((m, radius), (V, radius / 2)):
+        known = knowledge.of(each)
+        assert isinstance(known, Bounded)
+        assert known.radius.tolist() == r.tolist()
+
+
+def test_a_root_mean_square_without_an_eps_has_its_own() -> None:
+    """Which is a roundoff of the format, as the rule has it."""
+    x, one = torch.tensor([[1.5, -0.25, 3.0]], dtype=torch.float64), torch.ones((1, 1), dtype=torch.float64)
+    given = {"input": x, "normalized_shape": [3], "weight": None}
+    plain, other = (asked("aten._fused_rms_norm.default", STATED["one"], {**given, "eps": eps}, [x, one], {})[0].radius for eps in (None, 0.5))
+    assert bool(torch.isfinite(plain).all())
+    assert plain.tolist() != other.tolist()

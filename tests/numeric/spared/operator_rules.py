@@ -20,6 +20,7 @@ ROOTS = r"^_root_of_squares: (sqrt_below\(.* → sqrt_above\(down.*|sqrt_above\(
 A_BIT_LESS = r"^added_\w+: (.* \* \(1\.0 - 2\.0 \*\* \(-5[01]\)\) → (size|t\.size - t\.radius)|1\.0 - 2\.0 .* → 1\.0|2\.0 → 4\.0( #2)?|5[01] → 10[02])$"
 UNITS = r"inverse \* \(1\.0 \+ s\.above\) → inverse$|^added_quotient: 1\.0 \+ s\.above → 1\.0$|1\.0 \+ share \+ apart → 1\.0 \+ share$"
 
+FAR = "where a number stands for all beyond it, since float64 has nothing left of what is computed there"
 ROWS = "the table of operators holds the row as it was built: both sides of the end of a domain are asked in ``test_foretold.py``"
 OUT_OF_DOMAIN = r"torch\.where\((inside|outside \| nothing), .* → each$|outside \| nothing → (outside|nothing)$"
 
@@ -28,13 +29,30 @@ SPARED: tuple[Spared, ...] = (
     Spared(OPERATORS + "functions", r"^row_of_function: torch\.where\(x\.radius > 0, .* → function\.moved", SAME_RULE, matched=1),
     Spared(
         OPERATORS + "functions",
-        r"^ends_of: (torch\.where\(moves, up.* → up\(.*|up\(.* → down\(.*)$|^exp2_above: (up\(.* → down\(|torch\.maximum\(.* → )|^_by_(log1p|sqrt): down\(.* → up\(",
+        r"^ends_of: (torch\.where\(moves, up.* → up|up\(.* → down)|^exp2_above: (up\(.* → down\(|torch\.maximum\(.* → )|^_by_(log1p|sqrt): down\(.* → up",
         ONE_SIDE,
         matched=9,
     ),
     Spared(OPERATORS + "functions", r"^constant: 1\.0 → ", ROWS, matched=2),
     Spared(OPERATORS + "casts", r"^conversion: marked\(given & .* → marked\(", SAME_RULE, matched=1),
     Spared(OPERATORS + "casts", r"^_whole: (down\(.* → up\(|up\(.* → down\()", ONE_SIDE, matched=2),
+    Spared(OPERATORS + "log_sums", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|^_summed: (high|low)\.clamp_max\(_FAR\) → ", FAR, matched=5),
+    Spared(OPERATORS + "log_sums", r"^_logarithm: (total\.clamp_min\(1\.0\) → total|1\.0 → 0\.5)$", SAME_RULE, matched=2),
+    Spared(OPERATORS + "log_sums", r"\.ulps → 2\.0 \* n\.opmath\.unit_roundoff$", WHOLE, matched=1),
+    Spared(
+        OPERATORS + "log_sums",
+        r"^_logarithm: down\(.* → up\(|^_summed: (down\(d.* → (up\(|distance$|down\(distance\)$)|exp_(above|below)\(.* → exp_(above|below)\()",
+        ONE_SIDE,
+        matched=7,
+    ),
+    Spared(OPERATORS + "log_sums", r"^_summed: (1\.0 - u - 2\.0 .* → 1\.0 - u$|2\.0 → 4\.0$|51 → 102$)", ONE_SIDE, matched=3),
+    Spared(OPERATORS + "norms", r"^batch_normalisation: (torch\.where\(singular, 1\.0, each\) → each|1\.0 → (0\.5|2\.0))$", UNUSED, matched=3),
+    Spared(
+        OPERATORS + "norms",
+        r"^batch_normalisation: (.* → \(.* - 1\.0|.* → \(.*\(1\.0 \+ held\)|1\.0 \+ 2\.0 .* → 1\.0|2\.0 → 4\.0 #[23]|50 → 100( #2)?)$",
+        ONE_SIDE,
+        matched=7,
+    ),
     Spared(OPERATORS + "powers", rf"^_power: ({OUT_OF_DOMAIN}|1\.0 → (0\.5|2\.0)( #2)?$)", UNUSED, matched=7),
     Spared(
         OPERATORS + "powers",
