@@ -15,6 +15,7 @@ from torch import Tensor
 
 from numeric.operator_rules import Bounded
 from numeric.operator_rules.call import OperatorCall
+from numeric.operator_rules.doubts import Doubt
 from tests.numeric.operator_rules.erring_kernels import asked
 from tests.numeric.operator_rules.stated_functions import BITS, STATED, Number, Stated, Unit, close, held
 
@@ -177,3 +178,23 @@ def test_arithmetic_gives_what_is_stated(name: str) -> None:
                 rounded = n.storage.unit_roundoff * place + (2 * unit.v * z if n.opmath != n.storage else 0)
                 close(float(found[k]), carried + rounded, f"{name} {of} of {PAIRS[k]}")
                 close(float(handed[0][k]), largest, f"the largest number, {name} {of} of {PAIRS[k]}")
+
+
+def test_a_denominator_that_may_be_nothing_leaves_nothing_known() -> None:
+    """Off by as much as it is, or flushed; of one that is no number that is said already, and of one that is larger it is not said."""
+    inside = 2.0**-9
+    for of, y, r, lost, doubt in (
+        ("one", 1.0, 1.5, True, True),
+        ("one", -1.0, 1.0, True, True),
+        ("one", -1.0, 0.5, False, False),
+        ("one", 0.0, 0.0, True, True),
+        ("flushing", inside, 0.0, True, True),
+        ("low", inside, 0.0, False, False),
+        ("one", float("nan"), 0.0, True, False),
+    ):
+        x = torch.tensor([y], dtype=torch.float32)
+        value = torch.tensor([float("nan") if y != y else 1.0], dtype=torch.float32)
+        found = asked("aten.reciprocal.default", STATED[of], {"self": x}, [value], {id(x): torch.tensor([r], dtype=torch.float64)})[0]
+        said = 0 if found.doubts is None else int(found.doubts)
+        assert bool(torch.isinf(found.radius) | torch.isnan(found.radius)) is lost, f"{of} {y} ± {r}"
+        assert bool(said & Doubt.UNDERFLOW) is doubt, f"{of} {y} ± {r}"

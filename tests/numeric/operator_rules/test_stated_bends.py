@@ -7,7 +7,9 @@ import pytest
 import torch
 from mpmath import mpf
 
+from numeric.arithmetics import exact, hazards
 from numeric.operator_rules.gates import MISH_LIPSCHITZ
+from numeric.rules.activations import GELU, GELU_TANH, gated
 from tests.numeric.operator_rules.erring_kernels import asked
 from tests.numeric.operator_rules.stated_functions import STATED, Number, Stated, Unit, close, held, soaked
 
@@ -176,3 +178,13 @@ def _mish(unit: Unit, x: mpf, r: mpf, y: mpf) -> Stated:
 def test_a_mish_gives_what_is_stated() -> None:
     for of in STATED:
         held("aten.mish.default", of, {}, [*OPERANDS, (12.0, 0.0), (70.0, 0.0), (12.0, 1.0)], lambda x: x * _mish_gate(x), _mish)
+
+
+def test_the_form_of_a_gelu_is_the_one_that_is_asked_for() -> None:
+    """By erf, or by tanh: each with the constants of its own kernel."""
+    n, x = STATED["one"], torch.tensor([[-1.5], [0.375], [2.0]], dtype=torch.float32)
+    y = torch.nn.functional.gelu(x)
+    said = {form: asked("aten.gelu.default", n, {"self": x, "approximate": form}, [y], {})[0].radius.flatten().tolist() for form in ("none", "tanh")}
+    for form, gate in (("none", GELU), ("tanh", GELU_TANH)):
+        assert said[form] == gated(gate, exact(x.unsqueeze(-1), n, hazards(3)), y.unsqueeze(-1)).entry_radius.flatten().tolist()
+    assert said["none"] != said["tanh"]

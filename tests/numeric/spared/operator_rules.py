@@ -23,6 +23,12 @@ UNITS = r"inverse \* \(1\.0 \+ s\.above\) → inverse$|^added_quotient: 1\.0 \+ 
 FAR = "where a number stands for all beyond it, since float64 has nothing left of what is computed there"
 ROWS = "the table of operators holds the row as it was built: both sides of the end of a domain are asked in ``test_foretold.py``"
 OUT_OF_DOMAIN = r"torch\.where\((inside|outside \| nothing), .* → each$|outside \| nothing → (outside|nothing)$"
+OPPOSITE = r"(up\(.* → down\(|down\(.* → up\(|exp_above\(.* → exp_below\()"
+A_BIT = (
+    r"theta \+ .* → theta$|1\.0 \+ inner.* → 1\.0 \+ inner\[1\]$|of_inner \+ .* → of_inner$|1\.0 - inner.* → 1\.0 - inner\[1\]$"
+    r"|1\.0 \+ scale.* → 1\.0 \+ scale\[1\]$|1\.0 \+ 2\.0 \*\* .* → 1\.0$|50\)\) → (v \+ rho.*\)|alpha\[1\].* v|\(v \+ .*\) \* c)$|5[02] → 10[04]( #\d)?$"
+)
+OF_A_BIT = r"^(softplus: 2\.0 → 4\.0( #2)?|exponential_unit: 2\.0 → 4\.0 #2|continuous_unit: 2\.0 → 4\.0|_bent: 2\.0 → 4\.0( #[3456])?)$"
 
 SPARED: tuple[Spared, ...] = (
     Spared(OPERATORS + "functions", rf"^row_of_function: ({OUT_OF_DOMAIN}|1\.0 → (0\.5|2\.0)$)", UNUSED, matched=3),
@@ -53,6 +59,20 @@ SPARED: tuple[Spared, ...] = (
         ONE_SIDE,
         matched=7,
     ),
+    Spared(OPERATORS + "arithmetic", r"^divided: (.* → y\.size - y\.radius|1\.0 - 2\.0 .* → 1\.0|2\.0 → 4\.0|50 → 100)$", ONE_SIDE, matched=4),
+    Spared(OPERATORS + "arithmetic", r"^divided: (torch\.where\(singular, 1\.0, (y\.size|low)\) → (y\.size|low)|1\.0 → (0\.5|2\.0) #[23])$", UNUSED, matched=6),
+    Spared(OPERATORS + "gates", r"^constant: 64\.0|^_mish_above: (x\.clamp_max\(_FAR\) → x|torch\.where\(x > _FAR, .* → outward)", FAR, matched=4),
+    Spared(
+        OPERATORS + "gates",
+        r"^_mish_above: (outward\(.*clamp_max\(1\.0\) → outward.*2\)|1\.0 → 2\.0 #2)$|^_mish_error: (x\.abs\(\) → x|x\.clamp_min\(0\.0\) → x #2)$",
+        SAME_RULE,
+        matched=4,
+    ),
+    Spared(OPERATORS + "gates", r"k_log → 2\.0 \* v$", WHOLE, matched=1),
+    Spared(OPERATORS + "bends", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|clamp_max\(_FAR\) → ", FAR, matched=4),
+    Spared(OPERATORS + "bends", rf"^\w+: {OPPOSITE}", ONE_SIDE, matched=18),
+    Spared(OPERATORS + "bends", rf"{A_BIT}|{OF_A_BIT}", ONE_SIDE, matched=30),
+    Spared(OPERATORS + "bends", r"^softplus: z\.abs\(\) → z$", SAME_RULE, matched=1),
     Spared(OPERATORS + "powers", rf"^_power: ({OUT_OF_DOMAIN}|1\.0 → (0\.5|2\.0)( #2)?$)", UNUSED, matched=7),
     Spared(
         OPERATORS + "powers",
