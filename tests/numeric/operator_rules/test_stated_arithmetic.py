@@ -1,5 +1,6 @@
 """The radii of arithmetic entry by entry and of what is pieced together of lines, held to the formulas of their docstrings in mpmath, from both sides."""
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,8 +49,10 @@ def _hardsigmoid(unit: Unit, x: mpf, r: mpf, y: mpf) -> Stated:
 
 
 def test_what_is_pieced_together_of_parabolas_gives_what_is_stated() -> None:
-    for of in STATED:
-        held("aten.hardswish.default", of, {}, OPERANDS, lambda x: x * _ramp(x) / 6, _hardswish)
+    for of, n in STATED.items():
+        reaches = [(math.sqrt(2.25 + n.opmath.largest * (1.0 - k * n.opmath.unit_roundoff)) - 1.5, 0.0) for k in (1.5, 3.0)]
+        inside = [(x, r) for x, r in reaches if x < 3.0]  # of which x(x + 3) is a little less than the largest number
+        held("aten.hardswish.default", of, {}, OPERANDS + inside, lambda x: x * _ramp(x) / 6, _hardswish)
         held("aten.hardsigmoid.default", of, {}, OPERANDS, lambda x: _ramp(x) / 6, _hardsigmoid)
 
 
@@ -100,7 +103,9 @@ def test_a_threshold_gives_what_is_stated(at: float, other: float) -> None:
         return Stated(radius + unit.flushed)
 
     for of in STATED:
-        held("aten.threshold.default", of, {"threshold": at, "value": other}, OPERANDS, lambda x: x if x > t.value else c.value, stated)
+        held(
+            "aten.threshold.default", of, {"threshold": at, "value": other}, [*OPERANDS, (float(t.value), 0.0)], lambda x: x if x > t.value else c.value, stated
+        )
 
 
 @contextmanager

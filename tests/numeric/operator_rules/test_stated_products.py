@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 from unittest.mock import patch
 
 import mpmath
@@ -11,6 +12,8 @@ from mpmath import mpf
 from torch import Tensor
 
 from numeric.formats import Format
+from numeric.machine.kernels import BARE, DENSE, MATRIX_LEFT, ONE_COLUMN, PATCHED_BIAS, PATCHED_WEIGHT, PRODUCT, SEVERAL_COLUMNS
+from numeric.machine.operands import KernelCall
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, products
 from numeric.operator_rules import call as calls
 from numeric.operator_rules.call import OperatorCall
@@ -25,7 +28,7 @@ from tests.numeric.operator_rules.swept import probed
 
 ROUNDINGS = 7
 """α and β as numbers, the sum stored, α times it, β times c, their sum, and it stored."""
-FACTORS = ((1.0, 2.0), (0.3, 1.0), (-1.7, 0.0), (2.0, -0.5), (0.3, 0.7))
+FACTORS = ((0.0, 1.5), (1.0, 2.0), (0.3, 1.0), (-1.7, 0.0), (2.0, -0.5), (0.3, 0.7))
 K = 5
 
 
@@ -52,7 +55,7 @@ def _scaled(unit: Unit, row: list[tuple[mpf, mpf]], column: list[tuple[mpf, mpf]
     return moved + (of_sum + of_rest + of_sum * of_rest) * terms + lost * growth, terms * growth
 
 
-def said(overload: str, of: str, value: Tensor, *operands: tuple[str, Tensor, Tensor], **given: float) -> Tensor:
+def said(overload: str, of: str, value: Tensor, *operands: tuple[str, Tensor, Tensor], **given: Any) -> Tensor:
     """The radii of a row.  operands: each with its radius, which is known of every view of it, too."""
     knowledge, operator, n = KnownTensors(), overload_named(overload), STATED[of]
     for _, x, r in operands:
@@ -83,7 +86,7 @@ def test_a_scaled_product_gives_what_is_stated(alpha: float, beta: float, spread
                 operands = _pairs(A[row], r_A[row]), _pairs(B[:, column], r_B[:, column]), _pairs(c[row, column], r_c[row, column])[0]
                 right, size = _scaled(Unit(n), *operands, mpf(alpha), mpf(beta))
                 close(float(found[row, column]), right, f"{of} at {row}, {column}")
-                largest.append(size * max(mpf(1), 1 / abs(mpf(alpha))))
+                largest.append(size * max(mpf(1), 1 / max(abs(mpf(alpha)), mpf(2) ** -900)))
             for row in range(3):
                 close(float(met[0][0][row]), max(largest[2 * row : 2 * row + 2]), f"the largest number of row {row}, {of}")
             assert met[0][1] == n.storage
@@ -130,6 +133,16 @@ def test_every_form_of_a_product_has_the_radii_of_its_entries(of: str) -> None:
         assert bool((found <= entries * (1.0 + 2.0**-24)).all()), name
 
 
+def test_a_product_gives_what_is_stated() -> None:
+    """What is inherited, and γ_k of the sizes of its terms, in any order: Higham (3.5); where nothing is near an underflow."""
+    found, unit = _of_entries("one"), Unit(STATED["one"])
+    with mpmath.workprec(BITS):
+        for batch, row, column in product(range(2), range(3), range(4)):
+            pairs = [*zip(_pairs(A3[0][batch, row], A3[1][batch, row]), _pairs(B3[0][batch, :, column], B3[1][batch, :, column]), strict=True)]
+            inherited = sum(abs(a) * q + r * (abs(b) + q) for (a, r), (b, q) in pairs)
+            close(float(found[batch, row, column]), inherited + unit.gamma(K) * sum(abs(a * b) for (a, _), (b, _) in pairs), f"{batch}, {row}, {column}")
+
+
 def test_what_is_added_has_its_own_row() -> None:
     """baddbmm of several rows, and addmv, whose kernel is asked about no summand: each as the scaled product with factors of 1."""
     n = STATED["two"]
@@ -151,7 +164,7 @@ def test_doubts_come_to_the_rows_that_they_meet() -> None:
     """Of a row of A to its row of the product; of B and of what is added for all, to every row; through a batch, to its own entries."""
     one = int(Doubt.UNDECIDED)
     A, B, c = torch.ones(2, 3), torch.ones(3, 2), torch.ones(2, 2)
-    mark = {"mat1": torch.tensor([[0, one, 0], [0, 0, 0]]), "mat2": torch.tensor([[0, 0], [one, 0], [0, 0]]), "self": torch.tensor([[0, 0], [0, one]])}
+    mark = {"mat1": torch.tensor([[0, one, 0], [0, 0, 0]]), "mat2": torch.tensor([[0, 0], [one, 0], [0, 0]]), "self": torch.tensor([[0, 0], [one, 0]])}
     for alpha, (name, expected) in product((1.0, 0.5), (("mat1", [one, 0]), ("mat2", [one, one]), ("self", [0, one]))):
         found = doubts_of(lambda c, A, B, alpha=alpha: torch.addmm(c, A, B, alpha=alpha), {"self": c, "mat1": A, "mat2": B}, name, mark[name])
         assert [int(row.max()) for row in found] == expected, name
@@ -160,6 +173,58 @@ def test_doubts_come_to_the_rows_that_they_meet() -> None:
     marked[1, 0, 2] = one
     found = doubts_of(torch.bmm, {"self": batch[0], "mat2": batch[1]}, "self", marked)
     assert [[int(row.max()) for row in each] for each in found] == [[0, 0], [one, 0]]
+
+
+def test_which_kernel_is_asked_about() -> None:
+    """Each form of a product is another kernel, which may add in another order."""
+    (A, r_A), (B, r_B), (c, r_c) = drawn((2, 3, K), 1, spread=0.1), drawn((2, K, 4), 2, spread=0.1), drawn((2, 3, 4), 3, spread=0.1)
+    a, b, r_a, r_b, one, r_one = A[0].clone(), B[0].clone(), r_A[0], r_B[0], A[:, :1].clone(), r_A[:, :1]
+    column, r_column, v, r_v = B[:, :, :1].clone(), r_B[:, :, :1], b[:, 0].clone(), r_b[:, 0]
+    w, r_w = c[0, :, 0].clone(), r_c[0, :, 0]
+    forms: list[tuple[str, Tensor, tuple[Any, ...], dict[str, Any], str]] = [
+        ("mm", a @ b, (("self", a, r_a), ("mat2", b, r_b)), {}, BARE[DENSE]),
+        ("mm", a @ b, (("mat2", b, r_b),), {"self": a}, MATRIX_LEFT),
+        ("mm", a @ b, (("self", a, r_a),), {"mat2": b}, BARE[DENSE]),
+        ("addmm", c[0, 0] + a @ b, (("self", c[0, 0].clone(), r_c[0, 0]), ("mat1", a, r_a), ("mat2", b, r_b)), {}, DENSE),
+        ("addmm", c[0] + a @ b, (("self", c[0].clone(), r_c[0]), ("mat1", a, r_a), ("mat2", b, r_b)), {}, PATCHED_BIAS),
+        ("bmm", one @ B, (("self", one, r_one), ("mat2", B, r_B)), {}, BARE[PATCHED_WEIGHT]),
+        ("baddbmm", c[0, 0] + one @ B, (("self", c[0, 0].clone(), r_c[0, 0]), ("batch1", one, r_one), ("batch2", B, r_B)), {}, PATCHED_WEIGHT),
+        ("baddbmm", c[:, :1] + one @ B, (("self", c[:, :1].clone(), r_c[:, :1]), ("batch1", one, r_one), ("batch2", B, r_B)), {}, PATCHED_WEIGHT),
+        ("bmm", A @ column, (("self", A, r_A), ("mat2", column, r_column)), {}, PRODUCT),
+        ("bmm", A @ B, (("self", A, r_A), ("mat2", B, r_B)), {}, SEVERAL_COLUMNS),
+        ("mv", a @ v, (("self", a, r_a), ("vec", v, r_v)), {}, ONE_COLUMN),
+        ("addmv", w + a @ v, (("self", w, r_w), ("mat", a, r_a), ("vec", v, r_v)), {}, ONE_COLUMN),
+    ]
+    right = KernelCall.of
+    for name, value, operands, given, kernel in forms:
+        met: list[tuple[str, bool]] = []
+
+        def note(asked: str, weight: Tensor, x: Tensor, bias: Tensor | None = None, *, met: list[tuple[str, bool]] = met) -> KernelCall:
+            met.append((asked, bias is not None))
+            return right(asked, weight, x, bias)
+
+        with patch.object(products.KernelCall, "of", note):
+            said(f"aten.{name}.default", "one", value, *operands, **given)
+        assert set(met) == {(kernel, "add" in name)}, name
+
+
+def test_doubts_come_out_in_the_shape_of_the_result() -> None:
+    """Of every form: those of one row of the first operand, or of one batch."""
+    one, A, B, c = int(Doubt.UNDECIDED), torch.ones(2, 3, 3), torch.ones(2, 3, 2), torch.ones(2, 1, 2)
+    of_batch = torch.zeros(2, 3, 3, dtype=torch.uint8)
+    of_batch[1, 0, 2] = one
+    forms: list[tuple[Callable[..., Tensor], dict[str, Tensor], Tensor, list[Any]]] = [
+        (lambda a, b: torch.mm(a, b), {"x": A[0].clone(), "y": B[0].clone()}, of_batch[1], [[one] * 2, [0] * 2, [0] * 2]),
+        (lambda a, v: torch.mv(a, v), {"x": A[0].clone(), "y": torch.ones(3)}, of_batch[1], [one] * 3),
+        (lambda a, b: torch.bmm(a[:, :1], b), {"x": A, "y": B}, of_batch, [[[0] * 2], [[one] * 2]]),
+        (lambda a, b: torch.bmm(a, b[:, :, :1]), {"x": A, "y": B}, of_batch, [[[0]] * 3, [[one]] * 3]),
+        (lambda a, b, c: torch.baddbmm(c, a[:, :1], b), {"x": A, "y": B, "z": c}, of_batch, [[[0] * 2], [[one] * 2]]),
+    ]
+    for run, operands, doubts, expected in forms:
+        assert doubts_of(run, operands, "x", doubts).tolist() == expected
+    left = torch.ones(4, 3)
+    column = torch.tensor([[0, one], [0, 0], [0, 0]])
+    assert doubts_of(lambda b: torch.mm(left, b), {"b": B[0].clone()}, "b", column).tolist() == [[0, one]] * 4, "each column is a case"
 
 
 def doubts_of(run: Callable[..., Tensor], operands: dict[str, Tensor], name: str, doubts: Tensor) -> Tensor:
