@@ -73,7 +73,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(OPERATORS + "piecewise", r"^_ramp: (torch\.where\(x > -3\.0, .* → up\(x \+ 3\.0\)|3\.0 → 6\.0)$", SAME_RULE, matched=2),
     Spared(
         OPERATORS + "products",
-        r"^_rows_times: None if call\.known\(rows\) .* → call\.radius|^_matrix: None if known is None .* → known\.radius|torch\.stack\(doubts, 1\) if .* → torch",
+        r"^_rows_times: None if call\.known\(rows\) .* → call\.radius|^_matrix: None if known is None .* → known\.radius|torch\.stack\(doubts, 1\) if .* → t",
         SAME_RULE,
         matched=3,
     ),
