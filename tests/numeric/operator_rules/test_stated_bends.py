@@ -1,5 +1,6 @@
 """The radii of softplus, log-sigmoid, the exponential units and Mish, held to the formulas of their docstrings in mpmath, from both sides."""
 
+import math
 from itertools import product
 
 import mpmath
@@ -53,7 +54,11 @@ def _about(unit: Unit, b: Number, t: Number) -> list[tuple[float, float]]:
         end, x = float(t.value + sign * t.off / 2), float(torch.tensor(float(t.value / b.value) * (1.0 + sign / 4.0), dtype=torch.float32))
         z, beta = x * float(b.value), float(b.value)
         made.append((x, (z * (1.0 - theta) - end if sign > 0 else end - z * (1.0 + theta)) / (beta * (1.0 + theta))))
-    return made
+    largest = unit.n.opmath.largest
+    reach = math.log(largest) + math.log1p(
+        -3.5 * unit.n.opmath.unit_roundoff
+    )  # of which the power may pass the largest number, by its own error and its argument's
+    return [*made, (reach / float(b.value), 0.0)] if largest < 2.0**20 else made
 
 
 @pytest.mark.parametrize(("beta", "switch"), soaked([(1.0, 20.0), (2.0, 3.3), (0.3, 0.7), (3.3, 2.0)], (0.3, 0.7)))
@@ -188,3 +193,12 @@ def test_the_form_of_a_gelu_is_the_one_that_is_asked_for() -> None:
     for form, gate in (("none", GELU), ("tanh", GELU_TANH)):
         assert said[form] == gated(gate, exact(x.unsqueeze(-1), n, hazards(3)), y.unsqueeze(-1)).entry_radius.flatten().tolist()
     assert said["none"] != said["tanh"]
+
+
+def test_a_log_sigmoid_on_a_gpu_keeps_nothing() -> None:
+    """Of no entries nothing is in doubt, whatever came out besides."""
+    x = torch.tensor([float("nan"), 1.0])
+    result, kept = asked("aten.log_sigmoid_forward.default", STATED["gpu"], {"self": x}, [x, torch.zeros(0)], {})
+    assert result.doubts is not None
+    assert kept.radius.shape == (0,)
+    assert kept.doubts is None
