@@ -202,3 +202,6 @@ def test_a_log_sigmoid_on_a_gpu_keeps_nothing() -> None:
     assert result.doubts is not None
     assert kept.radius.shape == (0,)
     assert kept.doubts is None
+    infinite, w = torch.tensor([-float("inf"), -0.5]), torch.tensor([0.5, 0.375])
+    _, kept = asked("aten.log_sigmoid_forward.default", STATED["one"], {"self": torch.tensor([0.5, 1.0])}, [infinite, w], {})
+    assert kept.doubts is None, "it is the other result that came out infinite"

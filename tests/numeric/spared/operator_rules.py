@@ -77,6 +77,7 @@ SPARED: tuple[Spared, ...] = (
         SAME_RULE,
         matched=3,
     ),
+    Spared(OPERATORS + "bends", r"^_bent: (2\.0 \* v \* k → 2\.0 \* v|k \* unit → unit)$", WHOLE, matched=2),
     Spared(OPERATORS + "bends", r"k_log → 2\.0 \* v( #\d)?$|k_log \* unit → unit$", WHOLE, matched=3),
     Spared(OPERATORS + "bends", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|clamp_max\(_FAR\) → ", FAR, matched=4),
     Spared(OPERATORS + "bends", rf"^\w+: {OPPOSITE}", ONE_SIDE, matched=18),
