@@ -17,6 +17,7 @@ def test_an_overflow_is_foretold_and_an_infinity_that_was_given_is_one() -> None
     x = torch.tensor([1e6, -1e6, 6e4, -6e4, 65504.0, 65510.0, float("inf")])
     assert doubts(lambda x: x.half(), (x, 0.0)) == [LOST, LOST, 0, 0, BEYOND, BEYOND, 0]
     assert doubts(lambda x: x.double(), (x, 0.0)) == [0] * 7
+    assert doubts(lambda x: x.to(torch.int8), (torch.tensor([-128.75, -129.25, 127.75, 128.25, 5.0]), 0.0)) == [0, BEYOND, 0, BEYOND, 0], "cut off first"
     assert doubts(lambda x: x.int(), (torch.tensor([3e9, 1.0, -3e9]), 0.0)) == [BEYOND, 0, BEYOND]
 
 

@@ -103,6 +103,7 @@ def test_a_square_that_is_lost_spoils_its_reciprocal() -> None:
     assert math.isfinite(float(told.radius)), "of a square that is more than four underflows half is left"
     across = said("aten.pow.Tensor_Scalar", 1.0, {"exponent": -2.0}, radius=1.5)
     assert float(across.radius) == math.inf
+    assert doubts(across) & Doubt.UNDERFLOW
     large = math.sqrt(OMEGA * (1.0 - ONE.elementwise_roundoff / 2.0))
     assert float(said("aten.pow.Tensor_Scalar", large, {"exponent": -2.0}, value=0.0).radius) >= 1.0 / OMEGA
     assert float(said("aten.pow.Tensor_Scalar", large / 4.0, {"exponent": -2.0}, value=16.0 / OMEGA).radius) < 1.0 / OMEGA
