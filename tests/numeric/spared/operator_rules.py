@@ -79,6 +79,7 @@ SPARED: tuple[Spared, ...] = (
     ),
     Spared(OPERATORS + "bends", r"^_bent: (2\.0 \* v \* k → 2\.0 \* v|k \* unit → unit)$", WHOLE, matched=2),
     Spared(OPERATORS + "bends", r"k_log → 2\.0 \* v( #\d)?$|k_log \* unit → unit$", WHOLE, matched=3),
+    Spared(OPERATORS + "columns", r"^as_column: None if known is None .* → arranged", SAME_RULE, matched=1),
     Spared(OPERATORS + "bends", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|clamp_max\(_FAR\) → ", FAR, matched=4),
     Spared(OPERATORS + "bends", rf"^\w+: {OPPOSITE}", ONE_SIDE, matched=18),
     Spared(OPERATORS + "bends", rf"{A_BIT}|{OF_A_BIT}", ONE_SIDE, matched=30),
