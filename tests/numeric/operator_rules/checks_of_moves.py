@@ -39,7 +39,7 @@ SUMS = ("sum.dim_IntList", "mean.dim", "cumsum.default", "linalg_vector_norm.def
 
 OF_MODULES: dict[str, Callable[[], list[Check]]] = {
     "again": sweep((*MOVES[:8], "where.self", "_to_copy.default"), 1, EVERY[:6], test_doubts_move_on, test_moved_by_hand),
-    "moves": sweep(MOVES, 1, EVERY[:6], test_doubts_move_on),
+    "moves": sweep(MOVES, 1, EVERY[:6], test_doubts_move_on, test_moved_by_hand),
     "casts": sweep(("_to_copy.default", "copy.default"), 12, (*EVERY, ("fp64", "apart")), test_casts_by_hand, test_doubts_move_on),
     "choices": sweep(ORDERS, 2, EVERY[:10], test_doubts_move_on),
     "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on),

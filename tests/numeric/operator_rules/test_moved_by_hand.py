@@ -3,12 +3,15 @@
 import pytest
 import torch
 
-from numeric.operator_rules import Bounded, again
+from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, again
 from numeric.operator_rules.call import OperatorCall
 from numeric.operator_rules.doubts import Doubt
+from numeric.operator_rules.models import models_of
 from numeric.operators.executions import CallSite, Execution
 from tests.numeric.operator_rules.drawn_calls import overload_named
 from tests.numeric.operator_rules.stated_functions import STATED
+from tests.numeric.operator_rules.swept import probed
+from tests.numeric.operator_rules.test_doubts_move_on import walked
 from tests.numeric.operator_rules.test_stated_products import doubts_of
 
 ONE, BEYOND = int(Doubt.UNDECIDED), int(Doubt.OVERFLOW)
@@ -54,7 +57,12 @@ def test_a_copy_into_the_same_format_loses_nothing(of: str) -> None:
     whole, doubts = torch.tensor([3, 4], dtype=torch.int32), torch.tensor([0, ONE], dtype=torch.uint8)
     known = {id(whole): Bounded(torch.zeros(2, dtype=torch.float64), doubts)}
     step = Execution(CallSite("aten.clone.default", "a test", 0), overload_named("aten.clone.default"), (), {})
-    call = OperatorCall(step, {}, [x], lambda x: known.get(id(x)), lambda dtype: n)
+
+    def of_tensors(x: torch.Tensor) -> Bounded | None:
+        assert isinstance(x, torch.Tensor)
+        return known.get(id(x))
+
+    call = OperatorCall(step, {}, [x], of_tensors, lambda dtype: n)
     assert again.placed(call, x, torch.float32).radius.tolist() == [0.0, 0.0]
     made = again.placed(call, whole, torch.int64)
     assert made.value.tolist() == [3.0, 4.0]
@@ -62,3 +70,56 @@ def test_a_copy_into_the_same_format_loses_nothing(of: str) -> None:
     assert made.doubts.tolist() == doubts.tolist()
     number = again.placed(call, 7, torch.int64)
     assert (number.value.item(), number.radius.item(), number.doubts) == (7.0, 0.0, None)
+
+
+def test_copies_of_a_tensor_have_its_doubts() -> None:
+    """As it is; some of it, by a mask; rows of it; and its storage, laid out otherwise, from where it begins or from elsewhere."""
+    a, mark = torch.ones(4), _marked(4, at=(1,))
+    assert doubts_of(torch.clone, {"a": a}, "a", mark).tolist() == [0, ONE, 0, 0]
+    chosen = torch.tensor([False, True, True, False])
+    assert doubts_of(lambda a: a.masked_select(chosen), {"a": a}, "a", mark).tolist() == [ONE, 0]
+    rows = doubts_of(lambda w: torch.nn.functional.embedding(torch.tensor([1, 0]), w), {"w": torch.ones(2, 2)}, "w", _marked(2, 2, at=(1, 0)))
+    assert rows.tolist() == [[ONE, 0], [0, 0]]
+    for offset, expected in ((None, [0, ONE]), (1, [ONE, 0]), (2, [0, 0])):
+        assert doubts_of(lambda a, offset=offset: torch.as_strided_copy(a, (2,), (1,), offset), {"a": a}, "a", mark).tolist() == expected
+    assert doubts_of(lambda a: torch.as_strided_copy(a[1:], (2,), (2,)), {"a": a}, "a", mark).tolist() == [ONE, 0]
+
+
+def test_indices_apart_stand_in_front_and_those_in_no_doubt_leave_none() -> None:
+    v, i, j = torch.ones(2, 3, 2, 3), torch.tensor([0, 1]), torch.tensor([2, 0])
+    found = doubts_of(lambda v, i: v[:, i, :, j], {"v": v, "i": i}, "i", _marked(2, at=(1,)))
+    assert found.tolist() == [[[0, 0]] * 2, [[ONE, ONE]] * 2]
+    for doubt, expected in ((0, [0, 0, 0]), (BEYOND, [ONE] * 3)):
+        written = doubts_of(lambda v, i: v.index_copy(0, i, torch.zeros(2)), {"v": torch.ones(3), "i": i}, "i", _marked(2, at=(0,), doubt=doubt))
+        assert written.tolist() == expected
+
+
+def test_of_an_entry_that_is_written_twice_nothing_is_known() -> None:
+    twice = torch.tensor([1, 1, 2])
+    _, known = walked(lambda x, v: x.scatter(0, twice, v), (torch.zeros(4), 0.0), (torch.tensor([1.0, 2.0, 3.0]), 0.125))
+    assert known.radius.tolist() == [0.0, float("inf"), 0.125, 0.0]
+
+
+def test_what_is_filled_with_a_number_is_off_by_as_much_as_that_is_rounded() -> None:
+    """Also by a tensor that holds one; whole numbers are exact; and of what was in no doubt nothing is, however it was copied."""
+    x = torch.zeros(2)
+    rounded = abs(float(torch.tensor(0.3)) - 0.3)
+    for fill in (lambda x: torch.full_like(x, 0.3), lambda x: x.fill_(0.3), lambda x: x.fill_(torch.tensor(0.3, dtype=torch.float64))):
+        _, known = walked(fill, (x.clone(), 0.5))
+        assert all(rounded <= each <= 2.0**-25 for each in known.radius.tolist())
+    _, whole = walked(lambda x: x.fill_(3), (torch.zeros(2, dtype=torch.int64), 0.0))
+    assert whole.radius.tolist() == [0.0, 0.0]
+    for copy in (torch.clone, lambda x: torch.as_strided_copy(x, (2,), (1,))):
+        _, known = walked(copy, (x, 0.5))
+        assert known.radius.tolist() == [0.5, 0.5]
+        assert known.doubts is None
+
+
+def test_a_flushing_machine_may_fill_with_nothing() -> None:
+    x, small, knowledge = torch.ones(2), torch.tensor(2.0**-130), KnownTensors()
+    knowledge.put(x, Bounded(torch.zeros((), dtype=torch.float64)))
+    with BoundedWalk(models_of(probed("fp32-ftz")), knowledge, probed("fp32-ftz").mode.while_running("cpu")):
+        x.fill_(small)
+    known = knowledge.of(x)
+    assert isinstance(known, Bounded)
+    assert min(known.radius.expand(2).tolist()) >= 2.0**-130
