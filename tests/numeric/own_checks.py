@@ -208,7 +208,7 @@ EXPLAINED += [SIDES + name for name in ("patches", "variant", "wrong_update")]
 EXPLAINED += [EXPERIMENTS + name for name in ("first_layer", "implicit_dynamics", "near_zero_sweep", "one_update_many_queries", "patched_stack", "post_norm")]
 EXPLAINED += [EXPERIMENTS + name for name in ("exact_least_squares", "least_squares", "weight_paths")]
 EXPLAINED += [OPERATORS + name for name in ("accumulations", "arithmetic", "bends", "functions", "gates", "log_sums", "mixtures", "norms")]
-EXPLAINED += [OPERATORS + name for name in ("again", "casts", "columns", "moves", "piecewise", "powers", "products", "sums")]
+EXPLAINED += [OPERATORS + name for name in ("again", "casts", "columns", "comparisons", "moves", "piecewise", "powers", "products", "sums")]
 EXPLAINED += [ARITHMETICS + "largest_entry", MACHINE + "error_model", RULES + "reference"]
 """Those of which every mutant that goes unnoticed is listed with its reason; the lists of the others are not complete."""
 

@@ -42,7 +42,7 @@ OF_MODULES: dict[str, Callable[[], list[Check]]] = {
     "moves": sweep(MOVES, 1, EVERY[:6], test_doubts_move_on, test_moved_by_hand),
     "casts": sweep(("_to_copy.default", "copy.default"), 12, (*EVERY, ("fp64", "apart")), test_casts_by_hand, test_doubts_move_on),
     "choices": sweep(ORDERS, 2, EVERY[:10], test_doubts_move_on),
-    "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on),
+    "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on, test_moved_by_hand),
     "sums": sweep(SUMS, 4, BEYOND, test_stated_sums, test_sums_at_the_ends, test_doubts_move_on),
     "accumulations": sweep(("index_add.default", "scatter_add.default", "index_put.default", "put.default"), 4, BEYOND, test_stated_sums, test_doubts_move_on),
     "mixtures": sweep(("addcmul.default", "addcdiv.default", "lerp.Scalar"), 2, (*BEYOND, ("fp32", "zeros")), test_stated_sums, test_sums_at_the_ends),

@@ -11,7 +11,7 @@ from numeric.operators.executions import CallSite, Execution
 from tests.numeric.operator_rules.drawn_calls import overload_named
 from tests.numeric.operator_rules.stated_functions import STATED
 from tests.numeric.operator_rules.swept import probed
-from tests.numeric.operator_rules.test_doubts_move_on import walked
+from tests.numeric.operator_rules.test_doubts_move_on import doubts, walked
 from tests.numeric.operator_rules.test_stated_products import doubts_of
 
 ONE, BEYOND = int(Doubt.UNDECIDED), int(Doubt.OVERFLOW)
@@ -123,3 +123,31 @@ def test_a_flushing_machine_may_fill_with_nothing() -> None:
     known = knowledge.of(x)
     assert isinstance(known, Bounded)
     assert min(known.radius.expand(2).tolist()) >= 2.0**-130
+
+
+def test_a_choice_that_is_undecided_is_off_by_the_way_to_the_other() -> None:
+    """|x - y| and the other's radius; of numbers of any order, and none of which is 0."""
+    for x, y in ((1.0, 3.0), (3.0, 1.0), (-1.0, -3.0)):
+        for s, radius in ((0.005, 2.5), (-0.005, 2.25), (1.0, 0.25), (-1.0, 0.5)):
+            given = (torch.tensor([s]), 0.01), (torch.tensor([x]), 0.25), (torch.tensor([y]), 0.5)
+            _, known = walked(lambda s, x, y: torch.where(s > 0, x, y), *given)
+            assert radius <= known.radius.item() <= radius * (1.0 + 2.0**-40)
+            assert known.doubts is None or not known.doubts.any()
+
+
+def test_a_condition_hands_on_why_it_is_in_doubt() -> None:
+    given = {"c": torch.tensor([True, False]), "x": torch.ones(2)}
+    found = doubts_of(lambda c, x: torch.where(c, x, 0.0), given, "c", _marked(2, at=(1,), doubt=BEYOND | ONE))
+    assert found.tolist() == [0, BEYOND]
+
+
+def test_comparisons_of_one_that_is_off_and_of_whole_numbers() -> None:
+    one = torch.tensor([1.0])
+    assert doubts(lambda x, y: x < y, (one, 0.0), (one.clone(), 0.125)) == [ONE]
+    assert doubts(lambda x, y: x < y, (one, 0.125), (one.clone(), 0.0)) == [ONE]
+    whole = torch.tensor([1, 2])
+    assert doubts(lambda x: x > 1, (whole, 0.0)) == [0, 0]
+    assert doubts(lambda x: x.masked_fill(x > 1, 7), (whole, 0.0)) == [0, 0]
+    x = torch.tensor([[0.005, 2.0], [0.005, -1.0]])
+    assert doubts(lambda x: torch.any(x > 0, (1,)), (x, 0.01)) == [0, ONE]
+    assert doubts(lambda x: torch.any(x > 0, [0, 1]), (x, 0.01)) == 0

@@ -80,10 +80,15 @@ SPARED: tuple[Spared, ...] = (
     Spared(OPERATORS + "bends", r"^_bent: (2\.0 \* v \* k → 2\.0 \* v|k \* unit → unit)$", WHOLE, matched=2),
     Spared(OPERATORS + "bends", r"k_log → 2\.0 \* v( #\d)?$|k_log \* unit → unit$", WHOLE, matched=3),
     Spared(OPERATORS + "columns", r"^as_column: None if known is None .* → arranged", SAME_RULE, matched=1),
+    Spared(OPERATORS + "comparisons", r"list \| tuple → list$", BOTH_KINDS, matched=1),
     Spared(OPERATORS + "again", r"list \| tuple → list$", BOTH_KINDS, matched=1),
     Spared(OPERATORS + "again", r"^moved_doubts: once_more\(.* → once_more", SAME_RULE, matched=1),
     Spared(OPERATORS + "moves", r"list \| tuple → list$", BOTH_KINDS, matched=1),
     Spared(OPERATORS + "moves", r"^indices_in_doubt: \[value\] if .* → \[value\]$", SAME_RULE, matched=1),
+    Spared(OPERATORS + "comparisons", r"^(compared|_one_of): (down\(.* → up\(|up\(.* → down\()", ONE_SIDE, matched=3),
+    Spared(
+        OPERATORS + "comparisons", r"^_one_of: doubts & .* & 255 → doubts & ~|^masked: .* → value$|nan_to_num\(nan=torch\.inf\) → \(x", SAME_RULE, matched=3
+    ),
     Spared(OPERATORS + "bends", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|clamp_max\(_FAR\) → ", FAR, matched=4),
     Spared(OPERATORS + "bends", rf"^\w+: {OPPOSITE}", ONE_SIDE, matched=18),
     Spared(OPERATORS + "bends", rf"{A_BIT}|{OF_A_BIT}", ONE_SIDE, matched=30),
