@@ -28,7 +28,7 @@ def once_more(call: OperatorCall, changed: Mapping[str, object]) -> list[Tensor]
     return [found] if isinstance(found, Tensor) else list(found)
 
 
-def each_of(value: object, made: Callable[[object], Tensor | None]) -> object:
+def each_of(value: object, made: Callable[[object], Tensor]) -> object:
     """Something made of an argument, or of each of a list."""
     return [made(each) for each in value] if isinstance(value, list | tuple) else made(value)
 
@@ -36,8 +36,8 @@ def each_of(value: object, made: Callable[[object], Tensor | None]) -> object:
 def moved_radii(call: OperatorCall, names: tuple[str, ...]) -> list[Tensor]:
     """Where the radii come to stand."""
 
-    def of(x: object) -> Tensor | None:
-        return None if x is None else placed(call, x, call.result.dtype).radius.clone(memory_format=torch.contiguous_format)
+    def of(x: object) -> Tensor:
+        return placed(call, x, call.result.dtype).radius.clone(memory_format=torch.contiguous_format)
 
     return once_more(call, {name: _number(call.given[name], each_of(call.given[name], of)) for name in names})
 
@@ -46,10 +46,10 @@ def moved_doubts(call: OperatorCall, names: tuple[str, ...]) -> list[Tensor] | N
     """Where the doubts come to stand; None if there are none."""
     found = False
 
-    def of(x: object) -> Tensor | None:
+    def of(x: object) -> Tensor:
         nonlocal found
         if not isinstance(x, Tensor):
-            return None if x is None else torch.zeros((), dtype=torch.uint8)
+            return torch.zeros((), dtype=torch.uint8)
         doubts = call.doubts(x)
         found = found or doubts is not None
         empty = torch.zeros(x.shape, dtype=torch.uint8, device=x.device)

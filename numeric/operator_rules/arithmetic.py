@@ -31,12 +31,12 @@ def reversed_subtraction(call: OperatorCall) -> list[Bounded]:
 
 
 def _sum(call: OperatorCall, x: Entries, y: Entries) -> Bounded:
-    alpha = abs(call.number("alpha")) if "alpha" in call.given else 1.0
+    alpha = abs(call.number("alpha"))
     propagated, largest = x.radius + y.radius, x.size + y.size
     if alpha != 1.0:  # α as the machine holds it, and the product αy, which a kernel may fuse with the sum
         scaled = outward(alpha * y.size, 1)
         lost = outward(scaled * (3.0 * call.model.elementwise_roundoff) + 2.0 * call.model.elementwise_underflow, 3)
-        propagated, largest = x.radius + outward(alpha * y.radius, 1) * 1.0 + lost, x.size + scaled
+        propagated, largest = x.radius + outward(alpha * y.radius, 1) + lost, x.size + scaled
     return call.rounded(outward(propagated, 4), outward(largest * (1.0 + 2.0 * call.model.elementwise_roundoff), 4), x, y, products=alpha != 1.0)
 
 
@@ -64,7 +64,7 @@ def reciprocal(call: OperatorCall) -> list[Bounded]:
 def divided(call: OperatorCall, x: Entries, y: Entries) -> Bounded:
     """x / y.  Where the denominator cannot be told from zero nothing is known."""
     low = (y.size - y.radius) * (1.0 - 2.0**-50)  # rounded down: two operations of float64
-    singular = ~(low > (call.model.storage.smallest_normal if call.model.elementwise_flushes else 0.0))
+    singular = ~(low > 0.0)  # where the arithmetic flushes, a small denominator is read with its own size as radius
     size, low = torch.where(singular, 1.0, y.size), torch.where(singular, 1.0, low)
     ratio = outward(x.size / size, 1)
     propagated = torch.where(singular, torch.inf, outward(outward(x.radius + outward(ratio * y.radius, 1), 1) / low, 1))

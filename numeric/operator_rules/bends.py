@@ -122,7 +122,7 @@ def _number(call: OperatorCall, given: object) -> Number:
     value = float(held.value)
     if not value > call.model.storage.smallest_normal:
         raise call.refuse(f"with {given}, which is not positive or too small")
-    return value, float(up(held.radius / value))
+    return value, float(up(held.radius / value)) if float(held.radius) else 0.0  # 1 is held as 1, and its products are exact
 
 
 def _ulps(n: ErrorModel, *functions: str) -> tuple[float, ...]:

@@ -115,7 +115,7 @@ def library_error(name: str, value: Tensor, n: ErrorModel) -> Tensor:
     assumed = elementary_error(name, n.device, n.storage.name)
     evaluated = n.storage if assumed.in_storage else n.opmath
     relative = 2.0 * assumed.ulps * evaluated.unit_roundoff
-    least = assumed.ulps * evaluated.smallest_subnormal + (FLUSHED_INSIDE * flushed(n) if n.elementwise_flushes else 0.0)
+    least = assumed.ulps * evaluated.smallest_subnormal + FLUSHED_INSIDE * flushed(n)
     lost = torch.full_like(value, flushed(n, name), dtype=torch.float64) if assumed.in_storage else stored_error(value, n, flushed(n, name))
     if assumed.of_one:
         return outward(relative + lost, 2)

@@ -42,7 +42,7 @@ def filled(call: OperatorCall) -> list[Bounded]:
 
 
 def _written(call: OperatorCall, x: object) -> Bounded:
-    found = placed(call, x, call.result.dtype) if isinstance(x, Tensor) and x.dim() else _as_number(call, x)
+    found = _as_number(call, x)
     lost = marked(torch.isinf(found.radius), Doubt.OVERFLOW)
     shape = call.result.shape
     return Bounded(found.radius.expand(shape), joint_doubts([found.doubts, lost], shape))
@@ -122,12 +122,12 @@ def _with(found: Bounded, places: Tensor | None, call: OperatorCall) -> Bounded:
     return Bounded(found.radius, joint_doubts([found.doubts, choice_of(places)], call.result.shape))
 
 
-def _put(call: OperatorCall, values: str | None, *, twice: Callable[[OperatorCall], Tensor] | None) -> list[Bounded]:
+def _put(call: OperatorCall, values: str, *, twice: Callable[[OperatorCall], Tensor] | None) -> list[Bounded]:
     """Entries that are replaced: scatter, index_put, index_copy, index_fill, ... .
 
     twice: counts how often each entry is written; of one that is written more than once nobody knows by which. An index in doubt leaves all in doubt.
     """
-    (found,) = moved(call, ("self",) if values is None else ("self", values))
+    (found,) = moved(call, ("self", values))
     several = None if twice is None else marked(twice(call) > 1, Doubt.UNDECIDED)
     radius = found.radius if several is None else torch.where(several != 0, torch.inf, found.radius)
     return [Bounded(radius, joint_doubts([found.doubts, several, *indices_in_doubt(call)], call.result.shape))]

@@ -147,7 +147,8 @@ def hardswish(call: OperatorCall) -> list[Bounded]:
     low, high = (each.clamp(-3.0, 3.0) for each in ends_of(x))
     middle = outward(torch.maximum((2.0 * low + 3.0).abs(), (2.0 * high + 3.0).abs()) * SIXTH, 3)
     slope = torch.where(low >= 3.0, 1.0, torch.where(high <= -3.0, 0.0, middle))
-    product = outward(x.size * _ramp(x.value), 3)
+    product = x.size * _ramp(x.value)
+    product = torch.where(product > 0, outward(product, 3), 0.0)  # of nothing there is nothing to lose
     return [_sixth(call, x, slope, product, 3)]
 
 

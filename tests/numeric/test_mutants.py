@@ -104,6 +104,27 @@ def test_a_check_draws_the_same_examples_and_looks_for_no_smaller_ones() -> None
     assert shrunk[-1] == 1000
 
 
+def test_a_check_of_one_parameter_is_handed_it() -> None:
+    """Also where ``pytest.param`` holds it, which holds a tuple; a check that is handed another thing fails with every mutant, which looks like noticing."""
+    seen: list[object] = []
+    module = ModuleType("parametrized")
+
+    @pytest.mark.parametrize("of", ["plain", pytest.param("marked", marks=pytest.mark.soak), (1, 2)])
+    def test_of_one(of: object) -> None:
+        seen.append(of)
+
+    @pytest.mark.parametrize(("one", "two"), [(1, 2), pytest.param(3, 4)])
+    def test_of_two(one: int, two: int) -> None:
+        seen.append(one + two)
+
+    for each in (test_of_one, test_of_two):
+        each.__module__ = "parametrized"
+        setattr(module, each.__name__, each)
+    for check in checks_of(module):
+        check()
+    assert seen == ["plain", "marked", (1, 2), 3, 7]
+
+
 def test_what_is_changed_is_a_number_or_a_term_and_no_type() -> None:
     """``Tensor | None`` is no union of flags; and a slice that a number makes is a constant like any other."""
     assert not [mutant for mutant in mutants(EXPERIMENTS + "patched_stack") if mutant.before == "Tensor | None"]

@@ -5,7 +5,14 @@ from functools import partial
 from types import ModuleType
 
 from tests.numeric.noticing import Check, checks_of
-from tests.numeric.operator_rules import test_casts_by_hand, test_doubts_move_on, test_stated_spreads, test_stated_sums, test_sums_at_the_ends
+from tests.numeric.operator_rules import (
+    test_casts_by_hand,
+    test_doubts_move_on,
+    test_moved_by_hand,
+    test_stated_spreads,
+    test_stated_sums,
+    test_sums_at_the_ends,
+)
 from tests.numeric.operator_rules.own_moves import own
 from tests.numeric.operator_rules.references_sums import REFERENCES
 from tests.numeric.operator_rules.swept import of_ours, swept
@@ -39,11 +46,11 @@ SPREADS_OUT = ("var.correction", "std.correction", "var_mean.correction", "std_m
 SUMS = ("sum.dim_IntList", "mean.dim", "cumsum.default", "linalg_vector_norm.default")
 
 OF_MODULES: dict[str, Callable[[], list[Check]]] = {
-    "again": sweep((*MOVES[:8], "where.self", "_to_copy.default"), 1, EVERY[:6], test_doubts_move_on),
-    "moves": sweep(MOVES, 1, EVERY[:6], test_doubts_move_on),
+    "again": sweep((*MOVES[:8], "where.self", "_to_copy.default"), 1, EVERY[:6], test_doubts_move_on, test_moved_by_hand),
+    "moves": sweep(MOVES, 1, EVERY[:6], test_doubts_move_on, test_moved_by_hand),
     "casts": sweep(("_to_copy.default", "copy.default"), 12, (*EVERY, ("fp64", "apart")), test_casts_by_hand, test_doubts_move_on),
     "choices": sweep(ORDERS, 2, EVERY[:10], test_doubts_move_on),
-    "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on),
+    "comparisons": sweep(TRUTHS, 2, EVERY[:10], test_doubts_move_on, test_moved_by_hand),
     "sums": sweep(SUMS, 4, BEYOND, test_stated_sums, test_sums_at_the_ends, test_doubts_move_on),
     "accumulations": sweep(("index_add.default", "scatter_add.default", "index_put.default", "put.default"), 4, BEYOND, test_stated_sums, test_doubts_move_on),
     "variances": sweep(SPREADS_OUT, 2, (*BEYOND, ("fp16", "plain"), ("fp32", "plain")), test_stated_spreads),

@@ -89,6 +89,7 @@ def test_outside_of_a_domain_nothing_is_known(overload: str) -> None:
         assert doubts(found) == Doubt.UNDERFLOW
     lost = said(overload, math.nan, given, value=math.nan)
     assert doubts(lost) & Doubt.NOT_FINITE
+    assert not doubts(lost) & Doubt.UNDERFLOW, "what was given is lost already"
     assert float(lost.radius) == math.inf
 
 
@@ -98,9 +99,26 @@ def test_a_square_that_is_lost_spoils_its_reciprocal() -> None:
     lost = said("aten.pow.Tensor_Scalar", tiny, {"exponent": -2.0})
     assert float(lost.radius) == math.inf
     assert doubts(lost) & Doubt.UNDERFLOW
-    large = math.sqrt(OMEGA)
+    told = said("aten.pow.Tensor_Scalar", 1.1 * tiny, {"exponent": -2.0}, value=1.0 / (1.1 * tiny) ** 2)
+    assert math.isfinite(float(told.radius)), "of a square that is more than four underflows half is left"
+    across = said("aten.pow.Tensor_Scalar", 1.0, {"exponent": -2.0}, radius=1.5)
+    assert float(across.radius) == math.inf
+    assert doubts(across) & Doubt.UNDERFLOW
+    large = math.sqrt(OMEGA * (1.0 - ONE.elementwise_roundoff / 2.0))
     assert float(said("aten.pow.Tensor_Scalar", large, {"exponent": -2.0}, value=0.0).radius) >= 1.0 / OMEGA
     assert float(said("aten.pow.Tensor_Scalar", large / 4.0, {"exponent": -2.0}, value=16.0 / OMEGA).radius) < 1.0 / OMEGA
+
+
+def test_a_whole_power_across_zero_is_bounded() -> None:
+    """0.25 ± 0.5: the square moves by ½ at most, the slope being 1.5; x⁰ is 1 wherever x is; and 0^1.5 is 0, by an exponent that is off, too."""
+    square = said("aten.pow.Tensor_Scalar", 0.25, {"exponent": 2.0}, radius=0.5, value=0.0625)
+    assert 0.75 <= float(square.radius) <= 0.76
+    assert not doubts(square)
+    zeroth = said("aten.pow.Tensor_Tensor", 0.25, {"exponent": torch.zeros((), dtype=torch.float64)}, radius=0.5)
+    assert float(zeroth.radius) <= 4.0 * ONE.opmath.unit_roundoff
+    p, x = torch.tensor([1.5], dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    nothing = asked("aten.pow.Tensor_Tensor", ONE, {"self": x, "exponent": p}, [x], {id(p): torch.tensor([0.25], dtype=torch.float64)})[0]
+    assert float(nothing.radius) <= 2.0 * ONE.opmath.smallest_subnormal
 
 
 CHOICES: dict[str, tuple[dict[str, Any], Callable[[float], float]]] = {
