@@ -14,8 +14,7 @@ from torch import Tensor
 from numeric.arithmetics import WithRadius
 from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall
 from numeric.operator_rules.table import operator_row
-from numeric.operators import Execution, tensors_in
-from numeric.operators.executions import CallSite, storage_key
+from numeric.operators import CallSite, Execution, storage_key, tensors_in
 from numeric.operators.memory import Memory, ReadAsAnotherType
 from numeric.operators.walk import Walk
 
@@ -87,6 +86,8 @@ class BoundedWalk(Walk):
         self.knowledge = knowledge
         self.running = running
         self._beginning: tuple[CallSite, Tensor | None] | None = None
+        self.failed: Exception | None = None
+        """What the last operator raised that failed by itself."""
 
     def begins(self, step: Execution, some: Tensor | None = None) -> None:
         """The operator of that place is bounded, though all that it reads is exact: the first one.  some: which entries of its result are the network's."""
@@ -94,7 +95,11 @@ class BoundedWalk(Walk):
 
     def _run(self, step: Execution) -> Any:
         with self.running():
-            return step.result()
+            try:
+                return step.result()
+            except Exception as error:
+                self.failed = error
+                raise
 
     def execute(self, step: Execution) -> Any:
         """Execute an operator and apply its row.  Raises NoOperatorRule."""

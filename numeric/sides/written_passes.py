@@ -5,6 +5,7 @@ the cut on each operator has its row (``operator_rules``).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,32 +17,22 @@ from numeric.arithmetics import WithRadius, outward
 from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
 from numeric.operator_rules.models import models_of
-from numeric.operators import Execution, tensors_in
+from numeric.operators import CallSite, Execution, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import CallSite, flat_storage, storage_key
+from numeric.operators.executions import flat_storage
 from numeric.operators.labels import MATRIX_PRODUCTS
-from numeric.operators.own_parameters import Own, WithOwnParameters
+from numeric.operators.memory import StorageSet
+from numeric.operators.own_parameters import NoBatchedForm, Own, WithOwnParameters
 from numeric.operators.recording import Cases, Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
+from numeric.sides.noted_rows import Noted, noted, turned
+from numeric.sides.own_code import own_code
+from numeric.sides.written_constants import Constants, ReadFromOutside
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
 """Matrix products that add something, their first operand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A tensor as it was at a place, with what was known of it: (cases, features), the query's rows."""
-
-    value: Tensor
-    radius: Tensor
-    """float64; zero where it is exact."""
-    doubts: Tensor | None
-
-    def columns(self, some: Tensor) -> "Noted":
-        """Some of its features.  some: (features,) bool."""
-        return Noted(self.value[:, some], self.radius[:, some], None if self.doubts is None else self.doubts[:, some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +58,8 @@ class FormatPass:
     """The storage of each cut's parameter."""
     joining: dict[Read, tuple[Tensor, CallSite]] = field(default_factory=dict, repr=False)
     """What joins the network from beside it, by its place from the end: the operand as it was, and its place from the beginning."""
+    constants: Constants = field(default_factory=dict, repr=False)
+    """What the network reads that is neither of the input nor a parameter."""
 
     def what_joins(self, read: Read) -> Tensor:
         """What joins the network there.  Raises NoOperatorRule if this pass has nothing there."""
@@ -87,18 +80,26 @@ class FormatPass:
             if ours.shape != theirs.shape:
                 raise NoOperatorRule(f"what joins the network at {place}, and has another shape in another pass,")
             if not torch.equal(torch.nan_to_num(ours), torch.nan_to_num(theirs)):
+                if not x.is_floating_point():
+                    raise NoOperatorRule(f"what chooses inside the network at {place}, and is made of the input otherwise in another pass,")
                 apart = outward((ours.double() - theirs.double()).abs(), 2)
                 found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
         return found
 
     def operand(self, place: CallSite, index: int) -> Noted:
         """What an operator read for the query.  place: counted from the end of the pass."""
-        same = [step for step in self.steps[place.line] if step.operator == place.operator]
-        return self._query(*same[place.count].operands[index])
+        return self._query(*self._at(place).operands[index])
 
     def whole_operand(self, place: CallSite, index: int) -> Tensor:
         """What an operator read, all of it."""
-        return [step for step in self.steps[place.line] if step.operator == place.operator][place.count].operands[index][0]
+        return self._at(place).operands[index][0]
+
+    def _at(self, place: CallSite) -> _Step:
+        """Raises NoOperatorRule where float64 came by a place, and this pass does not."""
+        same = [step for step in self.steps[place.line] if step.operator == place.operator]
+        if len(same) < -place.count:
+            raise NoOperatorRule(f"{place}, which runs in float64 and not in this format,")
+        return same[place.count]
 
     def at_cut(self, number: int) -> tuple[Noted, Noted]:
         """What the cut of that number read and returned for the query."""
@@ -108,7 +109,7 @@ class FormatPass:
         value, known = step.operands[rows]
         returned, bound = step.result
         if cut.product.weight_left:
-            value, known, returned, bound = value.mT, _turned(known), returned.mT, _turned(bound)
+            value, known, returned, bound = value.mT, turned(known), returned.mT, turned(bound)
         return self._query(value, known), self._query(returned, bound).columns(cut.columns)
 
     def added_at_cut(self, number: int) -> Tensor | None:
@@ -126,24 +127,13 @@ class FormatPass:
 
     def _at_cut(self, number: int) -> _Step:
         cut, weight = self.anatomy.cuts[number], self.weights[number]
-        return [each for each in self.steps[cut.place.line] if weight in each.reads][cut.nth]
+        same = [each for each in self.steps[cut.place.line] if weight in each.reads]
+        if len(same) <= cut.nth:
+            raise NoOperatorRule(f"{cut.place}, which reads W in float64 and not in this format,")
+        return same[cut.nth]
 
     def _query(self, value: Tensor, known: Bounded | WithRadius | None) -> Noted:
         return noted(value, known, self.anatomy, self.cases)
-
-
-def _turned(known: Bounded | WithRadius | None) -> Bounded | WithRadius | None:
-    if isinstance(known, Bounded):
-        return Bounded(known.radius.mT, None if known.doubts is None else known.doubts.mT)
-    return known
-
-
-def noted(value: Tensor, known: Bounded | WithRadius | None, anatomy: Anatomy, cases: int) -> Noted:
-    """The query's rows of a tensor (…, features)."""
-    assert not isinstance(known, WithRadius), "a matrix is no row"
-    radius = torch.zeros(value.shape, dtype=torch.float64) if known is None else known.radius.expand(value.shape)
-    doubts = None if known is None or known.doubts is None else anatomy.layout.query(known.doubts.expand(value.shape), cases)
-    return Noted(anatomy.layout.query(value, cases), anatomy.layout.query(radius, cases), doubts)
 
 
 class _Bounding(WithOwnParameters):
@@ -160,17 +150,35 @@ class _Bounding(WithOwnParameters):
         self.steps: dict[str, list[_Step]] = {line: [] for line in self.lines}
         self.moved = moved
         self.joining: list[tuple[CallSite, int, Tensor]] = []
+        self.refused: NoOperatorRule | None = None
+        self.outside = ReadFromOutside(StorageSet(block.module.parameters()))
+
+    def _shown(self, x: Tensor) -> bool:
+        """Whether operators show what a tensor is made of: the input, the network, or a parameter of each case's own."""
+        return x in self.data or self.knowledge.holds(x) or storage_key(x) in self.own
 
     def execute(self, step: Execution) -> Any:
-        """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule where what is known of the operands gets lost."""
+        """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule."""
+        try:
+            return self._execute(step)
+        except NoOperatorRule as error:
+            self.refused = error  # the user's code may catch it, and go on with what it would not have come to
+            raise
+
+    def _execute(self, step: Execution) -> Any:
+        """Raises NoOperatorRule where what is known of the operands gets lost."""
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
-        if network and not any(storage_key(x) in self.weights for _, x in step.tensors):
+        at_cut = any(storage_key(x) in self.weights for _, x in step.tensors)
+        if network or at_cut:
+            self.outside.reads(step, self._shown)
+        if network and not at_cut:
             for index, x in step.tensors:
-                if x in self.data and x.is_floating_point() and not self.knowledge.holds(x):
+                if x in self.data and not self.knowledge.holds(x):
                     self.joining.append((step.place, index, x.clone()))
                     if (step.place, index) in self.moved:
                         self.knowledge.put(x, self.moved[step.place, index])
         result = self._noted(step)
+        self.outside.after(step, tensors_in(result), self._shown)
         if (
             network
             and not step.is_view(tensors_in(result))
@@ -292,7 +300,7 @@ class BlockInFormat:
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = (), moved: Moved | None = None) -> FormatPass:
-        """One pass.  Raises NoOperatorRule, NoBatchedForm.
+        """One pass.  Raises NoOperatorRule; OwnCodeFails if nothing is patched.
 
         own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
         is from what both sides are made of.
@@ -303,8 +311,14 @@ class BlockInFormat:
                 walk.knowledge.put_matrix(x, what)
             else:
                 walk.knowledge.put(x, what)
-        with operators_apart(), walk:
-            output = self.call(self.module, cases.context, cases.query, cases.positions)
+        mine = nullcontext() if own else own_code(self.probed.mode.id, lambda: walk.bounded.failed)  # a patched call is made here, and may fail for that
+        try:
+            with mine, operators_apart(), walk:
+                output = self.call(self.module, cases.context, cases.query, cases.positions)
+        except NoBatchedForm as error:
+            raise NoOperatorRule(f"{error.place} with a parameter of each case's own") from error
+        if walk.refused is not None:
+            raise walk.refused
         if not walk.knowledge.holds(output):
             raise NoOperatorRule("the output is made without the operators that read W")
         bound = walk.knowledge.of(output)
@@ -313,4 +327,4 @@ class BlockInFormat:
         joining: dict[Read, tuple[Tensor, CallSite]] = {}
         for place, index, x in walk.joining:
             joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
-        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights, joining)
+        return FormatPass(cases.number, made, walk.steps, self.anatomy, self.weights, joining, walk.outside.from_the_end(walk.met))

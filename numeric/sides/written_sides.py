@@ -19,19 +19,21 @@ from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule
 from numeric.operator_rules.doubts import as_hazards, doubts_over, join, joint_doubts, of_hazards
 from numeric.operator_rules.models import models_of
-from numeric.operators import WatchedBlock
+from numeric.operators import WatchedBlock, storage_key
 from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
 from numeric.operators.double_precision import converted, parameter_of
-from numeric.operators.executions import as_in, flat_storage, storage_key
+from numeric.operators.executions import as_in, flat_storage
 from numeric.operators.own_parameters import Own
 from numeric.operators.recording import Cases, Recording
 from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
+from numeric.sides.noted_rows import Noted
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
-from numeric.sides.written_passes import BlockInFormat, FormatPass, Noted
+from numeric.sides.written_constants import refuse_another_constant
+from numeric.sides.written_passes import BlockInFormat, FormatPass
 from symbolic import formulas
 
 _Update = Callable[[Any, Any, Any], Any]
@@ -113,7 +115,9 @@ def _factors(watched: WatchedBlock, trace: Recording) -> tuple[Factor, ...]:
         return ()
     found = factors_read(watched.anatomy, trace, behind)
     if found is None:
-        raise NoOperatorRule("what takes what the stream lacks, which is multiplied by more than numbers and parameters before they meet")
+        assert watched.anatomy.absorber is not None
+        name = watched.anatomy.absorber.name
+        raise NoOperatorRule(f"{name}, which takes what the stream lacks, and meets it multiplied by more than numbers and parameters")
     return tuple(found)
 
 
@@ -155,6 +159,8 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
         for patch in (right_patch, wrong_patch) if anatomy.reads_context else (right_patch,):
             _patch_absorber(block, patch, lacking, left, column)
     right, wrong = (block.run(whole.without(cases.removed), each.own, each.known) for each in (right_patch, wrong_patch))
+    for shorter in (bare, right):
+        refuse_another_constant(left.constants, shorter.constants)
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
     if moved := right.moved_from(lambda read: (bare if read in stream else left).what_joins(read)):
         # What the query alone makes may be computed by another kernel where other tokens stand beside it; and a patched pass may find its stream otherwise.
@@ -298,7 +304,9 @@ def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: No
         return formulas.patched_weight(scale.reshape(1, -1), formulas.scale_update(delta, normalised))
 
     value, known = _by_rows(block, moved, (lacking.value.squeeze(-1), _known(lacking)), (h.value, Bounded(h.radius, h.doubts)))
-    return value.reshape(-1, *scale.shape), Bounded(known.radius.reshape(-1, *scale.shape), known.doubts)
+    shape = (-1, *scale.shape)
+    doubts = None if known.doubts is None else known.doubts.expand(value.shape).reshape(shape)
+    return value.reshape(shape), Bounded(known.radius.expand(value.shape).reshape(shape), doubts)
 
 
 def _without_factor(block: BlockInFormat, lacking: WithRadius, factor: Factor, left: FormatPass) -> WithRadius:

@@ -14,8 +14,8 @@ from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.operator_rules import NoOperatorRule
 from numeric.operators import WatchedBlock
 from numeric.operators.many_cases import ManyCases, PromptBatch, TensorUpdate, cases_at_once, measure_prompts
-from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
+from numeric.sides.own_code import OwnCodeFails
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
 from numeric.user_blocks.own_update import refuse_operations
@@ -29,9 +29,8 @@ ALL, PART = "random", "subset"
 SCENARIOS = (ALL, PART)
 AT_MOST = {True: 512, False: 48}
 """Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
-ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16", "fp16"))
-"""The formats in which such a block is bounded, those in one group in which it runs the same operators."""
-FORMATS = tuple(name for alike in ALIKE for name in alike)
+ALIKE = (("fp64",), ("fp32", "fp32-ftz"), ("bf16",), ("fp16",))
+"""The formats in which such a block is bounded, those of one dtype in a group: code may ask for it, as libraries do where they guard fp16 against overflow."""
 BOUNDED_AT_MOST = 128
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
 FORMULA = VARIANTS[0].id
@@ -48,7 +47,7 @@ class OwnAsWritten:
     """The user's own ΔW, if there is one."""
 
     no_rule: Mapping[str, str] = field(default_factory=dict)
-    """The formats in which there is no bound of it, and what has no rule there."""
+    """The formats in which there is no bound of it, and why."""
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -77,7 +76,7 @@ def own_as_written(name: str, described: BlockAsWritten, *, contexts: DrawContex
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
             own = replace(own, no_rule=_without_rules(own))
-            if own.update is not None and len(own.no_rule) < len(FORMATS):  # it runs over values with radii, too
+            if own.update is not None and any(name not in own.no_rule for alike in ALIKE for name in alike):  # it runs over values with radii, too
                 for each in own.watched.anatomy.weights:
                     refuse_operations(own.update, (int(each.entries.shape[2]), int(each.entries.shape[1])))
             return own
@@ -92,10 +91,7 @@ def _not_built(_: Recipe) -> ContextualBlock:
 
 
 def _without_rules(own: OwnAsWritten) -> dict[str, str]:
-    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out.
-
-    A cast is there in some formats alone: to fp32 in all but fp32 and its flushing mode.
-    """
+    """The formats in which this block has no bound, and why, as bounded passes of two cases find out: something has no rule, or its own code fails."""
     found = {}
     for alike in ALIKE:
         (mode,) = modes_named(alike[:1])
@@ -105,7 +101,9 @@ def _without_rules(own: OwnAsWritten) -> dict[str, str]:
                 drawn = own.prompts(scenario, 2, torch.Generator().manual_seed(0))
                 context, query = (each.to(torch_dtype(mode.activations)) for each in (drawn.context, drawn.query))
                 measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
-        except (NoOperatorRule, NoBatchedForm) as error:
+        except NoOperatorRule as error:
+            found.update(dict.fromkeys(alike, f"no rule for {error}"))
+        except OwnCodeFails as error:
             found.update(dict.fromkeys(alike, str(error)))
     return found
 

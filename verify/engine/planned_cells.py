@@ -132,7 +132,7 @@ def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, Prob
     for mode in plan.modes:
         if mode.id not in written.bounded:
             missing = written.without.get(mode.id)
-            reasons.setdefault(NO_EMULATION if missing is None else f"no rule for {missing}: it is judged in float64, by measurement", []).append(mode.id)
+            reasons.setdefault(NO_EMULATION if missing is None else f"{missing}: it is judged in float64, by measurement", []).append(mode.id)
     result.not_measured += [NotMeasured(block=own.name, what=f"bounds in {', '.join(names)}", reason=why) for why, names in reasons.items()]
     for mode, variant, scenario in product(plan.modes, variants, scenarios):
         if mode.id not in written.bounded or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):
