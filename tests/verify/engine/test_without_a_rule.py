@@ -9,7 +9,6 @@ from numeric.cells import measurement
 from numeric.cells.measurement import BrokenCell, measure_variants
 from numeric.operator_rules import NoOperatorRule
 from symbolic.vocabulary import CellId, Verdict
-from verify.engine import measuring
 from verify.engine.measuring import Measuring
 
 CELL: Any = SimpleNamespace(
@@ -36,7 +35,7 @@ def test_a_missing_rule_is_told_from_a_failure(raised: Exception, no_rule: bool,
 
 def test_its_row_is_skipped_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[tuple[Verdict, str]] = []
-    monkeypatch.setattr(measuring.cell_rows, "unmeasured_cell", lambda cell, mode, machine, verdict, reason: rows.append((verdict, reason)))
+    monkeypatch.setattr("verify.records.cell_rows.unmeasured_cell", lambda cell, mode, machine, verdict, reason: rows.append((verdict, reason)))
     planned = SimpleNamespace(id=CellId("c", "b", "n", "v", "s"), machine=SimpleNamespace(mode=None), name="mine")
     it: Any = SimpleNamespace(_planned=SimpleNamespace(cells={1: planned}), _state=SimpleNamespace(cells={}, folder=None))
     Measuring._keep_cell(it, 1, BrokenCell("aten.foo.default", "", no_rule=True))
