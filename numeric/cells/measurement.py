@@ -15,6 +15,7 @@ from numeric.cells.measurable import CellCases, batches, exact_layer, measured_a
 from numeric.cells.witness import Witness, make_witness, worst_case
 from numeric.machine import Refinement
 from numeric.machine.environment_questions import undisturbed
+from numeric.operator_rules import NoOperatorRule
 from numeric.sides import Judged, Sides, judge, seed_of
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
 from symbolic.vocabulary import Verdict, with_its_name
@@ -33,6 +34,8 @@ class BrokenCell:
 
     message: str
     traceback: str
+    no_rule: bool = False
+    """Whether something that only some cases come to has no rule: nothing failed, and nothing is known of the cell."""
 
 
 class ChangedMeanwhile(Exception):
@@ -169,6 +172,9 @@ def measure_variants(
                 except Exception as error:
                     if raises:
                         raise
+                    if isinstance(error, NoOperatorRule):
+                        each.broken = BrokenCell(str(error), traceback.format_exc(), no_rule=True)
+                        continue
                     each.broken = BrokenCell(with_its_name(error), traceback.format_exc())
             ask()
             if progress:

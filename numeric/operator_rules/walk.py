@@ -94,6 +94,8 @@ class BoundedWalk(Walk):
         self._beginning: tuple[CallSite, Tensor | None] | None = None
         self.told: Tensor | None = None
         """The doubts of what Python was told, as a number or as how many entries there are: all that is made in the pass has them. uint8, one number."""
+        self.failed: Exception | None = None
+        """What the last operator raised that failed by itself."""
 
     def begins(self, step: Execution, some: Tensor | None = None) -> None:
         """The operator of that place is bounded, though all that it reads is exact: the first one.  some: which entries of its result are the network's."""
@@ -101,7 +103,11 @@ class BoundedWalk(Walk):
 
     def _run(self, step: Execution) -> Any:
         with self.running():
-            return step.result()
+            try:
+                return step.result()
+            except Exception as error:
+                self.failed = error
+                raise
 
     def execute(self, step: Execution) -> Any:
         """Execute an operator and apply its row.  Raises NoOperatorRule."""

@@ -224,7 +224,7 @@ class Factor:
     """By what the network is multiplied, or divided, on its way to the stream."""
 
     by: "float | Read"
-    """A number, or where a parameter's entries are read."""
+    """A number, or where a parameter's entries are read, or its one."""
     divides: bool = False
 
 
@@ -240,7 +240,7 @@ def factors_read(anatomy: Anatomy, left: Recording, factor: Tensor) -> list[Fact
     for record in reversed(between):
         for each in _factors_of(left, record, factor.shape[-1]) if record.any(Made.NETWORK) else ():
             found.append(each)
-            by = torch.tensor(each.by) if isinstance(each.by, float) else dict(record.step.tensors)[each.by[1]].reshape(-1)
+            by = torch.tensor(each.by, dtype=factor.dtype) if isinstance(each.by, float) else dict(record.step.tensors)[each.by[1]].reshape(-1)
             made = made / by if each.divides else made * by
     return found if torch.equal(made, factor) else None
 
@@ -253,7 +253,8 @@ def _factors_of(left: Recording, record: Record, d: int) -> Iterator[Factor]:
         divides = step.operator in DIVISIONS
         yield from (Factor(float(number), divides) for number in step.numbers)
         for operand in record.operands:
-            if not operand.made & DATA and operand.value.numel() == d == operand.value.shape[-1]:
+            x = operand.value
+            if not operand.made & DATA and (x.numel() == 1 or x.numel() == d == x.shape[-1]):
                 yield Factor((left.from_the_end(record.place), operand.index), divides)
     elif name == "aten.neg.default":
         yield Factor(-1.0)

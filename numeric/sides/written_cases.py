@@ -17,13 +17,12 @@ from torch import Tensor
 from numeric.arithmetics import Hazards, WithRadius, exact, hazards, outward
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
-from numeric.operator_rules import NoOperatorRule, joint_doubts
-from numeric.operator_rules.doubts import as_hazards, doubts_over, join
+from numeric.operator_rules import NoOperatorRule, as_hazards, doubts_over, join, joint_doubts
 from numeric.operators import Cases, WatchedBlock, flat_storage, parameter_of
 from numeric.operators.cut import products_of_line
 from numeric.sides.both_sides import Sides
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
-from numeric.sides.noted import Noted
+from numeric.sides.noted_rows import Noted
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.shares import StreamShare
 from numeric.sides.variant import Variant

@@ -23,7 +23,7 @@ from numeric.operators.executions import ATEN, as_in
 from numeric.operators.labels import CHOOSING
 from numeric.operators.memory import StorageSet
 from numeric.operators.recording import Read
-from numeric.sides.noted import Noted
+from numeric.sides.noted_rows import Noted
 from numeric.sides.shares import SharesOfStream, StreamShare
 from numeric.sides.written_passes import ADDING, BlockInFormat, Bounding, FormatPass, passed
 
@@ -226,7 +226,7 @@ class Choosing(Bounding):
 def run_case(block: BlockInFormat, case: Cases, patch: Mapping[str, Patched] | None = None, moved: Mapping[Read, Bounded] | None = None) -> CasePass:
     """One pass of one case.  Raises NoOperatorRule."""
     walk = Choosing(block, patch or {}, case, moved or {})
-    whole = passed(block, walk, case)
+    whole = passed(block, walk, case, patched=bool(patch))
     return CasePass(whole, walk.met_matrices, walk.shares.found)
 
 

@@ -20,11 +20,15 @@ from numeric.operator_rules import Bounded, NoOperatorRule, joint_doubts
 from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, Own, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.memory import StorageSet
+from numeric.operators.own_parameters import NoBatchedForm
 from numeric.operators.recording import Read
 from numeric.operators.updates import Factor
 from numeric.operators.walk import operators_apart
 from numeric.sides.known_passes import KnownPass
-from numeric.sides.noted import Noted, noted, turned
+from numeric.sides.noted_rows import Noted, noted, turned
+from numeric.sides.own_code import own_code
+from numeric.sides.written_constants import Constants, ReadFromOutside
 
 ADDING = tuple(str(operator) for operator, left in MATRIX_PRODUCTS.items() if left)
 """Matrix products that add something, their first operand."""
@@ -53,6 +57,8 @@ class FormatPass:
     """The storage of each cut's parameter."""
     joining: dict[Read, tuple[Tensor, CallSite]] = field(default_factory=dict, repr=False)
     """What joins the network from beside it, by its place from the end: the operand as it was, and its place from the beginning."""
+    constants: Constants = field(default_factory=dict, repr=False)
+    """What the network reads that is neither of the input nor a parameter."""
 
     def what_joins(self, read: Read) -> Tensor:
         """What joins the network there.  Raises NoOperatorRule if this pass has nothing there."""
@@ -73,18 +79,26 @@ class FormatPass:
             if ours.shape != theirs.shape:
                 raise NoOperatorRule(f"what joins the network at {place}, and has another shape in another pass,")
             if not torch.equal(torch.nan_to_num(ours), torch.nan_to_num(theirs)):
+                if not x.is_floating_point():
+                    raise NoOperatorRule(f"what chooses inside the network at {place}, and is made of the input otherwise in another pass,")
                 apart = outward((ours.double() - theirs.double()).abs(), 2)
                 found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
         return found
 
     def operand(self, place: CallSite, index: int) -> Noted:
         """What an operator read for the query.  place: counted from the end of the pass."""
-        same = [step for step in self.steps[place.line] if step.operator == place.operator]
-        return self._query(*same[place.count].operands[index])
+        return self._query(*self._at(place).operands[index])
 
     def whole_operand(self, place: CallSite, index: int) -> Tensor:
         """What an operator read, all of it."""
-        return [step for step in self.steps[place.line] if step.operator == place.operator][place.count].operands[index][0]
+        return self._at(place).operands[index][0]
+
+    def _at(self, place: CallSite) -> Step:
+        """Raises NoOperatorRule where float64 came by a place, and this pass does not."""
+        same = [step for step in self.steps[place.line] if step.operator == place.operator]
+        if len(same) < -place.count:
+            raise NoOperatorRule(f"{place}, which runs in float64 and not in this format,")
+        return same[place.count]
 
     def at_cut(self, number: int) -> tuple[Noted, Noted]:
         """What the cut of that number read and returned for the query."""
@@ -135,9 +149,22 @@ class Bounding(KnownPass):
         self.steps: dict[str, list[Step]] = {line: [] for line in self.lines}
         self.moved = moved
         self.joining: list[tuple[CallSite, int, Tensor]] = []
+        self.refused: NoOperatorRule | None = None
+        self.outside = ReadFromOutside(StorageSet(block.module.parameters()))
+
+    def _shown(self, x: Tensor) -> bool:
+        """Whether operators show what a tensor is made of: the input, the network, or a parameter of each case's own."""
+        return x in self.data or self.knowledge.holds(x) or storage_key(x) in self.own
 
     def execute(self, step: Execution) -> Any:
-        """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule where what is known of the operands gets lost."""
+        """Execute, and note what is read and returned at the lines that are watched.  Raises NoOperatorRule."""
+        try:
+            return self._outside_autocast(step)
+        except NoOperatorRule as error:
+            self.refused = error  # the user's code may catch it, and go on with what it would not have come to
+            raise
+
+    def _outside_autocast(self, step: Execution) -> Any:
         device = self.block.probed.device
         if not torch.is_autocast_enabled(device):
             return self._executed(step)
@@ -145,16 +172,21 @@ class Bounding(KnownPass):
             return self._executed(step)
 
     def _executed(self, step: Execution) -> Any:
+        """Raises NoOperatorRule where what is known of the operands gets lost."""
         if step.operator is ATEN._to_copy.default and storage_key(step.tensors[0][1]) in self.patched:
             return self._cast(step)
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
-        if network and not self._reads_weights(step):
+        at_cut = self._reads_weights(step)
+        if network or at_cut:
+            self.outside.reads(step, self._shown)
+        if network and not at_cut:
             for index, x in step.tensors:
-                if x in self.data and x.is_floating_point() and not self.knowledge.holds(x):
+                if x in self.data and not self.knowledge.holds(x):
                     self.joining.append((step.place, index, x.clone()))
                     if (step.place, index) in self.moved:
                         self.knowledge.put(x, self.moved[step.place, index])
         result = self._noted(step)
+        self.outside.after(step, tensors_in(result), self._shown)
         if (
             network
             and not step.is_view(tensors_in(result))
@@ -277,7 +309,7 @@ class BlockInFormat:
         return frozenset(place.line for place in places)
 
     def run(self, cases: Cases, own: Sequence[Own] = (), known: Sequence[tuple[Tensor, Bounded | WithRadius]] = (), moved: Moved | None = None) -> FormatPass:
-        """One pass.  Raises NoOperatorRule, NoBatchedForm.
+        """One pass.  Raises NoOperatorRule; OwnCodeFails if nothing is patched.
 
         own: the parameters that each case has for itself; known: what is known of their values; moved: of what joins the network from beside it, how far it
         is from what both sides are made of.
@@ -285,14 +317,20 @@ class BlockInFormat:
         walk = Bounding(self, own, cases, moved or {})
         for x, what in known:
             walk.put(x, what)
-        return passed(self, walk, cases)
+        return passed(self, walk, cases, patched=bool(own))
 
 
-def passed(block: BlockInFormat, walk: Bounding, cases: Cases) -> FormatPass:
+def passed(block: BlockInFormat, walk: Bounding, cases: Cases, *, patched: bool) -> FormatPass:
     """A pass under a walk.  Raises NoOperatorRule."""
     mode = block.probed.mode
-    with operators_apart(), mode.while_running(block.probed.device)() if mode.casts else nullcontext(), walk:
-        output = block.call(block.module, cases.context, cases.query, cases.positions)
+    mine = nullcontext() if patched else own_code(mode.id, lambda: walk.bounded.failed)  # a patched call is made here, and may fail for that
+    try:
+        with mine, operators_apart(), mode.while_running(block.probed.device)() if mode.casts else nullcontext(), walk:
+            output = block.call(block.module, cases.context, cases.query, cases.positions)
+    except NoBatchedForm as error:
+        raise NoOperatorRule(f"{error.place} with a parameter of each case's own") from error
+    if walk.refused is not None:
+        raise walk.refused
     if not walk.knowledge.holds(output):
         raise NoOperatorRule("the output is made without the operators that read W")
     bound = walk.knowledge.of(output)
@@ -302,4 +340,4 @@ def passed(block: BlockInFormat, walk: Bounding, cases: Cases) -> FormatPass:
     joining: dict[Read, tuple[Tensor, CallSite]] = {}
     for place, index, x in walk.joining:
         joining[replace(place, count=place.count - walk.met[place.operator, place.line]), index] = x, place
-    return FormatPass(cases.number, made, walk.steps, block.anatomy, walk.cuts_read, joining)
+    return FormatPass(cases.number, made, walk.steps, block.anatomy, walk.cuts_read, joining, walk.outside.from_the_end(walk.met))

@@ -16,9 +16,7 @@ from numeric.arithmetics import WithRadius, exact, hazards
 from numeric.arithmetics.value_and_radius import cast_up, stored
 from numeric.formats import in_storage, torch_dtype
 from numeric.machine import ProbedMode
-from numeric.operator_rules import Bounded, BoundedWalk, KnownTensors, NoOperatorRule, joint_doubts
-from numeric.operator_rules.doubts import as_hazards, doubts_over, join, of_hazards
-from numeric.operator_rules.models import models_of
+from numeric.operator_rules import Bounded, NoOperatorRule, as_hazards, doubts_over, join, joint_doubts
 from numeric.operators import Cases, Own, WatchedBlock, flat_storage, parameter_of, storage_key
 from numeric.operators.absorber import SCALES
 from numeric.operators.double_check import CHECKED_CASES, CHECKED_TOKENS
@@ -29,11 +27,13 @@ from numeric.operators.stream import factors
 from numeric.operators.updates import Factor, entering_factors, factors_read
 from numeric.sides.batch import round_weights
 from numeric.sides.both_sides import Sides
+from numeric.sides.entrywise_patches import moved_scale, without_factor
 from numeric.sides.expected_difference import ReadVectors, RunFirstLayer, expected_of
-from numeric.sides.noted import Noted
+from numeric.sides.noted_rows import Noted
 from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.variant import Variant
 from numeric.sides.written_cases import cases_together, entries_of_a_case, measure_one_case
+from numeric.sides.written_constants import refuse_another_constant
 from numeric.sides.written_passes import BlockInFormat, FormatPass
 from symbolic import formulas
 
@@ -126,7 +126,9 @@ def _factors(watched: WatchedBlock, trace: Recording) -> tuple[Factor, ...]:
         return ()
     found = factors_read(watched.anatomy, trace, behind)
     if found is None:
-        raise NoOperatorRule("what takes what the stream lacks, which is multiplied by more than numbers and parameters before they meet")
+        assert watched.anatomy.absorber is not None
+        name = watched.anatomy.absorber.name
+        raise NoOperatorRule(f"{name}, which takes what the stream lacks, and meets it multiplied by more than numbers and parameters")
     return tuple(found)
 
 
@@ -171,6 +173,8 @@ def measure_written_sides(block: BlockInFormat, cases: WrittenCases, variant: Va
         for patch in (right_patch, wrong_patch) if anatomy.reads_context else (right_patch,):
             _patch_absorber(block, patch, lacking, left, column)
     right, wrong = (block.run(whole.without(cases.removed), each.own, each.known) for each in (right_patch, wrong_patch))
+    for shorter in (bare, right):
+        refuse_another_constant(left.constants, shorter.constants)
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
     if moved := right.moved_from(lambda read: (bare if read in stream else left).what_joins(read)):
         # What the query alone makes may be computed by another kernel where other tokens stand beside it; and a patched pass may find its stream otherwise.
@@ -287,7 +291,7 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
     probed, absorber = block.probed, block.anatomy.absorber
     assert absorber is not None
     for factor in block.factors:
-        lacking = _without_factor(block, lacking, factor, left)
+        lacking = without_factor(block, lacking, factor, left)
     parameter = parameter_of(block.module, absorber.name).detach()
     if absorber.kind == "bias":
         p = exact(parameter.reshape(-1, 1), probed.update, lacking.hazards)
@@ -297,7 +301,7 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
         return
     if absorber.kind == "scale":
         assert absorber.operand is not None
-        patch.put(parameter, *_moved_scale(block, parameter, lacking, left.operand(absorber.place, absorber.operand)))
+        patch.put(parameter, *moved_scale(block, parameter, lacking, left.operand(absorber.place, absorber.operand)))
         return
     h = column(left.operand(absorber.place, absorber.product.rows))
     assert block.anatomy.absorbed is not None
@@ -308,44 +312,3 @@ def _patch_absorber(block: BlockInFormat, patch: _Patch, lacking: WithRadius, le
     if not turned:
         value, made = value.mT.contiguous(), made.mT
     patch.put(parameter, value, WithRadius(value, made.radius, made.magnitude, made.numerics, made.hazards, made.form))
-
-
-def _moved_scale(block: BlockInFormat, scale: Tensor, lacking: WithRadius, h: Noted) -> tuple[Tensor, Bounded]:
-    """m + δ ⊘ h of each case: (cases, *shape of m)."""
-
-    def moved(delta: Tensor, normalised: Tensor) -> Tensor:
-        return formulas.patched_weight(scale.reshape(1, -1), formulas.scale_update(delta, normalised))
-
-    value, known = _by_rows(block, moved, (lacking.value.squeeze(-1), _known(lacking)), (h.value, Bounded(h.radius, h.doubts)))
-    return value.reshape(-1, *scale.shape), Bounded(known.radius.reshape(-1, *scale.shape), known.doubts)
-
-
-def _without_factor(block: BlockInFormat, lacking: WithRadius, factor: Factor, left: FormatPass) -> WithRadius:
-    """δ ⊘ f, f exact, or δ c where the network is divided by c: (cases, d, 1)."""
-    by = factor.by if isinstance(factor.by, float) else left.whole_operand(*factor.by).reshape(-1)
-
-    def without(delta: Tensor) -> Any:
-        return delta * by if factor.divides else formulas.scale_update(delta, by)
-
-    value, known = _by_rows(block, without, (lacking.value.squeeze(-1), _known(lacking)))
-    join(lacking.hazards, as_hazards(doubts_over(known.doubts, (-1,), keepdim=False), len(value), value.device))
-    return exact(value.unsqueeze(-1), lacking.numerics, lacking.hazards, radius=known.radius.unsqueeze(-1).contiguous())
-
-
-def _known(x: WithRadius) -> Bounded:
-    """What is known of a column, as of (cases, d)."""
-    doubts = of_hazards(x.hazards)
-    return Bounded(x.entry_radius.squeeze(-1), None if doubts is None else doubts.reshape(-1, 1))
-
-
-def _by_rows(block: BlockInFormat, formula: Callable[..., Tensor], *operands: tuple[Tensor, Bounded]) -> tuple[Tensor, Bounded]:
-    """A formula that works entry by entry, over tensors in the update's format, by the rows of the operators that compute it."""
-    knowledge, tensors = KnownTensors(), []
-    for x, known in operands:
-        tensors.append(x.to(torch_dtype(block.probed.update.storage), copy=True))
-        knowledge.put(tensors[-1], known)
-    with torch.no_grad(), BoundedWalk(models_of(block.probed), knowledge, block.probed.update.running):
-        value = formula(*tensors)
-    found = knowledge.of(value)
-    assert isinstance(found, Bounded)
-    return value, found

@@ -14,8 +14,8 @@ from numeric.machine.environment_questions import ChangedArithmetic, undisturbed
 from numeric.operator_rules import NoOperatorRule
 from numeric.operators import WatchedBlock
 from numeric.operators.many_cases import ManyCases, PromptBatch, TensorUpdate, cases_at_once, measure_prompts
-from numeric.operators.own_parameters import NoBatchedForm
 from numeric.sides import seed_of
+from numeric.sides.own_code import OwnCodeFails
 from numeric.sides.variant import OWN, VARIANTS, in_place_refused
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
 from numeric.user_blocks.own_update import refuse_operations
@@ -29,8 +29,8 @@ ALL, PART = "random", "subset"
 SCENARIOS = (ALL, PART)
 AT_MOST = {True: 512, False: 48}
 """Cases of each scenario, unless another number is asked for: where patched passes run at once, and where they run case by case."""
-ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32", "fp8-e4m3", "fp8-e5m2"), ("bf16", "fp16", "bf16-reduced", "fp16-reduced"))
-"""The formats in which such a block is bounded, those in one group in which it runs the same operators."""
+ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32", "fp8-e4m3", "fp8-e5m2"), ("bf16", "bf16-reduced"), ("fp16", "fp16-reduced"))
+"""The formats in which such a block is bounded, those of one dtype in a group: code may ask for it, as libraries do where they guard fp16 against overflow."""
 MIXED = (("bf16-autocast",), ("bf16-fp32-weights",))
 """Those in which operators meet tensors of two formats, and a module's own code may fail: looked at where they are to be measured."""
 LOOKED_AT = tuple(name for alike in (*ALIKE, *MIXED) for name in alike)
@@ -50,7 +50,7 @@ class OwnAsWritten:
     """The user's own ΔW, if there is one."""
 
     no_rule: Mapping[str, str] = field(default_factory=dict)
-    """The formats in which there is no bound of it, and what has no rule there."""
+    """The formats in which there is no bound of it, and why."""
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -81,7 +81,7 @@ def own_as_written(
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
             own = replace(own, no_rule=_without_rules(own, formats))
-            if own.update is not None and len(own.no_rule) < len(LOOKED_AT):  # it runs over values with radii, too
+            if own.update is not None and any(name not in own.no_rule for name in LOOKED_AT):  # it runs over values with radii, too
                 for each in own.watched.anatomy.weights:
                     refuse_operations(own.update, (int(each.entries.shape[2]), int(each.entries.shape[1])))
             return own
@@ -96,9 +96,8 @@ def _not_built(_: Recipe) -> ContextualBlock:
 
 
 def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str]:
-    """The formats in which something of this block has no rule, and what, as bounded passes of two cases find out, or of one that runs alone.
-
-    A cast is there in some formats alone, as one to fp32; and a module may take no tensors of two formats.
+    """The formats in which this block has no bound, and why, as bounded passes of two cases find out, or of one that runs alone: something has no rule, or its
+    own code fails, as where it takes no tensors of two formats.
     """
     found = {}
     for alike in (*ALIKE, *(each for each in MIXED if not set(each).isdisjoint(formats))):
@@ -109,12 +108,10 @@ def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str
                 drawn = own.prompts(scenario, 2 if own.watched.runs_at_once else 1, torch.Generator().manual_seed(0))
                 context, query = (each.to(torch_dtype(mode.tokens)) for each in (drawn.context, drawn.query))
                 measure_written_sides(block, WrittenCases(context, query, drawn.removed), VARIANTS[0])
-        except (NoOperatorRule, NoBatchedForm) as error:
+        except NoOperatorRule as error:
+            found.update(dict.fromkeys(alike, f"no rule for {error}"))
+        except OwnCodeFails as error:
             found.update(dict.fromkeys(alike, str(error)))
-        except RuntimeError as error:
-            if alike not in MIXED:
-                raise
-            found.update(dict.fromkeys(alike, f"a module whose code fails there ({error_in_words(error)})"))
     return found
 
 

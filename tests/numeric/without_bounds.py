@@ -30,7 +30,8 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "it hands on what is known of tensors; its tests are programs and whole layers that are run three ways (``operator_rules/test_random_programs.py``)": (
         *(f"operator_rules.{name}" for name in ("call", "doubts", "models", "table", "walk")),
-        *(f"sides.{name}" for name in ("written_passes", "written_sides")),
+        *(f"sides.{name}" for name in ("entrywise_patches", "known_passes", "noted_rows", "shares")),
+        *(f"sides.{name}" for name in ("written_cases", "written_choices", "written_constants", "written_passes", "written_sides")),
     ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),

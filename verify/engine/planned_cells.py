@@ -130,7 +130,7 @@ def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, Prob
     reasons: dict[str, list[str]] = {}
     for mode in plan.modes:
         if mode.id not in written.bounded:
-            reasons.setdefault(f"no rule for {written.without[mode.id]}: it is judged in float64, by measurement", []).append(mode.id)
+            reasons.setdefault(f"{written.without[mode.id]}: it is judged in float64, by measurement", []).append(mode.id)
     result.not_measured += [NotMeasured(block=own.name, what=f"bounds in {', '.join(names)}", reason=why) for why, names in reasons.items()]
     for mode, variant, scenario in product(plan.modes, variants, scenarios):
         if mode.id not in written.bounded or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):

@@ -28,7 +28,7 @@ class WrittenPlan:
     bounded: tuple[str, ...]
     """The formats in which there are cells of it."""
     without: Mapping[str, str]
-    """Those in which it has no bound, and what has no rule there."""
+    """Those in which it has no bound, and why."""
 
 
 def bounded_formats() -> tuple[str, ...]:
@@ -45,14 +45,13 @@ def written_plan(own: "OwnAsWritten", asked: dict[str, list[str] | None], cases:
     """
     from numeric.user_blocks.block_as_written import AT_MOST, BOUNDED_AT_MOST, SCENARIOS
 
-    without = dict(own.no_rule) if device == "cpu" else dict.fromkeys(bounded_formats(), f"blocks as they are written on {device}")
+    without = dict(own.no_rule) if device == "cpu" else dict.fromkeys(bounded_formats(), f"no rule for blocks as they are written on {device}")
     bounded = tuple(name for name in bounded_formats() if name not in without)
     formats = tuple(dict.fromkeys(("fp64", *bounded)))
-    why = "" if bounded else f", and without a bound: no rule for {next(iter(without.values()))}"
     for option, known in (("format", formats), ("variant", own.variants), ("scenario", SCENARIOS)):
         missing = [name for name in asked[option] or () if name not in known]
         if missing:
-            there = ", ".join(known)
+            there, why = ", ".join(known), f" ({without[missing[0]]})" if option == "format" and missing[0] in without else ""
             raise NotOfSuchABlock(f"{own.name} is a block as it is written, of which there is no --{option} {missing[0]}{why}; there is {there}.")
     found = min(usual, AT_MOST[own.watched.runs_at_once]) if cases is None else cases
     in_cells = min(usual, BOUNDED_AT_MOST[own.watched.runs_at_once]) if cases is None else cases

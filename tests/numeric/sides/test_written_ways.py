@@ -32,6 +32,7 @@ class Block(nn.Module):
         self.w1, self.b1 = (nn.Parameter(0.4 * torch.randn(shape, generator=generator)) for shape in ((M, D), (M,)))
         self.w2, self.b2 = nn.Parameter(0.3 * torch.randn((D, M), generator=generator)), nn.Parameter(scale * torch.randn((D,), generator=generator))
         self.gamma = nn.Parameter(1 + 0.2 * torch.randn((D,), generator=generator))
+        self.tiny = nn.Parameter(1e-5 * (1 + torch.rand((D,), generator=generator)))
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,6 +63,10 @@ WAYS: dict[str, tuple[Network, float]] = {
     "tokens first": (lambda p, s, x: turned(lambda v: v + F.linear(hidden(p, v), p.w2, p.b2), s), 1.0),
     "tokens first, in place": (lambda p, s, x: turned(lambda v: v + (hidden(p, v) @ p.w2.T).add_(p.b2), s), 1.0),
     "a matrix alone": (lambda p, s, x: s + hidden(p, s) @ p.w2.T, 1.0),
+    "a tenth": (lambda p, s, x: s + 0.1 * F.linear(hidden(p, s), p.w2, p.b2), 1.0),
+    "a parameter of one entry": (lambda p, s, x: s + p.gamma[:1] * F.linear(hidden(p, s), p.w2, p.b2), 1.0),
+    "a tiny scale behind a bias": (lambda p, s, x: s + p.tiny * F.linear(hidden(p, s), p.w2, p.b2), 1.0),
+    "the last norm's scale, of three axes": (lambda p, s, x: s + p.gamma[None, None] * F.layer_norm(hidden(p, s) @ p.w2.T, (D,)), 1.0),
     "the last norm's scale": (lambda p, s, x: s + p.gamma * F.layer_norm(hidden(p, s) @ p.w2.T, (D,)), 1.0),
 }
 

@@ -126,7 +126,7 @@ def test_every_format_is_looked_at_and_where_a_module_takes_no_two_of_them_it_sa
     monkeypatch.setattr(block_as_written, "ALIKE", ())
     failing = described(module=Small(fails_on_two_formats, **NETWORK))
     found = own_as_written("mine", failing)
-    assert dict(found.no_rule) == {name: "a module whose code fails there (RuntimeError: one dtype, please)" for (name,) in MIXED}
+    assert dict(found.no_rule) == {name: f"the block's own code fails in {name}: RuntimeError: one dtype, please" for (name,) in MIXED}
     assert not _without_rules(found, ["fp32"]), "what is not to be measured is not looked at"
     assert not _without_rules(own(), LOOKED_AT), "one that takes them is bounded there"
 

@@ -1,4 +1,4 @@
-"""A tensor as a pass of a block as it is written had it at a place: the query's rows, with what was known of them."""
+"""Rows of a pass as they were at a place, with what was known of them."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Noted:
 
 
 def turned(known: Bounded | WithRadius | None) -> Bounded | WithRadius | None:
-    """What is known of the transpose."""
+    """The same of the transposed tensor."""
     if isinstance(known, Bounded):
         return Bounded(known.radius.mT, None if known.doubts is None else known.doubts.mT)
     return known
