@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reports.record import RunRecord
+from reports.record.record_files import write_run
 from tests.verify.calling import Answer, called, verify
 
 CELLS = ["--block", "attention", "--format", "fp32", "--format", "bf16", "--scenario", "random", "--scenario", "near_zero", "--scenario", "recompute"]
@@ -32,7 +34,7 @@ def elsewhere(run: Path, where: str) -> None:
             numbers = {"cases": cell["counts"]["holds"], "holds": cell["counts"]["holds"], "noticed": cell["mutant_caught"]}
             cell["unrefined"] = {**numbers, "resolution": cell["resolution"], "refined": cell["resolution"]}
     data.pop("totals")
-    (run / "run.json").write_text(json.dumps(data), encoding="utf-8")
+    write_run(RunRecord.model_validate_json(json.dumps(data), strict=True), run)
 
 
 @pytest.mark.soak
