@@ -32,7 +32,7 @@ AT_MOST = {True: 512, False: 48}
 ALIKE = (("fp64",), ("fp32", "fp32-ftz", "tf32", "fp8-e4m3", "fp8-e5m2"), ("bf16", "bf16-reduced"), ("fp16", "fp16-reduced"))
 """The formats in which such a block is bounded, those of one dtype in a group: code may ask for it, as libraries do where they guard fp16 against overflow."""
 MIXED = (("bf16-autocast",), ("bf16-fp32-weights",))
-"""Those in which operators meet tensors of two formats, and a module's own code may fail: looked at where they are to be measured."""
+"""Those in which operators meet tensors of two formats, and a module's own code may fail."""
 LOOKED_AT = tuple(name for alike in (*ALIKE, *MIXED) for name in alike)
 BOUNDED_AT_MOST = {True: 128, False: 12}
 """Cases of a cell, likewise: each operator is bounded, with a matrix of every case's own."""
@@ -81,7 +81,7 @@ def own_as_written(
             own = OwnAsWritten(name, WatchedBlock.of(described), contexts, update)
             measure_scenario(own, ALL, own.variants[0], 1, seed=0)  # what the user's other functions do is seen before anything is measured
             own = replace(own, no_rule=_without_rules(own, formats))
-            if own.update is not None and any(name not in own.no_rule for name in LOOKED_AT):  # it runs over values with radii, too
+            if own.update is not None and any(name not in own.no_rule for name in formats):  # it runs over values with radii, too
                 for each in own.watched.anatomy.weights:
                     refuse_operations(own.update, (int(each.entries.shape[2]), int(each.entries.shape[1])))
             return own
@@ -96,11 +96,12 @@ def _not_built(_: Recipe) -> ContextualBlock:
 
 
 def _without_rules(own: OwnAsWritten, formats: Collection[str]) -> dict[str, str]:
-    """The formats in which this block has no bound, and why, as bounded passes of two cases find out, or of one that runs alone: something has no rule, or its
-    own code fails, as where it takes no tensors of two formats.
+    """Those of some formats in which this block has no bound, and why, as bounded passes of two cases find out, or of one that runs alone.
+
+    Something has no rule, or the block's own code fails, as where it takes no tensors of two formats.
     """
     found = {}
-    for alike in (*ALIKE, *(each for each in MIXED if not set(each).isdisjoint(formats))):
+    for alike in (each for each in (*ALIKE, *MIXED) if not set(each).isdisjoint(formats)):
         (mode,) = modes_named(alike[:1])
         try:
             block = written_in_format(own.watched, probe(mode, shapes=ASKED_SHAPES))

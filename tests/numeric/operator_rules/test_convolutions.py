@@ -119,8 +119,8 @@ def _fractions(x: torch.Tensor) -> Any:
     return made
 
 
-@pytest.mark.parametrize("kind", ["moderate", "tiny"])
-@pytest.mark.parametrize("mode", ["fp32", "bf16", "fp16", "fp32-ftz"])
+@pytest.mark.parametrize("kind", ["moderate", pytest.param("tiny", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("mode", ["fp32", *(pytest.param(name, marks=pytest.mark.soak) for name in ("bf16", "fp16", "fp32-ftz"))])
 @pytest.mark.parametrize(("groups", "padding"), [(1, 0), (3, 2)])
 def test_radii_are_what_is_stated(mode: str, kind: str, groups: int, padding: int) -> None:
     """The docstring's formula in fractions, from both sides; oneDNN's in fp32 and bf16, ATen's own in fp16."""

@@ -25,7 +25,7 @@ def _last(unit: Unit, z: F, ends: F) -> F:
 
 
 @cases
-@pytest.mark.parametrize("correction", [1, 0.5])
+@pytest.mark.parametrize("correction", [1, pytest.param(0.5, marks=pytest.mark.soak)])
 def test_variance_and_deviation(name: str, kind: str, seed: int, correction: float) -> None:
     """Two columns at once, so that the kernel goes by Welford's steps."""
     given = operands(name, kind, seed, 1, sizes=10)

@@ -82,7 +82,7 @@ def check_ways(ways: Sequence[str], removals: Sequence[tuple[int, ...]]) -> None
             check_watched(block(way), "bf16", removed)
 
 
-@pytest.mark.parametrize("way", [*list(WAYS)[:2], *(pytest.param(way, marks=pytest.mark.soak) for way in list(WAYS)[2:])])
+@pytest.mark.parametrize("way", [*list(WAYS)[:1], *(pytest.param(way, marks=pytest.mark.soak) for way in list(WAYS)[1:])])
 def test_a_way_to_write_it_lies_within_its_radii(way: str) -> None:
     for name in ("fp32", "bf16"):
         for removed in (ALL, PART):

@@ -49,8 +49,8 @@ def made(name: str, update: Update | None = None) -> list[int]:
 
 
 def shortened(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
-    """Short by 2⁻²⁰ of itself."""
-    return (W @ delta) @ a.mT / (a.mT @ a) * (1 - 2.0**-20)
+    """Short by about 2⁻²⁰ of itself."""
+    return (W @ delta) @ a.mT / (a.mT @ a) / (1 + 2.0**-20)
 
 
 @pytest.mark.parametrize("name", ABSORBERS)

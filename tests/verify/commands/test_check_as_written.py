@@ -47,6 +47,7 @@ def make_contexts(batch, generator):
 RIGHT = "def update(W, delta, a):\n    return (W @ delta) @ a.mT / (a.mT @ a)\n"
 WRONG = "def update(W, delta, a):\n    return (W @ delta) @ a.mT / (a.mT @ a + 1e-6)\n"
 SEVEN = ("--cases", "7", "--device", "cpu")
+DOUBLE = ("--format", "fp64")
 
 
 def written(folder: Path, more: str = "", *, late: str = "pass", seed: int = 0, first: str = '"w.weight"') -> str:
@@ -119,10 +120,10 @@ def test_a_wrong_update_ends_with_1_and_the_formula_beside_it_holds(tmp_path: Pa
     [
         (("--format", "fp15"), "no --format fp15"),
         (("--format", "fp64", "--format", "bfloat16"), "no --format bfloat16"),
-        (("--variant", "scaled"), "there is formula"),
-        (("--variant", "own"), "there is formula"),
-        (("--scenario", "huge"), "there is random, subset"),
-        (("--scenario", "nonsense"), "there is random, subset"),
+        (("--variant", "scaled", *DOUBLE), "there is formula"),
+        (("--variant", "own", *DOUBLE), "there is formula"),
+        (("--scenario", "huge", *DOUBLE), "there is random, subset"),
+        (("--scenario", "nonsense", *DOUBLE), "there is random, subset"),
     ],
 )
 def test_what_is_requested_and_does_not_exist_is_a_wrong_call(words: tuple[str, ...], there: str, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_block_that_breaks_or_remembers_late_ends_with_3(name: str, tmp_path: 
 
     late, said = LATE[name]
     try:
-        answer = called("check", written(tmp_path, late=late), *SEVEN, "--scenario", "random", "--json", "--out", str(tmp_path / "run"))
+        answer = called("check", written(tmp_path, late=late), *SEVEN, *DOUBLE, "--scenario", "random", "--json", "--out", str(tmp_path / "run"))
     finally:
         torch.set_flush_denormal(False)
     assert answer.status == 3, answer.err
