@@ -32,7 +32,7 @@ from verify.streams import passed_on, say
 ENDS_IT = (signal.SIGINT, signal.SIGTERM)
 
 AFTER_A_RESULT = 5.0
-"""Seconds that the process has to end in after its report: what still runs there is the user's code, and no part of the result."""
+"""Seconds that the process has to end in after its report: what still runs there is no part of the result."""
 
 AFTER_AN_INTERRUPT = 30.0
 """Seconds that it has to end in after an interrupt, in which a run is left in order, if it does not report before."""
@@ -165,7 +165,8 @@ class _Other:
             waiting.join()
         self._write(self._decode(b"", True))
         if self._ended_after is not None:
-            say(f"your code still ran {self._ended_after:g} s after the {'interrupt' if self._status is None else 'result'}, and was ended")
+            after = "interrupt" if self._status is None else "result"
+            say(f"the process in which your code runs had not ended {self._ended_after:g} s after the {after}, and was ended")
         if self._status is not None:
             return self._status
         if self._interrupted and self._ended_after is not None:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from numeric.architecture import ContextualBlock
 from numeric.cells.scenario import Scenario, claim_of
-from numeric.cells.subject import Subject
+from numeric.cells.subject import Subject, WrittenSubject
 from numeric.machine import ProbedMode
 from numeric.sides import Variant
+from numeric.sides.written_passes import BlockInFormat
 from symbolic.vocabulary import CellId
 
 CERTIFIED = 64
@@ -46,3 +47,40 @@ class Cell:
     def id(self) -> CellId:
         """Its name."""
         return CellId(self.claim, self.subject.block.id, self.probed.name, self.variant.id, self.scenario.id)
+
+
+NO_UPDATE = "no patch at all"
+"""Of a block as it is written whose W reads no context."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCell:
+    """A cell of a user's block as it is written."""
+
+    subject: WrittenSubject
+    block: BlockInFormat
+    """Its module in the format."""
+    probed: ProbedMode
+    variant: Variant
+    scenario: Scenario
+    cases: int
+    certified: int | None = CERTIFIED
+
+    @property
+    def claim(self) -> str:
+        """The id of the claim that the cell tests; the record names what else its patch needs."""
+        return self.scenario.claim
+
+    @property
+    def wrong_update(self) -> str:
+        """What the planted wrong update is, in words."""
+        return WRONG_UPDATE if self.block.anatomy.reads_context else NO_UPDATE
+
+    @property
+    def id(self) -> CellId:
+        """Its name."""
+        return CellId(self.claim, self.subject.block.id, self.probed.name, self.variant.id, self.scenario.id)
+
+
+AnyCell = Cell | WrittenCell
+"""Measured and judged alike."""

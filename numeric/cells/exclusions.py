@@ -37,8 +37,7 @@ def exclusion_reason(block: Block, module: ContextualBlock, mode: Mode, scenario
 
 def unsupported_reason(module: ContextualBlock, mode: Mode) -> str | None:
     """Why a block does not run in a mode at all, be it in a cell or in a sweep; None if it does."""
-    casts_its_operands = mode.operands == mode.activations  # as torch.autocast does
-    if mode.weights == mode.activations or mode.inputs is not None or casts_its_operands:
+    if mode.weights == mode.activations or mode.inputs is not None or mode.casts:
         return None
     for kind, named in OF_ONE_DTYPE.items():
         if any(isinstance(part, kind) for part in module.modules()):

@@ -3,19 +3,20 @@
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from numeric.cells.cell import Cell
+from numeric.cells.cell import AnyCell, Cell
+from numeric.cells.measurable import CellCases, batches, exact_layer, measured_again, measured_sides
 from numeric.cells.witness import Witness, make_witness, worst_case
-from numeric.machine import BATCH, Refinement
+from numeric.machine import Refinement
 from numeric.machine.environment_questions import undisturbed
-from numeric.sides import Batch, Judged, Sides, in_format, judge, measure_sides, seed_of
-from numeric.sides.both_sides import computed_again
+from numeric.operator_rules import NoOperatorRule
+from numeric.sides import Judged, Sides, judge, seed_of
 from numeric.sides.certificate import Agreement, Certificate, Enclosure, ExactLayer, Operands, agreement, certify, enclosures
 from symbolic.vocabulary import Verdict, with_its_name
 from symbolic.vocabulary.sampling import expects
@@ -24,7 +25,7 @@ UNREFINED_IN = "random"
 """The scenario in whose cells the first batch is bounded once more, without refinements: a batch of each block, format and variant is enough."""
 
 BY_FORMULA = 4
-"""Cases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
+"""CellCases of a cell in which the patched formula itself runs over balls: the worst of each of the first batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class BrokenCell:
 
     message: str
     traceback: str
+    no_rule: bool = False
+    """Whether something that only some cases come to has no rule: nothing failed, and nothing is known of the cell."""
 
 
 class ChangedMeanwhile(Exception):
@@ -89,7 +92,7 @@ class Measurement:
 
     @property
     def counts(self) -> Counter[str]:
-        """Cases by verdict."""
+        """CellCases by verdict."""
         return Counter(str(word) for word in self.judged.verdict)
 
     @property
@@ -135,7 +138,7 @@ class Measurement:
         return Verdict.HOLDS
 
 
-def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None = None) -> Measurement:
+def measure_cell(cell: AnyCell, seed: int, progress: Callable[[int], None] | None = None) -> Measurement:
     """Measure every case of a cell, batch by batch.  progress: called with the number of cases done.
 
     Every format and variant sees the same prompts: the draw depends on the seed, the block and the scenario. Raises ChangedMeanwhile if the block
@@ -148,7 +151,7 @@ def measure_cell(cell: Cell, seed: int, progress: Callable[[int], None] | None =
 
 
 def measure_variants(
-    cells: Sequence[Cell], seed: int, progress: Callable[[int], None] | None = None, *, raises: bool = False
+    cells: Sequence[AnyCell], seed: int, progress: Callable[[int], None] | None = None, *, raises: bool = False
 ) -> list[Measurement | BrokenCell]:
     """Measure cells that differ in their variant alone, on the same prompts: what no variant has a part in is computed once.
 
@@ -157,11 +160,10 @@ def measure_variants(
     """
     (cell, *_), generator = cells, torch.Generator()
     generator.manual_seed(seed_of(seed, cell.subject.block.id, cell.scenario.id))
-    layer = ExactLayer.of(cell.block.first_weight, cell.block.first_bias)
-    found = [_Found(each, layer) for each in cells]
+    found = [_Found(each) for each in cells]
     with undisturbed(cell.probed.device) as ask:
         began = time.perf_counter()
-        for number, cases in enumerate(_batches(cell, generator)):
+        for number, cases in enumerate(batches(cell, generator)):
             found[0].seconds += time.perf_counter() - began  # the draw
             known: Sides | None = None
             for each in found:
@@ -170,6 +172,9 @@ def measure_variants(
                 except Exception as error:
                     if raises:
                         raise
+                    if isinstance(error, NoOperatorRule):
+                        each.broken = BrokenCell(str(error), traceback.format_exc(), no_rule=True)
+                        continue
                     each.broken = BrokenCell(with_its_name(error), traceback.format_exc())
             ask()
             if progress:
@@ -184,22 +189,23 @@ def measure_variants(
 class _Found:
     """What is kept of a cell's batches."""
 
-    cell: Cell
-    layer: ExactLayer
+    cell: AnyCell
+    layer: ExactLayer | None = None
     judged: list[Judged] = field(default_factory=list)
     certificates: list[Certificate] = field(default_factory=list)
     compared: list[Agreement] = field(default_factory=list)
     gravest: tuple[bool, float] | None = None
     witness: Witness | None = None
-    first: tuple[Batch, Sides] | None = None
+    first: tuple[CellCases, Sides] | None = None
     done: int = 0
     seconds: float = 0.0
     broken: BrokenCell | None = None
 
-    def take(self, cases: Batch, number: int, seed: int, known: Sides | None) -> Sides:
+    def take(self, cases: CellCases, number: int, seed: int, known: Sides | None) -> Sides:
         """Measure and judge a batch.  known: what another variant's sides were on it."""
         started, cell = time.perf_counter(), self.cell
-        sides = measure_sides(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend, known=known, expects=expects(number))
+        sides = measured_sides(cell, cases, cell.probed, known=known, expects=expects(number))
+        self.layer = self.layer or exact_layer(cell, cases)
         self.first = self.first or (cases, sides)
         judged = _strict(judge(sides), sides, cell)
         self.judged.append(judged)
@@ -210,7 +216,8 @@ class _Found:
         worst = worst_case(judged, min(len(cases.query), cell.cases - self.done))
         if worst is not None and (self.gravest is None or worst[0] > self.gravest):
             self.gravest = worst[0]
-            self.witness = make_witness(cell, sides, judged, worst[1], seed, self.done)
+            if isinstance(cell, Cell):
+                self.witness = make_witness(cell, sides, judged, worst[1], seed, self.done)
         self.done += len(cases.query)
         self.seconds += time.perf_counter() - started
         return sides
@@ -220,7 +227,7 @@ class _Found:
         if self.first is None:
             return
         started, cell, (cases, sides) = time.perf_counter(), self.cell, self.first
-        again = computed_again(cell.block, cases, cell.variant, cell.probed, cell.scenario.attend)
+        again = measured_again(cell, cases)
         for words, now, before in zip(("A(C, x)", "A(C∖Y, x)", "the first dense layer"), again, (sides.z, sides.a, sides.left.first_layer.value), strict=True):
             if not torch.equal(torch.nan_to_num(now), torch.nan_to_num(before)):
                 other = int((torch.nan_to_num(now) != torch.nan_to_num(before)).any(-1).sum())
@@ -239,28 +246,15 @@ class _Found:
         return Measurement(judged, tuple(self.certificates), tuple(self.compared), self.witness, recomputed=recomputed, unrefined=unrefined, seconds=seconds)
 
 
-def _unrefined(cell: Cell, cases: Batch, measured: Sides, refined: Judged) -> WithoutRefinements | None:
+def _unrefined(cell: AnyCell, cases: CellCases, refined_sides: Sides, refined: Judged) -> WithoutRefinements | None:
     """None in other scenarios, and in a run that does without a refinement already."""
     if cell.scenario.id != UNREFINED_IN or cell.probed.left_out:
         return None
-    sides = measure_sides(cell.block, cases, cell.variant, cell.probed.without(Refinement), cell.scenario.attend, known=measured)
+    sides = measured_sides(cell, cases, cell.probed.without(Refinement), known=refined_sides)
     return WithoutRefinements(*(_joined([each], cell.cases) for each in (refined, judge(sides))))
 
 
-def _batches(cell: Cell, generator: torch.Generator) -> Iterator[Batch]:
-    """The cases of a cell in its format, so many at once as kernels are given; the last batch may have more than are wanted.
-
-    As many are drawn at once as a usual batch has, so that what is drawn does not depend on how many are computed at once.
-    """
-    batch = cell.probed.batch
-    at_once = batch * max(1, BATCH // batch)
-    for done in range(0, cell.cases, at_once):
-        drawn = cell.scenario.draw(cell.subject, cell.probed.mode.range, at_once, generator)
-        for start in range(0, min(at_once, cell.cases - done), batch):
-            yield in_format(cell.block, drawn if batch == at_once else drawn.part(start, start + batch), cell.probed)
-
-
-def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:
+def _strict(judged: Judged, sides: Sides, cell: AnyCell) -> Judged:
     """On a CPU the patched pass finds A(C∖Y,x) bit for bit, unless it computes with what was patched, which no claim allows: such a case is violated."""
     if cell.scenario.attend is not None or cell.probed.device != "cpu":
         return judged
@@ -269,7 +263,7 @@ def _strict(judged: Judged, sides: Sides, cell: Cell) -> Judged:
     return replace(judged, ratio=ratio, verdict=verdict)
 
 
-def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> list[Certificate]:
+def _certify_worst(cell: AnyCell, layer: ExactLayer, sides: Sides, judged: Judged, wanted: int) -> list[Certificate]:
     """The certificate of the case with the largest ratio, of the judged ones among the first; none if there is none.  wanted: how many are the cell's."""
     candidates = np.flatnonzero(((judged.reason == "") & np.isfinite(judged.ratio))[:wanted])
     if len(candidates) == 0:
@@ -280,7 +274,7 @@ def _certify_worst(cell: Cell, layer: ExactLayer, sides: Sides, judged: Judged, 
         return x[case].double().tolist()
 
     operands = Operands(row(sides.z), row(sides.a), row(sides.again))
-    return [certify(layer, operands, cell.variant, *enclosures(sides, case), row(sides.moved))]
+    return [certify(layer, operands, cell.variant, *enclosures(sides, case, layer.entries), row(sides.moved)[: layer.entries])]
 
 
 def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int, own: int) -> list[Agreement]:
@@ -292,10 +286,14 @@ def _compare(layer: ExactLayer, sides: Sides, judged: Judged, wanted: int, own: 
     def rows(x: torch.Tensor) -> list[list[float]]:
         return x.double().cpu()[places].tolist()
 
+    def of_layer(x: torch.Tensor) -> list[list[float]]:
+        return rows(x[:, : layer.entries])
+
     left, right = (
-        [Enclosure(*each) for each in zip(rows(side.first_layer.value), rows(side.first_layer.radius), strict=True)] for side in (sides.left, sides.right)
+        [Enclosure(*each) for each in zip(of_layer(side.first_layer.value), of_layer(side.first_layer.radius), strict=True)]
+        for side in (sides.left, sides.right)
     )
-    return [agreement(layer, rows(sides.z), left, right, rows(sides.moved))]
+    return [agreement(layer, rows(sides.z), left, right, of_layer(sides.moved))]
 
 
 def _joined(parts: list[Judged], cases: int) -> Judged:

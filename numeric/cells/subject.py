@@ -1,11 +1,13 @@
 """What is measured: a block that is ready, where its tokens come from, and the update that it brings."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from numeric.architecture import Block, ContextualBlock
+from numeric.operators import WatchedBlock
+from numeric.operators.many_cases import PromptBatch
 from numeric.sides import Variant, variants_named
 from numeric.sides.variant import OWN, UnknownVariant, in_place_refused
 
@@ -33,7 +35,23 @@ class Subject(Protocol):
         """What computes."""
 
 
-def variant_of(subject: Subject, name: str) -> Variant:
+@runtime_checkable
+class WrittenSubject(Protocol):
+    """A user's block as it is written."""
+
+    @property
+    def block(self) -> Block:
+        """Its row: a name."""
+
+    @property
+    def watched(self) -> WatchedBlock:
+        """What was found in it."""
+
+    def prompts(self, scenario: str, cases: int, generator: torch.Generator) -> PromptBatch:
+        """Cases in float64, all of which lack the same tokens."""
+
+
+def variant_of(subject: Subject | WrittenSubject, name: str) -> Variant:
     """The variant of that name, the subject's own update among them. Raises UnknownVariant."""
     if name != OWN or not hasattr(subject, "update"):
         return variants_named([name])[0]

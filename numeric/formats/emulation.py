@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from numeric.formats.format import Format
 from numeric.formats.operator_mode import OperatorMode
-from numeric.formats.storage import round_to
+from numeric.formats.storage import round_to, torch_dtype
 
 _ATEN = torch.ops.aten
 
@@ -54,18 +54,21 @@ class RoundedOperands(OperatorMode):
 class BlockwiseSums(OperatorMode):
     """A product is summed in blocks; each block's sum is rounded to the storage format, and they are added in it.
 
-    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``. A block of fp16 is summed in fp32, in which its products are
-    exact, one after the other, and rounded: torch's own fp16 products run number by number on a CPU, and take many times as long.
+    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``, a switch for each format. A block of fp16 is summed in fp32,
+    in which its products are exact, one after the other, and rounded: torch's own fp16 products run number by number on a CPU, and take many times as
+    long.
     """
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, *, of: Format | None = None) -> None:
+        """of: the format whose products are summed so; all of them, if it is not given."""
         super().__init__()  # type: ignore[no-untyped-call]  # torch does not annotate it
         self.block = block
+        self.dtype = None if of is None else torch_dtype(of)
 
     def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What is added to a product is added to its sum."""
         left = PRODUCTS.get(operator)
-        if left is None:
+        if left is None or self.dtype not in (None, args[left].dtype):
             return operator(*args, **kwargs)
         x, y = args[left], args[left + 1]
         total = self._product(x, y)

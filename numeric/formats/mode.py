@@ -59,7 +59,7 @@ def _tf32(device: str) -> Context:
 
 
 def _reduced(name: str, device: str) -> Context:
-    return partial(_flag, f"allow_{name}_reduced_precision_reduction") if device == "cuda" else partial(BlockwiseSums, BLOCK)
+    return partial(_flag, f"allow_{name}_reduced_precision_reduction") if device == "cuda" else partial(BlockwiseSums, BLOCK, of=format_named(name))
 
 
 def _autocast(device: str) -> Context:
@@ -102,6 +102,16 @@ class Mode:
     def uniform(self) -> bool:
         """Whether the update and the layers are computed in one arithmetic."""
         return self.update == self.activations == self.weights and self.update_runs_so_too
+
+    @property
+    def casts(self) -> bool:
+        """Whether what is switched on casts operands before an operator is called, as torch.autocast does."""
+        return self.operands == self.activations
+
+    @property
+    def tokens(self) -> Format:
+        """What a module that runs its own code is given: under torch.autocast its own format, as a user would give it."""
+        return self.weights if self.casts else self.activations
 
     def update_context(self, device: str) -> Context:
         """What is switched on while the update is computed."""

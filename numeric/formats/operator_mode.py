@@ -1,8 +1,8 @@
 """Standing before every ATen operator that runs: what a module computes, taken apart into what the machine executes.
 
 A module is a way to write operators down; a TorchDispatchMode is handed each operator before it is executed, with real tensors. Modes can stand one
-behind the other: what one executes is handed to the one that was there before it. Under ``inference_mode`` composite operators (``linear``,
-``matmul``) arrive whole, and are taken apart as they are outside of it.
+behind the other: what one executes is handed to the one that was there before it. Composite operators (``linear``, ``matmul``) arrive whole under
+``inference_mode``, and from what another mode runs while it handles an operator; they are taken apart as they are elsewhere.
 """
 
 import sys
@@ -36,7 +36,7 @@ class OperatorMode(TorchDispatchMode):
 
     def _dispatched(self, func: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        if torch.is_inference_mode_enabled() and torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:

@@ -13,9 +13,15 @@ from torch.nn import functional as F
 
 PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT = "batched product", "shared product", "inner product", "outer product"
 DENSE, PATCHED_WEIGHT, PATCHED_BIAS = "dense layer", "dense layer, own weight", "dense layer, own bias"
+SEVERAL_COLUMNS, MATRIX_LEFT, ONE_COLUMN = "batched product, several columns", "dense layer, matrix on the left, no bias", "matrix times vector"
 BARE = {name: f"{name}, no bias" for name in (DENSE, PATCHED_WEIGHT)}
 """The same of layers without a bias, for which a library may run another kernel."""
-ALL_KERNELS = frozenset({PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, DENSE, PATCHED_WEIGHT, PATCHED_BIAS, *BARE.values()})
+ALL_KERNELS = frozenset(
+    {
+        *(PRODUCT, SHARED_PRODUCT, INNER_PRODUCT, OUTER_PRODUCT, SEVERAL_COLUMNS, MATRIX_LEFT, ONE_COLUMN),
+        *(DENSE, PATCHED_WEIGHT, PATCHED_BIAS, *BARE.values()),
+    }
+)
 
 BATCH = 512
 """Cases that a measurement hands to a kernel at once, unless it is told otherwise or they would not fit."""
@@ -49,6 +55,8 @@ class ProductKernel:
     """Whether each case has a matrix of its own; otherwise it uses X[0]."""
     own_bias: bool = False
     """Whether each case has a bias of its own."""
+    on_demand: bool = False
+    """Whether it is asked about only where it is met, and not before a run."""
 
 
 def _dense(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
@@ -67,6 +75,12 @@ def _own_bias(X: Tensor, y: Tensor, b: Tensor | None) -> Tensor:
     return torch.addmm(b.expand(len(y), -1), y.squeeze(-1), X[0].mT).unsqueeze(-1)
 
 
+def _several_columns(X: Tensor, y: Tensor, _: Tensor | None) -> Tensor:
+    """All columns are given alike; where they do not come out alike, nothing is known of their order: NaN."""
+    columns = torch.bmm(y.mT, X.mT).mT
+    return columns[..., :1] + torch.where(columns.amax(-1, keepdim=True) == columns.amin(-1, keepdim=True), 0.0, torch.nan).to(columns.dtype)
+
+
 def kernels() -> dict[str, ProductKernel]:
     """All of them, by name."""
     rows = (
@@ -79,6 +93,9 @@ def kernels() -> dict[str, ProductKernel]:
         ProductKernel(PATCHED_BIAS, _own_bias, layer=True, bias=True, patched=True, own_bias=True),
         ProductKernel(BARE[DENSE], _dense, layer=True),
         ProductKernel(BARE[PATCHED_WEIGHT], _own_weight, layer=True, patched=True, own_matrix=True),
+        ProductKernel(SEVERAL_COLUMNS, _several_columns, own_matrix=True, on_demand=True),
+        ProductKernel(MATRIX_LEFT, lambda X, y, _: (X[0] @ y.squeeze(-1).mT).mT.unsqueeze(-1), on_demand=True),
+        ProductKernel(ONE_COLUMN, lambda X, y, _: torch.mv(X[0], y[0, :, 0]).expand(len(y), -1).unsqueeze(-1), on_demand=True),
     )
     return {row.name: row for row in rows}
 

@@ -11,6 +11,8 @@ from math import prod
 import torch
 from torch import Tensor
 
+from numeric.machine.kernels import OUTER_PRODUCT
+
 CACHE_LINE = 64
 """Bytes of a cache line: a tensor's place in memory counts modulo this, and torch allocates at its multiples."""
 
@@ -116,7 +118,7 @@ class KernelCall:
     @property
     def columns(self) -> int:
         """k, the terms of a sum; of an outer product, the row's entries."""
-        return max(self.matrix.shape[-1], self.vector.shape[-1])
+        return (self.vector if self.kernel == OUTER_PRODUCT else self.matrix).shape[-1]
 
     @property
     def askable(self) -> bool:

@@ -88,7 +88,7 @@ def probe(  # the shapes are ``asked_shapes``, each under its name
             f"on {device} fp64, in which radii are computed, flushes subnormal numbers, so a radius could come out too small; "
             "switch it off (torch.set_flush_denormal(False))."
         )
-    known = kernel_table.kernels()
+    known = {name: kernel for name, kernel in kernel_table.kernels().items() if not kernel.on_demand}
     others = [shape for shape in shapes if shape not in first] or shapes
     used_at = {DENSE: shapes, PATCHED_WEIGHT: first, BARE[DENSE]: bare}
     used_at[BARE[PATCHED_WEIGHT]] = tuple(shape for shape in bare if shape in first)

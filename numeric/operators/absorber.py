@@ -61,7 +61,8 @@ def absorber_of(evidence: Evidence, cuts: list[Cut], stream: Stream, layout: Lay
     """The absorber; ``given``: the one that the user names.  Raises RefusedBlock if there is none."""
     trace = evidence.base
     refused: list[str] = []
-    candidates = [each for each in _candidates(trace, cuts, stream.meeting) if given in (None, each.name)]
+    parameters = dict(evidence.block.module.named_parameters(remove_duplicate=False))  # a buffer is not patched
+    candidates = [each for each in _candidates(trace, cuts, stream.meeting) if given in (None, each.name) and each.name in parameters]
     candidates.sort(key=lambda each: each.kind != "bias")  # the last first, which the sort keeps
     for candidate in candidates:
         alone = not candidate.by_rows and not _one_of_experts(evidence, candidate)

@@ -52,7 +52,12 @@ def _owners(module: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
 
 
 def in_double(module: nn.Module) -> nn.Module:
-    """A copy of the module in float64, in which tensors share memory where they share it in the module: tied weights stay tied.
+    """A copy of the module in float64.  Raises RefusedBlock for a module that cannot be copied."""
+    return converted(module, torch.float64)
+
+
+def converted(module: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy whose numbers are of a dtype, in which tensors share memory where they share it in the module: tied weights stay tied.
 
     Raises RefusedBlock for a module that cannot be copied.
     """
@@ -66,8 +71,8 @@ def in_double(module: nn.Module) -> nn.Module:
         if not (x.is_floating_point() or x.is_complex()):
             continue
         if id(original) not in again:
-            wide = torch.complex128 if x.is_complex() else torch.float64
-            flat = flats.setdefault((storage_key(original), original.dtype), flat_storage(original).to(wide, copy=True))
+            target = torch.promote_types(torch.complex32, dtype) if x.is_complex() else dtype
+            flat = flats.setdefault((storage_key(original), original.dtype), flat_storage(original).to(target, copy=True))
             shared = as_in(flat, original)
             again[id(original)] = nn.Parameter(shared, requires_grad=False) if isinstance(x, nn.Parameter) else shared
         mine = again[id(original)]

@@ -7,7 +7,7 @@
 Whatever reads no such parameter is executed as it is, on the whole batch: the same call as in a pass without a patch.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,10 +51,20 @@ class Own:
         """(cases, *shape) of a view of the parameter: the values as they lie, where it is the parameter or its transpose."""
         if (whole := self._whole(x)) is not None:
             return whole
+        if self._lies_within(x):  # another view of the very values
+            start = self.values.storage_offset() + x.storage_offset() - self.parameter.storage_offset()
+            return self.values.as_strided((len(self.values), *x.shape), (self.values.stride(0), *x.stride()), start)
         if self.memory is None:
             self.memory = flat_storage(self.parameter).expand(len(self.values), -1).clone()
             self._in_memory(self.parameter).copy_(self.values)
         return self._in_memory(x)
+
+    def _lies_within(self, x: Tensor) -> bool:
+        """Whether the values lie as the parameter does, in one piece, and a view reads nothing of its storage but the parameter."""
+        p = self.parameter
+        first, last = p.storage_offset(), p.storage_offset() + p.numel()
+        reach = x.storage_offset() + 1 + sum(stride * (size - 1) for stride, size in zip(x.stride(), x.shape, strict=True))
+        return p.is_contiguous() and self.values.stride()[1:] == p.stride() and first <= x.storage_offset() and reach <= last
 
     def _whole(self, x: Tensor) -> Tensor | None:
         """The values, where a view is the parameter, or its transpose."""
@@ -133,9 +143,13 @@ class WithOwnParameters(Walk):
             together = made[0]
         else:
             made = [tensors_in(self.run(step.replaced({index: x[case] for index, x in mine.items()}))) for case in range(self.cases)]
-            together = [torch.stack(each) for each in zip(*made, strict=True)]
+            together = [self.stacked(each) for each in zip(*made, strict=True)]
         for result, values in zip(results, together, strict=True):
             self.own.setdefault(storage_key(result), []).append(Own(result, values))
+
+    def stacked(self, made: Sequence[Tensor]) -> Tensor:
+        """What was made for each case, as one tensor."""
+        return torch.stack(list(made))
 
     def _with_own(self, step: Execution, mine: dict[int, Tensor], data: list[int]) -> Any:
         if step.operator in MATRIX_PRODUCTS:
@@ -146,10 +160,17 @@ class WithOwnParameters(Walk):
             return self._layer_norm(step, mine)
         raise NoBatchedForm(step)
 
+    def laid_out(self, x: Tensor, move: Callable[[Tensor], Tensor]) -> Tensor:
+        """A tensor whose entries stand in another order, or in a copy; a walk that knows something of each entry takes that along."""
+        return move(x)
+
     def _rows(self, step: Execution, x: Tensor) -> Tensor:
         if x.dim() < 2 or x.numel() // x.shape[-1] % self.cases:
             raise NoBatchedForm(step)
-        return self.layout.rows(x, self.cases)
+        return self.laid_out(x, lambda each: self.layout.rows(each, self.cases))
+
+    def _back(self, rows: Tensor, shape: torch.Size) -> Tensor:
+        return self.laid_out(rows, lambda each: self.layout.back(each, shape))
 
     def _product(self, step: Execution, mine: dict[int, Tensor], data: list[int]) -> Tensor:
         """(cases, rows, d) times (cases, d, m)."""
@@ -175,13 +196,13 @@ class WithOwnParameters(Walk):
             added = (bias,)
         scaled = {name: value for name, value in step.kwargs.items() if name in ("alpha", "beta")}
         made = self.run(Execution(step.place, ONE_TOKEN[bool(left)], (*added, *factors), scaled))
-        return product.result(self.layout.back(made, x.shape))
+        return product.result(self._back(made, x.shape))
 
     def _own_bias(self, step: Execution, bias: Tensor, shape: torch.Size) -> Any:
         """A product with one matrix for all cases: each row is given its case's bias.  bias: (cases, m); shape: of what the matrix multiplies."""
         if bias.dim() != 2 or bias.shape[-1] != step.leaves[2].shape[-1]:
             raise NoBatchedForm(step)
-        rows = self.layout.back(bias[:, None].expand(-1, shape.numel() // shape[-1] // self.cases, -1), shape)
+        rows = self._back(bias[:, None].expand(-1, shape.numel() // shape[-1] // self.cases, -1), shape)
         return self.run(step.replaced({0: rows}))
 
     def _weight(self, step: Execution, product: MatrixProduct, x: Tensor, own: Tensor | None) -> Tensor:
@@ -207,16 +228,19 @@ class WithOwnParameters(Walk):
             x = leaves[index]
             if x.numel() not in (1, shape[-1]) or (x.numel() > 1 and x.shape[-1] != shape[-1]):
                 raise NoBatchedForm(step)
-            changes[index] = own.reshape(self.cases, 1, -1)
+            changes[index] = self.laid_out(own, lambda each: each.reshape(self.cases, 1, -1))
         if any(x.numel() > 1 and x.dim() > 1 for index, x in step.tensors if index not in changes):
             raise NoBatchedForm(step)
         if not step.written:
-            return self.layout.back(self.run(step.replaced(changes)), shape)
+            return self._back(self.run(step.replaced(changes)), shape)
         (target,) = step.written
         copied = next(index for index, x in step.tensors if x is target)
-        changes[copied] = changes[copied].clone()
-        target.copy_(self.layout.back(self.run(step.replaced(changes)), shape))
-        return target
+        changes[copied] = self.laid_out(changes[copied], torch.clone)
+        return self.overwritten(target, self._back(self.run(step.replaced(changes)), shape))
+
+    def overwritten(self, target: Tensor, values: Tensor) -> Tensor:
+        """A tensor that an operator works on in place, with its new entries."""
+        return target.copy_(values)
 
     def _layer_norm(self, step: Execution, mine: dict[int, Tensor]) -> Any:
         """The normalised value, then each case's scale and bias."""
@@ -228,7 +252,7 @@ class WithOwnParameters(Walk):
             if given is not None:
                 own = next((mine[index][:, None] for index, leaf in places.items() if leaf is given and index in mine), given)
                 rows = self.run(Execution(step.place, operator, (rows, own), {}))
-        return self.layout.back(rows, x.shape), mean, deviation
+        return self._back(rows, x.shape), mean, deviation
 
 
 def own_rows(module: nn.Module, parameters: Mapping[str, Tensor], data: Iterable[Tensor | None]) -> WithOwnParameters:

@@ -15,7 +15,7 @@ from torch import Tensor
 from numeric.operators.cut import Cut
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.evidence import Evidence
-from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.executions import ATEN, CallSite, storage_key
 from numeric.operators.labels import BEFORE, CHOOSING, Made
 from numeric.operators.layout import Layout
 from numeric.operators.read_beside import read_beside
@@ -89,8 +89,19 @@ def _joins(evidence: Evidence, record: Record, operand: OperandRead, layout: Lay
     if not any(evidence.matters({(record.place, operand.index): theirs}) for theirs in different):
         return False
     if not operand.made & BEFORE:
+        if _chosen_by_the_network(evidence, dict(step.tensors)[operand.index]):
+            return False
         raise RefusedBlock(UNTRACKED, record.place, [operand.value])
     return True
+
+
+def _chosen_by_the_network(evidence: Evidence, x: Tensor) -> bool:
+    """Whether these are entries of a parameter that the network chose (experts' biases): with another context it chooses others, through W alone."""
+    makers = [each for each in evidence.base.records if not each.view and any(storage_key(made) == storage_key(x) for made in each.results)]
+    if not makers or not makers[-1].chooses_entries:
+        return False
+    by = [each.made for each in makers[-1].operands if each.index != 0]
+    return bool(by) and all(made & Made.NETWORK and not made & BEFORE for made in by)
 
 
 def _by_out(record: Record) -> str:

@@ -4,21 +4,22 @@
 The formulas are those that are proved.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 from torch import Tensor
 
-from numeric.operators.absorber import Absorber, names_read, squared_factor
+from numeric.operators.absorber import SCALES, Absorber, names_read, squared_factor
 from numeric.operators.anatomy import Anatomy
 from numeric.operators.cut import read_by_w
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import flat_storage
+from numeric.operators.executions import ATEN, flat_storage
+from numeric.operators.labels import DATA, Made
 from numeric.operators.origins import Provenance
-from numeric.operators.recording import DoubleBlock, Recording
+from numeric.operators.recording import DoubleBlock, Read, Record, Recording
 from numeric.operators.refusals import BRANCH, RefusedBlock
 from numeric.operators.stream import Stream, diagonal, factors
 from symbolic import formulas
@@ -204,3 +205,63 @@ def _shares(block: DoubleBlock, anatomy: Anatomy, left: Recording, lacking: Tens
         return None
     c = squared_factor(gradients, lacking[case])
     return {name: gradient / c for name, gradient in zip(names, gradients, strict=True)}
+
+
+def entering_factors(anatomy: Anatomy, left: Recording) -> tuple[list[Tensor], Tensor | None]:
+    """By what the stream's summands are multiplied before they meet the network, each (cases, d); and by what that which absorbs δ is. Of a scale without h."""
+    if anatomy.stream is None or anatomy.absorber is None:
+        return [], None
+    absorber = anatomy.absorber
+    if absorber.kind == "bias":
+        behind = _slopes(anatomy, absorber, left)
+    else:
+        behind = _factor_behind(anatomy, absorber, left) * (float(left.at(absorber.place).step.kwargs.get("alpha", 1)) if absorber.kind == "matrix" else 1.0)
+    return factors(left, anatomy.stream, anatomy.layout), behind
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """By what the network is multiplied, or divided, on its way to the stream."""
+
+    by: "float | Read"
+    """A number, or where a parameter's entries are read, or its one."""
+    divides: bool = False
+
+
+def factors_read(anatomy: Anatomy, left: Recording, factor: Tensor) -> list[Factor] | None:
+    """The numbers, and the reads of parameters' entries, by which what absorbs δ is multiplied one after the other; None if that is not all of it.
+
+    factor: (cases, d), all of it.
+    """
+    assert anatomy.absorber is not None
+    assert anatomy.stream is not None
+    places, found, made = left.places, list[Factor](), torch.ones_like(factor)
+    between = left.records[places.index(left.at(anatomy.absorber.place).place) + 1 : places.index(left.at(anatomy.stream.meeting).place) + 1]
+    for record in reversed(between):
+        for each in _factors_of(left, record, factor.shape[-1]) if record.any(Made.NETWORK) else ():
+            found.append(each)
+            by = torch.tensor(each.by, dtype=factor.dtype) if isinstance(each.by, float) else dict(record.step.tensors)[each.by[1]].reshape(-1)
+            made = made / by if each.divides else made * by
+    return found if torch.equal(made, factor) else None
+
+
+def _factors_of(left: Recording, record: Record, d: int) -> Iterator[Factor]:
+    """What one operator multiplies the network by."""
+    step, name = record.step, str(record.step.operator)
+    network = [each.index for each in record.operands if each.made & Made.NETWORK]
+    if step.operator in SCALES or step.operator in DIVISIONS:
+        divides = step.operator in DIVISIONS
+        yield from (Factor(float(number), divides) for number in step.numbers)
+        for operand in record.operands:
+            x = operand.value
+            if not operand.made & DATA and (x.numel() == 1 or x.numel() == d == x.shape[-1]):
+                yield Factor((left.from_the_end(record.place), operand.index), divides)
+    elif name == "aten.neg.default":
+        yield Factor(-1.0)
+    elif name in ("aten.add.Tensor", "aten.add_.Tensor", "aten.sub.Tensor", "aten.sub_.Tensor") and network == [1]:
+        alpha = float(step.kwargs.get("alpha", 1)) * (-1.0 if "sub" in name else 1.0)
+        if alpha != 1.0:
+            yield Factor(alpha)
+
+
+DIVISIONS = (ATEN.div.Tensor, ATEN.div_.Tensor)

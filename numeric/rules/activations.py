@@ -102,34 +102,35 @@ def _sum_with_one(function: str, propagated: Tensor, above: Tensor, n: ErrorMode
     return outward(0.5 * (own + propagated) * (1.0 + v) + v * above, 6)
 
 
-def _gauss(near: Tensor, share: float) -> Tensor:
+def gauss(near: Tensor, share: float) -> Tensor:
     """An upper bound of e^{-share·near²/2}."""
     return exp_above(-(near * near) * (0.5 * share * (1.0 - TINY)))
 
 
 def _phi_above(x: Tensor) -> Tensor:
-    left = 0.5 * _gauss(x.clamp_max(0.0), 1.0)
+    left = 0.5 * gauss(x.clamp_max(0.0), 1.0)
     right = outward(0.5 + x.clamp(0.0, 2.0) * DENSITY_AT_ZERO, 2).clamp_max(1.0)
     return torch.where(x < 0, outward(left, 1), right)
 
 
 def _phi_slope(near: Tensor, far: Tensor) -> Tensor:
-    return outward(DENSITY_AT_ZERO * _gauss(near, 1.0), 1)
+    return outward(DENSITY_AT_ZERO * gauss(near, 1.0), 1)
 
 
 def _phi_error(x: Tensor, n: ErrorModel) -> Tensor:
     v = n.opmath.unit_roundoff
     theta = (2.0 + v) * v
     argument = x.abs() * (ROOT_HALF * theta * TWO_OVER_ROOT_PI)
-    return _sum_with_one("erf of gelu", outward(argument * _gauss(x, 1.0 - 2.0 * theta), 4), _phi_above(x), n)
+    return _sum_with_one("erf of gelu", outward(argument * gauss(x, 1.0 - 2.0 * theta), 4), _phi_above(x), n)
 
 
-def _sigma_above(x: Tensor) -> Tensor:
+def sigma_above(x: Tensor) -> Tensor:
+    """An upper bound of σ(x)."""
     return torch.minimum(outward(1.0 / (1.0 + exp_below(-x)), 2), exp_above(x))
 
 
-def _sigma_slope(near: Tensor) -> Tensor:
-    """σ(t)σ(-t) at t = near ≥ 0, from where on it falls."""
+def sigma_slope(near: Tensor) -> Tensor:
+    """An upper bound of σ(t)σ(-t) at t = near ≥ 0, from where on it falls."""
     return outward(exp_above(-near) / (1.0 + exp_below(-near)) ** 2, 4)
 
 
@@ -139,7 +140,7 @@ def _silu_error(x: Tensor, n: ErrorModel) -> Tensor:
     epsilon = 2.0 * v * k
     # (1+v) - (1-ε)(1-v) ≤ ε + 2v; and an e^{-x} that is subnormal, or taken for zero, errs by kλ at most beside 1.
     relative = (epsilon + 2.0 * v + k * opmath.smallest_normal) / ((1.0 - epsilon) * (1.0 - v))
-    above = _sigma_above(x)
+    above = sigma_above(x)
     passes = outward(exp_above(-x) * (1.0 + epsilon), 2) >= opmath.largest
     return torch.where(passes, outward(above + 2.0 / opmath.largest, 2), outward(above * relative, 8))
 
@@ -152,13 +153,13 @@ def _cubic(size: Tensor) -> tuple[Tensor, Tensor]:
 
 def _tanh_gate_above(x: Tensor) -> Tensor:
     below, above = _cubic(x.abs())
-    return _sigma_above(2.0 * torch.where(x < 0, -below, above))
+    return sigma_above(2.0 * torch.where(x < 0, -below, above))
 
 
 def _tanh_gate_slope(near: Tensor, far: Tensor) -> Tensor:
     """2w'(far) σ(2w)σ(-2w) at near."""
     steepness = outward(TANH_SCALE[1] * (1.0 + 3.0 * TANH_CUBE[1] * (far * far)), 5)
-    return outward(2.0 * steepness * _sigma_slope(2.0 * _cubic(near)[0]), 1)
+    return outward(2.0 * steepness * sigma_slope(2.0 * _cubic(near)[0]), 1)
 
 
 def _tanh_gate_error(x: Tensor, n: ErrorModel) -> Tensor:
@@ -171,4 +172,4 @@ def _tanh_gate_error(x: Tensor, n: ErrorModel) -> Tensor:
 
 GELU = Gate("erf of gelu", True, _phi_above, _phi_slope, GELU_LIPSCHITZ, _phi_error)
 GELU_TANH = Gate("tanh of gelu", True, _tanh_gate_above, _tanh_gate_slope, GELU_TANH_LIPSCHITZ, _tanh_gate_error)
-SILU = Gate("exp of silu", False, _sigma_above, lambda near, far: _sigma_slope(near), SILU_LIPSCHITZ, _silu_error)
+SILU = Gate("exp of silu", False, sigma_above, lambda near, far: sigma_slope(near), SILU_LIPSCHITZ, _silu_error)

@@ -12,6 +12,7 @@ from torch import Tensor
 from numeric.arithmetics import WithRadius, outward
 from numeric.arithmetics.roundoff import rounding_error
 from numeric.arithmetics.value_and_radius import from_module
+from numeric.machine import ErrorModel
 from numeric.rules.library_errors import elementary_error
 
 
@@ -48,6 +49,16 @@ def sqrt_above(x: Tensor) -> Tensor:
 def sqrt_below(x: Tensor) -> Tensor:
     """A lower bound of √x, not negative."""
     return lowered(torch.sqrt(x), _steps("sqrt", x))
+
+
+def log_size_above(x: Tensor) -> Tensor:
+    """An upper bound of |ln x|.  x > 0."""
+    return outward(torch.log(x).abs(), _steps("log", x))
+
+
+def power_above(x: Tensor, exponent: Tensor) -> Tensor:
+    """An upper bound of x to a power.  x ≥ 0."""
+    return outward(torch.pow(x, exponent), _steps("pow", x))
 
 
 def _steps(function: str, x: Tensor) -> int:
@@ -89,7 +100,11 @@ def input_radius(x: WithRadius, flushed: float | None = None) -> Tensor:
 
 def storage_error(value: Tensor, x: WithRadius, flushed: float = 0.0) -> Tensor:
     """|ŷ - t| where a kernel rounded its last t to the storage: nothing where that is the format it computes in. float64."""
-    n = x.numerics
+    return stored_error(value, x.numerics, flushed)
+
+
+def stored_error(value: Tensor, n: ErrorModel, flushed: float = 0.0) -> Tensor:
+    """The same, given how the machine computes."""
     if n.opmath == n.storage:
         return torch.full(value.shape, flushed, dtype=torch.float64, device=value.device)
     return outward(rounding_error(value, n, once=True) + (n.storage.half_subnormal + flushed), 2)

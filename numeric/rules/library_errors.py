@@ -60,6 +60,8 @@ class ElementaryError:
 
 
 MKL = "oneMKL VM accuracy data, HA: 1 ulp; SLEEF u10: 1 ulp"
+SLEEF = "SLEEF u10: 1 ulp"
+WAVES = "SLEEF u35: 3.5 ulps, which ATen's vec headers call; oneMKL VM, HA: 1 ulp"
 CUDA = "CUDA C++ Programming Guide, maximum ulp errors"
 POLYNOMIALS = "SLEEF u10 in fp64; in fp32 the largest error found among all numbers of magnitude 2^-6 to 8, and a third more: oneDNN documents none"
 STEGUN = "ATen's vec headers: Abramowitz and Stegun 7.1.26, evaluation included"
@@ -106,6 +108,14 @@ ELEMENTARY_ERRORS = (
     *_rsqrt(),
     *_rows("rsqrt of normalisation", "cpu", (2.0, 2.0), DIVIDED_ROOT),
     *_rows("sigmoid", "cpu", (4.0, 4.0), "ATen: 1/(1 + exp(-x)), e^-x to 1 ulp and two roundings: a relative error of 4v + O(v^2), under 4 ulps"),
+    *_rows("exp2", "cpu", (1.0, 1.0), SLEEF),
+    *_rows("expm1", "cpu", (1.0, 1.0), MKL),
+    *_rows("log", "cpu", (1.0, 1.0), MKL),
+    *_rows("log2", "cpu", (1.0, 1.0), MKL),
+    *_rows("log1p", "cpu", (1.0, 1.0), MKL),
+    *_rows("sin", "cpu", (3.5, 3.5), WAVES),
+    *_rows("cos", "cpu", (3.5, 3.5), WAVES),
+    *_rows("pow", "cpu", (1.0, 1.0), SLEEF),
     *_exp_of("softmax"),
     *_exp_of("silu"),
     *_rows("erf of gelu", "cpu", (1.0, 8.0), POLYNOMIALS, of_one=True),
@@ -117,6 +127,14 @@ ELEMENTARY_ERRORS = (
     *_rows("rsqrt", "cuda", (1.0, 2.0), CUDA),
     *_rows("rsqrt of normalisation", "cuda", (1.0, 2.0), CUDA),
     *_rows("sigmoid", "cuda", (4.0, 6.0), "1/(1 + exp(-x)): that of exp, and two roundings"),
+    *_rows("exp2", "cuda", (1.0, 2.0), CUDA),
+    *_rows("expm1", "cuda", (1.0, 1.0), CUDA),
+    *_rows("log", "cuda", (1.0, 1.0), CUDA),
+    *_rows("log2", "cuda", (1.0, 1.0), CUDA),
+    *_rows("log1p", "cuda", (1.0, 1.0), CUDA),
+    *_rows("sin", "cuda", (2.0, 2.0), CUDA),
+    *_rows("cos", "cuda", (2.0, 2.0), CUDA),
+    *_rows("pow", "cuda", (2.0, 4.0), CUDA),
     *_rows("exp of softmax", "cuda", (1.0, 2.0), CUDA),
     *_rows("exp of silu", "cuda", (1.0, 2.0), CUDA),
     *_rows("erf of gelu", "cuda", (10.0, 10.0), CUDA + ": erf 2 ulps, or normcdf 5 ulps, which counts twice in erf(t) = 2 Phi - 1", of_one=True),

@@ -47,6 +47,8 @@ class Question:
     """Where it is asked, given the format of computation: a window of moderate operands, beside the whole range."""
     positive: bool = False
     """Whether it is defined for x > 0 only."""
+    starts: bool = False
+    """Whether it is asked from the window's left end on: it is not defined further left, or is something else than the function there."""
 
 
 def _log_range(opmath: Format) -> tuple[float, float]:
@@ -61,8 +63,24 @@ QUESTIONS = (
     Question("sqrt", torch.sqrt, lambda x: x.sqrt(), lambda opmath: (0.0, 4.0), positive=True),
     Question("rsqrt", torch.rsqrt, lambda x: 1 / x.sqrt(), lambda opmath: (0.0, 4.0), positive=True),
     # Further left e^{-x} overflows and the result is zero: a matter of SiLU's rule, and not of ulps.
-    Question("sigmoid", torch.sigmoid, reference.sigmoid, lambda opmath: (1.0 - _log_range(opmath)[1], 40.0)),
+    Question("sigmoid", torch.sigmoid, reference.sigmoid, lambda opmath: (1.0 - _log_range(opmath)[1], 40.0), starts=True),
 )
+"""Those that the modules of a block compute."""
+POWERS = (2.5, -1.75, 0.3125, 7.0)
+OF_OPERATORS = (
+    Question("exp2", torch.exp2, lambda x: arb(2) ** x, lambda opmath: (opmath.min_exponent - opmath.significand_bits, opmath.max_exponent + 1.0)),
+    Question("expm1", torch.expm1, lambda x: x.expm1(), _log_range),
+    Question("log", torch.log, lambda x: x.log(), lambda opmath: (0.0, 4.0), positive=True),
+    Question("log2", torch.log2, lambda x: x.log() / arb(2).log(), lambda opmath: (0.0, 4.0), positive=True),
+    Question("log1p", torch.log1p, lambda x: x.log1p(), lambda opmath: (2.0 * opmath.unit_roundoff - 1.0, 4.0), starts=True),
+    Question("sin", torch.sin, lambda x: x.sin(), lambda opmath: (-25.0, 25.0)),
+    Question("cos", torch.cos, lambda x: x.cos(), lambda opmath: (-25.0, 25.0)),
+    *(
+        Question("pow", lambda x, p=p: torch.pow(x, torch.full_like(x, p)), lambda x, p=p: x ** arb(p), lambda opmath: (0.0, 4.0), positive=True)  # type: ignore[misc]
+        for p in POWERS
+    ),
+)
+"""Those that operators of a whole block compute besides (``numeric/operator_rules``)."""
 
 
 def probe_elementary(storage: Format, device: str = "cpu", *, widths: Sequence[int] = WIDTHS, seed: int = 0) -> tuple[Answer, ...]:
@@ -76,6 +94,16 @@ def probe_elementary(storage: Format, device: str = "cpu", *, widths: Sequence[i
         if storage != FP64.storage:  # the functions of which radii are made
             functions += [_ask(question, FP64.storage, device, seed) for question in QUESTIONS if question.name in ("exp", "sqrt")]
         return (*functions, *(_ask_module(module, width, storage, device, seed) for width in widths for module in _modules(width, seed)))
+    finally:
+        ctx.prec = saved
+
+
+def probe_operator_functions(storage: Format, device: str = "cpu", *, seed: int = 0) -> tuple[Answer, ...]:
+    """Ask about the functions of which only the rules of operators make use, and those of which their radii are made.  Raises UnsupportedNumerics."""
+    saved, ctx.prec = ctx.prec, BITS
+    try:
+        asked = [_ask(question, storage, device, seed) for question in OF_OPERATORS]
+        return (*asked, *(_ask(question, FP64.storage, device, seed) for question in OF_OPERATORS if question.name in ("log", "pow")))
     finally:
         ctx.prec = saved
 
@@ -114,7 +142,7 @@ def _ask(question: Question, storage: Format, device: str, seed: int) -> Answer:
     assumed, one = row.ulps, 2.0 * opmath.unit_roundoff
     window = question.window(opmath)
     x = operands(storage, window, seed, positive=question.positive)
-    if question.name == "sigmoid":
+    if question.starts:
         x = x[x.double() >= window[0]]
     narrow = storage != opmath and not row.in_storage
     worst, excess, where, truths = 0.0, 0.0, "", [question.truth(arb(operand)) for operand in x.tolist()]

@@ -75,8 +75,29 @@ _FAR = 2.0**11
 """At which e^-t is no float64 any more; t e^-t falls from 1 on, so it stands for everything beyond."""
 
 
-def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
-    """The rule for a softmax over the entries of each column.  x, value: (cases, p, 1), the second as the module computed it."""
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """The powers e^-t_i of a softmax, enclosed, and how wrong a kernel's may be.  (cases, p, 1); sums (cases, 1, 1)."""
+
+    low: Tensor
+    """A lower bound of t_i."""
+    high: Tensor
+    above: Tensor
+    """An upper bound of N_i."""
+    below: Tensor
+    sum_above: Tensor
+    """An upper bound of S."""
+    sum_below: Tensor
+    numerator: Tensor
+    """An upper bound of e_i."""
+    denominator: Tensor
+    """An upper bound of s."""
+    flushed: float
+    """The number below which the kernel may take something for zero."""
+
+
+def powers(x: WithRadius, *, stored: bool = False) -> Powers:
+    """The powers and their errors.  x: (cases, p, 1); stored: whether the kernel may round each to storage before it divides."""
     n, p = x.numerics, x.value.shape[-2]
     v = n.opmath.unit_roundoff
     assumed = elementary_error("exp of softmax", n.device, n.storage.name)
@@ -86,18 +107,26 @@ def softmax_rule(module: nn.Module, x: WithRadius, value: Tensor) -> WithRadius:
     low, high = down(distance).clamp_min(0.0), up(distance)
     above, below = exp_above(-low), exp_below(-high)
     sum_above, sum_below = outward(above.sum(-2, keepdim=True), p), lowered(below.sum(-2, keepdim=True), p)
-
     argument = outward(v * high.clamp_max(_FAR) * exp_above(-low.clamp_max(_FAR) * (1.0 - v - 2.0**-51)), 2)
     smallest = k * n.opmath.smallest_subnormal + flushed
     numerator = outward(argument + 2.0 * k * v * (above + argument) + smallest, 5)
+    if stored:
+        numerator = outward(numerator + n.storage.unit_roundoff * outward(above + numerator, 1) + n.storage.half_subnormal, 4)
     denominator = outward(numerator.sum(-2, keepdim=True) * (1.0 + gamma(p - 1, v)) + gamma(p - 1, v) * sum_above, p + 4)
-    left = down(sum_below - denominator)
-    probability = outward(above / sum_below, 1)
-    quotient = outward(outward(numerator + probability * denominator, 2) / left.clamp_min(0.0), 1)  # over 0 where everything is lost: infinite
+    return Powers(low, high, above, below, sum_above, sum_below, numerator, denominator, flushed)
+
+
+def softmax_rule(module: nn.Module | None, x: WithRadius, value: Tensor, *, stored: bool = False) -> WithRadius:
+    """The rule for a softmax over the entries of each column.  x, value: (cases, p, 1), the second as the module computed it; stored: see ``powers``."""
+    made, p, v = powers(x, stored=stored), x.value.shape[-2], x.numerics.opmath.unit_roundoff
+    above, below, flushed = made.above, made.below, made.flushed
+    left = down(made.sum_below - made.denominator)
+    probability = outward(above / made.sum_below, 1)
+    quotient = outward(outward(made.numerator + probability * made.denominator, 2) / left.clamp_min(0.0), 1)  # over 0 where everything is lost: infinite
     own = outward(quotient + (2.0 + v) * v * (probability + quotient) + 2.0 * underflow_unit(x, flushed), 5)
 
     radius = input_radius(x, flushed)
-    least = lowered(below / sum_above, 1)
+    least = lowered(below / made.sum_above, 1)
     others = up(outward((probability * radius).sum(-2, keepdim=True), 2 * p) - lowered(least * radius, 1)).clamp_min(0.0)
     moved = outward(up(1.0 - least).clamp_max(1.0) * radius + others, 2)
     half = outward((radius + radius.amax(-2, keepdim=True)) / 2.0, 1)
@@ -124,15 +153,55 @@ class Moments:
     """(cases, 1, 1): B."""
 
 
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """w and b, by their sizes and radii.  float64, what broadcasts to (cases, p, 1)."""
+
+    weight: Tensor
+    bias: Tensor
+    weight_radius: Tensor | float = 0.0
+    bias_radius: Tensor | float = 0.0
+    roundings: int = 3
+    """Of x_i and of μ on the way to their difference, each multiplied by D^-½: one more where a kernel multiplies D^-½ by w first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """A normalised column, and how far what the kernel divides by may be from the exact numbers: (cases, 1, 1)."""
+
+    column: WithRadius
+    mean_radius: Tensor
+    reciprocal_radius: Tensor
+    """Of D^-½; infinite where D cannot be told from zero."""
+
+
 def layer_norm_rule(module: nn.LayerNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for LayerNorm over the entries of each column."""
-    return _normalised(module, x, value, module.eps, _central_moments(x))
+    return layer_normalised(x, value, module.eps, _of_module(module, x)).column
 
 
 def rms_norm_rule(module: nn.RMSNorm, x: WithRadius, value: Tensor) -> WithRadius:
     """The rule for RMSNorm over the entries of each column; without an ε of its own it takes 2v."""
-    eps = 2.0 * x.numerics.opmath.unit_roundoff if module.eps is None else module.eps
-    return _normalised(module, x, value, eps, _raw_moments(x))
+    return rms_normalised(x, value, module.eps, _of_module(module, x)).column
+
+
+def layer_normalised(x: WithRadius, value: Tensor, eps: float, affine: Affine) -> Normalised:
+    """The same of w and b that may have radii.  x, value: (cases, p, 1)."""
+    return _normalised(affine, x, value, eps, _central_moments(x), centred=True)
+
+
+def rms_normalised(x: WithRadius, value: Tensor, eps: float | None, affine: Affine) -> Normalised:
+    """The same without centring."""
+    eps = 2.0 * x.numerics.opmath.unit_roundoff if eps is None else eps
+    return _normalised(affine, x, value, eps, _raw_moments(x), centred=False)
+
+
+def _of_module(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius) -> Affine:
+    weight, bias = module.weight, module.bias if isinstance(module, nn.LayerNorm) else None
+    size = magnitude(x)
+    w = torch.ones_like(size) if weight is None else weight.detach().double().abs().reshape(1, -1, 1)
+    b = torch.zeros_like(size) if bias is None else bias.detach().double().abs().reshape(1, -1, 1)
+    return Affine(w, b)
 
 
 def _central_moments(x: WithRadius) -> Moments:
@@ -183,14 +252,11 @@ def _squares(deviation: Tensor, least: Tensor) -> tuple[Tensor, Tensor]:
     return outward((deviation * deviation).sum(-2, keepdim=True), 2 * n), lowered((least * least).sum(-2, keepdim=True), 2 * n)
 
 
-def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor, eps: float, moments: Moments) -> WithRadius:
-    centred = isinstance(module, nn.LayerNorm)
-    weight, bias = module.weight, module.bias if isinstance(module, nn.LayerNorm) else None
+def _normalised(affine: Affine, x: WithRadius, value: Tensor, eps: float, moments: Moments, *, centred: bool) -> Normalised:
     flushed = flushed_below(x, ROOT)
     n, v, unit = x.value.shape[-2], x.numerics.opmath.unit_roundoff, underflow_unit(x, flushed)
     size, radius = magnitude(x), input_radius(x, flushed)
-    w = torch.ones_like(size) if weight is None else weight.detach().double().abs().reshape(1, -1, 1)
-    b = torch.zeros_like(size) if bias is None else bias.detach().double().abs().reshape(1, -1, 1)
+    w, b = affine.weight, affine.bias
     d, e = moments.deviation, moments.mean_error
     above, below = outward(moments.above / n + eps, 2), lowered(moments.below / n + eps, 2)
     beta = outward(outward((1.0 + gamma(4, v)) * moments.error / n + gamma(4, v) * above + 2.0 * unit, 6) / below, 1)
@@ -202,7 +268,7 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
 
     e = outward(e + flushed, 1)  # an entry that is read as zero
     terms = outward(size + moments.mean + e, 2)
-    lost = outward(inverse * outward(d * psi + (e + gamma(3, v) * terms) * (1.0 + psi), 7), 1)
+    lost = outward(inverse * outward(d * psi + (e + gamma(affine.roundings, v) * terms) * (1.0 + psi), 7), 1)
     normal = outward(d * inverse, 1)
     size_of_result = outward(w * (normal + lost) + b, 3)
     own = outward(w * lost + gamma(3, v) * size_of_result + unit * (3.0 + 3.0 * w + terms), 8)
@@ -212,7 +278,8 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
     lowest = torch.maximum(down(deviate - q), sqrt_below(torch.full_like(q, eps)))
     x.hazards.underflow |= ~(lowest > 0).reshape(-1) & torch.isfinite(size).all(-2).reshape(-1)
     moved = outward(outward(radius + shift + normal * q, 3) / lowest.clamp_min(0.0), 1)
-    inherited = torch.where((radius > 0).any(-2, keepdim=True), outward(w * moved, 1), 0.0)
+    moved = torch.where((radius > 0).any(-2, keepdim=True), moved, 0.0)
+    inherited = outward(w * moved + outward(affine.weight_radius * outward(normal + moved, 1) + affine.bias_radius, 2), 2)
 
     # Where the variance is lost the kernel's own is still ε, if its format holds ε; if not, it may divide by 0, and what comes of it is not finite.
     floor = sqrt_below(torch.full_like(q, eps if eps >= x.numerics.opmath.smallest_normal else 0.0))
@@ -222,5 +289,6 @@ def _normalised(module: nn.LayerNorm | nn.RMSNorm, x: WithRadius, value: Tensor,
     reciprocal = torch.minimum(outward(inverse * (1.0 + psi), 2), 2.0 / floor)
     factor = outward(reciprocal * w.clamp_min(1.0) * terms.clamp_min(1.0), 2)
     foretell_overflow(x.hazards, factor.amax((-2, -1), keepdim=True), x.numerics.opmath)
-    farthest = outward(value.double().abs() + w * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + b, 3)
-    return finished(value, torch.minimum(outward(own + inherited + storage_error(value, x, flushed), 2), farthest), x)
+    farthest = outward(value.double().abs() + (w + affine.weight_radius) * (math.sqrt(n - centred) * (1.0 + 2.0**-50)) + (b + affine.bias_radius), 5)
+    made = finished(value, torch.minimum(outward(own + inherited + storage_error(value, x, flushed), 2), farthest), x)
+    return Normalised(made, outward(e + shift, 1), outward(inverse * psi + outward(inverse * q / lowest.clamp_min(0.0), 2), 2))

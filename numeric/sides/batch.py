@@ -5,10 +5,10 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock
-from numeric.formats import round_to, torch_dtype
+from numeric.formats import Format, round_to, torch_dtype
 from numeric.machine import BATCH, ProbedMode
 
 LARGEST_PATCH = 2**28
@@ -47,13 +47,17 @@ def in_format(block: ContextualBlock, cases: Batch, probed: ProbedMode) -> Batch
 def block_in_format(block: ContextualBlock, probed: ProbedMode) -> ContextualBlock:
     """The block with its weights rounded to the mode's format, on the device; biases stay in the format of the tensors."""
     block = copy.deepcopy(block).to(probed.device, torch_dtype(probed.mode.weights))
-    if not probed.mode.weights.native:
-        for weight in block.parameters():
-            if weight.dim() > 1:
-                sizes = [1 if stride == 0 else size for size, stride in zip(weight.shape, weight.stride(), strict=True)]
-                places = weight.as_strided(sizes, weight.stride(), weight.storage_offset())
-                places.copy_(round_to(places, probed.mode.weights))  # each place once, of a weight that is expanded
+    round_weights(block, probed.mode.weights)
     return block
+
+
+def round_weights(module: nn.Module, storage: Format) -> None:
+    """Round a module's weights to a format that torch does not compute in; its vectors, as biases are, stay as they are."""
+    for weight in () if storage.native else module.parameters():
+        if weight.dim() > 1:
+            sizes = [1 if stride == 0 else size for size, stride in zip(weight.shape, weight.stride(), strict=True)]
+            places = weight.detach().as_strided(sizes, weight.stride(), weight.storage_offset())
+            places.copy_(round_to(places, storage))  # each place once, of a weight that is expanded
 
 
 def batch_that_fits(block: ContextualBlock) -> int:

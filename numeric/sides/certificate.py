@@ -35,6 +35,11 @@ class ExactLayer:
         """weight: (m, d); bias: (m,)."""
         return cls(ball(weight.double().tolist()), ball([[x] for x in bias.double().tolist()]))
 
+    @property
+    def entries(self) -> int:
+        """m; where cases choose among matrices, of the first one, which all read."""
+        return int(self.W.matrix.nrows())
+
 
 @dataclass(frozen=True, slots=True)
 class Operands:
@@ -55,9 +60,10 @@ class Enclosure:
     radius: Floats
 
 
-def enclosures(sides: Sides, case: int) -> tuple[Enclosure, Enclosure]:
-    """Both sides of a case at the first dense layer."""
-    left, right = (Enclosure(side.first_layer.value[case].tolist(), side.first_layer.radius[case].tolist()) for side in (sides.left, sides.right))
+def enclosures(sides: Sides, case: int, entries: int | None = None) -> tuple[Enclosure, Enclosure]:
+    """Both sides of a case at the first dense layer.  entries: how many, if not all."""
+    sites = (side.first_layer for side in (sides.left, sides.right))
+    left, right = (Enclosure(site.value[case, :entries].tolist(), site.radius[case, :entries].tolist()) for site in sites)
     return left, right
 
 

@@ -188,7 +188,7 @@ def refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update
     z, a = (block.read(tokens, query).unsqueeze(-1) for tokens in (context, None))
     weights = [layer.weight.detach() for layer in block.first_linears]
     for W in weights:
-        _refuse_operations(update, (W.shape[0], W.shape[1]))
+        refuse_operations(update, (W.shape[0], W.shape[1]))
     for dtype in dict.fromkeys(torch_dtype(mode.update) for mode in MODES):
         for W in weights:
             _refuse_over_tensors(update, W.to(dtype), z.to(dtype) - a.to(dtype), a.to(dtype))
@@ -199,7 +199,7 @@ def refuse_update(block: ContextualBlock, context: Tensor, query: Tensor, update
         raise UnusableBlock(f"update(W, delta, a) gave {shape or type(result).__name__} over balls; ΔW is {tuple(W.shape)}.")
 
 
-def _refuse_operations(update: Update, shape: tuple[int, int]) -> None:
+def refuse_operations(update: Update, shape: tuple[int, int]) -> None:
     """Refuse what is no operation of every arithmetic, and a result that is no ΔW.  shape: (m, d)."""
     m, d = shape
     course = _Course()

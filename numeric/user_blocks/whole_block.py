@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from numeric.architecture import ContextualBlock, UnusableBlock
 from numeric.architecture.compiled import written_throughout
+from numeric.operators import MATRIX_PRODUCTS, Execution, tensors_in
 from numeric.operators.double_check import DRAWS, NUDGE, in_series
 from numeric.operators.double_precision import SHORTER, in_double
-from numeric.operators.executions import Execution, tensors_in
-from numeric.operators.labels import MATRIX_PRODUCTS
 from numeric.operators.walk import Walk, operators_apart
 from numeric.user_blocks.user_code import contained, error_in_words
 

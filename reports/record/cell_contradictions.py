@@ -79,6 +79,8 @@ def _counts(cell: CellRecord) -> Iterator[str]:
     asked, among = (cell.expected.asked, cell.expected.cases) if cell.expected else (planned, 0)
     if asked != planned or among < asked - counts.inconclusive or (cell.expected and among == 0):
         yield f"expected.cases is {among} of {asked} asked, and {counts.inconclusive} were refused"
+    if cell.as_written and cell.witness:
+        yield "it is of a block as it is written, and has a witness"
     if cell.expected and not _of_whole_entries(cell.expected):
         yield f"{cell.expected.factor!r} deviations are exceeded with {cell.expected.failure_probability!r} by no whole number of entries"
     wide = cell.unrefined

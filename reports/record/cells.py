@@ -145,6 +145,10 @@ class CellRecord(Row):
     independent: bool = Field(
         default=True, description="Whether each case was drawn by itself. Where they have draws in common, their spread is not that of another seed's."
     )
+    as_written: bool = Field(
+        default=False,
+        description="Whether the block is a user's as it is written, bounded operator by operator: so far without a witness.",
+    )
     seconds: Finite = 0.0
     cases_digest: Digest | None = Field(default=None, description="Of the cell's rows in cases.parquet, every bit of them; null if nothing was measured.")
     witness: Name | None = Field(default=None, description="Its gravest case: a file in the run's folder.")

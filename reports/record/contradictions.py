@@ -120,6 +120,10 @@ def _as_written(record: RunRecord) -> Iterator[str]:
     if missing := sorted({row.block for row in found.in_double} - {row.block for row in found.watched} - lost):
         yield f"it measured {', '.join(missing)} in float64, which it did not watch"
     there = {claim.id for claim in record.claims}
+    watched = {row.block for row in found.watched}
+    for cell in record.cells if record.run.finished is not None else ():
+        if cell.cases and cell.block not in lost and cell.as_written is not (cell.block in watched):
+            yield f"the cell {cell.id} is {'' if cell.as_written else 'not '}of a block as it is written, which was {'not ' if cell.as_written else ''}watched"
     for block in found.watched:
         if proved := [name for name in block.unproved if name in there]:
             yield f"as written {block.block}: it calls {proved[0]} a claim that is not proved yet, and the claim was put to the prover"

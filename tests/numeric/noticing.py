@@ -58,8 +58,8 @@ def _expanded(test: Callable[..., object]) -> Iterator[Check]:
     axes = []
     for mark in marks:
         names = [each.strip() for each in mark.args[0].split(",")] if isinstance(mark.args[0], str) else list(mark.args[0])
-        rows = [getattr(row, "values", row) if not isinstance(row, dict) else row for row in mark.args[1]]
-        axes.append([dict(zip(names, row if len(names) > 1 else (row,), strict=True)) for row in rows])
+        rows = [getattr(row, "values", row if len(names) > 1 else (row,)) for row in mark.args[1]]  # ``pytest.param`` holds a tuple, also of one
+        axes.append([dict(zip(names, row, strict=True)) for row in rows])
     given = {name for axis in axes for row in axis[:1] for name in row}
     if not hasattr(test, "hypothesis") and set(inspect.signature(test).parameters) - given:
         return  # it asks for a fixture

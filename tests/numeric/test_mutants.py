@@ -55,7 +55,7 @@ PLANTED = {
     "half of the error of a product of matrices": (ARITHMETICS + "matrix_products", "product_error: gamma(k, u) → gamma(k, u) * 0.5"),
     "LayerNorm's error of the variance": (RULES + "normalisation", "_central_moments: {0} + gamma(2 * n + 7, v) * summed → gamma(2 * n + 7, v) * summed"),
     "softmax's rounding of a quotient": (RULES + "normalisation", "softmax_rule: quotient + {1} → quotient"),
-    "softmax's error of the argument": (RULES + "normalisation", "softmax_rule: argument + {2} → {2}"),
+    "softmax's error of the argument": (RULES + "normalisation", "powers: argument + {2} → {2}"),
     "GELU's rounding of the argument": (RULES + "activations", "_phi_error: (2.0 + v) * v → v"),
     "what came with the argument": (RULES + "activations", "_sum_with_one: own + propagated → own"),
     "the widening of a margin": (SIDES + "judging", "_compare: bound * (1 + 4 * ROUNDOFF) + lost → bound * (1 + 4 * ROUNDOFF)"),
@@ -102,6 +102,27 @@ def test_a_check_draws_the_same_examples_and_looks_for_no_smaller_ones() -> None
     failing = [{number for number in run if number >= 1000} for run in (first, shrunk)]
     assert len(failing[0]) == 1 < len(failing[1])
     assert shrunk[-1] == 1000
+
+
+def test_a_check_of_one_parameter_is_handed_it() -> None:
+    """Also where ``pytest.param`` holds it, which holds a tuple; a check that is handed another thing fails with every mutant, which looks like noticing."""
+    seen: list[object] = []
+    module = ModuleType("parametrized")
+
+    @pytest.mark.parametrize("of", ["plain", pytest.param("marked", marks=pytest.mark.soak), (1, 2)])
+    def test_of_one(of: object) -> None:
+        seen.append(of)
+
+    @pytest.mark.parametrize(("one", "two"), [(1, 2), pytest.param(3, 4)])
+    def test_of_two(one: int, two: int) -> None:
+        seen.append(one + two)
+
+    for each in (test_of_one, test_of_two):
+        each.__module__ = "parametrized"
+        setattr(module, each.__name__, each)
+    for check in checks_of(module):
+        check()
+    assert seen == ["plain", "marked", (1, 2), 3, 7]
 
 
 def test_what_is_changed_is_a_number_or_a_term_and_no_type() -> None:

@@ -28,6 +28,11 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
             for name in ("overlaps", "own_parameters", "positions", "read_beside", "recording", "refusals", "stream", "updates", "walk", "weights")
         ),
     ),
+    "it hands on what is known of tensors; its tests are programs and whole layers that are run three ways (``operator_rules/test_random_programs.py``)": (
+        *(f"operator_rules.{name}" for name in ("call", "doubts", "models", "table", "walk")),
+        *(f"sides.{name}" for name in ("entrywise_patches", "known_passes", "noted_rows", "shares")),
+        *(f"sides.{name}" for name in ("written_cases", "written_choices", "written_constants", "written_passes", "written_sides")),
+    ),
     "it chooses examples: a bound holds for whatever was chosen": (
         *(f"scenarios.{name}" for name in ("cancelling", "huge", "long", "near_zero", "non_finite", "permuted", "recompute", "repeated", "tiny")),
         *(f"search.{name}" for name in ("readable_context", "search_file", "surrogate", "worst_context")),
@@ -42,7 +47,7 @@ WITHOUT_BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "which cells there are, and what they are called": ("cells.exclusions", "cells.subject"),
     "how many cases are taken at once, which are kept, and how a file is laid out: a case's radius does not depend on it": (
-        *(f"cells.{name}" for name in ("cell", "measurement", "replay", "scenario", "witness")),
+        *(f"cells.{name}" for name in ("cell", "measurable", "measurement", "replay", "scenario", "witness")),
         "sides.batch",
         "user_blocks.block_as_written",
     ),

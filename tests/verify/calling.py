@@ -84,6 +84,11 @@ def once(work: str, folders: pytest.TempPathFactory, do: Callable[[Path], Answer
     return Answer(**json.loads(said.read_text(encoding="utf-8"))), folder
 
 
+def quick_run(folders: pytest.TempPathFactory) -> tuple[Answer, Path]:
+    """A whole quick run, and its folder."""
+    return once("quick-run", folders, lambda folder: verify("all", "--profile", "quick", "--device", "cpu", "--out", str(folder), "--json"))
+
+
 def environment(code: Path = ROOT, cache: Path | None = None) -> dict[str, str]:
     """The environment in which the code of that checkout runs, before any that is installed."""
     changed = {"PYTHONPATH": str(code), "COLUMNS": "120"}

@@ -111,7 +111,7 @@ def hurried(folder: Path) -> Path:
 def test_a_thread_that_never_ends_does_not_keep_the_command(status: int, tmp_path: Path) -> None:
     """It sleeps for longer than this test waits; the result is the one that was reported, after an interrupt too."""
     answer = ended("leave a thread", str(status), code=hurried(tmp_path))
-    assert answer == Answer(status, "", "waiting\nyour code still ran 0.3 s after the result, and was ended\n")
+    assert answer == Answer(status, "", "waiting\nthe process in which your code runs had not ended 0.3 s after the result, and was ended\n")
 
 
 def test_code_that_heeds_no_interrupt_is_ended(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_code_that_heeds_no_interrupt_is_ended(tmp_path: Path) -> None:
     assert process.stderr.readline() == "waiting\n"
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (INTERRUPTED, "your code still ran 0.3 s after the interrupt, and was ended\n")
+    assert (process.returncode, err) == (INTERRUPTED, "the process in which your code runs had not ended 0.3 s after the interrupt, and was ended\n")
 
 
 @pytest.mark.soak

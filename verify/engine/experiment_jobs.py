@@ -89,8 +89,6 @@ def _of_a_block_as_written(written: WrittenPlan, seed: int) -> Iterator[Experime
 
 def experiments_left_out(plan: Plan, trained: Mapping[str, TrainedBlock | BlockNotTrained]) -> Iterator[NotMeasured]:
     """What of the experiments is not made of a block, and why."""
-    if plan.as_written is not None:
-        yield as_written_rows.without_bounds(plan.as_written.own, [mode.id for mode in plan.modes])
     for name, block in trained.items() if plan.experiments else ():
         if isinstance(block, TrainedBlock) and block.model.block.parallel:
             yield NotMeasured(block=name, what="Figure 2 and the implicit dynamics", reason="its first layer reads no context, so that ΔW is 0")

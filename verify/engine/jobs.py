@@ -6,7 +6,9 @@ from typing import Any
 
 from numeric.architecture.shapes import AskedShapes
 from numeric.cells import Cell, Measurement, Subject, variant_of
+from numeric.cells.cell import AnyCell, WrittenCell
 from numeric.cells.measurement import BrokenCell, measure_variants
+from numeric.cells.subject import WrittenSubject
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import Format, Mode
 from numeric.machine import ProbedMode, Refinement, UnsupportedNumerics, probe
@@ -15,6 +17,7 @@ from numeric.machine.probing import Answer
 from numeric.rules import probe_elementary
 from numeric.scenarios import scenarios_named
 from numeric.sides import block_in_format, seed_of
+from numeric.sides.written_sides import written_in_format
 from reports.record import CellRecord, NearZeroSweep
 from reports.record.cases_table import CaseColumns
 from reports.record.row import Row
@@ -37,19 +40,27 @@ class CellFound:
     """‖A(x)‖² in words, where the cell shows it (erratum on §4.3)."""
 
 
-def measure(subject: Subject, probed: ProbedMode, ids: Sequence[CellId], cases: int, certified: int | None, seed: int) -> list[CellFound | BrokenCell]:
+def measure(
+    subject: Subject | WrittenSubject, probed: ProbedMode, ids: Sequence[CellId], cases: int, certified: int | None, seed: int
+) -> list[CellFound | BrokenCell]:
     """Measure cells that differ in their variant alone; in the place of one that broke stands what it raised.
 
     Variants and scenario are given by name, since another process cannot be sent the functions in them.
     """
     (family,) = scenarios_named([ids[0].scenario])
-    block = block_in_format(subject.model.block, probed)
-    cells = [Cell(subject, block, probed, variant_of(subject, id.variant), family, cases, certified) for id in ids]
+    variants = [variant_of(subject, id.variant) for id in ids]
+    cells: list[AnyCell] = []
+    if isinstance(subject, WrittenSubject):
+        written = written_in_format(subject.watched, probed)
+        cells += [WrittenCell(subject, written, probed, variant, family, cases, certified) for variant in variants]
+    else:
+        block = block_in_format(subject.model.block, probed)
+        cells += [Cell(subject, block, probed, variant, family, cases, certified) for variant in variants]
     found = zip(cells, measure_variants(cells, seed), strict=True)
     return [each if isinstance(each, BrokenCell) else _found(cell, each) for cell, each in found]
 
 
-def _found(cell: Cell, measurement: Measurement) -> CellFound:
+def _found(cell: AnyCell, measurement: Measurement) -> CellFound:
     shows = cell.claim == SECTION_3_SETTING and cell.scenario.id == "random"
     factor = cell_rows.gradient_factor(cell.subject.block.id, measurement.judged.norm_a) if shows else None
     witness = None if measurement.witness is None else measurement.witness.to_bytes()

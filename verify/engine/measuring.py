@@ -7,6 +7,7 @@ from numeric.cells.measurement import BrokenCell
 from reports.record import NearZeroSweep
 from reports.record.cases_table import CasesWriter
 from reports.record.cells import NotSwept
+from symbolic.vocabulary import Verdict
 from verify.engine.experiment_jobs import Experiment
 from verify.engine.failures import failure_of
 from verify.engine.jobs import CellFound, make_row, measure, sweep_near_zero
@@ -82,6 +83,10 @@ class Measuring:
         cell, state = self._planned.cells[key], self._state
         if isinstance(outcome, CellFound):
             state.keep_cell(key, cell.name, outcome, self._cases)
+            return
+        if isinstance(outcome, BrokenCell) and outcome.no_rule:
+            reason = f"no rule for {outcome.message}: some cases come to it"
+            state.cells[key] = cell_rows.unmeasured_cell(cell.id, cell.machine.mode, cell.machine, Verdict.SKIPPED, reason)
             return
         failure = failure_of(outcome, cell.name, state.folder)
         state.cells[key] = cell_rows.unmeasured_cell(cell.id, cell.machine.mode, cell.machine, failure.verdict, failure.reason)

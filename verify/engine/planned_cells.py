@@ -6,10 +6,12 @@ from itertools import product
 from typing import Literal
 
 from numeric.architecture import Block
-from numeric.cells import Scenario, Subject, claim_of, exclusion_reason
+from numeric.cells import Scenario, Subject, claim_of, exclusion_reason, variant_of
 from numeric.cells.exclusions import unsupported_reason
+from numeric.cells.subject import WrittenSubject
 from numeric.formats import Mode
 from numeric.machine import ProbedMode
+from numeric.scenarios import scenarios_named
 from numeric.sides import Variant
 from numeric.sides.variant import OWN
 from numeric.training import BlockNotTrained
@@ -20,6 +22,7 @@ from reports.text import printable
 from symbolic.vocabulary import CellId, Verdict, with_its_name
 from verify.engine.training_jobs import NoTimeToTrain
 from verify.plan import Plan
+from verify.plan.as_written import WrittenPlan
 from verify.records import cell_rows
 
 NEAR_ZERO = "near_zero"
@@ -34,7 +37,7 @@ OTHER_VARIANTS = "variants differ in what is behind the contextual layer, and ar
 class PlannedCell:
     """A cell that will be measured."""
 
-    subject: Subject
+    subject: Subject | WrittenSubject
     machine: ProbedMode
     id: CellId
     cases: int
@@ -101,6 +104,8 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
             else:
                 cases = plan.cases if scenario.at_most is None else min(plan.cases, scenario.at_most)
                 result.cells[place] = PlannedCell(block, machine, cell, cases)
+    if plan.as_written is not None:
+        _plan_as_written(plan, plan.as_written, probed, refused, result)
     for (name, block), mode in product(blocks.items(), plan.modes):
         machine = probed.get(mode.id)
         if isinstance(block, BlockNotTrained) or not _has_near_zero(plan, block.block, mode):
@@ -116,6 +121,26 @@ def planned(plan: Plan, blocks: Mapping[str, Subject | BlockNotTrained], probed:
         else:
             result.sweeps[place] = PlannedSweep(block, machine, variants)
     return result
+
+
+def _plan_as_written(plan: Plan, written: WrittenPlan, probed: Mapping[str, ProbedMode], refused: Mapping[str, str], result: Measurements) -> None:
+    """The cells of a user's block as it is written, and the formats in which it is not bounded."""
+    scenarios, own = [each for each in scenarios_named() if each.id in written.scenarios], written.own
+    variants = [variant_of(own, name) for name in written.variants]
+    reasons: dict[str, list[str]] = {}
+    for mode in plan.modes:
+        if mode.id not in written.bounded:
+            reasons.setdefault(f"{written.without[mode.id]}: it is judged in float64, by measurement", []).append(mode.id)
+    result.not_measured += [NotMeasured(block=own.name, what=f"bounds in {', '.join(names)}", reason=why) for why, names in reasons.items()]
+    for mode, variant, scenario in product(plan.modes, variants, scenarios):
+        if mode.id not in written.bounded or (scenario.usual is not None and mode.id not in scenario.usual and not plan.everywhere):
+            continue
+        place, machine = len(result.cells) + len(result.settled) + 1, probed.get(mode.id)
+        cell = CellId(scenario.claim, own.name, mode.id if machine is None else machine.name, variant.id, scenario.id)
+        if machine is None:
+            result.settled[place] = cell_rows.unmeasured_cell(cell, mode, None, *_unasked(mode, refused))
+        else:
+            result.cells[place] = PlannedCell(own, machine, cell, written.bounded_cases)
 
 
 def measured_together(cells: Mapping[int, PlannedCell]) -> list[list[int]]:

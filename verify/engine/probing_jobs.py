@@ -9,8 +9,10 @@ from numeric.machine import BATCH, ProbedMode, UnsupportedNumerics
 from numeric.machine.error_model import ASSUMPTIONS, LIBRARY
 from numeric.machine.probing import Answer
 from numeric.machine.refinements import TITLES
+from numeric.operators.many_cases import cases_at_once
 from numeric.rules import assumes_a_library
 from numeric.sides.batch import batch_that_fits
+from numeric.sides.written_sides import ASKED_SHAPES
 from reports.record.environment import Bounds, Probe, Refinement
 from verify.engine.jobs import probe_functions, probe_mode
 from verify.engine.processes import OutOfTime, Workers
@@ -40,8 +42,14 @@ class Probing:
     def __init__(self, plan: Plan, blocks: Sequence[ContextualBlock], pool: Workers, *, busy: bool, step: OnStep) -> None:
         """Without blocks nothing is asked. pool: asks; if it is busy or has no processes, this process does, when the answers are wanted."""
         self._step, self._left_out, device = step, plan.without, plan.request.device
-        self._modes = plan.modes if blocks else ()
+        written = plan.as_written if plan.as_written and plan.as_written.bounded else None
+        modes = plan.modes if blocks else [mode for mode in plan.modes if mode.id in written.bounded] if written else ()
+        self._modes = tuple(modes)
         shapes, batch = asked_shapes(blocks), plan.request.batch or min(map(batch_that_fits, blocks), default=BATCH)
+        if written:
+            watched = written.own.watched
+            shapes = {"shapes": ASKED_SHAPES, "first": ASKED_SHAPES, "bare": ASKED_SHAPES}
+            batch = plan.request.batch or (cases_at_once(watched) if watched.runs_at_once else 1)  # its kernels run on one case
         widths = tuple(sorted({p for p, _ in shapes["shapes"]}))
         self._assumed = any(assumes_a_library(block.network) for block in blocks)
         storages = dict.fromkeys(mode.activations for mode in self._modes) if self._assumed else ()

@@ -83,13 +83,14 @@ def make_plan(request: Request) -> Plan:
     from numeric.user_blocks import OwnAsWritten, OwnBlock
     from symbolic.claims import claim_ids
 
-    loaded = load_own(request.target) if request.verb == "check" else None  # it takes the place of the registry's blocks, and brings its own variants
     names: dict[str, Any] = {option: _each_once(getattr(request, option)) for option in ("block", "format", "variant", "scenario", "without")}
     profile, device = profile_named(request.profile), device_named(request.device)
+    formats = names["format"] or profile.formats
+    loaded = load_own(request.target, formats) if request.verb == "check" else None  # in the place of the registry's blocks, with variants of its own
     jobs = 1 if loaded else request.jobs or os.cpu_count() or 1  # a user's file cannot be sent to another process
     asked = {option: names[option] for option in ("format", "variant", "scenario")}
     own = loaded if isinstance(loaded, OwnBlock) else None
-    written = written_plan(loaded, asked, request.cases, profile.cases) if isinstance(loaded, OwnAsWritten) else None
+    written = written_plan(loaded, asked, request.cases, profile.cases, device) if isinstance(loaded, OwnAsWritten) else None
     variants = (
         tuple(variant_of(own, name) for name in names["variant"] or own.variants) if own else tuple(variants_named(None if written else names["variant"]))
     )

@@ -3,12 +3,14 @@
 import contextlib
 import importlib.util
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from reports.text import printable
 from symbolic.vocabulary import CallError
+from verify.plan.as_written import bounded_formats
 
 if TYPE_CHECKING:
     from numeric.user_blocks import OwnAsWritten, OwnBlock
@@ -18,8 +20,11 @@ class UnusableFile(CallError):
     """The file cannot be loaded, or has no such function."""
 
 
-def load_own(target: str) -> "OwnBlock | OwnAsWritten":
-    """The block that ``FILE:FUNCTION`` makes; with the file's ``make_contexts`` and ``update``, if it has them.  Raises UnusableFile, UnusableBlock."""
+def load_own(target: str, formats: Collection[str] | None = None) -> "OwnBlock | OwnAsWritten":
+    """The block that ``FILE:FUNCTION`` makes; with the file's ``make_contexts`` and ``update``, if it has them.
+
+    formats: to be measured; all, if not given. Raises UnusableFile, UnusableBlock.
+    """
     from numeric.architecture.as_written import BlockAsWritten
     from numeric.user_blocks import own_as_written, own_block
 
@@ -32,7 +37,8 @@ def load_own(target: str) -> "OwnBlock | OwnAsWritten":
         others = {name: _function(module, name, path) if hasattr(module, name) else None for name in ("make_contexts", "update")}
         name = printable(f"{Path(path).stem}:{function}")
         if isinstance(made, BlockAsWritten):
-            return own_as_written(name, made, contexts=others["make_contexts"], update=others["update"])
+            wanted = bounded_formats() if formats is None else formats
+            return own_as_written(name, made, contexts=others["make_contexts"], update=others["update"], formats=wanted)
         return own_block(name, made, contexts=others["make_contexts"], update=others["update"])
 
 

@@ -1,12 +1,10 @@
 """A user's block as it is written, as rows of the record."""
 
 import time
-from collections.abc import Sequence
 
 from numeric.training import weights_digest
 from numeric.user_blocks import OwnAsWritten
 from numeric.user_blocks.block_as_written import measure_scenario
-from reports.record import NotMeasured
 from reports.record.as_written import SCENARIO_CLAIM, InDoubleRecord, WatchedRecord
 from symbolic.claims import claim_ids
 from verify.records.row_of import row_of
@@ -45,10 +43,3 @@ def scenario_in_double(own: OwnAsWritten, variant: str, scenario: str, cases: in
     planted = {mistake.value: counts for mistake, counts in found.planted.items()}
     known = {"block": own.name, "variant": variant, "scenario": scenario, "claim": SCENARIO_CLAIM[scenario]}
     return row_of(InDoubleRecord, found, **known, worst_ratio=found.worst, planted=planted, seconds=time.perf_counter() - began)
-
-
-def without_bounds(own: OwnAsWritten, formats: Sequence[str]) -> NotMeasured:
-    """Why there is no cell of it in any format."""
-    behind = own.watched.anatomy.behind
-    reason = f"no rule for {', '.join(behind)}: operators have no rounding rules yet, so a block as it is written is judged in float64, by measurement"
-    return NotMeasured(block=own.name, what=f"bounds in {', '.join(formats)}", reason=reason)

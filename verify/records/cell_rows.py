@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numeric.arithmetics.uniform_errors import FAILURE_PROBABILITY, deviations_allowed
-from numeric.cells import Cell, Measurement, Subject
+from numeric.cells import Measurement, Subject
+from numeric.cells.cell import AnyCell, WrittenCell
+from numeric.cells.measurable import first_entries
 from numeric.cells.measurement import WithoutRefinements
 from numeric.experiments.near_zero_sweep import SWEPT, Sweep
 from numeric.formats import Mode
@@ -37,7 +39,7 @@ def model_record(trained: TrainedBlock) -> ModelRecord:
     return row_of(ModelRecord, trained, **known, steps=recipe.steps, required_loss=recipe.required_loss)
 
 
-def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
+def cell_record(cell: AnyCell, measurement: Measurement) -> CellRecord:
     """A measured cell."""
     judged, mask, counts = measurement.judged, measurement.was_judged, measurement.counts
     reasons = {str(name): int((judged.reason == name).sum()) for name in sorted(set(judged.reason[~mask]))}
@@ -59,13 +61,14 @@ def cell_record(cell: Cell, measurement: Measurement) -> CellRecord:
         well_inside=Ranged(cases=int(judged.well_inside.sum()), refused=int((judged.well_inside & ~mask).sum())),
         unrefined=_unrefined(measurement.unrefined),
         independent=cell.scenario.independent,
+        as_written=isinstance(cell, WrittenCell),
         seconds=measurement.seconds,
         **(_of_judged_cases(cell, measurement) if mask.any() else {}),
     )
     return row.model_copy(update={"reason": reason_of(row)})
 
 
-def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
+def _of_judged_cases(cell: AnyCell, measurement: Measurement) -> dict[str, Any]:
     """The fields that say something of the judged cases alone."""
     judged, mask = measurement.judged, measurement.was_judged
     error, bound, moved = judged.error[mask], judged.bound[mask], judged.moved[mask]
@@ -84,14 +87,14 @@ def _of_judged_cases(cell: Cell, measurement: Measurement) -> dict[str, Any]:
     }
 
 
-def _expected(cell: Cell, judged: Judged, mask: NDArray[np.bool_]) -> Expected | None:
+def _expected(cell: AnyCell, judged: Judged, mask: NDArray[np.bool_]) -> Expected | None:
     """None if the batches of which it was asked have no judged case."""
     asked = ~np.isnan(judged.expected)
     both = asked & mask
     if not both.any():
         return None
     return Expected(
-        factor=deviations_allowed(len(cell.block.first_weight)),
+        factor=deviations_allowed(first_entries(cell)),
         failure_probability=FAILURE_PROBABILITY,
         tightness_median=_quantiles(judged.expected[both], judged.error[both]).median,
         exceeded=int((judged.expected_ratio[both] > 1).sum()),

@@ -17,7 +17,7 @@ from numeric.cells import measurement as cells
 from numeric.cells.exclusions import unsupported_reason
 from numeric.experiments.near_zero_sweep import Attended, sweep
 from numeric.formats import MODES, format_named, modes_named
-from numeric.machine import ProbedMode, probe
+from numeric.machine import BATCH, ProbedMode, probe
 from numeric.scenarios import all_scenarios, scenarios_named
 from numeric.sides import Variant, block_in_format, both_sides, judge, measure_sides, passes, seed_of, variants_named
 from numeric.sides.certificate import Enclosure, ExactLayer, Operands, certify
@@ -193,11 +193,11 @@ def test_the_same_seed_gives_the_same_bits(blocks: dict[str, TrainedBlock], mach
 
 
 def test_the_number_of_cases_is_the_one_asked_for(blocks: dict[str, TrainedBlock], machine: dict[str, ProbedMode]) -> None:
-    cell = a_cell(blocks["attention"], machine["fp32"], cases=cells.BATCH + 1)
+    cell = a_cell(blocks["attention"], machine["fp32"], cases=BATCH + 1)
     seen: list[int] = []
     found = measure_cell(cell, 0, seen.append)
-    assert len(found.judged.error) == cells.BATCH + 1
-    assert seen == [cells.BATCH, cells.BATCH + 1]
+    assert len(found.judged.error) == BATCH + 1
+    assert seen == [BATCH, BATCH + 1]
 
 
 SWEPT = [

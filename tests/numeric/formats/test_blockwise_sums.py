@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional as F
 
-from numeric.formats import emulation
+from numeric.formats import emulation, format_named
 from numeric.formats.emulation import BlockwiseSums
 
 BLOCK = 8
@@ -59,6 +59,20 @@ def test_each_product_has_the_bits_of_single_numbers(k: int, limits: tuple[int, 
         assert torch.equal(results.double(), expected)
     with BlockwiseSums(BLOCK):
         assert torch.equal(F.linear(x, W, b), expected.half() + b)
+
+
+def test_products_of_other_formats_are_the_machines_own() -> None:
+    """A switch of a device is of one format: a router that is cast up under it computes as it always does."""
+    W, x, b = drawn(5 * BLOCK)
+    for dtype, own in ((torch.float32, "bf16"), (torch.bfloat16, "fp16"), (torch.float16, "bf16")):
+        X, w, bias = (each.to(dtype) for each in (x, W, b))
+        with BlockwiseSums(BLOCK, of=format_named(own)):
+            made = [F.linear(X, w, bias), X @ w.mT]
+        assert all(torch.equal(each, plain) for each, plain in zip(made, [F.linear(X, w, bias), X @ w.mT], strict=True))
+    expected = torch.tensor([[number_by_number(row, column, BLOCK) for row in W] for column in x], dtype=torch.float64)
+    with BlockwiseSums(BLOCK, of=format_named("fp16")):
+        assert torch.equal(F.linear(x, W).double(), expected), "those of its own format are not"
+    assert not torch.equal(F.linear(x, W).double(), expected)
 
 
 def test_another_block_gives_other_bits() -> None:

@@ -1,7 +1,8 @@
-"""A mode before operators keeps torch's compiler away from its own code, and does not load it for that."""
+"""A mode before operators is handed what the machine executes, keeps torch's compiler away from its own code, and does not load it for that."""
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.abc import MetaPathFinder
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from numeric.formats.operator_mode import OperatorMode
@@ -28,6 +31,53 @@ class Usual(TorchDispatchMode):
 def doubled_under(mode: Callable[[], TorchDispatchMode]) -> Tensor:
     with mode():
         return torch.ones(2) + torch.ones(2)
+
+
+class Listing(OperatorMode):
+    """Which operators arrive."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.arrived: list[str] = []
+
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.arrived.append(str(operator))
+        return operator(*args, **kwargs)
+
+
+class RunsALayer(OperatorMode):
+    """While it handles an operator it runs a layer under a mode of its own, as a walk does that asks the machine about a kernel."""
+
+    def __init__(self, asked: Listing) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        self.asked = asked
+
+    def computed(self, operator: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self.asked:
+            a_layer()
+        return operator(*args, **kwargs)
+
+
+def a_layer() -> None:
+    """A dense layer and a matrix product, both composite operators."""
+    x = torch.ones((3, 2))
+    F.linear(x, torch.ones((4, 2)), torch.ones(4))
+    torch.matmul(x, x.mT)
+
+
+PRODUCTS = ("aten.addmm.default", "aten.mm.default")
+
+
+@pytest.mark.parametrize("running", [nullcontext, torch.no_grad, torch.inference_mode], ids=["as it is", "no gradients", "inference"])
+def test_composite_operators_arrive_taken_apart(running: Callable[[], AbstractContextManager[object]]) -> None:
+    usual, asked, one = Listing(), Listing(), torch.ones(1)
+    with running(), usual:
+        a_layer()
+    with running(), RunsALayer(asked):
+        one.neg()
+    for each in (usual, asked):
+        assert tuple(name for name in each.arrived if name in PRODUCTS) == PRODUCTS
+        assert not {"aten.linear.default", "aten.matmul.default"} & set(each.arrived)
 
 
 def without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,3 +55,17 @@ def test_each_part_of_a_radius_is_counted() -> None:
     assert stored[1] >= 2.0**-9 + 2.0**-7
     assert stored[0] < 2.0**-6 + 2.0**-8 + 2.0**-7
     assert enclosures.lowered(torch.ones(1, dtype=torch.float64), 2).item() == 1.0 - 6 * 2.0**-53
+
+
+def test_bounds_of_logarithms_and_powers_are_above_them() -> None:
+    """By balls, at numbers of every size; and no farther than float64's own functions may err and a few steps."""
+    numbers = [2.0**-1074, 2.0**-500, 0.3, 1.0 - 2.0**-53, 1.0, 1.0 + 2.0**-52, 1.75, 10.0, 2.0**900]
+    given = torch.tensor(numbers, dtype=torch.float64)
+    with ctx.workprec(256):
+        nearly, least = 1 + arb(2) ** -48, arb(2) ** -1060
+        for x, above in zip(numbers, enclosures.log_size_above(given).tolist(), strict=True):
+            assert abs(arb(x).log()) <= arb(above) <= abs(arb(x).log()) * nearly + least
+        for exponent in (-1.5, -0.25, 0.75, 3.0):
+            for x, above in zip(numbers, enclosures.power_above(given, torch.full_like(given, exponent)).tolist(), strict=True):
+                truth = arb(x) ** arb(exponent)
+                assert (truth > arb(2) ** 1020) if math.isinf(above) else (truth <= arb(above) <= truth * nearly + least)

@@ -14,6 +14,7 @@ from numeric.formats import format_named
 from numeric.machine import UnsupportedNumerics
 from numeric.rules import library_probe, probe_elementary, rule_for
 from numeric.rules.library_errors import ELEMENTARY_ERRORS, UnknownElementaryFunction, elementary_error
+from numeric.rules.library_probe import probe_operator_functions
 from numeric.rules.table import RULES
 from tests.numeric.formats.drawn_operands import NAMES
 from tests.numeric.rules.drawn_columns import WIDTH
@@ -23,6 +24,21 @@ from tests.numeric.rules.drawn_columns import WIDTH
 def test_the_machine_errs_no_more_than_the_table_says(name: str) -> None:
     answers = probe_elementary(format_named(name), "cpu", widths=(WIDTH,))
     assert {answer.id for answer in answers} >= {f"{name}/{question.name}" for question in library_probe.QUESTIONS}
+
+
+@pytest.mark.parametrize("name", ["fp16", *(pytest.param(name, marks=pytest.mark.soak) for name in NAMES if name != "fp16")])
+def test_the_functions_of_operators_err_no_more_than_the_table_says(name: str) -> None:
+    answers = probe_operator_functions(format_named(name))
+    assert {answer.id for answer in answers} >= {f"{name}/{question.name}" for question in library_probe.OF_OPERATORS}
+
+
+@pytest.mark.parametrize("function", ["log", "log1p", "sin", "pow"])
+def test_a_function_of_operators_that_errs_more_is_refused(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = next(q for q in library_probe.OF_OPERATORS if q.name == function)
+    rough = replace(question, run=lambda x: question.run(x) * (1.0 + 2.0**-20))
+    monkeypatch.setattr(library_probe, "OF_OPERATORS", (rough,))
+    with pytest.raises(UnsupportedNumerics, match=function):
+        probe_operator_functions(format_named("fp32"))
 
 
 @pytest.mark.parametrize("function", ["exp", "sqrt", "rsqrt", "tanh"])

@@ -10,7 +10,7 @@ SETTLED = "from 2^-20 on ΔA moves by a millionth at most, beside the tenth that
 LOST = "what is not finite was foretold as an overflow or an underflow; else ``LostNumbers`` has been raised before"
 SEED = "the number of a stream of random numbers: of another number the prompts are others"
 ALIKE = "it bounds nothing: it says what counts as the same, far above fp64's roundings and far below every wrong patch"
-ROWS = "how many rows are compared with exact ones: each is a problem of its own, and any of them could be taken"
+TABLE = "how many rows are compared with exact ones: each is a problem of its own, and any of them could be taken"
 
 SPARED: tuple[Spared, ...] = (
     Spared(EXPERIMENTS + "weight_paths", r"^_path: getattr\(flags, name\).* → nothing$", MARKED, matched=1),
@@ -20,7 +20,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(EXPERIMENTS + "implicit_dynamics", r"^dynamics_of: .* \| flags\.not_finite → flags\.overflow \| flags\.underflow$", LOST, matched=1),
     Spared(EXPERIMENTS + "patched_stack", r"^constant: (16|12) → ", HOW_MANY, matched=6),
     Spared(EXPERIMENTS + "patched_stack", r"^constant: 1e-12 → ", ALIKE, matched=2),
-    Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: 4 → (2|8) #2$", ROWS, matched=2),
+    Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: 4 → (2|8) #2$", TABLE, matched=2),
     Spared(EXPERIMENTS + "one_update_many_queries", r"^constant: (128 → 256|16 → (8|32) #2|32 → (16 #2|64 #3)|96 → (48|192))$", HOW_MANY, matched=7),
     Spared(EXPERIMENTS + "exact_least_squares", r"^distance: patch - right → right - ", SIZE, matched=1),
     Spared(EXPERIMENTS + "one_update_many_queries", r"^(_errors: .* → wanted - |_loss: predicted - answer → answer - )", SIZE, matched=2),

@@ -29,7 +29,7 @@ SPARED: tuple[Spared, ...] = (
     Spared(RULES + "activations", r"^constant: 6 → 3$|underflow_unit|flushed_below", UNITS, matched=8),
     Spared(RULES + "activations", r"^gated: (size|centre) \+ radius → |^gated: slope \* radius → slope$", SUPREMA, matched=5),
     Spared(RULES + "activations", r"2\.0 \*\* \(-20\)|^gated: (1\.0 → |20 → |2\.0 → )", ONE_SIDE, matched=17),
-    Spared(RULES + "activations", r"theta|^_phi_error: 2\.0 → 1\.0 #2$|^_gauss: 0\.5 \* share → 0\.5$", SECOND_ORDER, matched=32),
+    Spared(RULES + "activations", r"theta|^_phi_error: 2\.0 → 1\.0 #2$|^gauss: 0\.5 \* share → 0\.5$", SECOND_ORDER, matched=32),
     Spared(RULES + "activations", r"^gated: torch\.where\(radius > 0|^gated: centre\.clamp_min\(0\.0\) → centre$", SAME_RULE, matched=3),
     Spared(RULES + "activations", r"^_silu_error: (epsilon \+ 2\.0 \* v|k \* opmath|2\.0 → 1\.0 #3|1\.0 → 2\.0 #3|2\.0 / opmath)", AT_THE_ENDS, matched=9),
     Spared(RULES + "junctions", r"^largest_only: (up|down)\(", ONE_SIDE, matched=4),
@@ -37,17 +37,21 @@ SPARED: tuple[Spared, ...] = (
     Spared(RULES + "normalisation", r"^constant: (2\.0 → 4\.0|11 → (10|22))$|clamp_max\(_FAR\) → (high|low)$", FAR, matched=5),
     Spared(
         RULES + "normalisation",
-        r"^softmax_rule: ((down|up)\([^()]*\) → (down|up)\(|exp_(above|below)\(.* → exp_(above|below)|1\.0 - v - 2\..* → 1\.0 - v$|2\.0 → 4\.0$|51 → 102)",
+        r"^powers: ((down|up)\([^()]*\) → (down|up)\(|exp_(above|below)\(.* → exp_(above|below)|1\.0 - v - 2\..* → 1\.0 - v$|2\.0 → 4\.0$|51 → 102)",
         ONE_SIDE,
-        matched=10,
+        matched=8,
     ),
+    Spared(RULES + "normalisation", r"^softmax_rule: (up|down)\([^()]*\) → (down|up)\(", ONE_SIDE, matched=2),
     Spared(RULES + "normalisation", r"^softmax_rule: (up|down)\((outward|1\.0 - torch\.max).* → (up|down)\(", ONE_SIDE, matched=4),
     Spared(
         RULES + "normalisation", r"^_central_moments: (down\(.*(→ up\(|→ down\(distance\)$)|sqrt_above\(above\) →|up\(2\.0.* → down\()", ONE_SIDE, matched=5
     ),
     Spared(RULES + "normalisation", r"^_normalised: (down\(.* → up\(|sqrt_below\(below\) →|sqrt_above\(outward.* → sqrt_below)", ONE_SIDE, matched=4),
     Spared(RULES + "normalisation", r"^_normalised: (math\.sqrt\(n - centred\) \* |1\.0 \+ 2\.0 \*\* |2\.0 → 4\.0 #5|50 → 100)", ONE_SIDE, matched=6),
-    Spared(RULES + "normalisation", r"\.clamp_(min|max)\([01]\.0\) → (down\(d|up\((o|1)|(left|lowest)$)|^softmax_rule: 1\.0 → 2\.0 #4$", CLAMPED, matched=7),
+    Spared(
+        RULES + "normalisation", r"\.clamp_(min|max)\([01]\.0\) → (down\(d|up\((o|1)|(left|lowest)( #2)?$)|^softmax_rule: 1\.0 → 2\.0 #2$", CLAMPED, matched=8
+    ),
+    Spared(RULES + "normalisation", r"^powers: above \+ numerator → above$", SECOND_ORDER, matched=1),
     Spared(RULES + "normalisation", r"^_central_moments: centre - mean → mean - ", SIZE, matched=1),
     Spared(RULES + "normalisation", r"torch\.where\(\(radius > 0\)|isfinite\(size\)\.all\(-2\)\.reshape\(-1\) → ~", SAME_RULE, matched=5),
     Spared(RULES + "reference", r"^sigmoid: x\.mid\(\) >= 0|^softmax: (max\(x, .* → min|t - shift → t$)", IN_A_BALL, matched=3),

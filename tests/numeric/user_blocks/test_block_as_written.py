@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from numeric import ContextualBlock
 from numeric.architecture import UnusableBlock
 from numeric.architecture.as_written import BlockAsWritten
+from numeric.formats import MODES
 from numeric.sides.variant import OWN
-from numeric.user_blocks import OwnAsWritten, own_as_written
-from numeric.user_blocks.block_as_written import ALL, FORMULA, PART, _batches, measure_scenario
+from numeric.user_blocks import OwnAsWritten, block_as_written, own_as_written
+from numeric.user_blocks.block_as_written import ALL, FORMULA, LOOKED_AT, MIXED, PART, _batches, _without_rules, measure_scenario
 from symbolic import formulas
 from tests.numeric.operators.small_blocks import NETWORK, D, M, Small, admitted, attended, last, mlp
 
@@ -108,9 +109,37 @@ def test_a_block_that_changes_how_the_process_computes_is_refused() -> None:
     threads = torch.get_num_threads()
     try:
         with pytest.raises(UnusableBlock, match=r"after mine was looked at, .*something has changed how this process computes"):
-            own_as_written("mine", described(module=Small(changes_threads, **NETWORK)))
+            own_as_written("mine", described(module=Small(changes_threads, **NETWORK)), formats=["fp32"])
     finally:
         torch.set_num_threads(threads)
+
+
+def fails_on_two_formats(p: nn.Module, x: Tensor) -> Tensor:
+    """As kernels do that take one dtype."""
+    if x.dtype != p.w.dtype or torch.is_autocast_enabled("cpu"):
+        raise RuntimeError("one dtype,\nplease")
+    return plain(p, x)
+
+
+def test_every_format_is_looked_at_and_where_a_module_takes_no_two_of_them_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted(LOOKED_AT) == sorted(mode.id for mode in MODES)
+    monkeypatch.setattr(block_as_written, "ALIKE", ())
+    failing = described(module=Small(fails_on_two_formats, **NETWORK))
+    found = own_as_written("mine", failing)
+    assert dict(found.no_rule) == {name: f"the block's own code fails in {name}: RuntimeError: one dtype, please" for (name,) in MIXED}
+    assert not _without_rules(found, ["fp32"]), "what is not to be measured is not looked at"
+    assert not _without_rules(own(), LOOKED_AT), "one that takes them is bounded there"
+
+
+def test_where_a_module_fails_in_one_format_it_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_as_written, "ALIKE", (("fp32",),))
+    monkeypatch.setattr(block_as_written, "measure_written_sides", lambda *_: fails_in_fp32())
+    with pytest.raises(RuntimeError, match="not at all"):
+        _without_rules(own(), ["fp32"])
+
+
+def fails_in_fp32() -> None:
+    raise RuntimeError("not at all")
 
 
 def formula(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
@@ -157,7 +186,7 @@ def test_an_update_is_looked_at_when_the_block_is_taken_in() -> None:
     """Before anything is measured; and one that is right is taken in, and is measured first."""
     with pytest.raises(UnusableBlock, match="gave float over tensors"):
         own_as_written("mine", described(), update=lambda W, delta, a: 0.0)
-    assert own_as_written("mine", described(), update=formula).variants == (OWN, FORMULA)
+    assert own_as_written("mine", described(), update=formula, formats=["fp32"]).variants == (OWN, FORMULA)
     assert own().variants == (FORMULA,)
 
 

@@ -47,6 +47,7 @@ def make_contexts(batch, generator):
 RIGHT = "def update(W, delta, a):\n    return (W @ delta) @ a.mT / (a.mT @ a)\n"
 WRONG = "def update(W, delta, a):\n    return (W @ delta) @ a.mT / (a.mT @ a + 1e-6)\n"
 SEVEN = ("--cases", "7", "--device", "cpu")
+DOUBLE = ("--format", "fp64")
 
 
 def written(folder: Path, more: str = "", *, late: str = "pass", seed: int = 0, first: str = '"w.weight"') -> str:
@@ -65,7 +66,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
 def test_a_right_block_ends_with_0_and_every_report_has_its_rows(right: tuple[Answer, Path]) -> None:
     answer, folder = right
     assert answer.status == 0, answer.err
-    assert "Everything that was checked held: 14 cases equal in float64" in answer.out
+    assert "Everything that was checked held: 49 cases inside their bounds and 14 cases equal in float64" in " ".join(answer.out.split())
     record = load_run(folder / "run")
     (block,) = record.experiments.watched
     assert (block.block, block.first, block.absorber, block.absorbs_as, block.claims, block.unproved) == (
@@ -82,8 +83,11 @@ def test_a_right_block_ends_with_0_and_every_report_has_its_rows(right: tuple[An
     assert [(row.variant, row.scenario, row.claim) for row in rows] == [("formula", "random", "corollary-2.3.1"), ("formula", "subset", "theorem-2.2")]
     assert all((row.cases, row.refused, row.unequal, row.verdict) == (7, 0, 0, Verdict.HOLDS) for row in rows)
     assert {counts for row in rows for words, counts in row.planted.items() if "‖z‖²" not in words} == {(7, 7)}
-    assert not record.cells
-    assert "no rule for aten.addmm.default" in record.not_measured[0].reason
+    of_scenario = {"random": ("fp64", "fp32", "bf16", "fp16"), "subset": ("fp64", "fp32", "fp16")}
+    cells = {(cell.format, cell.scenario): cell.verdict for cell in record.cells}
+    assert cells == {(name, scenario): Verdict.HOLDS for scenario, names in of_scenario.items() for name in names}
+    assert all(cell.as_written and cell.cases == 7 for cell in record.cells)
+    assert not record.not_measured
     suite = ElementTree.parse(folder / "run" / "junit.xml")
     names = [f"{case.get('classname')} {case.get('name')}" for case in suite.iter("testcase")]
     assert all(any(part in name for name in names) for part in ("float64 check of the block", "float64/formula/random", "float64/formula/subset"))
@@ -114,19 +118,19 @@ def test_a_wrong_update_ends_with_1_and_the_formula_beside_it_holds(tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "there"),
     [
-        (("--format", "fp32"), "there is fp64"),
-        (("--format", "fp64", "--format", "bf16"), "no --format bf16"),
-        (("--variant", "scaled"), "there is formula"),
-        (("--variant", "own"), "there is formula"),
-        (("--scenario", "huge"), "there is random, subset"),
-        (("--scenario", "nonsense"), "there is random, subset"),
+        (("--format", "fp15"), "no --format fp15"),
+        (("--format", "fp64", "--format", "bfloat16"), "no --format bfloat16"),
+        (("--variant", "scaled", *DOUBLE), "there is formula"),
+        (("--variant", "own", *DOUBLE), "there is formula"),
+        (("--scenario", "huge", *DOUBLE), "there is random, subset"),
+        (("--scenario", "nonsense", *DOUBLE), "there is random, subset"),
     ],
 )
 def test_what_is_requested_and_does_not_exist_is_a_wrong_call(words: tuple[str, ...], there: str, tmp_path: Path) -> None:
     answer = called("check", written(tmp_path), *SEVEN, *words, "--out", str(tmp_path / "run"))
     assert answer.status == 2
     assert there in answer.err
-    assert "judged in float64" in answer.err
+    assert "is a block as it is written" in answer.err
     assert len(answer.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
@@ -166,7 +170,7 @@ def test_a_block_that_breaks_or_remembers_late_ends_with_3(name: str, tmp_path: 
 
     late, said = LATE[name]
     try:
-        answer = called("check", written(tmp_path, late=late), *SEVEN, "--scenario", "random", "--json", "--out", str(tmp_path / "run"))
+        answer = called("check", written(tmp_path, late=late), *SEVEN, *DOUBLE, "--scenario", "random", "--json", "--out", str(tmp_path / "run"))
     finally:
         torch.set_flush_denormal(False)
     assert answer.status == 3, answer.err
@@ -194,7 +198,7 @@ def test_the_gate_holds_another_run_to_it(right: tuple[Answer, Path], tmp_path: 
     assert {name: answer.status for name, answer in answers.items()} == {"another seed": 0, "less": 1, "other weights": 0}
     said = Counter(row["what"] for row in json.loads(answers["less"].out)["differences"])
     assert said["6, 7 before"] == 1, "fewer cases are told once, and not again for each part of them"
-    assert said["missing from the run"] == 3
+    assert said["missing from the run"] == 3 + len(("fp64", "fp32", "fp16")), "three parts of the check in float64, and the cells of the scenario"
     assert "it is another block" in answers["other weights"].out
     assert called("gate", str(tmp_path / "other weights"), "--baseline", str(kept), "--strict").status == 1
     assert called("compare", str(folder / "run"), str(tmp_path / "another seed")).status == 0

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.verify.calling import planted, verify
+from tests.verify.calling import planted, quick_run, verify
 
 SECTION_2 = ("theorem-2.2", "theorem-2.2-derived", "corollary-2.3.1", "remark-2.4")
 SECTION_3 = ("proposition-3.1", "proposition-3.1-endpoint", "proposition-3.1-vanishing", "remark-3.2")
@@ -24,10 +25,8 @@ WRONG = {
 }
 
 
-def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted() -> None:
-    answer = verify("prove", "--json")
-    assert answer.status == 0
-    claims = {claim["id"]: claim for claim in json.loads(answer.out)["claims"]}
+def every_claim(claims: dict[str, dict[str, Any]]) -> None:
+    """Proved for all sizes, every false variant refuted."""
     assert set(PAPER + LEFT_OUT + MODERN) <= set(claims)
     for claim in claims.values():
         assert claim["verdict"] == "HOLDS"
@@ -40,6 +39,19 @@ def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted() -> None:
             assert mutant["counterexample"]["left"] != mutant["counterexample"]["right"]
     assert {name for name in claims if claims[name]["scope"] == "all sizes, all n"} >= INDUCTION
     assert sum(len(claim["mutants"]) for claim in claims.values()) >= 80
+
+
+def test_every_claim_holds_for_all_sizes_and_every_mutant_is_refuted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """In a whole run, which proves as ``verify prove`` does."""
+    _, folder = quick_run(tmp_path_factory)
+    every_claim({claim["id"]: claim for claim in json.loads((folder / "run.json").read_text())["claims"]})
+
+
+@pytest.mark.soak
+def test_proving_everything_takes_seconds() -> None:
+    answer = verify("prove", "--json")
+    assert answer.status == 0
+    every_claim({claim["id"]: claim for claim in json.loads(answer.out)["claims"]})
     assert answer.cpu < 15
 
 

@@ -12,14 +12,14 @@ import pytest
 
 from reports.record.schema import SCHEMA_FILE
 from tests.browsing import Visit
-from tests.verify.calling import Answer, once, verify
+from tests.verify.calling import Answer, quick_run, verify
 
 Record = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
-    return once("quick-run", tmp_path_factory, lambda folder: verify("all", "--profile", "quick", "--device", "cpu", "--out", str(folder), "--json"))
+    return quick_run(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
