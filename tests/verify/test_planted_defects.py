@@ -30,6 +30,7 @@ def test_the_copy_without_a_defect_holds(code: Path, tmp_path: Path) -> None:
     assert {cell["verdict"] for cell in cells} == {"HOLDS"}
 
 
+@pytest.mark.soak
 def test_one_part_in_256_too_much_is_seen_in_fp32(code: Path, tmp_path: Path) -> None:
     plant(code, "symbolic/formulas.py", FORMULA, "update = (W @ delta) @ transpose(a) / squared_norm(a)\n    return update + update / 256.0")
     status, cells = stress(code, tmp_path / "run", "--block", "attention", "--format", "fp32", "--variant", "formula")

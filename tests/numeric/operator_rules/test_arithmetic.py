@@ -139,6 +139,7 @@ def pytorchs(mode: str, entries: tuple[str, ...], spreads: tuple[float, ...]) ->
     return tallies
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("entry", ["add", "mm", "addmm"])
 def test_a_few_samples_of_pytorch_stay_within_their_radii(entry: str) -> None:
     for tally in pytorchs("bf16", (entry,), (0.0,)).values():

@@ -53,7 +53,7 @@ def shortened(W: Tensor, delta: Tensor, a: Tensor) -> Tensor:
     return (W @ delta) @ a.mT / (a.mT @ a) / (1 + 2.0**-20)
 
 
-@pytest.mark.parametrize("name", ABSORBERS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.soak if name in ("gpt2_block", "post_norm_layer") else ()) for name in ABSORBERS])
 def test_each_example_is_equal_in_float64_and_a_wrong_update_is_not(name: str) -> None:
     assert made(name) == [0, 0]
     assert made(name, shortened) == [8, 8]

@@ -69,6 +69,7 @@ def checked(drawn: Drawn, counts: Counter[str]) -> None:
                 counts["wrong: too wide to tell"] += int((found.was_judged & ~clear).sum())
 
 
+@pytest.mark.soak
 def test_a_few_small_blocks() -> None:
     counts: Counter[str] = Counter()
 

@@ -124,6 +124,7 @@ def test_a_damaged_record_is_refused(text: str, tmp_path: Path) -> None:
     assert (tmp_path / "run.json").read_text() == text
 
 
+@pytest.mark.soak
 def test_a_name_given_twice_counts_once(tmp_path: Path) -> None:
     twice = [word for option, name in (("--block", "attention"), ("--format", "fp32"), ("--variant", "formula")) for word in (option, name) * 2]
     answer = verify("stress", *twice, "--scenario", "random", "--cases", "1", "--device", "cpu", "--jobs", "1", "--out", str(tmp_path / "run"), "--json")

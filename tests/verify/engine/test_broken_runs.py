@@ -109,7 +109,7 @@ def test_a_block_that_has_not_learned_is_an_error(tmp_path: Path) -> None:
     assert all("has not learned" in cell["reason"] for cell in cells)
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [float("nan"), pytest.param(float("inf"), marks=pytest.mark.soak)])
 def test_weights_that_are_not_finite_are_refused_before_any_cell(bad: float, tmp_path: Path) -> None:
     block = blocks_named(["attention"])[0]
     trained(block)
@@ -209,7 +209,7 @@ Nothing is measured a second time: what happened once, and not again, has happen
 """
 
 
-@pytest.mark.parametrize("what", TOGETHER)
+@pytest.mark.parametrize("what", [pytest.param(what, marks=pytest.mark.soak if what == "one raises" else ()) for what in TOGETHER])
 def test_what_breaks_where_variants_are_measured_together(what: str, tmp_path: Path) -> None:
     before, after, jobs, broken = TOGETHER[what]
     code = planted(tmp_path / "code", "numeric/cells/measurement.py", before, after)

@@ -17,7 +17,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 FEW = ("--cases", "128", "--device", "cpu", "--json")
 
 
-@pytest.mark.parametrize("name", ["attention_block", "recurrent_block"])
+@pytest.mark.parametrize("name", ["attention_block", pytest.param("recurrent_block", marks=pytest.mark.soak)])
 def test_an_example_that_is_right_holds(name: str, tmp_path: Path) -> None:
     answer = verify("check", f"{EXAMPLES / name}.py:make_block", *FEW, "--out", str(tmp_path / "run"))
     assert answer.status == 0, answer.err

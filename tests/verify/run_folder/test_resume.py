@@ -142,6 +142,7 @@ def killed_from_outside(words: tuple[str, ...], seconds: float) -> bool:
     return False
 
 
+@pytest.mark.soak
 def test_with_processes_of_its_own_it_is_the_same(call: Verify, undisturbed: tuple[Path, int], tmp_path: Path) -> None:
     """Killed from outside, when a first cell is there and another is measured; none of its processes outlives it for long."""
     folder = tmp_path / "run"
