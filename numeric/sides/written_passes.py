@@ -151,6 +151,8 @@ class Bounding(KnownPass):
         self.joining: list[tuple[CallSite, int, Tensor]] = []
         self.refused: NoOperatorRule | None = None
         self.outside = ReadFromOutside(StorageSet(block.module.parameters()))
+        self.of_patched = StorageSet(x for x in block.module.parameters() if storage_key(x) in self.patched)
+        """Parameters that some pass patches, and what is made of them: the numbers that they meet are read in every pass, so that all passes note them."""
 
     def _shown(self, x: Tensor) -> bool:
         """Whether operators show what a tensor is made of: the input, the network, or a parameter of each case's own."""
@@ -177,7 +179,7 @@ class Bounding(KnownPass):
             return self._cast(step)
         network = any(self.knowledge.holds(x) or storage_key(x) in self.own for _, x in step.tensors)
         at_cut = self._reads_weights(step)
-        if network or at_cut:
+        if network or at_cut or any(x in self.of_patched for _, x in step.tensors):
             self.outside.reads(step, self._shown)
         if network and not at_cut:
             for index, x in step.tensors:
@@ -187,6 +189,8 @@ class Bounding(KnownPass):
                         self.knowledge.put(x, self.moved[step.place, index])
         result = self._noted(step)
         self.outside.after(step, tensors_in(result), self._shown)
+        if any(x in self.of_patched for _, x in step.tensors) and not any(x in self.data for _, x in step.tensors):
+            self.of_patched.add([*tensors_in(result), *step.written])
         if (
             network
             and not step.is_view(tensors_in(result))

@@ -74,6 +74,19 @@ def test_what_no_operator_shows_and_moves_has_no_bound(way: str) -> None:
 
 
 @pytest.mark.soak
+def test_a_number_that_a_patched_parameter_meets_is_compared_with_that_of_the_other_passes() -> None:
+    """Its twin, a number that is the same, is a way of ``test_written_ways.py``."""
+
+    def network(p: Block, s: Tensor, x: Tensor) -> Tensor:
+        by = float(s.abs().max()) if s.dtype == torch.float32 else 1.0
+        return s + (F.linear(hidden(p, s), p.w2) + p.b2 * by)
+
+    held = WatchedBlock.of(ContextualBlock.of(Block(network).eval(), last, "w1", width=8))
+    with pytest.raises(NoOperatorRule, match="a Python number in aten.mul"):
+        measure_written_sides(in_format(held, "fp32"), some_cases(held, "fp32", tuple(range(TOKENS))), FORMULA)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("way", SEEN)
 def test_what_is_the_same_in_every_pass_is_exact(way: str) -> None:
     held = block(SEEN[way], (torch.float64, torch.float32))
