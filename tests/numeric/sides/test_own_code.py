@@ -55,7 +55,7 @@ def test_code_that_fails_in_a_format_is_said_in_a_line(network: Network, said: s
 @pytest.mark.soak
 def test_code_that_catches_a_missing_rule_has_none() -> None:
     held, cases = asked(goes_on)
-    with pytest.raises(NoOperatorRule, match="aten.logit"):
+    with pytest.raises(NoOperatorRule, match=r"aten\.logit"):
         measure_written_sides(in_format(held, "bf16"), cases, FORMULA)
 
 

@@ -82,7 +82,7 @@ def test_a_number_that_a_patched_parameter_meets_is_compared_with_that_of_the_ot
         return s + (F.linear(hidden(p, s), p.w2) + p.b2 * by)
 
     held = WatchedBlock.of(ContextualBlock.of(Block(network).eval(), last, "w1", width=8))
-    with pytest.raises(NoOperatorRule, match="a Python number in aten.mul"):
+    with pytest.raises(NoOperatorRule, match=r"a Python number in aten\.mul"):
         measure_written_sides(in_format(held, "fp32"), some_cases(held, "fp32", tuple(range(TOKENS))), FORMULA)
 
 
