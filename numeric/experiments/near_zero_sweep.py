@@ -42,6 +42,8 @@ SWEPT = 256
 """Cases at each distance: more would find rarer failures, and no bound rests on how many there are."""
 SWEPT_LEVELS = 24
 """Distances that are measured before an interval is halved: more would only take longer where failures have one threshold."""
+COMPUTED_AS_ZERO = "A(x) is computed as zero"
+"""The name of the one limit that is not the update's."""
 SETTLED = -40
 """The exponent of ‖a‖ from which on ΔA = A(C,x) - a is taken to depend on it no longer; -20 would do, for it moves by a millionth there, far below a tenth."""
 
@@ -212,10 +214,16 @@ def predicted_radius(attended: Attended, variant: Variant) -> tuple[float, str]:
         rho = 2.0**exponent
         v, e = attended.operands(max(exponent, SETTLED))
         losses = range_losses(v, _as_held(e, rho, probed), torch.full_like(v[:, 0], rho), variant, probed)
-        if bool((torch.stack([*losses.values()]).sum(0) <= share_that_fails(probed)).all()):
+        within = bool((torch.stack([*losses.values()]).sum(0) <= share_that_fails(probed)).all())
+        if within and not _computed_as_zero(attended, exponent):
             break
-        found, by = rho, max(losses, key=lambda name: float(losses[name].max()))
+        found, by = rho, COMPUTED_AS_ZERO if within else max(losses, key=lambda name: float(losses[name].max()))
     return found, by
+
+
+def _computed_as_zero(attended: Attended, exponent: int) -> bool:
+    """Whether the contextual layer loses a whole A(x) that the format could hold: its own kernels may flush, as those for bfloat16 of some processors do."""
+    return bool((attended.at(exponent)[1] == 0).all(-1).any())
 
 
 def _as_held(e: Tensor, rho: float, probed: ProbedMode) -> Tensor:

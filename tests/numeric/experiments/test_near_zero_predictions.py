@@ -167,6 +167,25 @@ def test_a_case_without_an_effect_has_nothing_to_lose() -> None:
         assert abs(exponent(found.predicted_radius) - exponent(found.measured_radius)) <= BOLD
 
 
+class Flushing(Layer):
+    """Its contextual layer returns 0 for what is below the normal numbers, as a kernel that flushes does; the update's arithmetic keeps it."""
+
+    def at(self, exponent: int) -> tuple[Tensor, Tensor]:
+        z, a = super().at(exponent)
+        return z, torch.where(a.abs() < self.probed.mode.range.smallest_normal, 0.0, a)
+
+
+def test_a_contextual_layer_that_flushes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the planted negative: a prediction that does not look at what it computes is too bold."""
+    kept = drawn("fp32", 0, (3, 1), "dense", -18)
+    layer = Flushing(kept.probed, kept.block.first_weight.double(), kept._e, kept._z)
+    found = asked(layer, SCALED)
+    assert (abs(found.powers), found.found.predicted_by) == (0, near_zero_sweep.COMPUTED_AS_ZERO)
+    assert asked(kept, SCALED).found.predicted_by != near_zero_sweep.COMPUTED_AS_ZERO
+    monkeypatch.setattr(near_zero_sweep, "_computed_as_zero", lambda *_: False)
+    assert asked(layer, SCALED).powers < -BOLD
+
+
 @pytest.mark.parametrize(
     ("variant", "name", "limit"), [(FORMULA, "fp64", "‖a‖² underflows"), (SCALED, "tf32", "an entry of a is rounded to a subnormal operand")]
 )

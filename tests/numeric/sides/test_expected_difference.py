@@ -50,7 +50,7 @@ class Case:
         first.weight.copy_(self.W)
         self.b = first.bias.copy_(numbers(7, P)) if bias else torch.zeros(P)
         self.delta = self.z - self.a
-        self.v, self.s = self.delta @ self.W.mT, (self.a * self.a).sum()
+        self.v, self.s = self.delta @ self.W.mT, (self.a @ self.a.mT).squeeze()  # as aᵀx: of x = a their quotient is 1
         self.block = ContextualBlock(Handing(), nn.Sequential(first), "0", input_width=Q)
         self.left = (self.z @ self.W.mT) + self.b
         self.update = self.v.mT @ self.a / self.s

@@ -12,6 +12,7 @@ from numeric.sides.both_sides import Passes
 from numeric.sides.passes import patched_forward
 from numeric.sides.variant import VARIANTS, Variant
 from tests.numeric.sides.test_both_sides_exactly import found, setting
+from tests.real_blocks.cases import ROUNDINGS
 
 SITES = ("z", "a", "again", "moved", "effect", "output_change", "expected")
 
@@ -53,7 +54,8 @@ def test_of_a_part_the_expected_difference_is_what_it_is_of_all() -> None:
     _, cases = found("plain", "bf16", "none")
     every, some, none = (measure_sides(block, cases, VARIANTS[0], probed, expects=number).expected for number in (None, 3, 0))
     assert bool(torch.isfinite(every).all())
-    assert torch.equal(some[:3], every[:3])
+    # The same numbers; but float64's products of three cases may be summed in another order than those of all.
+    assert bool(((some[:3] - every[:3]).abs() <= ROUNDINGS * torch.finfo(torch.float64).eps / 2 * every[:3]).all())
     assert bool(torch.isnan(some[3:]).all())
     assert bool(torch.isnan(none).all())
     assert {each.name for each in fields(Passes)} == {"variant", "left", "unpatched", "reference", "right", "wrong"}, "all are compared above"

@@ -1,6 +1,7 @@
 """``verify adversary``: what it prints, what it keeps, and how it ends."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -70,11 +71,14 @@ def test_an_unknown_format_is_a_wrong_call() -> None:
 
 
 def test_a_planted_defect_that_random_contexts_miss_ends_with_status_1(cache: Path, tmp_path: Path) -> None:
-    """The rounding of the result of a dense layer, left out of its bound."""
+    """A radius of the dense layers that lies between what random contexts take of the sound one, and what the search takes of it, on this machine."""
+    sound = verify("adversary", "--format", "fp32", "--evaluations", "512", "--device", "cpu", "--json", cwd=tmp_path, cache=cache)
+    (row,) = json.loads(sound.out)["searches"]
+    share = math.sqrt(row["random"] * row["ascent"])
     right = "return from_module(value, outward(radius + inherited, 2), x)"
-    wrong = "return from_module(value, (radius + inherited - size * n.storage.unit_roundoff).clamp_min(0.0), x)"
+    wrong = f"return from_module(value, outward(radius + inherited, 2) * {share!r}, x)"
     code = planted(tmp_path / "code", "numeric/arithmetics/value_and_radius.py", right, wrong)
-    answer = verify("adversary", "--format", "fp32", "--evaluations", "512", "--device", "cpu", "--json", code=code, cwd=tmp_path, cache=cache)
+    answer = verify("adversary", "--format", "fp32", "--evaluations", "512", "--device", "cpu", "--fresh", "--json", code=code, cwd=tmp_path, cache=cache)
     assert answer.status == FAILED
     (row,) = json.loads(answer.out)["searches"]
     assert row["random"] < 1 < row["ascent"]
