@@ -6,6 +6,7 @@ line with this file, checks again what was found.
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 
 from flint import fmpq, fmpq_mat
@@ -32,8 +33,7 @@ class Exact:
     @classmethod
     def of(cls, rows: Sequence[Sequence[int | Fraction]]) -> "Exact":
         """The matrix with these rows."""
-        entries = [fmpq(x.numerator, x.denominator) for row in rows for x in row]
-        return cls(fmpq_mat(len(rows), len(rows[0]), entries))
+        return cls(fmpq_mat(len(rows), len(rows[0]), [_rational(x.numerator, x.denominator) for row in rows for x in row]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -41,18 +41,22 @@ class Exact:
         return self.matrix.nrows(), self.matrix.ncols()
 
     def __matmul__(self, other: "Exact") -> "Exact":
-        _require(self.shape[1] == other.shape[0], self, other)
-        return Exact(self.matrix * other.matrix)
+        left, right = self.matrix, other.matrix
+        if left.ncols() != right.nrows():
+            _refuse(self, other)
+        return Exact(left * right)
 
     def __add__(self, other: "Exact | int | Fraction") -> "Exact":
-        other = _lift(other)
-        _require(self.shape == other.shape, self, other)
-        return Exact(self.matrix + other.matrix)
+        left, right = self.matrix, _lift(other).matrix
+        if left.nrows() != right.nrows() or left.ncols() != right.ncols():
+            _refuse(self, Exact(right))
+        return Exact(left + right)
 
     def __sub__(self, other: "Exact | int | Fraction") -> "Exact":
-        other = _lift(other)
-        _require(self.shape == other.shape, self, other)
-        return Exact(self.matrix - other.matrix)
+        left, right = self.matrix, _lift(other).matrix
+        if left.nrows() != right.nrows() or left.ncols() != right.ncols():
+            _refuse(self, Exact(right))
+        return Exact(left - right)
 
     def __neg__(self) -> "Exact":
         return Exact(-self.matrix)
@@ -141,10 +145,20 @@ class Exact:
         return [[str(x) for x in row] for row in self.matrix.table()]
 
 
+@lru_cache(maxsize=4096)
+def _rational(numerator: int, denominator: int) -> fmpq:
+    """The same few numbers stand in nearly all instances."""
+    return fmpq(numerator, denominator)
+
+
 def _lift(value: Exact | int | Fraction) -> Exact:
-    return Exact.of([[value]]) if isinstance(value, int | Fraction) else value
+    return value if isinstance(value, Exact) else Exact.of([[value]])
 
 
 def _require(fits: bool, left: Exact, right: Exact) -> None:
     if not fits:
-        raise ShapeMismatch(f"cannot combine {left.shape} with {right.shape}.")
+        _refuse(left, right)
+
+
+def _refuse(left: Exact, right: Exact) -> None:
+    raise ShapeMismatch(f"cannot combine {left.shape} with {right.shape}.")

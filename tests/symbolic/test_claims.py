@@ -19,10 +19,29 @@ CLAIMS = load_claims()
 MUTANTS = [(claim, mutant) for claim in CLAIMS for mutant in claim.mutants]
 
 
+AS_MUCH_AS = 66
+"""All proofs take no longer than as many times all yardsticks, one beside each: 15 seconds where these take 0.23."""
+
+
+def yardstick() -> None:
+    """Work that the prover has no part in."""
+    total: dict[tuple[str, int], Fraction] = {}
+    for k in range(3_000):
+        key = ("a", k % 7)
+        total[key] = total.get(key, Fraction(0)) + Fraction(k % 13, 1 + k % 5)
+    assert sum(total.values()) > 0
+
+
 @pytest.fixture(scope="module")
 def timed():
-    begin = time.process_time()
-    return {claim.id: prover.prove(claim) for claim in CLAIMS}, time.process_time() - begin
+    proofs, taken, beside = {}, 0.0, 0.0
+    for claim in CLAIMS:
+        begin = time.process_time()
+        yardstick()
+        between = time.process_time()
+        proofs[claim.id] = prover.prove(claim)
+        beside, taken = beside + between - begin, taken + time.process_time() - between
+    return proofs, taken / beside
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +102,8 @@ def test_every_formula_can_be_shown_on_a_page(claim, proofs):
 
 
 def test_all_proofs_together_are_fast(timed):
-    """Of the processor's time, which a busy machine does not stretch as it does the clock's."""
-    assert timed[1] < 15
+    """Of the processor's time, which a busy machine stretches less than the clock's, against that of a fixed task beside it."""
+    assert timed[1] < AS_MUCH_AS
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

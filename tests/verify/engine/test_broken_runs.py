@@ -143,6 +143,7 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
     return answer, cache / name
 
 
+@pytest.mark.soak
 def test_a_damaged_cache_is_trained_again_with_a_warning(retrained: tuple[Answer, Path]) -> None:
     answer, path = retrained
     assert answer.status == 0
@@ -155,6 +156,7 @@ def test_a_damaged_cache_is_trained_again_with_a_warning(retrained: tuple[Answer
     assert json.loads(again.out)["models"][0]["cached"] is True
 
 
+@pytest.mark.soak
 def test_training_is_the_same_each_time(retrained: tuple[Answer, Path], tmp_path: Path) -> None:
     """Two trainings from one recipe give the same bits."""
     answer = verify("train", "attention", "--json", cache=tmp_path)
