@@ -13,7 +13,7 @@ from functools import cache, partial
 import torch
 from torch import Tensor
 
-from numeric.operators.executions import CallSite, storage_key
+from numeric.operators.executions import CallSite, same_numbers, storage_key
 from numeric.operators.labels import DATA, Made
 from numeric.operators.recording import Cases, DoubleBlock, Read, Record, Recording
 from numeric.operators.refusals import BRANCH, HAS_MEMORY, INFINITE_OUTPUT, NO_CONTEXT, NO_QUERY, NOT_REPEATABLE, RefusedBlock
@@ -191,7 +191,7 @@ def _repeatable(one: Recording, other: Recording) -> None:
             raise RefusedBlock(HAS_MEMORY, mine.place)
         for a, b in zip(mine.operands, theirs.operands, strict=True):
             x = dict(mine.step.tensors)[a.index]
-            if not mine.step.overwrites_only(x) and not _same(a.value, b.value):
+            if not mine.step.overwrites_only(x) and not same_numbers(a.value, b.value):
                 maker = made.get(storage_key(x))
                 raise RefusedBlock(NOT_REPEATABLE, maker, [x]) if maker else RefusedBlock(HAS_MEMORY, mine.place, [x])
         for x in (*mine.results, *mine.step.written):
@@ -227,10 +227,6 @@ def _draws(record: Record) -> bool:
     }
     certain = [known[name] in (0, 1) for name in PROBABILITIES if name in known]
     return known.get("train") is not False and not (certain and all(certain))
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(torch.nan_to_num(a), torch.nan_to_num(b)) if a.is_floating_point() else torch.equal(a, b)
 
 
 def behind(trace: Recording, place: CallSite) -> list[CallSite]:

@@ -135,3 +135,10 @@ def flat_storage(x: Tensor) -> Tensor:
 def as_in(flat: Tensor, x: Tensor) -> Tensor:
     """A flat memory, read as a tensor reads its storage."""
     return flat.as_strided(x.shape, x.stride(), flat.storage_offset() + x.storage_offset())
+
+
+def same_numbers(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are of one shape and dtype, and hold the same numbers, NaN in the same places."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    return bool(((one == other) | ((one != one) & (other != other))).all())

@@ -13,7 +13,7 @@ from numeric.operators.block import WatchedBlock
 from numeric.operators.cut import read_by_w
 from numeric.operators.double_check import CHECKED_CASES, allowance, are_mistakes, not_mistakes, relative_distance, way_to_patch, wrong_patches
 from numeric.operators.double_precision import parameter_of
-from numeric.operators.executions import flat_storage
+from numeric.operators.executions import flat_storage, same_numbers
 from numeric.operators.recording import Cases, Recording
 from numeric.operators.refusals import CHANGED_MEANWHILE, RefusedBlock
 from numeric.operators.updates import Mistake, absorber_changes, absorber_divides, can_divide, patched_with, weight_changes
@@ -81,14 +81,9 @@ def measure_prompts(block: WatchedBlock, batches: Iterable[PromptBatch], update:
     for batch in batches:
         first = first or (batch, _outputs(block, batch))
         _measure(block, batch, update, found)
-    if first is not None and not all(_same(now, then) for now, then in zip(_outputs(block, first[0]), first[1], strict=True)):
+    if first is not None and not all(same_numbers(now, then) for now, then in zip(_outputs(block, first[0]), first[1], strict=True)):
         raise RefusedBlock(CHANGED_MEANWHILE, cases=found.cases)
     return found
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    """The same numbers, NaN in the same places."""
-    return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 def _outputs(block: WatchedBlock, batch: PromptBatch) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from numeric.sides.one_side import MeasuredSide, Site
 from numeric.sides.shares import StreamShare
 from numeric.sides.variant import Variant
 from numeric.sides.written_choices import CasePass, Key, MetMatrix, Patched, matrix_of, run_case
+from numeric.sides.written_constants import refuse_another_constant
 from numeric.sides.written_passes import BlockInFormat
 from symbolic import formulas
 
@@ -78,6 +79,8 @@ def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...]
         for patch in patches if anatomy.reads_context else (right_patch,):
             _patch_shares(patch, lacking, left.shares, flags)
     right, wrong = (run_case(block, kept, patch.parts) for patch in patches)
+    for shorter in (bare, right):
+        refuse_another_constant(left.whole.constants, shorter.whole.constants, by_line=True)
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
     if moved := right.whole.moved_from(lambda read: (bare if read in stream else left).whole.what_joins(read)):
         right = run_case(block, kept, right_patch.parts, moved)

@@ -123,7 +123,9 @@ class Choosing(Bounding):
             raise NoOperatorRule(f"{step.place}, which overwrites a parameter,")
         step = step.replaced({index: as_in(self.stands[storage_key(x)], x) for index, x in step.tensors if storage_key(x) in self.stands})
         if str(step.operator).removeprefix("aten.") in SHAPES_ALONE and not any(self.knowledge.holds(x) for _, x in step.tensors):
-            return self.bounded.execute(step)  # made of no number of what it reads
+            made = self.bounded.execute(step)
+            self.outside.followed.add(tensors_in(made))  # made of no number of what it reads
+            return made
         product = self._of_cut(step)
         if product is not None:
             self._before(step, product)

@@ -55,14 +55,33 @@ class ReadFromOutside:
         return {(replace(place, count=place.count - met[place.operator, place.line]), index): value for place, index, value in self._read}
 
 
-def refuse_another_constant(one: Constants, shorter: Constants) -> None:
-    """Raise NoOperatorRule if what a pass with no more tokens than another reads from outside is not the same there, bit for bit."""
-    for (place, index), value in shorter.items():
-        other = one.get((place, index))
-        if index == _NUMBERS:
-            if other is None or not all(a == b or (a != a and b != b) for a, b in zip(value, other, strict=True)):
-                raise NoOperatorRule(f"a Python number in {place} that is another one in another pass, or there in some passes alone,")
-        elif other is None or value.shape != other.shape or value.dtype != other.dtype or not torch.equal(torch.nan_to_num(value), torch.nan_to_num(other)):
-            raise NoOperatorRule(
-                f"what {place} is given by a way that cannot be followed (numpy, a list, memory), and is another one in another pass, or there in some alone,"
-            )
+def refuse_another_constant(one: Constants, shorter: Constants, *, by_line: bool = False) -> None:
+    """Raise NoOperatorRule if what a pass with no more tokens than another reads from outside is not the same there, bit for bit.
+
+    by_line: what a line reads has to be read there by the other pass too, however often: of passes that choose by what they compute, how often is no matter.
+    """
+    there: dict[tuple[CallSite, int], list[Any]] = {}
+    for at, value in one.items():
+        there.setdefault(_place(at, by_line=by_line), []).append(value)
+    for at, value in shorter.items():
+        if any(_same(value, other) for other in there.get(_place(at, by_line=by_line), [])):
+            continue
+        if at[1] == _NUMBERS:
+            raise NoOperatorRule(f"a Python number in {at[0]} that is another one in another pass, or there in some passes alone,")
+        raise NoOperatorRule(
+            f"what {at[0]} is given by a way that cannot be followed (numpy, a list, memory), and is another one in another pass, or there in some alone,"
+        )
+
+
+def _place(at: tuple[CallSite, int], *, by_line: bool) -> tuple[CallSite, int]:
+    return (replace(at[0], count=0), at[1]) if by_line else at
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and one.dtype == other.dtype and torch.equal(_bits(one), _bits(other))
+    return len(one) == len(other) and all(a == b or (a != a and b != b) for a, b in zip(one, other, strict=True))
+
+
+def _bits(x: Tensor) -> Tensor:
+    return x.reshape(-1).contiguous().view(torch.uint8)

@@ -19,7 +19,7 @@ from numeric.machine import ProbedMode
 from numeric.operator_rules import Bounded, NoOperatorRule, joint_doubts
 from numeric.operators import MATRIX_PRODUCTS, Cases, Execution, Own, flat_storage, parameter_of, storage_key, tensors_in
 from numeric.operators.anatomy import Anatomy
-from numeric.operators.executions import ATEN, CallSite
+from numeric.operators.executions import ATEN, CallSite, same_numbers
 from numeric.operators.memory import StorageSet
 from numeric.operators.own_parameters import NoBatchedForm
 from numeric.operators.recording import Read
@@ -78,7 +78,7 @@ class FormatPass:
             ours, theirs = (x, there) if whole else (query(each, self.cases) for each in (x, there))
             if ours.shape != theirs.shape:
                 raise NoOperatorRule(f"what joins the network at {place}, and has another shape in another pass,")
-            if not torch.equal(torch.nan_to_num(ours), torch.nan_to_num(theirs)):
+            if not same_numbers(ours, theirs):
                 if not x.is_floating_point():
                     raise NoOperatorRule(f"what chooses inside the network at {place}, and is made of the input otherwise in another pass,")
                 apart = outward((ours.double() - theirs.double()).abs(), 2)

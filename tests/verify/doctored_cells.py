@@ -160,7 +160,12 @@ CELLS: dict[str, Copy] = {
         f"{words}, by another seed": Copy(1, in_cell(place, **changes), said, seed=5)
         for words, place, changes, said in (
             ("a median error of 0", BF16, {"error": row_with(median=0.0)}, "less is measured"),
-            ("a median error twice as large", FP32, {"error": row_with(median=times(2.0))}, "errors have grown"),  # errors are whole numbers of ulps: of 4 or of 8
+            (
+                "a median error twice as large",
+                FP32,
+                {"error": row_with(median=times(2.0))},
+                "errors have grown",
+            ),  # errors are whole numbers of ulps: of 4 or of 8
             ("a bound at the output a quarter larger", FP32, {"output_resolution": times(1.25)}, "at the block's output, median"),
             ("a bound at the output a fifth smaller", FP32, {"output_resolution": times(0.8)}, "at the block's output, median"),
             ("an expected bound twice as large", FP32, {"expected": row_with(tightness_median=times(2.0))}, "expected bound ÷ error, median"),

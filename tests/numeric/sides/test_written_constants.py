@@ -121,6 +121,20 @@ def test_a_constant_is_compared_with_that_of_the_other_pass() -> None:
         refuse_another_constant({}, made["x"])
     with pytest.raises(NoOperatorRule, match="a Python number"):
         refuse_another_constant(read(ATEN.mul.Tensor, x, 2.0).from_the_end(met), read(ATEN.mul.Tensor, x, 3.0).from_the_end(met))
+    with pytest.raises(NoOperatorRule, match="cannot be followed"):
+        refuse_another_constant(*(read(ATEN.mul.Tensor, torch.tensor([each]), 2.0).from_the_end(met) for each in (0.0, torch.nan)))
+
+
+def test_a_constant_is_compared_with_those_of_its_line() -> None:
+    """Where passes choose by what they compute an operator runs more often in one of them; what it reads is compared all the same."""
+    x = torch.ones(3)
+    first, second, other = (read(ATEN.mul.Tensor, value, 2.0).from_the_end(Counter({("op", "a.py:1"): met})) for value, met in ((x, 1), (x, 2), (2 * x, 1)))
+    refuse_another_constant(first, second, by_line=True)
+    with pytest.raises(NoOperatorRule, match="cannot be followed"):
+        refuse_another_constant(first, second)
+    for one, shorter in ((first, other), ({}, first)):
+        with pytest.raises(NoOperatorRule, match="cannot be followed"):
+            refuse_another_constant(one, shorter, by_line=True)
 
 
 def test_what_is_followed_is_not_compared() -> None:

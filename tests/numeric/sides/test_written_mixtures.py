@@ -19,7 +19,7 @@ from numeric.sides.written_cases import measure_one_case
 from numeric.sides.written_choices import run_case
 from numeric.sides.written_passes import BlockInFormat
 from numeric.sides.written_sides import WrittenCases, measure_written_sides
-from tests.numeric.sides.small_mixtures import WAYS, Mixture, Way, gates_written_over, mixture, smuggled, written_over
+from tests.numeric.sides.small_mixtures import WAYS, Mixing, Mixture, Way, gates_written_over, mixture, smuggled, written_over
 from tests.numeric.sides.test_written_sides import CASES, FORMULA, TOKENS, in_format, outside, radii_of_zero_do, some_cases, watched
 from tests.real_blocks.float64_kept import Float64Kept
 from tests.real_blocks.real_block import RealBlock
@@ -173,6 +173,39 @@ def test_what_cannot_be_followed_to_the_stream_has_no_bound(way: Way, words: str
     block, cases = small_cases(way, "fp32", 1)
     with pytest.raises(NoOperatorRule, match=words):
         measure_one_case(block, cases.whole, PART, FORMULA)
+
+
+def hidden_by(by: Callable[[Tensor], Any]) -> Mixing:
+    """One by one; in fp32 alone, what an expert hides is multiplied by something that other tokens beside the query change."""
+
+    def mixing(p: Mixture, z: Tensor, gates: Tensor, experts: Tensor) -> Tensor:
+        made = torch.zeros_like(z)
+        for e in range(len(p.w)):
+            rows, place = torch.where(experts == e)
+            if len(rows):
+                hidden = torch.tanh(F.linear(z[rows], p.w[e]))
+                hidden = hidden * by(z) if z.dtype == torch.float32 else hidden
+                made.index_add_(0, rows, F.linear(hidden, p.v[e]) * gates[rows, place, None])
+        return made
+
+    return mixing
+
+
+BY: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+    "a number": (lambda z: float(z.abs().max()), "a Python number"),
+    "numpy": (lambda z: torch.from_numpy(z.numpy().max(keepdims=True)[0]), "cannot be followed"),
+}
+
+
+@pytest.mark.parametrize("by", ["a number", pytest.param("numpy", marks=pytest.mark.soak)])
+def test_what_no_operator_shows_and_moves_has_no_bound(by: str) -> None:
+    """Its twin multiplies by a number that is the same in every pass."""
+    what, words = BY[by]
+    block, cases = small_cases(Way(hidden_by(what)), "fp32", 1)
+    with pytest.raises(NoOperatorRule, match=words):
+        measure_one_case(block, cases.whole, PART, FORMULA)
+    block, cases = small_cases(Way(hidden_by(lambda z: 0.375)), "fp32", 1)
+    assert set(judge(measured(block, cases)).verdict) == {"HOLDS"}
 
 
 def _plain_first(real: RealBlock) -> Plain:
