@@ -109,7 +109,10 @@ def _certain(site: Site) -> Site:
 
 
 def radii_of_zero_do(sides: Sides, name: str, exact_first: Tensor, exact_out: Tensor) -> bool:
-    """The planted negative: without radii both sides lie where they should. In fp64, where float64 can tell nothing from the exact one, the two sides are compared with each other."""
+    """The planted negative: without radii both sides lie where they should.
+
+    In fp64, where float64 cannot be told from the exact one, the two sides are compared with each other.
+    """
     left, right = (replace(side, first_layer=_certain(side.first_layer), output=_certain(side.output)) for side in (sides.left, sides.right))
     certain = replace(sides, left=left, right=right)
     if name == "fp64":
