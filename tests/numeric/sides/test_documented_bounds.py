@@ -22,8 +22,6 @@ CASES, TOKENS = 8, 8
 FORMATS = ("fp32", "bf16", "fp16")
 PLACES = {"first layer": "first_layer", "output": "output"}
 FIRST = {"GPT-2": ("layer.mlp.c_fc.weight",), "Llama": ("layer.mlp.gate_proj.weight", "layer.mlp.up_proj.weight")}
-MACHINE = "torch 2.13.0, AVX512, one thread"
-"""The page's first words about its figures: sums are added in another order elsewhere."""
 
 
 class OnTokens(nn.Module):
@@ -123,13 +121,21 @@ def test_the_table_has_every_row_and_none_contradicts_itself() -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("layer", LAYERS)
 def test_the_table_is_what_is_measured(layer: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert MACHINE in page
-    here = f"torch {torch.__version__.split('+')[0]}, {torch.backends.cpu.get_cpu_capability()}, one thread"
-    if here != MACHINE or torch.get_num_threads() != 1:
-        pytest.skip(f"the page's figures are of {MACHINE}; this is {here}, where sums may be added in another order")
+    """Where sums are added in another order the figures are others; but none by a factor of two, as the page says, and the verdicts are the same."""
     made = [row(layer, name, place, *sides) for name, sides in measured(layer).items() for place in PLACES]
     for each in made:
         print("| " + " | ".join(each) + " |")
     assert not odd(made)
-    assert [each for each in rows_of(page) if each[0] == layer] == made
+    documented = [each for each in rows_of(PAGE.read_text(encoding="utf-8")) if each[0] == layer]
+    assert [agree(*pair) for pair in zip(documented, made, strict=True)] == [True] * len(made)
+    for place in range(3, 8):
+        other = [list(each) for each in made]
+        other[0][place] = str(2.5 * float(documented[0][place].replace(",", "")))
+        assert not agree(documented[0], other[0])
+
+
+def agree(one: list[str], other: list[str]) -> bool:
+    """Whether two rows have the same words, and figures within a factor of two."""
+    figures = [[float(cell.replace(",", "")) for cell in each[3:8]] for each in (one, other)]
+    words = [[*each[:3], *each[8:]] for each in (one, other)]
+    return words[0] == words[1] and all(x < 2 * y and y < 2 * x for x, y in zip(*figures, strict=True))

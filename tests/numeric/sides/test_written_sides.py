@@ -16,6 +16,7 @@ from numeric.operators.layout import Layout
 from numeric.operators.recording import Cases, DoubleBlock
 from numeric.sides import Sides, judge, variants_named
 from numeric.sides.one_side import Site
+from numeric.sides.own_code import OwnCodeFails
 from numeric.sides.written_passes import BlockInFormat
 from numeric.sides.written_sides import ASKED_SHAPES, WrittenCases, measure_written_sides, written_in_format
 from tests.real_blocks import transformers_experts
@@ -111,8 +112,10 @@ def _certain(site: Site) -> Site:
 def radii_of_zero_do(sides: Sides, name: str, exact_first: Tensor, exact_out: Tensor) -> bool:
     """The planted negative: without radii both sides lie where they should.
 
-    In fp64, where float64 cannot be told from the exact one, the two sides are compared with each other.
+    In fp64, where float64 cannot be told from the exact one, the two sides are compared with each other. Where no case is judged there is nothing to see.
     """
+    if not (judge(sides).reason == "").any():
+        return False
     left, right = (replace(side, first_layer=_certain(side.first_layer), output=_certain(side.output)) for side in (sides.left, sides.right))
     certain = replace(sides, left=left, right=right)
     if name == "fp64":
@@ -189,14 +192,29 @@ def test_a_stored_input_is_what_the_product_reads() -> None:
     assert bool((same.radius > made.radius).all()), "z as it was read is off by a rounding"
 
 
+TWO_FORMATS = {("RecurrentGemma", "bf16-fp32-weights"), ("decoder with a memory", "bf16-fp32-weights")}
+"""A convolution of bf16 numbers by fp32 weights, and attention to a memory in fp32: torch has no kernels of two formats for them, or on some processors."""
+COARSE = ("bf16-reduced", "bf16-autocast", "fp8-e4m3", "fp8-e5m2")
+"""Formats in which the bound of what an output's parameters multiply may be wider than that is, so that no case can be judged."""
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("real", [each for each in ALL if each.name not in MIXTURES], ids=str)
 def test_the_whole_corpus_lies_within_its_radii(real: RealBlock, name: str) -> None:
+    reasons: set[str] = set()
     for removed in (tuple(range(TOKENS)), (0, 3)):
-        sides = check(real, name, removed)
+        try:
+            sides = check(real, name, removed)
+        except OwnCodeFails as error:
+            assert (real.name, name) in TWO_FORMATS
+            pytest.skip(str(error))
         judged = judge(sides)
+        reasons |= set(judged.reason)
         assert not (judged.verdict == "VIOLATED").any()
-        if name == "fp32":
+        if name in ("fp64", "fp32"):
             assert set(judged.verdict) == {"HOLDS"}
             assert judged.wrong_noticed.all()
+    if "" not in reasons:
+        assert name in COARSE
+        pytest.skip(f"every case is refused: {', '.join(sorted(reasons))}")
