@@ -165,7 +165,8 @@ def whole_cut(evidence: Evidence) -> tuple[list[Cut], Layout, list[str]]:
         if not _same_operand(evidence.base, cut, layout, z, _read(evidence.base, cuts[0])):
             operands = [_read(evidence.base, cut), _read(evidence.base, cuts[0])]
             raise RefusedBlock(OTHER_OPERAND, cut.place, operands, names=" and ".join(cut.names), cut=cuts[0].place)
-    return cuts, layout, [f"{', '.join(cut.names)} is read at {cut.place.line} for what does not reach the query's output" for cut in dead]
+    notes = (f"{', '.join(cut.names)} is read at {cut.place.line} for what does not reach the query's output" for cut in dead)
+    return cuts, layout, list(dict.fromkeys(notes))  # a loop over experts reads W at one line again and again
 
 
 def _read(trace: Recording, cut: Cut) -> Tensor:

@@ -15,9 +15,10 @@ from torch import Tensor
 from numeric.operators.cut import Cut
 from numeric.operators.derivatives import Sources, transposed_derivative
 from numeric.operators.evidence import Evidence
-from numeric.operators.executions import ATEN, CallSite, storage_key
+from numeric.operators.executions import ATEN, CallSite, same_numbers, storage_key
 from numeric.operators.labels import BEFORE, CHOOSING, Made
 from numeric.operators.layout import Layout
+from numeric.operators.memory import StorageSet
 from numeric.operators.read_beside import read_beside
 from numeric.operators.recording import OperandRead, Read, Record, Recording
 from numeric.operators.refusals import (
@@ -89,7 +90,7 @@ def _joins(evidence: Evidence, record: Record, operand: OperandRead, layout: Lay
     if not any(evidence.matters({(record.place, operand.index): theirs}) for theirs in different):
         return False
     if not operand.made & BEFORE:
-        if _chosen_by_the_network(evidence, dict(step.tensors)[operand.index]):
+        if _chosen_by_the_network(evidence, dict(step.tensors)[operand.index]) or _another_parameter(evidence, record, operand):
             return False
         raise RefusedBlock(UNTRACKED, record.place, [operand.value])
     return True
@@ -102,6 +103,28 @@ def _chosen_by_the_network(evidence: Evidence, x: Tensor) -> bool:
         return False
     by = [each.made for each in makers[-1].operands if each.index != 0]
     return bool(by) and all(made & Made.NETWORK and not made & BEFORE for made in by)
+
+
+def _another_parameter(evidence: Evidence, record: Record, operand: OperandRead) -> bool:
+    """Whether it is a parameter, and another one, or another part of one, wherever it differs: a loop over the experts that are hit reads those of its pass.
+
+    Which ones these are hangs on how many rows the network gives to each. A parameter whose numbers another pass changed is none of them.
+    """
+    parameters = StorageSet(evidence.block.module.parameters())
+    mine = dict(record.step.tensors)[operand.index]
+    for other in (evidence.exchanged, evidence.moved):
+        same = other.find(record.place)
+        theirs = mine if same is None else dict(same.step.tensors)[operand.index]
+        if mine not in parameters or theirs not in parameters:
+            return False
+        if _lies(theirs) == _lies(mine) and same is not None and not same_numbers(same.operand(operand.index).value, operand.value):
+            return False
+    return True
+
+
+def _lies(x: Tensor) -> tuple[int, int]:
+    """Where a view of a parameter begins."""
+    return storage_key(x), int(x.storage_offset())
 
 
 def _by_out(record: Record) -> str:

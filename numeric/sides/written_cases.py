@@ -79,8 +79,8 @@ def measure_one_case(block: BlockInFormat, case: Cases, removed: tuple[int, ...]
         for patch in patches if anatomy.reads_context else (right_patch,):
             _patch_shares(patch, lacking, left.shares, flags)
     right, wrong = (run_case(block, kept, patch.parts) for patch in patches)
-    for shorter in (bare, right):
-        refuse_another_constant(left.whole.constants, shorter.whole.constants, by_line=True)
+    # Of the pass without a patch, which goes to other experts, the network is no part of either side.
+    refuse_another_constant(left.whole.constants, right.whole.constants, by_line=True)
     stream = set() if anatomy.stream is None else set(anatomy.stream.summands)
     if moved := right.whole.moved_from(lambda read: (bare if read in stream else left).whole.what_joins(read)):
         right = run_case(block, kept, right_patch.parts, moved)
@@ -119,9 +119,13 @@ def _sides(
 
 
 def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, CasePass, CasePass], keys: list[Key], known: Mapping[Key, MetMatrix]) -> Tensor:
-    """The expected difference at the matrices that both sides met, nothing known of one that a single side met, and 0 of others: (1, m) float64."""
+    """The expected difference at the matrices that both sides met, and 0 of those that none met: (1, m) float64.
+
+    Nothing is known of one that a single side met, nor of one to whose product the same operator adds a bias, but the first: which one is not known here.
+    """
     left, bare, right = passes
-    both = [key for key in keys if key in left.met and key in right.met]
+    first = block.anatomy.cuts[0].names[0]
+    both = [key for key in keys if key in left.met and key in right.met and (not left.met[key].adds or left.met[key].name == first)]
     layers = [_as_run(block, left, left.met[key], right.met[key]) for key in both]
     found = expected_of(layers, ReadVectors(left.z, bare.z, right.z), variant, block.probed)
     of_both = dict(zip(both, found.split([len(layer.weight) for layer in layers], -1), strict=True))
@@ -130,11 +134,9 @@ def _expected(block: BlockInFormat, variant: Variant, passes: tuple[CasePass, Ca
 
 
 def _as_run(block: BlockInFormat, left: CasePass, ours: MetMatrix, theirs: MetMatrix) -> RunFirstLayer:
-    """A matrix as both sides met it.  Raises NoOperatorRule for one of several to whose product something is added."""
+    """A matrix as both sides met it."""
     W, bias = matrix_of(block, ours).mT, None
     if ours.adds:
-        if ours.name != block.anatomy.cuts[0].names[0]:
-            raise NoOperatorRule(f"{ours.name}, to whose product a bias is added by the same operator,")
         added = left.whole.added_at_cut(0)
         assert added is not None
         bias = added.reshape(-1).expand(len(W))

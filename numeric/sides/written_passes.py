@@ -69,7 +69,8 @@ class FormatPass:
     def moved_from(self, reference: Callable[[Read], Tensor]) -> dict[Read, Bounded]:
         """By how much what joins the network differs from what it is in another pass, by its place from the beginning, where it does at all.
 
-        Where the other pass has more tokens the query's rows are compared: no other token's row reaches the output behind the cut.
+        Where the other pass has more tokens the query's rows are compared: no other token's row reaches the output behind the cut. Another kernel rounds
+        otherwise, of order u; what is computed otherwise differs by order 1. Raises NoOperatorRule beyond √u, half of the digits: it reads the context.
         """
         found: dict[Read, Bounded] = {}
         for read, (x, place) in self.joining.items():
@@ -82,6 +83,8 @@ class FormatPass:
                 if not x.is_floating_point():
                     raise NoOperatorRule(f"what chooses inside the network at {place}, and is made of the input otherwise in another pass,")
                 apart = outward((ours.double() - theirs.double()).abs(), 2)
+                if bool((apart > torch.finfo(x.dtype).eps ** 0.5 * theirs.double().abs().max()).any()):
+                    raise NoOperatorRule(f"what joins the network at {place}, and is another one in another pass by more than roundoff,")
                 found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
         return found
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from numeric.operators import many_cases, refusals
 from numeric.operators.block import WatchedBlock
+from numeric.operators.executions import same_numbers
 from numeric.operators.many_cases import CASES_AT_ONCE, ManyCases, PromptBatch, cases_at_once, measure_prompts
 from numeric.operators.refusals import RefusedBlock
 from numeric.operators.updates import Mistake, can_divide
@@ -217,8 +218,8 @@ def test_a_memory_that_makes_a_number_of_a_nan_is_seen() -> None:
     block, batch = watched(Counting(10**9), ("inner.weight",)), prompts(2)
     for before, now in ((torch.nan, 0.0), (torch.inf, torch.finfo(torch.float64).max)):
         one, other = (torch.tensor([x, 1.0], dtype=torch.float64) for x in (before, now))
-        assert not many_cases._same(one, other)
-        assert many_cases._same(one, one.clone())
+        assert not same_numbers(one, other)
+        assert same_numbers(one, one.clone())
     batch.context[0] = torch.nan
     assert measure_prompts(block, [batch]).refused == 1
 

@@ -31,6 +31,8 @@ UNSEEN: dict[str, tuple[Way, str]] = {
     "random numbers": (lambda p, h, s: h + torch.rand(h.shape[-1]), "cannot be followed"),
     "memory": (lambda p, h, s: h + _kept(p, h), "cannot be followed"),
     "a number": (lambda p, h, s: h * float(s.abs().max()), "a Python number"),
+    "the stream": (lambda p, h, s: h + s.mean(-1, keepdim=True) / 8, "by more than roundoff"),
+    "the stream, as a factor": (lambda p, h, s: h * (1 + s.mean(-1, keepdim=True) / 8), "by more than roundoff"),
     "a truth value": (lambda p, h, s: torch.where((100 * s[..., :1]).sin() > 0, h, h * 0.5), "chooses inside the network"),
 }
 SEEN: dict[str, Way] = {

@@ -19,6 +19,7 @@ from numeric.sides.written_cases import measure_one_case
 from numeric.sides.written_choices import run_case
 from numeric.sides.written_passes import BlockInFormat
 from numeric.sides.written_sides import WrittenCases, measure_written_sides
+from tests.numeric.sides import small_mixtures
 from tests.numeric.sides.small_mixtures import WAYS, Mixing, Mixture, Way, gates_written_over, mixture, smuggled, written_over
 from tests.numeric.sides.test_written_sides import CASES, FORMULA, TOKENS, in_format, outside, radii_of_zero_do, some_cases, watched
 from tests.real_blocks.float64_kept import Float64Kept
@@ -206,6 +207,43 @@ def test_what_no_operator_shows_and_moves_has_no_bound(by: str) -> None:
         measure_one_case(block, cases.whole, PART, FORMULA)
     block, cases = small_cases(Way(hidden_by(lambda z: 0.375)), "fp32", 1)
     assert set(judge(measured(block, cases)).verdict) == {"HOLDS"}
+
+
+def test_experts_of_which_few_are_hit_are_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another context hits other experts, so that an operator reads another parameter; a parameter that the context was written into is refused."""
+    monkeypatch.setattr(small_mixtures, "EXPERTS", 16)
+    block, cases = small_cases(WAYS["one by one"], "fp32", 1)
+    assert set(judge(measured(block, cases)).verdict) == {"HOLDS"}
+
+    def written_into(p: Mixture, z: Tensor, gates: Tensor, experts: Tensor) -> Tensor:
+        p.v[0].data[0, 0] = float(z.detach().numpy().max())
+        return small_mixtures.one_by_one(p, z, gates, experts)
+
+    with pytest.raises(RefusedBlock):
+        mixture(Way(written_into))
+
+
+def test_experts_with_a_bias_in_their_first_layer_are_judged() -> None:
+    """The expected difference, of which nothing is known then at their matrices, judges nothing."""
+
+    def with_biases(p: Mixture, z: Tensor, gates: Tensor, experts: Tensor) -> Tensor:
+        made = torch.zeros_like(z)
+        for e in range(len(p.w)):
+            rows, place = torch.where(experts == e)
+            if len(rows):
+                hidden = torch.tanh(F.linear(z[rows], p.w[e], p.b[e]))  # type: ignore[index]
+                made.index_add_(0, rows, F.linear(hidden, p.v[e]) * gates[rows, place, None])
+        return made
+
+    def given(module: Mixture) -> None:
+        module.b = nn.ParameterList(nn.Parameter(w[:, 0].clone()) for w in module.w)
+
+    block, cases = small_cases(Way(with_biases), "fp32", 1, given)
+    sides = measure_written_sides(block, cases, FORMULA, expects=1)
+    assert set(judge(sides).verdict) == {"HOLDS"}
+    router = small_mixtures.EXPERTS
+    assert bool(torch.isfinite(sides.expected[:, :router]).all())
+    assert bool(torch.isposinf(sides.expected[:, router:]).all())
 
 
 def _plain_first(real: RealBlock) -> Plain:
