@@ -10,11 +10,14 @@ from numeric.operators.recording import OperandRead, Record, Recording
 def read_beside(trace: Recording) -> str:
     """Their names, in words for the end of what a refusal found; empty if there are none."""
     products = [found for record in trace.records if (found := _product(record)) is not None]
-    read = [rows.value for rows, matrix in products if matrix.made & Made.FIRST]
+    read = [rows for rows, matrix in products if matrix.made & Made.FIRST]
     names = {
         matrix.source
         for rows, matrix in products
-        if matrix.source and matrix.made & Made.PARAMETER and not matrix.made & Made.FIRST and any(rows.holds_the_same(z) for z in read)
+        if matrix.source
+        and matrix.made & Made.PARAMETER
+        and not matrix.made & Made.FIRST
+        and any(rows.holds_the_same(z.value) or z.holds_the_same(rows.value) for z in read)
     }
     also = "also reads" if len(names) == 1 else "also read"
     return f" ({' and '.join(sorted(names))} {also} what W reads; what is W, too, belongs into first)" if names else ""

@@ -118,7 +118,8 @@ CASES_UNKNOWN = Refusal("has rows that cannot be told apart by case", "Keep the 
 NUMBER = Refusal("turns a value made of the context into a Python number, behind the cut{hint}", "Keep it a tensor, and keep the context out of the network.")
 NUMBER_OF_W = Refusal("turns a value made of W into a Python number", "With W patched it would be another number: keep it a tensor.")
 MOVING_NUMBER = Refusal(
-    "is given a Python number that moves with the context (.item(), a length){hint}", "A number of the network must not be made of the context."
+    "is given a Python number that moves with the context (.item(), a length){hint}",
+    "A number of the network must not be made of the context: let a loop over experts go over all of them.",
 )
 UNTRACKED = Refusal(
     "is given a tensor that moves with the context by a way that cannot be followed (numpy?)", "Stay in torch, and keep the context out of the network."

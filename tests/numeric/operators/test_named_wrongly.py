@@ -68,6 +68,16 @@ def _chosen_experts(p: nn.Module, x: Tensor) -> Tensor:
     return s + F.linear(torch.where(chosen, F.gelu(F.linear(z, p.w)), F.gelu(F.linear(z, p.v))), p.out, p.c)
 
 
+def _hit_experts(p: nn.Module, x: Tensor) -> Tensor:
+    s = x + attended(x)
+    z = rms(s).reshape(-1, D)
+    chosen, made = F.linear(z, p.router).argmax(-1), torch.zeros_like(z)
+    for e, w in enumerate((p.w, p.v)):
+        (rows,) = torch.where(chosen == e)
+        made.index_add_(0, rows, F.linear(F.gelu(F.linear(z[rows], w)), p.out))
+    return s + (made.view(s.shape) + p.c)
+
+
 EXPERTS = {"router": (2, D), "w": (M, D), "v": (M, D), "out": (D, M), "c": (D,)}
 
 
@@ -118,6 +128,13 @@ EXPERTS = {"router": (2, D), "w": (M, D), "v": (M, D), "out": (D, M), "c": (D,)}
             (lambda: Small(_chosen_experts, **EXPERTS), ("w", "v", "router")),
         ),
         (
+            lambda: Small(_hit_experts, **EXPERTS),
+            ("w", "v"),
+            refusals.NUMBER,
+            "(router also reads what W reads",
+            (lambda: Small(_hit_experts, **EXPERTS), ("w", "v", "router")),
+        ),
+        (
             lambda: Small(_soft_experts, **EXPERTS),
             ("router",),
             refusals.NO_SUM,
@@ -125,7 +142,17 @@ EXPERTS = {"router": (2, D), "w": (M, D), "v": (M, D), "out": (D, M), "c": (D,)}
             (lambda: Small(_soft_experts, **EXPERTS), ("w", "v", "router")),
         ),
     ],
-    ids=["a buffer", "a scale", "merged on the fly", "an adapter left out", "its second matrix", "a router left out", "which chooses", "experts left out"],
+    ids=[
+        "a buffer",
+        "a scale",
+        "merged on the fly",
+        "an adapter left out",
+        "its second matrix",
+        "a router left out",
+        "which chooses",
+        "which sends rows",
+        "experts left out",
+    ],
 )
 def test_what_is_named_wrongly_is_refused_in_one_line_and_its_twin_is_admitted(  # a case's parts are five
     build: Callable[[], nn.Module], first: Sequence[str], kind: Refusal, said: str, twin: tuple[Callable[[], nn.Module], Sequence[str]]
