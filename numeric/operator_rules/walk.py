@@ -13,7 +13,7 @@ from torch import Tensor
 
 from numeric.arithmetics import WithRadius
 from numeric.operator_rules.call import Bounded, Models, NoOperatorRule, OperatorCall, UndecidedShape
-from numeric.operator_rules.doubts import Doubt
+from numeric.operator_rules.doubts import Doubt, of_hazards
 from numeric.operator_rules.table import operator_row
 from numeric.operators import Execution, Memory, storage_key, tensors_in
 from numeric.operators.executions import CallSite
@@ -67,13 +67,24 @@ class KnownTensors:
         self._matrices[storage_key(x)] = x, known
 
 
-def _as_it_lies(x: Tensor, whole: Tensor, known: WithRadius) -> WithRadius:
+def _as_it_lies(x: Tensor, whole: Tensor, known: WithRadius) -> Bounded | WithRadius:
+    """What is known of a view of a matrix a case: in factors of the matrix and its transpose, entry by entry of any other."""
     lies = (x.shape, x.stride(), x.storage_offset())
     if lies == (whole.shape, whole.stride(), whole.storage_offset()):
         return known
     if lies == (whole.mT.shape, whole.mT.stride(), whole.storage_offset()):
         return known.mT
-    raise NoOperatorRule("a part of a matrix a case")
+    if 0 in whole.stride():
+        raise NoOperatorRule("a part of a matrix that cases share")
+    doubts = of_hazards(known.hazards)
+    return Bounded(_seen(x, whole, known.entry_radius), None if doubts is None else _seen(x, whole, doubts.reshape(-1, 1, 1)))
+
+
+def _seen(x: Tensor, whole: Tensor, what: Tensor) -> Tensor:
+    """What stands beside the entries of a tensor, as a view of the same storage sees it; zeros where it holds nothing of the tensor."""
+    flat = torch.zeros(whole.untyped_storage().nbytes() // whole.element_size(), dtype=what.dtype, device=what.device)
+    flat.as_strided(whole.shape, whole.stride(), whole.storage_offset()).copy_(what.expand(whole.shape))
+    return flat.as_strided(x.shape, x.stride(), x.storage_offset())
 
 
 class BoundedWalk(Walk):
