@@ -54,9 +54,9 @@ class RoundedOperands(OperatorMode):
 class BlockwiseSums(OperatorMode):
     """A product is summed in blocks; each block's sum is rounded to the storage format, and they are added in it.
 
-    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``, a switch for each format. A block of fp16 is summed in fp32,
-    in which its products are exact, one after the other, and rounded: torch's own fp16 products run number by number on a CPU, and take many times as
-    long.
+    It is what split-K kernels do under torch's ``allow_*_reduced_precision_reduction``, a switch for each format. A block of 16-bit numbers is summed in
+    fp32, one product after the other, and rounded. A CPU's own kernels are no part of it: those for bf16 may add in strands and flush subnormal numbers,
+    which hides the order of a whole sum from the probe; those for fp16 may run number by number, and take many times as long.
     """
 
     def __init__(self, block: int, *, of: Format | None = None) -> None:
@@ -78,8 +78,8 @@ class BlockwiseSums(OperatorMode):
         return (total if alpha == 1 else alpha * total) + (args[0] if beta == 1 else beta * args[0])
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
-        if left.dtype == torch.float16:
-            return _product_of_halves(left, right, self.block)
+        if left.dtype in SHORT:
+            return _product_of_short(left, right, self.block)
         total: Tensor | None = None
         for start in range(0, left.shape[-1], self.block):
             part = slice(start, start + self.block)
@@ -94,18 +94,22 @@ FEW_RESULTS, MANY_RESULTS = 2**11, 2**17
 processor's cache."""
 
 
-def _product_of_halves(left: Tensor, right: Tensor, block: int) -> Tensor:
-    """left @ right of fp16, each block summed in fp32.  left: (..., n, k), or (k,); right: (..., k, m), or (k,)."""
+SHORT = (torch.float16, torch.bfloat16)
+"""Formats whose products have no more bits than fp32."""
+
+
+def _product_of_short(left: Tensor, right: Tensor, block: int) -> Tensor:
+    """left @ right of 16 bits, each block summed in fp32.  left: (..., n, k), or (k,); right: (..., k, m), or (k,)."""
     if left.dim() == 1:
-        return _product_of_halves(left.unsqueeze(0), right, block).squeeze(0)
+        return _product_of_short(left.unsqueeze(0), right, block).squeeze(0)
     if right.dim() == 1:
-        return _product_of_halves(left, right.unsqueeze(-1), block).squeeze(-1)
+        return _product_of_short(left, right.unsqueeze(-1), block).squeeze(-1)
     k, cases = left.shape[-1], max(prod(left.shape[:-2]), prod(right.shape[:-2]))
     results = max(1, cases * left.shape[-2] * right.shape[-1])
     blocks, total = max(1, min(max(4, FEW_RESULTS // results), MANY_RESULTS // results)), None
     starts = [*range(0, k - k % block, blocks * block), *([k - k % block] if k % block else [])]  # what is no whole block stands alone
     for start, end in pairwise([*starts, k]):
-        sums = _one_after_the_other(left[..., start:end], right[..., start:end, :], min(block, end - start)).half()
+        sums = _one_after_the_other(left[..., start:end], right[..., start:end, :], min(block, end - start)).to(left.dtype)
         for place in range(sums.shape[-3]):
             total = sums[..., place, :, :] if total is None else total + sums[..., place, :, :]
     assert total is not None

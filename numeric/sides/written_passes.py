@@ -83,7 +83,7 @@ class FormatPass:
                 if not x.is_floating_point():
                     raise NoOperatorRule(f"what chooses inside the network at {place}, and is made of the input otherwise in another pass,")
                 apart = outward((ours.double() - theirs.double()).abs(), 2)
-                if bool((apart > torch.finfo(x.dtype).eps ** 0.5 * theirs.double().abs().max()).any()):
+                if bool((apart > (torch.finfo(x.dtype).eps / 2) ** 0.5 * theirs.double().abs().max()).any()):
                     raise NoOperatorRule(f"what joins the network at {place}, and is another one in another pass by more than roundoff,")
                 found[place, read[1]] = Bounded(apart if whole else self.anatomy.layout.only_query(apart, x.double()))
         return found

@@ -1,4 +1,6 @@
-"""A product of fp16 in blocks is the same bits as number by number, however many blocks are summed side by side."""
+"""A product of 16-bit numbers in blocks is the same bits as number by number, however many blocks are summed side by side."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,23 +16,33 @@ BLOCK = 8
 SIZES = [1, 7, BLOCK, BLOCK + 1, 3 * BLOCK, 5 * BLOCK + 3, 80 * BLOCK + 1]
 
 
+def to_bf16(x: float) -> float:
+    """To nearest, a tie to the even one: half a unit, less one where the last bit that stays is 0, is added to the bits of fp32, and the rest cut off."""
+    bits = int(np.float32(x).view(np.uint32))
+    return float(np.uint32((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32))
+
+
+ROUNDED: dict[torch.dtype, Callable[[float], float]] = {torch.float16: lambda x: float(np.float16(x)), torch.bfloat16: to_bf16}
+"""A number of fp32 in a format of 16 bits."""
+
+
 def number_by_number(row: Tensor, column: Tensor, block: int) -> float:
-    """One result: each block's products, exact in fp32, one after the other in fp32; the blocks' sums in fp16. By numpy's own rounding of single numbers."""
-    total = None
-    products = [np.float32(x) * np.float32(y) for x, y in zip(row.numpy(), column.numpy(), strict=True)]
+    """One result: each block's products one after the other in fp32, the blocks' sums in the format. By single numbers, rounded here."""
+    total, rounded = None, ROUNDED[row.dtype]
+    products = [np.float32(x) * np.float32(y) for x, y in zip(row.float().numpy(), column.float().numpy(), strict=True)]
     for start in range(0, len(products), block):
         held = products[start]
         for product in products[start + 1 : start + block]:
             held = np.float32(held + product)
-        total = np.float16(held) if total is None else np.float16(total + np.float16(held))
+        total = rounded(held) if total is None else rounded(np.float32(total) + np.float32(rounded(held)))
     assert total is not None
     return float(total)
 
 
-def drawn(k: int) -> tuple[Tensor, Tensor, Tensor]:
+def drawn(k: int, dtype: torch.dtype = torch.float16) -> tuple[Tensor, Tensor, Tensor]:
     """Weights (3, k), columns (2, k) and a bias (3,)."""
     generator = torch.Generator().manual_seed(k)
-    W, x, b = (torch.randn(shape, generator=generator).half() for shape in ((3, k), (2, k), (3,)))
+    W, x, b = (torch.randn(shape, generator=generator).to(dtype) for shape in ((3, k), (2, k), (3,)))
     return W, x, b
 
 
@@ -50,15 +62,25 @@ def every_way(W: Tensor, x: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("limits", [(2**11, 2**17), (1, 1), (2**20, 2**20)], ids=["as it is", "one block at a time", "all at once"])
 @pytest.mark.parametrize("k", SIZES)
-def test_each_product_has_the_bits_of_single_numbers(k: int, limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", ROUNDED, ids=str)
+def test_each_product_has_the_bits_of_single_numbers(dtype: torch.dtype, k: int, limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever kernels the processor has: some add bf16 in strands, and flush subnormal numbers."""
     monkeypatch.setattr(emulation, "FEW_RESULTS", limits[0])
     monkeypatch.setattr(emulation, "MANY_RESULTS", limits[1])
-    W, x, b = drawn(k)
+    W, x, b = drawn(k, dtype)
     expected = torch.tensor([[number_by_number(row, column, BLOCK) for row in W] for column in x], dtype=torch.float64)
     for results in every_way(W, x):
         assert torch.equal(results.double(), expected)
     with BlockwiseSums(BLOCK):
-        assert torch.equal(F.linear(x, W, b), expected.half() + b)
+        assert torch.equal(F.linear(x, W, b), expected.to(dtype) + b)
+
+
+def test_subnormal_products_are_not_flushed() -> None:
+    """2⁻⁶³·2⁻⁶⁸ = 2⁻¹³¹, below the least normal number of bf16 and above its least number, 2⁻¹³³."""
+    row = torch.full((1, BLOCK), 2.0**-63, dtype=torch.bfloat16)
+    with BlockwiseSums(BLOCK):
+        made = row @ torch.full((BLOCK, 1), 2.0**-68, dtype=torch.bfloat16)
+    assert made.item() == BLOCK * 2.0**-131
 
 
 def test_products_of_other_formats_are_the_machines_own() -> None:
